@@ -1,0 +1,93 @@
+//! A task on a topic, owned by a committee.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{ActionItemId, CommitteeId, TopicId};
+use crate::party::{Language, Party, Side};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "action_item")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ActionItemId,
+    pub number: i32,
+    pub topic_id: TopicId,
+    pub committee_id: CommitteeId,
+    pub counterpart_id: Option<CommitteeId>,
+    pub title: String,
+    pub description: Option<String>,
+    pub status: ActionItemStatus,
+    pub priority: Priority,
+    /// Generated: 1 for LOW to 3 for HIGH. For ordering alone.
+    pub priority_rank: i16,
+    pub due_on: Option<Date>,
+    /// Generated: `due_on`, none as the end of time. For ordering alone.
+    pub due_asc: Date,
+    /// Generated: `due_on`, none as the beginning of time. For ordering alone.
+    pub due_desc: Date,
+    /// Its owner committee's.
+    pub side: Side,
+    /// Its owner committee's party.
+    pub owned_by: Party,
+    pub requested_by: Party,
+    pub outcome: Option<String>,
+    pub completed_at: Option<DateTimeUtc>,
+    pub external_key: Option<String>,
+    pub illustrative: bool,
+    /// What `text` filters look into: its words without case and accents.
+    pub folded: String,
+    pub original_language: Language,
+    pub version: i32,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// How far an action item has come.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum ActionItemStatus {
+    /// Asked of another party, which has not answered yet.
+    Requested,
+    /// Accepted by its owner; not begun.
+    Open,
+    /// Being worked on.
+    InProgress,
+    /// Put off by its owner.
+    Postponed,
+    /// Reported done by its owner; the other party can confirm it.
+    Done,
+    /// Confirmed by a party that does not own it.
+    Confirmed,
+    /// Refused by its owner.
+    Declined,
+    /// Taken back.
+    Withdrawn,
+}
+
+/// How much an action item presses.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum Priority {
+    /// It can wait.
+    Low,
+    /// The usual.
+    Normal,
+    /// Before others.
+    High,
+}

@@ -1,0 +1,89 @@
+//! A body that does the work, in one study period or cycle.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CommitteeId, OrganizationId};
+use crate::party::{Language, Party, Side};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "committee")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: CommitteeId,
+    pub organization_id: OrganizationId,
+    pub code: String,
+    /// Code and period in natural order.
+    pub code_key: String,
+    pub period: String,
+    pub name: String,
+    /// The name in the order of lists.
+    pub name_key: String,
+    pub mandate: Option<String>,
+    pub kind: CommitteeKind,
+    pub status: CommitteeStatus,
+    /// Its organization's.
+    pub side: Option<Side>,
+    /// Who acts for it; none for a partner's.
+    pub party: Option<Party>,
+    pub starts_on: Option<Date>,
+    pub ends_on: Option<Date>,
+    pub parent_id: Option<CommitteeId>,
+    /// What `text` filters look into: its words without case and accents.
+    pub folded: String,
+    pub original_language: Language,
+    pub version: i32,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What a committee is in its organization.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum CommitteeKind {
+    /// A study group of ITU-T.
+    StudyGroup,
+    /// A group that advises on priorities and procedures, such as TSAG.
+    AdvisoryGroup,
+    /// A part of a study group that handles several Questions.
+    WorkingParty,
+    /// One subject of study within a study group.
+    Question,
+    /// A group of limited life that prepares work for study groups.
+    FocusGroup,
+    /// A committee of a council, such as those of the POC.
+    Committee,
+    /// A group below a committee.
+    Group,
+    /// A standing contact with an organization outside.
+    ContactCommittee,
+    /// A group that several organizations run together.
+    JointGroup,
+    /// A bureau that owns tasks of its own, such as the TSB.
+    Secretariat,
+}
+
+/// Whether a committee still works.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum CommitteeStatus {
+    /// It works.
+    Active,
+    /// It has ended; its record stays.
+    Concluded,
+}

@@ -1,0 +1,17 @@
+//! Which committee took over from which.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::CommitteeId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "committee_predecessor")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub committee_id: CommitteeId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub predecessor_id: CommitteeId,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,186 @@
+//! One key type per table, and its public form: a TypeID, which says what it names.
+
+use std::fmt;
+
+use sea_orm::prelude::Uuid;
+use sea_orm::{DbErr, DeriveValueType, TryFromU64};
+
+/// What every id can do.
+pub trait Id: Copy + Into<Uuid> + From<Uuid> {
+    /// What stands before the underscore of the public form.
+    const PREFIX: &'static str;
+    /// The API's name of what it names.
+    const TYPE: &'static str;
+
+    /// The id as clients see it: the prefix, an underscore, 26 characters.
+    fn public(self) -> String {
+        let mut text = String::with_capacity(Self::PREFIX.len() + 27);
+        text.push_str(Self::PREFIX);
+        text.push('_');
+        push_base32(&mut text, self.into());
+        text
+    }
+
+    /// Reads the public form.
+    ///
+    /// # Errors
+    /// [`WrongId`] where the text is no id at all, or the id of another type.
+    fn parse(text: &str) -> Result<Self, WrongId> {
+        match split(text) {
+            Some((prefix, key)) if prefix == Self::PREFIX => Ok(key.into()),
+            Some((prefix, _)) => Err(WrongId {
+                found: type_of(prefix),
+                expected: Self::TYPE,
+                prefix: Self::PREFIX,
+            }),
+            None => Err(WrongId {
+                found: None,
+                expected: Self::TYPE,
+                prefix: Self::PREFIX,
+            }),
+        }
+    }
+}
+
+/// Why a text is not the id that was asked for; its display is a sentence for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongId {
+    found: Option<&'static str>,
+    expected: &'static str,
+    prefix: &'static str,
+}
+
+impl fmt::Display for WrongId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            found,
+            expected,
+            prefix,
+        } = self;
+        match found {
+            Some(found) => write!(f, "This is the id of a {found}. ")?,
+            None => f.write_str("This is not an id of the register. ")?,
+        }
+        write!(f, "The id of a {expected} starts with `{prefix}_`.")
+    }
+}
+
+/// The parts of a public id, whatever it names: its prefix and its key.
+#[must_use]
+pub fn split(text: &str) -> Option<(&str, Uuid)> {
+    let (prefix, suffix) = text.rsplit_once('_')?;
+    type_of(prefix)?;
+    let digits: &[u8; 26] = suffix.as_bytes().try_into().ok()?;
+    let mut key = 0_u128;
+    // 26 digits hold 130 bits: the first may use only three of its five.
+    if digits[0] > b'7' {
+        return None;
+    }
+    for digit in digits {
+        let value = ALPHABET.iter().position(|it| it == digit)?;
+        key = key << 5 | value as u128;
+    }
+    Some((prefix, Uuid::from_u128(key)))
+}
+
+/// Crockford's base 32 as TypeID has it: lower case, without i, l, o and u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Appends the 26 digits of a key.
+pub fn push_base32(text: &mut String, key: Uuid) {
+    let key = key.as_u128();
+    for place in (0..26).rev() {
+        text.push(ALPHABET[(key >> (place * 5)) as usize & 31] as char);
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident $prefix:literal $type:literal)*) => {
+        $(
+            #[doc = concat!("The key of a ", $type, ".")]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
+            pub struct $name(pub Uuid);
+
+            impl Id for $name {
+                const PREFIX: &'static str = $prefix;
+                const TYPE: &'static str = $type;
+            }
+
+            impl From<Uuid> for $name {
+                fn from(key: Uuid) -> Self {
+                    Self(key)
+                }
+            }
+
+            impl From<$name> for Uuid {
+                fn from(id: $name) -> Self {
+                    id.0
+                }
+            }
+
+            // SeaORM asks this of every key, though only counted keys can answer.
+            impl TryFromU64 for $name {
+                fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                    Err(DbErr::ConvertFromU64(stringify!($name)))
+                }
+            }
+        )*
+
+        /// The type that ids with this prefix name; none where no id starts so.
+        #[must_use]
+        pub fn type_of(prefix: &str) -> Option<&'static str> {
+            match prefix {
+                $($prefix => Some($type),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+ids! {
+    OrganizationId "org" "Organization"
+    CommitteeId "committee" "Committee"
+    MandateId "mandate" "Mandate"
+    ProvisionId "provision" "Provision"
+    TopicId "topic" "Topic"
+    ActionItemId "item" "ActionItem"
+    ActivityId "activity" "Activity"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_the_specification_of_typeid_has_it() {
+        let key = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
+        let id = TopicId(key);
+        assert_eq!(id.public(), "topic_01h455vb4pex5vsknk084sn02q");
+        assert_eq!(TopicId::parse(&id.public()), Ok(id));
+        for key in [Uuid::nil(), Uuid::max()] {
+            assert_eq!(TopicId::parse(&TopicId(key).public()), Ok(TopicId(key)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_says_what_one_looks_like() {
+        for text in [
+            "",
+            "topic",
+            "topic_",
+            "topic_01H455VB4PEX5VSKNK084SN02Q",
+            "topic_81h455vb4pex5vsknk084sn02q",
+            "topic_01h455vb4pex5vsknk084sn02",
+            "topic_01h455vb4pex5vsknk084sn02é",
+            "nothing_01h455vb4pex5vsknk084sn02q",
+        ] {
+            assert!(TopicId::parse(text).is_err(), "{text}");
+        }
+        let of_a_committee = CommitteeId(Uuid::nil()).public();
+        let error = TopicId::parse(&of_a_committee).expect_err("another type");
+        assert_eq!(
+            error.to_string(),
+            "This is the id of a Committee. The id of a Topic starts with `topic_`."
+        );
+    }
+}

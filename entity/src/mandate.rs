@@ -1,0 +1,21 @@
+//! A Resolution, by edition, that the collaboration rests on.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::MandateId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "mandate")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: MandateId,
+    pub code: String,
+    pub title: String,
+    pub edition: String,
+    pub adopted_on: Option<Date>,
+    /// The earlier editions as a list of texts, oldest first.
+    pub history: Json,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,46 @@
+//! A clause of a mandate, in our own words.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{MandateId, ProvisionId};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "provision")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ProvisionId,
+    pub mandate_id: MandateId,
+    /// Its place in the text, from 1.
+    pub ordinal: i32,
+    pub section: ProvisionSection,
+    pub letter: Option<String>,
+    pub summary: String,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The part of a Resolution that a clause stands in.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum ProvisionSection {
+    /// What the assembly considers.
+    Considering,
+    /// What it recognizes.
+    Recognizing,
+    /// What it recalls.
+    Recalling,
+    /// What it observes.
+    Observing,
+    /// What it decides.
+    Resolves,
+    /// What it asks of somebody.
+    Instructs,
+}

@@ -1,0 +1,40 @@
+//! A committee that is linked to a topic.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CommitteeId, TopicId};
+use crate::party::Party;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "topic_committee")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub topic_id: TopicId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub committee_id: CommitteeId,
+    pub role: CommitteeRole,
+    /// The committee's, here so that the database itself keeps one lead per party.
+    pub party: Option<Party>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What a committee does on a topic.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum CommitteeRole {
+    /// It answers for the topic on its side. An active topic has one on each side.
+    Lead,
+    /// It works on the topic.
+    Contributing,
+    /// It is kept informed.
+    Informed,
+}

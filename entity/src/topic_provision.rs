@@ -1,0 +1,17 @@
+//! A clause that a topic answers.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{ProvisionId, TopicId};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "topic_provision")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub topic_id: TopicId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub provision_id: ProvisionId,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! The database's history, oldest first. A migration never changes once it has run anywhere.
+
+pub use sea_orm_migration::prelude::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod column;
+mod m20261124_000001_bodies;
+mod m20261124_000002_topics;
+mod m20261124_000003_activity;
+
+/// Brings a database to today's tables, and back.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_bodies::Migration),
+            Box::new(m20261124_000002_topics::Migration),
+            Box::new(m20261124_000003_activity::Migration),
+        ]
+    }
+}

@@ -1,0 +1,6 @@
+//! The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
+//!
+//! The modules in reading order; each may use those above it and none below: `rules` says who may do
+//! what, `store` writes, `read` answers queries, `graphql` is the API, `http` serves it.
+
+pub mod rules;
