@@ -3,4 +3,13 @@
 //! The modules in reading order; each may use those above it and none below: `rules` says who may do
 //! what, `store` writes, `read` answers queries, `graphql` is the API, `http` serves it.
 
-pub mod rules;
+pub mod error;
+mod rules;
+
+mod read;
+pub mod store;
+
+pub mod graphql;
+pub mod http;
+
+pub mod config;

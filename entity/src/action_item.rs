@@ -21,7 +21,7 @@ pub struct Model {
     pub status: ActionItemStatus,
     pub priority: Priority,
     /// Generated: 1 for LOW to 3 for HIGH. For ordering alone.
-    pub priority_rank: i16,
+    pub priority_rank: i32,
     pub due_on: Option<Date>,
     /// Generated: `due_on`, none as the end of time. For ordering alone.
     pub due_asc: Date,

@@ -1,9 +1,12 @@
-//! One key type per table, and its public form: a TypeID, which says what it names.
+//! One key type per table, and its public form: a `TypeID`, which says what it names.
 
 use std::fmt;
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
+
+/// The API's name of whatever has an id.
+pub const NODE: &str = "Node";
 
 /// What every id can do.
 pub trait Id: Copy + Into<Uuid> + From<Uuid> {
@@ -83,7 +86,7 @@ pub fn split(text: &str) -> Option<(&str, Uuid)> {
     Some((prefix, Uuid::from_u128(key)))
 }
 
-/// Crockford's base 32 as TypeID has it: lower case, without i, l, o and u.
+/// Crockford's base 32 as `TypeID` has it: lower case, without i, l, o and u.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Appends the 26 digits of a key.

@@ -3,6 +3,8 @@
 pub mod id;
 pub mod party;
 pub mod permission;
+pub mod scalar;
+pub mod word;
 
 pub mod committee;
 pub mod committee_predecessor;

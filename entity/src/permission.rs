@@ -15,13 +15,13 @@ pub enum Permission {
     UnlinkCommittee,
     /// Agree for one's own side.
     Agree,
-    /// Decline for one's own side.
+    /// Decline the topic for one's own side, or the request for an action item: REQUESTED to DECLINED.
     Decline,
     /// Release the topic for one's own side.
     Release,
     /// Accept the request: REQUESTED to OPEN.
     Accept,
-    /// Start work: OPEN to IN_PROGRESS.
+    /// Start work: OPEN to `IN_PROGRESS`.
     Start,
     /// Put it off.
     Postpone,
@@ -31,7 +31,7 @@ pub enum Permission {
     Complete,
     /// Confirm the work of another party.
     Confirm,
-    /// Send it back: DONE to IN_PROGRESS.
+    /// Send it back: DONE to `IN_PROGRESS`.
     Reopen,
     /// Take it back.
     Withdraw,

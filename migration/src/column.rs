@@ -72,7 +72,7 @@ pub fn id(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).uuid().not_null().take()
 }
 
-/// SeaQuery has no words for `length`, `in` over constants and `case` within a table's definition.
+/// `SeaQuery` has no words for `length`, `in` over constants and `case` within a table's definition.
 pub fn raw(sql: impl Into<String>) -> Expr {
     Expr::cust(sql.into())
 }

@@ -71,7 +71,7 @@ async fn topic(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     indexes(manager, "topic", &unique, &plain).await
 }
 
-/// SeaORM binds dates as text on SQLite; there, too, these stand after and before every date.
+/// `SeaORM` binds dates as text on `SQLite`; there, too, these stand after and before every date.
 fn first_to_last(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
     open_ended(manager, name, of, "infinity")
 }
@@ -183,7 +183,7 @@ async fn action_item(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         )
         .col(one_of("priority", &["LOW", "NORMAL", "HIGH"]).not_null())
         .col(generated(
-            ColumnDef::new("priority_rank").small_integer(),
+            ColumnDef::new("priority_rank").integer(),
             "case priority when 'LOW' then 1 when 'NORMAL' then 2 else 3 end",
         ))
         .col(ColumnDef::new("due_on").date())

@@ -1,4 +1,16 @@
 //! Who may do what, and when: pure functions over plain values, with no database, no GraphQL and no clock.
 
 pub mod refusal;
+pub mod version;
 pub mod viewer;
+
+pub mod problems;
+pub mod text;
+
+pub mod action_item;
+pub mod committee;
+pub mod organization;
+pub mod topic;
+
+#[cfg(test)]
+mod table;

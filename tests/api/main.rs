@@ -1,1 +1,10 @@
-//! x
+//! The register as its clients meet it: over HTTP, on real databases.
+
+#![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
+#[macro_use]
+mod harness;
+mod databases;
+mod statements;
+
+mod reading;

@@ -1,0 +1,157 @@
+//! The scalars of the API that are not `GraphQL`'s own, each read strictly.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{DateTime as Moment, Datelike, NaiveDate, SecondsFormat, Utc};
+
+/// A day, as `YYYY-MM-DD`: no time of day, no zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub NaiveDate);
+
+/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DateTime(pub Moment<Utc>);
+
+/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(pub String);
+
+#[Scalar(
+    name = "Date",
+    specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html"
+)]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let date = match &value {
+            // Read and written again, so that what the parser forgives is not taken.
+            Value::String(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()
+                .filter(|it| (1..=9999).contains(&it.year()) && it.to_string() == *text),
+            _ => None,
+        };
+        match date {
+            Some(date) => Ok(Self(date)),
+            None => Err(InputValueError::custom(
+                "a Date is a day that exists, written YYYY-MM-DD",
+            )),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://scalars.graphql.org/chillicream/date-time.html"
+)]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let moment = match &value {
+            Value::String(text) => Moment::parse_from_rfc3339(text).ok(),
+            _ => None,
+        };
+        let fits = |it: &Moment<Utc>| {
+            it.timestamp_subsec_nanos().is_multiple_of(1000) && (1..=9999).contains(&it.year())
+        };
+        match moment.map(|it| it.to_utc()).filter(fits) {
+            Some(moment) => Ok(Self(moment)),
+            None => Err(InputValueError::custom(
+                "a DateTime is written as RFC 3339 has it, with a zone and microseconds at most: 2026-11-24T09:30:00Z",
+            )),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+#[Scalar(
+    name = "URL",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986"
+)]
+impl ScalarType for Url {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let address = match &value {
+            Value::String(text) if text.len() <= 2000 => url::Url::parse(text)
+                .ok()
+                .filter(|it| matches!(it.scheme(), "http" | "https") && it.has_host())
+                .map(|_| text.clone()),
+            _ => None,
+        };
+        match address {
+            // The parser forgives spaces and line breaks that RFC 3986 does not.
+            Some(text) if !text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                Ok(Self(text))
+            }
+            _ => Err(InputValueError::custom(
+                "a URL is absolute and starts with http:// or https://, with 2,000 characters at most",
+            )),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_days_that_exist_are_dates() {
+        let date = |text: &str| Date::parse(Value::String(text.to_owned())).is_ok();
+        assert!(date("2024-02-29"));
+        for text in [
+            "2026-02-30",
+            "2026-2-3",
+            "26-02-03",
+            "0000-01-01",
+            "+999-01-01",
+            "2026-02-03T",
+            " 2026-02-3",
+            "２026-0-1",
+            "",
+        ] {
+            assert!(!date(text), "{text}");
+        }
+        assert!(Date::parse(Value::from(20_260_101)).is_err());
+    }
+
+    #[test]
+    fn moments_have_a_zone_and_microseconds_at_most() {
+        let moment = |text: &str| DateTime::parse(Value::String(text.to_owned())).ok();
+        let utc = moment("2026-11-24T10:30:00.123456+01:00").expect("a moment");
+        assert_eq!(
+            utc.to_value(),
+            Value::String("2026-11-24T09:30:00.123456Z".to_owned())
+        );
+        for text in [
+            "2026-11-24",
+            "2026-11-24T09:30:00",
+            "2026-11-24T09:30:00.1234567Z",
+            "2026-02-30T00:00:00Z",
+        ] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_absolute() {
+        let url = |text: &str| Url::parse(Value::String(text.to_owned())).is_ok();
+        assert!(url("https://www.itu.int/rec/T-REC-E.800"));
+        for text in [
+            "javascript:alert(1)",
+            "//itu.int",
+            "itu.int",
+            "ftp://itu.int",
+            "https://",
+            "https://itu.int/a b",
+            "https://itu.int/\n",
+        ] {
+            assert!(!url(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// The tabs of a first visit. Ids are opaque, so those that the variables need are asked for when the page opens.
+
+const IDS = `query Ids {
+  itu: committee(by: { key: { organization: "ITU-T", code: "SG17", period: "2013-2016" } }) { id }
+  upu: committee(by: { key: { organization: "POC", code: "C4", period: "2013-2016" } }) { id }
+  provision: mandate(code: "RES-11-DUBAI-2012") { provisions { id section } }
+  waiting: topics(first: 1, filter: { status: [PROPOSED], proposedBy: [ITU] }, orderBy: { field: CODE }) { nodes { id } }
+  active: topics(first: 1, filter: { status: [ACTIVE] }, orderBy: { field: CODE }) { nodes { id } }
+  requested: actionItems(first: 1, filter: { status: [REQUESTED], side: [UPU] }) { nodes { id version } }
+}`;
+
+const DASHBOARD = `# Every topic, its committees, and what is due next.
+# Run it: the button on the right, or Ctrl-Enter.
+query Dashboard {
+  topics(first: 20) {
+    nodes {
+      code
+      title
+      status
+      committees {
+        role
+        committee { code organization { acronym } }
+      }
+      actionItems(first: 5, orderBy: { field: DUE_ON }) {
+        nodes {
+          number
+          title
+          status
+          dueOn
+          overdue
+          committee { code }
+        }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
+const COMMITTEE = `# One committee: what it owes, and its place in time.
+# Codes return in later periods; without a period
+# the key means the newest.
+query OneCommittee($key: CommitteeKey!) {
+  committee(by: { key: $key }) {
+    code
+    name
+    period
+    status
+    organization { acronym name }
+    predecessors { code period name }
+    successors { code period name }
+    topics(first: 10) {
+      nodes { code title status }
+    }
+    actionItems(first: 10, orderBy: { field: NUMBER }) {
+      totalCount
+      nodes {
+        number
+        title
+        status
+        dueOn
+        overdue
+        topic { code }
+      }
+    }
+  }
+}
+`;
+
+const VIEWER = `# Who the token above says you are, and what you
+# may do to a topic as it stands. Try it without one.
+query WhoAmI {
+  viewer { subject roles party expiresAt }
+  topic(by: { code: "T-1" }) {
+    title
+    status
+    positions { side position takenAt }
+    viewerPermissions
+  }
+}
+`;
+
+const OPEN_ITEMS = `# Open action items, page by page: for the next one,
+# put the endCursor of the answer into "after".
+query OpenActionItems(
+  $first: Int
+  $after: String
+  $filter: ActionItemFilter
+) {
+  actionItems(
+    first: $first
+    after: $after
+    filter: $filter
+    orderBy: { field: DUE_ON }
+  ) {
+    totalCount
+    nodes {
+      id
+      version
+      number
+      title
+      status
+      nextStatuses
+      priority
+      dueOn
+      overdue
+      topic { code }
+      committee { code period side }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
+const PROPOSE = `# As ITU_EDITOR: a topic, led by one of ITU's own
+# committees. Its id (SG17's) was filled in when this
+# page opened.
+mutation ProposeTopic($input: TopicProposeInput!) {
+  topicPropose(input: $input) {
+    topic {
+      id
+      code
+      title
+      status
+      positions { side position }
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
+const TAKE_POSITION = `# As UPU_EDITOR: agree to a topic that ITU proposed,
+# and name the committee that leads it for UPU.
+# Once both sides agree, the topic is ACTIVE.
+mutation TakePosition($input: TopicTakePositionInput!) {
+  topicTakePosition(input: $input) {
+    topic {
+      code
+      title
+      status
+      positions { side position takenAt }
+      viewerPermissions
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
+const CREATE_ITEM = `# As ITU_EDITOR: ask a committee of UPU to do
+# something. What one asks of the other side starts
+# as REQUESTED; what one takes on oneself, as OPEN.
+mutation CreateActionItem($input: ActionItemCreateInput!) {
+  actionItemCreate(input: $input) {
+    actionItem {
+      id
+      version
+      number
+      title
+      status
+      ownedBy
+      requestedBy
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
+const MOVE_ITEM = `# As UPU_EDITOR: accept what UPU was asked to do.
+# The version is the one you read: if the item has
+# changed since, you are told so (STALE).
+mutation MoveActionItem($input: ActionItemMoveInput!) {
+  actionItemMove(input: $input) {
+    actionItem {
+      id
+      version
+      number
+      title
+      status
+      nextStatuses
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
+export async function examples(ask) {
+  // Without the data set there is nothing to fill in: the examples stay, the ids are for the reader to find.
+  const ids = await ask({ query: IDS }).then(({ data }) => data ?? {}, () => ({}));
+  const resolves = ids.provision?.provisions.find(({ section }) => section === 'RESOLVES');
+  const active = ids.active?.nodes[0]?.id ?? '';
+  const requested = ids.requested?.nodes[0];
+  const itu = ids.itu?.id ?? '';
+  const upu = ids.upu?.id ?? '';
+
+  return [
+    tab(DASHBOARD),
+    tab(COMMITTEE, { key: { organization: 'ITU-T', code: 'SG17', period: '2013-2016' } }),
+    tab(VIEWER),
+    tab(OPEN_ITEMS, { first: 10, after: null, filter: { open: true } }),
+    tab(PROPOSE, {
+      input: {
+        title: 'Trusted delivery of parcels',
+        summary: 'How a recipient can be sure who is at the door.',
+        leadCommitteeId: itu,
+        provisionIds: resolves ? [resolves.id] : [],
+      },
+    }),
+    tab(TAKE_POSITION, {
+      input: { topicId: ids.waiting?.nodes[0]?.id ?? '', position: 'AGREED', leadCommitteeId: upu },
+    }),
+    tab(CREATE_ITEM, {
+      input: {
+        topicId: active,
+        committeeId: upu,
+        counterpartId: itu,
+        title: 'Send the list of services in use',
+        priority: 'NORMAL',
+      },
+    }),
+    tab(MOVE_ITEM, { input: { id: requested?.id ?? '', version: requested?.version ?? 1, to: 'OPEN' } }),
+  ];
+}
+
+function tab(query, variables) {
+  return { query, variables: variables && JSON.stringify(variables, null, 2) };
+}

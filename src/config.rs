@@ -1,0 +1,285 @@
+//! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::http::auth::Verifier;
+use crate::http::auth::claims::{TokenRules, role};
+use crate::http::auth::keys::{Algorithm, Keys, secret_of};
+use entity::party::Role;
+
+/// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
+#[derive(Debug, Parser)]
+#[command(name = "liaison", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it: real data, a signing key for this run, tokens ready to paste.
+    Dev(Dev),
+    /// Serve in production.
+    Serve(Serve),
+    /// Bring the database to the tables of this version.
+    Migrate(Database),
+    /// Load the real data; what is there already stays as it is.
+    Seed(Database),
+    /// Print a token.
+    Token(Token),
+    /// Print the schema.
+    Schema,
+}
+
+/// Where the register is kept.
+#[derive(Clone, Debug, Args)]
+pub struct Database {
+    /// A `SQLite` file (sqlite:liaison.db, made where there is none) or a `PostgreSQL` database (postgres://user@host/name).
+    #[arg(
+        long,
+        env = "LIAISON_DATABASE_URL",
+        default_value = "sqlite:liaison.db",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+    /// How many connections are held at most.
+    #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+}
+
+/// Settings of a run to try things out.
+#[derive(Clone, Debug, Args)]
+pub struct Dev {
+    #[command(flatten)]
+    pub database: Database,
+    /// The address and port to listen on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}
+
+/// Settings of the service in production. A file named by `--config` may hold them in TOML, by the names of the flags.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, env = "LIAISON_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: Database,
+    /// The address and port to listen on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub tokens: Tokens,
+    /// Take no tokens: nobody writes.
+    #[arg(long, env = "LIAISON_READ_ONLY")]
+    pub read_only: bool,
+    /// Leave the tables as they are.
+    #[arg(long, env = "LIAISON_NO_MIGRATE")]
+    pub no_migrate: bool,
+    /// How many bytes the body of a request may have.
+    #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = 1_000_000)]
+    pub body_limit: usize,
+}
+
+/// How tokens are checked.
+#[derive(Clone, Debug, Args)]
+pub struct Tokens {
+    /// A file with what tokens are verified with: a public key in PEM, a JSON Web Key Set, or with --token-algorithms HS256 the secret.
+    #[arg(long, env = "LIAISON_TOKEN_KEY")]
+    pub token_key: Option<PathBuf>,
+    /// Who issues the tokens: their `iss`.
+    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
+    pub token_issuer: String,
+    /// Whom the tokens are for: their `aud`.
+    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
+    pub token_audience: String,
+    /// How tokens may be signed.
+    #[arg(
+        long,
+        env = "LIAISON_TOKEN_ALGORITHMS",
+        value_delimiter = ',',
+        default_value = "RS256,ES256,EdDSA"
+    )]
+    pub token_algorithms: Vec<Algorithm>,
+    /// The claim that lists the roles; dots lead into objects: `realm_access.roles`.
+    #[arg(long, env = "LIAISON_ROLES_CLAIM", default_value = "roles")]
+    pub roles_claim: String,
+    /// What the claim says for a role, as `word=ROLE`; repeat it, or give several with commas. Left out: the names of the roles.
+    #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
+    pub roles_map: Vec<(String, Role)>,
+    /// How many seconds the issuer's clock may differ from ours.
+    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
+    pub token_leeway: u32,
+}
+
+/// What a token says, and what it is signed with.
+#[derive(Clone, Debug, Args)]
+pub struct Token {
+    /// A role that it grants; repeat it for several.
+    #[arg(long, required = true, value_parser = role)]
+    pub role: Vec<Role>,
+    /// Whom it is about.
+    #[arg(long, default_value = "somebody")]
+    pub sub: String,
+    /// How many seconds it lasts.
+    #[arg(long, default_value_t = 3600)]
+    pub ttl: u32,
+    /// The file of the key that signs it: a private key in PEM, or a secret for HS256.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// Who issues it: its `iss`.
+    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
+    pub issuer: String,
+    /// Whom it is for: its `aud`.
+    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
+    pub audience: String,
+}
+
+/// Why the program does not start, in one line.
+pub struct Wrong(pub String);
+
+/// Reads the command line, the environment and the file of settings.
+///
+/// # Errors
+/// One line with the name of the setting that is wrong. Help and version are printed, and end the program.
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // The file's name is itself a setting.
+    let (cli, file) = parse(Cli::command(), &args)?;
+    match file {
+        Some(file) => Ok(parse(with_file(Cli::command(), &file)?, &args)?.0),
+        None => Ok(cli),
+    }
+}
+
+fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {
+    let matches = command.try_get_matches_from_mut(args).map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        // Usage and hints follow on further lines; the first says what is wrong.
+        let text = error.render().to_string();
+        let lines = text.lines().take_while(|it| !it.is_empty());
+        let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+        Wrong(line.trim_start_matches("error: ").to_owned())
+    })?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| Wrong(error.to_string()))?;
+    let file = match &cli.command {
+        Command::Serve(serve) => serve.config.clone(),
+        _ => None,
+    };
+    Ok((cli, file))
+}
+
+/// The command whose defaults are what the file says.
+fn with_file(command: clap::Command, file: &Path) -> Result<clap::Command, Wrong> {
+    let wrong = |what: &str| Wrong(format!("--config {}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| wrong(error.message()))?;
+    let known: Vec<String> = command
+        .find_subcommand("serve")
+        .into_iter()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|it| it.get_long().map(str::to_owned))
+        .filter(|it| it != "config")
+        .collect();
+    let mut values = Vec::new();
+    for (name, value) in table {
+        if !known.contains(&name) {
+            return Err(wrong(&format!("there is no setting `{name}`")));
+        }
+        values.push((name.replace('-', "_"), plain(&value)));
+    }
+    Ok(command.mut_subcommand("serve", |mut serve| {
+        for (id, value) in values {
+            serve = serve.mut_arg(id, |it| it.default_value(value));
+        }
+        serve
+    }))
+}
+
+/// A value of the file as it would be given on the command line.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join(",")
+        }
+        toml::Value::Table(entries) => {
+            let mut text = String::new();
+            for (word, value) in entries {
+                let comma = if text.is_empty() { "" } else { "," };
+                // Writing into a String cannot fail.
+                let _ = write!(text, "{comma}{word}={}", plain(value));
+            }
+            text
+        }
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        toml::Value::Boolean(flag) => flag.to_string(),
+        toml::Value::Datetime(moment) => moment.to_string(),
+    }
+}
+
+fn role_word(text: &str) -> Result<(String, Role), String> {
+    let (word, name) = text
+        .rsplit_once('=')
+        .ok_or("write it as word=ROLE, such as itu-editors=ITU_EDITOR")?;
+    Ok((word.to_owned(), role(name)?))
+}
+
+impl Tokens {
+    /// What checks tokens; none where no key is named.
+    ///
+    /// # Errors
+    /// A line with the setting that is wrong.
+    pub fn verifier(&self) -> Result<Option<Verifier>, Wrong> {
+        let Some(path) = &self.token_key else {
+            return Ok(None);
+        };
+        let wrong = |what: String| Wrong(format!("--token-key {}: {what}", path.display()));
+        let content = read_file(path).map_err(wrong)?;
+        let keys = if self.token_algorithms == [Algorithm::Hs256] {
+            Keys::secret(secret_of(&content))
+        } else {
+            match std::str::from_utf8(&content) {
+                Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
+                Ok(text) => Keys::pem(text),
+                Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
+            }
+        };
+        let verifier = Verifier::new(self.rules(), keys.map_err(wrong)?).map_err(wrong)?;
+        Ok(Some(verifier))
+    }
+
+    fn rules(&self) -> TokenRules {
+        let mut rules = TokenRules::new(
+            self.token_issuer.clone(),
+            self.token_audience.clone(),
+            self.token_algorithms.clone(),
+        );
+        rules.roles_claim.clone_from(&self.roles_claim);
+        rules.leeway_seconds = self.token_leeway;
+        if !self.roles_map.is_empty() {
+            rules.role_names = self.roles_map.iter().cloned().collect();
+        }
+        rules
+    }
+}
+
+/// The bytes of a file that a setting names.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| error.to_string())
+}

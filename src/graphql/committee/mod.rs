@@ -1,0 +1,205 @@
+//! Committees.
+
+use std::sync::LazyLock;
+
+use entity::committee::{Column, CommitteeKind, CommitteeStatus, Entity};
+use entity::id::{CommitteeId, Id};
+use entity::party::Side;
+use entity::permission::Permission;
+use entity::scalar::Date;
+use entity::topic_committee::CommitteeRole;
+use entity::{action_item, committee_predecessor, topic, topic_committee};
+use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
+
+use super::stamps::{id, stamps, translated};
+use super::{action_item as action_items, organization as organizations, topic as topics, words};
+use crate::read::Env;
+use crate::read::shape::{
+    Cell, Link, Object, Scalar, Table, col, column, computed, count, many, one, one_or_null, page,
+};
+use crate::rules;
+use crate::rules::committee::{Facts, permissions};
+
+mod list;
+mod mutations;
+
+pub use list::{COMMITTEES, CommitteeBy, find};
+pub use mutations::CommitteeMutation;
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+    &OBJECT
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of fields, read from top to bottom"
+)]
+fn describe() -> Object {
+    let mut fields = vec![
+        id(CommitteeId::PREFIX),
+        column::<String>(
+            "code",
+            "What its organization calls it: SG17, C4. Only with organization and period does it name one committee.",
+            Column::Code,
+            Scalar::Text,
+        ),
+        translated::<String>("name", "Its full name in this period.", Column::Name),
+        translated::<Option<String>>(
+            "mandate",
+            "What it was set up to do; null where the register does not know it.",
+            Column::Mandate,
+        ),
+        column::<CommitteeKind>(
+            "kind",
+            "What it is in its organization.",
+            Column::Kind,
+            Scalar::Word,
+        ),
+        column::<CommitteeStatus>(
+            "status",
+            "Whether it still works.",
+            Column::Status,
+            Scalar::Word,
+        ),
+        one(
+            "organization",
+            "The organization that it belongs to.",
+            organizations::object,
+            Column::OrganizationId,
+        ),
+        column::<Option<Side>>(
+            "side",
+            "The side of its organization; null for a partner's.",
+            Column::Side,
+            Scalar::Word,
+        ),
+        column::<String>(
+            "period",
+            "The study period or cycle as its organization calls it: 2013-2016.",
+            Column::Period,
+            Scalar::Text,
+        ),
+        column::<Option<Date>>(
+            "startsOn",
+            "Its first day, which may differ from the period's; null where it is not known.",
+            Column::StartsOn,
+            Scalar::Date,
+        ),
+        column::<Option<Date>>(
+            "endsOn",
+            "Its last day; null while none is set.",
+            Column::EndsOn,
+            Scalar::Date,
+        ),
+        one_or_null(
+            "parent",
+            "The committee that it is a part of; null for one that stands for itself.",
+            object,
+            Column::ParentId,
+        ),
+        many(
+            "children",
+            "The committees that are a part of it, by code.",
+            object,
+            Link::column(Column::ParentId),
+            vec![col(Column::CodeKey)],
+        ),
+        many(
+            "predecessors",
+            "The committees whose work it took over, by code.",
+            object,
+            Link::through(
+                committee_predecessor::Entity,
+                committee_predecessor::Column::CommitteeId,
+                committee_predecessor::Column::PredecessorId,
+            ),
+            vec![col(Column::CodeKey)],
+        ),
+        many(
+            "successors",
+            "The committees that took over its work, by code.",
+            object,
+            Link::through(
+                committee_predecessor::Entity,
+                committee_predecessor::Column::PredecessorId,
+                committee_predecessor::Column::CommitteeId,
+            ),
+            vec![col(Column::CodeKey)],
+        ),
+        page(
+            "topics",
+            "The topics that it is linked to, in any role; by code.",
+            &topics::TOPICS,
+            Link::through(
+                topic_committee::Entity,
+                topic_committee::Column::CommitteeId,
+                topic_committee::Column::TopicId,
+            ),
+        ),
+        page(
+            "actionItems",
+            "The action items that it owns; by number.",
+            &action_items::ACTION_ITEMS,
+            Link::column(action_item::Column::CommitteeId),
+        ),
+        computed::<Vec<Permission>>(
+            "viewerPermissions",
+            "What the viewer may do to it now; empty for those who only read.",
+            vec![
+                Cell::column(Column::Side),
+                Cell::column(Column::Party),
+                Cell::column(Column::Status),
+                Cell::Expression("leads", leads),
+                Cell::Expression("open_items", open_items),
+            ],
+            |cells, env, json| {
+                let facts = Facts {
+                    side: cells.get(0)?,
+                    party: cells.get(1)?,
+                    status: cells.get(2)?,
+                    leads_open_topics: cells.get(3)?,
+                    open_items: cells.get(4)?,
+                };
+                words::list(json, permissions(env.party, &facts));
+                Ok(())
+            },
+        ),
+    ];
+    fields.extend(stamps());
+    Object {
+        name: "Committee",
+        description: "A body that does the work, in one study period or cycle: a study group of ITU-T, a committee or group of the POC, a secretariat. A code means nothing without its period: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: Some(CommitteeId::PREFIX),
+        }),
+        fields,
+    }
+}
+
+/// How many open topics the committee leads.
+fn leads(row: &DynIden, _: &Env<'_>) -> Expr {
+    let links = SelectStatement::new()
+        .from_as(topic_committee::Entity, "s")
+        .join_as(
+            sea_orm::JoinType::InnerJoin,
+            topic::Entity,
+            "o",
+            Expr::col(("o", topic::Column::Id)).equals(("s", topic_committee::Column::TopicId)),
+        )
+        .and_where(
+            Expr::col(("s", topic_committee::Column::CommitteeId))
+                .equals((row.clone(), Column::Id)),
+        )
+        .and_where(Expr::col(("s", topic_committee::Column::Role)).eq(CommitteeRole::Lead))
+        .and_where(Expr::col(("o", topic::Column::Status)).is_in(rules::topic::OPEN))
+        .take();
+    count(links)
+}
+
+/// How many open action items the committee owns.
+fn open_items(row: &DynIden, _: &Env<'_>) -> Expr {
+    action_items::open_count(action_item::Column::CommitteeId, row)
+}

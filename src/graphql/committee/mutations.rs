@@ -1,0 +1,61 @@
+//! What can be done to committees.
+
+use async_graphql::{Context, Object};
+
+use super::super::payload::{Payload, Thing};
+use super::super::request::Request;
+use super::object;
+use crate::error::Result;
+use crate::read;
+use crate::store::committee::{
+    self as store, CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput,
+};
+
+/// Committees, in payloads.
+pub struct Committee;
+
+impl Thing for Committee {
+    const PAYLOAD: &'static str = "CommitteePayload";
+    const FIELD: &'static str = "committee";
+
+    fn object() -> &'static read::shape::Object {
+        object()
+    }
+}
+
+/// What can be done to committees.
+#[derive(Default)]
+pub struct CommitteeMutation;
+
+#[Object]
+impl CommitteeMutation {
+    /// Enters a committee of an organization, for one period.
+    async fn committee_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The committee.")] input: CommitteeCreateInput,
+    ) -> Option<Result<Payload<Committee>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::create(db, viewer, *now, input).await))
+    }
+
+    /// Changes the texts, dates and predecessors of a committee.
+    async fn committee_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: CommitteeUpdateInput,
+    ) -> Option<Result<Payload<Committee>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::update(db, viewer, *now, input).await))
+    }
+
+    /// Concludes a committee for good. Not while it leads an open topic or owns an open action item.
+    async fn committee_conclude(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The committee.")] input: CommitteeConcludeInput,
+    ) -> Option<Result<Payload<Committee>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::conclude(db, viewer, *now, input).await))
+    }
+}

@@ -1,0 +1,156 @@
+//! What all lists share: how a filter and an order of the API become what the read path runs.
+
+use std::fmt::Debug;
+
+use async_graphql::{Enum, ID, InputType};
+use entity::id::Id;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func};
+use sea_orm::{DbBackend, Value};
+
+use crate::error::{Error, Result};
+use crate::read::Env;
+use crate::read::args::Args;
+use crate::read::shape::{Criteria, Order, col};
+use crate::rules::text::fold;
+
+/// Which way a list is ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum Direction {
+    /// From the least to the greatest, from the earliest to the latest.
+    #[default]
+    Asc,
+    /// The other way round.
+    Desc,
+}
+
+/// The filter of a list.
+pub trait Filter: InputType + Debug + Default {
+    /// What holds for the records that it leaves.
+    ///
+    /// # Errors
+    /// Bad input where no record could ever be left: two conditions contradict each other, or an id
+    /// names another type.
+    fn condition(&self, env: &Env<'_>) -> Result<Condition>;
+}
+
+/// The order of a list; its default is the list's own.
+pub trait Sorting: InputType + Default {
+    fn order(&self) -> Order;
+}
+
+/// Reads `filter` and `orderBy`.
+///
+/// # Errors
+/// Bad input where a value is none of its type, or the filter contradicts itself.
+pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result<Criteria> {
+    let filter: F = args.get::<Option<F>>("filter")?.unwrap_or_default();
+    let sorting: S = args.get::<Option<S>>("orderBy")?.unwrap_or_default();
+    Ok(Criteria {
+        condition: filter.condition(env)?,
+        order: sorting.order(),
+        fingerprint: format!("{filter:?}"),
+    })
+}
+
+/// Adds a condition for each part of a filter that is given.
+pub struct Narrowing(Condition);
+
+impl Narrowing {
+    pub fn new() -> Self {
+        Self(Condition::all())
+    }
+
+    #[must_use]
+    pub fn with(self, condition: Option<Expr>) -> Self {
+        Self(self.0.add_option(condition))
+    }
+
+    pub fn done(self) -> Condition {
+        self.0
+    }
+}
+
+/// The key in an id of `T`.
+///
+/// # Errors
+/// Bad input where it is the id of something else, or none.
+pub fn key<T: Id>(name: &str, id: &ID) -> Result<Uuid> {
+    match T::parse(id) {
+        Ok(id) => Ok(id.into()),
+        Err(wrong) => Err(Error::BadInput(format!("`{name}`: {wrong}"))),
+    }
+}
+
+/// The key in an optional id.
+///
+/// # Errors
+/// As [`key`].
+pub fn some_key<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
+    id.map(|id| key::<T>(name, id)).transpose()
+}
+
+/// A text that the database is asked for as it is.
+///
+/// # Errors
+/// Bad input where it holds what no stored text can.
+pub fn plain(name: &str, text: String) -> Result<String> {
+    if text.contains('\0') {
+        return Err(Error::BadInput(format!(
+            "`{name}` holds the character NUL, which no text of the register has."
+        )));
+    }
+    Ok(text)
+}
+
+/// An optional text that the database is asked for as it is.
+///
+/// # Errors
+/// As [`plain`].
+pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
+    text.map(|it| plain(name, it.clone())).transpose()
+}
+
+/// As long as the longest title; who looks for more looks for something else.
+const TEXT: usize = 500;
+
+/// Whether the words of a record hold `text` anywhere, whatever their case and accents; blank text narrows nothing.
+///
+/// # Errors
+/// Bad input where it is too long, or holds what no stored text can.
+pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    if text.chars().count() > TEXT {
+        return Err(Error::BadInput(format!(
+            "`text` has more than {TEXT} characters: look for less."
+        )));
+    }
+    let needle = fold(plain("text", text.trim().to_owned())?.as_str());
+    if needle.is_empty() {
+        return Ok(None);
+    }
+    // Unlike `like`, these have no characters that mean something else.
+    let position = match env.backend() {
+        DbBackend::Postgres => Func::cust("strpos"),
+        _ => Func::cust("instr"),
+    };
+    let position = position.arg(col("folded")).arg(needle);
+    Ok(Some(Expr::from(position).gt(0)))
+}
+
+/// Whether a column holds one of the values; an empty list leaves nothing.
+pub fn among<V: Copy + Into<Value>>(
+    column: impl sea_orm::sea_query::IntoIden,
+    values: Option<&Vec<V>>,
+) -> Option<Expr> {
+    Some(crate::read::shape::among(column, values?.clone()))
+}
+
+/// A contradiction between two parts of a filter.
+pub fn contradiction(message: &str) -> Error {
+    Error::BadInput(format!(
+        "`filter` contradicts itself: {message}. Leave one of them out."
+    ))
+}

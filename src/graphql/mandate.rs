@@ -1,0 +1,129 @@
+//! Mandates and their provisions.
+
+use std::sync::LazyLock;
+
+use entity::id::{Id, MandateId, ProvisionId};
+use entity::provision::ProvisionSection;
+use entity::scalar::Date;
+use entity::{mandate, provision, topic_provision};
+use sea_orm::sea_query::{ExprTrait, IntoTableRef};
+
+use super::list;
+use super::stamps::id;
+use super::topic as topics;
+use crate::error::Result;
+use crate::read::Find;
+use crate::read::args::Args;
+use crate::read::shape::{Link, Object, Scalar, Table, col, column, many, one, page};
+
+/// The type of mandates.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Mandate",
+        description: "A Resolution that the collaboration rests on, in one edition.",
+        table: Some(Table {
+            name: mandate::Entity.into_table_ref(),
+            prefix: Some(MandateId::PREFIX),
+        }),
+        fields: vec![
+            id(MandateId::PREFIX),
+            column::<String>(
+                "code",
+                "Names this edition: RES-11-DUBAI-2012.",
+                mandate::Column::Code,
+                Scalar::Text,
+            ),
+            column::<String>(
+                "title",
+                "Its title as adopted.",
+                mandate::Column::Title,
+                Scalar::Text,
+            ),
+            column::<String>(
+                "edition",
+                "Where and when this edition was adopted: Rev. Dubai, 2012.",
+                mandate::Column::Edition,
+                Scalar::Text,
+            ),
+            column::<Option<Date>>(
+                "adoptedOn",
+                "The day of its adoption; null where the register does not know it.",
+                mandate::Column::AdoptedOn,
+                Scalar::Date,
+            ),
+            column::<Vec<String>>(
+                "history",
+                "Its editions, oldest first.",
+                mandate::Column::History,
+                Scalar::Texts,
+            ),
+            many(
+                "provisions",
+                "Its clauses, in the order of the text.",
+                provision,
+                Link::column(provision::Column::MandateId),
+                vec![col(provision::Column::Ordinal)],
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// The type of provisions.
+pub fn provision() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Provision",
+        description: "A clause of a mandate, in our own words, so that a topic can say which clause it answers.",
+        table: Some(Table {
+            name: provision::Entity.into_table_ref(),
+            prefix: Some(ProvisionId::PREFIX),
+        }),
+        fields: vec![
+            id(ProvisionId::PREFIX),
+            column::<ProvisionSection>(
+                "section",
+                "The part of the Resolution that it stands in.",
+                provision::Column::Section,
+                Scalar::Word,
+            ),
+            column::<Option<String>>(
+                "letter",
+                "Its letter within the section; null where the section has one clause alone.",
+                provision::Column::Letter,
+                Scalar::Text,
+            ),
+            column::<String>(
+                "summary",
+                "What it says, in our words.",
+                provision::Column::Summary,
+                Scalar::Text,
+            ),
+            one(
+                "mandate",
+                "The Resolution that it is a clause of.",
+                object,
+                provision::Column::MandateId,
+            ),
+            page(
+                "topics",
+                "The topics that answer it; by code.",
+                &topics::TOPICS,
+                Link::through(
+                    topic_provision::Entity,
+                    topic_provision::Column::ProvisionId,
+                    topic_provision::Column::TopicId,
+                ),
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// Finds one mandate by its code.
+///
+/// # Errors
+/// Bad input where the code holds what none can.
+pub fn find(args: &Args<'_>) -> Result<Find> {
+    let code = list::plain("code", args.get("code")?)?;
+    Ok(col(mandate::Column::Code).eq(code).into())
+}

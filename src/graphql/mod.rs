@@ -1,0 +1,132 @@
+//! The API: one room for each thing, with its shape, its lists and its mutations.
+
+mod action_item;
+mod committee;
+mod list;
+mod mandate;
+mod organization;
+mod payload;
+mod query;
+pub mod request;
+mod stamps;
+mod topic;
+mod viewer;
+mod words;
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationType, Selection,
+};
+use async_graphql::{
+    EmptySubscription, MergedObject, Name, Positioned, Response, SDLExportOptions, Variables,
+};
+
+use self::query::Query;
+use self::request::Request;
+use crate::read::document::Document;
+
+/// The API, ready to answer.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// All that can be changed. Each change is made whole or not at all, in the order of the document; who may not act at all gets an error, what is wrong with an input stands in `userErrors`.
+#[derive(Default, MergedObject)]
+pub struct Mutation(
+    organization::OrganizationMutation,
+    committee::CommitteeMutation,
+    topic::TopicMutation,
+    action_item::ActionItemMutation,
+);
+
+/// Builds the API.
+#[must_use]
+pub fn schema() -> Schema {
+    Schema::build(Query, Mutation::default(), EmptySubscription).finish()
+}
+
+/// The API as clients read it: what `schema.graphql` holds.
+#[must_use]
+pub fn sdl(schema: &Schema) -> String {
+    schema.sdl_with_options(
+        SDLExportOptions::new()
+            .sorted_fields()
+            .sorted_arguments()
+            .sorted_enum_items()
+            .include_specified_by(),
+    )
+}
+
+/// One operation of a document, with what it needs.
+pub struct Operation {
+    pub document: ExecutableDocument,
+    pub name: Option<String>,
+    pub variables: Variables,
+}
+
+/// Runs an operation.
+pub async fn execute(schema: &Schema, mut operation: Operation, request: Request) -> Response {
+    operation.merge_root();
+    let mut run = async_graphql::Request::new(String::new())
+        .variables(operation.variables)
+        .data(request);
+    run.operation_name = operation.name;
+    run.set_parsed_query(operation.document);
+    schema.execute(run).await
+}
+
+impl Operation {
+    /// Whether it is a query, a mutation or a subscription; none where the document has no such operation.
+    #[must_use]
+    pub fn kind(&self) -> Option<OperationType> {
+        let mut operations = self.document.operations.iter();
+        let found = match &self.name {
+            Some(wanted) => operations.find(|it| it.0.is_some_and(|name| name == wanted.as_str())),
+            None => operations.next().filter(|_| operations.next().is_none()),
+        };
+        found.map(|it| it.1.node.ty)
+    }
+
+    /// Brings the root's fields of one response key together: async-graphql would run each of them,
+    /// and so change twice what the document changes once.
+    fn merge_root(&mut self) {
+        let root = match self.kind() {
+            Some(OperationType::Mutation) => "Mutation",
+            _ => "Query",
+        };
+        let name = self.name.as_deref();
+        let fragments = &self.document.fragments;
+        let mut operations = self.document.operations.iter();
+        let Some((_, operation)) =
+            operations.find(|it| name.is_none() || it.0.map(Name::as_str) == name)
+        else {
+            return;
+        };
+        let document = Document {
+            fragments,
+            operation: &operation.node,
+            variables: &self.variables,
+        };
+        let fields = document.collect(&[&operation.node.selection_set.node], &|it| it == root);
+        if fields.iter().all(|it| it.fields.len() == 1) {
+            return;
+        }
+        let merged: Vec<Positioned<Selection>> = fields
+            .iter()
+            .map(|it| {
+                let mut field = it.field().clone();
+                let items = it.sets().into_iter().flat_map(|set| set.items.clone());
+                field.node.selection_set.node.items = items.collect();
+                field.node.directives.clear();
+                Positioned::new(Selection::Field(field.clone()), field.pos)
+            })
+            .collect();
+        let operation = match &mut self.document.operations {
+            DocumentOperations::Single(operation) => Some(operation),
+            DocumentOperations::Multiple(operations) => match name {
+                Some(name) => operations.get_mut(name),
+                None => operations.values_mut().next(),
+            },
+        };
+        if let Some(operation) = operation {
+            operation.node.selection_set.node.items = merged;
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Topics.
+
+use std::sync::LazyLock;
+
+use entity::id::{Id, TopicId};
+use entity::party::{Party, Side};
+use entity::permission::Permission;
+use entity::scalar::{Date, DateTime};
+use entity::topic::{Column, Entity, Position, TopicStatus};
+use entity::topic_committee::CommitteeRole;
+use entity::{action_item, committee, provision, topic_committee, topic_provision};
+use sea_orm::sea_query::{
+    CaseStatement, Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
+};
+
+use super::list::Narrowing;
+use super::stamps::{id, stamps, translated};
+use super::{action_item as action_items, committee as committees, mandate, words};
+use crate::error::Result;
+use crate::read::Env;
+use crate::read::args::Args;
+use crate::read::shape::{
+    Cell, Link, Object, Scalar, Source, Table, among, col, column, computed, field, many, one, page,
+};
+use crate::rules::topic::{Facts, needs_review, permissions};
+
+mod list;
+mod mutations;
+
+pub use list::{TOPICS, TopicBy, find};
+pub use mutations::TopicMutation;
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+    &OBJECT
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of fields, read from top to bottom"
+)]
+fn describe() -> Object {
+    let mut fields = vec![
+        id(TopicId::PREFIX),
+        computed::<String>(
+            "code",
+            "What people call it: T-12. Given by the register, never reused.",
+            vec![Cell::column(Column::Number)],
+            |cells, _, json| {
+                json.word(&format!("T-{}", cells.get::<i32>(0)?));
+                Ok(())
+            },
+        ),
+        translated::<String>("title", "What it is about, in a few words.", Column::Title),
+        translated::<String>(
+            "summary",
+            "What the two sides want to do about it, and why.",
+            Column::Summary,
+        ),
+        column::<TopicStatus>(
+            "status",
+            "Where it stands. It follows from the two positions: a topic is ACTIVE once both sides have agreed.",
+            Column::Status,
+            Scalar::Word,
+        ),
+        column::<Party>(
+            "proposedBy",
+            "Who proposed it.",
+            Column::ProposedBy,
+            Scalar::Word,
+        ),
+        field(
+            "positions",
+            "Where each side stands. Always two: ITU first, then UPU.",
+            Source::Parts(vec![itu_position, upu_position]),
+        ),
+        linked_committees(),
+        many(
+            "provisions",
+            "The clauses of the mandate that it answers, in the order of the text.",
+            mandate::provision,
+            Link::through(
+                topic_provision::Entity,
+                topic_provision::Column::TopicId,
+                topic_provision::Column::ProvisionId,
+            ),
+            vec![
+                col(provision::Column::MandateId),
+                col(provision::Column::Ordinal),
+            ],
+        ),
+        column::<Option<Date>>(
+            "reviewOn",
+            "When the two sides want to look at it again; null where no date is set.",
+            Column::ReviewOn,
+            Scalar::Date,
+        ),
+        computed::<bool>(
+            "needsReview",
+            "Whether it is active and its review date has passed, by the day in UTC.",
+            vec![Cell::column(Column::Status), Cell::column(Column::ReviewOn)],
+            |cells, env, json| {
+                json.bool(needs_review(cells.get(0)?, cells.get(1)?, env.today));
+                Ok(())
+            },
+        ),
+        page(
+            "actionItems",
+            "The tasks on it; by number.",
+            &action_items::ACTION_ITEMS,
+            Link::column(action_item::Column::TopicId),
+        ),
+        column::<bool>(
+            "illustrative",
+            "True for sample data that shows how the register works, and is no fact of the collaboration.",
+            Column::Illustrative,
+            Scalar::Bool,
+        ),
+        computed::<Vec<Permission>>(
+            "viewerPermissions",
+            "What the viewer may do to it now; empty for those who only read.",
+            vec![
+                Cell::column(Column::ItuPosition),
+                Cell::column(Column::UpuPosition),
+                Cell::column(Column::ProposedBy),
+                Cell::Expression("open_items", open_items),
+                Cell::Expression("own_lead", own_lead),
+                Cell::Expression("own_others", own_others),
+            ],
+            |cells, env, json| {
+                let facts = Facts {
+                    itu: cells.get(0)?,
+                    upu: cells.get(1)?,
+                    proposed_by: cells.get(2)?,
+                    open_items: cells.get(3)?,
+                    own_lead: cells.get(4)?,
+                    own_others: cells.get(5)?,
+                };
+                words::list(json, permissions(env.party, &facts));
+                Ok(())
+            },
+        ),
+    ];
+    fields.extend(stamps());
+    Object {
+        name: "Topic",
+        description: "A topic of common interest. Each side takes a position on it for itself; its status follows from the two.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: Some(TopicId::PREFIX),
+        }),
+        fields,
+    }
+}
+
+fn open_items(row: &DynIden, _: &Env<'_>) -> Expr {
+    action_items::open_count(action_item::Column::TopicId, row)
+}
+
+fn own_lead(row: &DynIden, env: &Env<'_>) -> Expr {
+    let role = link(topic_committee::Column::Role).eq(CommitteeRole::Lead);
+    linked(row, role, own(env.party))
+}
+
+fn own_others(row: &DynIden, env: &Env<'_>) -> Expr {
+    let role = link(topic_committee::Column::Role).ne(CommitteeRole::Lead);
+    let partners = link(topic_committee::Column::Party).is_null();
+    let own = match env.party {
+        Some(Party::Tsb) => own(env.party).or(partners),
+        party => own(party),
+    };
+    linked(row, role, own)
+}
+
+fn link(column: topic_committee::Column) -> Expr {
+    Expr::col(("s", column))
+}
+
+fn own(party: Option<Party>) -> Expr {
+    link(topic_committee::Column::Party).eq(party)
+}
+
+/// Whether the topic links a committee for which both hold.
+fn linked(row: &DynIden, role: Expr, party: Expr) -> Expr {
+    Expr::exists(
+        SelectStatement::new()
+            .expr(Expr::val(1))
+            .from_as(topic_committee::Entity, "s")
+            .and_where(link(topic_committee::Column::TopicId).equals((row.clone(), Column::Id)))
+            .and_where(role)
+            .and_where(party)
+            .take(),
+    )
+}
+
+fn linked_committees() -> crate::read::shape::Field {
+    let rank = CaseStatement::new()
+        .case(
+            col(topic_committee::Column::Role).eq(CommitteeRole::Lead),
+            1,
+        )
+        .case(
+            col(topic_committee::Column::Role).eq(CommitteeRole::Contributing),
+            2,
+        )
+        .finally(3);
+    let code = SelectStatement::new()
+        .column(("s", committee::Column::CodeKey))
+        .from_as(committee::Entity, "s")
+        .and_where(
+            Expr::col(("s", committee::Column::Id)).eq(col(topic_committee::Column::CommitteeId)),
+        )
+        .take();
+    many(
+        "committees",
+        "The committees that work on it or follow it: leads first, then by code.",
+        topic_committee,
+        Link::column(topic_committee::Column::TopicId),
+        vec![rank.into(), Expr::SubQuery(None, Box::new(code.into()))],
+    )
+    .arg::<Option<CommitteeRole>>("role", "Only those in this role.")
+    .arg::<Option<Side>>("side", "Only those of this side.")
+    .narrowed(|args: &Args<'_>| -> Result<Condition> {
+        let role: Option<CommitteeRole> = args.get("role")?;
+        let side: Option<Side> = args.get("side")?;
+        let of_side = side.map(|side| {
+            let committees = SelectStatement::new()
+                .column(committee::Column::Id)
+                .from(committee::Entity)
+                .and_where(Expr::col(committee::Column::Side).eq(side))
+                .take();
+            col(topic_committee::Column::CommitteeId).in_subquery(committees)
+        });
+        Ok(Narrowing::new()
+            .with(role.map(|it| among(topic_committee::Column::Role, vec![it])))
+            .with(of_side)
+            .done())
+    })
+}
+
+/// The type of a committee's link.
+fn topic_committee() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "TopicCommittee",
+        description: "A committee that is linked to a topic.",
+        table: Some(Table {
+            name: topic_committee::Entity.into_table_ref(),
+            prefix: None,
+        }),
+        fields: vec![
+            column::<CommitteeRole>(
+                "role",
+                "What it does on the topic.",
+                topic_committee::Column::Role,
+                Scalar::Word,
+            ),
+            one(
+                "committee",
+                "The committee.",
+                committees::object,
+                topic_committee::Column::CommitteeId,
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+fn itu_position() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
+            words::one(json, Side::Itu);
+            Ok(())
+        });
+        position(
+            side,
+            Column::ItuPosition,
+            Column::ItuReason,
+            Column::ItuTakenAt,
+        )
+    });
+    &OBJECT
+}
+
+fn upu_position() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
+            words::one(json, Side::Upu);
+            Ok(())
+        });
+        position(
+            side,
+            Column::UpuPosition,
+            Column::UpuReason,
+            Column::UpuTakenAt,
+        )
+    });
+    &OBJECT
+}
+
+const SIDE: &str = "Whose position it is.";
+
+fn position(
+    side: crate::read::shape::Field,
+    position: impl IntoIden,
+    reason: impl IntoIden,
+    taken_at: impl IntoIden,
+) -> Object {
+    Object {
+        name: "TopicPosition",
+        description: "Where one side stands on a topic. Only that side can change it.",
+        table: None,
+        fields: vec![
+            side,
+            column::<Position>("position", "The position.", position, Scalar::Word),
+            column::<Option<String>>(
+                "reason",
+                "Why it declined or released the topic; null for other positions.",
+                reason,
+                Scalar::Text,
+            ),
+            column::<Option<DateTime>>(
+                "takenAt",
+                "When it took this position; null while it is PENDING.",
+                taken_at,
+                Scalar::Time,
+            ),
+        ],
+    }
+}

@@ -1,0 +1,21 @@
+//! Enum values in answers.
+
+use async_graphql::resolver_utils::EnumType;
+
+use crate::read::json::Json;
+
+/// The API's word for a value.
+fn word<E: EnumType>(value: E) -> &'static str {
+    let mut items = E::items().iter();
+    items.find(|it| it.value == value).map_or("", |it| it.name)
+}
+
+/// Writes a list of values.
+pub fn list<E: EnumType>(json: &mut Json, values: impl IntoIterator<Item = E>) {
+    json.words(values.into_iter().map(word));
+}
+
+/// Writes a value.
+pub fn one<E: EnumType>(json: &mut Json, value: E) {
+    json.word(word(value));
+}

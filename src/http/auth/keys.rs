@@ -1,0 +1,375 @@
+//! The keys that tokens are signed and verified with, each for one algorithm alone.
+
+use clap::ValueEnum;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{
+    AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey, Header, Validation,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The content of a token.
+pub type Claims = Map<String, Value>;
+
+/// How a token may be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+pub enum Algorithm {
+    /// A secret that issuer and service share.
+    #[serde(rename = "HS256")]
+    #[value(name = "HS256")]
+    Hs256,
+    /// An RSA key of 2048 to 4096 bits.
+    #[serde(rename = "RS256")]
+    #[value(name = "RS256")]
+    Rs256,
+    /// A key on the curve P-256.
+    #[serde(rename = "ES256")]
+    #[value(name = "ES256")]
+    Es256,
+    /// An Ed25519 key.
+    #[serde(rename = "EdDSA")]
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
+/// What tokens are verified with.
+#[derive(Clone, Debug)]
+pub struct Keys(Vec<Key>);
+
+#[derive(Clone, Debug)]
+struct Key {
+    // Follows from the key, never from a token: else a public key could be passed off as a shared secret.
+    algorithm: Algorithm,
+    kid: Option<String>,
+    decodes: DecodingKey,
+}
+
+/// What tokens are signed with.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+impl Keys {
+    /// For HS256. A secret that was read from a file goes through [`secret_of`] first.
+    pub fn secret(secret: &[u8]) -> Result<Self, String> {
+        // Taken as a secret, a public key would let everybody who knows it sign.
+        if is_pem(secret) || serde_json::from_slice::<Claims>(secret).is_ok() {
+            return Err("This is a key in PEM or JSON, not a secret for HS256.".to_owned());
+        }
+        Ok(Self(vec![Key::of(None, DecodingKey::from_secret(secret))?]))
+    }
+
+    /// One public key in PEM: RSA, P-256 or Ed25519.
+    pub fn pem(text: &str) -> Result<Self, String> {
+        let bytes = text.as_bytes();
+        one_pem(
+            text,
+            &["PUBLIC KEY", "RSA PUBLIC KEY"],
+            "`openssl pkey -in key.pem -pubout` makes one of a private key, `openssl x509 -in certificate.pem -pubkey -noout` of a certificate.",
+        )?;
+        // Each of these looks at the key's own type before it accepts it. An RSA key goes by way of its numbers, which are checked.
+        let key = DecodingKey::from_rsa_pem(bytes)
+            .and_then(|key| DecodingKey::from_jwk(&Jwk::from_decoding_key(&key, None)?))
+            .or_else(|_| DecodingKey::from_ec_pem(bytes))
+            .or_else(|_| DecodingKey::from_ed_pem(bytes))
+            .map_err(|_| {
+                "The PEM text is no public key of RSA, P-256 or Ed25519 that can be read."
+                    .to_owned()
+            })?;
+        Ok(Self(vec![Key::of(None, key)?]))
+    }
+
+    /// A JSON Web Key Set. As RFC 7517 asks, keys that cannot serve here, such as those for encryption, are passed over.
+    pub fn jwks(text: &str) -> Result<Self, String> {
+        let set: JsonKeySet = serde_json::from_str(text)
+            .map_err(|error| format!("The key set is not a JSON Web Key Set: {error}."))?;
+        let mut keys = Vec::<Key>::new();
+        let mut passed_over = Vec::new();
+        for (number, json) in (1..).zip(set.keys) {
+            // Such a set was handed out by mistake, or will be.
+            if json.get("d").is_some() || json.get("kty").is_some_and(|kty| kty == "oct") {
+                return Err(format!(
+                    "Key {number} of the key set is a private key or a shared secret: list public keys alone."
+                ));
+            }
+            match JsonKey::deserialize(json)
+                .map_err(|error| format!("{error}."))
+                .and_then(JsonKey::key)
+            {
+                Ok(key) if keys.iter().any(|other| other.same_name(&key)) => {
+                    return Err(format!(
+                        "Key {number} of the key set cannot be told from another one for {}: give each its own `kid`.",
+                        key.algorithm.name()
+                    ));
+                }
+                Ok(key) => keys.push(key),
+                Err(why) => passed_over.push(format!(" Key {number}: {why}")),
+            }
+        }
+        if keys.is_empty() {
+            return Err(format!(
+                "The key set has no key that can verify a token.{}",
+                passed_over.concat()
+            ));
+        }
+        Ok(Self(keys))
+    }
+
+    /// Those that serve one of the algorithms.
+    pub(super) fn only(mut self, algorithms: &[Algorithm]) -> Result<Self, String> {
+        let serves: Vec<_> = self.0.iter().map(|key| key.algorithm.name()).collect();
+        self.0.retain(|key| algorithms.contains(&key.algorithm));
+        if self.0.is_empty() {
+            return Err(format!(
+                "No key serves an allowed algorithm: there are keys for {}.",
+                serves.join(", ")
+            ));
+        }
+        Ok(self)
+    }
+
+    /// What a token says, when one of the keys has signed it. Whether it counts is for the claims to tell.
+    pub(super) fn claims(&self, token: &str) -> Option<Claims> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        // `crit` lists extensions that must be understood, and we know none; the library passes over it.
+        if header.crit.is_some() || !is_access_token(header.typ.as_deref()) {
+            return None;
+        }
+        let key = self.find(header.alg, header.kid.as_deref())?;
+        // The library's own checks ask the system's clock and let a wrong or missing `aud` or `iss` pass more
+        // easily than ours: only its signature check is wanted.
+        let mut validation = Validation::new(key.algorithm.into());
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        jsonwebtoken::decode(token, &key.decodes, &validation)
+            .ok()
+            .map(|token| token.claims)
+    }
+
+    /// The one key that a token can mean. A token without a `kid` is accepted where a single key serves its
+    /// algorithm, and refused where several do: OpenID Connect asks for the `kid` there, all providers send
+    /// it, and trying every key would let a stranger choose how much work a forged token makes.
+    fn find(&self, algorithm: jsonwebtoken::Algorithm, kid: Option<&str>) -> Option<&Key> {
+        let mut fitting = self.0.iter().filter(|key| {
+            algorithm == key.algorithm.into()
+                && match (key.kid.as_deref(), kid) {
+                    (Some(ours), Some(theirs)) => ours == theirs,
+                    _ => true,
+                }
+        });
+        let key = fitting.next();
+        key.filter(|_| fitting.next().is_none())
+    }
+}
+
+impl Key {
+    /// Refuses at the start what the library would only notice, or panic at, with the first token.
+    fn of(kid: Option<String>, key: DecodingKey) -> Result<Self, String> {
+        let algorithm = Algorithm::of(key.family());
+        let usable = || jsonwebtoken::crypto::verify("", b"", &key, algorithm.into()).is_ok();
+        let sound = match (algorithm, key.kind()) {
+            (Algorithm::Hs256, DecodingKeyKind::SecretOrDer(secret)) => secret.len() >= 32,
+            (Algorithm::Rs256, DecodingKeyKind::RsaModulusExponent { n, .. }) => {
+                (256..=512).contains(&n.len())
+            }
+            (Algorithm::Es256, DecodingKeyKind::SecretOrDer(_)) => usable(),
+            (Algorithm::EdDsa, DecodingKeyKind::SecretOrDer(point)) => {
+                point.len() == 32 && usable()
+            }
+            _ => false,
+        };
+        if sound {
+            Ok(Self {
+                algorithm,
+                kid,
+                decodes: key,
+            })
+        } else {
+            Err(algorithm.wants().to_owned())
+        }
+    }
+
+    /// Whether a token could mean either.
+    fn same_name(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm
+            && (self.kid == other.kid || self.kid.is_none() || other.kid.is_none())
+    }
+}
+
+impl SigningKey {
+    /// For HS256.
+    pub fn secret(secret: &[u8]) -> Result<Self, String> {
+        Keys::secret(secret)?;
+        Ok(Self {
+            algorithm: Algorithm::Hs256,
+            key: EncodingKey::from_secret(secret),
+        })
+    }
+
+    /// From what a key file holds: a private key in PEM, or a secret for HS256.
+    pub fn of_file(content: &[u8]) -> Result<Self, String> {
+        if !is_pem(content) {
+            return Self::secret(secret_of(content));
+        }
+        one_pem(
+            &String::from_utf8_lossy(content),
+            &["PRIVATE KEY", "RSA PRIVATE KEY"],
+            "`openssl pkcs8 -topk8 -nocrypt -in key.pem` brings others into this form.",
+        )?;
+        let key = EncodingKey::from_rsa_pem(content)
+            .or_else(|_| EncodingKey::from_ec_pem(content))
+            .or_else(|_| EncodingKey::from_ed_pem(content))
+            .map_err(|_| {
+                "The PEM text is no private key of RSA, P-256 or Ed25519 that can be read."
+                    .to_owned()
+            })?;
+        let key = Self {
+            algorithm: Algorithm::of(key.family()),
+            key,
+        };
+        // A key of another curve shows only when it signs.
+        key.sign(&Claims::new())?;
+        Ok(key)
+    }
+
+    pub(super) fn sign(&self, claims: &Claims) -> Result<String, String> {
+        jsonwebtoken::encode(&Header::new(self.algorithm.into()), claims, &self.key)
+            .map_err(|_| self.algorithm.wants().to_owned())
+    }
+}
+
+impl Algorithm {
+    /// As tokens write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    const fn of(family: AlgorithmFamily) -> Self {
+        match family {
+            AlgorithmFamily::Hmac => Self::Hs256,
+            AlgorithmFamily::Rsa => Self::Rs256,
+            AlgorithmFamily::Ec => Self::Es256,
+            AlgorithmFamily::Ed => Self::EdDsa,
+        }
+    }
+
+    const fn wants(self) -> &'static str {
+        match self {
+            Self::Hs256 => "A secret for HS256 has at least 32 bytes.",
+            Self::Rs256 => "An RSA key has 2048 to 4096 bits.",
+            Self::Es256 => "A key for ES256 is on the curve P-256.",
+            Self::EdDsa => "A key for EdDSA is an Ed25519 key of 32 bytes.",
+        }
+    }
+}
+
+impl From<Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Hs256 => Self::HS256,
+            Algorithm::Rs256 => Self::RS256,
+            Algorithm::Es256 => Self::ES256,
+            Algorithm::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
+/// The secret in a file: all of it but the line break that editors put at the end.
+#[must_use]
+pub fn secret_of(file: &[u8]) -> &[u8] {
+    let line = file.strip_suffix(b"\n").unwrap_or(file);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[derive(Deserialize)]
+struct JsonKeySet {
+    keys: Vec<Value>,
+}
+
+/// A key of a set. Not the library's own type: that one takes a key of any curve and any length.
+#[derive(Deserialize)]
+struct JsonKey {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl JsonKey {
+    fn key(self) -> Result<Key, String> {
+        let verifies = self
+            .key_ops
+            .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !verifies || self.purpose.is_some_and(|purpose| purpose != "sig") {
+            return Err("It is not for signatures.".to_owned());
+        }
+        let key = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) => match (self.n, self.e) {
+                (Some(n), Some(e)) => DecodingKey::from_rsa_components(&n, &e),
+                _ => return Err("`n` or `e` is missing.".to_owned()),
+            },
+            ("EC", Some("P-256")) => match (self.x, self.y) {
+                (Some(x), Some(y)) => DecodingKey::from_ec_components(&x, &y),
+                _ => return Err("`x` or `y` is missing.".to_owned()),
+            },
+            ("OKP", Some("Ed25519")) => match self.x {
+                Some(x) => DecodingKey::from_ed_components(&x),
+                None => return Err("`x` is missing.".to_owned()),
+            },
+            _ => return Err("It is of another kind than RSA, P-256 or Ed25519.".to_owned()),
+        };
+        let key = Key::of(
+            self.kid,
+            key.map_err(|_| "Its numbers are not in base64url.".to_owned())?,
+        )?;
+        match self.alg {
+            Some(alg) if alg != key.algorithm.name() => {
+                Err("It is for another algorithm than RS256, ES256 or EdDSA.".to_owned())
+            }
+            _ => Ok(key),
+        }
+    }
+}
+
+/// Other types mark tokens that are no permission, such as those that announce a sign-out (RFC 8725, 3.11).
+fn is_access_token(typ: Option<&str>) -> bool {
+    typ.is_none_or(|typ| {
+        ["JWT", "at+jwt", "application/at+jwt"]
+            .iter()
+            .any(|known| typ.eq_ignore_ascii_case(known))
+    })
+}
+
+fn is_pem(content: &[u8]) -> bool {
+    content.windows(10).any(|window| window == b"-----BEGIN")
+}
+
+/// The library reads the first of several keys and some kinds that it cannot use later.
+fn one_pem(text: &str, labels: &[&str], hint: &str) -> Result<(), String> {
+    let wanted = labels
+        .iter()
+        .any(|label| text.contains(&format!("-----BEGIN {label}-----")));
+    if wanted && text.matches("-----BEGIN").count() == 1 {
+        return Ok(());
+    }
+    Err(format!(
+        "The PEM text must be one block, `{}`; {hint}",
+        labels.join("` or `")
+    ))
+}

@@ -1,0 +1,96 @@
+//! Serves the API over HTTP: routes, and how the service starts and stops.
+
+pub mod auth;
+mod explorer;
+mod front;
+mod health;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+
+use self::auth::Verifier;
+use crate::graphql::{Schema, sdl};
+use crate::store::Database;
+
+/// What the service holds for as long as it runs.
+#[derive(Clone)]
+pub struct App {
+    pub db: Database,
+    pub schema: Schema,
+    pub verifier: Arc<Verifier>,
+    pub clock: Clock,
+    pub limits: Limits,
+}
+
+/// Tells the time: each request asks once.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// What a request may ask for at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 1_000_000 }
+    }
+}
+
+/// How long requests that run may go on once the service is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// All addresses of the service.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/graphiql") }))
+        .route("/graphql", get(front::get).post(front::post))
+        .route("/schema.graphql", get(schema))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(explorer::routes())
+        .with_state(app)
+}
+
+async fn schema(axum::extract::State(app): axum::extract::State<App>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
+    (kind, sdl(&app.schema))
+}
+
+/// Serves until `stop` is done; then takes no more connections, and finishes what runs.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        stop.await;
+        // Fails where serving has ended by itself: then nobody waits.
+        let _ = told.send(());
+    };
+    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(stop);
+    let late = async {
+        if heard.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        served = async { serving.await } => served,
+        () = late => Ok(()),
+    }
+}

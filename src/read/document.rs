@@ -1,0 +1,157 @@
+//! The selections of a request: fragments applied, fields of one key together, variables filled in.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::types::{
+    Directive, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
+use async_graphql_value::Value as InputValue;
+
+/// What a selection refers to outside itself.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    pub fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    pub operation: &'a OperationDefinition,
+    pub variables: &'a Variables,
+}
+
+/// The fields of one response key, most often one; with the same name and arguments, as validation has seen to.
+pub struct Merged<'a> {
+    pub key: &'a str,
+    pub fields: Vec<&'a Positioned<Field>>,
+}
+
+impl<'a> Merged<'a> {
+    pub fn field(&self) -> &'a Positioned<Field> {
+        self.fields[0]
+    }
+
+    pub fn name(&self) -> &'a str {
+        self.field().node.name.node.as_str()
+    }
+
+    /// The selection sets of all of them.
+    pub fn sets(&self) -> Vec<&'a SelectionSet> {
+        self.fields
+            .iter()
+            .map(|it| &it.node.selection_set.node)
+            .collect()
+    }
+}
+
+impl<'a> Document<'a> {
+    pub fn of(ctx: &ContextSelectionSet<'a>) -> Self {
+        Self {
+            fragments: &ctx.query_env.fragments,
+            operation: &ctx.query_env.operation.node,
+            variables: &ctx.query_env.variables,
+        }
+    }
+
+    /// The fields that `sets` select on a type, in order; `is` tells whether a fragment's condition holds for it.
+    pub fn collect(&self, sets: &[&'a SelectionSet], is: &dyn Fn(&str) -> bool) -> Vec<Merged<'a>> {
+        let mut collected = Collected::default();
+        for set in sets {
+            self.add(set, is, &mut collected);
+        }
+        collected.fields
+    }
+
+    fn add(&self, set: &'a SelectionSet, is: &dyn Fn(&str) -> bool, into: &mut Collected<'a>) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    if self.included(&field.node.directives) {
+                        into.push(field);
+                    }
+                }
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    if condition.is_none_or(|it| is(&it.node.on.node))
+                        && self.included(&fragment.node.directives)
+                    {
+                        self.add(&fragment.node.selection_set.node, is, into);
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let Some(fragment) = self.fragments.get(name) else {
+                        continue;
+                    };
+                    if is(&fragment.node.type_condition.node.on.node)
+                        && self.included(&spread.node.directives)
+                        && into.spread.insert(name.as_str())
+                    {
+                        self.add(&fragment.node.selection_set.node, is, into);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether `@skip` and `@include` leave a selection in.
+    fn included(&self, directives: &[Positioned<Directive>]) -> bool {
+        directives.iter().all(|directive| {
+            let leaves_in = match directive.node.name.node.as_str() {
+                "skip" => false,
+                "include" => true,
+                _ => return true,
+            };
+            let given = directive.node.get_argument("if");
+            let given = given.and_then(|it| self.constant(&it.node));
+            given == Some(Value::Boolean(leaves_in))
+        })
+    }
+
+    /// An argument's value with its variables filled in; none where it is a variable that was left out.
+    pub fn constant(&self, value: &InputValue) -> Option<Value> {
+        Some(match value {
+            InputValue::Variable(name) => return self.variable(name),
+            InputValue::List(items) => Value::List(
+                items
+                    .iter()
+                    .map(|it| self.constant(it).unwrap_or_default())
+                    .collect(),
+            ),
+            InputValue::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .filter_map(|(name, it)| Some((name.clone(), self.constant(it)?)))
+                    .collect(),
+            ),
+            other => other.clone().into_const()?,
+        })
+    }
+
+    fn variable(&self, name: &Name) -> Option<Value> {
+        let given = self.variables.get(name);
+        let definition = || {
+            let mut definitions = self.operation.variable_definitions.iter();
+            definitions.find(|it| it.node.name.node == *name)
+        };
+        given
+            .or_else(|| definition()?.node.default_value())
+            .cloned()
+    }
+}
+
+#[derive(Default)]
+struct Collected<'a> {
+    fields: Vec<Merged<'a>>,
+    spread: HashSet<&'a str>,
+}
+
+impl<'a> Collected<'a> {
+    fn push(&mut self, field: &'a Positioned<Field>) {
+        let key = field.node.response_key().node.as_str();
+        // A search from the start is faster than a map for as many fields as people select.
+        match self.fields.iter_mut().find(|it| it.key == key) {
+            Some(merged) => merged.fields.push(field),
+            None => self.fields.push(Merged {
+                key,
+                fields: vec![field],
+            }),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! An answer's text, written from left to right without a tree of values.
+
+use std::fmt::{Display, Write};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::prelude::Uuid;
+use sea_orm::{DbErr, QueryResult, TryGetable};
+
+use super::shape::Scalar;
+
+/// A growing JSON text.
+#[derive(Default)]
+pub struct Json(String);
+
+impl Json {
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes back what was written since the text had this length.
+    pub fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    pub fn raw(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    pub fn null(&mut self) {
+        self.raw("null");
+    }
+
+    pub fn bool(&mut self, value: bool) {
+        self.raw(if value { "true" } else { "false" });
+    }
+
+    /// A number.
+    pub fn number(&mut self, value: impl Display) {
+        self.show(value);
+    }
+
+    /// A text that needs no escaping.
+    pub fn word(&mut self, word: &str) {
+        self.0.push('"');
+        self.raw(word);
+        self.0.push('"');
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.0.push('"');
+        let mut done = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if byte >= b' ' && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            self.raw(&text[done..at]);
+            done = at + 1;
+            match byte {
+                b'"' => self.raw("\\\""),
+                b'\\' => self.raw("\\\\"),
+                b'\n' => self.raw("\\n"),
+                b'\r' => self.raw("\\r"),
+                b'\t' => self.raw("\\t"),
+                _ => self.show(format_args!("\\u{byte:04x}")),
+            }
+        }
+        self.raw(&text[done..]);
+        self.0.push('"');
+    }
+
+    pub fn date(&mut self, date: NaiveDate) {
+        self.0.push('"');
+        self.show(date);
+        self.0.push('"');
+    }
+
+    /// A moment in UTC, with as many digits as it needs.
+    pub fn time(&mut self, time: DateTime<Utc>) {
+        self.0.push('"');
+        self.show(time.format("%Y-%m-%dT%H:%M:%S"));
+        match time.timestamp_subsec_micros() {
+            0 => {}
+            micros if micros % 1000 == 0 => self.show(format_args!(".{:03}", micros / 1000)),
+            micros => self.show(format_args!(".{micros:06}")),
+        }
+        self.raw("Z\"");
+    }
+
+    pub fn id(&mut self, prefix: &str, key: Uuid) {
+        self.0.push('"');
+        self.raw(prefix);
+        self.0.push('_');
+        entity::id::push_base32(&mut self.0, key);
+        self.0.push('"');
+    }
+
+    /// A list of what `item` writes.
+    pub fn list<T, E>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Self, T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.0.push('[');
+        for (place, it) in items.into_iter().enumerate() {
+            if place > 0 {
+                self.0.push(',');
+            }
+            item(self, it)?;
+        }
+        self.0.push(']');
+        Ok(())
+    }
+
+    /// A list of words that need no escaping.
+    pub fn words(&mut self, words: impl IntoIterator<Item = impl AsRef<str>>) {
+        let written: Result<(), std::convert::Infallible> = self.list(words, |json, word| {
+            json.word(word.as_ref());
+            Ok(())
+        });
+        match written {
+            Ok(()) => {}
+        }
+    }
+
+    /// The cell of a row in the given place.
+    ///
+    /// # Errors
+    /// Where the database holds something else there.
+    pub fn cell(&mut self, row: &QueryResult, place: usize, scalar: Scalar) -> Result<(), DbErr> {
+        fn get<T: TryGetable>(row: &QueryResult, place: usize) -> Result<Option<T>, DbErr> {
+            row.try_get_by_index::<Option<T>>(place)
+        }
+        match scalar {
+            Scalar::Text => self.or_null(get::<String>(row, place)?, |json, it| json.text(&it)),
+            Scalar::Word => self.or_null(get::<String>(row, place)?, |json, it| json.word(&it)),
+            Scalar::Int => self.or_null(get::<i32>(row, place)?, Self::number),
+            Scalar::Bool => self.or_null(get::<bool>(row, place)?, Self::bool),
+            Scalar::Date => self.or_null(get::<NaiveDate>(row, place)?, Self::date),
+            Scalar::Time => self.or_null(get::<DateTime<Utc>>(row, place)?, Self::time),
+            Scalar::Id(prefix) => {
+                self.or_null(get::<Uuid>(row, place)?, |json, it| json.id(prefix, it));
+            }
+            Scalar::Texts => {
+                let list: serde_json::Value = row.try_get_by_index(place)?;
+                self.show(list);
+            }
+        }
+        Ok(())
+    }
+
+    fn or_null<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        match value {
+            Some(value) => write(self, value),
+            None => self.null(),
+        }
+    }
+
+    fn show(&mut self, value: impl Display) {
+        // Writing into a String cannot fail.
+        let _ = write!(self.0, "{value}");
+    }
+}

@@ -1,0 +1,353 @@
+//! Runs a plan, level by level: one statement for all parents of a level, those that need nothing of each other side by side.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::future::{try_join, try_join_all};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{
+    Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction,
+    OverStatement, PgFunc, SelectStatement, WindowStatement,
+};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+
+use super::Env;
+use super::plan::{LINK, Load, PARENT, Page, Rows};
+use super::shape::{Link, Object, Order, ROW, col};
+
+/// What a statement and those below it gave.
+#[derive(Default)]
+pub struct Loaded {
+    pub rows: Vec<QueryResult>,
+    /// The rows of each parent; where there is none, all stand under the nil key.
+    groups: HashMap<Uuid, Group>,
+    totals: HashMap<Uuid, i64>,
+    pub children: Vec<Loaded>,
+}
+
+/// The rows of one parent in the order asked for.
+#[derive(Default)]
+pub struct Group {
+    pub rows: Vec<usize>,
+    /// Whether the page left some out.
+    pub more: bool,
+}
+
+impl Loaded {
+    pub fn group(&self, parent: Uuid) -> Option<&Group> {
+        self.groups.get(&parent)
+    }
+
+    pub fn total(&self, parent: Uuid) -> i64 {
+        self.totals.get(&parent).copied().unwrap_or_default()
+    }
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded, DbErr>> + Send + 'a>>;
+
+/// Runs the statement of `load` for these parents, then those below it.
+pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
+    Box::pin(async move {
+        let rooted = matches!(
+            load.rows,
+            Rows::Where { .. } | Rows::Page(Page { link: None, .. })
+        );
+        if parents.is_empty() && !rooted {
+            return Ok(Loaded {
+                children: load.children.iter().map(|_| Loaded::default()).collect(),
+                ..Loaded::default()
+            });
+        }
+        let keys = Keys {
+            parents,
+            backend: env.backend(),
+        };
+        let (rows, totals) = try_join(
+            query(rows_statement(load, &keys)?, env),
+            query(totals_statement(load, &keys), env),
+        )
+        .await?;
+        let mut loaded = Loaded {
+            groups: groups(load, &rows, rooted)?,
+            totals: totals_of(&totals, rooted)?,
+            rows,
+            children: Vec::new(),
+        };
+        loaded.children = try_join_all(load.children.iter().map(|child| {
+            let parents = shown_keys(&loaded, child.key);
+            async move { run(&child.load, parents?, env).await }
+        }))
+        .await?;
+        Ok(loaded)
+    })
+}
+
+async fn query(
+    statement: Option<SelectStatement>,
+    env: &Env<'_>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    match statement {
+        Some(statement) => env.db.query_all(&statement).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The distinct keys in a cell of the rows that are shown: the surplus row of a page has no children.
+fn shown_keys(loaded: &Loaded, cell: usize) -> Result<Vec<Uuid>, DbErr> {
+    let mut keys = Vec::with_capacity(loaded.rows.len());
+    for group in loaded.groups.values() {
+        for row in &group.rows {
+            keys.extend(loaded.rows[*row].try_get_by_index::<Option<Uuid>>(cell)?);
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
+}
+
+fn groups(load: &Load, rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, Group>, DbErr> {
+    let mut groups: HashMap<Uuid, Group> = HashMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        let parent = if rooted {
+            Uuid::nil()
+        } else {
+            row.try_get_by_index(0)?
+        };
+        groups.entry(parent).or_default().rows.push(place);
+    }
+    if let Rows::Page(page) = &load.rows {
+        let limit = usize::try_from(page.window.limit).unwrap_or(usize::MAX);
+        for group in groups.values_mut() {
+            group.more = group.rows.len() > limit;
+            group.rows.truncate(limit);
+            if page.window.backward {
+                group.rows.reverse();
+            }
+        }
+    }
+    Ok(groups)
+}
+
+fn totals_of(rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, i64>, DbErr> {
+    rows.iter()
+        .map(|row| {
+            if rooted {
+                Ok((Uuid::nil(), row.try_get_by_index(0)?))
+            } else {
+                Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
+            }
+        })
+        .collect()
+}
+
+/// The parents of a statement, as its database takes many values in one parameter.
+struct Keys {
+    parents: Vec<Uuid>,
+    backend: DbBackend,
+}
+
+impl Keys {
+    /// Whether `column` holds one of them: one prepared statement whatever their number.
+    fn hold(&self, column: Expr) -> Expr {
+        if self.backend == DbBackend::Postgres {
+            return column.eq(PgFunc::any(self.parents.clone()));
+        }
+        let keys = SelectStatement::new()
+            .expr(Expr::cust("unhex(value)"))
+            .from_function(self.rows(), KEY)
+            .take();
+        column.in_subquery(keys)
+    }
+
+    /// One row for each.
+    fn rows(&self) -> FunctionCall {
+        if self.backend == DbBackend::Postgres {
+            return Func::cust("unnest").arg(self.parents.clone());
+        }
+        // SQLite has no arrays; JSON has no bytes.
+        let mut text = String::with_capacity(self.parents.len() * 35 + 2);
+        for key in &self.parents {
+            text.push(if text.is_empty() { '[' } else { ',' });
+            // Writing into a String cannot fail.
+            let _ = write!(text, "\"{:X}\"", key.simple());
+        }
+        text.push(']');
+        Func::cust("json_each").arg(text)
+    }
+}
+
+/// The name of the parents' keys where they are rows of a statement.
+const KEY: &str = "k";
+/// The name of a row's place among those of its parent.
+const PLACE: &str = "place";
+
+fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, DbErr> {
+    let mut select = match &load.rows {
+        Rows::Where {
+            condition,
+            order,
+            limit,
+        } => {
+            let mut select = load.object.select();
+            select.cond_where(condition.clone());
+            sorted(&mut select, order.as_slice());
+            if let Some(limit) = limit {
+                select.limit(*limit);
+            }
+            select
+        }
+        Rows::Named => {
+            let mut select = load.object.select();
+            select.and_where(keys.hold(col("id")));
+            select
+        }
+        Rows::Of {
+            link,
+            condition,
+            order,
+        } => {
+            let mut select = linked(load.object, link);
+            select.and_where(keys.hold(link.parent()));
+            select.cond_where(condition.clone());
+            order_by(&mut select, order);
+            select
+        }
+        Rows::Page(page) if !page.rows => return Ok(None),
+        Rows::Page(page) => page_statement(load.object, page, keys)?,
+    };
+    for cell in &load.cells {
+        select.expr(cell.clone());
+    }
+    for join in &load.joins {
+        let (table, alias) = (join.table.clone(), join.alias.clone());
+        select.join_as(JoinType::LeftJoin, table, alias, join.on.clone());
+    }
+    Ok(Some(select))
+}
+
+/// The statement of a page, to which cells and joins are added: one range of one index for each parent.
+fn page_statement(
+    object: &'static Object,
+    page: &Page,
+    keys: &Keys,
+) -> Result<SelectStatement, DbErr> {
+    let Page {
+        link,
+        criteria,
+        window,
+        ..
+    } = page;
+    let mut range = criteria.condition.clone();
+    for (position, back) in [(&window.after, false), (&window.before, true)] {
+        if let Some(position) = position {
+            let beyond = position.beyond(&criteria.order, back, keys.backend);
+            // Planning has tried it: what is no position never gets here.
+            range = range.add(beyond.map_err(|_| DbErr::Custom("cursor".to_owned()))?);
+        }
+    }
+    let limit = window.limit + 1;
+    let sort = sort(&criteria.order, window.backward);
+
+    let Some(link) = link else {
+        let mut select = object.select();
+        select.cond_where(range).limit(limit);
+        sorted(&mut select, &sort);
+        return Ok(select);
+    };
+
+    let mut inner = linked(object, link);
+    inner.column((ROW, Asterisk)).cond_where(range);
+    let mut select = SelectStatement::new();
+    if keys.backend == DbBackend::Postgres {
+        let key = Expr::col((KEY, KEY));
+        inner.expr_as(key.clone(), PARENT);
+        inner.and_where(link.parent().eq(key)).limit(limit);
+        sorted(&mut inner, &sort);
+        select.from_function(keys.rows(), KEY).join_lateral(
+            JoinType::InnerJoin,
+            inner,
+            ROW,
+            Condition::all().add(Expr::cust("true")),
+        );
+    } else {
+        // SQLite has no lateral joins.
+        let mut window = WindowStatement::new();
+        window.add_partition_by(link.parent());
+        for (expression, direction) in &sort {
+            window.order_by_expr(expression.clone(), direction.clone());
+        }
+        inner.expr_as(link.parent(), PARENT);
+        inner.and_where(keys.hold(link.parent()));
+        inner.expr_window_as(Func::cust("row_number"), window, PLACE);
+        select
+            .from_subquery(inner, ROW)
+            .and_where(col(PLACE).lte(limit));
+    }
+    sorted(&mut select, &sort);
+    Ok(select)
+}
+
+fn totals_statement(load: &Load, keys: &Keys) -> Option<SelectStatement> {
+    let Rows::Page(
+        page @ Page {
+            total: true,
+            criteria,
+            ..
+        },
+    ) = &load.rows
+    else {
+        return None;
+    };
+    let mut select = match &page.link {
+        None => load.object.select(),
+        Some(link) => {
+            let mut select = linked(load.object, link);
+            select.expr(link.parent());
+            select.and_where(keys.hold(link.parent()));
+            select.add_group_by([link.parent()]);
+            select
+        }
+    };
+    select.cond_where(criteria.condition.clone());
+    select.expr(Func::count(Expr::col(Asterisk)));
+    Some(select)
+}
+
+/// A statement about the rows that a link leads to.
+fn linked(object: &'static Object, link: &Link) -> SelectStatement {
+    let mut select = object.select();
+    if let Link::Through { table, target, .. } = link {
+        let on = Expr::col((LINK, target.clone())).equals((ROW, "id"));
+        select.join_as(JoinType::InnerJoin, table.clone(), LINK, on);
+    }
+    select
+}
+
+type Sort = Vec<(Expr, Direction)>;
+
+fn sort(order: &Order, backward: bool) -> Sort {
+    let direction = if order.descending == backward {
+        Direction::Asc
+    } else {
+        Direction::Desc
+    };
+    let mut sort = vec![(col(order.key.clone()), direction.clone())];
+    if !order.unique {
+        sort.push((col("id"), direction));
+    }
+    sort
+}
+
+fn sorted(select: &mut SelectStatement, sort: &[(Expr, Direction)]) {
+    for (expression, direction) in sort {
+        select.order_by_expr(expression.clone(), direction.clone());
+    }
+}
+
+fn order_by(select: &mut SelectStatement, order: &[Expr]) {
+    for expression in order {
+        select.order_by_expr(expression.clone(), Direction::Asc);
+    }
+}

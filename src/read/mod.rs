@@ -1,0 +1,243 @@
+//! The planned read path: a selection becomes one statement for each to-many level, and its rows become JSON.
+//!
+//! In reading order: `shape` is how a type is described, `document` what a request selects, `plan` what
+//! that takes, `load` runs it, `write` writes it; `page` and `cursor` are about lists.
+
+pub mod args;
+pub mod cells;
+pub mod cursor;
+pub mod document;
+pub mod json;
+mod load;
+pub mod page;
+pub mod plan;
+pub mod registry;
+pub mod shape;
+mod write;
+
+use async_graphql::parser::types::SelectionSet;
+use async_graphql::{Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult};
+use chrono::NaiveDate;
+use entity::party::Party;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
+use sea_orm::{DatabaseConnection, DbBackend};
+
+use self::document::Merged;
+use self::load::{Loaded, run};
+use self::plan::{Load, Planner, Rows, Template};
+use self::shape::{List, Object, ROW};
+use self::write::{Source, Writer};
+
+/// What an answer depends on besides the request's document.
+#[derive(Clone, Copy)]
+pub struct Env<'a> {
+    pub db: &'a DatabaseConnection,
+    /// Whom the viewer acts for; none for those who only read.
+    pub party: Option<Party>,
+    pub today: NaiveDate,
+}
+
+impl Env<'_> {
+    pub fn backend(&self) -> DbBackend {
+        self.db.get_database_backend()
+    }
+}
+
+/// The value of a field, with the errors for which it has nulls.
+pub struct Answer {
+    pub json: String,
+    pub errors: Vec<ServerError>,
+}
+
+/// How one record is found: the first that the condition holds for.
+pub struct Find {
+    pub condition: Condition,
+    /// Needed where the condition can hold for several.
+    pub order: Option<(Expr, Direction)>,
+}
+
+impl From<Expr> for Find {
+    fn from(condition: Expr) -> Self {
+        Self {
+            condition: Condition::all().add(condition),
+            order: None,
+        }
+    }
+}
+
+/// A field at the root of an answer, or of a payload.
+#[derive(Clone)]
+pub struct At {
+    pub path: Vec<PathSegment>,
+    pub pos: Pos,
+}
+
+impl At {
+    /// The field of this context.
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let mut path = Vec::new();
+        let mut node = ctx.path_node.as_ref();
+        while let Some(at) = node {
+            path.push(match at.segment {
+                QueryPathSegment::Index(place) => PathSegment::Index(place),
+                QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            });
+            node = at.parent;
+        }
+        path.reverse();
+        Self {
+            path,
+            pos: ctx.item.pos,
+        }
+    }
+
+    /// An error of ours as one of this field.
+    pub fn check<T>(&self, result: crate::error::Result<T>) -> ServerResult<T> {
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl Into<crate::error::Error>) -> ServerError {
+        error
+            .into()
+            .server_error(Some(self.pos))
+            .with_path(self.path.clone())
+    }
+}
+
+impl<'a> Planner<'a, '_> {
+    /// The record that is found, or null.
+    pub async fn first(
+        &self,
+        at: &At,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        find: Find,
+    ) -> ServerResult<Answer> {
+        let rows = Rows::Where {
+            condition: find.condition,
+            order: find.order,
+            limit: Some(1),
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = Writer::new(self.env, at.path.clone());
+        let from = Source {
+            load: &load,
+            loaded: &loaded,
+        };
+        writer.first(from, &template);
+        Ok(writer.into())
+    }
+
+    /// All records of a type that has few.
+    pub async fn all(
+        &self,
+        at: &At,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        order: Expr,
+    ) -> ServerResult<Answer> {
+        let rows = Rows::Where {
+            condition: Condition::all(),
+            order: Some((order, Direction::Asc)),
+            limit: None,
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = Writer::new(self.env, at.path.clone());
+        let from = Source {
+            load: &load,
+            loaded: &loaded,
+        };
+        writer.all(from, &template)?;
+        Ok(writer.into())
+    }
+
+    /// A page of all records of a list.
+    pub async fn list(
+        &self,
+        at: &At,
+        list: &'static List,
+        selected: &Merged<'a>,
+    ) -> ServerResult<Answer> {
+        let scope = format!("Query.{}", selected.name());
+        let planned = self.page(list, None, selected, &scope);
+        let (load, template) = planned.map_err(|error| at.failed(error))?;
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = Writer::new(self.env, at.path.clone());
+        let from = Source {
+            load: &load,
+            loaded: &loaded,
+        };
+        writer.page(from, Uuid::nil(), &template)?;
+        Ok(writer.into())
+    }
+
+    /// Records of any type by their keys, each or null; in a list, or alone.
+    pub async fn nodes(
+        &self,
+        at: &At,
+        nodes: &[(&'static Object, Uuid)],
+        sets: &[&'a SelectionSet],
+        alone: bool,
+    ) -> ServerResult<Answer> {
+        let mut types: Vec<(Load, Template<'a>, Vec<Uuid>)> = Vec::new();
+        let mut places = Vec::with_capacity(nodes.len());
+        for (object, key) in nodes {
+            let known = types.iter().position(|it| it.1.object.name == object.name);
+            let place = known.unwrap_or_else(|| {
+                let (load, template) = self.rows(object, sets, Rows::Named);
+                types.push((load, template, Vec::new()));
+                types.len() - 1
+            });
+            types[place].2.push(*key);
+            places.push((place, *key));
+        }
+        let loads = types
+            .iter()
+            .map(|(load, _, keys)| self.run(at, load, keys.clone()));
+        let loaded = futures_util::future::try_join_all(loads).await?;
+
+        let mut writer = Writer::new(self.env, at.path.clone());
+        writer.records_of(
+            places.iter().map(|(place, key)| {
+                let (load, template, _) = &types[*place];
+                let loaded = &loaded[*place];
+                (Source { load, loaded }, *key, template)
+            }),
+            alone,
+        );
+        Ok(writer.into())
+    }
+
+    fn rows(
+        &self,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        rows: Rows,
+    ) -> (Load, Template<'a>) {
+        let mut load = Load::new(object, rows);
+        let template = self.template(object, sets, &mut load, &ROW.into_iden());
+        if load.cells.is_empty() {
+            // `{ __typename }` alone still asks whether there is a row.
+            load.cells.push(Expr::val(1));
+        }
+        (load, template)
+    }
+
+    async fn run(&self, at: &At, load: &Load, parents: Vec<Uuid>) -> ServerResult<Loaded> {
+        run(load, parents, self.env)
+            .await
+            .map_err(|error| at.failed(error))
+    }
+}
+
+impl From<Writer<'_, '_>> for Answer {
+    fn from(writer: Writer<'_, '_>) -> Self {
+        Self {
+            json: writer.json.into_text(),
+            errors: writer.errors,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Pages of a list: their arguments, their part of the plan, and how they are written.
+
+use async_graphql::parser::types::SelectionSet;
+use sea_orm::sea_query::IntoIden;
+
+use super::args::Args;
+use super::cursor::{Position, Scope};
+use super::plan::{Load, Page, Planner, Rows, Template};
+use super::shape::{Cell, Criteria, Key, Link, List, ROW};
+use crate::error::{Error, Result};
+
+const DEFAULT: u64 = 20;
+const MAX: u64 = 100;
+
+/// Which part of the list, in which direction it is read.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub limit: u64,
+    /// Read from the end.
+    pub backward: bool,
+    pub after: Option<Position>,
+    pub before: Option<Position>,
+}
+
+/// How a connection is written.
+pub struct PageTemplate<'a> {
+    pub list: &'static List,
+    pub entries: Vec<(&'a str, PageSlot<'a>)>,
+    pub cursors: Cursors,
+}
+
+/// What cursors of this page are made of.
+pub struct Cursors {
+    pub scope: Scope,
+    pub kind: Key,
+    /// The cells of the row's id and key; none where no cursor is asked for.
+    pub cells: Option<(usize, usize)>,
+}
+
+pub enum PageSlot<'a> {
+    Typename,
+    Nodes(Template<'a>),
+    Edges(Vec<(&'a str, EdgeSlot<'a>)>),
+    Info(Vec<(&'a str, Info)>),
+    TotalCount,
+}
+
+pub enum EdgeSlot<'a> {
+    Typename,
+    Cursor,
+    Node(Template<'a>),
+}
+
+#[derive(Clone, Copy)]
+pub enum Info {
+    Typename,
+    HasNextPage,
+    HasPreviousPage,
+    StartCursor,
+    EndCursor,
+}
+
+/// Reads `first`, `after`, `last` and `before`.
+///
+/// # Errors
+/// Bad input for sizes out of range or that contradict each other; an invalid cursor.
+pub fn window(args: &Args<'_>, criteria: &Criteria, list: &str) -> Result<(Window, Scope)> {
+    let first = size(args, "first")?;
+    let last = size(args, "last")?;
+    if first.is_some() && last.is_some() {
+        return Err(Error::BadInput(
+            "`first` and `last` contradict each other: give one of them.".to_owned(),
+        ));
+    }
+    let scope = Scope::new(list, &criteria.order, &criteria.fingerprint);
+    let cursor = |name| -> Result<Option<Position>> {
+        let text = args.get::<Option<String>>(name)?;
+        text.map(|it| scope.read(&it)).transpose()
+    };
+    let window = Window {
+        limit: first.or(last).unwrap_or(DEFAULT),
+        backward: last.is_some(),
+        after: cursor("after")?,
+        before: cursor("before")?,
+    };
+    Ok((window, scope))
+}
+
+fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
+    let Some(size) = args.get::<Option<i32>>(name)? else {
+        return Ok(None);
+    };
+    match u64::try_from(size) {
+        Ok(size @ 1..=MAX) => Ok(Some(size)),
+        _ => Err(Error::BadInput(format!(
+            "`{name}` is {size}; a page has 1 to {MAX} records."
+        ))),
+    }
+}
+
+/// Plans what a connection's selection asks for.
+pub fn plan<'a>(
+    planner: &Planner<'a, '_>,
+    list: &'static List,
+    link: Option<&Link>,
+    criteria: Criteria,
+    window: Window,
+    scope: Scope,
+    sets: &[&'a SelectionSet],
+) -> Result<(Load, PageTemplate<'a>)> {
+    let order = criteria.order.clone();
+    // Refused here, before anything runs, rather than by the database.
+    for (position, back) in [(&window.after, false), (&window.before, true)] {
+        if let Some(position) = position {
+            position.beyond(&order, back, planner.env.backend())?;
+        }
+    }
+    let page = Page {
+        link: link.cloned(),
+        criteria,
+        window,
+        rows: false,
+        total: false,
+    };
+    let mut load = Load::new(list.object(), Rows::Page(page));
+    let mut template = PageTemplate {
+        list,
+        entries: Vec::new(),
+        cursors: Cursors {
+            scope,
+            kind: order.kind.clone(),
+            cells: None,
+        },
+    };
+    let (mut rows, mut total, mut cursors) = (false, false, false);
+    let row = ROW.into_iden();
+    for field in planner.document.collect(sets, &|it| it == list.connection) {
+        let slot = match field.name() {
+            "nodes" => {
+                rows = true;
+                PageSlot::Nodes(planner.template(list.object(), &field.sets(), &mut load, &row))
+            }
+            "edges" => {
+                rows = true;
+                let edges = planner
+                    .document
+                    .collect(&field.sets(), &|it| it == list.edge);
+                let edges = edges.into_iter().map(|field| {
+                    let slot = match field.name() {
+                        "cursor" => {
+                            cursors = true;
+                            EdgeSlot::Cursor
+                        }
+                        "node" => EdgeSlot::Node(planner.template(
+                            list.object(),
+                            &field.sets(),
+                            &mut load,
+                            &row,
+                        )),
+                        _ => EdgeSlot::Typename,
+                    };
+                    (field.key, slot)
+                });
+                PageSlot::Edges(edges.collect())
+            }
+            "pageInfo" => {
+                rows = true;
+                let info = planner
+                    .document
+                    .collect(&field.sets(), &|it| it == "PageInfo");
+                let info = info.into_iter().map(|field| {
+                    let info = match field.name() {
+                        "hasNextPage" => Info::HasNextPage,
+                        "hasPreviousPage" => Info::HasPreviousPage,
+                        "startCursor" => Info::StartCursor,
+                        "endCursor" => Info::EndCursor,
+                        _ => Info::Typename,
+                    };
+                    cursors |= matches!(info, Info::StartCursor | Info::EndCursor);
+                    (field.key, info)
+                });
+                PageSlot::Info(info.collect())
+            }
+            "totalCount" => {
+                total = true;
+                PageSlot::TotalCount
+            }
+            _ => PageSlot::Typename,
+        };
+        template.entries.push((field.key, slot));
+    }
+    if cursors {
+        let key = match &order.kind {
+            Key::OpenDate(column) => column.clone(),
+            _ => order.key.clone(),
+        };
+        let id = load.cell(&row, &Cell::column("id"), planner.env);
+        let key = load.cell(&row, &Cell::Column(key), planner.env);
+        template.cursors.cells = Some((id, key));
+    }
+    if let Rows::Page(page) = &mut load.rows {
+        page.rows = rows;
+        page.total = total;
+    }
+    Ok((load, template))
+}

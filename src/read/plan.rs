@@ -1,0 +1,340 @@
+//! From a selection to what must be loaded and how it is written: one statement for each to-many level.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::SelectionSet;
+use async_graphql::{Pos, Positioned};
+use sea_orm::sea_query::{
+    Condition, DynIden, Expr, ExprTrait, IntoIden, Order as Direction, TableRef,
+};
+
+use super::Env;
+use super::args::Args;
+use super::document::{Document, Merged};
+use super::page::{self, PageTemplate, Window};
+use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Scalar, Source, col};
+use crate::error::{Error, Result};
+
+/// `SQLite` joins 64 tables at most and both databases plan few joins better than many: a record
+/// further away than this is fetched by a statement of its own.
+const JOINS: usize = 8;
+
+/// One statement: which rows, and what of each.
+pub struct Load {
+    pub object: &'static Object,
+    pub rows: Rows,
+    pub cells: Vec<Expr>,
+    names: Vec<(DynIden, Cow<'static, str>)>,
+    pub joins: Vec<Join>,
+    pub children: Vec<Child>,
+}
+
+/// Which rows a statement reads. All but `Where` have the parent's key in their first cell.
+pub enum Rows {
+    /// Those that a condition holds for.
+    Where {
+        condition: Condition,
+        order: Option<(Expr, Direction)>,
+        limit: Option<u64>,
+    },
+    /// Those that parents name.
+    Named,
+    /// All that belong to the parents.
+    Of {
+        link: Link,
+        condition: Condition,
+        order: Vec<Expr>,
+    },
+    /// A page, of each parent's where there is a link.
+    Page(Page),
+}
+
+/// The rows of a page and what else is asked of the list.
+pub struct Page {
+    pub link: Option<Link>,
+    pub criteria: Criteria,
+    pub window: Window,
+    pub rows: bool,
+    pub total: bool,
+}
+
+/// A record in the same statement, found by a column of another.
+pub struct Join {
+    pub table: TableRef,
+    pub alias: DynIden,
+    pub on: Expr,
+    by: (DynIden, DynIden),
+}
+
+/// A statement for the rows that belong to this one's.
+pub struct Child {
+    /// The cell that holds what the child is found by.
+    pub key: usize,
+    pub load: Load,
+}
+
+/// How a record is written: its selected fields in order.
+pub struct Template<'a> {
+    pub object: &'static Object,
+    pub entries: Vec<Entry<'a>>,
+}
+
+/// A field of a record under its response key.
+pub struct Entry<'a> {
+    pub key: &'a str,
+    pub pos: Pos,
+    pub slot: Slot<'a>,
+}
+
+/// Where a field's value is found once all is loaded.
+pub enum Slot<'a> {
+    Typename,
+    Cell(usize, Scalar),
+    Computed(Vec<usize>, Compute),
+    /// The record joined into the same row; none where the cell is null.
+    Joined {
+        present: usize,
+        nullable: bool,
+        template: Template<'a>,
+    },
+    /// The record that a child fetched.
+    Fetched {
+        child: usize,
+        nullable: bool,
+        template: Template<'a>,
+    },
+    Many {
+        child: usize,
+        template: Template<'a>,
+    },
+    Page {
+        child: usize,
+        template: PageTemplate<'a>,
+    },
+    Parts(Vec<Template<'a>>),
+    /// What its arguments make impossible.
+    Failed(Error),
+}
+
+impl Load {
+    pub fn new(object: &'static Object, rows: Rows) -> Self {
+        let mut load = Self {
+            object,
+            cells: Vec::new(),
+            names: Vec::new(),
+            joins: Vec::new(),
+            children: Vec::new(),
+            rows,
+        };
+        if let Some(parent) = load.rows.parent() {
+            load.cells.push(parent);
+            load.names.push((ROW.into_iden(), Cow::Borrowed("")));
+        }
+        load
+    }
+
+    /// The place of a cell of the row with this alias; selected once however often it is asked for.
+    pub fn cell(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
+        let name = cell.name();
+        let mut known = self.names.iter();
+        if let Some(place) = known.position(|it| it.0 == *row && it.1 == name) {
+            return place;
+        }
+        self.names.push((row.clone(), name));
+        self.cells.push(cell.of(row, env));
+        self.cells.len() - 1
+    }
+
+    pub fn child(&mut self, key: usize, load: Load) -> usize {
+        self.children.push(Child { key, load });
+        self.children.len() - 1
+    }
+
+    /// Joins the record of `table` that `by` names; none where the statement has joins enough.
+    fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
+        let path = (row.clone(), by.clone());
+        if let Some(join) = self.joins.iter().find(|it| it.by == path) {
+            return Some(join.alias.clone());
+        }
+        if self.joins.len() == JOINS {
+            return None;
+        }
+        let alias = format!("j{}", self.joins.len()).into_iden();
+        let on = Expr::col((alias.clone(), "id")).equals((row.clone(), by.clone()));
+        self.joins.push(Join {
+            table: table.clone(),
+            alias: alias.clone(),
+            on,
+            by: path,
+        });
+        Some(alias)
+    }
+}
+
+/// The name that the inner statement of a page gives to the parent's key.
+pub const PARENT: &str = "parent";
+
+impl Rows {
+    /// Where its rows have their parent's key.
+    fn parent(&self) -> Option<Expr> {
+        match self {
+            Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
+            Self::Named => Some(col("id")),
+            Self::Of { link, .. } => Some(link.parent()),
+            Self::Page(_) => Some(col(PARENT)),
+        }
+    }
+}
+
+/// The name of the table between two, in statements that have one.
+pub const LINK: &str = "l";
+
+impl Link {
+    /// The column that holds the parent's key.
+    pub fn parent(&self) -> Expr {
+        match self {
+            Self::Column(column) => col(column.clone()),
+            Self::Through { parent, .. } => Expr::col((LINK, parent.clone())),
+        }
+    }
+}
+
+/// What planning needs to know of the request.
+#[derive(Clone, Copy)]
+pub struct Planner<'a, 'e> {
+    pub document: Document<'a>,
+    pub env: &'e Env<'e>,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Plans the record of `load` that stands in the statement as `row`.
+    pub fn template(
+        &self,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        load: &mut Load,
+        row: &DynIden,
+    ) -> Template<'a> {
+        let fields = self.document.collect(sets, &|it| object.is(it));
+        let entries = fields
+            .into_iter()
+            .map(|field| Entry {
+                key: field.key,
+                pos: field.field().pos,
+                slot: self
+                    .slot(object, &field, load, row)
+                    .unwrap_or_else(Slot::Failed),
+            })
+            .collect();
+        Template { object, entries }
+    }
+
+    fn slot(
+        &self,
+        object: &'static Object,
+        selected: &Merged<'a>,
+        load: &mut Load,
+        row: &DynIden,
+    ) -> Result<Slot<'a>> {
+        let Some(field) = object.field(selected.name()) else {
+            // Validation has let through nothing else.
+            return Ok(Slot::Typename);
+        };
+        let sets = selected.sets();
+        Ok(match &field.source {
+            Source::Cell { cell, scalar, .. } => {
+                Slot::Cell(load.cell(row, cell, self.env), *scalar)
+            }
+            Source::Computed { needs, write, .. } => {
+                let places = needs.iter().map(|it| load.cell(row, it, self.env));
+                Slot::Computed(places.collect(), *write)
+            }
+            Source::One {
+                object,
+                by,
+                nullable,
+            } => self.one(object(), by, *nullable, &sets, load, row),
+            Source::Parts(parts) => Slot::Parts(
+                parts
+                    .iter()
+                    .map(|part| self.template(part(), &sets, load, row))
+                    .collect(),
+            ),
+            Source::Many {
+                object,
+                link,
+                order,
+                condition,
+            } => {
+                let args = self.args(selected.field());
+                let rows = Rows::Of {
+                    link: link.clone(),
+                    condition: condition(&args)?,
+                    order: order.clone(),
+                };
+                let mut child = Load::new(object(), rows);
+                let template = self.template(object(), &sets, &mut child, &ROW.into_iden());
+                let child = self.below(load, row, child);
+                Slot::Many { child, template }
+            }
+            Source::Page { list, link } => {
+                let scope = format!("{}.{}", object.name, field.name);
+                let (child, template) = self.page(list, Some(link), selected, &scope)?;
+                let child = self.below(load, row, child);
+                Slot::Page { child, template }
+            }
+        })
+    }
+
+    fn one(
+        &self,
+        object: &'static Object,
+        by: &DynIden,
+        nullable: bool,
+        sets: &[&'a SelectionSet],
+        load: &mut Load,
+        row: &DynIden,
+    ) -> Slot<'a> {
+        let present = load.cell(row, &Cell::Column(by.clone()), self.env);
+        if let Some(alias) = load.join(&object.table().name, row, by) {
+            let template = self.template(object, sets, load, &alias);
+            return Slot::Joined {
+                present,
+                nullable,
+                template,
+            };
+        }
+        let mut child = Load::new(object, Rows::Named);
+        let template = self.template(object, sets, &mut child, &ROW.into_iden());
+        let child = load.child(present, child);
+        Slot::Fetched {
+            child,
+            nullable,
+            template,
+        }
+    }
+
+    /// Plans a connection: of all records, or of those that belong to each parent.
+    pub fn page(
+        &self,
+        list: &'static List,
+        link: Option<&Link>,
+        selected: &Merged<'a>,
+        scope: &str,
+    ) -> Result<(Load, PageTemplate<'a>)> {
+        let args = self.args(selected.field());
+        let criteria = (list.criteria)(&args, self.env)?;
+        let (window, scope) = page::window(&args, &criteria, scope)?;
+        page::plan(self, list, link, criteria, window, scope, &selected.sets())
+    }
+
+    pub fn args(&self, field: &'a Positioned<async_graphql::parser::types::Field>) -> Args<'a> {
+        Args::new(self.document, &field.node)
+    }
+
+    /// Adds a statement for what belongs to the record that stands in `load` as `row`.
+    fn below(&self, load: &mut Load, row: &DynIden, child: Load) -> usize {
+        let key = load.cell(row, &Cell::column("id"), self.env);
+        load.child(key, child)
+    }
+}

@@ -1,0 +1,234 @@
+//! The schema's half of the descriptions: types, fields and arguments as async-graphql keeps them.
+
+use async_graphql::registry::{
+    CacheControl, Deprecation, MetaField, MetaInputValue, MetaType, Registry,
+};
+use async_graphql::{OutputType, indexmap::IndexMap};
+use entity::id;
+
+use super::shape::{Arg, Field, List, Object, Source};
+
+/// Enters a type with all that its fields lead to; tells its name.
+pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str {
+    if registry.types.contains_key(object.name) {
+        return object.name;
+    }
+    // Entered before its fields, which may lead back here.
+    object_type(registry, object.name, object.description, Vec::new());
+    if object.is(id::NODE) {
+        registry.add_implements(object.name, id::NODE);
+    }
+    let fields = object.fields.iter().map(|it| field(registry, it)).collect();
+    object_type(registry, object.name, object.description, fields);
+    object.name
+}
+
+fn field(registry: &mut Registry, field: &Field) -> MetaField {
+    let ty = match &field.source {
+        Source::Cell { register, .. } | Source::Computed { register, .. } => register(registry),
+        Source::One {
+            object: target,
+            nullable,
+            ..
+        } => {
+            let name = object(registry, target());
+            let end = if *nullable { "" } else { "!" };
+            format!("{name}{end}")
+        }
+        Source::Parts(parts) => format!("[{}!]!", object(registry, parts[0]())),
+        Source::Many { object: target, .. } => format!("[{}!]!", object(registry, target())),
+        Source::Page { list, .. } => connection(registry, list),
+    };
+    meta_field(registry, field.name, field.description, &field.args, ty)
+}
+
+/// Enters a list's connection with its edge; tells its type as a field has it.
+pub fn connection(registry: &mut Registry, list: &'static List) -> String {
+    let ty = format!("{}!", list.connection);
+    if registry.types.contains_key(list.connection) {
+        return ty;
+    }
+    object_type(registry, list.connection, "", Vec::new());
+    let node = object(registry, list.object());
+    let plain = |registry: &mut Registry, name, description, ty: String| {
+        meta_field(registry, name, description, &[], ty)
+    };
+    let int = i32::create_type_info(registry);
+    let text = String::create_type_info(registry);
+    let flag = bool::create_type_info(registry);
+    let text_or_null = Option::<String>::create_type_info(registry);
+
+    let edge = vec![
+        plain(
+            registry,
+            "cursor",
+            "Where this record stands in the list: what `after` and `before` take.",
+            text,
+        ),
+        plain(registry, "node", "The record.", format!("{node}!")),
+    ];
+    object_type(
+        registry,
+        list.edge,
+        "A record in a page, with its cursor.",
+        edge,
+    );
+
+    let info = vec![
+        plain(
+            registry,
+            "hasNextPage",
+            "Whether records follow this page.",
+            flag.clone(),
+        ),
+        plain(
+            registry,
+            "hasPreviousPage",
+            "Whether records stand before this page.",
+            flag,
+        ),
+        plain(
+            registry,
+            "startCursor",
+            "The cursor of its first record, for `before`; null where the page is empty.",
+            text_or_null.clone(),
+        ),
+        plain(
+            registry,
+            "endCursor",
+            "The cursor of its last record, for `after`; null where the page is empty.",
+            text_or_null,
+        ),
+    ];
+    object_type(
+        registry,
+        "PageInfo",
+        "Where a page stands in its list.",
+        info,
+    );
+
+    let fields = vec![
+        plain(
+            registry,
+            "edges",
+            "The records of this page, each with its cursor.",
+            format!("[{}!]!", list.edge),
+        ),
+        plain(
+            registry,
+            "nodes",
+            "The records of this page: shorter than `edges` where no cursor of each is needed.",
+            format!("[{node}!]!"),
+        ),
+        plain(
+            registry,
+            "pageInfo",
+            "Where this page stands in the list.",
+            "PageInfo!".to_owned(),
+        ),
+        plain(
+            registry,
+            "totalCount",
+            "How many records the filter leaves, on all pages together. Counted only when asked for.",
+            int,
+        ),
+    ];
+    object_type(registry, list.connection, "A page of a list.", fields);
+    ty
+}
+
+/// Enters the interface of all types that have an id.
+pub fn node(registry: &mut Registry, types: &[&'static Object]) -> String {
+    let names: Vec<&str> = types.iter().map(|it| object(registry, it)).collect();
+    let id = async_graphql::ID::create_type_info(registry);
+    let field = meta_field(
+        registry,
+        "id",
+        "Names the record for good, whatever its type. Opaque: keep it, compare it, do not read it.",
+        &[],
+        id,
+    );
+    let entry = MetaType::Interface {
+        name: id::NODE.to_owned(),
+        description: Some("A record that has an id; `node(id:)` finds any.".to_owned()),
+        fields: IndexMap::from([(field.name.clone(), field)]),
+        possible_types: names.into_iter().map(str::to_owned).collect(),
+        extends: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        keys: None,
+        visible: None,
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    };
+    registry.types.insert(id::NODE.to_owned(), entry);
+    id::NODE.to_owned()
+}
+
+/// Enters an object type with these fields.
+pub fn object_type(registry: &mut Registry, name: &str, description: &str, fields: Vec<MetaField>) {
+    let entry = MetaType::Object {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        fields: fields.into_iter().map(|it| (it.name.clone(), it)).collect(),
+        cache_control: CacheControl::default(),
+        extends: false,
+        shareable: false,
+        resolvable: true,
+        inaccessible: false,
+        interface_object: false,
+        tags: Vec::new(),
+        keys: None,
+        visible: None,
+        is_subscription: false,
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    };
+    registry.types.insert(name.to_owned(), entry);
+}
+
+/// A field as the schema has it.
+pub fn meta_field(
+    registry: &mut Registry,
+    name: &str,
+    description: &str,
+    args: &[Arg],
+    ty: String,
+) -> MetaField {
+    let args = args.iter().map(|arg| {
+        let value = MetaInputValue {
+            name: arg.name.to_owned(),
+            description: Some(arg.description.to_owned()),
+            ty: (arg.register)(registry),
+            deprecation: Deprecation::NoDeprecated,
+            default_value: None,
+            visible: None,
+            inaccessible: false,
+            tags: Vec::new(),
+            is_secret: false,
+            directive_invocations: Vec::new(),
+        };
+        (arg.name.to_owned(), value)
+    });
+    MetaField {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        args: args.collect(),
+        ty,
+        deprecation: Deprecation::NoDeprecated,
+        cache_control: CacheControl::default(),
+        external: false,
+        requires: None,
+        provides: None,
+        visible: None,
+        shareable: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        override_from: None,
+        compute_complexity: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    }
+}

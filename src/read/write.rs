@@ -1,0 +1,390 @@
+//! Writes what was loaded as JSON, in the order of the selection; null takes the place of what failed.
+
+use async_graphql::{PathSegment, Pos, ServerError};
+use sea_orm::prelude::Uuid;
+use sea_orm::{DbErr, QueryResult};
+
+use super::Env;
+use super::cells::Cells;
+use super::cursor::Position;
+use super::json::Json;
+use super::load::{Group, Loaded};
+use super::page::{EdgeSlot, Info, PageSlot, PageTemplate};
+use super::plan::{Load, Rows, Slot, Template};
+use crate::error::Error;
+
+/// An answer being written.
+pub struct Writer<'d, 'e> {
+    pub json: Json,
+    /// Those whose place null has taken.
+    pub errors: Vec<ServerError>,
+    env: &'e Env<'e>,
+    start: Vec<PathSegment>,
+    path: Vec<Step<'d>>,
+}
+
+/// A part of a field's path.
+#[derive(Clone, Copy)]
+enum Step<'d> {
+    Key(&'d str),
+    Index(usize),
+}
+
+/// A field that cannot be null has failed: the nearest one above that can is null instead.
+pub struct Failed(ServerError);
+
+type Written = Result<(), Failed>;
+
+/// A statement's plan with what it gave.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub load: &'a Load,
+    pub loaded: &'a Loaded,
+}
+
+impl<'a> Source<'a> {
+    fn child(self, child: usize) -> Source<'a> {
+        Source {
+            load: &self.load.children[child].load,
+            loaded: &self.loaded.children[child],
+        }
+    }
+
+    /// The key by which the rows of a child belong to this row.
+    fn key(self, row: &QueryResult, child: usize) -> Result<Option<Uuid>, DbErr> {
+        row.try_get_by_index(self.load.children[child].key)
+    }
+}
+
+impl From<Failed> for ServerError {
+    fn from(failed: Failed) -> Self {
+        failed.0
+    }
+}
+
+impl<'d, 'e> Writer<'d, 'e> {
+    /// `start` leads to the field that is written.
+    pub fn new(env: &'e Env<'e>, start: Vec<PathSegment>) -> Self {
+        Self {
+            json: Json::default(),
+            errors: Vec::new(),
+            env,
+            start,
+            path: Vec::new(),
+        }
+    }
+
+    fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> Failed {
+        let steps = self.path.iter().map(|step| match step {
+            Step::Key(key) => PathSegment::Field((*key).to_owned()),
+            Step::Index(place) => PathSegment::Index(*place),
+        });
+        let path = self.start.iter().cloned().chain(steps).collect();
+        Failed(error.into().server_error(pos).with_path(path))
+    }
+
+    fn within(&mut self, step: Step<'d>, write: impl FnOnce(&mut Self) -> Written) -> Written {
+        self.path.push(step);
+        let written = write(self);
+        self.path.pop();
+        written
+    }
+
+    /// Writes null where `write` fails.
+    pub fn nullable(&mut self, write: impl FnOnce(&mut Self) -> Written) {
+        let (length, depth) = (self.json.len(), self.path.len());
+        if let Err(Failed(error)) = write(self) {
+            self.json.truncate(length);
+            self.path.truncate(depth);
+            self.json.null();
+            self.errors.push(error);
+        }
+    }
+
+    /// Writes a record.
+    pub fn record(
+        &mut self,
+        from: Source<'_>,
+        row: &QueryResult,
+        template: &Template<'d>,
+    ) -> Written {
+        let mut separator = '{';
+        for entry in &template.entries {
+            self.key(&mut separator, entry.key);
+            let field = Step::Key(entry.key);
+            match &entry.slot {
+                Slot::Typename => self.json.word(template.object.name),
+                Slot::Cell(place, scalar) => {
+                    let written = self.json.cell(row, *place, *scalar);
+                    written.or_else(|error| {
+                        self.within(field, |it| Err(it.failed(error, Some(entry.pos))))
+                    })?;
+                }
+                Slot::Computed(places, compute) => {
+                    let written = compute(&Cells::new(row, places), self.env, &mut self.json);
+                    written.or_else(|error| {
+                        self.within(field, |it| Err(it.failed(error, Some(entry.pos))))
+                    })?;
+                }
+                slot => self.within(field, |it| it.slot(from, row, slot, entry.pos))?,
+            }
+        }
+        self.close(separator);
+        Ok(())
+    }
+
+    /// Writes a field that holds records.
+    fn slot(&mut self, from: Source<'_>, row: &QueryResult, slot: &Slot<'d>, pos: Pos) -> Written {
+        let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
+        match slot {
+            Slot::Joined {
+                present,
+                nullable,
+                template,
+            } => {
+                let key = row.try_get_by_index::<Option<Uuid>>(*present);
+                match key.map_err(|error| fault(self, error))? {
+                    None => self.json.null(),
+                    Some(_) => self.one(*nullable, from, row, template)?,
+                }
+            }
+            Slot::Fetched {
+                child,
+                nullable,
+                template,
+            } => {
+                let key = from.key(row, *child).map_err(|error| fault(self, error))?;
+                let child = from.child(*child);
+                let found = key
+                    .and_then(|key| child.loaded.group(key))
+                    .and_then(|group| group.rows.first());
+                match found {
+                    None => self.json.null(),
+                    Some(found) => {
+                        self.one(*nullable, child, &child.loaded.rows[*found], template)?;
+                    }
+                }
+            }
+            Slot::Many { child, template } => {
+                let key = from.key(row, *child).map_err(|error| fault(self, error))?;
+                let child = from.child(*child);
+                let group = key.and_then(|key| child.loaded.group(key));
+                self.records(child, group, template)?;
+            }
+            Slot::Page { child, template } => {
+                let key = from.key(row, *child).map_err(|error| fault(self, error))?;
+                self.page(from.child(*child), key.unwrap_or_default(), template)?;
+            }
+            Slot::Parts(parts) => {
+                self.json.raw("[");
+                for (place, part) in parts.iter().enumerate() {
+                    if place > 0 {
+                        self.json.raw(",");
+                    }
+                    self.within(Step::Index(place), |it| it.record(from, row, part))?;
+                }
+                self.json.raw("]");
+            }
+            Slot::Failed(error) => return Err(self.failed(error.clone(), Some(pos))),
+            Slot::Typename | Slot::Cell(..) | Slot::Computed(..) => {}
+        }
+        Ok(())
+    }
+
+    /// Writes a record; null takes its place where it fails and the schema lets it.
+    fn one(
+        &mut self,
+        nullable: bool,
+        from: Source<'_>,
+        row: &QueryResult,
+        template: &Template<'d>,
+    ) -> Written {
+        if nullable {
+            self.nullable(|it| it.record(from, row, template));
+            Ok(())
+        } else {
+            self.record(from, row, template)
+        }
+    }
+
+    fn records(
+        &mut self,
+        from: Source<'_>,
+        group: Option<&Group>,
+        template: &Template<'d>,
+    ) -> Written {
+        self.each(from, group, |it, row| it.record(from, row, template))
+    }
+
+    fn each(
+        &mut self,
+        from: Source<'_>,
+        group: Option<&Group>,
+        mut write: impl FnMut(&mut Self, &QueryResult) -> Written,
+    ) -> Written {
+        self.json.raw("[");
+        for (place, row) in group.iter().flat_map(|it| &it.rows).enumerate() {
+            if place > 0 {
+                self.json.raw(",");
+            }
+            let row = &from.loaded.rows[*row];
+            self.within(Step::Index(place), |it| write(it, row))?;
+        }
+        self.json.raw("]");
+        Ok(())
+    }
+
+    /// Writes all rows of a statement that has no parents.
+    pub fn all(&mut self, from: Source<'_>, template: &Template<'d>) -> Written {
+        self.records(from, from.loaded.group(Uuid::nil()), template)
+    }
+
+    /// Writes the one row of a statement that has no parents, or null.
+    pub fn first(&mut self, from: Source<'_>, template: &Template<'d>) {
+        match from.loaded.rows.first() {
+            Some(row) => self.nullable(|it| it.record(from, row, template)),
+            None => self.json.null(),
+        }
+    }
+
+    /// Writes records of several types by their keys, each or null; in a list, or alone.
+    pub fn records_of<'s>(
+        &mut self,
+        records: impl Iterator<Item = (Source<'s>, Uuid, &'s Template<'d>)>,
+        alone: bool,
+    ) where
+        'd: 's,
+    {
+        let one = |it: &mut Self, (from, key, template): (Source<'s>, Uuid, &'s Template<'d>)| {
+            let found = from.loaded.group(key).and_then(|group| group.rows.first());
+            match found {
+                Some(row) => it.nullable(|it| it.record(from, &from.loaded.rows[*row], template)),
+                None => it.json.null(),
+            }
+        };
+        if alone {
+            records.for_each(|record| one(self, record));
+            return;
+        }
+        self.json.raw("[");
+        for (place, record) in records.enumerate() {
+            if place > 0 {
+                self.json.raw(",");
+            }
+            self.path.push(Step::Index(place));
+            one(self, record);
+            self.path.pop();
+        }
+        self.json.raw("]");
+    }
+
+    /// Writes a connection.
+    pub fn page(&mut self, from: Source<'_>, parent: Uuid, template: &PageTemplate<'d>) -> Written {
+        let group = from.loaded.group(parent);
+        let mut separator = '{';
+        for (key, slot) in &template.entries {
+            self.key(&mut separator, key);
+            self.within(Step::Key(key), |it| match slot {
+                PageSlot::Typename => {
+                    it.json.word(template.list.connection);
+                    Ok(())
+                }
+                PageSlot::Nodes(node) => it.records(from, group, node),
+                PageSlot::Edges(edge) => {
+                    it.each(from, group, |it, row| it.edge(from, row, template, edge))
+                }
+                PageSlot::Info(info) => it.info(from, group, template, info),
+                PageSlot::TotalCount => {
+                    it.json.number(from.loaded.total(parent));
+                    Ok(())
+                }
+            })?;
+        }
+        self.close(separator);
+        Ok(())
+    }
+
+    fn edge(
+        &mut self,
+        from: Source<'_>,
+        row: &QueryResult,
+        template: &PageTemplate<'d>,
+        edge: &[(&'d str, EdgeSlot<'d>)],
+    ) -> Written {
+        let mut separator = '{';
+        for (key, slot) in edge {
+            self.key(&mut separator, key);
+            self.within(Step::Key(key), |it| match slot {
+                EdgeSlot::Typename => {
+                    it.json.word(template.list.edge);
+                    Ok(())
+                }
+                EdgeSlot::Cursor => it.cursor(row, template),
+                EdgeSlot::Node(node) => it.record(from, row, node),
+            })?;
+        }
+        self.close(separator);
+        Ok(())
+    }
+
+    fn info(
+        &mut self,
+        from: Source<'_>,
+        group: Option<&Group>,
+        template: &PageTemplate<'d>,
+        info: &[(&'d str, Info)],
+    ) -> Written {
+        let Rows::Page(page) = &from.load.rows else {
+            return Ok(());
+        };
+        let window = &page.window;
+        let more = group.is_some_and(|it| it.more);
+        let shown = group.map_or([].as_slice(), |it| &it.rows);
+        let row = |place: Option<&usize>| place.map(|it| &from.loaded.rows[*it]);
+        let mut separator = '{';
+        for (key, info) in info {
+            self.key(&mut separator, key);
+            match info {
+                Info::Typename => self.json.word("PageInfo"),
+                Info::HasNextPage => self
+                    .json
+                    .bool(!window.backward && more || window.before.is_some()),
+                Info::HasPreviousPage => self
+                    .json
+                    .bool(window.backward && more || window.after.is_some()),
+                Info::StartCursor => match row(shown.first()) {
+                    Some(row) => self.cursor(row, template)?,
+                    None => self.json.null(),
+                },
+                Info::EndCursor => match row(shown.last()) {
+                    Some(row) => self.cursor(row, template)?,
+                    None => self.json.null(),
+                },
+            }
+        }
+        self.close(separator);
+        Ok(())
+    }
+
+    fn cursor(&mut self, row: &QueryResult, template: &PageTemplate<'d>) -> Written {
+        let cursors = &template.cursors;
+        let Some((id, key)) = cursors.cells else {
+            return Ok(());
+        };
+        let position = Position::of(row, id, key, &cursors.kind);
+        let position = position.map_err(|error| self.failed(error, None))?;
+        self.json.word(&cursors.scope.write(&position));
+        Ok(())
+    }
+
+    fn key(&mut self, separator: &mut char, key: &str) {
+        self.json.raw(if *separator == '{' { "{\"" } else { ",\"" });
+        self.json.raw(key);
+        self.json.raw("\":");
+        *separator = ',';
+    }
+
+    fn close(&mut self, separator: char) {
+        self.json.raw(if separator == '{' { "{}" } else { "}" });
+    }
+}

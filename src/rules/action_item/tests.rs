@@ -1,0 +1,221 @@
+//! The tables of the rules for action items.
+
+use super::*;
+use crate::rules::table::{PARTIES, cell, exchanged, name, row};
+
+/// What a party is to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Owner,
+    Asker,
+    OwnerAndAsker,
+    Third,
+}
+
+const RELATIONS: [(&str, Relation); 4] = [
+    ("owner", Relation::Owner),
+    ("asker", Relation::Asker),
+    ("owner and asker", Relation::OwnerAndAsker),
+    ("third", Relation::Third),
+];
+
+fn relation(party: Party, facts: &Facts) -> Relation {
+    match (party == facts.owned_by, party == facts.requested_by) {
+        (true, true) => Relation::OwnerAndAsker,
+        (true, false) => Relation::Owner,
+        (false, true) => Relation::Asker,
+        (false, false) => Relation::Third,
+    }
+}
+
+/// Every party with every item.
+fn all_cases() -> impl Iterator<Item = (Party, Facts)> {
+    PARTIES.into_iter().flat_map(|party| {
+        PARTIES.into_iter().flat_map(move |owned_by| {
+            PARTIES.into_iter().flat_map(move |requested_by| {
+                all::<ActionItemStatus>().map(move |status| {
+                    let facts = Facts {
+                        status,
+                        owned_by,
+                        requested_by,
+                    };
+                    (party, facts)
+                })
+            })
+        })
+    })
+}
+
+/// What all cases of this relation and status have in common.
+fn same<T: PartialEq + std::fmt::Debug>(
+    wanted: Relation,
+    status: ActionItemStatus,
+    of: impl Fn(Party, &Facts) -> T,
+) -> T {
+    let found: Vec<T> = all_cases()
+        .filter(|(party, facts)| relation(*party, facts) == wanted && facts.status == status)
+        .map(|(party, facts)| of(party, &facts))
+        .collect();
+    assert!(found.windows(2).all(|it| it[0] == it[1]), "{found:?}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn who_may_move_it_where() {
+    let mut table = String::new();
+    let words: Vec<String> = all::<ActionItemStatus>().map(word).collect();
+    let columns = |cells: Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|it| format!("{it:<12}")).collect();
+        cells.concat()
+    };
+    row(
+        &mut table,
+        [("party", 15), ("from", 11), (&columns(words), 0)],
+    );
+    for (title, relation) in RELATIONS {
+        for from in all::<ActionItemStatus>() {
+            let cells = all::<ActionItemStatus>()
+                .map(|to| {
+                    same(relation, from, |party, facts| {
+                        cell(&move_to(party, facts, to))
+                    })
+                })
+                .map(str::to_owned);
+            row(
+                &mut table,
+                [
+                    (title, 15),
+                    (&word(from), 11),
+                    (&columns(cells.collect()), 0),
+                ],
+            );
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn who_may_update_it_and_what_it_is_permitted() {
+    let mut table = String::new();
+    row(
+        &mut table,
+        [
+            ("party", 15),
+            ("status", 11),
+            ("update", 6),
+            ("permissions", 0),
+        ],
+    );
+    for (title, relation) in RELATIONS {
+        for status in all::<ActionItemStatus>() {
+            let update = same(relation, status, |party, facts| cell(&update(party, facts)));
+            let permissions = same(relation, status, |party, facts| {
+                permissions(Some(party), facts)
+            });
+            let permissions = format!("{permissions:?}");
+            row(
+                &mut table,
+                [
+                    (title, 15),
+                    (&word(status), 11),
+                    (update, 6),
+                    (&permissions, 0),
+                ],
+            );
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn what_a_move_has_to_tell() {
+    let mut table = String::new();
+    for from in all::<ActionItemStatus>() {
+        for to in all::<ActionItemStatus>().filter(|to| mover(from, *to).is_some()) {
+            let told = format!("{:?}", told(from, to));
+            row(&mut table, [(&word(from), 11), (&word(to), 11), (&told, 0)]);
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
+    for (party, facts) in all_cases() {
+        assert_eq!(permissions(None, &facts), []);
+        assert_eq!(next_statuses(None, &facts), []);
+        let given = permissions(Some(party), &facts);
+        assert!(given.is_sorted());
+        assert_eq!(
+            given.contains(&Permission::Update),
+            update(party, &facts).is_ok()
+        );
+        let moves: Vec<ActionItemStatus> = given
+            .iter()
+            .filter_map(|permission| moved(*permission, facts.status))
+            .collect();
+        let mut next = next_statuses(Some(party), &facts);
+        assert!(next.is_sorted());
+        next.retain(|to| !moves.contains(to));
+        assert_eq!(next, [], "{facts:?}: no permission leads there");
+    }
+}
+
+#[test]
+fn items_are_created_on_active_topics_as_task_or_request() {
+    let mut table = String::new();
+    for status in all::<TopicStatus>() {
+        row(
+            &mut table,
+            [(&word(status), 12), (cell(&create(status)), 0)],
+        );
+    }
+    for asker in PARTIES {
+        for owner in PARTIES {
+            row(
+                &mut table,
+                [
+                    (&format!("{} asks {}", word(asker), word(owner)), 12),
+                    (&word(first(asker, owner)), 0),
+                ],
+            );
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn the_sides_are_equal() {
+    for (party, facts) in all_cases() {
+        let across = Facts {
+            status: facts.status,
+            owned_by: exchanged(facts.owned_by),
+            requested_by: exchanged(facts.requested_by),
+        };
+        let opposite = Some(exchanged(party));
+        assert_eq!(
+            permissions(Some(party), &facts),
+            permissions(opposite, &across)
+        );
+        assert_eq!(
+            next_statuses(Some(party), &facts),
+            next_statuses(opposite, &across)
+        );
+        assert_eq!(
+            first(party, facts.owned_by),
+            first(exchanged(party), across.owned_by)
+        );
+    }
+}
+
+#[test]
+fn overdue_is_open_with_its_day_passed() {
+    let day = |day| NaiveDate::from_ymd_opt(2026, 1, day);
+    let today = day(2).unwrap();
+    for status in all::<ActionItemStatus>() {
+        assert_eq!(overdue(status, day(1), today), is_open(status));
+        assert!(!overdue(status, day(2), today));
+        assert!(!overdue(status, None, today));
+    }
+    assert_eq!(name(Some(OPEN[3])), "POSTPONED");
+}

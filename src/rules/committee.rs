@@ -1,0 +1,144 @@
+//! Who may write a committee, and what a committee may be used for.
+
+use chrono::NaiveDate;
+use entity::committee::CommitteeStatus;
+use entity::party::{Party, Side};
+use entity::permission::Permission;
+use entity::word::word;
+
+use super::refusal::{Decision, Refusal};
+use super::text::counted;
+
+/// The most predecessors of a committee.
+pub const PREDECESSORS: usize = 20;
+
+/// What the rules need to know of a committee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its organization's side; none for a partner's.
+    pub side: Option<Side>,
+    /// Who acts for it; none for a partner's.
+    pub party: Option<Party>,
+    pub status: CommitteeStatus,
+    /// How many topics in one of the statuses of [`super::topic::OPEN`] it leads.
+    pub leads_open_topics: i64,
+    /// How many action items in one of the statuses of [`super::action_item::OPEN`] it owns.
+    pub open_items: i64,
+}
+
+/// Who acts for the committees of an organization: its side, except that the Bureau acts for its own.
+#[must_use]
+pub fn party_of(acronym: &str, side: Option<Side>) -> Option<Party> {
+    match side {
+        Some(Side::Itu) if acronym == "TSB" => Some(Party::Tsb),
+        side => side.map(Side::party),
+    }
+}
+
+/// Whether `party` may enter a committee with this side and acting party, or change it.
+pub fn write(party: Party, side: Option<Side>, acting: Option<Party>) -> Decision {
+    match party {
+        Party::Tsb if side == Some(Side::Upu) => Err(Refusal::forbidden(
+            "The committees of the UPU are written by the UPU side alone; the TSB writes those of ITU and the partners.",
+        )),
+        Party::Tsb => Ok(()),
+        Party::Itu | Party::Upu if acting == Some(party) => Ok(()),
+        Party::Itu | Party::Upu => Err(Refusal::forbidden(
+            "A side writes its own committees: not those of the other side, of the TSB or of a partner.",
+        )),
+    }
+}
+
+/// Whether `party` may conclude a committee now.
+pub fn conclude(party: Party, facts: &Facts) -> Decision {
+    write(party, facts.side, facts.party)?;
+    if facts.status == CommitteeStatus::Concluded {
+        return Err(Refusal::not_now("The committee is CONCLUDED already."));
+    }
+    match (facts.leads_open_topics, facts.open_items) {
+        (0, 0) => Ok(()),
+        (topics, items) => Err(Refusal::not_now(format!(
+            "The committee leads {} and owns {}: give the topics another lead, and finish or withdraw the items, first.",
+            counted(topics, "open topic"),
+            counted(items, "open action item"),
+        ))),
+    }
+}
+
+#[must_use]
+pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+    let Some(party) = party else {
+        return Vec::new();
+    };
+    let mut permissions = Vec::new();
+    if write(party, facts.side, facts.party).is_ok() {
+        permissions.push(Permission::Update);
+    }
+    if conclude(party, facts).is_ok() {
+        permissions.push(Permission::Conclude);
+    }
+    permissions
+}
+
+/// Whether a committee is `party`'s to link to topics: its own, and the TSB links those of partners too.
+#[must_use]
+pub fn is_linked_by(party: Party, acting: Option<Party>) -> bool {
+    match acting {
+        Some(acting) => acting == party,
+        None => party == Party::Tsb,
+    }
+}
+
+/// A topic is led by an active committee of a side.
+pub fn can_lead(acting: Option<Party>, status: CommitteeStatus) -> Result<(), String> {
+    match (acting, status) {
+        (None | Some(Party::Tsb), _) => Err(
+            "A topic is led by a committee of ITU or UPU, not by the TSB or a partner.".to_owned(),
+        ),
+        (_, CommitteeStatus::Concluded) => {
+            Err("The committee is CONCLUDED: a topic is led by an ACTIVE one.".to_owned())
+        }
+        (_, CommitteeStatus::Active) => Ok(()),
+    }
+}
+
+/// A side names a lead of its own.
+pub fn can_lead_for(
+    side: Side,
+    acting: Option<Party>,
+    status: CommitteeStatus,
+) -> Result<(), String> {
+    can_lead(acting, status)?;
+    if acting == Some(side.party()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "This committee is not of {}: a side names a lead of its own.",
+            word(side)
+        ))
+    }
+}
+
+/// An action item is owned by an active committee that somebody acts for.
+pub fn can_own_items(acting: Option<Party>, status: CommitteeStatus) -> Result<(), String> {
+    match (acting, status) {
+        (None, _) => Err("A partner's committee cannot own an action item.".to_owned()),
+        (_, CommitteeStatus::Concluded) => {
+            Err("The committee is CONCLUDED: an action item is owned by an ACTIVE one.".to_owned())
+        }
+        (_, CommitteeStatus::Active) => Ok(()),
+    }
+}
+
+/// A committee ends on the day it starts or later.
+pub fn dates_fit(starts_on: Option<NaiveDate>, ends_on: Option<NaiveDate>) -> Result<(), String> {
+    match (starts_on, ends_on) {
+        (Some(start), Some(end)) if end < start => {
+            Err(format!("It cannot end before it starts, on {start}."))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

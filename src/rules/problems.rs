@@ -1,0 +1,99 @@
+//! All that is wrong with an input, gathered so that it is told at once.
+
+use super::refusal::{Code, Decision, Problem, Refusal};
+use super::text;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub fn add(&mut self, code: Code, field: &str, message: impl Into<String>) {
+        self.0.push(Problem::new(code, field, message));
+    }
+
+    /// A problem with one entry of a list.
+    pub fn add_at(&mut self, code: Code, field: &str, index: usize, message: impl Into<String>) {
+        let mut problem = Problem::new(code, field, message);
+        problem.field.push(index.to_string());
+        self.0.push(problem);
+    }
+
+    /// Adds what a rule says against the value of a field.
+    pub fn check(&mut self, field: &str, finding: Result<(), String>) {
+        if let Err(message) = finding {
+            self.add(Code::Invalid, field, message);
+        }
+    }
+
+    /// A required text as it is stored.
+    pub fn text(&mut self, field: &str, given: &str, max: usize) -> String {
+        self.needed_text(field, Some(given), max, "Must not be blank.")
+    }
+
+    /// A text that this input needs, though not every one does: `missing` says so.
+    pub fn needed_text(
+        &mut self,
+        field: &str,
+        given: Option<&str>,
+        max: usize,
+        missing: &str,
+    ) -> String {
+        match text::stored(given.unwrap_or_default(), max) {
+            Ok(Some(text)) => return text,
+            Ok(None) => self.add(Code::Invalid, field, missing),
+            Err(message) => self.add(Code::Invalid, field, message),
+        }
+        String::new()
+    }
+
+    /// A text that may be missing, as it is stored; a blank one counts as missing.
+    pub fn optional_text(
+        &mut self,
+        field: &str,
+        given: Option<&str>,
+        max: usize,
+    ) -> Option<String> {
+        match text::stored(given?, max) {
+            Ok(text) => text,
+            Err(message) => {
+                self.add(Code::Invalid, field, message);
+                None
+            }
+        }
+    }
+
+    /// Goes on where nothing was found.
+    pub fn none(self) -> Decision {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Problems(self.0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let mut problems = Problems::default();
+        assert_eq!(problems.text("title", " Security ", 10), "Security");
+        assert_eq!(problems.optional_text("summary", None, 10), None);
+        assert_eq!(problems.optional_text("summary", Some("  "), 10), None);
+        problems.text("title", " ", 10);
+        problems.optional_text("summary", Some("eleven char"), 10);
+        problems.add_at(Code::NotFound, "provisionIds", 2, "There is no such thing.");
+        problems.check("reviewOn", Err("Must be in the future.".to_owned()));
+        problems.check("reviewOn", Ok(()));
+
+        let Err(Refusal::Problems(found)) = problems.none() else {
+            panic!("nothing was found");
+        };
+        let fields: Vec<String> = found.iter().map(|it| it.field.join(".")).collect();
+        assert_eq!(fields, ["title", "summary", "provisionIds.2", "reviewOn"]);
+        assert_eq!(Problems::default().none(), Ok(()));
+    }
+}

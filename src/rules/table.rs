@@ -1,0 +1,49 @@
+//! What the rules' table tests share: all values of each kind, and how a cell is written.
+
+use entity::party::{Party, Side};
+use sea_orm::ActiveEnum;
+
+use super::refusal::{Code, Decision, Refusal};
+
+pub const PARTIES: [Party; 3] = [Party::Itu, Party::Upu, Party::Tsb];
+pub const SIDES: [Option<Side>; 3] = [Some(Side::Itu), Some(Side::Upu), None];
+
+/// ITU for UPU and UPU for ITU; the TSB stays.
+pub fn exchanged(party: Party) -> Party {
+    match party {
+        Party::Itu => Party::Upu,
+        Party::Upu => Party::Itu,
+        Party::Tsb => Party::Tsb,
+    }
+}
+
+/// `yes`, `–` where the party may not at all, `now` where it may not now.
+pub fn cell<T>(decision: &Decision<T>) -> &'static str {
+    match decision {
+        Ok(_) => "yes",
+        Err(Refusal::Unauthenticated(_) | Refusal::Forbidden(_)) => "–",
+        Err(Refusal::Problems(problems)) => {
+            assert_eq!(problems[0].code, Code::NotAllowedNow);
+            "now"
+        }
+    }
+}
+
+/// The word for a value, `none` where there is none.
+pub fn name<E: ActiveEnum<Value = String>>(value: Option<E>) -> String {
+    value.map_or_else(|| "none".to_owned(), |it| it.to_value())
+}
+
+/// Writes a row: cells padded to their widths, no space at the end.
+pub fn row<const N: usize>(table: &mut String, cells: [(&str, usize); N]) {
+    for (text, width) in cells {
+        table.push_str(text);
+        let written = text.chars().count();
+        table.extend(std::iter::repeat_n(
+            ' ',
+            (width + 1).saturating_sub(written),
+        ));
+    }
+    table.truncate(table.trim_end().len());
+    table.push('\n');
+}

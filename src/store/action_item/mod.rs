@@ -1,0 +1,327 @@
+//! Action items: their creation and their texts.
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::action_item::{ActionItemStatus, ActiveModel, Entity, Model, Priority};
+use entity::activity::ActivityVerb;
+use entity::id::{ActionItemId, CommitteeId, TopicId};
+use entity::party::Language;
+use entity::scalar::Date;
+use entity::topic_committee::CommitteeRole;
+use entity::word::word;
+use entity::{committee, topic};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+
+use super::activity::{Changes, Entry};
+use super::committee::label;
+use super::topic::{Links, code};
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::action_item as rules;
+use crate::rules::committee::can_own_items;
+use crate::rules::problems::Problems;
+use crate::rules::text::{self, fold};
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+
+mod moves;
+
+pub use moves::{ActionItemMoveInput, move_to};
+
+/// A task on an active topic. For a committee of one's own it starts OPEN; of another party it is REQUESTED.
+#[derive(Clone, Debug, InputObject)]
+pub struct ActionItemCreateInput {
+    /// The topic that it serves, ACTIVE.
+    pub topic_id: ID,
+    /// The committee that is to do it: an active one of ITU, UPU or the TSB.
+    pub committee_id: ID,
+    /// What is to be done, at most 500 characters.
+    pub title: String,
+    /// More about it, at most 8,000 characters.
+    pub description: Option<String>,
+    /// The committee that asks for it or works with the owner.
+    pub counterpart_id: Option<ID>,
+    /// How much it presses; NORMAL unless told.
+    pub priority: Option<Priority>,
+    /// The day by which it is to be done. Left out: no day.
+    pub due_on: Option<Date>,
+    /// The key that it has in a system of one's own, at most 100 characters; one's own party gives each key once.
+    pub external_key: Option<String>,
+    /// The language that its texts are given in; EN unless told.
+    pub language: Option<Language>,
+}
+
+/// What to change of an action item. A field left out stays as it is.
+#[derive(Clone, Debug, InputObject)]
+pub struct ActionItemUpdateInput {
+    /// The action item to change.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// What is to be done, at most 500 characters; cannot be null.
+    pub title: MaybeUndefined<String>,
+    /// More about it, at most 8,000 characters; null: nothing.
+    pub description: MaybeUndefined<String>,
+    /// The committee that asks for it or works with the owner; null: none.
+    pub counterpart_id: MaybeUndefined<ID>,
+    /// How much it presses; cannot be null.
+    pub priority: MaybeUndefined<Priority>,
+    /// The day by which it is to be done; null: no day.
+    pub due_on: MaybeUndefined<Date>,
+}
+
+pub async fn create(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemCreateInput,
+) -> Result<ActionItemId> {
+    enter(db, viewer, now, input, false).await
+}
+
+/// An item that is sample data and says so.
+pub async fn create_illustrative(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemCreateInput,
+) -> Result<ActionItemId> {
+    enter(db, viewer, now, input, true).await
+}
+
+async fn enter(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemCreateInput,
+    illustrative: bool,
+) -> Result<ActionItemId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let topic =
+        input::subject::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+    rules::create(topic.status)?;
+
+    let mut problems = Problems::default();
+    let owner = named(
+        &writing,
+        &mut problems,
+        "committeeId",
+        Some(&input.committee_id),
+    )
+    .await?;
+    let links = Links::of(writing.db(), topic.id).await?;
+    let mut status = ActionItemStatus::Requested;
+    if let Some(owner) = &owner {
+        problems.check("committeeId", can_own_items(owner.party, owner.status));
+        if let Some(party) = owner.party {
+            status = rules::first(writing.party(), party);
+        }
+        if status == ActionItemStatus::Open {
+            problems.check("committeeId", links.room_for(owner));
+        }
+    }
+    let title = problems.text("title", &input.title, text::NAME);
+    let description =
+        problems.optional_text("description", input.description.as_deref(), text::LONG);
+    let counterpart = input.counterpart_id.as_ref();
+    let counterpart = named(&writing, &mut problems, "counterpartId", counterpart).await?;
+    let external_key =
+        problems.optional_text("externalKey", input.external_key.as_deref(), text::KEY);
+    problems.none()?;
+    let owner = owner.expect("a committee that is not found is a problem");
+    let (Some(side), Some(owned_by)) = (owner.side, owner.party) else {
+        unreachable!("a committee without a party cannot own an item")
+    };
+
+    let id: ActionItemId = writing.new_id();
+    let number = writing.number("action_item").await?;
+    let priority = input.priority.unwrap_or(Priority::Normal);
+    let due_on = input.due_on.map(|it| it.0);
+    let mut changes = Changes::default();
+    changes.given("topic", code(topic.number));
+    changes.given("title", title.clone());
+    changes.given("description", description.clone());
+    changes.given("status", word(status));
+    changes.given("priority", word(priority));
+    changes.given("dueOn", due_on.map(|it| it.to_string()));
+    changes.given("committee", label(writing.db(), &owner).await?);
+    if let Some(counterpart) = &counterpart {
+        changes.given("counterpart", label(writing.db(), counterpart).await?);
+    }
+    changes.given("externalKey", external_key.clone());
+    let row = ActiveModel {
+        id: Set(id),
+        number: Set(number),
+        topic_id: Set(topic.id),
+        committee_id: Set(owner.id),
+        counterpart_id: Set(counterpart.map(|it| it.id)),
+        folded: Set(folded(number, &title, description.as_deref())),
+        title: Set(title),
+        description: Set(description),
+        status: Set(status),
+        priority: Set(priority),
+        due_on: Set(due_on),
+        side: Set(side),
+        owned_by: Set(owned_by),
+        requested_by: Set(writing.party()),
+        external_key: Set(external_key),
+        illustrative: Set(illustrative),
+        original_language: Set(input.language.unwrap_or(Language::En)),
+        version: Set(1),
+        created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
+        ..ActiveModel::default()
+    };
+    let in_use = "Your party has given this key to another action item already.";
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await
+        .map_err(|error| input::taken(error, "externalKey", in_use))?;
+    let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(topic.id);
+    writing.log(entry).await?;
+    if status == ActionItemStatus::Open {
+        take_part(&mut writing, topic, &links, &owner).await?;
+    }
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn update(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemUpdateInput,
+) -> Result<ActionItemId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::update(writing.party(), &facts(&before));
+    checked(decision, before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let mut after = before.clone();
+    after.title = input::kept_text(
+        &mut problems,
+        "title",
+        input.title,
+        text::NAME,
+        &before.title,
+    );
+    after.description = input::cleared_text(
+        &mut problems,
+        "description",
+        &input.description,
+        text::LONG,
+        before.description.as_deref(),
+    );
+    after.counterpart_id = match &input.counterpart_id {
+        MaybeUndefined::Undefined => before.counterpart_id,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(id) => named(&writing, &mut problems, "counterpartId", Some(id))
+            .await?
+            .map(|it| it.id),
+    };
+    after.priority = input::kept(&mut problems, "priority", input.priority, before.priority);
+    after.due_on = input::cleared(input.due_on, before.due_on.map(Date)).map(|it| it.0);
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    changes.add("title", Some(before.title), Some(after.title.clone()));
+    changes.add("description", before.description, after.description.clone());
+    if after.counterpart_id != before.counterpart_id {
+        let was = labelled(writing.db(), before.counterpart_id).await?;
+        let is = labelled(writing.db(), after.counterpart_id).await?;
+        changes.add("counterpart", was, is);
+    }
+    let [was, is] = [before.priority, after.priority].map(word);
+    changes.add("priority", Some(was), Some(is));
+    changes.add("dueOn", day(before.due_on), day(after.due_on));
+    if changes.is_empty() {
+        return Ok(after.id);
+    }
+    let id = after.id;
+    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// Writes a changed item as its next version, with its activity.
+async fn save(
+    writing: &mut Writing,
+    after: Model,
+    verb: ActivityVerb,
+    changes: Changes,
+) -> Result<(), DbErr> {
+    let (id, topic) = (after.id, after.topic_id);
+    let description = after.description.as_deref();
+    let row = ActiveModel {
+        folded: Set(folded(after.number, &after.title, description)),
+        title: Set(after.title.clone()),
+        description: Set(after.description.clone()),
+        counterpart_id: Set(after.counterpart_id),
+        status: Set(after.status),
+        priority: Set(after.priority),
+        due_on: Set(after.due_on),
+        outcome: Set(after.outcome.clone()),
+        completed_at: Set(after.completed_at),
+        version: Set(after.version + 1),
+        updated_at: Set(writing.now()),
+        ..after.into_active_model()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    writing
+        .log(Entry::new(verb, id, changes).of_topic(topic))
+        .await
+}
+
+/// An item that becomes OPEN makes its owner take part in the topic, unless it does already.
+async fn take_part(
+    writing: &mut Writing,
+    topic: topic::Model,
+    links: &Links,
+    owner: &committee::Model,
+) -> Result<(), DbErr> {
+    if links.role(owner).is_some() {
+        return Ok(());
+    }
+    let role = CommitteeRole::Contributing;
+    let changes = links.set(writing.db(), owner, role).await?;
+    super::topic::save(writing, topic, ActivityVerb::CommitteeLinked, changes).await
+}
+
+async fn named(
+    writing: &Writing,
+    problems: &mut Problems,
+    field: &str,
+    given: Option<&ID>,
+) -> Result<Option<committee::Model>, DbErr> {
+    input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given).await
+}
+
+async fn labelled(
+    db: &impl ConnectionTrait,
+    committee: Option<CommitteeId>,
+) -> Result<Option<String>, DbErr> {
+    let Some(id) = committee else {
+        return Ok(None);
+    };
+    match committee::Entity::find_by_id(id).one(db).await? {
+        Some(committee) => label(db, &committee).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn facts(item: &Model) -> rules::Facts {
+    rules::Facts {
+        status: item.status,
+        owned_by: item.owned_by,
+        requested_by: item.requested_by,
+    }
+}
+
+fn folded(number: i32, title: &str, description: Option<&str>) -> String {
+    let description = description.unwrap_or_default();
+    fold(&format!("{number}\n{title}\n{description}"))
+}

@@ -1,0 +1,111 @@
+//! The moves of an action item from one status to another.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::action_item::{ActionItemStatus, Entity};
+use entity::activity::ActivityVerb;
+use entity::id::ActionItemId;
+use entity::word::word;
+use entity::{committee, topic};
+use sea_orm::{DbErr, EntityTrait};
+
+use super::{facts, save, take_part};
+use crate::error::Result;
+use crate::rules::action_item::{self as rules, Told};
+use crate::rules::problems::Problems;
+use crate::rules::text;
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+use crate::store::activity::Changes;
+use crate::store::topic::Links;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// Where to move an action item; its `nextStatuses` tell where one may.
+#[derive(Clone, Debug, InputObject)]
+pub struct ActionItemMoveInput {
+    /// The action item to move.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// The status to move it to.
+    pub to: ActionItemStatus,
+    /// At most 8,000 characters. With DONE: the outcome. With POSTPONED, DECLINED, WITHDRAWN and a
+    /// reopening (DONE to `IN_PROGRESS`): the reason. Needed with these; otherwise it may be left out.
+    pub note: Option<String>,
+}
+
+pub async fn move_to(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemMoveInput,
+) -> Result<ActionItemId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::move_to(writing.party(), &facts(&before), input.to);
+    checked(decision, before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let told = rules::told(before.status, input.to);
+    let given = input.note.as_deref();
+    let note = match told {
+        Told::Outcome | Told::Reason => {
+            let missing = match told {
+                Told::Outcome => "Tell what came of it: DONE needs an outcome.".to_owned(),
+                _ => format!("Say why: moving it to {} needs a reason.", word(input.to)),
+            };
+            Some(problems.needed_text("note", given, text::LONG, &missing))
+        }
+        Told::Nothing => problems.optional_text("note", given, text::LONG),
+    };
+    let part = if input.to == ActionItemStatus::Open {
+        Some(parts(&writing, before.topic_id, before.committee_id).await?)
+    } else {
+        None
+    };
+    if let Some((_, links, owner)) = &part {
+        problems.check("to", links.room_for(owner));
+    }
+    problems.none()?;
+
+    let mut after = before.clone();
+    after.status = input.to;
+    if told == Told::Outcome {
+        after.outcome.clone_from(&note);
+        after.completed_at = Some(writing.now());
+    } else if before.status == ActionItemStatus::Done && input.to == ActionItemStatus::InProgress {
+        after.outcome = None;
+        after.completed_at = None;
+    }
+    let mut changes = Changes::default();
+    let [was, is] = [before.status, after.status].map(word);
+    changes.add("status", Some(was), Some(is));
+    changes.add("outcome", before.outcome, after.outcome.clone());
+    if told != Told::Outcome {
+        changes.given("reason", note);
+    }
+    let id = after.id;
+    save(&mut writing, after, ActivityVerb::StatusChanged, changes).await?;
+    if let Some((topic, links, owner)) = part {
+        take_part(&mut writing, topic, &links, &owner).await?;
+    }
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// What there is to know before an owner takes part in a topic.
+async fn parts(
+    writing: &Writing,
+    topic: entity::id::TopicId,
+    owner: entity::id::CommitteeId,
+) -> Result<(topic::Model, Links, committee::Model), DbErr> {
+    let db = writing.db();
+    let missing = |what: &str| DbErr::RecordNotFound(format!("the {what} of an action item"));
+    let links = Links::of(db, topic).await?;
+    let topic = topic::Entity::find_by_id(topic).one(db).await?;
+    let owner = committee::Entity::find_by_id(owner).one(db).await?;
+    let topic = topic.ok_or_else(|| missing("topic"))?;
+    let owner = owner.ok_or_else(|| missing("committee"))?;
+    Ok((topic, links, owner))
+}

@@ -1,0 +1,117 @@
+//! The log: what each change says of itself.
+
+use chrono::{DateTime, Utc};
+use entity::activity::{ActiveModel, ActivityVerb};
+use entity::id::{ActivityId, Id, TopicId};
+use entity::party::{Party, Side};
+use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Uuid;
+use serde_json::{Value, json};
+
+/// What changed, field by field, in words that people read: no internal ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(Vec<Change>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Change {
+    field: &'static str,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// One change to one record.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    verb: ActivityVerb,
+    subject_type: &'static str,
+    subject_id: Uuid,
+    topic_id: Option<TopicId>,
+    /// The one side that it concerns; none where it concerns both.
+    side: Option<Side>,
+    changes: Changes,
+}
+
+impl Changes {
+    /// What became of a field; nothing where it stayed.
+    pub fn add(&mut self, field: &'static str, before: Option<String>, after: Option<String>) {
+        if before != after {
+            self.0.push(Change {
+                field,
+                before,
+                after,
+            });
+        }
+    }
+
+    /// A field of a new record.
+    pub fn given(&mut self, field: &'static str, value: impl Into<Option<String>>) {
+        self.add(field, None, value.into());
+    }
+
+    pub fn append(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn json(self) -> Value {
+        let json =
+            |it: Change| json!({ "field": it.field, "before": it.before, "after": it.after });
+        self.0.into_iter().map(json).collect()
+    }
+}
+
+impl Entry {
+    /// A change that concerns both sides.
+    pub fn new<I: Id>(verb: ActivityVerb, subject: I, changes: Changes) -> Self {
+        Self {
+            verb,
+            subject_type: I::TYPE,
+            subject_id: subject.into(),
+            topic_id: None,
+            side: None,
+            changes,
+        }
+    }
+
+    /// Concerning the side that the record belongs to; both where it belongs to none.
+    #[must_use]
+    pub fn of_side(self, side: Option<Side>) -> Self {
+        Self { side, ..self }
+    }
+
+    #[must_use]
+    pub fn of_topic(self, topic: TopicId) -> Self {
+        Self {
+            topic_id: Some(topic),
+            ..self
+        }
+    }
+
+    pub(super) fn row(
+        self,
+        id: ActivityId,
+        position: i64,
+        at: DateTime<Utc>,
+        actor: String,
+        party: Party,
+    ) -> ActiveModel {
+        ActiveModel {
+            id: Set(id),
+            position: Set(position),
+            at: Set(at),
+            actor: Set(actor),
+            party: Set(party),
+            verb: Set(self.verb),
+            subject_type: Set(self.subject_type.to_owned()),
+            subject_id: Set(self.subject_id),
+            topic_id: Set(self.topic_id),
+            itu: Set(self.side != Some(Side::Upu)),
+            upu: Set(self.side != Some(Side::Itu)),
+            changes: Set(self.changes.json()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The end of a committee.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::committee::{CommitteeStatus, Entity, Model};
+use entity::id::CommitteeId;
+use entity::scalar::Date;
+use entity::topic_committee::CommitteeRole;
+use entity::{action_item, topic, topic_committee};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    QueryTrait,
+};
+
+use super::{changed, save};
+use crate::error::Result;
+use crate::rules::committee as rules;
+use crate::rules::problems::Problems;
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// The end of a committee that leads no open topic and owns no open action item.
+#[derive(Clone, Debug, InputObject)]
+pub struct CommitteeConcludeInput {
+    /// The committee to conclude.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// The day it ends, not before it began. Left out: the day that is recorded, or else today (UTC).
+    pub ends_on: Option<Date>,
+}
+
+pub async fn conclude(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: CommitteeConcludeInput,
+) -> Result<CommitteeId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+    let facts = facts(writing.db(), &before).await?;
+    let decision = rules::conclude(writing.party(), &facts);
+    checked(decision, before.version, input.version)?;
+
+    let given = input.ends_on.map(|it| it.0);
+    let mut after = before.clone();
+    after.status = CommitteeStatus::Concluded;
+    after.ends_on = given.or(before.ends_on).or(Some(writing.today()));
+    let mut problems = Problems::default();
+    problems.check("endsOn", rules::dates_fit(after.starts_on, after.ends_on));
+    problems.none()?;
+
+    let id = before.id;
+    let changes = changed(&before, &after);
+    save(&mut writing, after, ActivityVerb::Concluded, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+async fn facts(db: &impl ConnectionTrait, committee: &Model) -> Result<rules::Facts, DbErr> {
+    let led = topic_committee::Entity::find()
+        .select_only()
+        .column(topic_committee::Column::TopicId)
+        .filter(topic_committee::COLUMN.committee_id.eq(committee.id))
+        .filter(topic_committee::COLUMN.role.eq(CommitteeRole::Lead));
+    let leads_open_topics = topic::Entity::find()
+        .filter(topic::Column::Id.in_subquery(led.into_query()))
+        .filter(topic::COLUMN.status.is_in(crate::rules::topic::OPEN))
+        .count(db)
+        .await?;
+    let open_items = action_item::Entity::find()
+        .filter(action_item::COLUMN.committee_id.eq(committee.id))
+        .filter(
+            action_item::COLUMN
+                .status
+                .is_in(crate::rules::action_item::OPEN),
+        )
+        .count(db)
+        .await?;
+    Ok(rules::Facts {
+        side: committee.side,
+        party: committee.party,
+        status: committee.status,
+        leads_open_topics: i64::try_from(leads_open_topics).unwrap_or(i64::MAX),
+        open_items: i64::try_from(open_items).unwrap_or(i64::MAX),
+    })
+}

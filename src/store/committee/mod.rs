@@ -1,0 +1,274 @@
+//! Committees.
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::activity::ActivityVerb;
+use entity::committee::{ActiveModel, CommitteeKind, CommitteeStatus, Entity, Model};
+use entity::id::{CommitteeId, OrganizationId};
+use entity::organization;
+use entity::party::Language;
+use entity::scalar::Date;
+use entity::word::word;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+
+use super::activity::{Changes, Entry};
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::committee as rules;
+use crate::rules::organization::parent_fits;
+use crate::rules::problems::Problems;
+use crate::rules::text::{self, fold, natural_key};
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+
+mod conclude;
+mod predecessors;
+
+pub use conclude::{CommitteeConcludeInput, conclude};
+
+/// A new committee of one's own; the TSB enters those of ITU and the partners.
+#[derive(Clone, Debug, InputObject)]
+pub struct CommitteeCreateInput {
+    /// The organization that it belongs to.
+    pub organization_id: ID,
+    /// What it is known by within organization and period: `SG17`. At most 32 characters; it never changes.
+    pub code: String,
+    /// The study period or cycle that it works in: `2013-2016`. At most 32 characters; it never changes.
+    pub period: String,
+    /// Its name in `language`, at most 500 characters.
+    pub name: String,
+    /// What it is in its organization.
+    pub kind: CommitteeKind,
+    /// The committee that it is a part of, of the same side. Left out: it stands by itself.
+    pub parent_id: Option<ID>,
+    /// What it is to do, at most 8,000 characters.
+    pub mandate: Option<String>,
+    /// The day it began, where it is known: it may differ from the period's label.
+    pub starts_on: Option<Date>,
+    /// The day it ends, where it is known; not before `startsOn`.
+    pub ends_on: Option<Date>,
+    /// The committees that it took over from, 20 at most.
+    pub predecessor_ids: Option<Vec<ID>>,
+    /// The language that its texts are given in; EN unless told.
+    pub language: Option<Language>,
+}
+
+/// What to change of a committee. A field left out stays as it is.
+#[derive(Clone, Debug, InputObject)]
+pub struct CommitteeUpdateInput {
+    /// The committee to change.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// Its name, at most 500 characters; cannot be null.
+    pub name: MaybeUndefined<String>,
+    /// What it is to do, at most 8,000 characters; null: not told.
+    pub mandate: MaybeUndefined<String>,
+    /// The day it began; null: not known.
+    pub starts_on: MaybeUndefined<Date>,
+    /// The day it ends, not before it began; null: not known.
+    pub ends_on: MaybeUndefined<Date>,
+    /// All the committees that it took over from, 20 at most; null or an empty list: none.
+    pub predecessor_ids: MaybeUndefined<Vec<ID>>,
+}
+
+pub async fn create(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: CommitteeCreateInput,
+) -> Result<CommitteeId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let organization = input::subject::<organization::Entity, OrganizationId>(
+        writing.db(),
+        "organizationId",
+        &input.organization_id,
+    )
+    .await?;
+    let side = organization.side;
+    let party = rules::party_of(&organization.acronym, side);
+    rules::write(writing.party(), side, party)?;
+
+    let mut problems = Problems::default();
+    let code = problems.text("code", &input.code, text::CODE);
+    let period = problems.text("period", &input.period, text::CODE);
+    let name = problems.text("name", &input.name, text::NAME);
+    let parent = input.parent_id.as_ref();
+    let parent =
+        input::named::<Entity, CommitteeId>(writing.db(), &mut problems, "parentId", parent)
+            .await?;
+    if let Some(parent) = &parent {
+        problems.check("parentId", parent_fits(side, parent.side));
+    }
+    let mandate = problems.optional_text("mandate", input.mandate.as_deref(), text::LONG);
+    let [starts_on, ends_on] = [input.starts_on, input.ends_on].map(|it| it.map(|it| it.0));
+    problems.check("endsOn", rules::dates_fit(starts_on, ends_on));
+    let id: CommitteeId = writing.new_id();
+    let predecessors = input.predecessor_ids.unwrap_or_default();
+    let predecessors = predecessors::listed(writing.db(), &mut problems, &predecessors, id).await?;
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    changes.given("organization", organization.acronym.clone());
+    changes.given("code", code.clone());
+    changes.given("period", period.clone());
+    changes.given("name", name.clone());
+    changes.given("kind", word(input.kind));
+    if let Some(parent) = &parent {
+        changes.given("parent", label(writing.db(), parent).await?);
+    }
+    changes.given("mandate", mandate.clone());
+    changes.given("startsOn", starts_on.map(|it| it.to_string()));
+    changes.given("endsOn", ends_on.map(|it| it.to_string()));
+    changes.given(
+        "predecessors",
+        predecessors::labels(writing.db(), &predecessors).await?,
+    );
+    let in_use = format!(
+        "{} has a committee {code} in the period {period} already.",
+        organization.acronym
+    );
+    let row = ActiveModel {
+        id: Set(id),
+        organization_id: Set(organization.id),
+        code_key: Set(natural_key(&format!("{code} {period}"))),
+        name_key: Set(natural_key(&name)),
+        folded: Set(folded(&code, &period, &name, mandate.as_deref())),
+        code: Set(code),
+        period: Set(period),
+        name: Set(name),
+        mandate: Set(mandate),
+        kind: Set(input.kind),
+        status: Set(CommitteeStatus::Active),
+        side: Set(side),
+        party: Set(party),
+        starts_on: Set(starts_on),
+        ends_on: Set(ends_on),
+        parent_id: Set(parent.map(|it| it.id)),
+        original_language: Set(input.language.unwrap_or(Language::En)),
+        version: Set(1),
+        created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await
+        .map_err(|error| input::taken(error, "code", in_use))?;
+    predecessors::insert(writing.db(), id, &predecessors).await?;
+    let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
+    writing.log(entry).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn update(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: CommitteeUpdateInput,
+) -> Result<CommitteeId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::write(writing.party(), before.side, before.party);
+    checked(decision, before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let mut after = before.clone();
+    after.name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);
+    after.mandate = input::cleared_text(
+        &mut problems,
+        "mandate",
+        &input.mandate,
+        text::LONG,
+        before.mandate.as_deref(),
+    );
+    after.starts_on = input::cleared(input.starts_on, before.starts_on.map(Date)).map(|it| it.0);
+    after.ends_on = input::cleared(input.ends_on, before.ends_on.map(Date)).map(|it| it.0);
+    if (after.starts_on, after.ends_on) != (before.starts_on, before.ends_on) {
+        let field = if after.ends_on == before.ends_on {
+            "startsOn"
+        } else {
+            "endsOn"
+        };
+        problems.check(field, rules::dates_fit(after.starts_on, after.ends_on));
+    }
+    let predecessors = match &input.predecessor_ids {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(Vec::new()),
+        MaybeUndefined::Value(ids) => {
+            Some(predecessors::listed(writing.db(), &mut problems, ids, before.id).await?)
+        }
+    };
+    problems.none()?;
+
+    let mut changes = changed(&before, &after);
+    if let Some(predecessors) = predecessors {
+        changes.append(predecessors::replace(writing.db(), before.id, &predecessors).await?);
+    }
+    if changes.is_empty() {
+        return Ok(before.id);
+    }
+    let id = before.id;
+    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// What changed of a committee's own fields.
+fn changed(before: &Model, after: &Model) -> Changes {
+    let mut changes = Changes::default();
+    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    changes.add("name", Some(before.name.clone()), Some(after.name.clone()));
+    changes.add("mandate", before.mandate.clone(), after.mandate.clone());
+    changes.add("startsOn", day(before.starts_on), day(after.starts_on));
+    changes.add("endsOn", day(before.ends_on), day(after.ends_on));
+    let [was, is] = [before.status, after.status].map(word);
+    changes.add("status", Some(was), Some(is));
+    changes
+}
+
+/// Writes a changed committee as its next version, with its activity.
+async fn save(
+    writing: &mut Writing,
+    after: Model,
+    verb: ActivityVerb,
+    changes: Changes,
+) -> Result<(), DbErr> {
+    let (id, side) = (after.id, after.side);
+    let mandate = after.mandate.as_deref();
+    let row = ActiveModel {
+        name_key: Set(natural_key(&after.name)),
+        folded: Set(folded(&after.code, &after.period, &after.name, mandate)),
+        name: Set(after.name.clone()),
+        mandate: Set(after.mandate.clone()),
+        status: Set(after.status),
+        starts_on: Set(after.starts_on),
+        ends_on: Set(after.ends_on),
+        version: Set(after.version + 1),
+        updated_at: Set(writing.now()),
+        ..after.into_active_model()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    writing
+        .log(Entry::new(verb, id, changes).of_side(side))
+        .await
+}
+
+/// How people call a committee: `ITU-T SG17 (2013-2016)`.
+pub(super) async fn label(db: &impl ConnectionTrait, committee: &Model) -> Result<String, DbErr> {
+    let organization = organization::Entity::find_by_id(committee.organization_id)
+        .one(db)
+        .await?;
+    let acronym = organization.map_or_else(String::new, |it| it.acronym + " ");
+    Ok(format!(
+        "{acronym}{} ({})",
+        committee.code, committee.period
+    ))
+}
+
+fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {
+    let mandate = mandate.unwrap_or_default();
+    fold(&format!("{code} {period}\n{name}\n{mandate}"))
+}

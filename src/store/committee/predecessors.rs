@@ -1,0 +1,96 @@
+//! Which committees a committee took over from.
+
+use async_graphql::ID;
+use entity::committee::{self, Model};
+use entity::committee_predecessor::{ActiveModel, Column, Entity};
+use entity::id::CommitteeId;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+
+use super::label;
+use crate::rules::committee::PREDECESSORS;
+use crate::rules::problems::Problems;
+use crate::rules::refusal::Code;
+use crate::store::activity::Changes;
+use crate::store::input;
+
+const FIELD: &str = "predecessorIds";
+
+/// The committees that an input lists.
+pub async fn listed(
+    db: &impl ConnectionTrait,
+    problems: &mut Problems,
+    given: &[ID],
+    itself: CommitteeId,
+) -> Result<Vec<Model>, DbErr> {
+    let found = input::listed::<committee::Entity, CommitteeId>(
+        db,
+        problems,
+        FIELD,
+        given,
+        PREDECESSORS,
+        |row| row.id,
+    )
+    .await?;
+    if found.iter().any(|it| it.id == itself) {
+        problems.add(
+            Code::Invalid,
+            FIELD,
+            "A committee cannot be its own predecessor.",
+        );
+    }
+    Ok(found)
+}
+
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    committee: CommitteeId,
+    predecessors: &[Model],
+) -> Result<(), DbErr> {
+    if predecessors.is_empty() {
+        return Ok(());
+    }
+    let rows = predecessors.iter().map(|it| ActiveModel {
+        committee_id: Set(committee),
+        predecessor_id: Set(it.id),
+    });
+    Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Puts these in the place of those there are.
+pub async fn replace(
+    db: &impl ConnectionTrait,
+    committee: CommitteeId,
+    predecessors: &[Model],
+) -> Result<Changes, DbErr> {
+    let of_committee = Column::CommitteeId.eq(committee);
+    let links = Entity::find().filter(of_committee.clone()).all(db).await?;
+    let ids = links.iter().map(|it| it.predecessor_id);
+    let current = committee::Entity::find()
+        .filter(committee::COLUMN.id.is_in(ids))
+        .order_by_asc(committee::Column::CodeKey)
+        .all(db)
+        .await?;
+    let stays = |it: &Model| predecessors.iter().any(|other| other.id == it.id);
+    let mut changes = Changes::default();
+    if current.len() != predecessors.len() || !current.iter().all(stays) {
+        let before = labels(db, &current).await?;
+        changes.add("predecessors", before, labels(db, predecessors).await?);
+        Entity::delete_many().filter(of_committee).exec(db).await?;
+        insert(db, committee, predecessors).await?;
+    }
+    Ok(changes)
+}
+
+/// What people call them; none where there are none.
+pub async fn labels(
+    db: &impl ConnectionTrait,
+    committees: &[Model],
+) -> Result<Option<String>, DbErr> {
+    let mut labels = Vec::with_capacity(committees.len());
+    for committee in committees {
+        labels.push(label(db, committee).await?);
+    }
+    Ok((!labels.is_empty()).then(|| labels.join(", ")))
+}

@@ -1,0 +1,109 @@
+//! All writes: each in one transaction with its activity, after asking the rules.
+
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+pub mod action_item;
+pub mod committee;
+pub mod mandate;
+pub mod organization;
+pub mod topic;
+
+pub mod activity;
+mod input;
+pub mod writing;
+
+/// How long a process waits while another one writes to the same `SQLite` file.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Any number, the same in every instance: who holds it migrates.
+const MIGRATION_LOCK: i64 = 0x11a1_5011;
+
+/// The connections to the one database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// For reading alone.
+    pub read: DatabaseConnection,
+    /// For writing: on `SQLite` one connection, since it takes one writer at a time; on `PostgreSQL` the same pool.
+    pub write: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects to `sqlite:…`, whose file is created where it is missing, or `postgres:…`; with at
+    /// most `connections` that read.
+    pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
+        if url.starts_with("sqlite:") {
+            let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
+            let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
+            Ok(Self { read, write })
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = sea_orm::Database::connect(plain(url, connections)).await?;
+            Ok(Self {
+                read: pool.clone(),
+                write: pool,
+            })
+        } else {
+            Err(DbErr::Conn(RuntimeErr::Internal(
+                "the address of the database starts with sqlite: or postgres:".to_owned(),
+            )))
+        }
+    }
+
+    /// Brings the tables up to date. Several instances may start at once: one does it, the others wait.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        let transaction = begin(&self.write).await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            // SQLite's transaction is the lock; PostgreSQL has one of its own kind for this, which
+            // SeaQuery cannot say.
+            let lock = format!("select pg_advisory_xact_lock({MIGRATION_LOCK})");
+            transaction.execute_unprepared(&lock).await?;
+        }
+        Migrator::up(&transaction, None).await?;
+        transaction.commit().await
+    }
+}
+
+/// A transaction that holds `SQLite`'s write lock from its start: one that read first could not take it later.
+async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    })
+    .await
+}
+
+fn plain(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .sqlx_logging(false)
+        // A connection that has died shows it soon enough; asking each time costs a round trip.
+        .test_before_acquire(false);
+    options
+}
+
+fn sqlite(url: &str, connections: u32, reads: bool) -> ConnectOptions {
+    let mut options = plain(url, connections);
+    options
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .map_sqlx_sqlite_opts(move |options| {
+            let options = options.busy_timeout(BUSY).foreign_keys(true);
+            if reads {
+                return options.pragma("query_only", "ON");
+            }
+            options
+                .create_if_missing(true)
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "NORMAL")
+        });
+    options
+}
+
+#[cfg(test)]
+mod tests;

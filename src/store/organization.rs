@@ -1,0 +1,158 @@
+//! Organizations.
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::OrganizationId;
+use entity::organization::{ActiveModel, Entity, Model, OrganizationKind};
+use entity::party::{Language, Side};
+use entity::scalar::Url;
+use entity::word::word;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{EntityTrait, IntoActiveModel};
+
+use super::activity::{Changes, Entry};
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::organization as rules;
+use crate::rules::problems::Problems;
+use crate::rules::text::{self, fold, natural_key};
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+
+/// A new organization of one's own side; the TSB enters those of ITU and the partners.
+#[derive(Clone, Debug, InputObject)]
+pub struct OrganizationCreateInput {
+    /// What it is known by, as no other: `ITU-T`. At most 32 characters; it never changes.
+    pub acronym: String,
+    /// Its full name in `language`, at most 500 characters.
+    pub name: String,
+    /// What it is within its union; PARTNER for one outside of both.
+    pub kind: OrganizationKind,
+    /// The side that it belongs to. Left out for a PARTNER, needed for any other kind.
+    pub side: Option<Side>,
+    /// The organization that it is a part of, of the same side. Left out: it stands by itself.
+    pub parent_id: Option<ID>,
+    /// Where it presents itself.
+    pub website: Option<Url>,
+    /// The language that its name is given in; EN unless told.
+    pub language: Option<Language>,
+}
+
+/// What to change of an organization. A field left out stays as it is.
+#[derive(Clone, Debug, InputObject)]
+pub struct OrganizationUpdateInput {
+    /// The organization to change.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// Its full name, at most 500 characters; cannot be null.
+    pub name: MaybeUndefined<String>,
+    /// Where it presents itself; null: nowhere.
+    pub website: MaybeUndefined<Url>,
+}
+
+pub async fn create(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: OrganizationCreateInput,
+) -> Result<OrganizationId> {
+    let actor = viewer.actor()?;
+    let side = input.side;
+    rules::write(actor.party, &rules::Facts { side })?;
+    let mut writing = Writing::begin(db, actor, now).await?;
+
+    let mut problems = Problems::default();
+    let acronym = problems.text("acronym", &input.acronym, text::CODE);
+    let name = problems.text("name", &input.name, text::NAME);
+    problems.check("side", rules::kind_fits(input.kind, side));
+    let parent = input.parent_id.as_ref();
+    let parent =
+        input::named::<Entity, OrganizationId>(writing.db(), &mut problems, "parentId", parent)
+            .await?;
+    if let Some(parent) = &parent {
+        problems.check("parentId", rules::parent_fits(side, parent.side));
+    }
+    problems.none()?;
+
+    let id = writing.new_id();
+    let website = input.website.map(|it| it.0);
+    let mut changes = Changes::default();
+    changes.given("acronym", acronym.clone());
+    changes.given("name", name.clone());
+    changes.given("kind", word(input.kind));
+    changes.given("side", side.map(word));
+    changes.given("parent", parent.as_ref().map(|it| it.acronym.clone()));
+    changes.given("website", website.clone());
+    let in_use = format!("There is an organization with the acronym {acronym} already.");
+    let row = ActiveModel {
+        id: Set(id),
+        acronym_key: Set(natural_key(&acronym)),
+        name_key: Set(natural_key(&name)),
+        folded: Set(folded(&acronym, &name)),
+        acronym: Set(acronym),
+        name: Set(name),
+        kind: Set(input.kind),
+        side: Set(side),
+        website: Set(website),
+        parent_id: Set(parent.map(|it| it.id)),
+        original_language: Set(input.language.unwrap_or(Language::En)),
+        version: Set(1),
+        created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await
+        .map_err(|error| input::taken(error, "acronym", in_use))?;
+    let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
+    writing.log(entry).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn update(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: OrganizationUpdateInput,
+) -> Result<OrganizationId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before: Model =
+        input::subject::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::write(writing.party(), &rules::Facts { side: before.side });
+    checked(decision, before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);
+    let website = input::cleared(input.website, before.website.clone().map(Url)).map(|it| it.0);
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    changes.add("name", Some(before.name.clone()), Some(name.clone()));
+    changes.add("website", before.website.clone(), website.clone());
+    if changes.is_empty() {
+        return Ok(before.id);
+    }
+    let (id, side) = (before.id, before.side);
+    let row = ActiveModel {
+        name_key: Set(natural_key(&name)),
+        folded: Set(folded(&before.acronym, &name)),
+        name: Set(name),
+        website: Set(website),
+        version: Set(before.version + 1),
+        updated_at: Set(writing.now()),
+        ..before.into_active_model()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    let entry = Entry::new(ActivityVerb::Updated, id, changes).of_side(side);
+    writing.log(entry).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+fn folded(acronym: &str, name: &str) -> String {
+    fold(&format!("{acronym}\n{name}"))
+}

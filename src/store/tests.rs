@@ -1,0 +1,1 @@
+//! The connections and migrations of a `SQLite` file.

@@ -1,0 +1,27 @@
+//! The committee that a side names to lead a topic.
+
+use async_graphql::ID;
+use entity::committee::{Entity, Model};
+use entity::id::CommitteeId;
+use entity::party::Side;
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::rules::committee::can_lead_for;
+use crate::rules::problems::Problems;
+use crate::store::input;
+
+pub const FIELD: &str = "leadCommitteeId";
+
+/// The committee that an input names to lead for `side`: an active one of its own.
+pub async fn named(
+    db: &impl ConnectionTrait,
+    problems: &mut Problems,
+    given: Option<&ID>,
+    side: Side,
+) -> Result<Option<Model>, DbErr> {
+    let lead = input::named::<Entity, CommitteeId>(db, problems, FIELD, given).await?;
+    if let Some(lead) = &lead {
+        problems.check(FIELD, can_lead_for(side, lead.party, lead.status));
+    }
+    Ok(lead)
+}

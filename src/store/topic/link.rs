@@ -1,0 +1,116 @@
+//! Linking committees to a topic, and taking them off.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::committee;
+use entity::id::{CommitteeId, TopicId};
+use entity::topic::{Entity, Model};
+use entity::topic_committee::CommitteeRole;
+
+use super::{Links, facts, save};
+use crate::error::Result;
+use crate::rules::committee::can_lead;
+use crate::rules::problems::Problems;
+use crate::rules::topic as rules;
+use crate::rules::viewer::Viewer;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// A committee of one's own to link to a topic, or a new role for one that is linked. The TSB links those of partners too.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicLinkCommitteeInput {
+    /// The topic, PROPOSED, ACTIVE or CLOSING, with at most 100 committees.
+    pub topic_id: ID,
+    /// The committee to link.
+    pub committee_id: ID,
+    /// What it does on the topic. LEAD is for an active committee of ITU or UPU and takes the place of its
+    /// side's lead, which stays as CONTRIBUTING.
+    pub role: CommitteeRole,
+}
+
+/// A committee of one's own to take off a topic. A side that has agreed keeps its lead until another takes its place.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicUnlinkCommitteeInput {
+    /// The topic, PROPOSED, ACTIVE or CLOSING.
+    pub topic_id: ID,
+    /// The linked committee to take off.
+    pub committee_id: ID,
+}
+
+pub async fn link_committee(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicLinkCommitteeInput,
+) -> Result<TopicId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let (topic, committee) = subjects(&writing, &input.topic_id, &input.committee_id).await?;
+    let links = Links::of(writing.db(), topic.id).await?;
+    let linked = links.linked(&committee);
+    rules::link(writing.party(), &facts(&topic, 0), &linked, input.role)?;
+
+    let mut problems = Problems::default();
+    problems.check("committeeId", links.room_for(&committee));
+    // A lead stays one though it was concluded while the topic was declined.
+    if input.role == CommitteeRole::Lead && linked.role != Some(CommitteeRole::Lead) {
+        problems.check("committeeId", can_lead(committee.party, committee.status));
+    }
+    problems.none()?;
+
+    let id = topic.id;
+    let changes = links.set(writing.db(), &committee, input.role).await?;
+    if changes.is_empty() {
+        return Ok(id);
+    }
+    save(&mut writing, topic, ActivityVerb::CommitteeLinked, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn unlink_committee(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicUnlinkCommitteeInput,
+) -> Result<TopicId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let (topic, committee) = subjects(&writing, &input.topic_id, &input.committee_id).await?;
+    let links = Links::of(writing.db(), topic.id).await?;
+    let linked = links.linked(&committee);
+    rules::unlink(writing.party(), &facts(&topic, 0), &linked)?;
+
+    let id = topic.id;
+    let changes = links.take_off(writing.db(), &committee).await?;
+    save(
+        &mut writing,
+        topic,
+        ActivityVerb::CommitteeUnlinked,
+        changes,
+    )
+    .await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// Both must be known to tell whether the party may.
+async fn subjects(
+    writing: &Writing,
+    topic: &ID,
+    committee: &ID,
+) -> Result<(Model, committee::Model)> {
+    let mut problems = Problems::default();
+    let db = writing.db();
+    let topic = input::named::<Entity, TopicId>(db, &mut problems, "topicId", Some(topic)).await?;
+    let committee = input::named::<committee::Entity, CommitteeId>(
+        db,
+        &mut problems,
+        "committeeId",
+        Some(committee),
+    )
+    .await?;
+    problems.none()?;
+    Ok(topic
+        .zip(committee)
+        .expect("a record that is not found is a problem"))
+}

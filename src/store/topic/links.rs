@@ -1,0 +1,157 @@
+//! The committees that a topic links, and what changes when one more is.
+
+use entity::committee;
+use entity::id::TopicId;
+use entity::party::Party;
+use entity::topic_committee::{ActiveModel, Column, CommitteeRole, Entity, Model};
+use entity::word::word;
+use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+
+use crate::rules::topic::{COMMITTEES, Linked};
+use crate::store::activity::Changes;
+use crate::store::committee::label;
+
+/// The links of one topic, as they were read.
+#[derive(Clone, Debug)]
+pub struct Links {
+    topic: TopicId,
+    rows: Vec<Model>,
+}
+
+impl Links {
+    /// Those of a new topic.
+    pub fn none(topic: TopicId) -> Self {
+        Self {
+            topic,
+            rows: Vec::new(),
+        }
+    }
+
+    pub async fn of(db: &impl ConnectionTrait, topic: TopicId) -> Result<Self, DbErr> {
+        let rows = Entity::find()
+            .filter(Column::TopicId.eq(topic))
+            .all(db)
+            .await?;
+        Ok(Self { topic, rows })
+    }
+
+    /// What the rules need to know of a committee.
+    pub fn linked(&self, committee: &committee::Model) -> Linked {
+        Linked {
+            party: committee.party,
+            role: self.role(committee),
+        }
+    }
+
+    pub fn role(&self, committee: &committee::Model) -> Option<CommitteeRole> {
+        let mut rows = self.rows.iter();
+        rows.find(|row| row.committee_id == committee.id)
+            .map(|row| row.role)
+    }
+
+    /// The committee that leads the topic for `party`.
+    pub async fn lead(
+        &self,
+        db: &impl ConnectionTrait,
+        party: Option<Party>,
+    ) -> Result<Option<committee::Model>, DbErr> {
+        let leads = |row: &&Model| row.role == CommitteeRole::Lead && row.party == party;
+        match self.rows.iter().find(leads) {
+            Some(row) => {
+                committee::Entity::find_by_id(row.committee_id)
+                    .one(db)
+                    .await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Why one more cannot be linked: there is a most.
+    pub fn room_for(&self, committee: &committee::Model) -> Result<(), String> {
+        if self.role(committee).is_none() && COMMITTEES <= self.rows.len() {
+            Err(format!(
+                "The topic links {COMMITTEES} committees already, as many as it can: take one off first."
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Links a committee in this role, or gives it this role; a new LEAD takes the place of its side's,
+    /// which stays as CONTRIBUTING.
+    pub async fn set(
+        &self,
+        db: &impl ConnectionTrait,
+        committee: &committee::Model,
+        role: CommitteeRole,
+    ) -> Result<Changes, DbErr> {
+        let before = self.role(committee);
+        let mut changes = Changes::default();
+        if before == Some(role) {
+            return Ok(changes);
+        }
+        if role == CommitteeRole::Lead
+            && let Some(lead) = self.lead(db, committee.party).await?
+        {
+            let less = CommitteeRole::Contributing;
+            self.give(db, &lead, less).await?;
+            let label = label(db, &lead).await?;
+            changes.append(changed(&label, Some(CommitteeRole::Lead), Some(less)));
+        }
+        if before.is_some() {
+            self.give(db, committee, role).await?;
+        } else {
+            let row = ActiveModel {
+                topic_id: Set(self.topic),
+                committee_id: Set(committee.id),
+                role: Set(role),
+                party: Set(committee.party),
+            };
+            Entity::insert(row).exec_without_returning(db).await?;
+        }
+        changes.append(changed(&label(db, committee).await?, before, Some(role)));
+        Ok(changes)
+    }
+
+    /// Takes a committee off the topic.
+    pub async fn take_off(
+        &self,
+        db: &impl ConnectionTrait,
+        committee: &committee::Model,
+    ) -> Result<Changes, DbErr> {
+        Entity::delete_by_id((self.topic, committee.id))
+            .exec(db)
+            .await?;
+        Ok(changed(
+            &label(db, committee).await?,
+            self.role(committee),
+            None,
+        ))
+    }
+
+    async fn give(
+        &self,
+        db: &impl ConnectionTrait,
+        committee: &committee::Model,
+        role: CommitteeRole,
+    ) -> Result<(), DbErr> {
+        let row = ActiveModel {
+            topic_id: Unchanged(self.topic),
+            committee_id: Unchanged(committee.id),
+            role: Set(role),
+            party: NotSet,
+        };
+        Entity::update(row).exec(db).await?;
+        Ok(())
+    }
+}
+
+/// `ITU-T SG17 (2013-2016): LEAD`, before and after.
+fn changed(label: &str, before: Option<CommitteeRole>, after: Option<CommitteeRole>) -> Changes {
+    let [before, after] =
+        [before, after].map(|role| role.map(|role| format!("{label}: {}", word(role))));
+    let mut changes = Changes::default();
+    changes.add("committees", before, after);
+    changes
+}

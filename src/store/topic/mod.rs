@@ -1,0 +1,269 @@
+//! Topics: their proposal and their texts.
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::TopicId;
+use entity::party::Language;
+use entity::scalar::Date;
+use entity::topic::{ActiveModel, Entity, Model};
+use entity::topic_committee::CommitteeRole;
+use entity::{action_item, topic};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+};
+
+use super::activity::{Changes, Entry};
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::action_item::OPEN;
+use crate::rules::problems::Problems;
+use crate::rules::text::{self, fold, natural_key};
+use crate::rules::topic as rules;
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+
+mod lead;
+mod link;
+mod links;
+mod position;
+mod provisions;
+
+pub use link::{
+    TopicLinkCommitteeInput, TopicUnlinkCommitteeInput, link_committee, unlink_committee,
+};
+pub(super) use links::Links;
+pub use position::{TopicTakePositionInput, take_position};
+
+/// A topic of common interest. The side that proposes it agrees to it by that; the other then takes its position.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicProposeInput {
+    /// What lists show, at most 500 characters.
+    pub title: String,
+    /// What it is about and why it concerns both sides, at most 8,000 characters.
+    pub summary: String,
+    /// The committee that leads the topic for the side that proposes it: an active one of its own.
+    /// ITU and UPU must name it; the TSB, which takes no side's position, leaves it out.
+    pub lead_committee_id: Option<ID>,
+    /// The clauses of the mandate that it answers, 100 at most.
+    pub provision_ids: Option<Vec<ID>>,
+    /// The day by which it is to be looked at again, in the future. Left out: none.
+    pub review_on: Option<Date>,
+    /// The language that its texts are given in; EN unless told.
+    pub language: Option<Language>,
+}
+
+/// What to change of a topic. A field left out stays as it is.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicUpdateInput {
+    /// The topic to change.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// What lists show, at most 500 characters; cannot be null.
+    pub title: MaybeUndefined<String>,
+    /// What it is about, at most 8,000 characters; cannot be null.
+    pub summary: MaybeUndefined<String>,
+    /// All the clauses of the mandate that it answers, 100 at most; null or an empty list: none.
+    pub provision_ids: MaybeUndefined<Vec<ID>>,
+    /// The day by which it is to be looked at again, in the future; null: none.
+    pub review_on: MaybeUndefined<Date>,
+}
+
+pub async fn propose(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicProposeInput,
+) -> Result<TopicId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let party = writing.party();
+
+    let mut problems = Problems::default();
+    let title = problems.text("title", &input.title, text::NAME);
+    let summary = problems.text("summary", &input.summary, text::LONG);
+    let lead = input.lead_committee_id.as_ref();
+    problems.check(
+        lead::FIELD,
+        rules::proposal_names_lead(party, lead.is_some()),
+    );
+    let lead = match party.side() {
+        Some(side) => lead::named(writing.db(), &mut problems, lead, side).await?,
+        None => None,
+    };
+    let provisions = input.provision_ids.unwrap_or_default();
+    let provisions = provisions::listed(writing.db(), &mut problems, &provisions).await?;
+    let review_on = input.review_on.map(|it| it.0);
+    if let Some(day) = review_on {
+        problems.check("reviewOn", rules::review_fits(day, writing.today()));
+    }
+    problems.none()?;
+
+    let id: TopicId = writing.new_id();
+    let number = writing.number("topic").await?;
+    let mut changes = Changes::default();
+    changes.given("title", title.clone());
+    changes.given("summary", summary.clone());
+    changes.given(
+        "provisions",
+        provisions::labels(writing.db(), &provisions).await?,
+    );
+    changes.given("reviewOn", review_on.map(|it| it.to_string()));
+
+    let (itu, upu) = rules::proposed(party);
+    let taken = |position| (position != topic::Position::Pending).then_some(writing.now());
+    let row = ActiveModel {
+        id: Set(id),
+        number: Set(number),
+        title_key: Set(natural_key(&title)),
+        folded: Set(folded(number, &title, &summary)),
+        title: Set(title),
+        summary: Set(summary),
+        proposed_by: Set(party),
+        itu_position: Set(itu),
+        itu_taken_at: Set(taken(itu)),
+        upu_position: Set(upu),
+        upu_taken_at: Set(taken(upu)),
+        review_on: Set(review_on),
+        illustrative: Set(false),
+        original_language: Set(input.language.unwrap_or(Language::En)),
+        version: Set(1),
+        created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
+        ..ActiveModel::default()
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await?;
+    provisions::insert(writing.db(), id, &provisions).await?;
+    if let Some(lead) = lead {
+        let links = Links::none(id);
+        changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);
+    }
+    let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(id);
+    writing.log(entry).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn update(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicUpdateInput,
+) -> Result<TopicId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::update(writing.party(), &facts(&before, 0));
+    checked(decision, before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let mut after = before.clone();
+    after.title = input::kept_text(
+        &mut problems,
+        "title",
+        input.title,
+        text::NAME,
+        &before.title,
+    );
+    after.summary = input::kept_text(
+        &mut problems,
+        "summary",
+        input.summary,
+        text::LONG,
+        &before.summary,
+    );
+    let provisions = match &input.provision_ids {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(Vec::new()),
+        MaybeUndefined::Value(ids) => {
+            Some(provisions::listed(writing.db(), &mut problems, ids).await?)
+        }
+    };
+    after.review_on = input::cleared(input.review_on, before.review_on.map(Date)).map(|it| it.0);
+    if let Some(day) = after
+        .review_on
+        .filter(|_| after.review_on != before.review_on)
+    {
+        problems.check("reviewOn", rules::review_fits(day, writing.today()));
+    }
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    changes.add("title", Some(before.title), Some(after.title.clone()));
+    changes.add("summary", Some(before.summary), Some(after.summary.clone()));
+    changes.add("reviewOn", day(before.review_on), day(after.review_on));
+    if let Some(provisions) = provisions {
+        changes.append(provisions::replace(writing.db(), after.id, &provisions).await?);
+    }
+    if changes.is_empty() {
+        return Ok(after.id);
+    }
+    let id = after.id;
+    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// Writes a changed topic as its next version, with its activity.
+pub(super) async fn save(
+    writing: &mut Writing,
+    after: Model,
+    verb: ActivityVerb,
+    changes: Changes,
+) -> Result<(), DbErr> {
+    let id = after.id;
+    let row = ActiveModel {
+        title_key: Set(natural_key(&after.title)),
+        folded: Set(folded(after.number, &after.title, &after.summary)),
+        title: Set(after.title.clone()),
+        summary: Set(after.summary.clone()),
+        itu_position: Set(after.itu_position),
+        itu_reason: Set(after.itu_reason.clone()),
+        itu_taken_at: Set(after.itu_taken_at),
+        upu_position: Set(after.upu_position),
+        upu_reason: Set(after.upu_reason.clone()),
+        upu_taken_at: Set(after.upu_taken_at),
+        review_on: Set(after.review_on),
+        version: Set(after.version + 1),
+        updated_at: Set(writing.now()),
+        ..after.into_active_model()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    writing
+        .log(Entry::new(verb, id, changes).of_topic(id))
+        .await
+}
+
+/// What the rules need to know of a topic that somebody writes. What is linked they are told committee by committee.
+fn facts(topic: &Model, open_items: i64) -> rules::Facts {
+    rules::Facts {
+        itu: topic.itu_position,
+        upu: topic.upu_position,
+        proposed_by: topic.proposed_by,
+        open_items,
+        own_lead: false,
+        own_others: false,
+    }
+}
+
+async fn open_items(db: &impl ConnectionTrait, topic: TopicId) -> Result<i64, DbErr> {
+    let open = action_item::Entity::find()
+        .filter(action_item::COLUMN.topic_id.eq(topic))
+        .filter(action_item::COLUMN.status.is_in(OPEN))
+        .count(db)
+        .await?;
+    Ok(i64::try_from(open).unwrap_or(i64::MAX))
+}
+
+/// A topic's code, as the API has it: `T-12`.
+pub(super) fn code(number: i32) -> String {
+    format!("T-{number}")
+}
+
+fn folded(number: i32, title: &str, summary: &str) -> String {
+    fold(&format!("{}\n{title}\n{summary}", code(number)))
+}

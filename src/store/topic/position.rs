@@ -1,0 +1,177 @@
+//! The position that a side takes on a topic.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::committee;
+use entity::id::TopicId;
+use entity::party::Side;
+use entity::topic::{Entity, Model, Position};
+use entity::topic_committee::CommitteeRole;
+use entity::word::word;
+use sea_orm::DbErr;
+
+use super::{Links, facts, lead, open_items, save};
+use crate::error::Result;
+use crate::rules::committee::can_lead_for;
+use crate::rules::problems::Problems;
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::rules::topic as rules;
+use crate::rules::viewer::Viewer;
+use crate::store::activity::Changes;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// The position that one's own side takes. The TSB takes none.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicTakePositionInput {
+    /// The topic.
+    pub topic_id: ID,
+    /// AGREED: the side works on it; DECLINED: it will not; RELEASED: it ends its work. A side never goes back to PENDING.
+    pub position: Position,
+    /// With AGREED, the committee that leads the topic for the side: an active one of its own, which takes
+    /// the place of the lead before. It may be left out where the side has a lead linked already. Not with
+    /// another position.
+    pub lead_committee_id: Option<ID>,
+    /// Why, at most 8,000 characters. Needed with DECLINED and RELEASED; it replaces the reason given before.
+    pub reason: Option<String>,
+}
+
+pub async fn take_position(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicTakePositionInput,
+) -> Result<TopicId> {
+    let actor = viewer.actor()?;
+    let side = rules::side_of(actor.party)?;
+    let mut writing = Writing::begin(db, actor, now).await?;
+    let topic = input::subject::<Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+    let facts = facts(&topic, open_items(writing.db(), topic.id).await?);
+    rules::take_position(writing.party(), &facts, input.position)?;
+
+    let mut problems = Problems::default();
+    let reason = reason(&mut problems, &input);
+    let links = Links::of(writing.db(), topic.id).await?;
+    let lead = lead_of(&writing, &mut problems, &topic, &links, side, &input).await?;
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    let before = Stand::of(&topic, side);
+    let [was, is] = [before.position, input.position].map(word);
+    changes.add("position", Some(was), Some(is));
+    changes.add("reason", before.reason, reason.clone());
+    if let Some(lead) = lead {
+        changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);
+    }
+    let id = topic.id;
+    let after = Stand {
+        position: input.position,
+        reason,
+        taken_at: Some(writing.now()),
+    };
+    let topic = after.put(topic, side);
+    save(&mut writing, topic, ActivityVerb::PositionTaken, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+fn reason(problems: &mut Problems, input: &TopicTakePositionInput) -> Option<String> {
+    let given = input.reason.as_deref();
+    match input.position {
+        Position::Declined | Position::Released => {
+            let missing = format!("Say why: {} needs a reason.", word(input.position));
+            Some(problems.needed_text("reason", given, text::LONG, &missing))
+        }
+        Position::Agreed | Position::Pending => problems.optional_text("reason", given, text::LONG),
+    }
+}
+
+/// The committee that this position makes the lead; none where the lead stays as it is.
+async fn lead_of(
+    writing: &Writing,
+    problems: &mut Problems,
+    topic: &Model,
+    links: &Links,
+    side: Side,
+    input: &TopicTakePositionInput,
+) -> Result<Option<committee::Model>, DbErr> {
+    let given = input.lead_committee_id.as_ref();
+    if input.position != Position::Agreed {
+        if given.is_some() {
+            problems.add(
+                Code::Invalid,
+                lead::FIELD,
+                "A lead is named with AGREED alone: leave it out.",
+            );
+        }
+        return Ok(None);
+    }
+    if given.is_some() {
+        let lead = lead::named(writing.db(), problems, given, side).await?;
+        if let Some(lead) = &lead {
+            problems.check(lead::FIELD, links.room_for(lead));
+        }
+        return Ok(lead);
+    }
+    // Who comes back to a topic has kept its lead all the time.
+    if Stand::of(topic, side).position == Position::Released {
+        return Ok(None);
+    }
+    match links.lead(writing.db(), Some(side.party())).await? {
+        Some(lead) => {
+            problems.check(lead::FIELD, can_lead_for(side, lead.party, lead.status));
+        }
+        None => problems.add(
+            Code::Invalid,
+            lead::FIELD,
+            format!(
+                "Name the committee that leads the topic for {}: a side agrees with a lead of its own.",
+                word(side)
+            ),
+        ),
+    }
+    Ok(None)
+}
+
+/// Where one side stands on a topic.
+struct Stand {
+    position: Position,
+    reason: Option<String>,
+    taken_at: Option<DateTime<Utc>>,
+}
+
+impl Stand {
+    fn of(topic: &Model, side: Side) -> Self {
+        match side {
+            Side::Itu => Self {
+                position: topic.itu_position,
+                reason: topic.itu_reason.clone(),
+                taken_at: topic.itu_taken_at,
+            },
+            Side::Upu => Self {
+                position: topic.upu_position,
+                reason: topic.upu_reason.clone(),
+                taken_at: topic.upu_taken_at,
+            },
+        }
+    }
+
+    fn put(self, topic: Model, side: Side) -> Model {
+        match side {
+            Side::Itu => Model {
+                itu_position: self.position,
+                itu_reason: self.reason,
+                itu_taken_at: self.taken_at,
+                ..topic
+            },
+            Side::Upu => Model {
+                upu_position: self.position,
+                upu_reason: self.reason,
+                upu_taken_at: self.taken_at,
+                ..topic
+            },
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The clauses of the mandate that a topic answers.
+
+use async_graphql::ID;
+use entity::id::{ProvisionId, TopicId};
+use entity::mandate;
+use entity::provision::{self, Model};
+use entity::topic_provision::{ActiveModel, Column, Entity};
+use entity::word::word;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::rules::problems::Problems;
+use crate::store::activity::Changes;
+use crate::store::input;
+
+const FIELD: &str = "provisionIds";
+const MAX: usize = 100;
+
+/// The provisions that an input lists.
+pub async fn listed(
+    db: &impl ConnectionTrait,
+    problems: &mut Problems,
+    given: &[ID],
+) -> Result<Vec<Model>, DbErr> {
+    input::listed::<provision::Entity, ProvisionId>(db, problems, FIELD, given, MAX, |row| row.id)
+        .await
+}
+
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    topic: TopicId,
+    provisions: &[Model],
+) -> Result<(), DbErr> {
+    if provisions.is_empty() {
+        return Ok(());
+    }
+    let rows = provisions.iter().map(|it| ActiveModel {
+        topic_id: Set(topic),
+        provision_id: Set(it.id),
+    });
+    Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Puts these in the place of those there are.
+pub async fn replace(
+    db: &impl ConnectionTrait,
+    topic: TopicId,
+    provisions: &[Model],
+) -> Result<Changes, DbErr> {
+    let of_topic = Column::TopicId.eq(topic);
+    let links = Entity::find().filter(of_topic.clone()).all(db).await?;
+    let ids = links.iter().map(|it| it.provision_id);
+    let current = provision::Entity::find()
+        .filter(provision::COLUMN.id.is_in(ids))
+        .order_by_asc(provision::Column::Ordinal)
+        .all(db)
+        .await?;
+    let stays = |it: &Model| provisions.iter().any(|other| other.id == it.id);
+    let mut changes = Changes::default();
+    if current.len() != provisions.len() || !current.iter().all(stays) {
+        let before = labels(db, &current).await?;
+        changes.add("provisions", before, labels(db, provisions).await?);
+        Entity::delete_many().filter(of_topic).exec(db).await?;
+        insert(db, topic, provisions).await?;
+    }
+    Ok(changes)
+}
+
+/// What people call them: `RES-11-DUBAI-2012 RECOGNIZING a`; none where there are none.
+pub async fn labels(
+    db: &impl ConnectionTrait,
+    provisions: &[Model],
+) -> Result<Option<String>, DbErr> {
+    let mandates = provisions.iter().map(|it| it.mandate_id);
+    let mandates = mandate::Entity::find()
+        .filter(mandate::COLUMN.id.is_in(mandates))
+        .all(db)
+        .await?;
+    let label = |it: &Model| {
+        let mandate = mandates.iter().find(|mandate| mandate.id == it.mandate_id);
+        let code = mandate.map_or("", |mandate| &mandate.code);
+        let letter = it.letter.as_deref().unwrap_or_default();
+        let label = format!("{code} {} {letter}", word(it.section));
+        label.trim().to_owned()
+    };
+    let labels: Vec<String> = provisions.iter().map(label).collect();
+    Ok((!labels.is_empty()).then(|| labels.join(", ")))
+}

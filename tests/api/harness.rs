@@ -1,0 +1,282 @@
+//! A service of its own for each test, on a database of its own, and people to talk to it as.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Utc};
+use entity::party::Role;
+use liaison::http::auth::Verifier;
+use liaison::http::auth::claims::{TokenRules, sign};
+use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::{App, Limits, serve};
+use liaison::store::Database;
+use liaison::{graphql, seed};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use crate::databases::Backend;
+use crate::databases::TestDatabase;
+use crate::statements::Statements;
+
+const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
+const NAME: &str = "liaison tests";
+/// The moment at which the tests' register was loaded.
+const LOADED: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z
+
+/// Runs each story on both databases, as two tests.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($story:ident)*) => {$(
+        mod $story {
+            use $crate::harness::{Backend, Server};
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$story(&Server::start(Backend::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                super::$story(&Server::start(Backend::Postgres).await).await;
+            }
+        }
+    )*};
+}
+
+/// A running service with the real data.
+pub struct Server {
+    pub db: Database,
+    pub address: String,
+    pub statements: Statements,
+    http: reqwest::Client,
+    clock: Arc<AtomicI64>,
+    _stop: oneshot::Sender<()>,
+    _database: TestDatabase,
+}
+
+/// Someone who sends requests.
+#[derive(Clone)]
+pub struct Client<'a> {
+    server: &'a Server,
+    token: Option<String>,
+    acting_as: Option<&'static str>,
+}
+
+/// An answer as it came.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+impl Server {
+    pub async fn start(backend: Backend) -> Self {
+        let database = TestDatabase::create(backend, async |url: &str| {
+            let db = Database::connect(url, 2).await.unwrap();
+            db.migrate().await.unwrap();
+            let loaded = DateTime::from_timestamp(LOADED, 0).unwrap();
+            seed::load(&db, loaded).await.unwrap();
+            db.read.close().await.unwrap();
+            db.write.close().await.unwrap();
+        })
+        .await;
+        let mut db = Database::connect(&database.url, 4).await.unwrap();
+        let statements = Statements::default();
+        statements.watch(&mut db.read);
+        statements.watch(&mut db.write);
+
+        let clock = Arc::new(AtomicI64::new(LOADED + 3600));
+        let time = clock.clone();
+        let rules = rules();
+        let app = App {
+            db: db.clone(),
+            schema: graphql::schema(),
+            verifier: Arc::new(Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap()),
+            // Each request a second later, so that times can be told apart.
+            clock: Arc::new(move || {
+                DateTime::from_timestamp(time.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
+            }),
+            limits: Limits::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(serve(listener, app, async move {
+            let _ = stopped.await;
+        }));
+        Self {
+            db,
+            address,
+            statements,
+            http: reqwest::Client::new(),
+            clock,
+            _stop: stop,
+            _database: database,
+        }
+    }
+
+    /// The moment of the next request.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.clock.load(Ordering::Relaxed), 0).unwrap()
+    }
+
+    /// Lets days go by.
+    pub fn pass_days(&self, days: i64) {
+        self.clock.fetch_add(days * 86_400, Ordering::Relaxed);
+    }
+
+    pub fn anonymous(&self) -> Client<'_> {
+        Client {
+            server: self,
+            token: None,
+            acting_as: None,
+        }
+    }
+
+    pub fn itu(&self) -> Client<'_> {
+        self.editor(&[Role::ItuEditor])
+    }
+
+    pub fn upu(&self) -> Client<'_> {
+        self.editor(&[Role::UpuEditor])
+    }
+
+    pub fn tsb(&self) -> Client<'_> {
+        self.editor(&[Role::TsbEditor])
+    }
+
+    /// Someone whose token has these roles.
+    pub fn editor(&self, roles: &[Role]) -> Client<'_> {
+        let key = SigningKey::secret(SECRET).unwrap();
+        // Long enough for the days that tests let go by.
+        let token = sign(&key, &rules(), "test:editor", roles, 400_000_000, self.now());
+        self.anonymous().with_token(&token.unwrap())
+    }
+}
+
+fn rules() -> TokenRules {
+    TokenRules::new(NAME.to_owned(), NAME.to_owned(), vec![Algorithm::Hs256])
+}
+
+impl Client<'_> {
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn acting_as(mut self, role: &'static str) -> Self {
+        self.acting_as = Some(role);
+        self
+    }
+
+    /// Sends a document; its whole answer.
+    pub async fn run(&self, document: &str, variables: Value) -> Value {
+        let answer = self.post(document, variables).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.json()
+    }
+
+    /// Sends a document that must succeed; its data.
+    pub async fn data(&self, document: &str, variables: Value) -> Value {
+        let mut answer = self.run(document, variables).await;
+        assert_eq!(answer.get("errors"), None, "{document}: {answer:#}");
+        answer["data"].take()
+    }
+
+    /// Sends a mutation `name` with this input that must succeed; the record in its payload.
+    ///
+    /// `selection` is what to read of the record.
+    pub async fn change(&self, name: &str, input: Value, selection: &str) -> Value {
+        let payload = self.attempt(name, input, selection).await;
+        assert_eq!(payload["userErrors"], json!([]), "{name}: {payload:#}");
+        payload[record(name)].clone()
+    }
+
+    /// Sends a mutation `name` with this input; its payload. Top-level errors are a failure of the test.
+    pub async fn attempt(&self, name: &str, input: Value, selection: &str) -> Value {
+        let mut data = self
+            .data(&mutation(name, selection), json!({ "input": input }))
+            .await;
+        data[name].take()
+    }
+
+    /// Sends a mutation `name` with this input; how it was refused: the code of the top-level error or
+    /// of the first user error, or `OK`.
+    pub async fn verdict(&self, name: &str, input: Value) -> String {
+        let answer = self
+            .run(&mutation(name, "id"), json!({ "input": input }))
+            .await;
+        let code = match &answer["errors"][0]["extensions"]["code"] {
+            Value::Null => &answer["data"][name]["userErrors"][0]["code"],
+            code => code,
+        };
+        code.as_str().unwrap_or("OK").to_owned()
+    }
+
+    pub async fn post(&self, document: &str, variables: Value) -> Answer {
+        let body = json!({ "query": document, "variables": variables });
+        self.send(
+            Method::POST,
+            "/graphql",
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
+    }
+
+    /// Sends anything.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let url = format!("{}{path}", self.server.address);
+        let mut request = self.server.http.request(method, url).body(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(role) = self.acting_as {
+            request = request.header("acting-as", role);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+}
+
+/// The document of one mutation. The input's type follows from the name.
+fn mutation(name: &str, selection: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().unwrap().to_ascii_uppercase();
+    let input = format!("{first}{}Input", letters.as_str());
+    let record = record(name);
+    format!(
+        "mutation($input: {input}!) {{ {name}(input: $input) {{ {record} {{ {selection} }} userErrors {{ code field message }} }} }}"
+    )
+}
+
+/// The field of the payload that holds what a mutation changes.
+fn record(mutation: &str) -> &'static str {
+    ["organization", "committee", "topic", "actionItem"]
+        .into_iter()
+        .find(|it| mutation.starts_with(it))
+        .unwrap()
+}
