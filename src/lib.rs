@@ -9,6 +9,8 @@ mod rules;
 mod read;
 pub mod store;
 
+pub mod seed;
+
 pub mod graphql;
 pub mod http;
 

@@ -79,15 +79,13 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| Wrong(format!("no random bytes for a signing key: {error}")))?;
-    // Keys are text where people see them; hexadecimal digits are.
-    let secret: String = secret.iter().map(|it| format!("{it:02x}")).collect();
     let rules = TokenRules::new(
         "liaison dev".to_owned(),
         "liaison dev".to_owned(),
         vec![Algorithm::Hs256],
     );
-    let keys = Keys::secret(secret.as_bytes()).map_err(Wrong)?;
-    let signing = SigningKey::secret(secret.as_bytes()).map_err(Wrong)?;
+    let keys = Keys::secret(&secret).map_err(Wrong)?;
+    let signing = SigningKey::secret(&secret).map_err(Wrong)?;
     let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
     let listener = listen(settings.listen).await?;
 

@@ -20,13 +20,7 @@ pub struct Model {
     pub description: Option<String>,
     pub status: ActionItemStatus,
     pub priority: Priority,
-    /// Generated: 1 for LOW to 3 for HIGH. For ordering alone.
-    pub priority_rank: i32,
     pub due_on: Option<Date>,
-    /// Generated: `due_on`, none as the end of time. For ordering alone.
-    pub due_asc: Date,
-    /// Generated: `due_on`, none as the beginning of time. For ordering alone.
-    pub due_desc: Date,
     /// Its owner committee's.
     pub side: Side,
     /// Its owner committee's party.
@@ -42,6 +36,17 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+}
+
+/// Columns that the database generates for lists to be ordered by; they hold what no field of the row can, so no row reads them.
+#[derive(Clone, Copy, Debug, DeriveIden)]
+pub enum Ordering {
+    /// `due_on`, none as the end of time.
+    DueAsc,
+    /// `due_on`, none as the beginning of time.
+    DueDesc,
+    /// 1 for LOW to 3 for HIGH.
+    PriorityRank,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use entity::organization as organizations;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    EntityTrait, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 pub mod action_item;
@@ -52,6 +53,12 @@ impl Database {
                 "the address of the database starts with sqlite: or postgres:".to_owned(),
             )))
         }
+    }
+
+    /// Whether nothing was entered yet.
+    pub async fn is_empty(&self) -> Result<bool, DbErr> {
+        let first = organizations::Entity::find().one(&self.read).await?;
+        Ok(first.is_none())
     }
 
     /// Brings the tables up to date. Several instances may start at once: one does it, the others wait.

@@ -157,7 +157,14 @@ impl Server {
     pub fn editor(&self, roles: &[Role]) -> Client<'_> {
         let key = SigningKey::secret(SECRET).unwrap();
         // Long enough for the days that tests let go by.
-        let token = sign(&key, &rules(), "test:editor", roles, 400_000_000, self.now());
+        let token = sign(
+            &key,
+            &rules(),
+            "test:editor",
+            roles,
+            400_000_000,
+            self.now(),
+        );
         self.anonymous().with_token(&token.unwrap())
     }
 }

@@ -1,7 +1,7 @@
 //! Lists of action items, and how one is found.
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
-use entity::action_item::{ActionItemStatus, Column, Priority};
+use entity::action_item::{ActionItemStatus, Column, Ordering, Priority};
 use entity::id::{ActionItemId, CommitteeId, TopicId};
 use entity::party::Side;
 use entity::scalar::{Date, DateTime};
@@ -97,7 +97,7 @@ impl Filter for ActionItemFilter {
             if wanted { expression } else { expression.not() }
         };
         // Null stands at the end of time here, so that `not` needs no third answer.
-        let overdue = || open().and(col(Column::DueAsc).lt(env.today));
+        let overdue = || open().and(col(Ordering::DueAsc).lt(env.today));
         Ok(Narrowing::new()
             .with(list::among(Column::Status, self.status.as_ref()))
             .with(self.open.map(|wanted| either(open(), wanted)))
@@ -149,19 +149,21 @@ impl Sorting for ActionItemOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let due = if descending {
-            Column::DueDesc
+            Ordering::DueDesc
         } else {
-            Column::DueAsc
+            Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ActionItemOrderField::Number => (Column::Number, Key::Int),
-            ActionItemOrderField::DueOn => (due, Key::OpenDate(Column::DueOn.into_iden())),
-            ActionItemOrderField::Priority => (Column::PriorityRank, Key::Int),
-            ActionItemOrderField::CreatedAt => (Column::CreatedAt, Key::Time),
-            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt, Key::Time),
+            ActionItemOrderField::Number => (Column::Number.into_iden(), Key::Int),
+            ActionItemOrderField::DueOn => {
+                (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
+            }
+            ActionItemOrderField::Priority => (Ordering::PriorityRank.into_iden(), Key::Int),
+            ActionItemOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
+            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
         };
         Order {
-            key: key.into_iden(),
+            key,
             kind,
             unique: self.field == ActionItemOrderField::Number,
             descending,

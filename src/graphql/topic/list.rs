@@ -4,7 +4,7 @@ use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::id::{CommitteeId, ProvisionId, TopicId};
 use entity::party::Party;
 use entity::scalar::DateTime;
-use entity::topic::{Column, TopicStatus};
+use entity::topic::{Column, Ordering, TopicStatus};
 use entity::{topic_committee, topic_provision};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
 
@@ -76,7 +76,7 @@ impl Filter for TopicFilter {
             let stale = col(Column::Status)
                 .eq(TopicStatus::Active)
                 // Null stands at the end of time here, so that `not` needs no third answer.
-                .and(col(Column::ReviewAsc).lt(env.today));
+                .and(col(Ordering::ReviewAsc).lt(env.today));
             if wanted { stale } else { stale.not() }
         });
         Ok(Narrowing::new()
@@ -135,19 +135,22 @@ impl Sorting for TopicOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let review = if descending {
-            Column::ReviewDesc
+            Ordering::ReviewDesc
         } else {
-            Column::ReviewAsc
+            Ordering::ReviewAsc
         };
         let (key, kind) = match self.field {
-            TopicOrderField::Code => (Column::Number, Key::Int),
-            TopicOrderField::Title => (Column::TitleKey, Key::Text),
-            TopicOrderField::ReviewOn => (review, Key::OpenDate(Column::ReviewOn.into_iden())),
-            TopicOrderField::CreatedAt => (Column::CreatedAt, Key::Time),
-            TopicOrderField::UpdatedAt => (Column::UpdatedAt, Key::Time),
+            TopicOrderField::Code => (Column::Number.into_iden(), Key::Int),
+            TopicOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
+            TopicOrderField::ReviewOn => (
+                review.into_iden(),
+                Key::OpenDate(Column::ReviewOn.into_iden()),
+            ),
+            TopicOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
+            TopicOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
         };
         Order {
-            key: key.into_iden(),
+            key,
             kind,
             unique: self.field == TopicOrderField::Code,
             descending,

@@ -1,0 +1,139 @@
+//! The form of `register.json`. What the register does not hold yet (publications, events) stays in the file.
+
+use entity::action_item::{ActionItemStatus, Priority};
+use entity::committee::CommitteeKind;
+use entity::organization::OrganizationKind;
+use entity::party::{Language, Party, Side};
+use entity::provision::ProvisionSection;
+use serde::{Deserialize, Deserializer};
+
+#[derive(Deserialize)]
+pub struct Facts {
+    pub organizations: Vec<Organization>,
+    pub mandates: Vec<Mandate>,
+    pub committees: Vec<Committee>,
+    pub topics: Vec<Topic>,
+    pub action_items: Vec<ActionItem>,
+}
+
+#[derive(Deserialize)]
+pub struct Organization {
+    pub acronym: String,
+    pub name: String,
+    pub name_fr: Option<String>,
+    #[serde(deserialize_with = "word")]
+    pub kind: OrganizationKind,
+    #[serde(deserialize_with = "some_word")]
+    pub side: Option<Side>,
+    pub parent: Option<String>,
+    /// Given where it is not English.
+    #[serde(default, deserialize_with = "some_word")]
+    pub original_language: Option<Language>,
+}
+
+#[derive(Deserialize)]
+pub struct Mandate {
+    pub code: String,
+    pub title: String,
+    pub edition: String,
+    pub history: Vec<String>,
+    pub provisions: Vec<Provision>,
+}
+
+#[derive(Deserialize)]
+pub struct Provision {
+    #[serde(deserialize_with = "word")]
+    pub section: ProvisionSection,
+    pub letter: Option<String>,
+    pub summary: String,
+}
+
+#[derive(Deserialize)]
+pub struct Committee {
+    pub organization: String,
+    pub code: String,
+    pub period: String,
+    pub name: String,
+    #[serde(deserialize_with = "word")]
+    pub kind: CommitteeKind,
+    /// Its code: of the same organization and period.
+    pub parent: Option<String>,
+}
+
+/// Its committees are named by organization, code and period.
+#[derive(Deserialize)]
+pub struct Topic {
+    pub title: String,
+    pub summary: String,
+    /// By section and letter.
+    pub provisions: Vec<String>,
+    pub itu_lead: Option<String>,
+    pub upu_lead: Option<String>,
+    #[serde(default)]
+    pub itu_contributing: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct ActionItem {
+    pub key: String,
+    pub topic: String,
+    #[serde(deserialize_with = "word")]
+    pub asked_by: Party,
+    pub owner: String,
+    pub counterpart: Option<String>,
+    pub title: String,
+    pub description: Option<String>,
+    #[serde(deserialize_with = "word")]
+    pub priority: Priority,
+    /// Counted from the day of loading, so that some are overdue whenever that is.
+    pub due_in_days: Option<i64>,
+    pub moves: Vec<Move>,
+}
+
+#[derive(Deserialize)]
+pub struct Move {
+    #[serde(deserialize_with = "word")]
+    pub by: Party,
+    #[serde(deserialize_with = "word")]
+    pub to: ActionItemStatus,
+    pub note: Option<String>,
+}
+
+impl Facts {
+    /// The facts that come with the program.
+    ///
+    /// # Panics
+    /// Where the file that was built in is not of this form; a test reads it.
+    pub fn read() -> Self {
+        serde_json::from_str(include_str!("register.json"))
+            .expect("a test has read the file that is built in")
+    }
+}
+
+/// An enum's value by the word that tables and API have for it.
+fn word<'de, D: Deserializer<'de>, E: sea_orm::ActiveEnum<Value = String>>(
+    deserializer: D,
+) -> Result<E, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    E::try_from_value(&word).map_err(serde::de::Error::custom)
+}
+
+fn some_word<'de, D: Deserializer<'de>, E: sea_orm::ActiveEnum<Value = String>>(
+    deserializer: D,
+) -> Result<Option<E>, D::Error> {
+    let word = Option::<String>::deserialize(deserializer)?;
+    word.map(|it| E::try_from_value(&it).map_err(serde::de::Error::custom))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_of_this_form() {
+        let facts = Facts::read();
+        assert_eq!(facts.committees.len(), 45);
+        assert_eq!(facts.topics.len(), 8);
+    }
+}

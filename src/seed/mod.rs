@@ -1,0 +1,301 @@
+//! The real data: facts from public sources, and a few action items that are marked illustrative.
+
+mod facts;
+
+use std::collections::HashMap;
+
+use async_graphql::ID;
+use chrono::{DateTime, Days, Utc};
+use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, TopicId};
+use entity::party::{Party, Role};
+use entity::scalar::Date;
+use entity::topic::Position;
+use entity::topic_committee::CommitteeRole;
+use entity::{action_item, committee, mandate, organization, provision, topic};
+use sea_orm::EntityTrait;
+
+use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Topic};
+use crate::error::Result;
+use crate::rules::viewer::Viewer;
+use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
+use crate::store::committee::CommitteeCreateInput;
+use crate::store::mandate::{NewMandate, NewProvision};
+use crate::store::organization::OrganizationCreateInput;
+use crate::store::topic::{TopicLinkCommitteeInput, TopicProposeInput, TopicTakePositionInput};
+use crate::store::{self, Database};
+
+/// How many records were entered; those that were there already do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub organizations: usize,
+    pub mandates: usize,
+    pub committees: usize,
+    pub topics: usize,
+    pub action_items: usize,
+}
+
+/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is.
+pub async fn load(db: &Database, now: DateTime<Utc>) -> Result<Loaded> {
+    let facts = Facts::read();
+    let mut loader = Loader::new(db, now).await?;
+    for organization in &facts.organizations {
+        loader.organization(organization).await?;
+    }
+    for mandate in &facts.mandates {
+        loader.mandate(mandate).await?;
+    }
+    loader.provisions().await?;
+    for committee in &facts.committees {
+        loader.committee(committee).await?;
+    }
+    for topic in &facts.topics {
+        loader.topic(topic).await?;
+    }
+    for item in &facts.action_items {
+        loader.action_item(item).await?;
+    }
+    Ok(loader.loaded)
+}
+
+/// The names that the facts have for records, with their ids.
+struct Loader<'a> {
+    db: &'a Database,
+    now: DateTime<Utc>,
+    organizations: HashMap<String, OrganizationId>,
+    /// By organization, code and period.
+    committees: HashMap<String, CommitteeId>,
+    mandates: Vec<String>,
+    /// By section and letter.
+    provisions: HashMap<String, ProvisionId>,
+    topics: HashMap<String, TopicId>,
+    /// By the key that the facts give.
+    items: Vec<String>,
+    loaded: Loaded,
+}
+
+impl<'a> Loader<'a> {
+    /// Finds what is there already.
+    async fn new(db: &'a Database, now: DateTime<Utc>) -> Result<Self> {
+        let organizations = organization::Entity::find().all(&db.read).await?;
+        let acronyms: HashMap<OrganizationId, String> = organizations
+            .iter()
+            .map(|it| (it.id, it.acronym.clone()))
+            .collect();
+        let committees = committee::Entity::find().all(&db.read).await?;
+        let committees = committees.into_iter().map(|it| {
+            let acronym = &acronyms[&it.organization_id];
+            (name(acronym, &it.code, &it.period), it.id)
+        });
+        let mandates = mandate::Entity::find().all(&db.read).await?;
+        let topics = topic::Entity::find().all(&db.read).await?;
+        let items = action_item::Entity::find().all(&db.read).await?;
+        Ok(Self {
+            db,
+            now,
+            committees: committees.collect(),
+            organizations: organizations
+                .into_iter()
+                .map(|it| (it.acronym, it.id))
+                .collect(),
+            mandates: mandates.into_iter().map(|it| it.code).collect(),
+            provisions: HashMap::new(),
+            topics: topics.into_iter().map(|it| (it.title, it.id)).collect(),
+            items: items.into_iter().filter_map(|it| it.external_key).collect(),
+            loaded: Loaded::default(),
+        })
+    }
+
+    async fn organization(&mut self, fact: &Organization) -> Result<()> {
+        if self.organizations.contains_key(&fact.acronym) {
+            return Ok(());
+        }
+        let parent = fact.parent.as_ref().map(|it| self.organizations[it]);
+        let language = fact.original_language;
+        let in_french = language.and(fact.name_fr.as_ref());
+        let input = OrganizationCreateInput {
+            acronym: fact.acronym.clone(),
+            name: in_french.unwrap_or(&fact.name).clone(),
+            kind: fact.kind,
+            side: fact.side,
+            parent_id: parent.map(public),
+            website: None,
+            language,
+        };
+        // The TSB keeps the frame; what is the UPU's, the UPU enters.
+        let viewer = viewer(fact.side.map_or(Party::Tsb, entity::party::Side::party));
+        let id = store::organization::create(self.db, &viewer, self.now, input).await?;
+        self.organizations.insert(fact.acronym.clone(), id);
+        self.loaded.organizations += 1;
+        Ok(())
+    }
+
+    async fn mandate(&mut self, fact: &Mandate) -> Result<()> {
+        if self.mandates.contains(&fact.code) {
+            return Ok(());
+        }
+        let provisions = fact.provisions.iter().map(|it| NewProvision {
+            section: it.section,
+            letter: it.letter.clone(),
+            summary: it.summary.clone(),
+        });
+        let new = NewMandate {
+            code: fact.code.clone(),
+            title: fact.title.clone(),
+            edition: fact.edition.clone(),
+            adopted_on: None,
+            history: fact.history.clone(),
+            provisions: provisions.collect(),
+        };
+        store::mandate::create(self.db, &viewer(Party::Tsb), self.now, new).await?;
+        self.loaded.mandates += 1;
+        Ok(())
+    }
+
+    async fn provisions(&mut self) -> Result<()> {
+        for provision in provision::Entity::find().all(&self.db.read).await? {
+            let section = entity::word::word(provision.section);
+            let name = match &provision.letter {
+                Some(letter) => format!("{section} {letter}"),
+                None => section,
+            };
+            self.provisions.insert(name, provision.id);
+        }
+        Ok(())
+    }
+
+    async fn committee(&mut self, fact: &Committee) -> Result<()> {
+        let named = |code: &str| name(&fact.organization, code, &fact.period);
+        if self.committees.contains_key(&named(&fact.code)) {
+            return Ok(());
+        }
+        let parent = fact.parent.as_deref().map(|it| self.committees[&named(it)]);
+        let input = CommitteeCreateInput {
+            organization_id: public(self.organizations[&fact.organization]),
+            code: fact.code.clone(),
+            period: fact.period.clone(),
+            name: fact.name.clone(),
+            kind: fact.kind,
+            parent_id: parent.map(public),
+            mandate: None,
+            starts_on: None,
+            ends_on: None,
+            predecessor_ids: None,
+            language: None,
+        };
+        let party = match fact.organization.as_str() {
+            "TSB" => Party::Tsb,
+            "ITU-T" => Party::Itu,
+            _ => Party::Upu,
+        };
+        let id = store::committee::create(self.db, &viewer(party), self.now, input).await?;
+        self.committees.insert(named(&fact.code), id);
+        self.loaded.committees += 1;
+        Ok(())
+    }
+
+    async fn topic(&mut self, fact: &Topic) -> Result<()> {
+        if self.topics.contains_key(&fact.title) {
+            return Ok(());
+        }
+        let provisions = fact.provisions.iter().map(|it| public(self.provisions[it]));
+        // Who has a lead, agrees; what nobody leads yet, the TSB proposes to both.
+        let proposer = if fact.itu_lead.is_some() {
+            Party::Itu
+        } else {
+            Party::Tsb
+        };
+        let input = TopicProposeInput {
+            title: fact.title.clone(),
+            summary: fact.summary.clone(),
+            lead_committee_id: fact.itu_lead.as_ref().map(|it| public(self.committees[it])),
+            provision_ids: Some(provisions.collect()),
+            review_on: None,
+            language: None,
+        };
+        let id = store::topic::propose(self.db, &viewer(proposer), self.now, input).await?;
+        if let Some(lead) = &fact.upu_lead {
+            let input = TopicTakePositionInput {
+                topic_id: public(id),
+                position: Position::Agreed,
+                lead_committee_id: Some(public(self.committees[lead])),
+                reason: None,
+            };
+            store::topic::take_position(self.db, &viewer(Party::Upu), self.now, input).await?;
+        }
+        for committee in &fact.itu_contributing {
+            let input = TopicLinkCommitteeInput {
+                topic_id: public(id),
+                committee_id: public(self.committees[committee]),
+                role: CommitteeRole::Contributing,
+            };
+            store::topic::link_committee(self.db, &viewer(Party::Itu), self.now, input).await?;
+        }
+        self.topics.insert(fact.title.clone(), id);
+        self.loaded.topics += 1;
+        Ok(())
+    }
+
+    async fn action_item(&mut self, fact: &ActionItem) -> Result<()> {
+        if self.items.contains(&fact.key) {
+            return Ok(());
+        }
+        let today = self.now.date_naive();
+        let due = fact.due_in_days.and_then(|days| {
+            let distance = Days::new(days.unsigned_abs());
+            if days < 0 {
+                today.checked_sub_days(distance)
+            } else {
+                today.checked_add_days(distance)
+            }
+        });
+        let input = ActionItemCreateInput {
+            topic_id: public(self.topics[&fact.topic]),
+            committee_id: public(self.committees[&fact.owner]),
+            title: fact.title.clone(),
+            description: fact.description.clone(),
+            counterpart_id: fact
+                .counterpart
+                .as_ref()
+                .map(|it| public(self.committees[it])),
+            priority: Some(fact.priority),
+            due_on: due.map(Date),
+            external_key: Some(fact.key.clone()),
+            language: None,
+        };
+        let asker = viewer(fact.asked_by);
+        let id = store::action_item::create_illustrative(self.db, &asker, self.now, input).await?;
+        for (version, step) in (1..).zip(&fact.moves) {
+            let input = ActionItemMoveInput {
+                id: public(id),
+                version,
+                to: step.to,
+                note: step.note.clone(),
+            };
+            store::action_item::move_to(self.db, &viewer(step.by), self.now, input).await?;
+        }
+        self.loaded.action_items += 1;
+        Ok(())
+    }
+}
+
+fn name(organization: &str, code: &str, period: &str) -> String {
+    format!("{organization} {code} {period}")
+}
+
+fn public(id: impl Id) -> ID {
+    ID(id.public())
+}
+
+/// The loader, acting for a party.
+fn viewer(party: Party) -> Viewer {
+    let role = match party {
+        Party::Itu => Role::ItuEditor,
+        Party::Upu => Role::UpuEditor,
+        Party::Tsb => Role::TsbEditor,
+    };
+    Viewer {
+        subject: Some("register:seed".to_owned()),
+        roles: vec![role],
+        ..Viewer::default()
+    }
+}
