@@ -642,7 +642,7 @@ fn the_claim_with_the_roles_is_found_where_the_setting_says() {
         ("roles", vec![Role::TsbEditor]),
         ("realm_access.roles", vec![Role::ItuEditor]),
         ("https://liaison.example/roles", vec![Role::UpuEditor]),
-        ("a.b.c.d", vec![Role::UpuEditor]),
+        ("a.b.c.d", vec![Role::TsbEditor]),
         ("realm_access", vec![]),
         ("realm_access.", vec![]),
         (".roles", vec![]),
