@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::http::Limits;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::{TokenRules, role};
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
@@ -16,6 +17,14 @@ use entity::party::Role;
 #[derive(Debug, Parser)]
 #[command(name = "liaison", version)]
 pub struct Cli {
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module.
+    #[arg(
+        long,
+        global = true,
+        env = "LIAISON_LOG",
+        default_value = "info,sea_orm_migration=warn"
+    )]
+    pub log: String,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -83,7 +92,7 @@ pub struct Serve {
     #[arg(long, env = "LIAISON_NO_MIGRATE")]
     pub no_migrate: bool,
     /// How many bytes the body of a request may have.
-    #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = 1_000_000)]
+    #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
     pub body_limit: usize,
 }
 

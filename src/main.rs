@@ -14,22 +14,20 @@ use liaison::store::Database;
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing::Level::INFO.into())
-                .with_env_var("LIAISON_LOG")
-                .from_env_lossy(),
-        )
-        .init();
     let done = match config::read(std::env::args_os()) {
-        Ok(cli) => run(cli).await,
+        Ok(cli) => {
+            tracing_subscriber::fmt()
+                .with_writer(std::io::stderr)
+                .with_env_filter(EnvFilter::new(&cli.log))
+                .init();
+            run(cli).await
+        }
         Err(wrong) => Err(wrong),
     };
     match done {

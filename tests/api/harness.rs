@@ -60,7 +60,7 @@ pub struct Server {
 #[derive(Clone)]
 pub struct Client<'a> {
     server: &'a Server,
-    token: Option<String>,
+    pub token: Option<String>,
     acting_as: Option<&'static str>,
 }
 

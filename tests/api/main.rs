@@ -7,4 +7,5 @@ mod harness;
 mod databases;
 mod statements;
 
+mod explorer;
 mod reading;
