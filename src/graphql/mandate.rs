@@ -14,7 +14,8 @@ use super::topic as topics;
 use crate::error::Result;
 use crate::read::Find;
 use crate::read::args::Args;
-use crate::read::shape::{Link, Object, Scalar, Table, col, column, many, one, page};
+use crate::read::json::Scalar;
+use crate::read::shape::{Link, Object, Table, col, column, many, one, page};
 
 /// The type of mandates.
 pub fn object() -> &'static Object {

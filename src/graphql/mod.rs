@@ -45,13 +45,7 @@ pub fn schema() -> Schema {
 /// The API as clients read it: what `schema.graphql` holds.
 #[must_use]
 pub fn sdl(schema: &Schema) -> String {
-    schema.sdl_with_options(
-        SDLExportOptions::new()
-            .sorted_fields()
-            .sorted_arguments()
-            .sorted_enum_items()
-            .include_specified_by(),
-    )
+    schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// One operation of a document, with what it needs.

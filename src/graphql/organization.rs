@@ -18,9 +18,9 @@ use super::stamps::{id, stamps, translated};
 use super::{committee as committees, words};
 use crate::error::Result;
 use crate::read::args::Args;
+use crate::read::json::Scalar;
 use crate::read::shape::{
-    self, Cell, Key, Link, List, Order, Scalar, Table, col, column, computed, many, one_or_null,
-    page,
+    self, Cell, Key, Link, List, Order, Table, col, column, computed, many, one_or_null, page,
 };
 use crate::read::{Env, Find};
 use crate::rules::organization::{Facts, permissions};

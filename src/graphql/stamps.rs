@@ -4,7 +4,8 @@ use entity::party::Language;
 use entity::scalar::DateTime;
 use sea_orm::sea_query::IntoIden;
 
-use crate::read::shape::{Field, Scalar, column};
+use crate::read::json::Scalar;
+use crate::read::shape::{Field, column};
 
 /// The fields of a record that is written and changed: language, version and times.
 pub fn stamps() -> [Field; 4] {

@@ -6,7 +6,21 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, QueryResult, TryGetable};
 
-use super::shape::Scalar;
+/// How a cell is read and written as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    Text,
+    /// A word that needs no escaping: the value of an enum.
+    Word,
+    Int,
+    Bool,
+    Date,
+    Time,
+    /// A key, written as a public id with this prefix.
+    Id(&'static str),
+    /// A list of texts, stored as JSON.
+    Texts,
+}
 
 /// A growing JSON text.
 #[derive(Default)]

@@ -122,10 +122,7 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source {
-            load: &load,
-            loaded: &loaded,
-        };
+        let from = Source::new(&load, &loaded);
         writer.first(from, &template);
         Ok(writer.into())
     }
@@ -146,10 +143,7 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source {
-            load: &load,
-            loaded: &loaded,
-        };
+        let from = Source::new(&load, &loaded);
         writer.all(from, &template)?;
         Ok(writer.into())
     }
@@ -166,10 +160,7 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = planned.map_err(|error| at.failed(error))?;
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source {
-            load: &load,
-            loaded: &loaded,
-        };
+        let from = Source::new(&load, &loaded);
         writer.page(from, Uuid::nil(), &template)?;
         Ok(writer.into())
     }
@@ -204,7 +195,7 @@ impl<'a> Planner<'a, '_> {
             places.iter().map(|(place, key)| {
                 let (load, template, _) = &types[*place];
                 let loaded = &loaded[*place];
-                (Source { load, loaded }, *key, template)
+                (Source::new(load, loaded), *key, template)
             }),
             alone,
         );

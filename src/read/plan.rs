@@ -11,8 +11,9 @@ use sea_orm::sea_query::{
 use super::Env;
 use super::args::Args;
 use super::document::{Document, Merged};
+use super::json::Scalar;
 use super::page::{self, PageTemplate, Window};
-use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Scalar, Source, col};
+use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Source, col};
 use crate::error::{Error, Result};
 
 /// `SQLite` joins 64 tables at most and both databases plan few joins better than many: a record

@@ -14,7 +14,7 @@ use sea_orm::sea_query::{
 use super::Env;
 use super::args::Args;
 use super::cells::Cells;
-use super::json::Json;
+use super::json::{Json, Scalar};
 use crate::error::Error;
 
 /// The name by which every statement calls the row that it is about.
@@ -124,22 +124,6 @@ impl Cell {
             Self::Expression(_, expression) => expression(row, env),
         }
     }
-}
-
-/// How a cell is read and written as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scalar {
-    Text,
-    /// A word that needs no escaping: the value of an enum.
-    Word,
-    Int,
-    Bool,
-    Date,
-    Time,
-    /// A key, written as a public id with this prefix.
-    Id(&'static str),
-    /// A list of texts, stored as JSON.
-    Texts,
 }
 
 /// How the rows of a type belong to a parent.

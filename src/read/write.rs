@@ -38,11 +38,15 @@ type Written = Result<(), Failed>;
 /// A statement's plan with what it gave.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    pub load: &'a Load,
-    pub loaded: &'a Loaded,
+    load: &'a Load,
+    loaded: &'a Loaded,
 }
 
 impl<'a> Source<'a> {
+    pub fn new(load: &'a Load, loaded: &'a Loaded) -> Self {
+        Self { load, loaded }
+    }
+
     fn child(self, child: usize) -> Source<'a> {
         Source {
             load: &self.load.children[child].load,

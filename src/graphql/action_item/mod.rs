@@ -12,7 +12,8 @@ use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, Selec
 use super::stamps::{id, stamps, translated};
 use super::{committee as committees, topic as topics, words};
 use crate::read::cells::Cells;
-use crate::read::shape::{Cell, Object, Scalar, Table, column, computed, count, one, one_or_null};
+use crate::read::json::Scalar;
+use crate::read::shape::{Cell, Object, Table, column, computed, count, one, one_or_null};
 use crate::rules::action_item::{Facts, OPEN, next_statuses, overdue, permissions};
 
 mod list;

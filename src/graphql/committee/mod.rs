@@ -14,8 +14,9 @@ use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement
 use super::stamps::{id, stamps, translated};
 use super::{action_item as action_items, organization as organizations, topic as topics, words};
 use crate::read::Env;
+use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Scalar, Table, col, column, computed, count, many, one, one_or_null, page,
+    Cell, Link, Object, Table, col, column, computed, count, many, one, one_or_null, page,
 };
 use crate::rules;
 use crate::rules::committee::{Facts, permissions};

@@ -19,8 +19,9 @@ use super::{action_item as action_items, committee as committees, mandate, words
 use crate::error::Result;
 use crate::read::Env;
 use crate::read::args::Args;
+use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Scalar, Source, Table, among, col, column, computed, field, many, one, page,
+    Cell, Link, Object, Source, Table, among, col, column, computed, field, many, one, page,
 };
 use crate::rules::topic::{Facts, needs_review, permissions};
 
