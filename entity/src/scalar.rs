@@ -15,6 +15,7 @@ pub struct DateTime(pub Moment<Utc>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(pub String);
 
+/// A day, as `YYYY-MM-DD`: no time of day, no zone.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html"
@@ -41,6 +42,7 @@ impl ScalarType for Date {
     }
 }
 
+/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/chillicream/date-time.html"
@@ -67,6 +69,7 @@ impl ScalarType for DateTime {
     }
 }
 
+/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
 #[Scalar(
     name = "URL",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986"

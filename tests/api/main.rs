@@ -7,5 +7,11 @@ mod harness;
 mod databases;
 mod statements;
 
+mod counts;
 mod explorer;
+mod migrations;
+mod pages;
+mod plans;
 mod reading;
+mod schema;
+mod tidy;
