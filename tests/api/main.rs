@@ -11,6 +11,7 @@ mod counts;
 mod explorer;
 mod migrations;
 mod pages;
+mod permissions;
 mod plans;
 mod reading;
 mod schema;

@@ -1,0 +1,304 @@
+//! For every role and state: what a viewer is told it may do is exactly what it is not refused.
+
+use entity::word::all;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Server};
+
+on_both_databases! {
+    of_topics_in_every_state
+    of_topics_with_leads_alone
+    of_action_items_in_every_state
+    of_committees_and_organizations
+}
+
+/// Everybody who may ask, by name.
+fn everybody(server: &Server) -> [(&'static str, Client<'_>); 5] {
+    [
+        ("anonymous", server.anonymous()),
+        ("without a role", server.editor(&[])),
+        ("ITU", server.itu()),
+        ("UPU", server.upu()),
+        ("TSB", server.tsb()),
+    ]
+}
+
+/// Whether the viewer may do this at all, whatever may be wrong with the input.
+async fn may(client: &Client<'_>, mutation: &str, input: Value) -> bool {
+    let code = client.verdict(mutation, input).await;
+    !["UNAUTHENTICATED", "FORBIDDEN", "NOT_ALLOWED_NOW"].contains(&code.as_str())
+}
+
+async fn sql(server: &Server, statement: &str) {
+    server
+        .db
+        .write
+        .execute_unprepared(statement)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+async fn committee(server: &Server, organization: &str, code: &str) -> String {
+    let data = server
+        .anonymous()
+        .data(
+            "query($key: CommitteeKey!) { committee(by: { key: $key }) { id } }",
+            json!({ "key": { "organization": organization, "code": code } }),
+        )
+        .await;
+    data["committee"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn topic(server: &Server) -> String {
+    let data = server
+        .anonymous()
+        .data("{ topic(by: { code: \"T-3\" }) { id } }", json!({}))
+        .await;
+    data["topic"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec<String> {
+    let data = client
+        .data(
+            &format!("query($id: ID!) {{ node(id: $id) {{ ... on {document} {{ {field} }} }} }}"),
+            json!({ "id": id }),
+        )
+        .await;
+    let list = data["node"][field].as_array().unwrap().iter();
+    list.map(|it| it.as_str().unwrap().to_owned()).collect()
+}
+
+async fn of_topics_in_every_state(server: &Server) {
+    let topic = topic(server).await;
+    let of_itu = committee(server, "ITU-T", "SG13").await;
+    let of_upu = committee(server, "POC", "PSI").await;
+    let of_tsb = committee(server, "TSB", "TSB").await;
+    let link = json!({ "topicId": topic, "committeeId": of_upu, "role": "CONTRIBUTING" });
+    server.upu().change("topicLinkCommittee", link, "id").await;
+    sql(server, "create table kept as select * from topic_committee").await;
+
+    for open_items in [true, false] {
+        if !open_items {
+            sql(server, "update action_item set status = 'DECLINED' where status not in ('DONE', 'CONFIRMED')").await;
+        }
+        for itu in all::<entity::topic::Position>() {
+            for upu in all::<entity::topic::Position>() {
+                let reset = format!(
+                    "update topic set itu_position = '{}', upu_position = '{}', version = 1 where number = 3",
+                    entity::word::word(itu),
+                    entity::word::word(upu)
+                );
+                for (name, client) in everybody(server) {
+                    let (lead, other) = match name {
+                        "UPU" => (committee(server, "POC", "C5").await, &of_upu),
+                        "TSB" => (of_tsb.clone(), &of_tsb),
+                        _ => (committee(server, "ITU-T", "SG17").await, &of_itu),
+                    };
+                    let position = |position: &str, lead: Option<&String>| json!({ "topicId": topic, "position": position, "leadCommitteeId": lead, "reason": "Because." });
+                    let acts = [
+                        (
+                            "UPDATE",
+                            "topicUpdate",
+                            json!({ "id": topic, "version": 1, "summary": "Changed." }),
+                        ),
+                        (
+                            "LINK_COMMITTEE",
+                            "topicLinkCommittee",
+                            json!({ "topicId": topic, "committeeId": other, "role": "INFORMED" }),
+                        ),
+                        (
+                            "UNLINK_COMMITTEE",
+                            "topicUnlinkCommittee",
+                            json!({ "topicId": topic, "committeeId": other }),
+                        ),
+                        (
+                            "AGREE",
+                            "topicTakePosition",
+                            position("AGREED", Some(&lead)),
+                        ),
+                        ("DECLINE", "topicTakePosition", position("DECLINED", None)),
+                        ("RELEASE", "topicTakePosition", position("RELEASED", None)),
+                    ];
+                    sql(server, &reset).await;
+                    let told = told(&client, "Topic", &topic, "viewerPermissions").await;
+                    for (permission, mutation, input) in acts {
+                        sql(server, &reset).await;
+                        sql(server, "delete from topic_committee").await;
+                        sql(server, "insert into topic_committee select * from kept").await;
+                        assert_eq!(
+                            told.iter().any(|it| it == permission),
+                            may(&client, mutation, input).await,
+                            "{permission} for {name} at {itu:?} and {upu:?}, open items: {open_items}"
+                        );
+                    }
+                    sql(server, "delete from topic_committee").await;
+                    sql(server, "insert into topic_committee select * from kept").await;
+                }
+            }
+        }
+    }
+}
+
+async fn of_topics_with_leads_alone(server: &Server) {
+    let topic = topic(server).await;
+    sql(server, "delete from topic_committee where role <> 'LEAD'").await;
+    sql(server, "create table kept as select * from topic_committee").await;
+    for itu in all::<entity::topic::Position>() {
+        let reset = format!(
+            "update topic set itu_position = '{}', version = 1 where number = 3",
+            entity::word::word(itu)
+        );
+        sql(server, &reset).await;
+        for (name, client) in everybody(server) {
+            let lead = match name {
+                "UPU" => committee(server, "POC", "C5").await,
+                _ => committee(server, "ITU-T", "SG17").await,
+            };
+            let told = told(&client, "Topic", &topic, "viewerPermissions").await;
+            let input = json!({ "topicId": topic, "committeeId": lead });
+            assert_eq!(
+                told.contains(&"UNLINK_COMMITTEE".to_owned()),
+                may(&client, "topicUnlinkCommittee", input).await,
+                "{name} at {itu:?}"
+            );
+            sql(server, "delete from topic_committee").await;
+            sql(server, "insert into topic_committee select * from kept").await;
+        }
+    }
+}
+
+async fn of_action_items_in_every_state(server: &Server) {
+    let data = server
+        .anonymous()
+        .data("{ actionItem(by: { number: 5 }) { id } }", json!({}))
+        .await;
+    let item = data["actionItem"]["id"].as_str().unwrap();
+    for (owner, side) in [("ITU", "ITU"), ("TSB", "ITU")] {
+        for asker in ["ITU", "UPU", "TSB"] {
+            for status in all::<entity::action_item::ActionItemStatus>().map(entity::word::word) {
+                let completed = match status.as_str() {
+                    "DONE" | "CONFIRMED" => "created_at",
+                    _ => "null",
+                };
+                let reset = format!(
+                    "update action_item set owned_by = '{owner}', side = '{side}', requested_by = '{asker}', status = '{status}',
+                     completed_at = {completed}, version = 1 where number = 5"
+                );
+                for (name, client) in everybody(server) {
+                    // Who has no party is the same for every owner and asker.
+                    if owner != "ITU" && ["anonymous", "without a role"].contains(&name) {
+                        continue;
+                    }
+                    sql(server, &reset).await;
+                    let told_next = told(&client, "ActionItem", item, "nextStatuses").await;
+                    let told_may = told(&client, "ActionItem", item, "viewerPermissions").await;
+                    let case = format!("{name} on one of {owner}, asked by {asker}, {status}");
+                    for to in all::<entity::action_item::ActionItemStatus>().map(entity::word::word)
+                    {
+                        let input =
+                            json!({ "id": item, "version": 1, "to": to, "note": "Because." });
+                        let allowed = may(&client, "actionItemMove", input).await;
+                        assert_eq!(told_next.contains(&to), allowed, "{case}: to {to}");
+                        if let Some(permission) = permission(&status, &to) {
+                            assert_eq!(
+                                told_may.iter().any(|it| it == permission),
+                                allowed,
+                                "{case}: {permission}"
+                            );
+                        }
+                        if allowed {
+                            sql(server, &reset).await;
+                        }
+                    }
+                    let input = json!({ "id": item, "version": 1, "title": "Changed" });
+                    let allowed = may(&client, "actionItemUpdate", input).await;
+                    assert_eq!(
+                        told_may.contains(&"UPDATE".to_owned()),
+                        allowed,
+                        "{case}: UPDATE"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What a move is called.
+fn permission(from: &str, to: &str) -> Option<&'static str> {
+    Some(match (from, to) {
+        ("REQUESTED", "OPEN") => "ACCEPT",
+        ("OPEN", "IN_PROGRESS") => "START",
+        ("POSTPONED", "IN_PROGRESS") => "RESUME",
+        ("DONE", "IN_PROGRESS") => "REOPEN",
+        ("OPEN" | "IN_PROGRESS", "POSTPONED") => "POSTPONE",
+        ("OPEN" | "IN_PROGRESS", "DONE") => "COMPLETE",
+        ("DONE", "CONFIRMED") => "CONFIRM",
+        ("REQUESTED", "DECLINED") => "DECLINE",
+        ("REQUESTED" | "OPEN" | "IN_PROGRESS" | "POSTPONED", "WITHDRAWN") => "WITHDRAW",
+        _ => return None,
+    })
+}
+
+async fn of_committees_and_organizations(server: &Server) {
+    let iso = server
+        .anonymous()
+        .data(
+            "{ organization(by: { acronym: \"ISO\" }) { id } }",
+            json!({}),
+        )
+        .await;
+    let of_a_partner = json!({ "organizationId": iso["organization"]["id"], "code": "TC1", "period": "standing", "name": "One of ISO's", "kind": "COMMITTEE" });
+    server
+        .tsb()
+        .change("committeeCreate", of_a_partner, "id")
+        .await;
+
+    for status in ["ACTIVE", "CONCLUDED"] {
+        let reset = format!("update committee set status = '{status}', version = 1");
+        for (organization, code) in [
+            ("ITU-T", "SG17"),
+            ("ITU-T", "SG2"),
+            ("POC", "C5"),
+            ("POC", "PSI"),
+            ("TSB", "TSB"),
+            ("IB", "IB"),
+            ("ISO", "TC1"),
+        ] {
+            let id = committee(server, organization, code).await;
+            for (name, client) in everybody(server) {
+                sql(server, &reset).await;
+                let told = told(&client, "Committee", &id, "viewerPermissions").await;
+                let case = format!("{name} on {organization} {code}, {status}");
+                let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
+                let allowed = may(&client, "committeeUpdate", input).await;
+                assert_eq!(told.contains(&"UPDATE".to_owned()), allowed, "{case}");
+                sql(server, &reset).await;
+                let input = json!({ "id": id, "version": 1 });
+                let allowed = may(&client, "committeeConclude", input).await;
+                assert_eq!(told.contains(&"CONCLUDE".to_owned()), allowed, "{case}");
+            }
+        }
+    }
+    for acronym in ["ITU", "ITU-T", "TSB", "UPU", "POC", "ISO"] {
+        let data = server
+            .anonymous()
+            .data(
+                "query($acronym: String!) { organization(by: { acronym: $acronym }) { id } }",
+                json!({ "acronym": acronym }),
+            )
+            .await;
+        let id = data["organization"]["id"].as_str().unwrap();
+        for (name, client) in everybody(server) {
+            sql(server, "update organization set version = 1").await;
+            let told = told(&client, "Organization", id, "viewerPermissions").await;
+            let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
+            let allowed = may(&client, "organizationUpdate", input).await;
+            assert_eq!(
+                told.contains(&"UPDATE".to_owned()),
+                allowed,
+                "{name} on {acronym}"
+            );
+        }
+    }
+}
