@@ -12,6 +12,7 @@ use liaison::http::{App, Limits, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
 use reqwest::{Method, StatusCode};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -286,4 +287,42 @@ fn record(mutation: &str) -> &'static str {
         .into_iter()
         .find(|it| mutation.starts_with(it))
         .unwrap()
+}
+
+impl Server {
+    /// The id of a committee, by the acronym of its organization and its code in its newest period.
+    pub async fn committee(&self, organization: &str, code: &str) -> String {
+        self.id(
+            "query($organization: String!, $code: String!) { found: committee(by: { key: { organization: $organization, code: $code } }) { id } }",
+            json!({ "organization": organization, "code": code }),
+        )
+        .await
+    }
+
+    pub async fn organization(&self, acronym: &str) -> String {
+        self.id(
+            "query($acronym: String!) { found: organization(by: { acronym: $acronym }) { id } }",
+            json!({ "acronym": acronym }),
+        )
+        .await
+    }
+
+    pub async fn topic(&self, code: &str) -> String {
+        self.id(
+            "query($code: String!) { found: topic(by: { code: $code }) { id } }",
+            json!({ "code": code }),
+        )
+        .await
+    }
+
+    async fn id(&self, document: &str, variables: Value) -> String {
+        let data = self.anonymous().data(document, variables).await;
+        data["found"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Does to the database what no client can.
+    pub async fn sql(&self, statement: &str) {
+        let done = self.db.write.execute_unprepared(statement).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
 }

@@ -7,6 +7,8 @@ mod harness;
 mod databases;
 mod statements;
 
+mod action_items;
+mod bodies;
 mod counts;
 mod explorer;
 mod migrations;
@@ -16,3 +18,4 @@ mod plans;
 mod reading;
 mod schema;
 mod tidy;
+mod topics;

@@ -1,7 +1,6 @@
 //! For every role and state: what a viewer is told it may do is exactly what it is not refused.
 
 use entity::word::all;
-use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Server};
@@ -30,34 +29,6 @@ async fn may(client: &Client<'_>, mutation: &str, input: Value) -> bool {
     !["UNAUTHENTICATED", "FORBIDDEN", "NOT_ALLOWED_NOW"].contains(&code.as_str())
 }
 
-async fn sql(server: &Server, statement: &str) {
-    server
-        .db
-        .write
-        .execute_unprepared(statement)
-        .await
-        .unwrap_or_else(|error| panic!("{statement}: {error}"));
-}
-
-async fn committee(server: &Server, organization: &str, code: &str) -> String {
-    let data = server
-        .anonymous()
-        .data(
-            "query($key: CommitteeKey!) { committee(by: { key: $key }) { id } }",
-            json!({ "key": { "organization": organization, "code": code } }),
-        )
-        .await;
-    data["committee"]["id"].as_str().unwrap().to_owned()
-}
-
-async fn topic(server: &Server) -> String {
-    let data = server
-        .anonymous()
-        .data("{ topic(by: { code: \"T-3\" }) { id } }", json!({}))
-        .await;
-    data["topic"]["id"].as_str().unwrap().to_owned()
-}
-
 async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec<String> {
     let data = client
         .data(
@@ -70,17 +41,19 @@ async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec
 }
 
 async fn of_topics_in_every_state(server: &Server) {
-    let topic = topic(server).await;
-    let of_itu = committee(server, "ITU-T", "SG13").await;
-    let of_upu = committee(server, "POC", "PSI").await;
-    let of_tsb = committee(server, "TSB", "TSB").await;
+    let topic = server.topic("T-3").await;
+    let of_itu = server.committee("ITU-T", "SG13").await;
+    let of_upu = server.committee("POC", "PSI").await;
+    let of_tsb = server.committee("TSB", "TSB").await;
     let link = json!({ "topicId": topic, "committeeId": of_upu, "role": "CONTRIBUTING" });
     server.upu().change("topicLinkCommittee", link, "id").await;
-    sql(server, "create table kept as select * from topic_committee").await;
+    server
+        .sql("create table kept as select * from topic_committee")
+        .await;
 
     for open_items in [true, false] {
         if !open_items {
-            sql(server, "update action_item set status = 'DECLINED' where status not in ('DONE', 'CONFIRMED')").await;
+            server.sql("update action_item set status = 'DECLINED' where status not in ('DONE', 'CONFIRMED')").await;
         }
         for itu in all::<entity::topic::Position>() {
             for upu in all::<entity::topic::Position>() {
@@ -91,9 +64,9 @@ async fn of_topics_in_every_state(server: &Server) {
                 );
                 for (name, client) in everybody(server) {
                     let (lead, other) = match name {
-                        "UPU" => (committee(server, "POC", "C5").await, &of_upu),
+                        "UPU" => (server.committee("POC", "C5").await, &of_upu),
                         "TSB" => (of_tsb.clone(), &of_tsb),
-                        _ => (committee(server, "ITU-T", "SG17").await, &of_itu),
+                        _ => (server.committee("ITU-T", "SG17").await, &of_itu),
                     };
                     let position = |position: &str, lead: Option<&String>| json!({ "topicId": topic, "position": position, "leadCommitteeId": lead, "reason": "Because." });
                     let acts = [
@@ -120,20 +93,24 @@ async fn of_topics_in_every_state(server: &Server) {
                         ("DECLINE", "topicTakePosition", position("DECLINED", None)),
                         ("RELEASE", "topicTakePosition", position("RELEASED", None)),
                     ];
-                    sql(server, &reset).await;
+                    server.sql(&reset).await;
                     let told = told(&client, "Topic", &topic, "viewerPermissions").await;
                     for (permission, mutation, input) in acts {
-                        sql(server, &reset).await;
-                        sql(server, "delete from topic_committee").await;
-                        sql(server, "insert into topic_committee select * from kept").await;
+                        server.sql(&reset).await;
+                        server.sql("delete from topic_committee").await;
+                        server
+                            .sql("insert into topic_committee select * from kept")
+                            .await;
                         assert_eq!(
                             told.iter().any(|it| it == permission),
                             may(&client, mutation, input).await,
                             "{permission} for {name} at {itu:?} and {upu:?}, open items: {open_items}"
                         );
                     }
-                    sql(server, "delete from topic_committee").await;
-                    sql(server, "insert into topic_committee select * from kept").await;
+                    server.sql("delete from topic_committee").await;
+                    server
+                        .sql("insert into topic_committee select * from kept")
+                        .await;
                 }
             }
         }
@@ -141,19 +118,23 @@ async fn of_topics_in_every_state(server: &Server) {
 }
 
 async fn of_topics_with_leads_alone(server: &Server) {
-    let topic = topic(server).await;
-    sql(server, "delete from topic_committee where role <> 'LEAD'").await;
-    sql(server, "create table kept as select * from topic_committee").await;
+    let topic = server.topic("T-3").await;
+    server
+        .sql("delete from topic_committee where role <> 'LEAD'")
+        .await;
+    server
+        .sql("create table kept as select * from topic_committee")
+        .await;
     for itu in all::<entity::topic::Position>() {
         let reset = format!(
             "update topic set itu_position = '{}', version = 1 where number = 3",
             entity::word::word(itu)
         );
-        sql(server, &reset).await;
+        server.sql(&reset).await;
         for (name, client) in everybody(server) {
             let lead = match name {
-                "UPU" => committee(server, "POC", "C5").await,
-                _ => committee(server, "ITU-T", "SG17").await,
+                "UPU" => server.committee("POC", "C5").await,
+                _ => server.committee("ITU-T", "SG17").await,
             };
             let told = told(&client, "Topic", &topic, "viewerPermissions").await;
             let input = json!({ "topicId": topic, "committeeId": lead });
@@ -162,8 +143,10 @@ async fn of_topics_with_leads_alone(server: &Server) {
                 may(&client, "topicUnlinkCommittee", input).await,
                 "{name} at {itu:?}"
             );
-            sql(server, "delete from topic_committee").await;
-            sql(server, "insert into topic_committee select * from kept").await;
+            server.sql("delete from topic_committee").await;
+            server
+                .sql("insert into topic_committee select * from kept")
+                .await;
         }
     }
 }
@@ -190,7 +173,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                     if owner != "ITU" && ["anonymous", "without a role"].contains(&name) {
                         continue;
                     }
-                    sql(server, &reset).await;
+                    server.sql(&reset).await;
                     let told_next = told(&client, "ActionItem", item, "nextStatuses").await;
                     let told_may = told(&client, "ActionItem", item, "viewerPermissions").await;
                     let case = format!("{name} on one of {owner}, asked by {asker}, {status}");
@@ -208,7 +191,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                             );
                         }
                         if allowed {
-                            sql(server, &reset).await;
+                            server.sql(&reset).await;
                         }
                     }
                     let input = json!({ "id": item, "version": 1, "title": "Changed" });
@@ -265,15 +248,15 @@ async fn of_committees_and_organizations(server: &Server) {
             ("IB", "IB"),
             ("ISO", "TC1"),
         ] {
-            let id = committee(server, organization, code).await;
+            let id = server.committee(organization, code).await;
             for (name, client) in everybody(server) {
-                sql(server, &reset).await;
+                server.sql(&reset).await;
                 let told = told(&client, "Committee", &id, "viewerPermissions").await;
                 let case = format!("{name} on {organization} {code}, {status}");
                 let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
                 let allowed = may(&client, "committeeUpdate", input).await;
                 assert_eq!(told.contains(&"UPDATE".to_owned()), allowed, "{case}");
-                sql(server, &reset).await;
+                server.sql(&reset).await;
                 let input = json!({ "id": id, "version": 1 });
                 let allowed = may(&client, "committeeConclude", input).await;
                 assert_eq!(told.contains(&"CONCLUDE".to_owned()), allowed, "{case}");
@@ -290,7 +273,7 @@ async fn of_committees_and_organizations(server: &Server) {
             .await;
         let id = data["organization"]["id"].as_str().unwrap();
         for (name, client) in everybody(server) {
-            sql(server, "update organization set version = 1").await;
+            server.sql("update organization set version = 1").await;
             let told = told(&client, "Organization", id, "viewerPermissions").await;
             let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
             let allowed = may(&client, "organizationUpdate", input).await;
