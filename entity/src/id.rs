@@ -61,10 +61,19 @@ impl fmt::Display for WrongId {
             prefix,
         } = self;
         match found {
-            Some(found) => write!(f, "This is the id of a {found}. ")?,
+            Some(found) => write!(f, "This is the id of {} {found}. ", article(found))?,
             None => f.write_str("This is not an id of the register. ")?,
         }
-        write!(f, "The id of a {expected} starts with `{prefix}_`.")
+        let article = article(expected);
+        write!(f, "The id of {article} {expected} starts with `{prefix}_`.")
+    }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
     }
 }
 

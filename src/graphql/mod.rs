@@ -14,11 +14,14 @@ mod viewer;
 mod words;
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationType, Selection,
+    Directive, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition,
+    OperationType, Selection,
 };
 use async_graphql::{
-    EmptySubscription, MergedObject, Name, Positioned, Response, SDLExportOptions, Variables,
+    EmptySubscription, MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, Value,
+    Variables,
 };
+use async_graphql_value::Value as InputValue;
 
 use self::query::Query;
 use self::request::Request;
@@ -70,12 +73,31 @@ impl Operation {
     /// Whether it is a query, a mutation or a subscription; none where the document has no such operation.
     #[must_use]
     pub fn kind(&self) -> Option<OperationType> {
+        self.definition().map(|it| it.node.ty)
+    }
+
+    /// A variable that must have a value and has none. async-graphql would find out where it is used,
+    /// after mutations before that.
+    #[must_use]
+    pub fn missing_variable(&self) -> Option<&str> {
+        let mut definitions = self.definition()?.node.variable_definitions.iter();
+        let missing = definitions.find(|it| {
+            let definition = &it.node;
+            let given = self.variables.get(&definition.name.node);
+            !definition.var_type.node.nullable
+                && definition.default_value.is_none()
+                && given.is_none_or(|it| *it == Value::Null)
+        });
+        missing.map(|it| it.node.name.node.as_str())
+    }
+
+    fn definition(&self) -> Option<&Positioned<OperationDefinition>> {
         let mut operations = self.document.operations.iter();
         let found = match &self.name {
             Some(wanted) => operations.find(|it| it.0.is_some_and(|name| name == wanted.as_str())),
             None => operations.next().filter(|_| operations.next().is_none()),
         };
-        found.map(|it| it.1.node.ty)
+        found.map(|it| it.1)
     }
 
     /// Brings the root's fields of one response key together: async-graphql would run each of them,
@@ -85,16 +107,11 @@ impl Operation {
             Some(OperationType::Mutation) => "Mutation",
             _ => "Query",
         };
-        let name = self.name.as_deref();
-        let fragments = &self.document.fragments;
-        let mut operations = self.document.operations.iter();
-        let Some((_, operation)) =
-            operations.find(|it| name.is_none() || it.0.map(Name::as_str) == name)
-        else {
+        let Some(operation) = self.definition() else {
             return;
         };
         let document = Document {
-            fragments,
+            fragments: &self.document.fragments,
             operation: &operation.node,
             variables: &self.variables,
         };
@@ -102,7 +119,8 @@ impl Operation {
         if fields.iter().all(|it| it.fields.len() == 1) {
             return;
         }
-        let merged: Vec<Positioned<Selection>> = fields
+        let set = &operation.node.selection_set;
+        let mut items: Vec<Positioned<Selection>> = fields
             .iter()
             .map(|it| {
                 let mut field = it.field().clone();
@@ -112,15 +130,35 @@ impl Operation {
                 Positioned::new(Selection::Field(field.clone()), field.pos)
             })
             .collect();
+        // What was written stays, to be validated, and is skipped.
+        let written = InlineFragment {
+            type_condition: None,
+            directives: vec![Positioned::new(skip(), set.pos)],
+            selection_set: set.clone(),
+        };
+        let written = Positioned::new(written, set.pos);
+        items.push(Positioned::new(Selection::InlineFragment(written), set.pos));
         let operation = match &mut self.document.operations {
             DocumentOperations::Single(operation) => Some(operation),
-            DocumentOperations::Multiple(operations) => match name {
-                Some(name) => operations.get_mut(name),
+            DocumentOperations::Multiple(operations) => match &self.name {
+                Some(name) => operations.get_mut(name.as_str()),
                 None => operations.values_mut().next(),
             },
         };
         if let Some(operation) = operation {
-            operation.node.selection_set.node.items = merged;
+            operation.node.selection_set.node.items = items;
         }
+    }
+}
+
+/// `@skip(if: true)`.
+fn skip() -> Directive {
+    let at = Pos::default();
+    Directive {
+        name: Positioned::new(Name::new("skip"), at),
+        arguments: vec![(
+            Positioned::new(Name::new("if"), at),
+            Positioned::new(InputValue::Boolean(true), at),
+        )],
     }
 }

@@ -171,6 +171,12 @@ fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
         name: asked.operation_name,
         variables,
     };
+    if let Some(name) = operation.missing_variable() {
+        return Err(Refused {
+            status: None,
+            ..bad_request(&format!("The variable `${name}` needs a value."))
+        });
+    }
     match operation.kind() {
         Some(OperationType::Query) => Ok(operation),
         Some(OperationType::Mutation) if !only_queries => Ok(operation),

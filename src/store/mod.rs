@@ -22,6 +22,9 @@ pub mod writing;
 /// How long a process waits while another one writes to the same `SQLite` file.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// How long a request waits for a connection: its client learns sooner that it should try again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Any number, the same in every instance: who holds it migrates.
 const MIGRATION_LOCK: i64 = 0x11a1_5011;
 
@@ -88,6 +91,8 @@ fn plain(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
+        .connect_timeout(PATIENCE)
+        .acquire_timeout(PATIENCE)
         .sqlx_logging(false)
         // A connection that has died shows it soon enough; asking each time costs a round trip.
         .test_before_acquire(false);

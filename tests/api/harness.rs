@@ -21,7 +21,7 @@ pub use crate::databases::Backend;
 use crate::databases::TestDatabase;
 use crate::statements::Statements;
 
-const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
+pub const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
 const NAME: &str = "liaison tests";
 /// The moment at which the tests' register was loaded.
 const LOADED: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z
@@ -80,15 +80,7 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
-        let database = TestDatabase::create(backend, async |url: &str| {
-            let db = Database::connect(url, 2).await.unwrap();
-            db.migrate().await.unwrap();
-            let loaded = DateTime::from_timestamp(LOADED, 0).unwrap();
-            seed::load(&db, loaded).await.unwrap();
-            db.read.close().await.unwrap();
-            db.write.close().await.unwrap();
-        })
-        .await;
+        let database = TestDatabase::create(backend, prepare).await;
         let mut db = Database::connect(&database.url, 4).await.unwrap();
         let statements = Statements::default();
         statements.watch(&mut db.read);
@@ -168,6 +160,16 @@ impl Server {
         );
         self.anonymous().with_token(&token.unwrap())
     }
+}
+
+/// Makes an empty database the register as it comes.
+pub async fn prepare(url: &str) {
+    let db = Database::connect(url, 2).await.unwrap();
+    db.migrate().await.unwrap();
+    let loaded = DateTime::from_timestamp(LOADED, 0).unwrap();
+    seed::load(&db, loaded).await.unwrap();
+    db.read.close().await.unwrap();
+    db.write.close().await.unwrap();
 }
 
 fn rules() -> TokenRules {

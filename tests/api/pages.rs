@@ -114,7 +114,7 @@ async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i3
         let priority = ["LOW", "NORMAL", "HIGH"][priority];
         let time = format!("'2026-06-15T12:00:0{second}+00:00'");
         let key = match server.db.write.get_database_backend() {
-            sea_orm::DbBackend::Postgres => format!("'{:032x}'::uuid", key),
+            sea_orm::DbBackend::Postgres => format!("'{key:032x}'::uuid"),
             _ => format!("x'{key:032X}'"),
         };
         let cast = match server.db.write.get_database_backend() {
