@@ -970,6 +970,8 @@ fn keys_that_cannot_serve_are_refused_at_the_start() {
     }
 }
 
+type Change = fn(&mut TokenRules);
+
 #[test]
 fn settings_that_would_let_anybody_or_nobody_in_are_refused() {
     let set = |change: fn(&mut TokenRules)| {
@@ -978,7 +980,6 @@ fn settings_that_would_let_anybody_or_nobody_in_are_refused() {
         Verifier::new(rules, Keys::secret(SECRET).unwrap()).map(|_| ())
     };
     assert_eq!(set(|_| ()), Ok(()));
-    type Change = fn(&mut TokenRules);
     let table: [(&str, Change); 7] = [
         ("issuer", |rules| rules.issuer.clear()),
         ("audience", |rules| rules.audience.clear()),
