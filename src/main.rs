@@ -1,6 +1,7 @@
 //! The command line: tries the service out, serves it, and looks after its database and tokens.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
         Ok(cli) => {
             tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
                 .with_env_filter(EnvFilter::new(&cli.log))
                 .init();
             run(cli).await
@@ -123,7 +125,8 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     let limits = Limits {
         body: settings.body_limit,
     };
-    tracing::info!(address = %settings.listen, "serving");
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    tracing::info!(%address, "serving");
     serve_app(listener, db, verifier, limits).await
 }
 

@@ -220,6 +220,10 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
     for cell in &load.cells {
         select.expr(cell.clone());
     }
+    if load.cells.is_empty() {
+        // `{ __typename }` alone still asks which rows there are.
+        select.expr(Expr::val(1));
+    }
     for join in &load.joins {
         let (table, alias) = (join.table.clone(), join.alias.clone());
         select.join_as(JoinType::LeftJoin, table, alias, join.on.clone());

@@ -210,10 +210,6 @@ impl<'a> Planner<'a, '_> {
     ) -> (Load, Template<'a>) {
         let mut load = Load::new(object, rows);
         let template = self.template(object, sets, &mut load, &ROW.into_iden());
-        if load.cells.is_empty() {
-            // `{ __typename }` alone still asks whether there is a row.
-            load.cells.push(Expr::val(1));
-        }
         (load, template)
     }
 

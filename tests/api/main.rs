@@ -20,6 +20,7 @@ mod permissions;
 mod plans;
 mod problems;
 mod reading;
+mod reference;
 mod refusals;
 mod schema;
 mod tidy;

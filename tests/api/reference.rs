@@ -1,0 +1,347 @@
+//! The planned read path answers as async-graphql's own executor does: the same rows, hundreds of generated documents.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use async_graphql::dynamic::{
+    Field, FieldFuture, FieldValue, InputValue, Interface, InterfaceField, Object, Scalar, Schema,
+    TypeRef,
+};
+use proptest::prelude::Rng;
+use proptest::test_runner::{TestRng, TestRunner};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Server};
+
+on_both_databases! {
+    generated_documents_have_the_answers_of_the_reference
+}
+
+const DOCUMENTS: usize = 300;
+
+async fn generated_documents_have_the_answers_of_the_reference(server: &Server) {
+    let reader = server.itu();
+    let shapes = Shapes::of(&reader).await;
+    let reference = reference(&shapes, records(&reader, &shapes).await);
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..DOCUMENTS {
+        let document = Writer::new(&shapes, runner.rng()).document();
+        let ours = reader.post(&document, json!({})).await;
+        let theirs = reference.execute(&document).await;
+        assert!(theirs.errors.is_empty(), "{document}: {:?}", theirs.errors);
+        let theirs = serde_json::to_string(&theirs.data).unwrap();
+        assert_eq!(ours.text, format!("{{\"data\":{theirs}}}"), "{document}");
+    }
+}
+
+/// What a field of a type is.
+#[derive(Clone, Debug)]
+enum Kind {
+    Leaf,
+    One(String),
+    Many(String),
+    /// A connection of this type.
+    Page(String),
+}
+
+/// The types with their fields, as the service itself describes them.
+struct Shapes(BTreeMap<String, BTreeMap<String, Kind>>);
+
+impl Shapes {
+    async fn of(client: &Client<'_>) -> Self {
+        let of = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
+        let document =
+            format!("{{ __schema {{ types {{ kind name fields {{ name type {{ {of} }} }} }} }} }}");
+        let data = client.data(&document, json!({})).await;
+        let types = data["__schema"]["types"].as_array().unwrap().iter();
+        let read = types.filter(|it| {
+            let name = it["name"].as_str().unwrap();
+            it["kind"] == "OBJECT"
+                && !name.starts_with("__")
+                && !["Query", "Mutation", "PageInfo", "Viewer", "UserError"].contains(&name)
+                && !["Payload", "Edge", "Connection"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+        });
+        let shapes = read.map(|it| {
+            let fields = it["fields"].as_array().unwrap().iter();
+            let fields = fields.map(|field| {
+                let name = field["name"].as_str().unwrap().to_owned();
+                (name, kind(&field["type"], false))
+            });
+            (it["name"].as_str().unwrap().to_owned(), fields.collect())
+        });
+        Self(shapes.collect())
+    }
+
+    fn is_node(&self, ty: &str) -> bool {
+        self.0[ty].contains_key("id")
+    }
+
+    /// A selection of all of a record's own values, and of the ids of those that it leads to.
+    fn flat(&self, ty: &str) -> String {
+        let mut text = String::new();
+        for (name, kind) in &self.0[ty] {
+            let of = |ty: &str| {
+                if self.is_node(ty) {
+                    "id".to_owned()
+                } else {
+                    self.flat(ty)
+                }
+            };
+            match kind {
+                Kind::Leaf => write!(text, " {name}"),
+                Kind::One(ty) | Kind::Many(ty) => write!(text, " {name} {{ {} }}", of(ty)),
+                Kind::Page(ty) => write!(text, " {name}(first: 100) {{ nodes {{ {} }} }}", of(ty)),
+            }
+            .unwrap();
+        }
+        text
+    }
+}
+
+fn kind(ty: &Value, list: bool) -> Kind {
+    match ty["kind"].as_str().unwrap() {
+        "NON_NULL" => kind(&ty["ofType"], list),
+        "LIST" => kind(&ty["ofType"], true),
+        "OBJECT" => {
+            let name = ty["name"].as_str().unwrap();
+            match name.strip_suffix("Connection") {
+                Some(node) => Kind::Page(node.to_owned()),
+                None if list => Kind::Many(name.to_owned()),
+                None => Kind::One(name.to_owned()),
+            }
+        }
+        _ => Kind::Leaf,
+    }
+}
+
+const ROOTS: [(&str, &str); 4] = [
+    ("organizations", "Organization"),
+    ("committees", "Committee"),
+    ("topics", "Topic"),
+    ("actionItems", "ActionItem"),
+];
+
+/// Every record by its id, and the ids of each root list in its order.
+#[derive(Default)]
+struct Records {
+    by_id: HashMap<String, Value>,
+    lists: HashMap<String, Vec<Value>>,
+}
+
+async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
+    let mut records = Records::default();
+    let mut keep = |list: &str, nodes: &Value| {
+        for node in nodes.as_array().unwrap() {
+            let id = node["id"].as_str().unwrap().to_owned();
+            records.by_id.insert(id, node.clone());
+            records
+                .lists
+                .entry(list.to_owned())
+                .or_default()
+                .push(node.clone());
+        }
+    };
+    for (list, ty) in ROOTS {
+        let document = format!(
+            "{{ {list}(first: 100) {{ nodes {{ {} }} }} }}",
+            shapes.flat(ty)
+        );
+        keep(
+            list,
+            &client.data(&document, json!({})).await[list]["nodes"],
+        );
+    }
+    let document = format!(
+        "{{ mandates {{ {} all: provisions {{ {} }} }} }}",
+        shapes.flat("Mandate"),
+        shapes.flat("Provision")
+    );
+    let data = client.data(&document, json!({})).await;
+    keep("mandates", &data["mandates"]);
+    keep("provisions", &data["mandates"][0]["all"]);
+    records
+}
+
+/// The same types over the same records, run by async-graphql.
+fn reference(shapes: &Shapes, records: Records) -> Schema {
+    let records = Arc::new(records);
+    let mut query = Object::new("Query");
+    for (list, ty) in ROOTS {
+        query = query.field(field(list, &Kind::Page(ty.to_owned()), &records));
+    }
+    query = query.field(field(
+        "mandates",
+        &Kind::Many("Mandate".to_owned()),
+        &records,
+    ));
+    let node = Interface::new("Node").field(InterfaceField::new("id", TypeRef::named("Any")));
+    let mut schema = Schema::build("Query", None, None)
+        .register(Scalar::new("Any"))
+        .register(node);
+    for (ty, fields) in &shapes.0 {
+        let mut object = Object::new(ty);
+        if shapes.is_node(ty) {
+            object = object.implement("Node");
+        }
+        for (name, kind) in fields {
+            object = object.field(field(name, kind, &records));
+        }
+        let edge = Object::new(format!("{ty}Edge"));
+        let edge = edge.field(field("node", &Kind::One(ty.clone()), &records));
+        let page = Object::new(format!("{ty}Connection"));
+        let page = page.field(field("nodes", &Kind::Many(ty.clone()), &records));
+        let page = page.field(field("edges", &Kind::Many(format!("{ty}Edge")), &records));
+        schema = schema.register(object).register(edge).register(page);
+    }
+    let root = json!({
+        "mandates": records.lists["mandates"],
+        "organizations": { "nodes": records.lists["organizations"] },
+        "committees": { "nodes": records.lists["committees"] },
+        "topics": { "nodes": records.lists["topics"] },
+        "actionItems": { "nodes": records.lists["actionItems"] },
+    });
+    schema.register(query).data(Root(root)).finish().unwrap()
+}
+
+/// What the fields of the root are read from.
+struct Root(Value);
+
+fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
+    let ty = match kind {
+        Kind::Leaf => TypeRef::named("Any"),
+        Kind::One(ty) => TypeRef::named(ty),
+        Kind::Many(ty) => TypeRef::named_nn_list_nn(ty),
+        Kind::Page(ty) => TypeRef::named_nn(format!("{ty}Connection")),
+    };
+    let (key, kind, records) = (name.to_owned(), kind.clone(), records.clone());
+    let field = Field::new(name, ty, move |ctx| {
+        let parent = ctx.parent_value.try_downcast_ref::<Value>();
+        let parent = parent.unwrap_or_else(|_| &ctx.data_unchecked::<Root>().0);
+        let found = &parent[&key];
+        let whole = |record: &Value| {
+            let id = record["id"].as_str().unwrap_or_default();
+            FieldValue::owned_any(records.by_id.get(id).unwrap_or(record).clone())
+        };
+        let value = match &kind {
+            Kind::Leaf => {
+                FieldValue::value(async_graphql::Value::from_json(found.clone()).unwrap())
+            }
+            Kind::One(_) if found.is_null() => return FieldFuture::Value(None),
+            Kind::One(_) => whole(found),
+            Kind::Many(_) => FieldValue::list(found.as_array().unwrap().iter().map(whole)),
+            Kind::Page(_) => {
+                let first = ctx.args.get("first").map_or(20, |it| it.u64().unwrap());
+                let first = usize::try_from(first).unwrap();
+                let nodes: Vec<&Value> = found["nodes"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .take(first)
+                    .collect();
+                let edges: Vec<Value> = nodes.iter().map(|it| json!({ "node": it })).collect();
+                FieldValue::owned_any(json!({ "nodes": nodes, "edges": edges }))
+            }
+        };
+        FieldFuture::Value(Some(value))
+    });
+    field.argument(InputValue::new("first", TypeRef::named(TypeRef::INT)))
+}
+
+/// Writes a document at random, valid for both.
+struct Writer<'a> {
+    shapes: &'a Shapes,
+    random: &'a mut TestRng,
+    fragments: String,
+    names: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn new(shapes: &'a Shapes, random: &'a mut TestRng) -> Self {
+        Self {
+            shapes,
+            random,
+            fragments: String::new(),
+            names: 0,
+        }
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        self.random.next_u32() % bound
+    }
+
+    fn document(mut self) -> String {
+        let mut roots = String::new();
+        for _ in 0..=self.below(2) {
+            let (list, ty) = ROOTS[self.below(4) as usize];
+            let kind = Kind::Page(ty.to_owned());
+            roots += &self.field(list, &kind, 3);
+        }
+        format!(
+            "{{ __typename @skip(if: false) a: __typename @include(if: true) {roots} }}{}",
+            self.fragments
+        )
+    }
+
+    /// Some fields of a type, some of them twice, in fragments, under other names, or left out.
+    fn selection(&mut self, ty: &str, depth: u32) -> String {
+        let fields: Vec<(String, Kind)> = self.shapes.0[ty]
+            .iter()
+            .filter(|it| depth > 0 || matches!(it.1, Kind::Leaf))
+            .map(|(name, kind)| (name.clone(), kind.clone()))
+            .collect();
+        let mut text = " __typename".to_owned();
+        for _ in 0..=self.below(4) {
+            let place = self.below(u32::try_from(fields.len()).unwrap()) as usize;
+            let (name, kind) = &fields[place];
+            let field = self.field(name, kind, depth);
+            text += &match self.below(8) {
+                0 => format!(" ... on {ty} {{{field} }}"),
+                1 => format!(" ... @include(if: true) {{{field} }}"),
+                2 => format!(" ... @skip(if: true) {{{field} }}"),
+                3 if self.shapes.is_node(ty) => {
+                    format!(" ... on Node {{ id ... on {ty} {{{field} }} }}")
+                }
+                4 => {
+                    self.names += 1;
+                    let name = format!("F{}", self.names);
+                    write!(self.fragments, " fragment {name} on {ty} {{{field} }}").unwrap();
+                    format!(" ...{name} ...{name}")
+                }
+                5 => format!("{field}{field}"),
+                _ => field,
+            };
+        }
+        text
+    }
+
+    fn field(&mut self, name: &str, kind: &Kind, depth: u32) -> String {
+        let alias = if self.below(4) == 0 {
+            format!("{name}_too: ")
+        } else {
+            String::new()
+        };
+        let inner = depth.saturating_sub(1);
+        match kind {
+            Kind::Leaf => format!(" {alias}{name}"),
+            Kind::One(ty) | Kind::Many(ty) => {
+                format!(" {alias}{name} {{{} }}", self.selection(ty, inner))
+            }
+            Kind::Page(ty) => {
+                // The arguments belong to the key, so that fields of one key have the same.
+                let first = 1 + self.below(4);
+                let mut page = String::new();
+                for _ in 0..=self.below(2) {
+                    let nodes = self.selection(ty, inner);
+                    page += &match self.below(3) {
+                        0 => format!(" edges {{ node {{{nodes} }} }}"),
+                        _ => format!(" nodes {{{nodes} }}"),
+                    };
+                }
+                format!(" {name}_{first}: {name}(first: {first}) {{ __typename{page} }}")
+            }
+        }
+    }
+}
