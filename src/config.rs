@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::http::auth::Verifier;
@@ -160,7 +161,10 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
 
 fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {
     let matches = command.try_get_matches_from_mut(args).map_err(|error| {
-        if !error.use_stderr() {
+        // Help is asked for, or all that can be said.
+        if !error.use_stderr()
+            || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        {
             error.exit();
         }
         // Usage and hints follow on further lines; the first says what is wrong.

@@ -1,6 +1,7 @@
 //! The command line: tries the service out, serves it, and looks after its database and tokens.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use entity::party::Role;
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
                 .with_default_directive(tracing::Level::INFO.into())
@@ -125,7 +127,8 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     let limits = Limits {
         body: settings.body_limit,
     };
-    tracing::info!(address = %settings.listen, "serving");
+    let address = listener.local_addr().unwrap_or(settings.listen);
+    tracing::info!(%address, "serving");
     serve_app(listener, db, verifier, limits).await
 }
 
