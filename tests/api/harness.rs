@@ -20,7 +20,7 @@ pub use crate::databases::Backend;
 use crate::databases::TestDatabase;
 use crate::statements::Statements;
 
-const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
+pub const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
 const NAME: &str = "liaison tests";
 /// The moment at which the tests' register was loaded.
 const LOADED: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z

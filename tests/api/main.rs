@@ -5,6 +5,15 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod program;
 mod statements;
+mod wire;
 
+mod command_line;
+mod data;
+mod http;
+mod migrations;
 mod reading;
+mod schema;
+mod tidy;
+mod tokens;

@@ -1,0 +1,390 @@
+//! The program's commands, settings and signals.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::program::{Running, Workplace};
+use crate::wire;
+
+on_both_empty_databases! {
+    dev_makes_everything_and_prints_what_is_needed
+    dev_leaves_an_existing_database_as_it_is
+    two_instances_start_at_once_on_one_empty_database
+    a_stopped_service_finishes_the_request_that_runs
+    serve_reads_what_seed_has_loaded
+    serve_leaves_the_tables_alone_when_told_to
+}
+
+const FREE_PORT: &str = "127.0.0.1:0";
+const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
+
+fn dev(workplace: &Workplace, url: &str) -> Running {
+    workplace.start(&["dev", "--database-url", url, "--listen", FREE_PORT])
+}
+
+fn ask(address: &str, token: Option<&str>, query: &str) -> Value {
+    let reply = wire::post(address, token, &json!({ "query": query }).to_string());
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+/// How much of everything the service has.
+fn counts(address: &str) -> Value {
+    ask(
+        address,
+        None,
+        "{ organizations { totalCount } committees { totalCount } topics { totalCount } actionItems { totalCount } mandates { code } }",
+    )
+}
+
+async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
+    let workplace = Workplace::new();
+    let mut dev = dev(&workplace, url);
+    let greeting = dev.greeting();
+    let explorer = &greeting[0];
+    let address = explorer.strip_suffix("/graphiql").unwrap();
+    assert!(!address.ends_with(":0"), "the real port: {address}");
+    let page = wire::get(address, "/graphiql");
+    assert!(page.body.contains("<html"), "{page:?}");
+    assert_eq!(
+        counts(address),
+        json!({ "data": {
+            "organizations": { "totalCount": 11 },
+            "committees": { "totalCount": 45 },
+            "topics": { "totalCount": 8 },
+            "actionItems": { "totalCount": 10 },
+            "mandates": [{ "code": "RES-11-DUBAI-2012" }],
+        } })
+    );
+    for (line, role) in greeting[1..]
+        .iter()
+        .zip(["ITU_EDITOR", "UPU_EDITOR", "TSB_EDITOR"])
+    {
+        let (name, token) = line.split_once(' ').unwrap();
+        assert_eq!(name, role);
+        let answer = ask(address, Some(token), "{ viewer { roles } }");
+        assert_eq!(answer["data"]["viewer"]["roles"], json!([role]));
+    }
+    assert_eq!(greeting.len(), 4);
+    assert_eq!(dev.stop().status.code(), Some(0));
+}
+
+async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
+    let workplace = Workplace::new();
+    let mut first = dev(&workplace, url);
+    let greeting = first.greeting();
+    let address = first.dev_address();
+    let token = greeting[1].split_once(' ').unwrap().1;
+    let create = "mutation { organizationCreate(input: { acronym: \"ITU-D\", name: \"Development\", kind: SECTOR, side: ITU }) { userErrors { message } } }";
+    let created = ask(&address, Some(token), create);
+    assert_eq!(
+        created["data"]["organizationCreate"]["userErrors"],
+        json!([])
+    );
+    let before = counts(&address);
+    assert_eq!(before["data"]["organizations"]["totalCount"], 12);
+    first.stop();
+
+    let mut second = dev(&workplace, url);
+    let address = second.dev_address();
+    assert_eq!(counts(&address), before);
+    let ended = second.stop();
+    assert!(!ended.err.contains("loaded"), "{}", ended.err);
+}
+
+async fn two_instances_start_at_once_on_one_empty_database(url: &str) {
+    let workplace = Workplace::new();
+    let mut instances = [dev(&workplace, url), dev(&workplace, url)];
+    for instance in &mut instances {
+        let address = instance.dev_address();
+        let counts = counts(&address);
+        assert_eq!(counts["data"]["topics"]["totalCount"], 8);
+        assert_eq!(counts["data"]["actionItems"]["totalCount"], 10);
+    }
+    for instance in instances {
+        assert_eq!(instance.stop().status.code(), Some(0));
+    }
+}
+
+async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
+    let workplace = Workplace::new();
+    let mut service = dev(&workplace, url);
+    let address = service.dev_address();
+    let body = json!({ "query": "{ topics { totalCount } }" }).to_string();
+    let (first, rest) = body.split_at(10);
+
+    let mut slow = wire::connect(&address);
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{first}",
+        body.len()
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    // An answer to a later request says that the service has taken the earlier connection.
+    assert_eq!(wire::get(&address, "/livez").status, 200);
+    service.terminate();
+    // It stops to listen at once, while the request goes on.
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(address.trim_start_matches("http://")).is_ok() {
+        assert!(begun.elapsed().as_secs() < 5, "it still listens");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    slow.write_all(rest.as_bytes()).unwrap();
+    let reply = wire::reply(slow);
+    assert_eq!(reply.json()["data"]["topics"]["totalCount"], 8);
+    assert_eq!(service.ended().status.code(), Some(0));
+}
+
+async fn serve_reads_what_seed_has_loaded(url: &str) {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", url]);
+    workplace.done(&["migrate", "--database-url", url]);
+    workplace.done(&["seed", "--database-url", url]);
+    workplace.done(&["seed", "--database-url", url]);
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ]);
+    let address = service.address();
+    assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
+    assert_eq!(wire::post(&address, Some("a.b.c"), "{}").status, 401);
+    assert_eq!(service.stop().status.code(), Some(0));
+}
+
+async fn serve_leaves_the_tables_alone_when_told_to(url: &str) {
+    let workplace = Workplace::new();
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--no-migrate",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ]);
+    let address = service.address();
+    let answer = ask(&address, None, "{ topics { totalCount } }");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("Something went wrong on our side."),
+        "{message}"
+    );
+}
+
+#[test]
+fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
+    let workplace = Workplace::new();
+    let line = workplace.refusal(&["serve", "--listen", FREE_PORT]);
+    assert!(line.contains("--token-key"), "{line}");
+    assert!(line.contains("--read-only"), "{line}");
+    assert!(!workplace.path("liaison.db").exists(), "nothing is made");
+}
+
+#[test]
+fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    let file = |body: usize| {
+        format!(
+            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nbody-limit = {body}\n"
+        )
+    };
+    workplace.write("liaison.toml", file(100));
+    let refused = |arguments: &[&str], environment: &[(&str, &str)], bytes: usize| {
+        let mut service = workplace.start_with(arguments, environment);
+        let reply = wire::post(&service.address(), None, &"x".repeat(5000));
+        assert_eq!(reply.status, 413, "{reply:?}");
+        let message = reply.json()["errors"][0]["message"].to_string();
+        assert!(message.contains(&format!(" {bytes} bytes")), "{message}");
+    };
+    let from_file = ["serve", "--config", "liaison.toml"];
+    refused(&from_file, &[], 100);
+    assert!(workplace.path("file.db").exists());
+    refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
+    refused(&from_file, &[("LIAISON_BODY_LIMIT", "200")], 200);
+    let flag = ["serve", "--config", "liaison.toml", "--body-limit", "300"];
+    refused(&flag, &[("LIAISON_BODY_LIMIT", "200")], 300);
+    let all = [
+        ("LIAISON_LISTEN", FREE_PORT),
+        ("LIAISON_READ_ONLY", "true"),
+        ("LIAISON_BODY_LIMIT", "400"),
+        ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
+    ];
+    refused(&["serve"], &all, 400);
+    assert!(workplace.path("environment.db").exists());
+    assert!(!workplace.path("liaison.db").exists());
+}
+
+#[test]
+fn a_wrong_setting_is_one_line_that_names_it() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    for (content, named) in [
+        ("colour = \"red\"", "colour"),
+        ("read-only = \"perhaps\"", "--read-only"),
+        ("read-only = true\nlisten = 5", "--listen"),
+        ("read-only = true\nbody-limit = \"big\"", "--body-limit"),
+        (
+            "read-only = true\ndatabase-connections = 0",
+            "--database-connections",
+        ),
+        ("token-algorithms = [\"none\"]", "--token-algorithms"),
+        (
+            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
+            "--roles-map",
+        ),
+        ("listen = ", "settings.toml"),
+    ] {
+        workplace.write("settings.toml", content);
+        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+        assert!(line.contains(named), "{content}: {line}");
+    }
+    for (arguments, named) in [
+        (
+            &["serve", "--config", "none.toml"][..],
+            "--config none.toml",
+        ),
+        (
+            &["serve", "--token-key", "none.pem"],
+            "--token-key none.pem",
+        ),
+        (&["serve", "--token-key", "secret"], "--token-key secret"),
+        (&["serve", "--colour"], "--colour"),
+        (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
+        (&["token", "--key", "secret"], "--role"),
+        (&["token", "--role", "ITU_EDITOR"], "--key"),
+        (
+            &["token", "--role", "ITU_EDITOR", "--key", "none"],
+            "--key none",
+        ),
+        (
+            &[
+                "token",
+                "--role",
+                "ITU_EDITOR",
+                "--key",
+                "secret",
+                "--ttl",
+                "soon",
+            ],
+            "--ttl",
+        ),
+        (
+            &["migrate", "--database-url", "mysql://localhost/x"],
+            "--database-url",
+        ),
+        (
+            &["migrate", "--database-url", "sqlite:no/such/directory.db"],
+            "--database-url",
+        ),
+        (
+            &[
+                "migrate",
+                "--database-url",
+                "postgres://somebody:hunter2@127.0.0.1:1/x",
+            ],
+            "--database-url",
+        ),
+        (&["dance"], "dance"),
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(line.contains(named), "{arguments:?}: {line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    let environment = [("LIAISON_LISTEN", "everywhere")];
+    let line = workplace.run_with(&["dev"], &environment).refusal();
+    assert!(line.contains("--listen"), "{line}");
+}
+
+#[test]
+fn a_port_in_use_is_one_line_that_names_it() {
+    let workplace = Workplace::new();
+    let taken = std::net::TcpListener::bind(FREE_PORT).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for command in [&["dev"][..], &["serve", "--read-only"]] {
+        let line = workplace.refusal(&[command, &["--listen", &address]].concat());
+        assert!(line.contains(&format!("--listen {address}")), "{line}");
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_printed_and_ends_well() {
+    let workplace = Workplace::new();
+    assert!(workplace.done(&["--help"]).contains("serve"));
+    assert!(workplace.done(&["--version"]).starts_with("liaison "));
+    for command in ["dev", "serve", "migrate", "seed", "token", "schema"] {
+        let help = workplace.done(&[command, "--help"]);
+        assert!(help.contains("Usage: liaison"), "{help}");
+    }
+    let nothing = workplace.run(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(nothing.err.contains("serve"), "{nothing:?}");
+}
+
+#[test]
+fn a_token_of_the_command_line_is_taken_by_serve() {
+    let workplace = Workplace::new();
+    workplace.write("HS256.key", SECRET);
+    workplace.write("HS256.pub", SECRET);
+    workplace.write("RS256.key", include_str!("keys/rsa.pem"));
+    workplace.write("RS256.pub", include_str!("keys/rsa.pub.pem"));
+    workplace.write("ES256.key", include_str!("keys/p256.pem"));
+    workplace.write("ES256.pub", include_str!("keys/p256.pub.pem"));
+    workplace.write("EdDSA.key", include_str!("keys/ed25519.pem"));
+    workplace.write("EdDSA.pub", include_str!("keys/ed25519.pub.pem"));
+    let algorithms = ["HS256", "RS256", "ES256", "EdDSA"];
+    let tokens = algorithms.map(|algorithm| {
+        let key = format!("{algorithm}.key");
+        let out = workplace.done(&[
+            "token",
+            "--role",
+            "TSB_EDITOR",
+            "--role",
+            "ITU_EDITOR",
+            "--sub",
+            "bot",
+            "--ttl",
+            "600",
+            "--key",
+            &key,
+        ]);
+        let token = out.strip_suffix('\n').unwrap().to_owned();
+        assert!(!token.contains(char::is_whitespace), "the token alone");
+        token
+    });
+    for (algorithm, token) in algorithms.iter().zip(&tokens) {
+        let mut service = workplace.start(&[
+            "serve",
+            "--token-key",
+            &format!("{algorithm}.pub"),
+            "--token-algorithms",
+            algorithm,
+            "--listen",
+            FREE_PORT,
+        ]);
+        let address = service.address();
+        let answer = ask(&address, Some(token), "{ viewer { subject roles } }");
+        assert_eq!(
+            answer["data"]["viewer"],
+            json!({ "subject": "bot", "roles": ["ITU_EDITOR", "TSB_EDITOR"] })
+        );
+        for other in tokens.iter().filter(|it| *it != token) {
+            let reply = wire::post(&address, Some(other), "{}");
+            assert_eq!(reply.status, 401, "{reply:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_to_a_file_has_no_colours() {
+    let workplace = Workplace::new();
+    let ended = workplace.run(&["seed"]);
+    assert!(ended.err.contains("loaded"), "{ended:?}");
+    assert!(!ended.err.contains('\u{1b}'), "{ended:?}");
+    assert!(workplace.path("liaison.db").exists());
+}
