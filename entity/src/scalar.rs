@@ -3,18 +3,16 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as Moment, Datelike, NaiveDate, SecondsFormat, Utc};
 
-/// A day, as `YYYY-MM-DD`: no time of day, no zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(pub NaiveDate);
 
-/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub Moment<Utc>);
 
-/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(pub String);
 
+/// A day, as `YYYY-MM-DD`: no time of day, no zone.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html"
@@ -41,6 +39,7 @@ impl ScalarType for Date {
     }
 }
 
+/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/chillicream/date-time.html"
@@ -67,6 +66,7 @@ impl ScalarType for DateTime {
     }
 }
 
+/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
 #[Scalar(
     name = "URL",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986"

@@ -381,6 +381,12 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
 }
 
 #[test]
+fn the_schema_is_printed_as_it_is_committed() {
+    let printed = Workplace::new().done(&["schema"]);
+    assert!(printed == include_str!("../../schema.graphql"));
+}
+
+#[test]
 fn what_is_printed_to_a_file_has_no_colours() {
     let workplace = Workplace::new();
     let ended = workplace.run(&["seed"]);

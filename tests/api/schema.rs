@@ -174,7 +174,8 @@ async fn everything_is_described() {
     let mut bare = Vec::new();
     for ty in data["__schema"]["types"].as_array().unwrap() {
         let name = ty["name"].as_str().unwrap();
-        if name.starts_with("__") {
+        // GraphQL's own; `ID` comes without words.
+        if name.starts_with("__") || name == "ID" {
             continue;
         }
         look(&mut bare, name, ty);

@@ -52,8 +52,12 @@ const LAYERS: [(&str, &[&str]); 9] = [
 ];
 
 /// What is named across the layers all the same, and why.
-const EXCEPTIONS: [(&str, &str, &str); 11] = [
-    ("src/rules/topic.rs", "sea_orm::ActiveEnum", ""),
+const EXCEPTIONS: [(&str, &str, &str); 10] = [
+    (
+        "src/rules/table.rs",
+        "sea_orm::ActiveEnum",
+        "tells the table tests all values of an enum",
+    ),
     (
         "src/http/mod.rs",
         "crate::store::Database",
@@ -99,7 +103,6 @@ const EXCEPTIONS: [(&str, &str, &str); 11] = [
         "sea_orm::DbErr",
         "what is wrong with the database in a line",
     ),
-    ("src/read/mod.rs", "entity::party::Party", ""),
 ];
 
 /// Files of more than 500 lines, and why.
@@ -292,7 +295,6 @@ fn nothing_is_left_for_later_or_for_one_machine() {
         for word in [
             "TODO",
             "FIXME",
-            "XXX",
             "todo!(",
             "unimplemented!(",
             "dbg!(",
@@ -311,10 +313,11 @@ fn nothing_is_left_for_later_or_for_one_machine() {
 fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
     for source in sources().iter().filter(|it| !it.is_test()) {
         let code = source.code();
-        for word in [".unwrap()", "panic!(", "unreachable!(", ".unwrap_err("] {
+        for word in [".unwrap()", "panic!(", ".unwrap_err("] {
             assert!(!code.contains(word), "{} has `{word}`", source.name);
         }
-        for (place, call) in code.match_indices(".expect(") {
+        let claims = code.match_indices(".expect(");
+        for (place, call) in claims.chain(code.match_indices("unreachable!(")) {
             let reason = code[place + call.len()..].trim_start();
             let reason = reason.strip_prefix('"').and_then(|it| it.split('"').next());
             let says = reason.is_some_and(|it| it.split(' ').count() > 2);
