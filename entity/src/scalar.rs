@@ -3,15 +3,12 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as Moment, Datelike, NaiveDate, SecondsFormat, Utc};
 
-/// A day, as `YYYY-MM-DD`: no time of day, no zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(pub NaiveDate);
 
-/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub Moment<Utc>);
 
-/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(pub String);
 

@@ -12,7 +12,7 @@ use entity::scalar::Date;
 use entity::topic::Position;
 use entity::topic_committee::CommitteeRole;
 use entity::{action_item, committee, mandate, organization, provision, topic};
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseTransaction, EntityTrait};
 
 use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Topic};
 use crate::error::Result;
@@ -34,10 +34,16 @@ pub struct Loaded {
     pub action_items: usize,
 }
 
-/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is.
+/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is:
+/// all of it, or nothing where it is interrupted.
 pub async fn load(db: &Database, now: DateTime<Utc>) -> Result<Loaded> {
-    let facts = Facts::read();
-    let mut loader = Loader::new(db, now).await?;
+    db.whole(async |db: &Database, entered: &DatabaseTransaction| {
+        enter(&Facts::read(), Loader::new(db, entered, now).await?).await
+    })
+    .await
+}
+
+async fn enter(facts: &Facts, mut loader: Loader<'_>) -> Result<Loaded> {
     for organization in &facts.organizations {
         loader.organization(organization).await?;
     }
@@ -60,6 +66,8 @@ pub async fn load(db: &Database, now: DateTime<Utc>) -> Result<Loaded> {
 /// The names that the facts have for records, with their ids.
 struct Loader<'a> {
     db: &'a Database,
+    /// Where what is entered can be read.
+    entered: &'a DatabaseTransaction,
     now: DateTime<Utc>,
     organizations: HashMap<String, OrganizationId>,
     /// By organization, code and period.
@@ -75,22 +83,27 @@ struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     /// Finds what is there already.
-    async fn new(db: &'a Database, now: DateTime<Utc>) -> Result<Self> {
-        let organizations = organization::Entity::find().all(&db.read).await?;
+    async fn new(
+        db: &'a Database,
+        entered: &'a DatabaseTransaction,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let organizations = organization::Entity::find().all(entered).await?;
         let acronyms: HashMap<OrganizationId, String> = organizations
             .iter()
             .map(|it| (it.id, it.acronym.clone()))
             .collect();
-        let committees = committee::Entity::find().all(&db.read).await?;
+        let committees = committee::Entity::find().all(entered).await?;
         let committees = committees.into_iter().map(|it| {
             let acronym = &acronyms[&it.organization_id];
             (name(acronym, &it.code, &it.period), it.id)
         });
-        let mandates = mandate::Entity::find().all(&db.read).await?;
-        let topics = topic::Entity::find().all(&db.read).await?;
-        let items = action_item::Entity::find().all(&db.read).await?;
+        let mandates = mandate::Entity::find().all(entered).await?;
+        let topics = topic::Entity::find().all(entered).await?;
+        let items = action_item::Entity::find().all(entered).await?;
         Ok(Self {
             db,
+            entered,
             now,
             committees: committees.collect(),
             organizations: organizations
@@ -152,7 +165,7 @@ impl<'a> Loader<'a> {
     }
 
     async fn provisions(&mut self) -> Result<()> {
-        for provision in provision::Entity::find().all(&self.db.read).await? {
+        for provision in provision::Entity::find().all(self.entered).await? {
             let section = entity::word::word(provision.section);
             let name = match &provision.letter {
                 Some(letter) => format!("{section} {letter}"),

@@ -1,5 +1,6 @@
 //! All writes: each in one transaction with its activity, after asking the rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::organization as organizations;
@@ -25,8 +26,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection: its client learns sooner that it should try again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Any number, the same in every instance: who holds it migrates.
-const MIGRATION_LOCK: i64 = 0x11a1_5011;
+/// Any number, the same in every instance: who holds it migrates or loads.
+const LOCK: i64 = 0x11a1_5011;
 
 /// The connections to the one database.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Database {
     pub read: DatabaseConnection,
     /// For writing: on `SQLite` one connection, since it takes one writer at a time; on `PostgreSQL` the same pool.
     pub write: DatabaseConnection,
+    /// Where several writes are made as one: the transaction that theirs are parts of.
+    whole: Option<Arc<DatabaseTransaction>>,
 }
 
 impl Database {
@@ -44,12 +47,17 @@ impl Database {
         if url.starts_with("sqlite:") {
             let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
             let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
-            Ok(Self { read, write })
+            Ok(Self {
+                read,
+                write,
+                whole: None,
+            })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = sea_orm::Database::connect(plain(url, connections)).await?;
             Ok(Self {
                 read: pool.clone(),
                 write: pool,
+                whole: None,
             })
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
@@ -66,25 +74,54 @@ impl Database {
 
     /// Brings the tables up to date. Several instances may start at once: one does it, the others wait.
     pub async fn migrate(&self) -> Result<(), DbErr> {
-        let transaction = begin(&self.write).await?;
+        let transaction = self.alone().await?;
+        Migrator::up(&transaction, None).await?;
+        transaction.commit().await
+    }
+
+    /// Makes all the writes of `work`, or none. It may read what it wrote in the transaction that it is given.
+    /// Several instances may do so at once: the others wait.
+    pub async fn whole<T>(
+        &self,
+        work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> crate::error::Result<T>,
+    ) -> crate::error::Result<T> {
+        let transaction = Arc::new(self.alone().await?);
+        let within = Self {
+            whole: Some(transaction.clone()),
+            ..self.clone()
+        };
+        let done = work(&within, &transaction).await?;
+        drop(within);
+        let transaction = Arc::into_inner(transaction)
+            .ok_or_else(|| DbErr::Custom("a part of the whole is still under way".to_owned()))?;
+        transaction.commit().await?;
+        Ok(done)
+    }
+
+    /// A transaction that one instance at a time is in.
+    async fn alone(&self) -> Result<DatabaseTransaction, DbErr> {
+        let transaction = begin(self).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // SQLite's transaction is the lock; PostgreSQL has one of its own kind for this, which
             // SeaQuery cannot say.
-            let lock = format!("select pg_advisory_xact_lock({MIGRATION_LOCK})");
+            let lock = format!("select pg_advisory_xact_lock({LOCK})");
             transaction.execute_unprepared(&lock).await?;
         }
-        Migrator::up(&transaction, None).await?;
-        transaction.commit().await
+        Ok(transaction)
     }
 }
 
 /// A transaction that holds `SQLite`'s write lock from its start: one that read first could not take it later.
-async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    db.begin_with_options(TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    })
-    .await
+async fn begin(db: &Database) -> Result<DatabaseTransaction, DbErr> {
+    if let Some(whole) = &db.whole {
+        return whole.begin().await;
+    }
+    db.write
+        .begin_with_options(TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await
 }
 
 fn plain(url: &str, connections: u32) -> ConnectOptions {

@@ -29,7 +29,7 @@ impl Writing {
     /// Begins by taking the first place in the log. That row is the lock of all writers: from here on
     /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
-        let transaction = begin(&db.write).await?;
+        let transaction = begin(db).await?;
         let position = next(&transaction, ACTIVITY).await?;
         Ok(Self {
             transaction,

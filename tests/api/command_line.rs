@@ -1,378 +1,396 @@
-//! The program as it is started: its commands, settings, and how it stops.
+//! The program's commands, settings and signals.
 
-use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::io::Write;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
 
-use crate::databases::{Backend, TestDatabase};
+use crate::program::{Running, Workplace};
+use crate::wire;
 
-fn liaison(directory: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_liaison"));
-    command.args(args).current_dir(directory).kill_on_drop(true);
-    // Settings of whoever runs the tests are none of theirs.
-    for name in [
-        "DATABASE_URL",
-        "LISTEN",
-        "TOKEN_KEY",
-        "TOKEN_ALGORITHMS",
-        "CONFIG",
-        "LOG",
-    ] {
-        command.env_remove(format!("LIAISON_{name}"));
-    }
-    command
+on_both_empty_databases! {
+    dev_makes_everything_and_prints_what_is_needed
+    dev_leaves_an_existing_database_as_it_is
+    two_instances_start_at_once_on_one_empty_database
+    a_stopped_service_finishes_the_request_that_runs
+    serve_reads_what_seed_has_loaded
+    serve_leaves_the_tables_alone_when_told_to
 }
 
-async fn output(directory: &Path, args: &[&str]) -> Output {
-    liaison(directory, args).output().await.unwrap()
+const FREE_PORT: &str = "127.0.0.1:0";
+const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
+
+fn dev(workplace: &Workplace, url: &str) -> Running {
+    workplace.start(&["dev", "--database-url", url, "--listen", FREE_PORT])
 }
 
-/// Starts to serve and waits for the first line that `ready` finds an address in.
-struct Service {
-    process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    address: String,
+fn ask(address: &str, token: Option<&str>, query: &str) -> Value {
+    let reply = wire::post(address, token, &json!({ "query": query }).to_string());
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
 }
 
-impl Service {
-    async fn dev(directory: &Path, args: &[&str]) -> Self {
-        let args = [&["dev", "--listen", "127.0.0.1:0"], args].concat();
-        let mut process = liaison(directory, &args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next_line().await.unwrap().unwrap();
-        let address = first.strip_suffix("/graphiql").unwrap().to_owned();
-        Self {
-            process,
-            lines,
-            address,
-        }
-    }
-
-    async fn ask(&self, query: &str, token: Option<&str>) -> Value {
-        let mut request = reqwest::Client::new()
-            .post(format!("{}/graphql", self.address))
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string());
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let text = request.send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap()
-    }
-
-    async fn terminate(&mut self) -> Option<i32> {
-        let id = self.process.id().unwrap().to_string();
-        let done = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(done.unwrap().success());
-        self.process.wait().await.unwrap().code()
-    }
+/// How much of everything the service has.
+fn counts(address: &str) -> Value {
+    ask(
+        address,
+        None,
+        "{ organizations { totalCount } committees { totalCount } topics { totalCount } actionItems { totalCount } mandates { code } }",
+    )
 }
 
-async fn dev_makes_loads_and_hands_out_tokens(directory: &TempDir, database: Option<&str>) {
-    let url = database
-        .map(|it| vec!["--database-url", it])
-        .unwrap_or_default();
-    let mut service = Service::dev(directory.path(), &url).await;
-    for role in ["ITU_EDITOR", "UPU_EDITOR", "TSB_EDITOR"] {
-        let line = service.lines.next_line().await.unwrap().unwrap();
-        let token = line.strip_prefix(&format!("{role} ")).unwrap();
-        let answer = service.ask("{ viewer { roles } }", Some(token)).await;
+async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
+    let workplace = Workplace::new();
+    let mut dev = dev(&workplace, url);
+    let greeting = dev.greeting();
+    let explorer = &greeting[0];
+    let address = explorer.strip_suffix("/graphiql").unwrap();
+    assert!(!address.ends_with(":0"), "the real port: {address}");
+    let page = wire::get(address, "/graphiql");
+    assert!(page.body.contains("<html"), "{page:?}");
+    assert_eq!(
+        counts(address),
+        json!({ "data": {
+            "organizations": { "totalCount": 11 },
+            "committees": { "totalCount": 45 },
+            "topics": { "totalCount": 8 },
+            "actionItems": { "totalCount": 10 },
+            "mandates": [{ "code": "RES-11-DUBAI-2012" }],
+        } })
+    );
+    for (line, role) in greeting[1..]
+        .iter()
+        .zip(["ITU_EDITOR", "UPU_EDITOR", "TSB_EDITOR"])
+    {
+        let (name, token) = line.split_once(' ').unwrap();
+        assert_eq!(name, role);
+        let answer = ask(address, Some(token), "{ viewer { roles } }");
         assert_eq!(answer["data"]["viewer"]["roles"], json!([role]));
     }
-    let count = "{ topics { totalCount } committees { totalCount } organizations { totalCount } actionItems { totalCount } }";
-    let loaded = json!({ "topics": { "totalCount": 8 }, "committees": { "totalCount": 45 }, "organizations": { "totalCount": 11 }, "actionItems": { "totalCount": 10 } });
-    assert_eq!(service.ask(count, None).await["data"], loaded);
-    assert_eq!(service.terminate().await, Some(0));
-
-    let mut again = Service::dev(directory.path(), &url).await;
-    assert_eq!(again.ask(count, None).await["data"], loaded, "loaded once");
-    assert_eq!(again.terminate().await, Some(0));
+    assert_eq!(greeting.len(), 4);
+    assert_eq!(dev.stop().status.code(), Some(0));
 }
 
-#[tokio::test]
-async fn dev_starts_on_a_file_that_it_makes() {
-    let directory = tempfile::tempdir().unwrap();
-    dev_makes_loads_and_hands_out_tokens(&directory, None).await;
-    assert!(directory.path().join("liaison.db").exists());
+async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
+    let workplace = Workplace::new();
+    let mut first = dev(&workplace, url);
+    let greeting = first.greeting();
+    let address = first.dev_address();
+    let token = greeting[1].split_once(' ').unwrap().1;
+    let create = "mutation { organizationCreate(input: { acronym: \"ITU-D\", name: \"Development\", kind: SECTOR, side: ITU }) { userErrors { message } } }";
+    let created = ask(&address, Some(token), create);
+    assert_eq!(
+        created["data"]["organizationCreate"]["userErrors"],
+        json!([])
+    );
+    let before = counts(&address);
+    assert_eq!(before["data"]["organizations"]["totalCount"], 12);
+    first.stop();
+
+    let mut second = dev(&workplace, url);
+    let address = second.dev_address();
+    assert_eq!(counts(&address), before);
+    let ended = second.stop();
+    assert!(!ended.err.contains("loaded"), "{}", ended.err);
 }
 
-#[tokio::test]
-async fn dev_starts_on_postgres() {
-    // The harness makes databases with the data in them: an empty one is made from that.
-    let database = empty(Backend::Postgres).await;
-    let directory = tempfile::tempdir().unwrap();
-    dev_makes_loads_and_hands_out_tokens(&directory, Some(&database.url)).await;
-}
-
-/// A database without tables.
-async fn empty(backend: Backend) -> TestDatabase {
-    use migration::{Migrator, MigratorTrait};
-    let database = TestDatabase::create(backend, crate::harness::prepare).await;
-    let db = sea_orm::Database::connect(&database.url).await.unwrap();
-    Migrator::down(&db, None).await.unwrap();
-    db.close().await.unwrap();
-    database
-}
-
-#[tokio::test]
-async fn several_instances_start_at_once_on_one_empty_database() {
-    let directory = tempfile::tempdir().unwrap();
-    let postgres = empty(Backend::Postgres).await;
-    let sqlite = format!("sqlite:{}", directory.path().join("shared.db").display());
-    for url in [&postgres.url, &sqlite] {
-        let args = ["migrate", "--database-url", url];
-        let starts = (0..4).map(|_| output(directory.path(), &args));
-        for output in futures_util::future::join_all(starts).await {
-            let error = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{url}: {error}");
-        }
+async fn two_instances_start_at_once_on_one_empty_database(url: &str) {
+    let workplace = Workplace::new();
+    let mut instances = [dev(&workplace, url), dev(&workplace, url)];
+    for instance in &mut instances {
+        let address = instance.dev_address();
+        let counts = counts(&address);
+        assert_eq!(counts["data"]["topics"]["totalCount"], 8);
+        assert_eq!(counts["data"]["actionItems"]["totalCount"], 10);
+    }
+    for instance in instances {
+        assert_eq!(instance.stop().status.code(), Some(0));
     }
 }
 
-#[tokio::test]
-async fn what_is_wrong_with_a_setting_is_one_line() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    std::fs::write(path.join("secret"), "short").unwrap();
-    std::fs::write(path.join("unknown.toml"), "colour = 'red'").unwrap();
-    std::fs::write(path.join("wrong.toml"), "listen = 'somewhere'").unwrap();
-    std::fs::write(path.join("broken.toml"), "listen = ").unwrap();
-    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = busy.local_addr().unwrap().to_string();
-    let cases: &[(&[&str], &str)] = &[
-        (&["serve"], "--token-key"),
+async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
+    let workplace = Workplace::new();
+    let mut service = dev(&workplace, url);
+    let address = service.dev_address();
+    let body = json!({ "query": "{ topics { totalCount } }" }).to_string();
+    let (first, rest) = body.split_at(10);
+
+    let mut slow = wire::connect(&address);
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{first}",
+        body.len()
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    // An answer to a later request says that the service has taken the earlier connection.
+    assert_eq!(wire::get(&address, "/livez").status, 200);
+    service.terminate();
+    // It stops to listen at once, while the request goes on.
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(address.trim_start_matches("http://")).is_ok() {
+        assert!(begun.elapsed().as_secs() < 5, "it still listens");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    slow.write_all(rest.as_bytes()).unwrap();
+    let reply = wire::reply(slow);
+    assert_eq!(reply.json()["data"]["topics"]["totalCount"], 8);
+    assert_eq!(service.ended().status.code(), Some(0));
+}
+
+async fn serve_reads_what_seed_has_loaded(url: &str) {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", url]);
+    workplace.done(&["migrate", "--database-url", url]);
+    workplace.done(&["seed", "--database-url", url]);
+    workplace.done(&["seed", "--database-url", url]);
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ]);
+    let address = service.address();
+    assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
+    assert_eq!(wire::post(&address, Some("a.b.c"), "{}").status, 401);
+    assert_eq!(service.stop().status.code(), Some(0));
+}
+
+async fn serve_leaves_the_tables_alone_when_told_to(url: &str) {
+    let workplace = Workplace::new();
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--no-migrate",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ]);
+    let address = service.address();
+    let answer = ask(&address, None, "{ topics { totalCount } }");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("Something went wrong on our side."),
+        "{message}"
+    );
+}
+
+#[test]
+fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
+    let workplace = Workplace::new();
+    let line = workplace.refusal(&["serve", "--listen", FREE_PORT]);
+    assert!(line.contains("--token-key"), "{line}");
+    assert!(line.contains("--read-only"), "{line}");
+    assert!(!workplace.path("liaison.db").exists(), "nothing is made");
+}
+
+#[test]
+fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    let file = |body: usize| {
+        format!(
+            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nbody-limit = {body}\n"
+        )
+    };
+    workplace.write("liaison.toml", file(100));
+    let refused = |arguments: &[&str], environment: &[(&str, &str)], bytes: usize| {
+        let mut service = workplace.start_with(arguments, environment);
+        let reply = wire::post(&service.address(), None, &"x".repeat(5000));
+        assert_eq!(reply.status, 413, "{reply:?}");
+        let message = reply.json()["errors"][0]["message"].to_string();
+        assert!(message.contains(&format!(" {bytes} bytes")), "{message}");
+    };
+    let from_file = ["serve", "--config", "liaison.toml"];
+    refused(&from_file, &[], 100);
+    assert!(workplace.path("file.db").exists());
+    refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
+    refused(&from_file, &[("LIAISON_BODY_LIMIT", "200")], 200);
+    let flag = ["serve", "--config", "liaison.toml", "--body-limit", "300"];
+    refused(&flag, &[("LIAISON_BODY_LIMIT", "200")], 300);
+    let all = [
+        ("LIAISON_LISTEN", FREE_PORT),
+        ("LIAISON_READ_ONLY", "true"),
+        ("LIAISON_BODY_LIMIT", "400"),
+        ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
+    ];
+    refused(&["serve"], &all, 400);
+    assert!(workplace.path("environment.db").exists());
+    assert!(!workplace.path("liaison.db").exists());
+}
+
+#[test]
+fn a_wrong_setting_is_one_line_that_names_it() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    for (content, named) in [
+        ("colour = \"red\"", "colour"),
+        ("read-only = \"perhaps\"", "--read-only"),
+        ("read-only = true\nlisten = 5", "--listen"),
+        ("read-only = true\nbody-limit = \"big\"", "--body-limit"),
         (
-            &["serve", "--token-key", "nowhere.pem"],
-            "--token-key nowhere.pem",
+            "read-only = true\ndatabase-connections = 0",
+            "--database-connections",
+        ),
+        ("token-algorithms = [\"none\"]", "--token-algorithms"),
+        (
+            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
+            "--roles-map",
+        ),
+        ("listen = ", "settings.toml"),
+    ] {
+        workplace.write("settings.toml", content);
+        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+        assert!(line.contains(named), "{content}: {line}");
+    }
+    for (arguments, named) in [
+        (
+            &["serve", "--config", "none.toml"][..],
+            "--config none.toml",
+        ),
+        (
+            &["serve", "--token-key", "none.pem"],
+            "--token-key none.pem",
+        ),
+        (&["serve", "--token-key", "secret"], "--token-key secret"),
+        (&["serve", "--colour"], "--colour"),
+        (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
+        (&["token", "--key", "secret"], "--role"),
+        (&["token", "--role", "ITU_EDITOR"], "--key"),
+        (
+            &["token", "--role", "ITU_EDITOR", "--key", "none"],
+            "--key none",
         ),
         (
             &[
-                "serve",
-                "--token-key",
+                "token",
+                "--role",
+                "ITU_EDITOR",
+                "--key",
                 "secret",
-                "--token-algorithms",
-                "HS256",
+                "--ttl",
+                "soon",
             ],
-            "--token-key secret",
+            "--ttl",
         ),
         (
-            &["serve", "--token-algorithms", "RS512"],
-            "--token-algorithms",
+            &["migrate", "--database-url", "mysql://localhost/x"],
+            "--database-url",
         ),
-        (&["serve", "--listen", "somewhere"], "--listen"),
-        (&["serve", "--read-only", "--listen", &taken], "--listen"),
         (
-            &["serve", "--read-only", "--database-url", "mysql://x"],
+            &["migrate", "--database-url", "sqlite:no/such/directory.db"],
             "--database-url",
         ),
         (
             &[
-                "serve",
-                "--read-only",
+                "migrate",
                 "--database-url",
-                "postgres://127.0.0.1:1/x",
+                "postgres://somebody:hunter2@127.0.0.1:1/x",
             ],
             "--database-url",
-        ),
-        (
-            &["serve", "--config", "nowhere.toml"],
-            "--config nowhere.toml",
-        ),
-        (&["serve", "--config", "unknown.toml"], "colour"),
-        (&["serve", "--config", "wrong.toml"], "--listen"),
-        (
-            &["serve", "--config", "broken.toml"],
-            "--config broken.toml",
-        ),
-        (&["serve", "--roles-map", "editors=KING"], "--roles-map"),
-        (&["token", "--role", "KING", "--key", "secret"], "--role"),
-        (
-            &["token", "--role", "ITU_EDITOR", "--key", "secret"],
-            "--key secret",
         ),
         (&["dance"], "dance"),
-    ];
-    for (args, named) in cases {
-        let output = output(path, args).await;
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
-        assert_eq!(error.lines().count(), 1, "{args:?}: {error}");
-        assert!(error.contains(named), "{args:?}: {error}");
-        assert!(output.stdout.is_empty(), "{args:?}");
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(line.contains(named), "{arguments:?}: {line}");
+        assert!(!line.contains("hunter2"), "{line}");
     }
-    drop(busy);
+    let environment = [("LIAISON_LISTEN", "everywhere")];
+    let line = workplace.run_with(&["dev"], &environment).refusal();
+    assert!(line.contains("--listen"), "{line}");
 }
 
-#[tokio::test]
-async fn flags_come_before_the_environment_and_that_before_the_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path();
-    std::fs::write(
-        path.join("secret"),
-        "a secret of more than thirty-two bytes, as it should be",
-    )
-    .unwrap();
-    std::fs::write(path.join("liaison.toml"), "listen = '127.0.0.1:0'\ntoken-key = 'secret'\ntoken-algorithms = ['HS256']\ntoken-audience = 'file'\ntoken-issuer = 'file'\nread-only = false\nbody-limit = 1000\n").unwrap();
-    let token = |issuer: &'static str, audience: &'static str| async move {
-        let args = [
+#[test]
+fn a_port_in_use_is_one_line_that_names_it() {
+    let workplace = Workplace::new();
+    let taken = std::net::TcpListener::bind(FREE_PORT).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for command in [&["dev"][..], &["serve", "--read-only"]] {
+        let line = workplace.refusal(&[command, &["--listen", &address]].concat());
+        assert!(line.contains(&format!("--listen {address}")), "{line}");
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_printed_and_ends_well() {
+    let workplace = Workplace::new();
+    assert!(workplace.done(&["--help"]).contains("serve"));
+    assert!(workplace.done(&["--version"]).starts_with("liaison "));
+    for command in ["dev", "serve", "migrate", "seed", "token", "schema"] {
+        let help = workplace.done(&[command, "--help"]);
+        assert!(help.contains("Usage: liaison"), "{help}");
+    }
+    let nothing = workplace.run(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(nothing.err.contains("serve"), "{nothing:?}");
+}
+
+#[test]
+fn a_token_of_the_command_line_is_taken_by_serve() {
+    let workplace = Workplace::new();
+    workplace.write("HS256.key", SECRET);
+    workplace.write("HS256.pub", SECRET);
+    workplace.write("RS256.key", include_str!("keys/rsa.pem"));
+    workplace.write("RS256.pub", include_str!("keys/rsa.pub.pem"));
+    workplace.write("ES256.key", include_str!("keys/p256.pem"));
+    workplace.write("ES256.pub", include_str!("keys/p256.pub.pem"));
+    workplace.write("EdDSA.key", include_str!("keys/ed25519.pem"));
+    workplace.write("EdDSA.pub", include_str!("keys/ed25519.pub.pem"));
+    let algorithms = ["HS256", "RS256", "ES256", "EdDSA"];
+    let tokens = algorithms.map(|algorithm| {
+        let key = format!("{algorithm}.key");
+        let out = workplace.done(&[
             "token",
             "--role",
             "TSB_EDITOR",
+            "--role",
+            "ITU_EDITOR",
             "--sub",
-            "me",
+            "bot",
             "--ttl",
-            "60",
+            "600",
             "--key",
-            "secret",
-            "--issuer",
-            issuer,
-            "--audience",
-            audience,
-        ];
-        let output = output(path, &args).await;
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(text.lines().count(), 1, "the token alone: {text}");
-        text.trim().to_owned()
-    };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let mut process = liaison(
-        path,
-        &[
+            &key,
+        ]);
+        let token = out.strip_suffix('\n').unwrap().to_owned();
+        assert!(!token.contains(char::is_whitespace), "the token alone");
+        token
+    });
+    for (algorithm, token) in algorithms.iter().zip(&tokens) {
+        let mut service = workplace.start(&[
             "serve",
-            "--config",
-            "liaison.toml",
-            "--token-issuer",
-            "flag",
-        ],
-    )
-    .env("LIAISON_TOKEN_ISSUER", "environment")
-    .env("LIAISON_TOKEN_AUDIENCE", "environment")
-    .env("LIAISON_LISTEN", &address)
-    .spawn()
-    .unwrap();
-    let client = reqwest::Client::new();
-    let ask = async |token: String| {
-        let body = json!({ "query": "{ viewer { subject party } }" }).to_string();
-        let request = client
-            .post(format!("http://{address}/graphql"))
-            .bearer_auth(token);
-        request
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-    };
-    until(async || {
-        client
-            .get(format!("http://{address}/readyz"))
-            .send()
-            .await
-            .is_ok()
-    })
-    .await;
-    let right = ask(token("flag", "environment").await).await.unwrap();
-    assert_eq!(right.status(), 200);
-    assert_eq!(
-        right.text().await.unwrap(),
-        "{\"data\":{\"viewer\":{\"subject\":\"me\",\"party\":\"TSB\"}}}"
-    );
-    for (issuer, audience) in [
-        ("environment", "environment"),
-        ("flag", "file"),
-        ("file", "file"),
-    ] {
+            "--token-key",
+            &format!("{algorithm}.pub"),
+            "--token-algorithms",
+            algorithm,
+            "--listen",
+            FREE_PORT,
+        ]);
+        let address = service.address();
+        let answer = ask(&address, Some(token), "{ viewer { subject roles } }");
         assert_eq!(
-            ask(token(issuer, audience).await).await.unwrap().status(),
-            401,
-            "{issuer} {audience}"
+            answer["data"]["viewer"],
+            json!({ "subject": "bot", "roles": ["ITU_EDITOR", "TSB_EDITOR"] })
         );
-    }
-    let long = format!("{{ viewer {{ subject }} }} #{}", "x".repeat(1000));
-    let body = json!({ "query": long }).to_string();
-    let request = client
-        .post(format!("http://{address}/graphql"))
-        .header("content-type", "application/json");
-    assert_eq!(
-        request.body(body).send().await.unwrap().status(),
-        413,
-        "the file's limit"
-    );
-    process.kill().await.unwrap();
-}
-
-/// Waits, with a bound.
-async fn until(mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
-        if done().await {
-            return;
+        for other in tokens.iter().filter(|it| *it != token) {
+            let reply = wire::post(&address, Some(other), "{}");
+            assert_eq!(reply.status, 401, "{reply:?}");
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("it took too long");
 }
 
-#[tokio::test]
-async fn what_runs_is_finished_before_the_service_stops() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut service = Service::dev(directory.path(), &[]).await;
-    let address = service.address.strip_prefix("http://").unwrap();
-    let body = json!({ "query": "{ topics { totalCount } }" }).to_string();
-    let mut slow = TcpStream::connect(address).await.unwrap();
-    let (start, rest) = body.split_at(10);
-    let head = format!(
-        "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{start}",
-        body.len()
-    );
-    slow.write_all(head.as_bytes()).await.unwrap();
-    // The request is under way once another, sent later, is answered.
-    service.ask("{ viewer { roles } }", None).await;
-
-    let id = service.process.id().unwrap().to_string();
-    Command::new("kill")
-        .args(["-TERM", &id])
-        .status()
-        .await
-        .unwrap();
-    let address = address.to_owned();
-    until(async || TcpStream::connect(&address).await.is_err()).await;
-    slow.write_all(rest.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).await.unwrap();
-    assert!(
-        answer.ends_with("{\"data\":{\"topics\":{\"totalCount\":8}}}"),
-        "{answer}"
-    );
-    assert_eq!(service.process.wait().await.unwrap().code(), Some(0));
+#[test]
+fn the_schema_is_printed_as_it_is_committed() {
+    let printed = Workplace::new().done(&["schema"]);
+    assert!(printed == include_str!("../../schema.graphql"));
 }
 
-#[tokio::test]
-async fn the_data_is_loaded_once_and_the_schema_printed() {
-    let directory = tempfile::tempdir().unwrap();
-    for _ in 0..2 {
-        let output = output(directory.path(), &["seed", "--log", "off"]).await;
-        assert!(output.status.success() && output.stderr.is_empty());
-    }
-    let url = format!("sqlite:{}", directory.path().join("liaison.db").display());
-    let db = liaison::store::Database::connect(&url, 1).await.unwrap();
-    let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    let more = liaison::seed::load(&db, now).await.unwrap();
-    assert_eq!(more, liaison::seed::Loaded::default());
-    let schema = output(directory.path(), &["schema"]).await;
-    assert_eq!(
-        String::from_utf8(schema.stdout).unwrap(),
-        include_str!("../../schema.graphql")
-    );
+#[test]
+fn what_is_printed_to_a_file_has_no_colours() {
+    let workplace = Workplace::new();
+    let ended = workplace.run(&["seed"]);
+    assert!(ended.err.contains("loaded"), "{ended:?}");
+    assert!(!ended.err.contains('\u{1b}'), "{ended:?}");
+    assert!(workplace.path("liaison.db").exists());
 }

@@ -53,6 +53,21 @@ impl TestDatabase {
         }
     }
 
+    /// Without any table.
+    pub async fn empty(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::on_sqlite(&[]),
+            Backend::Postgres => {
+                // Not `template1`: somebody may be connected to it.
+                let created = Created::from("template0").await;
+                Self {
+                    url: created.url(),
+                    _kept: Box::new(created),
+                }
+            }
+        }
+    }
+
     fn on_sqlite(bytes: &[u8]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("test.db");

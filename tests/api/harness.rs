@@ -46,6 +46,26 @@ macro_rules! on_both_databases {
     )*};
 }
 
+/// Runs each story on both databases, without any table and without a service.
+#[macro_export]
+macro_rules! on_both_empty_databases {
+    ($($story:ident)*) => {$(
+        mod $story {
+            use $crate::databases::{Backend, TestDatabase};
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$story(&TestDatabase::empty(Backend::Sqlite).await.url).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                super::$story(&TestDatabase::empty(Backend::Postgres).await.url).await;
+            }
+        }
+    )*};
+}
+
 /// A running service with the real data.
 pub struct Server {
     pub db: Database,

@@ -5,13 +5,16 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod program;
 mod statements;
+mod wire;
 
 mod action_items;
 mod answers;
 mod bodies;
 mod command_line;
 mod counts;
+mod data;
 mod explorer;
 mod http;
 mod migrations;

@@ -1,131 +1,268 @@
-//! The tables: up, down and up again; and what the database itself refuses.
+//! The tables: forward, back, forward again; and what the database itself refuses.
 
-use entity::topic::{Position, TopicStatus};
+use std::collections::BTreeSet;
+
+use liaison::store::Database;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 use crate::harness::Server;
 
+on_both_empty_databases! {
+    up_down_to_nothing_and_up_again_makes_the_same_tables
+    each_migration_goes_back_by_itself
+}
+
 on_both_databases! {
-    migrations_run_up_down_and_up_again
+    a_topics_status_follows_from_its_two_positions
     the_database_itself_refuses_bad_rows
-    the_status_of_a_topic_follows_from_its_positions
 }
 
-async fn migrations_run_up_down_and_up_again(server: &Server) {
-    let db = &server.db.write;
-    let before = tables(server).await;
-    assert!(before.len() > 10, "{before:?}");
-    Migrator::down(db, None).await.unwrap();
-    assert_eq!(tables(server).await, ["seaql_migrations"]);
-    Migrator::up(db, None).await.unwrap();
-    assert_eq!(tables(server).await, before);
-}
-
-/// The names of all tables and their columns.
-async fn tables(server: &Server) -> Vec<String> {
-    let db = &server.db.write;
-    let sql = match db.get_database_backend() {
-        DbBackend::Postgres => {
-            "select table_name::text from information_schema.tables where table_schema = 'public' order by 1"
-        }
-        _ => {
-            "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1"
-        }
+/// All of the schema as the database tells it.
+async fn described(db: &DatabaseConnection) -> BTreeSet<String> {
+    let queries: &[&str] = match db.get_database_backend() {
+        DbBackend::Postgres => &[
+            "select table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(generation_expression, '') || ' ' || coalesce(collation_name, '') from information_schema.columns where table_schema = 'public'",
+            "select conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace",
+            "select indexdef from pg_indexes where schemaname = 'public'",
+        ],
+        _ => &[
+            "select type || ' ' || name || ' ' || coalesce(sql, '') from sqlite_master where name not like 'sqlite_%'",
+        ],
     };
-    let rows = db
-        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
-        .await
-        .unwrap();
-    rows.iter()
-        .map(|row| row.try_get_by_index(0).unwrap())
-        .collect()
+    let mut all = BTreeSet::new();
+    for query in queries {
+        let query = Statement::from_string(db.get_database_backend(), *query);
+        for row in db.query_all_raw(query).await.unwrap() {
+            all.insert(row.try_get_by_index::<String>(0).unwrap());
+        }
+    }
+    all
 }
 
-async fn the_database_itself_refuses_bad_rows(server: &Server) {
-    let a_lead = "insert into topic_committee (topic_id, committee_id, role, party)
-        select l.topic_id, c.id, 'LEAD', l.party from topic_committee l, committee c
-        where l.role = 'LEAD' and c.id <> l.committee_id limit 1";
-    let refused = [
-        ("a blank acronym", "update organization set acronym = ''"),
-        (
-            "two of one acronym",
-            "update organization set acronym = 'ITU'",
-        ),
-        (
-            "an acronym too long",
-            "update organization set acronym = 'ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC' where acronym = 'ITU'",
-        ),
-        ("an unknown kind", "update organization set kind = 'CLUB'"),
-        (
-            "a partner with a side",
-            "update organization set side = 'ITU' where kind = 'PARTNER'",
-        ),
-        (
-            "a parent that is not there",
-            "update organization set parent_id = (select id from topic limit 1)",
-        ),
-        (
-            "an end before the start",
-            "update committee set starts_on = '2026-01-02', ends_on = '2026-01-01'",
-        ),
-        (
-            "an unknown position",
-            "update topic set itu_position = 'PERHAPS'",
-        ),
-        ("two leads of a party", a_lead),
-        (
-            "a lead of the TSB",
-            "update topic_committee set role = 'LEAD' where party = 'TSB'",
-        ),
-        (
-            "done without a time",
-            "update action_item set status = 'DONE', completed_at = null",
-        ),
-        ("two of one number", "update action_item set number = 1"),
-        (
-            "an activity out of nowhere",
-            "update activity set position = 1",
-        ),
-    ];
-    for (what, sql) in refused {
-        let done = server.db.write.execute_unprepared(sql).await;
-        assert!(done.is_err(), "{what} was let in");
+async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
+    let db = Database::connect(url, 1).await.unwrap();
+    db.migrate().await.unwrap();
+    let first = described(&db.write).await;
+    assert!(first.len() > 50, "{first:#?}");
+    Migrator::down(&db.write, None).await.unwrap();
+    let nothing = described(&db.write).await;
+    let left = nothing.iter().filter(|it| !it.contains("seaql_migrations"));
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<&String>::new());
+    db.migrate().await.unwrap();
+    assert_eq!(described(&db.write).await, first);
+    // There is nothing left to do.
+    db.migrate().await.unwrap();
+    assert_eq!(described(&db.write).await, first);
+}
+
+async fn each_migration_goes_back_by_itself(url: &str) {
+    let db = Database::connect(url, 1).await.unwrap();
+    db.migrate().await.unwrap();
+    let mut before = described(&db.write).await;
+    for _ in Migrator::migrations() {
+        Migrator::down(&db.write, Some(1)).await.unwrap();
+        let after = described(&db.write).await;
+        assert!(after.is_subset(&before) && after != before, "{after:#?}");
+        before = after;
     }
 }
 
-async fn the_status_of_a_topic_follows_from_its_positions(server: &Server) {
-    use Position::{Agreed, Declined, Pending, Released};
-    use TopicStatus as Status;
-    let expected = |itu, upu| match (itu, upu) {
-        (Declined, _) | (_, Declined) => Status::Declined,
-        (Pending, _) | (_, Pending) => Status::Proposed,
-        (Agreed, Agreed) => Status::Active,
-        (Released, Released) => Status::Retired,
-        _ => Status::Closing,
-    };
+/// Runs a statement and gives the value of its only row's only column.
+async fn ask(db: &DatabaseConnection, sql: &str) -> String {
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let row = db.query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+async fn a_topics_status_follows_from_its_two_positions(server: &Server) {
+    // The rows: ITU's position. The columns: the UPU's.
+    const POSITIONS: [&str; 4] = ["PENDING", "AGREED", "DECLINED", "RELEASED"];
+    const STATUSES: [[&str; 4]; 4] = [
+        ["PROPOSED", "PROPOSED", "DECLINED", "PROPOSED"],
+        ["PROPOSED", "ACTIVE", "DECLINED", "CLOSING"],
+        ["DECLINED", "DECLINED", "DECLINED", "DECLINED"],
+        ["PROPOSED", "CLOSING", "DECLINED", "RETIRED"],
+    ];
     let db = &server.db.write;
-    for itu in entity::word::all::<Position>() {
-        for upu in entity::word::all::<Position>() {
-            entity::topic::Entity::update_many()
-                .col_expr(
-                    entity::topic::Column::ItuPosition,
-                    sea_orm::sea_query::Expr::val(itu),
-                )
-                .col_expr(
-                    entity::topic::Column::UpuPosition,
-                    sea_orm::sea_query::Expr::val(upu),
-                )
-                .filter(entity::topic::COLUMN.number.eq(1))
-                .exec(db)
-                .await
-                .unwrap();
-            let topic = entity::topic::Entity::find()
-                .filter(entity::topic::COLUMN.number.eq(1))
-                .one(db)
-                .await
-                .unwrap();
-            assert_eq!(topic.unwrap().status, expected(itu, upu), "{itu:?} {upu:?}");
+    for (itu, statuses) in POSITIONS.iter().zip(STATUSES) {
+        for (upu, expected) in POSITIONS.iter().zip(statuses) {
+            let update = format!(
+                "update topic set itu_position = '{itu}', upu_position = '{upu}' where number = 1"
+            );
+            db.execute_unprepared(&update).await.unwrap();
+            let status = ask(db, "select status from topic where number = 1").await;
+            assert_eq!(status, expected, "ITU {itu}, UPU {upu}");
         }
+    }
+    let set = "update topic set status = 'ACTIVE' where number = 1";
+    assert!(db.execute_unprepared(set).await.is_err(), "it is never set");
+}
+
+/// A copy of some row of `table` with other values in some columns.
+async fn copied(
+    db: &DatabaseConnection,
+    table: &str,
+    values: &[(&str, &str)],
+) -> Result<(), DbErr> {
+    let columns = match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "select string_agg(column_name, ',') from information_schema.columns where table_schema = 'public' and table_name = '{table}' and is_generated = 'NEVER'"
+        ),
+        // What the database computes is hidden here.
+        _ => format!("select group_concat(name) from pragma_table_info('{table}')"),
+    };
+    let columns = ask(db, &columns).await;
+    let copied: Vec<&str> = columns
+        .split(',')
+        .map(|column| {
+            let value = values.iter().find(|(name, _)| *name == column);
+            value.map_or(column, |(_, value)| value)
+        })
+        .collect();
+    let known = values
+        .iter()
+        .all(|(name, _)| columns.split(',').any(|it| it == *name));
+    assert!(known, "{table} {columns}");
+    let insert = format!(
+        "insert into {table} ({columns}) select {} from {table} limit 1",
+        copied.join(",")
+    );
+    db.execute_unprepared(&insert).await.map(|_| ())
+}
+
+async fn the_database_itself_refuses_bad_rows(server: &Server) {
+    let db = &server.db.write;
+    let (new, none) = match db.get_database_backend() {
+        DbBackend::Postgres => (
+            "gen_random_uuid()",
+            "'00000000-0000-4000-8000-000000000000'::uuid",
+        ),
+        _ => ("randomblob(16)", "zeroblob(16)"),
+    };
+    let fresh: [(&str, &[(&str, &str)]); 8] = [
+        ("organization", &[("id", new), ("acronym", "'NEW'")]),
+        ("committee", &[("id", new), ("code", "'NEW'")]),
+        ("mandate", &[("id", new), ("code", "'NEW'")]),
+        ("provision", &[("id", new), ("ordinal", "9999")]),
+        ("topic", &[("id", new), ("number", "9999")]),
+        (
+            "action_item",
+            &[
+                ("id", new),
+                ("number", "9999"),
+                ("external_key", "null"),
+                ("status", "'OPEN'"),
+                ("completed_at", "null"),
+            ],
+        ),
+        ("activity", &[("id", new), ("position", "9999")]),
+        ("counter", &[("name", "'new'")]),
+    ];
+    let long = |length: usize| format!("'{}'", "x".repeat(length));
+    let (code, name, text) = (long(33), long(501), long(8001));
+    let bad: &[(&str, &str, &str)] = &[
+        ("organization", "acronym", "'ITU'"),
+        ("organization", "acronym", "''"),
+        ("organization", "acronym", &code),
+        ("organization", "name", "''"),
+        ("organization", "name", &name),
+        ("organization", "name", "null"),
+        ("organization", "kind", "'CLUB'"),
+        ("organization", "side", "'TSB'"),
+        ("organization", "parent_id", none),
+        ("organization", "original_language", "'XX'"),
+        ("organization", "version", "0"),
+        ("committee", "organization_id", none),
+        ("committee", "parent_id", none),
+        ("committee", "code", &code),
+        ("committee", "period", "''"),
+        ("committee", "name", &name),
+        ("committee", "mandate", &text),
+        ("committee", "kind", "'BAND'"),
+        ("committee", "status", "'ASLEEP'"),
+        ("committee", "party", "'ISO'"),
+        ("mandate", "code", "'RES-11-DUBAI-2012'"),
+        ("mandate", "title", "''"),
+        ("provision", "mandate_id", none),
+        ("provision", "section", "'HOPING'"),
+        ("provision", "summary", "''"),
+        ("topic", "number", "1"),
+        ("topic", "title", &name),
+        ("topic", "summary", &text),
+        ("topic", "itu_position", "'MAYBE'"),
+        ("topic", "upu_position", "null"),
+        ("topic", "proposed_by", "'ISO'"),
+        ("topic", "version", "0"),
+        ("action_item", "number", "1"),
+        ("action_item", "topic_id", none),
+        ("action_item", "committee_id", none),
+        ("action_item", "counterpart_id", none),
+        ("action_item", "title", "''"),
+        ("action_item", "description", &text),
+        ("action_item", "status", "'LOST'"),
+        ("action_item", "status", "'DONE'"),
+        ("action_item", "priority", "'URGENT'"),
+        ("action_item", "owned_by", "null"),
+        ("action_item", "side", "'TSB'"),
+        ("activity", "position", "1"),
+        ("activity", "verb", "'DELETED'"),
+        ("activity", "party", "'ISO'"),
+        ("activity", "topic_id", none),
+        ("counter", "name", "'topic'"),
+    ];
+    for (table, fresh) in fresh {
+        copied(db, table, fresh)
+            .await
+            .unwrap_or_else(|error| panic!("{table}: {error}"));
+        let undo = format!("delete from {table} where {}", fresh_row(fresh));
+        db.execute_unprepared(&undo).await.unwrap();
+        for (_, column, value) in bad.iter().filter(|it| it.0 == table) {
+            let mut values: Vec<_> = fresh.iter().copied().filter(|it| it.0 != *column).collect();
+            values.push((column, value));
+            let done = copied(db, table, &values).await;
+            assert!(done.is_err(), "{table}.{column} = {value}");
+        }
+    }
+    two_leads_of_one_party(db).await;
+}
+
+/// The condition that finds the row of the second of these values.
+fn fresh_row(values: &[(&str, &str)]) -> String {
+    let (name, value) = values.get(1).unwrap_or(&values[0]);
+    format!("{name} = {value}")
+}
+
+async fn two_leads_of_one_party(db: &DatabaseConnection) {
+    let link = |role: &str| {
+        format!(
+            "insert into topic_committee (topic_id, committee_id, role, party) \
+             select lead.topic_id, committee.id, '{role}', committee.party from topic_committee lead \
+             join committee on committee.party = lead.party and committee.status = 'ACTIVE' \
+             where lead.role = 'LEAD' and not exists (select 1 from topic_committee other \
+             where other.topic_id = lead.topic_id and other.committee_id = committee.id) \
+             order by lead.topic_id, committee.id limit 1"
+        )
+    };
+    assert!(db.execute_unprepared(&link("LEAD")).await.is_err());
+    assert!(db.execute_unprepared(&link("GUEST")).await.is_err());
+    let done = db.execute_unprepared(&link("CONTRIBUTING")).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    let again = "insert into topic_committee select * from topic_committee limit 1";
+    assert!(db.execute_unprepared(again).await.is_err());
+    for (table, column) in [
+        ("topic_committee", "topic_id"),
+        ("topic_committee", "committee_id"),
+        ("topic_provision", "provision_id"),
+    ] {
+        let orphan = match db.get_database_backend() {
+            DbBackend::Postgres => "gen_random_uuid()",
+            _ => "randomblob(16)",
+        };
+        let update = format!("update {table} set {column} = {orphan}");
+        assert!(
+            db.execute_unprepared(&update).await.is_err(),
+            "{table}.{column}"
+        );
     }
 }

@@ -1,153 +1,327 @@
-//! The layers import downwards only, and files stay small and plain.
+//! The shape of the source: who may name whom, and what no file may have.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each part of `src`, and what it must not name.
-const LAYERS: &[(&str, &[&str])] = &[
-    (
-        "rules",
-        &[
-            "crate::read",
-            "crate::store",
-            "crate::seed",
-            "crate::graphql",
-            "crate::http",
-            "crate::error",
-            "async_graphql",
-            "sea_orm",
-            "axum",
-            "Utc::now",
-        ],
-    ),
-    (
-        "read",
-        &[
-            "crate::store",
-            "crate::seed",
-            "crate::graphql",
-            "crate::http",
-            "axum",
-            "Utc::now",
-        ],
-    ),
+/// What each module may name of this crate, of the workspace and of the libraries that make a layer.
+/// It may always name itself, and the standard library; other libraries are nobody's layer.
+const LAYERS: [(&str, &[&str]); 9] = [
+    ("rules", &["entity"]),
+    ("error", &["rules", "sea_orm", "async_graphql"]),
+    ("read", &["error", "entity", "sea_orm", "async_graphql"]),
     (
         "store",
         &[
-            "crate::read",
-            "crate::seed",
-            "crate::graphql",
-            "crate::http",
-            "axum",
-            "Utc::now",
+            "error",
+            "rules",
+            "entity",
+            "migration",
+            "sea_orm",
+            "async_graphql",
         ],
     ),
     (
         "seed",
-        &["crate::read", "crate::graphql", "crate::http", "Utc::now"],
+        &[
+            "error",
+            "rules",
+            "store",
+            "entity",
+            "sea_orm",
+            "async_graphql",
+        ],
     ),
     (
         "graphql",
         &[
-            "crate::http",
-            "crate::seed",
-            "axum",
-            "Utc::now",
-            "ActiveModel",
+            "error",
+            "rules",
+            "store",
+            "read",
+            "entity",
+            "sea_orm",
+            "async_graphql",
         ],
     ),
     (
         "http",
-        &[
-            "crate::read",
-            "crate::seed",
-            "crate::store::topic",
-            "crate::store::action_item",
-            "crate::store::committee",
-            "crate::store::organization",
-            "ActiveModel",
-            "Utc::now",
-        ],
+        &["error", "rules", "graphql", "async_graphql", "axum"],
+    ),
+    ("config", &["http"]),
+    ("main", &["config", "graphql", "http", "seed", "store"]),
+];
+
+/// What is named across the layers all the same, and why.
+const EXCEPTIONS: [(&str, &str, &str); 10] = [
+    (
+        "src/rules/table.rs",
+        "sea_orm::ActiveEnum",
+        "tells the table tests all values of an enum",
+    ),
+    (
+        "src/http/mod.rs",
+        "crate::store::Database",
+        "the handle of the database, passed on to each request; nothing of it is called",
+    ),
+    (
+        "src/http/auth/mod.rs",
+        "entity::party::Role",
+        "a token grants the roles that the API has",
+    ),
+    (
+        "src/http/auth/claims.rs",
+        "entity::party::Role",
+        "a token grants the roles that the API has",
+    ),
+    (
+        "src/http/auth/tests.rs",
+        "entity::party::Role",
+        "a token grants the roles that the API has",
+    ),
+    (
+        "src/http/front.rs",
+        "sea_orm::DbErr",
+        "logs what the database said",
+    ),
+    (
+        "src/http/front.rs",
+        "sea_orm::prelude::Uuid",
+        "the id of a request",
+    ),
+    (
+        "src/config.rs",
+        "entity::party::Role",
+        "a setting maps words to roles",
+    ),
+    (
+        "src/main.rs",
+        "entity::party::Role",
+        "a development run prints a token for each role",
+    ),
+    (
+        "src/main.rs",
+        "sea_orm::DbErr",
+        "what is wrong with the database in a line",
     ),
 ];
 
-/// A room of more lines has more than one purpose, but for this: the table of forged tokens is one table.
-const LINES_MAX: usize = 420;
-const LONG: &[&str] = &["src/http/auth/tests.rs"];
+/// Files of more than 500 lines, and why.
+const LONG: [(&str, &str); 1] = [(
+    "src/http/auth/tests.rs",
+    "every way to forge a token, each a few lines",
+)];
+
+struct Source {
+    /// From the root of the repository.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Without comments and what is only for tests.
+    fn code(&self) -> String {
+        let text = self
+            .text
+            .split("\n#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        let lines = text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn is_test(&self) -> bool {
+        self.name.starts_with("tests/")
+            || self.name.ends_with("tests.rs")
+            || self.name.ends_with("test_keys.rs")
+    }
+
+    /// The module of the crate that it belongs to.
+    fn layer(&self) -> Option<&str> {
+        let path = self.name.strip_prefix("src/")?;
+        Some(path.split(['/', '.']).next().unwrap_or(path))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    for directory in ["src", "entity/src", "migration/src", "tests", "build.rs"] {
+        collect(&root.join(directory), &mut |path| {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let text = fs::read_to_string(path).unwrap();
+            sources.push(Source { name, text });
+        });
+    }
+    assert!(sources.len() > 50, "{}", sources.len());
+    sources
+}
+
+fn collect(path: &Path, found: &mut dyn FnMut(&Path)) {
+    if path.is_dir() {
+        let mut inner: Vec<PathBuf> = fs::read_dir(path)
+            .unwrap()
+            .map(|it| it.unwrap().path())
+            .collect();
+        inner.sort();
+        for path in inner {
+            collect(&path, found);
+        }
+    } else if path.extension().is_some_and(|it| it == "rs") {
+        found(path);
+    }
+}
+
+/// The paths that start with `root::`, groups in braces taken apart one level deep.
+fn named(code: &str, root: &str) -> Vec<String> {
+    let start = format!("{root}::");
+    let mut paths = Vec::new();
+    for (place, _) in code.match_indices(&start) {
+        let before = code[..place].chars().next_back();
+        if before.is_some_and(|it| it.is_alphanumeric() || it == '_' || it == ':' || it == '$') {
+            continue;
+        }
+        let rest = &code[place + start.len()..];
+        let path: String = rest
+            .chars()
+            .take_while(|it| it.is_alphanumeric() || *it == '_' || *it == ':')
+            .collect();
+        let after = &rest[path.len()..];
+        match after.strip_prefix('{') {
+            Some(group) => {
+                let group = group.split(['{', '}']).next().unwrap_or_default();
+                for item in group.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+                    let item = item.split(' ').next().unwrap_or(item);
+                    paths.push(format!("{start}{path}{item}"));
+                }
+            }
+            None => paths.push(format!("{start}{path}")),
+        }
+    }
+    paths
+}
+
+const FRAMEWORKS: [&str; 5] = ["entity", "migration", "sea_orm", "async_graphql", "axum"];
 
 #[test]
-fn layers_import_downwards_only() {
-    for (layer, forbidden) in LAYERS {
-        let files = sources(&root().join("src").join(layer));
-        assert!(!files.is_empty(), "{layer} is empty");
-        for (path, text) in files {
-            // Tests may look at what they test from anywhere; `table.rs` is how the rules' tests print theirs.
-            if path.ends_with("tests.rs") || path.ends_with("rules/table.rs") {
+fn layers_name_only_what_is_below_them() {
+    let mut wrong = Vec::new();
+    let mut used = vec![false; EXCEPTIONS.len()];
+    for source in sources() {
+        let Some((layer, allowed)) = source
+            .layer()
+            .and_then(|layer| LAYERS.iter().find(|it| it.0 == layer))
+        else {
+            continue;
+        };
+        let code = source.code();
+        let within = if *layer == "main" { "liaison" } else { "crate" };
+        let mut paths = named(&code, within);
+        for framework in FRAMEWORKS {
+            paths.extend(named(&code, framework));
+        }
+        for path in paths {
+            let own = path.trim_start_matches(&format!("{within}::")).to_owned();
+            let module = own.split(':').next().unwrap_or_default();
+            if module == *layer || allowed.contains(&module) {
                 continue;
             }
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            for name in *forbidden {
-                assert!(!code.contains(name), "{path} must not name {name}");
+            let exception = EXCEPTIONS
+                .iter()
+                .position(|it| it.0 == source.name && it.1 == path);
+            match exception {
+                Some(place) => used[place] = true,
+                None => wrong.push(format!("{} names {path}", source.name)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let idle: Vec<_> = EXCEPTIONS.iter().zip(used).filter(|it| !it.1).collect();
+    assert!(idle.is_empty(), "no longer needed: {idle:#?}");
+}
+
+#[test]
+fn the_rules_know_no_clock() {
+    for source in sources().iter().filter(|it| it.layer() == Some("rules")) {
+        let code = source.code();
+        for word in ["async ", "::now()", "today()", "SystemTime", "Instant"] {
+            assert!(!code.contains(word), "{} has `{word}`", source.name);
+        }
+    }
+}
+
+#[test]
+fn one_place_alone_reads_the_clock() {
+    for source in sources().iter().filter(|it| !it.is_test()) {
+        let reads = source.code().contains("Utc::now()");
+        assert_eq!(reads, source.name == "src/main.rs", "{}", source.name);
+    }
+}
+
+#[test]
+fn every_file_says_first_what_is_in_it() {
+    for source in sources() {
+        let first = source.text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! "), "{}: {first}", source.name);
+    }
+}
+
+#[test]
+fn no_file_is_long_without_a_reason() {
+    for source in sources() {
+        let length = source.text.lines().count();
+        let reason = LONG.iter().any(|it| it.0 == source.name);
+        assert_eq!(length > 500, reason, "{} has {length} lines", source.name);
+    }
+}
+
+#[test]
+fn no_file_is_a_drawer() {
+    for source in sources() {
+        for part in source.name.trim_end_matches(".rs").split('/') {
+            for drawer in [
+                "utils", "util", "helpers", "helper", "common", "misc", "types", "manager",
+            ] {
+                assert_ne!(part, drawer, "{}", source.name);
             }
         }
     }
 }
 
 #[test]
-fn every_file_is_introduced_and_small() {
-    for folder in ["src", "entity/src", "migration/src", "tests"] {
-        for (path, text) in sources(&root().join(folder)) {
-            assert!(text.starts_with("//!"), "{path} must start with `//!`");
-            let lines = text.lines().count();
-            assert!(
-                lines <= LINES_MAX || LONG.iter().any(|it| path.ends_with(it)),
-                "{path} has {lines} lines: split it"
-            );
+fn nothing_is_left_for_later_or_for_one_machine() {
+    for source in sources().iter().filter(|it| !it.name.ends_with("tidy.rs")) {
+        for word in [
+            "TODO",
+            "FIXME",
+            "todo!(",
+            "unimplemented!(",
+            "dbg!(",
+            "/home/",
+            "/root/",
+            "/Users/",
+            "/work/",
+            "../shared",
+        ] {
+            assert!(!source.text.contains(word), "{} has `{word}`", source.name);
         }
     }
 }
 
 #[test]
-fn nothing_is_left_for_later() {
-    let marks = [
-        "TO\u{44}O",
-        "FIX\u{4d}E",
-        "dbg!",
-        "unimplemented!",
-        "#[allow(",
-    ];
-    for folder in ["src", "entity/src", "migration/src", "tests"] {
-        for (path, text) in sources(&root().join(folder)) {
-            for mark in marks {
-                let quoted = format!("\"{mark}");
-                assert!(
-                    !text.contains(mark) || text.contains(&quoted),
-                    "{path} has {mark}"
-                );
-            }
-            for name in ["util", "helper", "common", "manager", "misc"] {
-                let file = Path::new(&path).file_stem().unwrap().to_string_lossy();
-                assert!(!file.contains(name), "{path}: a file says what is in it");
-            }
+fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
+    for source in sources().iter().filter(|it| !it.is_test()) {
+        let code = source.code();
+        for word in [".unwrap()", "panic!(", ".unwrap_err("] {
+            assert!(!code.contains(word), "{} has `{word}`", source.name);
+        }
+        let claims = code.match_indices(".expect(");
+        for (place, call) in claims.chain(code.match_indices("unreachable!(")) {
+            let reason = code[place + call.len()..].trim_start();
+            let reason = reason.strip_prefix('"').and_then(|it| it.split('"').next());
+            let says = reason.is_some_and(|it| it.split(' ').count() > 2);
+            assert!(says, "{}: {reason:?}", source.name);
         }
     }
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// All Rust files under `folder`, with their text.
-fn sources(folder: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            found.push((path.display().to_string(), text));
-        }
-    }
-    found
 }

@@ -1,0 +1,197 @@
+//! The program as it is built, run in a directory of its own.
+
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// More than any start takes on a busy machine; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A directory to run the program in, with nothing of the environment.
+pub struct Workplace {
+    directory: TempDir,
+    runs: Cell<u32>,
+}
+
+/// A program that runs; it is killed when this is dropped.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+impl Workplace {
+    pub fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            runs: Cell::new(0),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let run = self.runs.get();
+        self.runs.set(run + 1);
+        let out = self.path(&format!("{run}.out"));
+        let err = self.path(&format!("{run}.err"));
+        let child = Command::new(env!("CARGO_BIN_EXE_liaison"))
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            // Into files: a pipe that nobody reads fills up.
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(&err).unwrap())
+            .spawn()
+            .unwrap();
+        Running { child, out, err }
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).ended()
+    }
+
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        self.start_with(arguments, environment).ended()
+    }
+
+    /// Runs the program to its end, which must be a good one; what it printed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert!(ended.status.success(), "{arguments:?}: {ended:?}");
+        ended.out
+    }
+
+    /// Runs the program, which must refuse to start: the one line that says why.
+    pub fn refusal(&self, arguments: &[&str]) -> String {
+        self.run(arguments).refusal()
+    }
+}
+
+impl Ended {
+    /// The one line of a program that refused to start.
+    pub fn refusal(self) -> String {
+        assert_eq!(self.status.code(), Some(2), "{self:?}");
+        assert_eq!(self.out, "", "{self:?}");
+        let lines: Vec<&str> = self.err.lines().collect();
+        // Migrations tell of themselves before something else is found wrong.
+        let mut said = lines.iter().filter(|line| !line.contains(" INFO "));
+        let line = said.next().unwrap_or_else(|| panic!("nothing: {self:?}"));
+        assert_eq!(said.next(), None, "{self:?}");
+        let line = line.strip_prefix("liaison: ");
+        line.unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+}
+
+impl Running {
+    /// The start of the service: the lines of `dev`, the address and then `ROLE TOKEN`.
+    pub fn greeting(&mut self) -> Vec<String> {
+        self.wait_for(|it| {
+            let lines: Vec<String> = read(&it.out).lines().map(str::to_owned).collect();
+            (lines.len() >= 4 && read(&it.out).ends_with('\n')).then_some(lines)
+        })
+    }
+
+    /// Where `dev` serves.
+    pub fn dev_address(&mut self) -> String {
+        let greeting = self.greeting();
+        greeting[0].strip_suffix("/graphiql").unwrap().to_owned()
+    }
+
+    /// Where `serve` serves, as its log tells.
+    pub fn address(&mut self) -> String {
+        self.wait_for(|it| {
+            let log = read(&it.err);
+            let (_, rest) = log.split_once("serving address=")?;
+            let (address, _) = rest.split_once('\n')?;
+            Some(format!("http://{}", address.trim()))
+        })
+    }
+
+    fn wait_for<T>(&mut self, seen: impl Fn(&Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(seen) = seen(self) {
+                return seen;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("it ended with {status}: {}", read(&self.err));
+            }
+            assert!(begun.elapsed() < PATIENCE, "{}", read(&self.err));
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks it to stop, as a supervisor does.
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(self) -> Ended {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) -> Ended {
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if begun.elapsed() > PATIENCE => {
+                    panic!("it does not end: {}", read(&self.err))
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        assert_eq!(status.signal(), None, "{}", read(&self.err));
+        Ended {
+            status,
+            out: read(&self.out),
+            err: read(&self.err),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
