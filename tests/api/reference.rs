@@ -297,7 +297,7 @@ impl<'a> Writer<'a> {
             let place = self.below(u32::try_from(fields.len()).unwrap()) as usize;
             let (name, kind) = &fields[place];
             let field = self.field(name, kind, depth);
-            text += &match self.below(8) {
+            let chosen = match self.below(8) {
                 0 => format!(" ... on {ty} {{{field} }}"),
                 1 => format!(" ... @include(if: true) {{{field} }}"),
                 2 => format!(" ... @skip(if: true) {{{field} }}"),
@@ -313,6 +313,7 @@ impl<'a> Writer<'a> {
                 5 => format!("{field}{field}"),
                 _ => field,
             };
+            text.push_str(&chosen);
         }
         text
     }
@@ -335,10 +336,11 @@ impl<'a> Writer<'a> {
                 let mut page = String::new();
                 for _ in 0..=self.below(2) {
                     let nodes = self.selection(ty, inner);
-                    page += &match self.below(3) {
+                    let chosen = match self.below(3) {
                         0 => format!(" edges {{ node {{{nodes} }} }}"),
                         _ => format!(" nodes {{{nodes} }}"),
                     };
+                    page.push_str(&chosen);
                 }
                 format!(" {name}_{first}: {name}(first: {first}) {{ __typename{page} }}")
             }
