@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -87,10 +88,10 @@ pub struct Serve {
     #[command(flatten)]
     pub tokens: Tokens,
     /// Take no tokens: nobody writes.
-    #[arg(long, env = "LIAISON_READ_ONLY")]
+    #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
     /// Leave the tables as they are.
-    #[arg(long, env = "LIAISON_NO_MIGRATE")]
+    #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
     /// How many bytes the body of a request may have.
     #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]

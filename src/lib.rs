@@ -3,6 +3,8 @@
 //! The modules in reading order; each may use those above it and none below: `rules` says who may do
 //! what, `store` writes, `read` answers queries, `graphql` is the API, `http` serves it.
 
+#![forbid(unsafe_code)]
+
 pub mod error;
 mod rules;
 

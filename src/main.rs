@@ -1,5 +1,7 @@
 //! The command line: tries the service out, serves it, and looks after its database and tokens.
 
+#![forbid(unsafe_code)]
+
 use std::future::Future;
 use std::io::IsTerminal;
 use std::process::ExitCode;

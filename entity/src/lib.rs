@@ -1,5 +1,7 @@
 //! The database's tables, one module each, and the words that tables, rules and API share. Plain data: no rule, no query.
 
+#![forbid(unsafe_code)]
+
 pub mod id;
 pub mod party;
 pub mod permission;

@@ -22,10 +22,15 @@ pub fn one_of(name: &'static str, values: &[&str]) -> ColumnDef {
     column
 }
 
-/// A text that lists are ordered by: compared byte by byte on both databases.
+/// A text that lists are ordered by.
 pub fn sort_key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     column.text().not_null();
+    by_bytes(manager, column)
+}
+
+/// The same column, compared byte by byte on both databases, whatever the language of `PostgreSQL`'s.
+pub fn by_bytes(manager: &SchemaManager<'_>, mut column: ColumnDef) -> ColumnDef {
     if manager.get_database_backend() == DbBackend::Postgres {
         column.extra("COLLATE \"C\"");
     }

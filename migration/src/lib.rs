@@ -1,5 +1,7 @@
 //! The database's history, oldest first. A migration never changes once it has run anywhere.
 
+#![forbid(unsafe_code)]
+
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::*;
 

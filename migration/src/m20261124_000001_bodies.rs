@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::column::{
-    drop_tables, id, indexes, key, one_of, raw, reference, sort_key, stamps, words,
+    by_bytes, drop_tables, id, indexes, key, one_of, raw, reference, sort_key, stamps, words,
 };
 
 #[derive(DeriveMigrationName)]
@@ -75,7 +75,7 @@ async fn committee(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(id("organization_id"))
         .col(words("code", 32).not_null())
         .col(sort_key(manager, "code_key"))
-        .col(words("period", 32).not_null())
+        .col(by_bytes(manager, words("period", 32).not_null().take()))
         .col(words("name", 500).not_null())
         .col(sort_key(manager, "name_key"))
         .col(words("mandate", 8000))
