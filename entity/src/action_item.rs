@@ -28,6 +28,8 @@ pub struct Model {
     pub requested_by: Party,
     pub outcome: Option<String>,
     pub completed_at: Option<DateTimeUtc>,
+    /// How often the TSB has reminded.
+    pub reminders: i32,
     pub external_key: Option<String>,
     pub illustrative: bool,
     /// What `text` filters look into: its words without case and accents.

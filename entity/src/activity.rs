@@ -48,14 +48,32 @@ pub enum ActivityVerb {
     Created,
     /// Its texts or dates were changed.
     Updated,
+    /// A translation was added or changed.
+    Translated,
     /// A side took a position on the topic.
     PositionTaken,
     /// A committee was linked to the topic, or its role changed.
     CommitteeLinked,
     /// A committee was taken off the topic.
     CommitteeUnlinked,
+    /// The topic was found to be still of interest.
+    Reaffirmed,
     /// The action item was moved.
     StatusChanged,
+    /// The TSB reminded the owner.
+    Reminded,
+    /// A note was added.
+    Noted,
+    /// A note was taken back.
+    NoteRetracted,
+    /// The joint examination of the publication was asked for.
+    ExaminationRequested,
+    /// A side told what it found.
+    FindingRecorded,
+    /// The liaison statement was sent.
+    Sent,
+    /// The liaison statement was replied to.
+    Replied,
     /// The committee was concluded.
     Concluded,
 }

@@ -156,6 +156,10 @@ ids! {
     ProvisionId "provision" "Provision"
     TopicId "topic" "Topic"
     ActionItemId "item" "ActionItem"
+    PublicationId "publication" "Publication"
+    ExaminationId "examination" "Examination"
+    LiaisonStatementId "statement" "LiaisonStatement"
+    NoteId "note" "Note"
     ActivityId "activity" "Activity"
 }
 

@@ -20,5 +20,20 @@ pub mod topic_provision;
 
 pub mod action_item;
 
+pub mod publication;
+pub mod publication_relation;
+pub mod topic_publication;
+
+pub mod examination;
+pub mod finding;
+
+pub mod addressee;
+pub mod attachment;
+pub mod liaison_statement;
+pub mod sender;
+pub mod statement_topic;
+
+pub mod note;
+
 pub mod activity;
 pub mod counter;

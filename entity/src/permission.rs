@@ -35,15 +35,15 @@ pub enum Permission {
     Reopen,
     /// Take it back.
     Withdraw,
-    /// Say that the topic is still of interest. Given once topics can be reaffirmed.
+    /// Say that the topic is still of interest, and when it is looked at again.
     Reaffirm,
-    /// Remind the owner. Given once the TSB can remind.
+    /// Remind the owner of the action item.
     Remind,
-    /// Add a note. Given once there are notes.
+    /// Add a note.
     AddNote,
-    /// Reply to it. Given once there are liaison statements.
+    /// Reply to the liaison statement.
     Reply,
-    /// Ask for its joint examination. Given once there are publications.
+    /// Ask for the joint examination of the publication.
     Examine,
     /// Add a translation. Given once there are translations.
     Translate,

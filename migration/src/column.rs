@@ -42,6 +42,34 @@ pub fn generated(column: &mut ColumnDef, from: impl Into<String>) -> ColumnDef {
     column.generated(raw(from), true).take()
 }
 
+/// A date to order by, with no date at the end of time. `SQLite` holds dates as text; there, too, these
+/// words stand after and before every date.
+pub fn first_to_last(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
+    open_ended(manager, name, of, "infinity")
+}
+
+/// The same, with no date at the beginning of time.
+pub fn last_to_first(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
+    open_ended(manager, name, of, "-infinity")
+}
+
+/// A date to order by that has no null, so that one range over one index is a page.
+fn open_ended(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    of: &str,
+    without: &str,
+) -> ColumnDef {
+    let without = match manager.get_database_backend() {
+        DbBackend::Postgres => format!("'{without}'::date"),
+        _ => format!("'{without}'"),
+    };
+    generated(
+        ColumnDef::new(name).date(),
+        format!("coalesce({of}, {without})"),
+    )
+}
+
 /// Who edits at once finds out by `version`; `updated_at` is what mirrors ask by.
 pub fn stamps() -> [ColumnDef; 4] {
     [

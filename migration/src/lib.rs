@@ -9,6 +9,9 @@ mod column;
 mod m20261124_000001_bodies;
 mod m20261124_000002_topics;
 mod m20261124_000003_activity;
+mod m20261124_000004_publications;
+mod m20261124_000005_statements;
+mod m20261124_000006_append_only;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -20,6 +23,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_bodies::Migration),
             Box::new(m20261124_000002_topics::Migration),
             Box::new(m20261124_000003_activity::Migration),
+            Box::new(m20261124_000004_publications::Migration),
+            Box::new(m20261124_000005_statements::Migration),
+            Box::new(m20261124_000006_append_only::Migration),
         ]
     }
 }

@@ -3,7 +3,8 @@
 use sea_orm_migration::prelude::*;
 
 use crate::column::{
-    drop_tables, generated, id, indexes, key, one_of, raw, reference, sort_key, stamps, words,
+    drop_tables, first_to_last, generated, id, indexes, key, last_to_first, one_of, raw, reference,
+    sort_key, stamps, words,
 };
 
 #[derive(DeriveMigrationName)]
@@ -69,32 +70,6 @@ async fn topic(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         &["status", "number"],
     ];
     indexes(manager, "topic", &unique, &plain).await
-}
-
-/// `SeaORM` binds dates as text on `SQLite`; there, too, these stand after and before every date.
-fn first_to_last(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
-    open_ended(manager, name, of, "infinity")
-}
-
-fn last_to_first(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
-    open_ended(manager, name, of, "-infinity")
-}
-
-/// A date to order by that has no null, so that one range over one index is a page.
-fn open_ended(
-    manager: &SchemaManager<'_>,
-    name: &'static str,
-    of: &str,
-    without: &str,
-) -> ColumnDef {
-    let without = match manager.get_database_backend() {
-        sea_orm_migration::sea_orm::DbBackend::Postgres => format!("'{without}'::date"),
-        _ => format!("'{without}'"),
-    };
-    generated(
-        ColumnDef::new(name).date(),
-        format!("coalesce({of}, {without})"),
-    )
 }
 
 async fn links(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

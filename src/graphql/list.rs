@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use async_graphql::{Enum, ID, InputType};
 use entity::id::Id;
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func};
+use sea_orm::sea_query::{
+    Condition, Expr, ExprTrait, Func, IntoIden, IntoTableRef, SelectStatement,
+};
 use sea_orm::{DbBackend, Value};
 
 use crate::error::{Error, Result};
@@ -51,6 +53,31 @@ pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result
         order: sorting.order(),
         fingerprint: format!("{filter:?}"),
     })
+}
+
+/// All of a list that takes no filter, in its only order.
+pub fn all(order: Order) -> Criteria {
+    Criteria {
+        condition: Condition::all(),
+        order,
+        fingerprint: String::new(),
+    }
+}
+
+/// Whether a table of links names the record in a row for which `condition` holds; `link` is the column that does.
+pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) -> Expr {
+    let links = SelectStatement::new()
+        .column(link.into_iden())
+        .from(table)
+        .and_where(condition)
+        .take();
+    col("id").in_subquery(links)
+}
+
+/// The number in a code that is written as the register writes it: 7 of LS-7.
+pub fn numbered(prefix: &str, code: &str) -> Option<i32> {
+    let number = code.strip_prefix(prefix)?.parse().ok()?;
+    (format!("{prefix}{number}") == code).then_some(number)
 }
 
 /// Adds a condition for each part of a filter that is given.
@@ -142,7 +169,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
 
 /// Whether a column holds one of the values; an empty list leaves nothing.
 pub fn among<V: Copy + Into<Value>>(
-    column: impl sea_orm::sea_query::IntoIden,
+    column: impl IntoIden,
     values: Option<&Vec<V>>,
 ) -> Option<Expr> {
     Some(crate::read::shape::among(column, values?.clone()))

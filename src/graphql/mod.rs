@@ -1,14 +1,22 @@
 //! The API: one room for each thing, with its shape, its lists and its mutations.
 
 mod action_item;
+mod activity;
 mod committee;
+mod examination;
+mod exchange;
 mod list;
 mod mandate;
+mod node;
+mod note;
 mod organization;
 mod payload;
+mod publication;
 mod query;
+mod report;
 pub mod request;
 mod stamps;
+mod statement;
 mod topic;
 mod viewer;
 mod words;
@@ -37,6 +45,10 @@ pub struct Mutation(
     committee::CommitteeMutation,
     topic::TopicMutation,
     action_item::ActionItemMutation,
+    publication::PublicationMutation,
+    examination::ExaminationMutation,
+    statement::StatementMutation,
+    note::NoteMutation,
 );
 
 /// Builds the API.

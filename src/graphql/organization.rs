@@ -109,8 +109,9 @@ pub static ORGANIZATIONS: List = List {
     object,
     connection: "OrganizationConnection",
     edge: "OrganizationEdge",
-    filter: <Option<OrganizationFilter>>::create_type_info,
-    order: <Option<OrganizationOrder>>::create_type_info,
+    filter: Some(<Option<OrganizationFilter>>::create_type_info),
+    order: Some(<Option<OrganizationOrder>>::create_type_info),
+    lasting: false,
     criteria: criteria::<OrganizationFilter, OrganizationOrder>,
 };
 

@@ -9,19 +9,22 @@ use async_graphql::resolver_utils::{ContainerType, resolve_container};
 use async_graphql::{
     Context, ContextSelectionSet, ID, ObjectType, OutputType, Positioned, ServerResult, Value,
 };
-use entity::id::split;
 use entity::mandate as mandates;
-use sea_orm::prelude::Uuid;
+use entity::scalar::Date;
 
+use super::node::{many, node, nodes};
 use super::request::Request;
 use super::viewer::Viewer;
-use super::{action_item, committee, mandate, organization, topic};
-use crate::error::{Error, Result};
+use super::{
+    action_item, activity, committee, exchange, mandate, organization, publication, report,
+    statement, topic,
+};
+use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::document::{Document, Merged};
 use crate::read::plan::Planner;
-use crate::read::shape::{Arg, List, Object, ObjectRef, arg, col};
-use crate::read::{Answer, At, Find, registry};
+use crate::read::shape::{Arg, List, ObjectRef, arg, col};
+use crate::read::{About, Answer, At, Env, Find, registry};
 
 /// The root of all queries.
 pub struct Query;
@@ -45,22 +48,13 @@ enum Source {
     /// All records of a type that has few.
     Mandates,
     Page(&'static List),
+    /// A summary, which is about what its arguments say; a message where there is no such thing.
+    About(
+        ObjectRef,
+        fn(&Args<'_>) -> Result<(About, Find)>,
+        &'static str,
+    ),
 }
-
-/// The types that have an id, and so are a `Node`.
-fn nodes() -> [&'static Object; 6] {
-    [
-        organization::object(),
-        committee::object(),
-        mandate::object(),
-        mandate::provision(),
-        topic::object(),
-        action_item::object(),
-    ]
-}
-
-/// As many as a page holds.
-const NODES: usize = 100;
 
 static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
     let root = |name, description, args, source| Root {
@@ -136,6 +130,54 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
             &action_item::ACTION_ITEMS,
         ),
         root(
+            "publication",
+            "One publication; null where there is none.",
+            vec![arg::<publication::PublicationBy>("by", "What names it.")],
+            Source::One(publication::object, publication::find),
+        ),
+        page(
+            "publications",
+            "The texts of both sides and of partners, in all editions; by number, X.509 before X.1341.",
+            &publication::PUBLICATIONS,
+        ),
+        root(
+            "liaisonStatement",
+            "One liaison statement; null where there is none.",
+            vec![arg::<statement::LiaisonStatementBy>("by", "What names it.")],
+            Source::One(statement::object, statement::find),
+        ),
+        page(
+            "liaisonStatements",
+            "The liaison statements, in the order of their sending.",
+            &statement::STATEMENTS,
+        ),
+        root(
+            "exchange",
+            "What is open between two committees. The order of the two makes no difference to what is found.",
+            vec![
+                arg::<ID>("committee", "The id of one committee."),
+                arg::<ID>("counterpart", "The id of the other."),
+            ],
+            Source::About(exchange::object, exchange::find, exchange::MISSING),
+        ),
+        root(
+            "report",
+            "What came of the collaboration in a period, side by side: what the TSB reports.",
+            vec![
+                arg::<Date>("from", "The first day of the period (UTC)."),
+                arg::<Date>(
+                    "to",
+                    "The last day of the period (UTC), which belongs to it.",
+                ),
+            ],
+            Source::About(report::object, report::find, report::MISSING),
+        ),
+        page(
+            "activities",
+            "The history of the whole register, oldest first. With the last cursor as `after`, it is what changed since.",
+            &activity::ACTIVITIES,
+        ),
+        root(
             "mandate",
             "One mandate; null where there is none.",
             vec![arg::<String>("code", "Its code: RES-11-DUBAI-2012.")],
@@ -159,6 +201,7 @@ impl Root {
             Source::One(object, _) => registry::object(registry, object()).to_owned(),
             Source::Mandates => format!("[{}!]!", registry::object(registry, mandate::object())),
             Source::Page(list) => registry::connection(registry, list),
+            Source::About(object, ..) => format!("{}!", registry::object(registry, object())),
         }
     }
 
@@ -205,35 +248,18 @@ impl Root {
                 planner.all(&at, mandate::object(), &sets, order).await?
             }
             Source::Page(list) => planner.list(&at, list, &selected).await?,
+            Source::About(object, find, missing) => {
+                let (about, find) = at.check(find(&args))?;
+                let env = Env { about, ..env };
+                let planner = Planner {
+                    env: &env,
+                    ..planner
+                };
+                planner.only(&at, object(), &sets, find, missing).await?
+            }
         };
         Ok(answer.into_value(ctx))
     }
-}
-
-/// What an id names.
-fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
-    let found = split(id).and_then(|(prefix, key)| {
-        let object = nodes()
-            .into_iter()
-            .find(|it| it.table().prefix == Some(prefix))?;
-        Some((object, key))
-    });
-    found.ok_or_else(|| {
-        Error::BadInput(
-            "This is not an id of the register: ids look like `topic_01h455vb4pex5vsknk084sn02q`."
-                .to_owned(),
-        )
-    })
-}
-
-fn many(ids: &[ID]) -> Result<Vec<(&'static Object, Uuid)>> {
-    if ids.len() > NODES {
-        return Err(Error::BadInput(format!(
-            "`ids` has {} ids; ask for {NODES} at most at a time.",
-            ids.len()
-        )));
-    }
-    ids.iter().map(node).collect()
 }
 
 impl Answer {

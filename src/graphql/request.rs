@@ -1,9 +1,9 @@
 //! What every field of one request shares.
 
 use async_graphql::Context;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::read::Env;
+use crate::read::{About, Env};
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
 
@@ -25,11 +25,8 @@ impl Request {
         Env {
             db: &self.db.read,
             party: self.viewer.party(),
-            today: self.today(),
+            now: self.now,
+            about: About::Nothing,
         }
-    }
-
-    fn today(&self) -> NaiveDate {
-        self.now.date_naive()
     }
 }

@@ -77,6 +77,12 @@ impl Scope {
 }
 
 impl Position {
+    /// The position of a row with this id and number.
+    pub fn numbered(id: Uuid, number: i64) -> Self {
+        let key = number.to_string();
+        Self { id, key }
+    }
+
     /// The position of a row whose id and key stand in these places.
     ///
     /// # Errors
@@ -85,6 +91,7 @@ impl Position {
         let key = match kind {
             Key::Text => row.try_get_by_index(key)?,
             Key::Int => row.try_get_by_index::<i32>(key)?.to_string(),
+            Key::Long => row.try_get_by_index::<i64>(key)?.to_string(),
             Key::Time => row
                 .try_get_by_index::<DateTime<Utc>>(key)?
                 .timestamp_micros()
@@ -125,6 +132,7 @@ impl Position {
             Key::Text if key.contains('\0') => return None,
             Key::Text => Expr::val(key.as_str()),
             Key::Int => Expr::val(key.parse::<i32>().ok()?),
+            Key::Long => Expr::val(key.parse::<i64>().ok()?),
             Key::Time => Expr::val(DateTime::from_timestamp_micros(key.parse().ok()?)?),
             Key::OpenDate(_) if key.is_empty() => {
                 let end = if order.descending {

@@ -13,6 +13,10 @@ pub enum Scalar {
     /// A word that needs no escaping: the value of an enum.
     Word,
     Int,
+    /// A number that the database has counted.
+    Long,
+    /// A number that is no count, with two decimals at most.
+    Float,
     Bool,
     Date,
     Time,
@@ -152,6 +156,10 @@ impl Json {
             Scalar::Text => self.or_null(get::<String>(row, place)?, |json, it| json.text(&it)),
             Scalar::Word => self.or_null(get::<String>(row, place)?, |json, it| json.word(&it)),
             Scalar::Int => self.or_null(get::<i32>(row, place)?, Self::number),
+            Scalar::Long => self.or_null(get::<i64>(row, place)?, Self::number),
+            Scalar::Float => self.or_null(get::<f64>(row, place)?, |json, it| {
+                json.number((it * 100.0).round() / 100.0);
+            }),
             Scalar::Bool => self.or_null(get::<bool>(row, place)?, Self::bool),
             Scalar::Date => self.or_null(get::<NaiveDate>(row, place)?, Self::date),
             Scalar::Time => self.or_null(get::<DateTime<Utc>>(row, place)?, Self::time),

@@ -14,7 +14,7 @@ use sea_orm::sea_query::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 use super::Env;
-use super::plan::{LINK, Load, PARENT, Page, Rows};
+use super::plan::{Child, LINK, Load, PARENT, Page, Rows};
 use super::shape::{Link, Object, Order, ROW, col};
 
 /// What a statement and those below it gave.
@@ -76,7 +76,7 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
             children: Vec::new(),
         };
         loaded.children = try_join_all(load.children.iter().map(|child| {
-            let parents = shown_keys(&loaded, child.key);
+            let parents = shown_keys(&loaded, child);
             async move { run(&child.load, parents?, env).await }
         }))
         .await?;
@@ -94,12 +94,21 @@ async fn query(
     }
 }
 
-/// The distinct keys in a cell of the rows that are shown: the surplus row of a page has no children.
-fn shown_keys(loaded: &Loaded, cell: usize) -> Result<Vec<Uuid>, DbErr> {
+/// The distinct keys of a child in the rows that are shown: the surplus row of a page has no children.
+fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
+    let Some(cell) = child.key else {
+        return Ok(Vec::new());
+    };
     let mut keys = Vec::with_capacity(loaded.rows.len());
     for group in loaded.groups.values() {
         for row in &group.rows {
-            keys.extend(loaded.rows[*row].try_get_by_index::<Option<Uuid>>(cell)?);
+            let row = &loaded.rows[*row];
+            if let Some((cell, word)) = child.only
+                && row.try_get_by_index::<String>(cell)? != word
+            {
+                continue;
+            }
+            keys.extend(row.try_get_by_index::<Option<Uuid>>(cell)?);
         }
     }
     keys.sort_unstable();

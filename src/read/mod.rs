@@ -17,7 +17,7 @@ mod write;
 
 use async_graphql::parser::types::SelectionSet;
 use async_graphql::{Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
@@ -35,12 +35,28 @@ pub struct Env<'a> {
     pub db: &'a DatabaseConnection,
     /// Whom the viewer acts for; none for those who only read.
     pub party: Option<Party>,
-    pub today: NaiveDate,
+    pub now: DateTime<Utc>,
+    pub about: About,
+}
+
+/// What a field at the root is about, where it is not about records of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum About {
+    Nothing,
+    /// Two committees.
+    Pair(Uuid, Uuid),
+    /// Days, from the first to the last.
+    Days(NaiveDate, NaiveDate),
 }
 
 impl Env<'_> {
     pub fn backend(&self) -> DbBackend {
         self.db.get_database_backend()
+    }
+
+    /// The day it is (UTC).
+    pub fn today(&self) -> NaiveDate {
+        self.now.date_naive()
     }
 }
 
@@ -125,6 +141,29 @@ impl<'a> Planner<'a, '_> {
         let from = Source::new(&load, &loaded);
         writer.first(from, &template);
         Ok(writer.into())
+    }
+
+    /// The one record that the root is about; an error where it is not there.
+    pub async fn only(
+        &self,
+        at: &At,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        find: Find,
+        missing: &str,
+    ) -> ServerResult<Answer> {
+        let rows = Rows::Where {
+            condition: find.condition,
+            order: find.order,
+            limit: Some(1),
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = Writer::new(self.env, at.path.clone());
+        if writer.only(Source::new(&load, &loaded), &template)? {
+            return Ok(writer.into());
+        }
+        Err(at.failed(crate::error::Error::BadInput(missing.to_owned())))
     }
 
     /// All records of a type that has few.

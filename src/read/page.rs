@@ -6,7 +6,7 @@ use sea_orm::sea_query::IntoIden;
 use super::args::Args;
 use super::cursor::{Position, Scope};
 use super::plan::{Load, Page, Planner, Rows, Template};
-use super::shape::{Cell, Criteria, Key, Link, List, ROW};
+use super::shape::{Cell, Criteria, Key, Link, List, Order, ROW};
 use crate::error::{Error, Result};
 
 const DEFAULT: u64 = 20;
@@ -64,7 +64,12 @@ pub enum Info {
 ///
 /// # Errors
 /// Bad input for sizes out of range or that contradict each other; an invalid cursor.
-pub fn window(args: &Args<'_>, criteria: &Criteria, list: &str) -> Result<(Window, Scope)> {
+pub fn window(
+    args: &Args<'_>,
+    criteria: &Criteria,
+    list: &List,
+    field: &str,
+) -> Result<(Window, Scope)> {
     let first = size(args, "first")?;
     let last = size(args, "last")?;
     if first.is_some() && last.is_some() {
@@ -72,7 +77,11 @@ pub fn window(args: &Args<'_>, criteria: &Criteria, list: &str) -> Result<(Windo
             "`first` and `last` contradict each other: give one of them.".to_owned(),
         ));
     }
-    let scope = Scope::new(list, &criteria.order, &criteria.fingerprint);
+    let scope = if list.lasting {
+        list.scope(&criteria.order)
+    } else {
+        Scope::new(field, &criteria.order, &criteria.fingerprint)
+    };
     let cursor = |name| -> Result<Option<Position>> {
         let text = args.get::<Option<String>>(name)?;
         text.map(|it| scope.read(&it)).transpose()
@@ -84,6 +93,13 @@ pub fn window(args: &Args<'_>, criteria: &Criteria, list: &str) -> Result<(Windo
         before: cursor("before")?,
     };
     Ok((window, scope))
+}
+
+impl List {
+    /// What the cursors of a lasting list are for.
+    pub fn scope(&self, order: &Order) -> Scope {
+        Scope::new(self.connection, order, "")
+    }
 }
 
 fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {

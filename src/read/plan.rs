@@ -8,12 +8,12 @@ use sea_orm::sea_query::{
     Condition, DynIden, Expr, ExprTrait, IntoIden, Order as Direction, TableRef,
 };
 
-use super::Env;
 use super::args::Args;
 use super::document::{Document, Merged};
 use super::json::Scalar;
 use super::page::{self, PageTemplate, Window};
 use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Source, col};
+use super::{Env, Find};
 use crate::error::{Error, Result};
 
 /// `SQLite` joins 64 tables at most and both databases plan few joins better than many: a record
@@ -69,8 +69,10 @@ pub struct Join {
 
 /// A statement for the rows that belong to this one's.
 pub struct Child {
-    /// The cell that holds what the child is found by.
-    pub key: usize,
+    /// The cell that holds what the child is found by; none where it does not belong to the row.
+    pub key: Option<usize>,
+    /// Only for rows that have this word in this cell.
+    pub only: Option<(usize, &'static str)>,
     pub load: Load,
 }
 
@@ -113,8 +115,41 @@ pub enum Slot<'a> {
         template: PageTemplate<'a>,
     },
     Parts(Vec<Template<'a>>),
+    /// The record of the type whose name stands in the cell.
+    Node {
+        ty: usize,
+        kinds: Vec<Kind<'a>>,
+    },
+    /// The records that a child found by itself.
+    Found {
+        child: usize,
+        many: bool,
+        template: Template<'a>,
+    },
+    /// The records that a cell holds as JSON.
+    Stored(usize, Template<'a>),
+    /// The value of this name in a record that is stored as JSON.
+    Key(&'static str),
     /// What its arguments make impossible.
     Failed(Error),
+}
+
+/// One of the types that a record can be of.
+pub struct Kind<'a> {
+    /// The cell that holds the record's key.
+    pub key: usize,
+    /// The child that fetched it; none where the key alone is asked for.
+    pub child: Option<usize>,
+    pub template: Template<'a>,
+}
+
+impl Template<'_> {
+    /// Whether it takes no more than the record's key to write it.
+    fn by_key(&self) -> bool {
+        let known =
+            |it: &Entry<'_>| matches!(it.slot, Slot::Typename | Slot::Cell(_, Scalar::Id(_)));
+        self.entries.iter().all(known)
+    }
 }
 
 impl Load {
@@ -146,8 +181,12 @@ impl Load {
         self.cells.len() - 1
     }
 
-    pub fn child(&mut self, key: usize, load: Load) -> usize {
-        self.children.push(Child { key, load });
+    pub fn child(&mut self, key: Option<usize>, load: Load) -> usize {
+        self.children.push(Child {
+            key,
+            only: None,
+            load,
+        });
         self.children.len() - 1
     }
 
@@ -284,7 +323,60 @@ impl<'a> Planner<'a, '_> {
                 let child = self.below(load, row, child);
                 Slot::Page { child, template }
             }
+            Source::Node { objects, ty, key } => {
+                let ty = load.cell(row, &Cell::Column(ty.clone()), self.env);
+                let key = load.cell(row, &Cell::Column(key.clone()), self.env);
+                let kinds = objects().into_iter();
+                let kinds = kinds
+                    .map(|it| self.kind(it, &sets, load, ty, key))
+                    .collect();
+                Slot::Node { ty, kinds }
+            }
+            Source::Found { object, find, many } => {
+                let Find { condition, order } = find(self.env);
+                let rows = Rows::Where {
+                    condition,
+                    order,
+                    limit: (!many).then_some(1),
+                };
+                let mut child = Load::new(object(), rows);
+                let template = self.template(object(), &sets, &mut child, &ROW.into_iden());
+                let child = load.child(None, child);
+                Slot::Found {
+                    child,
+                    many: *many,
+                    template,
+                }
+            }
+            Source::Stored { cell, object } => {
+                let place = load.cell(row, cell, self.env);
+                Slot::Stored(place, self.template(object(), &sets, load, row))
+            }
+            Source::Key(_) => Slot::Key(field.name),
         })
+    }
+
+    /// Plans the record that `key` names where it is of this type.
+    fn kind(
+        &self,
+        object: &'static Object,
+        sets: &[&'a SelectionSet],
+        load: &mut Load,
+        ty: usize,
+        key: usize,
+    ) -> Kind<'a> {
+        let mut child = Load::new(object, Rows::Named);
+        let template = self.template(object, sets, &mut child, &ROW.into_iden());
+        let child = (!template.by_key()).then(|| {
+            let child = load.child(Some(key), child);
+            load.children[child].only = Some((ty, object.name));
+            child
+        });
+        Kind {
+            key,
+            child,
+            template,
+        }
     }
 
     fn one(
@@ -307,7 +399,7 @@ impl<'a> Planner<'a, '_> {
         }
         let mut child = Load::new(object, Rows::Named);
         let template = self.template(object, sets, &mut child, &ROW.into_iden());
-        let child = load.child(present, child);
+        let child = load.child(Some(present), child);
         Slot::Fetched {
             child,
             nullable,
@@ -325,7 +417,7 @@ impl<'a> Planner<'a, '_> {
     ) -> Result<(Load, PageTemplate<'a>)> {
         let args = self.args(selected.field());
         let criteria = (list.criteria)(&args, self.env)?;
-        let (window, scope) = page::window(&args, &criteria, scope)?;
+        let (window, scope) = page::window(&args, &criteria, list, scope)?;
         page::plan(self, list, link, criteria, window, scope, &selected.sets())
     }
 
@@ -336,6 +428,6 @@ impl<'a> Planner<'a, '_> {
     /// Adds a statement for what belongs to the record that stands in `load` as `row`.
     fn below(&self, load: &mut Load, row: &DynIden, child: Load) -> usize {
         let key = load.cell(row, &Cell::column("id"), self.env);
-        load.child(key, child)
+        load.child(Some(key), child)
     }
 }

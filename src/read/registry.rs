@@ -38,6 +38,19 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
         Source::Parts(parts) => format!("[{}!]!", object(registry, parts[0]())),
         Source::Many { object: target, .. } => format!("[{}!]!", object(registry, target())),
         Source::Page { list, .. } => connection(registry, list),
+        Source::Node { objects, .. } => format!("{}!", node(registry, &objects())),
+        Source::Found {
+            object: of, many, ..
+        } => {
+            let name = object(registry, of());
+            if *many {
+                format!("[{name}!]!")
+            } else {
+                format!("{name}!")
+            }
+        }
+        Source::Stored { object: of, .. } => format!("[{}!]!", object(registry, of())),
+        Source::Key(register) => register(registry),
     };
     meta_field(registry, field.name, field.description, &field.args, ty)
 }

@@ -11,10 +11,10 @@ use sea_orm::sea_query::{
     TableRef,
 };
 
-use super::Env;
 use super::args::Args;
 use super::cells::Cells;
 use super::json::{Json, Scalar};
+use super::{Env, Find};
 use crate::error::Error;
 
 /// The name by which every statement calls the row that it is about.
@@ -92,6 +92,22 @@ pub enum Source {
     },
     /// The records that belong to the row, in pages.
     Page { list: &'static List, link: Link },
+    /// The record of any type that two columns of the row name: its type and its key.
+    Node {
+        objects: fn() -> Vec<&'static Object>,
+        ty: DynIden,
+        key: DynIden,
+    },
+    /// Records that belong to what the request is about, rather than to the row: all of them, or the only one.
+    Found {
+        object: ObjectRef,
+        find: fn(&Env<'_>) -> Find,
+        many: bool,
+    },
+    /// Records that a cell of the row holds as JSON.
+    Stored { cell: Cell, object: ObjectRef },
+    /// The value of the field's name in a record that is stored as JSON: a text or null.
+    Key(Register),
 }
 
 /// Writes a computed value; the cells come in the order of `needs`.
@@ -159,9 +175,11 @@ pub struct List {
     /// The names of its connection and edge types.
     pub connection: &'static str,
     pub edge: &'static str,
-    /// The types of `filter` and `orderBy`.
-    pub filter: Register,
-    pub order: Register,
+    /// The types of `filter` and `orderBy`, where it takes them.
+    pub filter: Option<Register>,
+    pub order: Option<Register>,
+    /// Whether a cursor holds in every list of this type, whatever the filter: the order is always the same.
+    pub lasting: bool,
     pub criteria: fn(&Args<'_>, &Env<'_>) -> Result<Criteria, Error>,
 }
 
@@ -187,6 +205,7 @@ pub struct Order {
 pub enum Key {
     Text,
     Int,
+    Long,
     Time,
     /// A date with an open end; the column has the date as it is, or null.
     OpenDate(DynIden),
@@ -282,6 +301,21 @@ pub fn page(
     }
 }
 
+/// A field with the records that the request is about.
+pub fn found(
+    name: &'static str,
+    description: &'static str,
+    object: ObjectRef,
+    find: fn(&Env<'_>) -> Find,
+) -> Field {
+    let source = Source::Found {
+        object,
+        find,
+        many: true,
+    };
+    field(name, description, source)
+}
+
 pub fn field(name: &'static str, description: &'static str, source: Source) -> Field {
     Field {
         name,
@@ -320,7 +354,7 @@ pub fn arg<T: InputType>(name: &'static str, description: &'static str) -> Arg {
 impl List {
     /// The arguments that every connection has.
     pub fn args(&self) -> Vec<Arg> {
-        vec![
+        let mut args = vec![
             arg::<Option<i32>>(
                 "first",
                 "How many from the start, 1 to 100; 20 where neither `first` nor `last` is given.",
@@ -337,17 +371,18 @@ impl List {
                 "before",
                 "Only what stands before this cursor, most often the `startCursor` of the page after.",
             ),
-            Arg {
-                name: "filter",
-                description: "Which of them: all conditions hold at once; left out or null narrows nothing.",
-                register: self.filter,
-            },
-            Arg {
-                name: "orderBy",
-                description: "In which order. A cursor holds only for the order and filter it was given for.",
-                register: self.order,
-            },
-        ]
+        ];
+        args.extend(self.filter.map(|register| Arg {
+            name: "filter",
+            description: "Which of them: all conditions hold at once; left out or null narrows nothing.",
+            register,
+        }));
+        args.extend(self.order.map(|register| Arg {
+            name: "orderBy",
+            description: "In which order. A cursor holds only for the order and filter it was given for.",
+            register,
+        }));
+        args
     }
 
     pub fn object(&self) -> &'static Object {

@@ -3,14 +3,15 @@
 use async_graphql::{PathSegment, Pos, ServerError};
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, QueryResult};
+use serde_json::Value;
 
 use super::Env;
 use super::cells::Cells;
 use super::cursor::Position;
-use super::json::Json;
+use super::json::{Json, Scalar};
 use super::load::{Group, Loaded};
 use super::page::{EdgeSlot, Info, PageSlot, PageTemplate};
-use super::plan::{Load, Rows, Slot, Template};
+use super::plan::{Kind, Load, Rows, Slot, Template};
 use crate::error::Error;
 
 /// An answer being written.
@@ -56,8 +57,16 @@ impl<'a> Source<'a> {
 
     /// The key by which the rows of a child belong to this row.
     fn key(self, row: &QueryResult, child: usize) -> Result<Option<Uuid>, DbErr> {
-        row.try_get_by_index(self.load.children[child].key)
+        match self.load.children[child].key {
+            Some(cell) => row.try_get_by_index(cell),
+            None => Ok(None),
+        }
     }
+}
+
+/// A record that another names is not there, which the database should not let happen.
+fn missing(ty: &str) -> DbErr {
+    DbErr::RecordNotFound(format!("{ty} that another record names"))
 }
 
 impl From<Failed> for ServerError {
@@ -189,10 +198,88 @@ impl<'d, 'e> Writer<'d, 'e> {
                 }
                 self.json.raw("]");
             }
+            Slot::Node { ty, kinds } => self.node(from, row, *ty, kinds, pos)?,
+            Slot::Found {
+                child,
+                many,
+                template,
+            } => {
+                let child = from.child(*child);
+                match child.loaded.rows.first() {
+                    _ if *many => self.all(child, template)?,
+                    Some(row) => self.record(child, row, template)?,
+                    None => return Err(fault(self, missing(template.object.name))),
+                }
+            }
+            Slot::Stored(place, template) => {
+                let stored = row.try_get_by_index::<Value>(*place);
+                let stored = stored.map_err(|error| fault(self, error))?;
+                self.stored(stored.as_array().map_or(&[], Vec::as_slice), template);
+            }
             Slot::Failed(error) => return Err(self.failed(error.clone(), Some(pos))),
-            Slot::Typename | Slot::Cell(..) | Slot::Computed(..) => {}
+            Slot::Typename | Slot::Cell(..) | Slot::Computed(..) | Slot::Key(_) => {}
         }
         Ok(())
+    }
+
+    /// Writes the record that a row names by its type and key.
+    fn node(
+        &mut self,
+        from: Source<'_>,
+        row: &QueryResult,
+        ty: usize,
+        kinds: &[Kind<'d>],
+        pos: Pos,
+    ) -> Written {
+        let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
+        let ty: String = row.try_get_by_index(ty).map_err(|it| fault(self, it))?;
+        let Some(kind) = kinds.iter().find(|it| it.template.object.name == ty) else {
+            return Err(fault(self, missing(&ty)));
+        };
+        let key: Uuid = row
+            .try_get_by_index(kind.key)
+            .map_err(|error| fault(self, error))?;
+        let Some(child) = kind.child else {
+            let mut separator = '{';
+            for entry in &kind.template.entries {
+                self.key(&mut separator, entry.key);
+                match entry.slot {
+                    Slot::Cell(_, Scalar::Id(prefix)) => self.json.id(prefix, key),
+                    _ => self.json.word(kind.template.object.name),
+                }
+            }
+            self.close(separator);
+            return Ok(());
+        };
+        let child = from.child(child);
+        let found = child.loaded.group(key).and_then(|it| it.rows.first());
+        match found {
+            Some(found) => self.record(child, &child.loaded.rows[*found], &kind.template),
+            None => Err(fault(self, missing(&ty))),
+        }
+    }
+
+    /// Writes records that are stored as JSON.
+    fn stored(&mut self, records: &[Value], template: &Template<'d>) {
+        self.json.raw("[");
+        for (place, record) in records.iter().enumerate() {
+            if place > 0 {
+                self.json.raw(",");
+            }
+            let mut separator = '{';
+            for entry in &template.entries {
+                self.key(&mut separator, entry.key);
+                match entry.slot {
+                    Slot::Key(name) => match record[name].as_str() {
+                        Some(text) => self.json.text(text),
+                        None => self.json.null(),
+                    },
+                    _ => self.json.word(template.object.name),
+                }
+            }
+            self.close(separator);
+        }
+        self.json.raw("]");
     }
 
     /// Writes a record; null takes its place where it fails and the schema lets it.
@@ -249,6 +336,15 @@ impl<'d, 'e> Writer<'d, 'e> {
             Some(row) => self.nullable(|it| it.record(from, row, template)),
             None => self.json.null(),
         }
+    }
+
+    /// Writes the one row of a statement that has no parents; whether there was one.
+    pub fn only(&mut self, from: Source<'_>, template: &Template<'d>) -> Result<bool, Failed> {
+        let Some(row) = from.loaded.rows.first() else {
+            return Ok(false);
+        };
+        self.record(from, row, template)?;
+        Ok(true)
     }
 
     /// Writes records of several types by their keys, each or null; in a list, or alone.

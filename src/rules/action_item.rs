@@ -195,6 +195,23 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
     }
 }
 
+/// Whether `party` may now remind the owner of an action item.
+pub fn remind(party: Party, facts: &Facts) -> Decision {
+    if party != Party::Tsb {
+        return Err(Refusal::forbidden(
+            "Reminders are sent by the TSB; a side adds a note instead.",
+        ));
+    }
+    if is_open(facts.status) {
+        Ok(())
+    } else {
+        Err(Refusal::not_now(format!(
+            "The action item is {}: nothing is left to remind of.",
+            word(facts.status)
+        )))
+    }
+}
+
 /// All that `party` may move an action item to now.
 #[must_use]
 pub fn next_statuses(party: Option<Party>, facts: &Facts) -> Vec<ActionItemStatus> {
@@ -216,9 +233,12 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
         moved(*permission, facts.status).is_some_and(|to| move_to(party, facts, to).is_ok())
     };
     let update = update(party, facts).is_ok().then_some(Permission::Update);
+    let remind = remind(party, facts).is_ok().then_some(Permission::Remind);
     update
         .into_iter()
         .chain(MOVES.into_iter().filter(may_move))
+        .chain(remind)
+        .chain([Permission::AddNote])
         .collect()
 }
 

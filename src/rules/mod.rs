@@ -9,7 +9,11 @@ pub mod text;
 
 pub mod action_item;
 pub mod committee;
+pub mod examination;
+pub mod note;
 pub mod organization;
+pub mod publication;
+pub mod statement;
 pub mod topic;
 
 #[cfg(test)]

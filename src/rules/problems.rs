@@ -19,6 +19,41 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// A problem with a field of one entry of a list.
+    pub fn add_in(
+        &mut self,
+        code: Code,
+        list: &str,
+        index: usize,
+        field: &str,
+        message: impl Into<String>,
+    ) {
+        let mut problem = Problem::new(code, list, message);
+        problem.field.extend([index.to_string(), field.to_owned()]);
+        self.0.push(problem);
+    }
+
+    /// Adds what was found wrong with the entries of a list by looking at this field of each.
+    pub fn add_all(&mut self, found: Self, field: &str) {
+        self.0.extend(found.0.into_iter().map(|mut problem| {
+            if problem.field.len() == 2 {
+                problem.field.push(field.to_owned());
+            }
+            problem
+        }));
+    }
+
+    /// Adds what a decision says against the input; who may not act at all is refused at once.
+    pub fn decide(&mut self, decision: Decision) -> Decision {
+        match decision {
+            Err(Refusal::Problems(mut found)) => {
+                self.0.append(&mut found);
+                Ok(())
+            }
+            decision => decision,
+        }
+    }
+
     /// Adds what a rule says against the value of a field.
     pub fn check(&mut self, field: &str, finding: Result<(), String>) {
         if let Err(message) = finding {

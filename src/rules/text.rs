@@ -5,12 +5,14 @@ use unicode_normalization::char::is_combining_mark;
 
 /// The most characters of a code, an acronym, a period.
 pub const CODE: usize = 32;
-/// The most characters of an external key.
+/// The most characters of an external key, of a publication's number.
 pub const KEY: usize = 100;
 /// The most characters of a title, a name.
 pub const NAME: usize = 500;
 /// The most characters of a summary, a mandate, a description, a reason, an outcome.
 pub const LONG: usize = 8000;
+/// The most characters of the body of a statement, a note.
+pub const BODY: usize = 20_000;
 
 const SORT_KEY: usize = 200;
 const DIGITS: usize = 10;

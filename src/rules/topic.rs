@@ -159,6 +159,22 @@ pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
     Ok(())
 }
 
+/// Whether `party` may now say that a topic is still of interest.
+pub fn reaffirm(party: Party, facts: &Facts) -> Decision {
+    if party.side().is_none() {
+        return Err(Refusal::forbidden(
+            "What is still of interest the two sides say; the TSB reaffirms for neither.",
+        ));
+    }
+    match facts.status() {
+        TopicStatus::Active => Ok(()),
+        status => Err(Refusal::not_now(format!(
+            "The topic is {}: it is reaffirmed while it is ACTIVE.",
+            word(status)
+        ))),
+    }
+}
+
 /// Whether `party` may now link a committee in this role, or give a linked one this role.
 pub fn link(party: Party, facts: &Facts, committee: &Linked, role: CommitteeRole) -> Decision {
     links_own(party, *committee)?;
@@ -236,6 +252,8 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
         (Permission::Agree, takes(Position::Agreed)),
         (Permission::Decline, takes(Position::Declined)),
         (Permission::Release, takes(Position::Released)),
+        (Permission::Reaffirm, reaffirm(party, facts).is_ok()),
+        (Permission::AddNote, true),
     ]
     .into_iter()
     .filter_map(|(permission, given)| given.then_some(permission))

@@ -1,10 +1,12 @@
-//! The form of `register.json`. What the register does not hold yet (publications, events) stays in the file.
+//! The form of `register.json`. What the register does not hold (events) stays in the file.
 
+use chrono::NaiveDate;
 use entity::action_item::{ActionItemStatus, Priority};
 use entity::committee::CommitteeKind;
 use entity::organization::OrganizationKind;
 use entity::party::{Language, Party, Side};
 use entity::provision::ProvisionSection;
+use entity::publication::{PublicationKind, PublicationStatus};
 use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
@@ -14,6 +16,9 @@ pub struct Facts {
     pub committees: Vec<Committee>,
     pub topics: Vec<Topic>,
     pub action_items: Vec<ActionItem>,
+    pub publications: Vec<Publication>,
+    /// Pairs of numbers.
+    pub related_publications: Vec<[String; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +102,23 @@ pub struct Move {
     #[serde(deserialize_with = "word")]
     pub to: ActionItemStatus,
     pub note: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Publication {
+    pub number: String,
+    pub title: String,
+    #[serde(deserialize_with = "word")]
+    pub kind: PublicationKind,
+    #[serde(deserialize_with = "some_word")]
+    pub status: Option<PublicationStatus>,
+    pub organization: String,
+    /// Its code, in the period that the day of approval falls in.
+    pub committee: Option<String>,
+    pub approved_on: Option<NaiveDate>,
+    pub url: Option<String>,
+    /// The number of the edition before: one that stands earlier in the file.
+    pub supersedes: Option<String>,
 }
 
 impl Facts {

@@ -5,22 +5,23 @@ mod facts;
 use std::collections::HashMap;
 
 use async_graphql::ID;
-use chrono::{DateTime, Days, Utc};
-use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, TopicId};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, PublicationId, TopicId};
 use entity::party::{Party, Role};
-use entity::scalar::Date;
+use entity::scalar::{Date, Url};
 use entity::topic::Position;
 use entity::topic_committee::CommitteeRole;
-use entity::{action_item, committee, mandate, organization, provision, topic};
+use entity::{action_item, committee, mandate, organization, provision, publication, topic};
 use sea_orm::{DatabaseTransaction, EntityTrait};
 
-use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Topic};
+use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Publication, Topic};
 use crate::error::Result;
 use crate::rules::viewer::Viewer;
 use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
 use crate::store::committee::CommitteeCreateInput;
 use crate::store::mandate::{NewMandate, NewProvision};
 use crate::store::organization::OrganizationCreateInput;
+use crate::store::publication::{PublicationAddInput, PublicationRelateInput};
 use crate::store::topic::{TopicLinkCommitteeInput, TopicProposeInput, TopicTakePositionInput};
 use crate::store::{self, Database};
 
@@ -32,6 +33,7 @@ pub struct Loaded {
     pub committees: usize,
     pub topics: usize,
     pub action_items: usize,
+    pub publications: usize,
 }
 
 /// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is:
@@ -60,6 +62,12 @@ async fn enter(facts: &Facts, mut loader: Loader<'_>) -> Result<Loaded> {
     for item in &facts.action_items {
         loader.action_item(item).await?;
     }
+    for publication in &facts.publications {
+        loader.publication(publication).await?;
+    }
+    for [one, other] in &facts.related_publications {
+        loader.relation(one, other).await?;
+    }
     Ok(loader.loaded)
 }
 
@@ -78,6 +86,8 @@ struct Loader<'a> {
     topics: HashMap<String, TopicId>,
     /// By the key that the facts give.
     items: Vec<String>,
+    /// By number.
+    publications: HashMap<String, PublicationId>,
     loaded: Loaded,
 }
 
@@ -101,6 +111,7 @@ impl<'a> Loader<'a> {
         let mandates = mandate::Entity::find().all(entered).await?;
         let topics = topic::Entity::find().all(entered).await?;
         let items = action_item::Entity::find().all(entered).await?;
+        let publications = publication::Entity::find().all(entered).await?;
         Ok(Self {
             db,
             entered,
@@ -114,6 +125,10 @@ impl<'a> Loader<'a> {
             provisions: HashMap::new(),
             topics: topics.into_iter().map(|it| (it.title, it.id)).collect(),
             items: items.into_iter().filter_map(|it| it.external_key).collect(),
+            publications: publications
+                .into_iter()
+                .map(|it| (it.number, it.id))
+                .collect(),
             loaded: Loaded::default(),
         })
     }
@@ -289,6 +304,64 @@ impl<'a> Loader<'a> {
         self.loaded.action_items += 1;
         Ok(())
     }
+
+    async fn publication(&mut self, fact: &Publication) -> Result<()> {
+        if self.publications.contains_key(&fact.number) {
+            return Ok(());
+        }
+        let committee = fact.committee.as_ref().zip(fact.approved_on);
+        let committee = committee.and_then(|(code, day)| {
+            let of_code = format!("{} {code} ", fact.organization);
+            let mut known = self.committees.iter();
+            let found = known.find(|(name, _)| {
+                let period = name.strip_prefix(&of_code);
+                period.is_some_and(|period| falls_in(day, period))
+            });
+            found.map(|(_, id)| public(*id))
+        });
+        let input = PublicationAddInput {
+            number: fact.number.clone(),
+            title: fact.title.clone(),
+            kind: fact.kind,
+            organization_id: public(self.organizations[&fact.organization]),
+            status: fact.status,
+            committee_id: committee,
+            approved_on: fact.approved_on.map(Date),
+            url: fact.url.clone().map(Url),
+            supersedes_id: fact
+                .supersedes
+                .as_ref()
+                .map(|it| public(self.publications[it])),
+            topic_ids: None,
+            language: None,
+        };
+        let party = if fact.organization == "UPU" {
+            Party::Upu
+        } else {
+            Party::Itu
+        };
+        let id = store::publication::add(self.db, &viewer(party), self.now, input).await?;
+        self.publications.insert(fact.number.clone(), id);
+        self.loaded.publications += 1;
+        Ok(())
+    }
+
+    /// Says that two texts are related; where they are already, the store leaves it at that.
+    async fn relation(&self, one: &str, other: &str) -> Result<()> {
+        let input = PublicationRelateInput {
+            publication_id: public(self.publications[one]),
+            related_id: public(self.publications[other]),
+        };
+        store::publication::relate(self.db, &viewer(Party::Tsb), self.now, input).await?;
+        Ok(())
+    }
+}
+
+/// Whether a day falls in a period that is labelled by its years: 2013-2016.
+fn falls_in(day: NaiveDate, period: &str) -> bool {
+    let years = period.split_once('-');
+    let years = years.and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
+    years.is_some_and(|years| years.contains(&day.year()))
 }
 
 fn name(organization: &str, code: &str, period: &str) -> String {

@@ -26,8 +26,9 @@ pub struct Entry {
     subject_type: &'static str,
     subject_id: Uuid,
     topic_id: Option<TopicId>,
-    /// The one side that it concerns; none where it concerns both.
-    side: Option<Side>,
+    /// Whether it concerns ITU, and the UPU.
+    itu: bool,
+    upu: bool,
     changes: Changes,
 }
 
@@ -72,7 +73,8 @@ impl Entry {
             subject_type: I::TYPE,
             subject_id: subject.into(),
             topic_id: None,
-            side: None,
+            itu: true,
+            upu: true,
             changes,
         }
     }
@@ -80,13 +82,26 @@ impl Entry {
     /// Concerning the side that the record belongs to; both where it belongs to none.
     #[must_use]
     pub fn of_side(self, side: Option<Side>) -> Self {
-        Self { side, ..self }
+        match side {
+            Some(side) => self.of_sides(&[Some(side)]),
+            None => self,
+        }
+    }
+
+    /// Concerning the sides of these and no others.
+    #[must_use]
+    pub fn of_sides(self, sides: &[Option<Side>]) -> Self {
+        Self {
+            itu: sides.contains(&Some(Side::Itu)),
+            upu: sides.contains(&Some(Side::Upu)),
+            ..self
+        }
     }
 
     #[must_use]
-    pub fn of_topic(self, topic: TopicId) -> Self {
+    pub fn of_topic(self, topic: impl Into<Option<TopicId>>) -> Self {
         Self {
-            topic_id: Some(topic),
+            topic_id: topic.into(),
             ..self
         }
     }
@@ -109,8 +124,8 @@ impl Entry {
             subject_type: Set(self.subject_type.to_owned()),
             subject_id: Set(self.subject_id),
             topic_id: Set(self.topic_id),
-            itu: Set(self.side != Some(Side::Upu)),
-            upu: Set(self.side != Some(Side::Itu)),
+            itu: Set(self.itu),
+            upu: Set(self.upu),
             changes: Set(self.changes.json()),
         }
     }

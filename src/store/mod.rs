@@ -12,8 +12,12 @@ use sea_orm::{
 
 pub mod action_item;
 pub mod committee;
+pub mod examination;
 pub mod mandate;
+pub mod note;
 pub mod organization;
+pub mod publication;
+pub mod statement;
 pub mod topic;
 
 pub mod activity;

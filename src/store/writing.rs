@@ -30,7 +30,7 @@ impl Writing {
     /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
         let transaction = begin(db).await?;
-        let position = next(&transaction, ACTIVITY).await?;
+        let position = advance(&transaction, ACTIVITY, 1).await?;
         Ok(Self {
             transaction,
             actor,
@@ -72,20 +72,33 @@ impl Writing {
 
     /// The next number of a counter; a write that fails gives it back.
     pub async fn number(&self, counter: &str) -> Result<i32, DbErr> {
-        let number = next(&self.transaction, counter).await?;
+        let number = advance(&self.transaction, counter, 1).await?;
         i32::try_from(number)
             .map_err(|_| DbErr::Custom(format!("{counter} has run out of numbers")))
     }
 
     /// Adds to the log what was done.
     pub async fn log(&mut self, entry: Entry) -> Result<(), DbErr> {
-        let position = match self.position.take() {
-            Some(position) => position,
-            None => next(&self.transaction, ACTIVITY).await?,
-        };
-        let actor = self.actor.subject.chars().take(ACTOR_MAX).collect();
-        let row = entry.row(self.new_id(), position, self.now, actor, self.actor.party);
-        entity::activity::Entity::insert(row)
+        self.log_all(vec![entry]).await
+    }
+
+    /// Adds to the log, in this order, what was done to several records.
+    pub async fn log_all(&mut self, entries: Vec<Entry>) -> Result<(), DbErr> {
+        let taken = self.position.take_if(|_| !entries.is_empty());
+        let missing = entries.len() - usize::from(taken.is_some());
+        let mut positions: Vec<i64> = taken.into_iter().collect();
+        if missing > 0 {
+            let missing = i64::try_from(missing).unwrap_or(i64::MAX);
+            let last = advance(&self.transaction, ACTIVITY, missing).await?;
+            positions.extend(last - missing + 1..=last);
+        }
+        let actor: String = self.actor.subject.chars().take(ACTOR_MAX).collect();
+        let party = self.actor.party;
+        let rows = positions
+            .into_iter()
+            .zip(entries)
+            .map(|(at, entry)| entry.row(self.new_id(), at, self.now, actor.clone(), party));
+        entity::activity::Entity::insert_many(rows)
             .exec_without_returning(&self.transaction)
             .await?;
         Ok(())
@@ -96,11 +109,12 @@ impl Writing {
     }
 }
 
-async fn next(transaction: &DatabaseTransaction, name: &str) -> Result<i64, DbErr> {
+/// Counts up, and tells the last number that was taken.
+async fn advance(transaction: &DatabaseTransaction, name: &str, by: i64) -> Result<i64, DbErr> {
     let rows = counter::Entity::update_many()
         .col_expr(
             counter::Column::Value,
-            Expr::col(counter::Column::Value).add(1),
+            Expr::col(counter::Column::Value).add(by),
         )
         .filter(counter::COLUMN.name.eq(name))
         .exec_with_returning(transaction)

@@ -305,10 +305,19 @@ fn mutation(name: &str, selection: &str) -> String {
 
 /// The field of the payload that holds what a mutation changes.
 fn record(mutation: &str) -> &'static str {
-    ["organization", "committee", "topic", "actionItem"]
-        .into_iter()
-        .find(|it| mutation.starts_with(it))
-        .unwrap()
+    [
+        "organization",
+        "committee",
+        "topic",
+        "actionItem",
+        "publication",
+        "examination",
+        "liaisonStatement",
+        "note",
+    ]
+    .into_iter()
+    .find(|it| mutation.starts_with(it))
+    .unwrap()
 }
 
 impl Server {
@@ -333,6 +342,14 @@ impl Server {
         self.id(
             "query($code: String!) { found: topic(by: { code: $code }) { id } }",
             json!({ "code": code }),
+        )
+        .await
+    }
+
+    pub async fn publication(&self, number: &str) -> String {
+        self.id(
+            "query($number: String!) { found: publication(by: { number: $number }) { id } }",
+            json!({ "number": number }),
         )
         .await
     }

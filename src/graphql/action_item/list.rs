@@ -20,8 +20,9 @@ pub static ACTION_ITEMS: List = List {
     object,
     connection: "ActionItemConnection",
     edge: "ActionItemEdge",
-    filter: <Option<ActionItemFilter>>::create_type_info,
-    order: <Option<ActionItemOrder>>::create_type_info,
+    filter: Some(<Option<ActionItemFilter>>::create_type_info),
+    order: Some(<Option<ActionItemOrder>>::create_type_info),
+    lasting: false,
     criteria: criteria::<ActionItemFilter, ActionItemOrder>,
 };
 
@@ -97,7 +98,7 @@ impl Filter for ActionItemFilter {
             if wanted { expression } else { expression.not() }
         };
         // Null stands at the end of time here, so that `not` needs no third answer.
-        let overdue = || open().and(col(Ordering::DueAsc).lt(env.today));
+        let overdue = || open().and(col(Ordering::DueAsc).lt(env.today()));
         Ok(Narrowing::new()
             .with(list::among(Column::Status, self.status.as_ref()))
             .with(self.open.map(|wanted| either(open(), wanted)))

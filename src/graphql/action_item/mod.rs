@@ -7,13 +7,18 @@ use entity::id::{ActionItemId, Id};
 use entity::party::Party;
 use entity::permission::Permission;
 use entity::scalar::{Date, DateTime};
+use entity::{activity, note};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
 
 use super::stamps::{id, stamps, translated};
-use super::{committee as committees, topic as topics, words};
+use super::{
+    activity as activities, committee as committees, note as notes, topic as topics, words,
+};
 use crate::read::cells::Cells;
 use crate::read::json::Scalar;
-use crate::read::shape::{Cell, Object, Table, column, computed, count, one, one_or_null};
+use crate::read::shape::{
+    Cell, Link, Object, Table, column, computed, count, one, one_or_null, page,
+};
 use crate::rules::action_item::{Facts, OPEN, next_statuses, overdue, permissions};
 
 mod list;
@@ -83,7 +88,7 @@ fn describe() -> Object {
             "Whether it is still open and was due before today, by the day in UTC.",
             vec![Cell::column(Column::Status), Cell::column(Column::DueOn)],
             |cells, env, json| {
-                json.bool(overdue(cells.get(0)?, cells.get(1)?, env.today));
+                json.bool(overdue(cells.get(0)?, cells.get(1)?, env.today()));
                 Ok(())
             },
         ),
@@ -129,11 +134,29 @@ fn describe() -> Object {
             Column::CompletedAt,
             Scalar::Time,
         ),
+        column::<i32>(
+            "reminders",
+            "How often the TSB has reminded its owner.",
+            Column::Reminders,
+            Scalar::Int,
+        ),
         column::<Option<String>>(
             "externalKey",
             "The key that the asking party's own system has for it; null where none was given.",
             Column::ExternalKey,
             Scalar::Text,
+        ),
+        page(
+            "notes",
+            "The notes on it, oldest first.",
+            &notes::NOTES,
+            Link::column(note::Column::SubjectId),
+        ),
+        page(
+            "activities",
+            "Its own history, oldest first.",
+            &activities::HISTORY,
+            Link::column(activity::Column::SubjectId),
         ),
         column::<bool>(
             "illustrative",

@@ -8,7 +8,8 @@ use super::object;
 use crate::error::Result;
 use crate::read;
 use crate::store::action_item::{
-    self as store, ActionItemCreateInput, ActionItemMoveInput, ActionItemUpdateInput,
+    self as store, ActionItemCreateInput, ActionItemMoveInput, ActionItemRemindInput,
+    ActionItemUpdateInput,
 };
 
 /// Action items, in payloads.
@@ -57,5 +58,15 @@ impl ActionItemMutation {
     ) -> Option<Result<Payload<ActionItem>>> {
         let Request { db, viewer, now } = Request::of(ctx);
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
+    }
+
+    /// Reminds the owner of an open action item: by the TSB. Reminders are counted and stand in the history.
+    async fn action_item_remind(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The reminder.")] input: ActionItemRemindInput,
+    ) -> Option<Result<Payload<ActionItem>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::remind(db, viewer, *now, input).await))
     }
 }

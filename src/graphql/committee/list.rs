@@ -19,8 +19,9 @@ pub static COMMITTEES: List = List {
     object,
     connection: "CommitteeConnection",
     edge: "CommitteeEdge",
-    filter: <Option<CommitteeFilter>>::create_type_info,
-    order: <Option<CommitteeOrder>>::create_type_info,
+    filter: Some(<Option<CommitteeFilter>>::create_type_info),
+    order: Some(<Option<CommitteeOrder>>::create_type_info),
+    lasting: false,
     criteria: criteria::<CommitteeFilter, CommitteeOrder>,
 };
 

@@ -6,7 +6,7 @@ use entity::party::Party;
 use entity::scalar::DateTime;
 use entity::topic::{Column, Ordering, TopicStatus};
 use entity::{topic_committee, topic_provision};
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
 use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::object;
@@ -20,8 +20,9 @@ pub static TOPICS: List = List {
     object,
     connection: "TopicConnection",
     edge: "TopicEdge",
-    filter: <Option<TopicFilter>>::create_type_info,
-    order: <Option<TopicOrder>>::create_type_info,
+    filter: Some(<Option<TopicFilter>>::create_type_info),
+    order: Some(<Option<TopicOrder>>::create_type_info),
+    lasting: false,
     criteria: criteria::<TopicFilter, TopicOrder>,
 };
 
@@ -58,7 +59,7 @@ impl Filter for TopicFilter {
         }
         let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
         let committee = committee.map(|it| {
-            linked(
+            list::linked(
                 topic_committee::Entity,
                 topic_committee::Column::TopicId,
                 Expr::col(topic_committee::Column::CommitteeId).eq(it),
@@ -66,7 +67,7 @@ impl Filter for TopicFilter {
         });
         let provision = list::some_key::<ProvisionId>("provision", self.provision.as_ref())?;
         let provision = provision.map(|it| {
-            linked(
+            list::linked(
                 topic_provision::Entity,
                 topic_provision::Column::TopicId,
                 Expr::col(topic_provision::Column::ProvisionId).eq(it),
@@ -76,7 +77,7 @@ impl Filter for TopicFilter {
             let stale = col(Column::Status)
                 .eq(TopicStatus::Active)
                 // Null stands at the end of time here, so that `not` needs no third answer.
-                .and(col(Ordering::ReviewAsc).lt(env.today));
+                .and(col(Ordering::ReviewAsc).lt(env.today()));
             if wanted { stale } else { stale.not() }
         });
         Ok(Narrowing::new()
@@ -93,16 +94,6 @@ impl Filter for TopicFilter {
             .with(self.illustrative.map(|it| col(Column::Illustrative).eq(it)))
             .done())
     }
-}
-
-/// Whether a table of links names the topic in a row for which `condition` holds.
-fn linked(table: impl IntoTableRef, topic: impl IntoIden, condition: Expr) -> Expr {
-    let links = SelectStatement::new()
-        .column(topic.into_iden())
-        .from(table)
-        .and_where(condition)
-        .take();
-    col(Column::Id).in_subquery(links)
 }
 
 /// In which order topics stand.
@@ -174,16 +165,10 @@ pub enum TopicBy {
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         TopicBy::Id(id) => col(Column::Id).eq(list::key::<TopicId>("id", &id)?),
-        TopicBy::Code(code) => match number(&code) {
+        TopicBy::Code(code) => match list::numbered("T-", &code) {
             Some(number) => col(Column::Number).eq(number),
             None => Expr::val(false),
         },
     }
     .into())
-}
-
-/// The number of a code that is written as the register writes it.
-fn number(code: &str) -> Option<i32> {
-    let number = code.strip_prefix("T-")?.parse().ok()?;
-    (format!("T-{number}") == code).then_some(number)
 }

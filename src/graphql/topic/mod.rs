@@ -8,14 +8,20 @@ use entity::permission::Permission;
 use entity::scalar::{Date, DateTime};
 use entity::topic::{Column, Entity, Position, TopicStatus};
 use entity::topic_committee::CommitteeRole;
-use entity::{action_item, committee, provision, topic_committee, topic_provision};
+use entity::{
+    action_item, activity, committee, note, provision, topic_committee, topic_provision,
+    topic_publication,
+};
 use sea_orm::sea_query::{
     CaseStatement, Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
 };
 
 use super::list::Narrowing;
 use super::stamps::{id, stamps, translated};
-use super::{action_item as action_items, committee as committees, mandate, words};
+use super::{
+    action_item as action_items, activity as activities, committee as committees, mandate,
+    note as notes, publication as publications, words,
+};
 use crate::error::Result;
 use crate::read::Env;
 use crate::read::args::Args;
@@ -102,7 +108,7 @@ fn describe() -> Object {
             "Whether it is active and its review date has passed, by the day in UTC.",
             vec![Cell::column(Column::Status), Cell::column(Column::ReviewOn)],
             |cells, env, json| {
-                json.bool(needs_review(cells.get(0)?, cells.get(1)?, env.today));
+                json.bool(needs_review(cells.get(0)?, cells.get(1)?, env.today()));
                 Ok(())
             },
         ),
@@ -111,6 +117,28 @@ fn describe() -> Object {
             "The tasks on it; by number.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::TopicId),
+        ),
+        page(
+            "publications",
+            "The texts that it is about; by number.",
+            &publications::OF_A_TOPIC,
+            Link::through(
+                topic_publication::Entity,
+                topic_publication::Column::TopicId,
+                topic_publication::Column::PublicationId,
+            ),
+        ),
+        page(
+            "notes",
+            "The notes on it, oldest first.",
+            &notes::NOTES,
+            Link::column(note::Column::SubjectId),
+        ),
+        page(
+            "activities",
+            "Its history, oldest first: what was done to it, to its action items, and to notes on these.",
+            &activities::HISTORY,
+            Link::column(activity::Column::TopicId),
         ),
         column::<bool>(
             "illustrative",

@@ -8,8 +8,8 @@ use super::object;
 use crate::error::Result;
 use crate::read;
 use crate::store::topic::{
-    self as store, TopicLinkCommitteeInput, TopicProposeInput, TopicTakePositionInput,
-    TopicUnlinkCommitteeInput, TopicUpdateInput,
+    self as store, TopicLinkCommitteeInput, TopicProposeInput, TopicReaffirmInput,
+    TopicTakePositionInput, TopicUnlinkCommitteeInput, TopicUpdateInput,
 };
 
 /// Topics, in payloads.
@@ -84,5 +84,15 @@ impl TopicMutation {
         Some(Payload::of(
             store::take_position(db, viewer, *now, input).await,
         ))
+    }
+
+    /// Says that an ACTIVE topic is still of interest, and when it is looked at again: by either side.
+    async fn topic_reaffirm(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new day of review.")] input: TopicReaffirmInput,
+    ) -> Option<Result<Payload<Topic>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::reaffirm(db, viewer, *now, input).await))
     }
 }

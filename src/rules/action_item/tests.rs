@@ -109,8 +109,11 @@ fn who_may_update_it_and_what_it_is_permitted() {
     for (title, relation) in RELATIONS {
         for status in all::<ActionItemStatus>() {
             let update = same(relation, status, |party, facts| cell(&update(party, facts)));
+            // Who reminds, and that anyone may add a note, does not follow from who owns it.
             let permissions = same(relation, status, |party, facts| {
-                permissions(Some(party), facts)
+                let mut given = permissions(Some(party), facts);
+                given.retain(|it| !matches!(it, Permission::Remind | Permission::AddNote));
+                given
             });
             let permissions = format!("{permissions:?}");
             row(
@@ -123,6 +126,28 @@ fn who_may_update_it_and_what_it_is_permitted() {
                 ],
             );
         }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn who_may_remind_of_it() {
+    let mut table = String::new();
+    row(
+        &mut table,
+        ["status", "ITU", "UPU", "TSB"].map(|it| (it, 11)),
+    );
+    for status in all::<ActionItemStatus>() {
+        let facts = Facts {
+            status,
+            owned_by: Party::Itu,
+            requested_by: Party::Upu,
+        };
+        let [itu, upu, tsb] = PARTIES.map(|party| cell(&remind(party, &facts)));
+        row(
+            &mut table,
+            [&*word(status), itu, upu, tsb].map(|it| (it, 11)),
+        );
     }
     insta::assert_snapshot!(table);
 }
@@ -150,6 +175,11 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
             given.contains(&Permission::Update),
             update(party, &facts).is_ok()
         );
+        assert_eq!(
+            given.contains(&Permission::Remind),
+            remind(party, &facts).is_ok()
+        );
+        assert!(given.contains(&Permission::AddNote));
         let moves: Vec<ActionItemStatus> = given
             .iter()
             .filter_map(|permission| moved(*permission, facts.status))

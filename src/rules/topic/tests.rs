@@ -191,6 +191,25 @@ fn committees_of_others_are_theirs_to_link() {
 }
 
 #[test]
+fn who_may_reaffirm_it() {
+    let mut table = String::new();
+    row(
+        &mut table,
+        ["status", "ITU", "UPU", "TSB"].map(|it| (it, 9)),
+    );
+    for status in all::<TopicStatus>() {
+        let (itu, upu) = pairs()
+            .find(|it| super::status(it.0, it.1) == status)
+            .unwrap();
+        let facts = facts(itu, upu);
+        let [itu, upu, tsb] = PARTIES.map(|party| cell(&reaffirm(party, &facts)));
+        let status = name(Some(status));
+        row(&mut table, [&*status, itu, upu, tsb].map(|it| (it, 9)));
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
     for facts in all_facts() {
         assert_eq!(permissions(None, &facts), []);
@@ -200,6 +219,8 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
             let may = |permission| given.contains(&permission);
 
             assert_eq!(may(Permission::Update), update(party, &facts).is_ok());
+            assert_eq!(may(Permission::Reaffirm), reaffirm(party, &facts).is_ok());
+            assert!(may(Permission::AddNote));
             for (permission, to) in [
                 (Permission::Agree, Position::Agreed),
                 (Permission::Decline, Position::Declined),

@@ -11,10 +11,10 @@ use entity::topic_committee::CommitteeRole;
 use entity::word::word;
 use entity::{committee, topic};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
-use super::committee::label;
+use super::committee::{label, label_of};
 use super::topic::{Links, code};
 use super::writing::Writing;
 use super::{Database, input};
@@ -27,8 +27,10 @@ use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 
 mod moves;
+mod remind;
 
 pub use moves::{ActionItemMoveInput, move_to};
+pub use remind::{ActionItemRemindInput, remind};
 
 /// A task on an active topic. For a committee of one's own it starts OPEN; of another party it is REQUESTED.
 #[derive(Clone, Debug, InputObject)]
@@ -166,6 +168,7 @@ async fn enter(
         side: Set(side),
         owned_by: Set(owned_by),
         requested_by: Set(writing.party()),
+        reminders: Set(0),
         external_key: Set(external_key),
         illustrative: Set(illustrative),
         original_language: Set(input.language.unwrap_or(Language::En)),
@@ -231,8 +234,8 @@ pub async fn update(
     changes.add("title", Some(before.title), Some(after.title.clone()));
     changes.add("description", before.description, after.description.clone());
     if after.counterpart_id != before.counterpart_id {
-        let was = labelled(writing.db(), before.counterpart_id).await?;
-        let is = labelled(writing.db(), after.counterpart_id).await?;
+        let was = label_of(writing.db(), before.counterpart_id).await?;
+        let is = label_of(writing.db(), after.counterpart_id).await?;
         changes.add("counterpart", was, is);
     }
     let [was, is] = [before.priority, after.priority].map(word);
@@ -266,6 +269,7 @@ async fn save(
         due_on: Set(after.due_on),
         outcome: Set(after.outcome.clone()),
         completed_at: Set(after.completed_at),
+        reminders: Set(after.reminders),
         version: Set(after.version + 1),
         updated_at: Set(writing.now()),
         ..after.into_active_model()
@@ -298,19 +302,6 @@ async fn named(
     given: Option<&ID>,
 ) -> Result<Option<committee::Model>, DbErr> {
     input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given).await
-}
-
-async fn labelled(
-    db: &impl ConnectionTrait,
-    committee: Option<CommitteeId>,
-) -> Result<Option<String>, DbErr> {
-    let Some(id) = committee else {
-        return Ok(None);
-    };
-    match committee::Entity::find_by_id(id).one(db).await? {
-        Some(committee) => label(db, &committee).await.map(Some),
-        None => Ok(None),
-    }
 }
 
 fn facts(item: &Model) -> rules::Facts {

@@ -10,7 +10,7 @@ use entity::party::Language;
 use entity::scalar::Date;
 use entity::word::word;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::activity::{Changes, Entry};
 use super::writing::Writing;
@@ -258,14 +258,44 @@ async fn save(
 
 /// How people call a committee: `ITU-T SG17 (2013-2016)`.
 pub(super) async fn label(db: &impl ConnectionTrait, committee: &Model) -> Result<String, DbErr> {
-    let organization = organization::Entity::find_by_id(committee.organization_id)
-        .one(db)
+    let labels = labels(db, std::slice::from_ref(committee)).await?;
+    Ok(labels.concat())
+}
+
+/// How people call the committee with this id, where there is one.
+pub(super) async fn label_of(
+    db: &impl ConnectionTrait,
+    committee: Option<CommitteeId>,
+) -> Result<Option<String>, DbErr> {
+    let Some(id) = committee else {
+        return Ok(None);
+    };
+    match Entity::find_by_id(id).one(db).await? {
+        Some(committee) => label(db, &committee).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// How people call committees, in the order given.
+pub(super) async fn labels(
+    db: &impl ConnectionTrait,
+    committees: &[Model],
+) -> Result<Vec<String>, DbErr> {
+    if committees.is_empty() {
+        return Ok(Vec::new());
+    }
+    let organizations = committees.iter().map(|it| it.organization_id);
+    let organizations = organization::Entity::find()
+        .filter(organization::COLUMN.id.is_in(organizations))
+        .all(db)
         .await?;
-    let acronym = organization.map_or_else(String::new, |it| it.acronym + " ");
-    Ok(format!(
-        "{acronym}{} ({})",
-        committee.code, committee.period
-    ))
+    let label = |it: &Model| {
+        let mut organizations = organizations.iter();
+        let organization = organizations.find(|other| other.id == it.organization_id);
+        let acronym = organization.map_or("", |it| &it.acronym);
+        format!("{acronym} {} ({})", it.code, it.period)
+    };
+    Ok(committees.iter().map(label).collect())
 }
 
 fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {

@@ -7,7 +7,6 @@ use entity::id::CommitteeId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use super::label;
 use crate::rules::committee::PREDECESSORS;
 use crate::rules::problems::Problems;
 use crate::rules::refusal::Code;
@@ -88,9 +87,6 @@ pub async fn labels(
     db: &impl ConnectionTrait,
     committees: &[Model],
 ) -> Result<Option<String>, DbErr> {
-    let mut labels = Vec::with_capacity(committees.len());
-    for committee in committees {
-        labels.push(label(db, committee).await?);
-    }
+    let labels = super::labels(db, committees).await?;
     Ok((!labels.is_empty()).then(|| labels.join(", ")))
 }

@@ -30,12 +30,15 @@ mod link;
 mod links;
 mod position;
 mod provisions;
+pub(super) mod publications;
+mod reaffirm;
 
 pub use link::{
     TopicLinkCommitteeInput, TopicUnlinkCommitteeInput, link_committee, unlink_committee,
 };
 pub(super) use links::Links;
 pub use position::{TopicTakePositionInput, take_position};
+pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
 /// A topic of common interest. The side that proposes it agrees to it by that; the other then takes its position.
 #[derive(Clone, Debug, InputObject)]
@@ -68,6 +71,8 @@ pub struct TopicUpdateInput {
     pub summary: MaybeUndefined<String>,
     /// All the clauses of the mandate that it answers, 100 at most; null or an empty list: none.
     pub provision_ids: MaybeUndefined<Vec<ID>>,
+    /// All the publications that it is about, 100 at most; null or an empty list: none.
+    pub publication_ids: MaybeUndefined<Vec<ID>>,
     /// The day by which it is to be looked at again, in the future; null: none.
     pub review_on: MaybeUndefined<Date>,
 }
@@ -182,6 +187,13 @@ pub async fn update(
             Some(provisions::listed(writing.db(), &mut problems, ids).await?)
         }
     };
+    let publications = match &input.publication_ids {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(Vec::new()),
+        MaybeUndefined::Value(ids) => {
+            Some(publications::listed(writing.db(), &mut problems, ids).await?)
+        }
+    };
     after.review_on = input::cleared(input.review_on, before.review_on.map(Date)).map(|it| it.0);
     if let Some(day) = after
         .review_on
@@ -198,6 +210,9 @@ pub async fn update(
     changes.add("reviewOn", day(before.review_on), day(after.review_on));
     if let Some(provisions) = provisions {
         changes.append(provisions::replace(writing.db(), after.id, &provisions).await?);
+    }
+    if let Some(publications) = publications {
+        changes.append(publications::replace(writing.db(), after.id, &publications).await?);
     }
     if changes.is_empty() {
         return Ok(after.id);
@@ -239,7 +254,7 @@ pub(super) async fn save(
 }
 
 /// What the rules need to know of a topic that somebody writes. What is linked they are told committee by committee.
-fn facts(topic: &Model, open_items: i64) -> rules::Facts {
+pub(super) fn facts(topic: &Model, open_items: i64) -> rules::Facts {
     rules::Facts {
         itu: topic.itu_position,
         upu: topic.upu_position,

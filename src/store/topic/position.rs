@@ -62,6 +62,7 @@ pub async fn take_position(
     let [was, is] = [before.position, input.position].map(word);
     changes.add("position", Some(was), Some(is));
     changes.add("reason", before.reason, reason.clone());
+    let status = topic.status;
     if let Some(lead) = lead {
         changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);
     }
@@ -72,6 +73,12 @@ pub async fn take_position(
         taken_at: Some(writing.now()),
     };
     let topic = after.put(topic, side);
+    let [was, is] = [
+        status,
+        rules::status(topic.itu_position, topic.upu_position),
+    ]
+    .map(word);
+    changes.add("status", Some(was), Some(is));
     save(&mut writing, topic, ActivityVerb::PositionTaken, changes).await?;
     writing.commit().await?;
     Ok(id)

@@ -1,0 +1,23 @@
+//! The joint examination of a publication.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{ExaminationId, PublicationId};
+use crate::party::Party;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "examination")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ExaminationId,
+    pub publication_id: PublicationId,
+    pub requested_by: Party,
+    pub reason: Option<String>,
+    pub due_on: Option<Date>,
+    /// Both sides have found: the examination is closed.
+    pub complete: bool,
+    pub created_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

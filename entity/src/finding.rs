@@ -1,0 +1,43 @@
+//! What one side found in an examination.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CommitteeId, ExaminationId};
+use crate::party::Side;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "finding")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub examination_id: ExaminationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub side: Side,
+    pub impact: Impact,
+    pub statement: String,
+    pub committee_id: Option<CommitteeId>,
+    pub found_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What a text means for the side that examined it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum Impact {
+    /// It changes nothing for this side.
+    None,
+    /// Good to know; nothing to do.
+    Informative,
+    /// Texts of this side should follow.
+    AlignmentNeeded,
+    /// It contradicts texts of this side.
+    Conflict,
+}

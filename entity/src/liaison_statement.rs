@@ -1,0 +1,28 @@
+//! A formal letter from committees of one party to committees.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::LiaisonStatementId;
+use crate::party::{Party, Side};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "liaison_statement")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: LiaisonStatementId,
+    /// The number of its number: 7 of LS-7.
+    pub number: i32,
+    pub title: String,
+    pub body: Option<String>,
+    pub contact: Option<String>,
+    pub in_reply_to_id: Option<LiaisonStatementId>,
+    pub sent_by: Party,
+    /// That of its senders.
+    pub side: Side,
+    pub sent_at: DateTimeUtc,
+    /// What `text` filters look into: its words without case and accents.
+    pub folded: String,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

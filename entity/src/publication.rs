@@ -1,0 +1,89 @@
+//! A text of one side: a Recommendation, a UPU standard, in one edition.
+
+use async_graphql::Enum;
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CommitteeId, OrganizationId, PublicationId};
+use crate::party::{Language, Side};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "publication")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PublicationId,
+    pub number: String,
+    /// The number in natural order.
+    pub number_key: String,
+    pub title: String,
+    pub kind: PublicationKind,
+    pub status: Option<PublicationStatus>,
+    pub organization_id: OrganizationId,
+    pub committee_id: Option<CommitteeId>,
+    /// Its organization's.
+    pub side: Option<Side>,
+    pub approved_on: Option<Date>,
+    pub url: Option<String>,
+    pub supersedes_id: Option<PublicationId>,
+    /// What `text` filters look into: its words without case and accents.
+    pub folded: String,
+    pub original_language: Language,
+    pub version: i32,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+/// Columns that the database generates for lists to be ordered by; they hold what no field of the row can, so no row reads them.
+#[derive(Clone, Copy, Debug, DeriveIden)]
+pub enum Ordering {
+    /// `approved_on`, none as the end of time.
+    ApprovedAsc,
+    /// `approved_on`, none as the beginning of time.
+    ApprovedDesc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What kind of text a publication is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum PublicationKind {
+    /// A Recommendation of ITU-T.
+    Recommendation,
+    /// A supplement to Recommendations.
+    Supplement,
+    /// A standard of the UPU.
+    UpuStandard,
+    /// A Resolution of an assembly.
+    Resolution,
+    /// Any other text.
+    Other,
+}
+
+/// How far a publication has come.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "Text",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+pub enum PublicationStatus {
+    /// Being written.
+    Draft,
+    /// Approved, and available before its final form.
+    Prepublished,
+    /// In force.
+    InForce,
+    /// A later edition has taken its place.
+    Superseded,
+    /// No longer valid.
+    Withdrawn,
+}

@@ -1,0 +1,17 @@
+//! Which texts stand on the same ground. Held both ways round, so that each finds the other.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::PublicationId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "publication_relation")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication_id: PublicationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub related_id: PublicationId,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,19 @@
+//! A committee that sends a liaison statement.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{CommitteeId, LiaisonStatementId};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sender")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub statement_id: LiaisonStatementId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub committee_id: CommitteeId,
+    /// Its place among the senders, from 1.
+    pub ordinal: i32,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,196 @@
+//! The history of the register, which is also its feed.
+
+use std::sync::LazyLock;
+
+use async_graphql::{ID, InputObject, InputType, OutputType};
+use entity::activity::{ActivityVerb, Column, Entity};
+use entity::id::{ActivityId, Id, TopicId};
+use entity::party::{Party, Side};
+use entity::scalar::DateTime;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, IntoTableRef};
+
+use super::list::{self, Filter, Narrowing};
+use super::node::{node, nodes, subject};
+use super::stamps::id;
+use super::words;
+use crate::error::{Error, Result};
+use crate::read::Env;
+use crate::read::cursor::Position;
+use crate::read::json::Scalar;
+use crate::read::shape::{
+    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, col, column, computed, field,
+};
+
+/// The history of everything.
+pub static ACTIVITIES: List = List {
+    filter: Some(<Option<ActivityFilter> as InputType>::create_type_info),
+    criteria: |args, env| {
+        let filter: Option<ActivityFilter> = args.get("filter")?;
+        Ok(Criteria {
+            condition: filter.unwrap_or_default().condition(env)?,
+            ..list::all(order())
+        })
+    },
+    ..OF_A_RECORD
+};
+
+/// The history of one record.
+pub static HISTORY: List = OF_A_RECORD;
+
+const OF_A_RECORD: List = List {
+    object,
+    connection: "ActivityConnection",
+    edge: "ActivityEdge",
+    filter: None,
+    order: None,
+    lasting: true,
+    criteria: |_, _| Ok(list::all(order())),
+};
+
+fn order() -> Order {
+    Order {
+        key: Column::Position.into_iden(),
+        kind: Key::Long,
+        unique: true,
+        descending: false,
+    }
+}
+
+/// Which activities. All that is given holds at once.
+#[derive(Debug, Default, InputObject)]
+pub struct ActivityFilter {
+    /// About the record with this id, of whatever type.
+    subject: Option<ID>,
+    /// About records of one of these types, such as `Topic`; an empty list leaves nothing.
+    subject_type: Option<Vec<String>>,
+    /// Of one of these kinds; an empty list leaves nothing.
+    verb: Option<Vec<ActivityVerb>>,
+    /// Done by one of these; an empty list leaves nothing.
+    party: Option<Vec<Party>>,
+    /// Concerning one of these sides; an empty list leaves nothing.
+    side: Option<Vec<Side>>,
+    /// Belonging to the topic with this id: about it, its action items, or notes on these.
+    topic: Option<ID>,
+}
+
+impl Filter for ActivityFilter {
+    fn condition(&self, _: &Env<'_>) -> Result<Condition> {
+        let subject = self.subject.as_ref().map(node).transpose()?;
+        let types = self.subject_type.as_ref();
+        if let Some(types) = types {
+            let names: Vec<&str> = nodes().iter().map(|it| it.name).collect();
+            if let Some(strange) = types.iter().find(|it| !names.contains(&it.as_str())) {
+                return Err(Error::BadInput(format!(
+                    "`subjectType`: there is no type {strange:?}; there are {}.",
+                    names.join(", ")
+                )));
+            }
+        }
+        let sides = self.side.as_ref().map(|sides| {
+            let concerns = Condition::any()
+                .add_option(sides.contains(&Side::Itu).then(|| col(Column::Itu)))
+                .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)));
+            if sides.is_empty() {
+                Condition::any().add(Expr::val(false))
+            } else {
+                concerns
+            }
+        });
+        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
+        let narrowed = Narrowing::new()
+            .with(subject.map(|(_, key)| col(Column::SubjectId).eq(key)))
+            .with(types.map(|it| crate::read::shape::among(Column::SubjectType, it.clone())))
+            .with(list::among(Column::Verb, self.verb.as_ref()))
+            .with(list::among(Column::Party, self.party.as_ref()))
+            .with(topic.map(|it| col(Column::TopicId).eq(it)))
+            .done();
+        Ok(narrowed.add_option(sides))
+    }
+}
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Activity",
+        description: "One change to one record. Activities are only ever added, each in the transaction of its change, in one order for the whole register.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: Some(ActivityId::PREFIX),
+        }),
+        fields: describe(),
+    });
+    &OBJECT
+}
+
+fn describe() -> Vec<Field> {
+    vec![
+        id(ActivityId::PREFIX),
+        computed::<String>(
+            "cursor",
+            "Its place in the history. As `after` of any list of activities, whatever its filter, it gives what came later: nothing is left out, nothing comes twice.",
+            vec![Cell::column(Column::Id), Cell::column(Column::Position)],
+            |cells, _, json| {
+                let position = Position::numbered(cells.get(0)?, cells.get(1)?);
+                json.word(&HISTORY.scope(&order()).write(&position));
+                Ok(())
+            },
+        ),
+        column::<DateTime>("at", "When it was done.", Column::At, Scalar::Time),
+        column::<Party>("party", "Who did it.", Column::Party, Scalar::Word),
+        subject("The record that was changed, as it is now."),
+        column::<String>(
+            "subjectType",
+            "The type of that record, such as `Topic`.",
+            Column::SubjectType,
+            Scalar::Text,
+        ),
+        column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Word),
+        field(
+            "changes",
+            "What it changed, field by field; empty where there is no more to say.",
+            Source::Stored {
+                cell: Cell::column(Column::Changes),
+                object: change,
+            },
+        ),
+        computed::<Vec<Side>>(
+            "sides",
+            "The sides that it concerns.",
+            vec![Cell::column(Column::Itu), Cell::column(Column::Upu)],
+            |cells, _, json| {
+                let sides: [(Side, bool); 2] =
+                    [(Side::Itu, cells.get(0)?), (Side::Upu, cells.get(1)?)];
+                let sides = sides.into_iter();
+                words::list(json, sides.filter_map(|(side, is)| is.then_some(side)));
+                Ok(())
+            },
+        ),
+    ]
+}
+
+/// The type of changes.
+fn change() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Change",
+        description: "What became of one field, in words for people: names, codes and dates rather than ids.",
+        table: None,
+        fields: vec![
+            field(
+                "field",
+                "The field, as the API names it.",
+                Source::Key(<String as OutputType>::create_type_info),
+            ),
+            field(
+                "before",
+                "What it was; null where it was nothing.",
+                Source::Key(<Option<String> as OutputType>::create_type_info),
+            ),
+            field(
+                "after",
+                "What it became; null where it is nothing now.",
+                Source::Key(<Option<String> as OutputType>::create_type_info),
+            ),
+        ],
+    });
+    &OBJECT
+}

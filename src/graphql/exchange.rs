@@ -1,0 +1,216 @@
+//! What is open between two committees.
+
+use std::sync::LazyLock;
+
+use async_graphql::ID;
+use entity::addressee::Purpose;
+use entity::committee::{Column, Entity};
+use entity::id::CommitteeId;
+use entity::scalar::DateTime;
+use entity::{action_item, activity, addressee, liaison_statement, sender, topic, topic_committee};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{
+    Condition, DynIden, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, SelectStatement,
+};
+
+use super::{
+    action_item as action_items, committee as committees, list, statement as statements,
+    topic as topics,
+};
+use crate::error::{Error, Result};
+use crate::read::args::Args;
+use crate::read::json::Scalar;
+use crate::read::shape::{Cell, Object, Source, Table, col, field, found, one};
+use crate::read::{About, Env, Find};
+use crate::rules;
+
+/// What is wrong where there is no such exchange.
+pub const MISSING: &str = "There is no committee with one of these ids.";
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Exchange",
+        description: "What is open between two committees: what to look at before they meet.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: None,
+        }),
+        fields: vec![
+            one(
+                "committee",
+                "The committee that was asked about.",
+                committees::object,
+                Column::Id,
+            ),
+            field(
+                "counterpart",
+                "The other committee.",
+                Source::Found {
+                    object: committees::object,
+                    find: |env| col(Column::Id).eq(pair(env).1).into(),
+                    many: false,
+                },
+            ),
+            found(
+                "topics",
+                "The topics, PROPOSED, ACTIVE or CLOSING, that link both; by code.",
+                topics::object,
+                |env| Find {
+                    condition: Condition::all()
+                        .add(col(topic::Column::Id).in_subquery(linking_both(env)))
+                        .add(col(topic::Column::Status).is_in(rules::topic::OPEN)),
+                    order: Some((col(topic::Column::Number), Order::Asc)),
+                },
+            ),
+            found(
+                "actionItems",
+                "The open action items that one of them owns, while the other is the counterpart or linked to the topic; by number.",
+                action_items::object,
+                |env| Find {
+                    condition: Condition::all()
+                        .add(either_way(env, owned_by_one))
+                        .add(col(action_item::Column::Status).is_in(rules::action_item::OPEN)),
+                    order: Some((col(action_item::Column::Number), Order::Asc)),
+                },
+            ),
+            found(
+                "awaitingReply",
+                "The statements sent from one to the other that ask it for ACTION, and that it has not replied to; in the order of sending.",
+                statements::object,
+                |env| Find {
+                    condition: either_way(env, |one, other| {
+                        let asked = sent(one, other)
+                            .and_where(
+                                Expr::col(("a", addressee::Column::Purpose)).eq(Purpose::Action),
+                            )
+                            .and_where(Expr::col(("a", addressee::Column::RepliedAt)).is_null())
+                            .take();
+                        col(liaison_statement::Column::Id).in_subquery(asked).into()
+                    }),
+                    order: Some((col(liaison_statement::Column::Number), Order::Asc)),
+                },
+            ),
+            field(
+                "lastActivityAt",
+                "When something last happened on a topic that links both, on an action item or a statement between them, open or not; null where nothing ever has.",
+                Source::Cell {
+                    cell: Cell::Expression("last_activity", last_activity),
+                    scalar: Scalar::Time,
+                    register: <Option<DateTime> as async_graphql::OutputType>::create_type_info,
+                },
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// Finds the two committees.
+///
+/// # Errors
+/// Bad input where an id names something else, or both name the same.
+pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
+    let committee = list::key::<CommitteeId>("committee", &args.get::<ID>("committee")?)?;
+    let counterpart = list::key::<CommitteeId>("counterpart", &args.get::<ID>("counterpart")?)?;
+    if committee == counterpart {
+        return Err(Error::BadInput(
+            "`committee` and `counterpart` are the same: name two committees.".to_owned(),
+        ));
+    }
+    let other = SelectStatement::new()
+        .expr(Expr::val(1))
+        .from_as(Entity, "s")
+        .and_where(Expr::col(("s", Column::Id)).eq(counterpart))
+        .take();
+    let both = Condition::all()
+        .add(col(Column::Id).eq(committee))
+        .add(Expr::exists(other));
+    let find = Find {
+        condition: both,
+        order: None,
+    };
+    Ok((About::Pair(committee, counterpart), find))
+}
+
+/// The two committees that the request asked about.
+fn pair(env: &Env<'_>) -> (Uuid, Uuid) {
+    match env.about {
+        About::Pair(one, other) => (one, other),
+        _ => (Uuid::nil(), Uuid::nil()),
+    }
+}
+
+/// What holds between the two, whichever stands where.
+fn either_way(env: &Env<'_>, between: fn(Uuid, Uuid) -> Condition) -> Condition {
+    let (one, other) = pair(env);
+    Condition::any()
+        .add(between(one, other))
+        .add(between(other, one))
+}
+
+/// The topics that link a committee.
+fn linking(committee: Uuid) -> SelectStatement {
+    SelectStatement::new()
+        .column(topic_committee::Column::TopicId)
+        .from(topic_committee::Entity)
+        .and_where(Expr::col(topic_committee::Column::CommitteeId).eq(committee))
+        .take()
+}
+
+fn linking_both(env: &Env<'_>) -> SelectStatement {
+    let (one, other) = pair(env);
+    linking(one)
+        .and_where(Expr::col(topic_committee::Column::TopicId).in_subquery(linking(other)))
+        .take()
+}
+
+fn owned_by_one(one: Uuid, other: Uuid) -> Condition {
+    let with_other = col(action_item::Column::CounterpartId)
+        .eq(other)
+        .or(col(action_item::Column::TopicId).in_subquery(linking(other)));
+    Condition::all()
+        .add(col(action_item::Column::CommitteeId).eq(one))
+        .add(with_other)
+}
+
+/// The statements that `one` sent to `other`.
+fn sent(one: Uuid, other: Uuid) -> SelectStatement {
+    SelectStatement::new()
+        .column(("f", sender::Column::StatementId))
+        .from_as(sender::Entity, "f")
+        .join_as(
+            JoinType::InnerJoin,
+            addressee::Entity,
+            "a",
+            Expr::col(("a", addressee::Column::StatementId))
+                .equals(("f", sender::Column::StatementId)),
+        )
+        .and_where(Expr::col(("f", sender::Column::CommitteeId)).eq(one))
+        .and_where(Expr::col(("a", addressee::Column::CommitteeId)).eq(other))
+        .take()
+}
+
+fn last_activity(_: &DynIden, env: &Env<'_>) -> Expr {
+    let (one, other) = pair(env);
+    let items = |one, other| {
+        SelectStatement::new()
+            .column(action_item::Column::Id)
+            .from(action_item::Entity)
+            .and_where(Expr::col(action_item::Column::CommitteeId).eq(one))
+            .and_where(Expr::col(action_item::Column::CounterpartId).eq(other))
+            .take()
+    };
+    let subject = || Expr::col(("s", activity::Column::SubjectId));
+    let concerns = Condition::any()
+        .add(Expr::col(("s", activity::Column::TopicId)).in_subquery(linking_both(env)))
+        .add(subject().in_subquery(sent(one, other)))
+        .add(subject().in_subquery(sent(other, one)))
+        .add(subject().in_subquery(items(one, other)))
+        .add(subject().in_subquery(items(other, one)));
+    let last = SelectStatement::new()
+        .expr(Func::max(Expr::col(("s", activity::Column::At))))
+        .from_as(activity::Entity, "s")
+        .cond_where(concerns)
+        .take();
+    Expr::SubQuery(None, Box::new(last.into()))
+}

@@ -1,0 +1,61 @@
+//! What can be done to publications.
+
+use async_graphql::{Context, Object};
+
+use super::super::payload::{Payload, Thing};
+use super::super::request::Request;
+use super::object;
+use crate::error::Result;
+use crate::read;
+use crate::store::publication::{
+    self as store, PublicationAddInput, PublicationRelateInput, PublicationUpdateInput,
+};
+
+/// Publications, in payloads.
+pub struct Publication;
+
+impl Thing for Publication {
+    const PAYLOAD: &'static str = "PublicationPayload";
+    const FIELD: &'static str = "publication";
+
+    fn object() -> &'static read::shape::Object {
+        object()
+    }
+}
+
+/// What can be done to publications.
+#[derive(Default)]
+pub struct PublicationMutation;
+
+#[Object]
+impl PublicationMutation {
+    /// Enters a text in one edition: each side its own; the TSB those of ITU and of partners.
+    async fn publication_add(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The publication.")] input: PublicationAddInput,
+    ) -> Option<Result<Payload<Publication>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::add(db, viewer, *now, input).await))
+    }
+
+    /// Changes what is known of a publication: by whoever may enter one of its side.
+    async fn publication_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: PublicationUpdateInput,
+    ) -> Option<Result<Payload<Publication>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::update(db, viewer, *now, input).await))
+    }
+
+    /// Says that two texts of different sides stand on the same ground, for both of them. Where they are related already, nothing changes.
+    async fn publication_relate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The two publications.")] input: PublicationRelateInput,
+    ) -> Option<Result<Payload<Publication>>> {
+        let Request { db, viewer, now } = Request::of(ctx);
+        Some(Payload::of(store::relate(db, viewer, *now, input).await))
+    }
+}

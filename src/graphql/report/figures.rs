@@ -1,0 +1,263 @@
+//! The figures of a side: each is counted by the database, and only where it is asked for.
+
+use entity::action_item::ActionItemStatus;
+use entity::activity::{self, ActivityVerb};
+use entity::addressee::{self, Purpose};
+use entity::party::Party;
+use entity::word::word;
+use entity::{action_item, committee, liaison_statement, topic};
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{
+    DynIden, Expr, ExprTrait, Func, IntoIden, JoinType, SelectStatement, WindowStatement,
+};
+
+use super::history::{RECORD, act, at_end, became, of};
+use super::{Period, figure};
+use crate::read::Env;
+use crate::read::json::Scalar;
+use crate::read::shape::{Cell, Field, count};
+use crate::rules::action_item::OPEN;
+
+/// The fields of a side's report.
+pub fn fields() -> Vec<Field> {
+    let counted = |name, description, expression| {
+        figure::<i32>(
+            name,
+            description,
+            Scalar::Long,
+            Cell::Expression(name, expression),
+        )
+    };
+    vec![
+        counted(
+            "topicsProposed",
+            "Topics that it proposed in the period.",
+            |row, env| {
+                count(
+                    created(env, topic::Entity)
+                        .and_where(is_side(topic::Column::ProposedBy, row))
+                        .take(),
+                )
+            },
+        ),
+        counted(
+            "actionItemsRequested",
+            "Action items that it entered in the period for the other side.",
+            |row, env| {
+                let owner = of(action_item::Column::OwnedBy);
+                let other = owner
+                    .clone()
+                    .is_in([Party::Itu, Party::Upu])
+                    .and(owner.ne(side(row)));
+                count(
+                    created(env, action_item::Entity)
+                        .and_where(is_side(action_item::Column::RequestedBy, row))
+                        .and_where(other)
+                        .take(),
+                )
+            },
+        ),
+        counted(
+            "actionItemsReceived",
+            "Action items that the other side or the TSB entered in the period for this one.",
+            |row, env| {
+                count(
+                    created(env, action_item::Entity)
+                        .and_where(is_side(action_item::Column::OwnedBy, row))
+                        .and_where(of(action_item::Column::RequestedBy).ne(side(row)))
+                        .take(),
+                )
+            },
+        ),
+        counted(
+            "actionItemsDone",
+            "Action items that it owns and reported done in the period, and that were not reopened by its end.",
+            |row, env| count(done(row, env)),
+        ),
+        counted(
+            "actionItemsPostponed",
+            "Action items that it owns and postponed in the period, once or more often.",
+            |row, env| {
+                let postponed = became(env, Period::of(env), "POSTPONED")
+                    .expr(act(activity::Column::SubjectId))
+                    .take();
+                count(owned(row).and_where(of("id").in_subquery(postponed)).take())
+            },
+        ),
+        counted(
+            "actionItemsOverdue",
+            "Action items that it owns and that were open at `to`, due before that day.",
+            overdue,
+        ),
+        figure::<Option<f64>>(
+            "medianDaysToDone",
+            "The median time that the items of `actionItemsDone` took from their entry, in days; null where there are none.",
+            Scalar::Float,
+            Cell::Expression("medianDaysToDone", median),
+        ),
+        counted(
+            "liaisonStatementsSent",
+            "Liaison statements that it sent in the period.",
+            |row, env| {
+                let period = Period::of(env);
+                let sent_at = of(liaison_statement::Column::SentAt);
+                count(
+                    SelectStatement::new()
+                        .from_as(liaison_statement::Entity, RECORD)
+                        .and_where(is_side(liaison_statement::Column::SentBy, row))
+                        .and_where(sent_at.clone().gte(period.begin))
+                        .and_where(sent_at.lt(period.end))
+                        .take(),
+                )
+            },
+        ),
+        counted(
+            "repliesOverdue",
+            "Replies that its committees had not sent at `to`, though they were due before that day: one for each addressee of each statement.",
+            replies_overdue,
+        ),
+        counted(
+            "findingsRecorded",
+            "Examinations for which it recorded or rewrote its finding in the period.",
+            |row, env| {
+                let period = Period::of(env);
+                let found = SelectStatement::new()
+                    .column(("a", activity::Column::SubjectId))
+                    .distinct()
+                    .from_as(activity::Entity, "a")
+                    .and_where(act(activity::Column::Verb).eq(ActivityVerb::FindingRecorded))
+                    .and_where(act(activity::Column::Party).eq(side(row)))
+                    .and_where(act(activity::Column::At).gte(period.begin))
+                    .and_where(act(activity::Column::At).lt(period.end))
+                    .take();
+                count(SelectStatement::new().from_subquery(found, "found").take())
+            },
+        ),
+    ]
+}
+
+/// The side that a row of figures is about.
+fn side(row: &DynIden) -> Expr {
+    Expr::col((row.clone(), "side"))
+}
+
+/// Whether a party in a column of the record is that side.
+fn is_side(column: impl IntoIden, row: &DynIden) -> Expr {
+    of(column).eq(side(row))
+}
+
+/// The records of a table that were entered in the period.
+fn created(env: &Env<'_>, table: impl sea_orm::sea_query::IntoTableRef) -> SelectStatement {
+    let period = Period::of(env);
+    SelectStatement::new()
+        .from(table.into_table_ref().alias(RECORD))
+        .and_where(of("created_at").gte(period.begin))
+        .and_where(of("created_at").lt(period.end))
+        .take()
+}
+
+/// The action items of a side.
+fn owned(row: &DynIden) -> SelectStatement {
+    SelectStatement::new()
+        .from_as(action_item::Entity, RECORD)
+        .and_where(is_side(action_item::Column::OwnedBy, row))
+        .take()
+}
+
+fn done(row: &DynIden, env: &Env<'_>) -> SelectStatement {
+    let period = Period::of(env);
+    let reported = became(env, period, "DONE")
+        .expr(act(activity::Column::SubjectId))
+        .take();
+    let status = at_end(env, period, RECORD, "status", action_item::Column::Status);
+    owned(row)
+        .and_where(of("id").in_subquery(reported))
+        .and_where(status.is_in(["DONE", "CONFIRMED"]))
+        .take()
+}
+
+fn overdue(row: &DynIden, env: &Env<'_>) -> Expr {
+    let period = Period::of(env);
+    let status = at_end(env, period, RECORD, "status", action_item::Column::Status);
+    let due = at_end(env, period, RECORD, "dueOn", action_item::Column::DueOn);
+    count(
+        owned(row)
+            .and_where(of("created_at").lt(period.end))
+            .and_where(status.is_in(OPEN.map(word::<ActionItemStatus>)))
+            .and_where(due.lt(period.day.to_string()))
+            .take(),
+    )
+}
+
+/// The middle one of the times, or the mean of the middle two.
+fn median(row: &DynIden, env: &Env<'_>) -> Expr {
+    let reported_at = became(env, Period::of(env), "DONE")
+        .expr(Func::max(act(activity::Column::At)))
+        .and_where(act(activity::Column::SubjectId).equals((RECORD, "id")))
+        .take();
+    let reported_at = Expr::SubQuery(None, Box::new(reported_at.into()));
+    // Neither database's words for a span of time are known to SeaQuery.
+    let days = match env.backend() {
+        DbBackend::Postgres => Expr::cust_with_exprs(
+            "(extract(epoch from $1 - $2) / 86400)::double precision",
+            [reported_at, of("created_at")],
+        ),
+        _ => Expr::cust_with_exprs(
+            "julianday(?) - julianday(?)",
+            [reported_at, of("created_at")],
+        ),
+    };
+    let times = done(row, env).expr_as(days, "days").take();
+    let mut place = WindowStatement::new();
+    place.order_by("days", sea_orm::Order::Asc);
+    let placed = SelectStatement::new()
+        .column("days")
+        .expr_window_as(Func::cust("row_number"), place, "place")
+        .expr_window_as(
+            Func::count(Expr::col("days")),
+            WindowStatement::new(),
+            "number",
+        )
+        .from_subquery(times, "times")
+        .take();
+    let middle = |shift: i32| Expr::col("number").add(shift).div(2);
+    let median = SelectStatement::new()
+        .expr(Func::avg(Expr::col("days")))
+        .from_subquery(placed, "placed")
+        .and_where(
+            Expr::col("place")
+                .eq(middle(1))
+                .or(Expr::col("place").eq(middle(2))),
+        )
+        .take();
+    Expr::SubQuery(None, Box::new(median.into()))
+}
+
+fn replies_overdue(row: &DynIden, env: &Env<'_>) -> Expr {
+    let period = Period::of(env);
+    let to = |column| Expr::col(("s", column));
+    let replied_at = to(addressee::Column::RepliedAt);
+    count(
+        SelectStatement::new()
+            .from_as(addressee::Entity, "s")
+            .join_as(
+                JoinType::InnerJoin,
+                committee::Entity,
+                "c",
+                Expr::col(("c", committee::Column::Id))
+                    .equals(("s", addressee::Column::CommitteeId)),
+            )
+            .join_as(
+                JoinType::InnerJoin,
+                liaison_statement::Entity,
+                RECORD,
+                of(liaison_statement::Column::Id).equals(("s", addressee::Column::StatementId)),
+            )
+            .and_where(Expr::col(("c", committee::Column::Party)).eq(side(row)))
+            .and_where(of(liaison_statement::Column::SentAt).lt(period.end))
+            .and_where(to(addressee::Column::Purpose).eq(Purpose::Action))
+            .and_where(to(addressee::Column::ReplyBy).lt(period.day))
+            .and_where(replied_at.clone().is_null().or(replied_at.gte(period.end)))
+            .take(),
+    )
+}

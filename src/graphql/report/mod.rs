@@ -1,0 +1,242 @@
+//! What the TSB reports: a period of the collaboration, side by side.
+
+use std::sync::LazyLock;
+
+use async_graphql::OutputType;
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use entity::party::Side;
+use entity::scalar::Date;
+use entity::topic::{self, TopicStatus};
+use entity::word::{all, word};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, SelectStatement, TableRef, UnionType};
+
+use self::history::at_end;
+use super::topic as topics;
+use crate::error::{Error, Result};
+use crate::read::args::Args;
+use crate::read::json::Scalar;
+use crate::read::shape::{
+    Cell, Field, Object, ROW, Source, Table, col, column, computed, count, field, found,
+};
+use crate::read::{About, Env, Find};
+
+mod figures;
+mod history;
+
+/// What is wrong where there is no report: there always is one.
+pub const MISSING: &str = "There is nothing to report.";
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Report",
+        description: "What came of the collaboration in a period. Days are those of UTC, and both ends belong to the period. What is told as it stood at `to` is told as it stands now where `to` lies ahead.",
+        table: Some(Table {
+            name: rows("part", ["report".to_owned()]),
+            prefix: None,
+        }),
+        fields: vec![
+            computed::<Date>(
+                "from",
+                "The first day of the period.",
+                Vec::new(),
+                |_, env, json| {
+                    json.date(Period::of(env).from);
+                    Ok(())
+                },
+            ),
+            computed::<Date>(
+                "to",
+                "The last day of the period.",
+                Vec::new(),
+                |_, env, json| {
+                    json.date(Period::of(env).to);
+                    Ok(())
+                },
+            ),
+            found(
+                "topics",
+                "How many topics there were in each status at `to`: all five, in the order of the enum.",
+                topic_count,
+                |_| everything(),
+            ),
+            found(
+                "sides",
+                "The two sides, ITU first: side by side, to see whether the collaboration is reciprocal.",
+                side_report,
+                |_| everything(),
+            ),
+            found(
+                "staleTopics",
+                "The topics that were ACTIVE at `to` with their review date passed; by code. They are shown as they are now.",
+                topics::object,
+                |env| Find {
+                    condition: stale(env),
+                    order: Some((col(topic::Column::Number), Order::Asc)),
+                },
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// Reads the period.
+///
+/// # Errors
+/// Bad input where it ends before it begins.
+pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
+    let Date(from) = args.get("from")?;
+    let Date(to) = args.get("to")?;
+    if to < from {
+        return Err(Error::BadInput(format!(
+            "`from` ({from}) is after `to` ({to}): exchange them."
+        )));
+    }
+    Ok((About::Days(from, to), everything()))
+}
+
+fn everything() -> Find {
+    Find {
+        condition: Condition::all(),
+        order: Some((col("ordinal"), Order::Asc)),
+    }
+}
+
+/// The days that a report is about, and the moments at which they begin and end.
+#[derive(Clone, Copy)]
+struct Period {
+    from: NaiveDate,
+    to: NaiveDate,
+    begin: DateTime<Utc>,
+    /// The first moment that no longer belongs to it.
+    end: DateTime<Utc>,
+    /// The day as of which things are overdue: its last, or today where that lies ahead.
+    day: NaiveDate,
+}
+
+impl Period {
+    fn of(env: &Env<'_>) -> Self {
+        let (from, to) = match env.about {
+            About::Days(from, to) => (from, to),
+            _ => (env.today(), env.today()),
+        };
+        let start = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        Self {
+            from,
+            to,
+            begin: start(from),
+            end: start(to.checked_add_days(Days::new(1)).unwrap_or(to)),
+            day: Ord::min(to, env.today()),
+        }
+    }
+}
+
+/// A table of one row for each word.
+fn rows<const N: usize>(name: &'static str, words: [String; N]) -> TableRef {
+    let mut table: Option<SelectStatement> = None;
+    for (ordinal, word) in (1..).zip(words) {
+        let row = SelectStatement::new()
+            .expr_as(Expr::val(word).cast_as("text"), name)
+            .expr_as(Expr::val(ordinal), "ordinal")
+            .take();
+        match &mut table {
+            Some(table) => {
+                table.union(UnionType::All, row);
+            }
+            None => table = Some(row),
+        }
+    }
+    TableRef::SubQuery(Box::new(table.unwrap_or_default()), "words".into())
+}
+
+/// The topics that needed a review at the end of the period.
+fn stale(env: &Env<'_>) -> Condition {
+    let period = Period::of(env);
+    let review = at_end(env, period, ROW, "reviewOn", topic::Column::ReviewOn);
+    Condition::all()
+        .add(col(topic::Column::CreatedAt).lt(period.end))
+        .add(
+            at_end(env, period, ROW, "status", topic::Column::Status).eq(word(TopicStatus::Active)),
+        )
+        .add(review.lt(period.day.to_string()))
+}
+
+/// The type of the topics' counts.
+fn topic_count() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        let statuses = all::<TopicStatus>().map(word).collect::<Vec<_>>();
+        let statuses: [String; 5] = statuses.try_into().expect("a topic has five statuses");
+        Object {
+            name: "TopicCount",
+            description: "How many topics were in one status.",
+            table: Some(Table {
+                name: rows("status", statuses),
+                prefix: None,
+            }),
+            fields: vec![
+                column::<TopicStatus>("status", "The status.", "status", Scalar::Word),
+                figure::<i32>(
+                    "count",
+                    "How many topics were in it.",
+                    Scalar::Long,
+                    Cell::Expression("count", |row, env| {
+                        let period = Period::of(env);
+                        let status = at_end(
+                            env,
+                            period,
+                            history::RECORD,
+                            "status",
+                            topic::Column::Status,
+                        );
+                        count(
+                            SelectStatement::new()
+                                .from_as(topic::Entity, history::RECORD)
+                                .and_where(history::of(topic::Column::CreatedAt).lt(period.end))
+                                .and_where(status.eq(Expr::col((row.clone(), "status"))))
+                                .take(),
+                        )
+                    }),
+                ),
+            ],
+        }
+    });
+    &OBJECT
+}
+
+/// The type of a side's figures.
+fn side_report() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        let mut fields = vec![column::<Side>(
+            "side",
+            "Whose figures they are.",
+            "side",
+            Scalar::Word,
+        )];
+        fields.extend(figures::fields());
+        Object {
+            name: "SideReport",
+            description: "What one side did in the period, and what it was asked for. The TSB's own items and statements are in neither side's figures.",
+            table: Some(Table {
+                name: rows("side", [word(Side::Itu), word(Side::Upu)]),
+                prefix: None,
+            }),
+            fields,
+        }
+    });
+    &OBJECT
+}
+
+/// A field whose value the database counts.
+fn figure<T: OutputType>(
+    name: &'static str,
+    description: &'static str,
+    scalar: Scalar,
+    cell: Cell,
+) -> Field {
+    let source = Source::Cell {
+        cell,
+        scalar,
+        register: T::create_type_info,
+    };
+    field(name, description, source)
+}

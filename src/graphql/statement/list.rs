@@ -1,0 +1,126 @@
+//! Lists of liaison statements, and how one is found.
+
+use async_graphql::{ID, InputObject, InputType, OneofObject};
+use entity::id::{CommitteeId, LiaisonStatementId, TopicId};
+use entity::liaison_statement::Column;
+use entity::party::Side;
+use entity::scalar::DateTime;
+use entity::{addressee, sender, statement_topic};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
+
+use super::super::list::{self, Filter, Narrowing};
+use super::{awaiting, object};
+use crate::error::Result;
+use crate::read::args::Args;
+use crate::read::shape::{Criteria, Key, List, Order, ROW, col};
+use crate::read::{Env, Find};
+
+/// All liaison statements.
+pub static STATEMENTS: List = List {
+    object,
+    connection: "LiaisonStatementConnection",
+    edge: "LiaisonStatementEdge",
+    filter: Some(<Option<LiaisonStatementFilter>>::create_type_info),
+    order: None,
+    lasting: false,
+    criteria: |args, env| {
+        let filter: Option<LiaisonStatementFilter> = args.get("filter")?;
+        let filter = filter.unwrap_or_default();
+        Ok(Criteria {
+            condition: filter.condition(env)?,
+            fingerprint: format!("{filter:?}"),
+            ..list::all(order())
+        })
+    },
+};
+
+fn order() -> Order {
+    Order {
+        key: Column::Number.into_iden(),
+        kind: Key::Int,
+        unique: true,
+        descending: false,
+    }
+}
+
+/// Which liaison statements. All that is given holds at once.
+#[derive(Debug, Default, InputObject)]
+pub struct LiaisonStatementFilter {
+    /// Sent by the committee with this id, alone or with others.
+    from: Option<ID>,
+    /// Sent to the committee with this id, alone or with others.
+    to: Option<ID>,
+    /// Sent by committees of one of these sides; an empty list leaves nothing.
+    side: Option<Vec<Side>>,
+    /// About the topic with this id.
+    topic: Option<ID>,
+    /// True: a committee that was asked for ACTION has not replied yet. False: all others.
+    awaiting_reply: Option<bool>,
+    /// Sent at this moment or later.
+    sent_since: Option<DateTime>,
+    /// With this text anywhere in number, title or body, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    text: Option<String>,
+}
+
+impl Filter for LiaisonStatementFilter {
+    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+        let from = list::some_key::<CommitteeId>("from", self.from.as_ref())?;
+        let from = from.map(|it| {
+            let link = Expr::col(sender::Column::CommitteeId).eq(it);
+            list::linked(sender::Entity, sender::Column::StatementId, link)
+        });
+        let to = list::some_key::<CommitteeId>("to", self.to.as_ref())?;
+        let to = to.map(|it| {
+            let link = Expr::col(addressee::Column::CommitteeId).eq(it);
+            list::linked(addressee::Entity, addressee::Column::StatementId, link)
+        });
+        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
+        let topic = topic.map(|it| {
+            let link = Expr::col(statement_topic::Column::TopicId).eq(it);
+            list::linked(
+                statement_topic::Entity,
+                statement_topic::Column::StatementId,
+                link,
+            )
+        });
+        let waits = self.awaiting_reply.map(|wanted| {
+            let waits = awaiting(&ROW.into_iden(), env);
+            if wanted { waits } else { waits.not() }
+        });
+        Ok(Narrowing::new()
+            .with(from)
+            .with(to)
+            .with(list::among(Column::Side, self.side.as_ref()))
+            .with(topic)
+            .with(waits)
+            .with(self.sent_since.map(|it| col(Column::SentAt).gte(it.0)))
+            .with(list::containing(self.text.as_ref(), env)?)
+            .done())
+    }
+}
+
+/// What names one liaison statement: exactly one of these.
+#[derive(OneofObject)]
+pub enum LiaisonStatementBy {
+    /// Its id.
+    Id(ID),
+    /// Its number: LS-7.
+    Number(String),
+}
+
+/// Finds one.
+///
+/// # Errors
+/// Bad input where the id names something else.
+pub fn find(args: &Args<'_>) -> Result<Find> {
+    Ok(match args.get("by")? {
+        LiaisonStatementBy::Id(id) => {
+            col(Column::Id).eq(list::key::<LiaisonStatementId>("id", &id)?)
+        }
+        LiaisonStatementBy::Number(number) => match list::numbered("LS-", &number) {
+            Some(number) => col(Column::Number).eq(number),
+            None => Expr::val(false),
+        },
+    }
+    .into())
+}

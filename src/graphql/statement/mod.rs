@@ -1,0 +1,281 @@
+//! Liaison statements.
+
+use std::sync::LazyLock;
+
+use entity::addressee::{self, Purpose};
+use entity::committee::{self, CommitteeStatus};
+use entity::id::{Id, LiaisonStatementId};
+use entity::liaison_statement::{Column, Entity};
+use entity::party::Party;
+use entity::permission::Permission;
+use entity::scalar::{Date, DateTime, Url};
+use entity::{attachment, note, sender, statement_topic, topic};
+use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, JoinType, SelectStatement};
+
+use super::stamps::id;
+use super::{committee as committees, note as notes, topic as topics, words};
+use crate::read::Env;
+use crate::read::json::Scalar;
+use crate::read::plan::LINK;
+use crate::read::shape::{
+    Cell, Field, Link, Object, Table, col, column, computed, many, one, one_or_null, page,
+};
+use crate::rules::statement::{Facts, overdue, permissions};
+
+mod list;
+mod mutations;
+
+pub use list::{LiaisonStatementBy, STATEMENTS, find};
+pub use mutations::StatementMutation;
+
+/// The type.
+pub fn object() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "LiaisonStatement",
+        description: "A formal statement from committees of one party to committees of any. Once sent it is never changed.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: Some(LiaisonStatementId::PREFIX),
+        }),
+        fields: describe(),
+    });
+    &OBJECT
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of fields, read from top to bottom"
+)]
+fn describe() -> Vec<Field> {
+    vec![
+        id(LiaisonStatementId::PREFIX),
+        computed::<String>(
+            "number",
+            "What people call it: LS-7. Given by the register in the order of sending, without holes.",
+            vec![Cell::column(Column::Number)],
+            |cells, _, json| {
+                json.word(&format!("LS-{}", cells.get::<i32>(0)?));
+                Ok(())
+            },
+        ),
+        column::<String>("title", "What it is about.", Column::Title, Scalar::Text),
+        column::<Option<String>>(
+            "body",
+            "What it says; null where its attachments say all.",
+            Column::Body,
+            Scalar::Text,
+        ),
+        many(
+            "from",
+            "The committees that sent it, in the order named; all of one party.",
+            committees::object,
+            Link::through(
+                sender::Entity,
+                sender::Column::StatementId,
+                sender::Column::CommitteeId,
+            ),
+            vec![Expr::col((LINK, sender::Column::Ordinal))],
+        ),
+        many(
+            "addressees",
+            "The committees that it was sent to, in the order named, each with what it is asked for.",
+            addressee,
+            Link::column(addressee::Column::StatementId),
+            vec![col(addressee::Column::Ordinal)],
+        ),
+        column::<Option<String>>(
+            "contact",
+            "Whom to turn to; null where nobody is named.",
+            Column::Contact,
+            Scalar::Text,
+        ),
+        one_or_null(
+            "inReplyTo",
+            "The statement that it replies to; null for one that begins an exchange.",
+            object,
+            Column::InReplyToId,
+        ),
+        many(
+            "replies",
+            "The statements that reply to it, in the order of their sending.",
+            object,
+            Link::column(Column::InReplyToId),
+            vec![col(Column::Number)],
+        ),
+        many(
+            "topics",
+            "The topics that it is about, by code.",
+            topics::object,
+            Link::through(
+                statement_topic::Entity,
+                statement_topic::Column::StatementId,
+                statement_topic::Column::TopicId,
+            ),
+            vec![col(topic::Column::Number)],
+        ),
+        many(
+            "attachments",
+            "The documents that it refers to, in the order named.",
+            attachment,
+            Link::column(attachment::Column::StatementId),
+            vec![col(attachment::Column::Ordinal)],
+        ),
+        computed::<bool>(
+            "awaitingReply",
+            "Whether a committee that was asked for ACTION has not replied yet.",
+            vec![Cell::Expression("awaiting", awaiting)],
+            |cells, _, json| {
+                json.bool(cells.get(0)?);
+                Ok(())
+            },
+        ),
+        column::<Party>("sentBy", "Who sent it.", Column::SentBy, Scalar::Word),
+        column::<DateTime>("sentAt", "When it was sent.", Column::SentAt, Scalar::Time),
+        page(
+            "notes",
+            "The notes on it, oldest first.",
+            &notes::NOTES,
+            Link::column(note::Column::SubjectId),
+        ),
+        computed::<Vec<Permission>>(
+            "viewerPermissions",
+            "What the viewer may do to it now; empty for those who only read.",
+            vec![
+                Cell::Expression("own_addressed", own_addressed),
+                Cell::Expression("own_active", own_active),
+            ],
+            |cells, env, json| {
+                let facts = Facts {
+                    own_addressed: cells.get(0)?,
+                    own_active: cells.get(1)?,
+                };
+                words::list(json, permissions(env.party, &facts));
+                Ok(())
+            },
+        ),
+    ]
+}
+
+fn to(column: addressee::Column) -> Expr {
+    Expr::col(("s", column))
+}
+
+/// The addressees of the statement in a row.
+fn addressees(row: &DynIden) -> SelectStatement {
+    SelectStatement::new()
+        .expr(Expr::val(1))
+        .from_as(addressee::Entity, "s")
+        .and_where(to(addressee::Column::StatementId).equals((row.clone(), Column::Id)))
+        .take()
+}
+
+fn awaiting(row: &DynIden, _: &Env<'_>) -> Expr {
+    Expr::exists(
+        addressees(row)
+            .and_where(to(addressee::Column::Purpose).eq(Purpose::Action))
+            .and_where(to(addressee::Column::RepliedAt).is_null())
+            .take(),
+    )
+}
+
+/// The addressees for whom the viewer's party acts.
+fn own(row: &DynIden, env: &Env<'_>) -> SelectStatement {
+    let committee = |column| Expr::col(("c", column));
+    addressees(row)
+        .join_as(
+            JoinType::InnerJoin,
+            committee::Entity,
+            "c",
+            committee(committee::Column::Id).equals(("s", addressee::Column::CommitteeId)),
+        )
+        .and_where(committee(committee::Column::Party).eq(env.party))
+        .take()
+}
+
+fn own_addressed(row: &DynIden, env: &Env<'_>) -> Expr {
+    Expr::exists(own(row, env))
+}
+
+fn own_active(row: &DynIden, env: &Env<'_>) -> Expr {
+    let active = Expr::col(("c", committee::Column::Status)).eq(CommitteeStatus::Active);
+    Expr::exists(own(row, env).and_where(active).take())
+}
+
+/// The type of addressees.
+fn addressee() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Addressee",
+        description: "A committee that a liaison statement was sent to.",
+        table: Some(Table {
+            name: addressee::Entity.into_table_ref(),
+            prefix: None,
+        }),
+        fields: vec![
+            one(
+                "committee",
+                "The committee.",
+                committees::object,
+                addressee::Column::CommitteeId,
+            ),
+            column::<Purpose>(
+                "purpose",
+                "What it is asked for.",
+                addressee::Column::Purpose,
+                Scalar::Word,
+            ),
+            column::<Option<Date>>(
+                "replyBy",
+                "The day by which it is to reply; null where none is set, and always where it is not asked for ACTION.",
+                addressee::Column::ReplyBy,
+                Scalar::Date,
+            ),
+            column::<Option<DateTime>>(
+                "repliedAt",
+                "When it first replied; null until then.",
+                addressee::Column::RepliedAt,
+                Scalar::Time,
+            ),
+            computed::<bool>(
+                "overdue",
+                "Whether it was to reply before today (UTC) and has not.",
+                vec![
+                    Cell::column(addressee::Column::RepliedAt),
+                    Cell::column(addressee::Column::ReplyBy),
+                ],
+                |cells, env, json| {
+                    let replied = cells.get::<Option<chrono::DateTime<chrono::Utc>>>(0)?;
+                    json.bool(overdue(replied.is_some(), cells.get(1)?, env.today()));
+                    Ok(())
+                },
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// The type of attachments.
+fn attachment() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "Attachment",
+        description: "A document that a liaison statement refers to. The register holds its address, not the document.",
+        table: Some(Table {
+            name: attachment::Entity.into_table_ref(),
+            prefix: None,
+        }),
+        fields: vec![
+            column::<String>(
+                "name",
+                "What it is called.",
+                attachment::Column::Name,
+                Scalar::Text,
+            ),
+            column::<Url>(
+                "url",
+                "Where it can be read.",
+                attachment::Column::Url,
+                Scalar::Text,
+            ),
+        ],
+    });
+    &OBJECT
+}

@@ -1,0 +1,143 @@
+//! Who may enter a text, and ask for its joint examination.
+
+use entity::party::{Party, Side};
+use entity::permission::Permission;
+
+use super::refusal::{Code, Decision, Refusal};
+
+/// What the rules need to know of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its organization's side; none for a partner's.
+    pub side: Option<Side>,
+    /// Whether an examination of it is under way.
+    pub under_examination: bool,
+}
+
+/// Whether `party` may enter a publication of this side, or change it.
+pub fn write(party: Party, side: Option<Side>) -> Decision {
+    match (party, side) {
+        (Party::Itu | Party::Tsb, Some(Side::Itu))
+        | (Party::Upu, Some(Side::Upu))
+        | (Party::Tsb, None) => Ok(()),
+        (Party::Tsb, Some(Side::Upu)) => Err(Refusal::forbidden(
+            "The publications of the UPU are written by the UPU side alone; the TSB writes those of ITU and the partners.",
+        )),
+        (_, None) => Err(Refusal::forbidden(
+            "The publications of partners outside ITU and UPU are written by the TSB.",
+        )),
+        _ => Err(Refusal::forbidden(
+            "A side writes its own publications, not those of the other side.",
+        )),
+    }
+}
+
+/// Whether a publication may be examined now: one examination is under way at a time.
+pub fn examine(facts: &Facts) -> Decision {
+    if facts.under_examination {
+        Err(Refusal::one(
+            Code::Taken,
+            "publicationId",
+            "An examination of this publication is under way already: record what your side found in that one.",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Related are texts of different sides on the same ground.
+pub fn can_relate(side: Option<Side>, other: Option<Side>) -> Result<(), String> {
+    if side == other {
+        Err(
+            "Both are of the same side: related are a text of one side and one of another."
+                .to_owned(),
+        )
+    } else {
+        Ok(())
+    }
+}
+
+/// The body responsible for a text is of the side that publishes it.
+pub fn committee_fits(side: Option<Side>, committee: Option<Side>) -> Result<(), String> {
+    if side == committee {
+        Ok(())
+    } else {
+        Err("The committee must be of the same side as the organization.".to_owned())
+    }
+}
+
+/// An edition takes the place of one of the same side.
+pub fn supersedes_fits(side: Option<Side>, superseded: Option<Side>) -> Result<(), String> {
+    if side == superseded {
+        Ok(())
+    } else {
+        Err("A publication supersedes one of its own side.".to_owned())
+    }
+}
+
+/// All that `party` may do to a publication now.
+#[must_use]
+pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+    let Some(party) = party else {
+        return Vec::new();
+    };
+    [
+        (Permission::Update, write(party, facts.side).is_ok()),
+        (Permission::AddNote, true),
+        (Permission::Examine, examine(facts).is_ok()),
+    ]
+    .into_iter()
+    .filter_map(|(permission, given)| given.then_some(permission))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::table::{PARTIES, SIDES, cell, name, row};
+
+    #[test]
+    fn who_may_write_and_examine_a_publication() {
+        let mut table = String::new();
+        let head = ["its side", "under examination", "ITU", "UPU", "TSB"];
+        row(&mut table, head.map(|it| (it, 28)));
+        for side in SIDES {
+            for under_examination in [false, true] {
+                let facts = Facts {
+                    side,
+                    under_examination,
+                };
+                let [itu, upu, tsb] = PARTIES.map(|party| {
+                    let may = permissions(Some(party), &facts);
+                    assert_eq!(
+                        may.contains(&Permission::Update),
+                        write(party, side).is_ok()
+                    );
+                    assert!(may.contains(&Permission::AddNote));
+                    let examines = match may.contains(&Permission::Examine) {
+                        true => "examine",
+                        false => "examine: taken",
+                    };
+                    format!("write: {}, {examines}", cell(&write(party, side)))
+                });
+                assert_eq!(permissions(None, &facts), []);
+                let under = if under_examination { "yes" } else { "no" };
+                let side = name(side);
+                let cells = [side.as_str(), under, &itu, &upu, &tsb].map(|it| (it, 28));
+                row(&mut table, cells);
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn related_are_texts_of_different_sides() {
+        for side in SIDES {
+            for other in SIDES {
+                assert_eq!(can_relate(side, other).is_ok(), side != other);
+                assert_eq!(committee_fits(side, other).is_ok(), side == other);
+                assert_eq!(supersedes_fits(side, other).is_ok(), side == other);
+            }
+        }
+    }
+}

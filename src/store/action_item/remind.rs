@@ -1,0 +1,52 @@
+//! Reminders of action items that are still open.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::action_item::Entity;
+use entity::activity::ActivityVerb;
+use entity::id::ActionItemId;
+
+use super::{facts, save};
+use crate::error::Result;
+use crate::rules::action_item as rules;
+use crate::rules::problems::Problems;
+use crate::rules::text;
+use crate::rules::viewer::Viewer;
+use crate::store::activity::Changes;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// A reminder to the owner of an open action item.
+#[derive(Clone, Debug, InputObject)]
+pub struct ActionItemRemindInput {
+    /// The action item: REQUESTED, OPEN, `IN_PROGRESS` or POSTPONED.
+    pub id: ID,
+    /// What to tell the owner, at most 8,000 characters; it stands in the history.
+    pub message: String,
+}
+
+pub async fn remind(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ActionItemRemindInput,
+) -> Result<ActionItemId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut item = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    rules::remind(writing.party(), &facts(&item))?;
+
+    let mut problems = Problems::default();
+    let message = problems.text("message", &input.message, text::LONG);
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    let before = item.reminders;
+    item.reminders += 1;
+    let [was, is] = [before, item.reminders].map(|it| it.to_string());
+    changes.add("reminders", Some(was), Some(is));
+    changes.given("message", message);
+    let id = item.id;
+    save(&mut writing, item, ActivityVerb::Reminded, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}

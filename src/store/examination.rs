@@ -1,0 +1,228 @@
+//! The joint examination of publications: what each side found.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::examination::{ActiveModel, Column, Entity, Model};
+use entity::finding::Impact;
+use entity::id::{CommitteeId, ExaminationId, PublicationId};
+use entity::party::Side;
+use entity::scalar::Date;
+use entity::word::word;
+use entity::{committee, examination, finding, publication};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::activity::{Changes, Entry};
+use super::committee::label_of;
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::examination as rules;
+use crate::rules::problems::Problems;
+use crate::rules::publication::{Facts, examine};
+use crate::rules::text;
+use crate::rules::viewer::Viewer;
+
+/// That both sides examine what a publication means for them.
+#[derive(Clone, Debug, InputObject)]
+pub struct ExaminationRequestInput {
+    /// The publication. One examination of it is under way at a time.
+    pub publication_id: ID,
+    /// Why, at most 8,000 characters.
+    pub reason: Option<String>,
+    /// The day by which both sides are to have found. Left out: no day.
+    pub due_on: Option<Date>,
+}
+
+/// What one's own side found. It can be rewritten until the other side has found too.
+#[derive(Clone, Debug, InputObject)]
+pub struct ExaminationRecordFindingInput {
+    /// The examination.
+    pub id: ID,
+    /// What the publication means for the side.
+    pub impact: Impact,
+    /// What was found, at most 8,000 characters.
+    pub statement: String,
+    /// The committee of one's own side that found it. Left out: the side as a whole.
+    pub committee_id: Option<ID>,
+}
+
+pub async fn request(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ExaminationRequestInput,
+) -> Result<ExaminationId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let publication = input::subject::<publication::Entity, PublicationId>(
+        writing.db(),
+        "publicationId",
+        &input.publication_id,
+    )
+    .await?;
+    let under_way = Entity::find()
+        .filter(examination::COLUMN.publication_id.eq(publication.id))
+        .filter(Column::Complete.eq(false))
+        .count(writing.db())
+        .await?;
+    let mut problems = Problems::default();
+    problems.decide(examine(&Facts {
+        side: publication.side,
+        under_examination: 0 < under_way,
+    }))?;
+    let reason = problems.optional_text("reason", input.reason.as_deref(), text::LONG);
+    problems.none()?;
+
+    let id: ExaminationId = writing.new_id();
+    let due_on = input.due_on.map(|it| it.0);
+    let mut changes = Changes::default();
+    changes.given("publication", publication.number);
+    changes.given("reason", reason.clone());
+    changes.given("dueOn", due_on.map(|it| it.to_string()));
+    let row = ActiveModel {
+        id: Set(id),
+        publication_id: Set(publication.id),
+        requested_by: Set(writing.party()),
+        reason: Set(reason),
+        due_on: Set(due_on),
+        complete: Set(false),
+        created_at: Set(writing.now()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await?;
+    writing
+        .log(Entry::new(ActivityVerb::ExaminationRequested, id, changes))
+        .await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn record_finding(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: ExaminationRecordFindingInput,
+) -> Result<ExaminationId> {
+    let actor = viewer.actor()?;
+    let side = rules::side_of(actor.party)?;
+    let mut writing = Writing::begin(db, actor, now).await?;
+    let examination =
+        input::subject::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
+    rules::record_finding(writing.party(), examination.complete)?;
+
+    let mut problems = Problems::default();
+    let statement = problems.text("statement", &input.statement, text::LONG);
+    let committee = input.committee_id.as_ref();
+    let committee = finder(&writing, &mut problems, committee, side).await?;
+    problems.none()?;
+
+    let findings = finding::Entity::find()
+        .filter(finding::Column::ExaminationId.eq(examination.id))
+        .all(writing.db())
+        .await?;
+    let before = findings.iter().find(|it| it.side == side);
+    let after = finding::Model {
+        examination_id: examination.id,
+        side,
+        impact: input.impact,
+        statement,
+        committee_id: committee.map(|it| it.id),
+        found_at: writing.now(),
+    };
+    let changes = changed(&writing, before, &after).await?;
+    if changes.is_empty() {
+        return Ok(examination.id);
+    }
+    let id = examination.id;
+    let complete = findings.iter().any(|it| it.side == side.other());
+    save(&mut writing, examination, after, complete, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+async fn finder(
+    writing: &Writing,
+    problems: &mut Problems,
+    given: Option<&ID>,
+    side: Side,
+) -> Result<Option<committee::Model>, DbErr> {
+    let field = "committeeId";
+    let found =
+        input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
+            .await?;
+    if let Some(committee) = &found {
+        problems.check(field, rules::finder_fits(side, committee.party));
+    }
+    Ok(found)
+}
+
+async fn changed(
+    writing: &Writing,
+    before: Option<&finding::Model>,
+    after: &finding::Model,
+) -> Result<Changes, DbErr> {
+    let mut changes = Changes::default();
+    let impact = before.map(|it| word(it.impact));
+    changes.add("impact", impact, Some(word(after.impact)));
+    let statement = before.map(|it| it.statement.clone());
+    changes.add("statement", statement, Some(after.statement.clone()));
+    let committee = before.and_then(|it| it.committee_id);
+    if committee != after.committee_id {
+        let was = label_of(writing.db(), committee).await?;
+        let is = label_of(writing.db(), after.committee_id).await?;
+        changes.add("committee", was, is);
+    }
+    Ok(changes)
+}
+
+/// Writes a finding, which closes the examination where the other side has found before.
+async fn save(
+    writing: &mut Writing,
+    examination: Model,
+    after: finding::Model,
+    complete: bool,
+    mut changes: Changes,
+) -> Result<(), DbErr> {
+    let row = finding::ActiveModel {
+        examination_id: Set(after.examination_id),
+        side: Set(after.side),
+        impact: Set(after.impact),
+        statement: Set(after.statement),
+        committee_id: Set(after.committee_id),
+        found_at: Set(after.found_at),
+    };
+    let key = [finding::Column::ExaminationId, finding::Column::Side];
+    let rewritten = [
+        finding::Column::Impact,
+        finding::Column::Statement,
+        finding::Column::CommitteeId,
+        finding::Column::FoundAt,
+    ];
+    finding::Entity::insert(row)
+        .on_conflict(
+            OnConflict::columns(key)
+                .update_columns(rewritten)
+                .to_owned(),
+        )
+        .exec_without_returning(writing.db())
+        .await?;
+    if complete {
+        Entity::update_many()
+            .col_expr(Column::Complete, Expr::val(true))
+            .filter(examination::COLUMN.id.eq(examination.id))
+            .exec(writing.db())
+            .await?;
+        let [was, is] = [false, true].map(|it| it.to_string());
+        changes.add("complete", Some(was), Some(is));
+    }
+    writing
+        .log(Entry::new(
+            ActivityVerb::FindingRecorded,
+            examination.id,
+            changes,
+        ))
+        .await
+}

@@ -1,0 +1,175 @@
+//! Notes on records, and taking them back.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::{
+    ActionItemId, ExaminationId, Id, LiaisonStatementId, NoteId, PublicationId, TopicId, split,
+};
+use entity::note::{ActiveModel, Entity};
+use entity::{action_item, examination, liaison_statement, publication, topic};
+use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Uuid;
+use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
+
+use super::activity::{Changes, Entry};
+use super::topic::code;
+use super::writing::Writing;
+use super::{Database, input, statement};
+use crate::error::Result;
+use crate::rules::note as rules;
+use crate::rules::problems::Problems;
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::rules::viewer::Viewer;
+
+/// A note that anyone can read.
+#[derive(Clone, Debug, InputObject)]
+pub struct NoteAddInput {
+    /// What it is about: a topic, an action item, a publication, an examination or a liaison statement.
+    pub subject_id: ID,
+    /// The note, at most 20,000 characters.
+    pub body: String,
+}
+
+/// A note of one's own party to take back.
+#[derive(Clone, Debug, InputObject)]
+pub struct NoteRetractInput {
+    /// The note. It keeps its place and loses its body.
+    pub id: ID,
+}
+
+/// What a note is about.
+struct Subject {
+    ty: &'static str,
+    key: Uuid,
+    /// What people call it.
+    label: String,
+    /// The topic whose history the note is a part of.
+    topic: Option<TopicId>,
+}
+
+pub async fn add(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: NoteAddInput,
+) -> Result<NoteId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut problems = Problems::default();
+    let subject = subject(&writing, &mut problems, &input.subject_id).await?;
+    let body = problems.text("body", &input.body, text::BODY);
+    problems.none()?;
+    let subject = subject.expect("a record that is not found is a problem");
+
+    let id: NoteId = writing.new_id();
+    let row = ActiveModel {
+        id: Set(id),
+        subject_type: Set(subject.ty.to_owned()),
+        subject_id: Set(subject.key),
+        topic_id: Set(subject.topic),
+        body: Set(body),
+        party: Set(writing.party()),
+        retracted: Set(false),
+        created_at: Set(writing.now()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await?;
+    // The log is never changed: a body in it could not be taken back.
+    let mut changes = Changes::default();
+    changes.given("subject", subject.label);
+    let entry = Entry::new(ActivityVerb::Noted, id, changes);
+    writing.log(entry.of_topic(subject.topic)).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+pub async fn retract(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: NoteRetractInput,
+) -> Result<NoteId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let note = input::subject::<Entity, NoteId>(writing.db(), "id", &input.id).await?;
+    rules::retract(writing.party(), note.party, note.retracted)?;
+
+    let (id, topic) = (note.id, note.topic_id);
+    let mut changes = Changes::default();
+    let [was, is] = [false, true].map(|it| it.to_string());
+    changes.add("retracted", Some(was), Some(is));
+    let row = ActiveModel {
+        body: Set(String::new()),
+        retracted: Set(true),
+        ..note.into_active_model()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    let entry = Entry::new(ActivityVerb::NoteRetracted, id, changes);
+    writing.log(entry.of_topic(topic)).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The record that an id of one of several types names.
+async fn subject(
+    writing: &Writing,
+    problems: &mut Problems,
+    given: &ID,
+) -> Result<Option<Subject>, DbErr> {
+    const FIELD: &str = "subjectId";
+    let ty = match rules::subject(split(given).map(|it| it.0)) {
+        Ok(ty) => ty,
+        Err(message) => {
+            problems.add(Code::NotFound, FIELD, message);
+            return Ok(None);
+        }
+    };
+    let db = writing.db();
+    let id = Some(given);
+    let found = match ty {
+        TopicId::TYPE => {
+            let found = input::named::<topic::Entity, TopicId>(db, problems, FIELD, id).await?;
+            found.map(|it| (it.id.into(), code(it.number), Some(it.id)))
+        }
+        ActionItemId::TYPE => {
+            let found =
+                input::named::<action_item::Entity, ActionItemId>(db, problems, FIELD, id).await?;
+            found.map(|it| {
+                let label = format!("action item {}", it.number);
+                (it.id.into(), label, Some(it.topic_id))
+            })
+        }
+        PublicationId::TYPE => {
+            let found =
+                input::named::<publication::Entity, PublicationId>(db, problems, FIELD, id).await?;
+            found.map(|it| (it.id.into(), it.number, None))
+        }
+        ExaminationId::TYPE => {
+            let found =
+                input::named::<examination::Entity, ExaminationId>(db, problems, FIELD, id).await?;
+            match found {
+                Some(it) => {
+                    let publication = publication::Entity::find_by_id(it.publication_id);
+                    let number = publication.one(db).await?.map(|it| it.number);
+                    let label = format!("examination of {}", number.unwrap_or_default());
+                    Some((it.id.into(), label, None))
+                }
+                None => None,
+            }
+        }
+        _ => {
+            let found = input::named::<liaison_statement::Entity, LiaisonStatementId>(
+                db, problems, FIELD, id,
+            )
+            .await?;
+            found.map(|it| (it.id.into(), statement::code(it.number), None))
+        }
+    };
+    Ok(found.map(|(key, label, topic)| Subject {
+        ty,
+        key,
+        label,
+        topic,
+    }))
+}

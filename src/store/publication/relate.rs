@@ -1,0 +1,82 @@
+//! Which texts of the two sides stand on the same ground.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::PublicationId;
+use entity::publication::{Column, Entity, Model};
+use entity::{publication, publication_relation};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::error::Result;
+use crate::rules::problems::Problems;
+use crate::rules::publication as rules;
+use crate::rules::viewer::Viewer;
+use crate::store::activity::{Changes, Entry};
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// Two texts on the same ground, of different sides. Each is then `related` to the other.
+#[derive(Clone, Debug, InputObject)]
+pub struct PublicationRelateInput {
+    /// The one publication.
+    pub publication_id: ID,
+    /// The other, of another side.
+    pub related_id: ID,
+}
+
+pub async fn relate(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: PublicationRelateInput,
+) -> Result<PublicationId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut problems = Problems::default();
+    let mut both = Vec::new();
+    for (field, id) in [
+        ("publicationId", &input.publication_id),
+        ("relatedId", &input.related_id),
+    ] {
+        let db = writing.db();
+        both.extend(
+            input::named::<Entity, PublicationId>(db, &mut problems, field, Some(id)).await?,
+        );
+    }
+    if let [one, other] = both.as_slice() {
+        problems.check("relatedId", rules::can_relate(one.side, other.side));
+    }
+    problems.none()?;
+    let [one, other]: [Model; 2] = both
+        .try_into()
+        .expect("a record that is not found is a problem");
+
+    let related = publication_relation::Entity::find_by_id((one.id, other.id));
+    if related.one(writing.db()).await?.is_some() {
+        return Ok(one.id);
+    }
+    let rows = [(one.id, other.id), (other.id, one.id)];
+    let rows = rows.map(|(publication, related)| publication_relation::ActiveModel {
+        publication_id: Set(publication),
+        related_id: Set(related),
+    });
+    publication_relation::Entity::insert_many(rows)
+        .exec_without_returning(writing.db())
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::UpdatedAt, Expr::val(writing.now()))
+        .filter(publication::COLUMN.id.is_in([one.id, other.id]))
+        .exec(writing.db())
+        .await?;
+    let entries = [(&one, &other), (&other, &one)].map(|(publication, related)| {
+        let mut changes = Changes::default();
+        changes.given("related", related.number.clone());
+        Entry::new(ActivityVerb::Updated, publication.id, changes)
+    });
+    writing.log_all(entries.into()).await?;
+    writing.commit().await?;
+    Ok(one.id)
+}

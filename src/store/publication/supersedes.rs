@@ -1,0 +1,87 @@
+//! Which edition a publication takes the place of.
+
+use async_graphql::ID;
+use entity::id::PublicationId;
+use entity::party::Side;
+use entity::publication::{Column, Entity, Model};
+use sea_orm::sea_query::{
+    CommonTableExpression, Expr, ExprTrait, SelectStatement, UnionType, WithClause,
+};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+
+use crate::rules::problems::Problems;
+use crate::rules::publication as rules;
+use crate::rules::refusal::Code;
+use crate::store::input;
+
+const FIELD: &str = "supersedesId";
+
+/// The edition that an input names.
+pub async fn named(
+    db: &impl ConnectionTrait,
+    problems: &mut Problems,
+    given: Option<&ID>,
+    side: Option<Side>,
+) -> Result<Option<Model>, DbErr> {
+    let found = input::named::<Entity, PublicationId>(db, problems, FIELD, given).await?;
+    if let Some(superseded) = &found {
+        problems.check(FIELD, rules::supersedes_fits(side, superseded.side));
+    }
+    Ok(found)
+}
+
+/// Finds a chain of editions that leads back to where it began.
+pub async fn ends(
+    db: &impl ConnectionTrait,
+    problems: &mut Problems,
+    superseded: Option<&Model>,
+    by: PublicationId,
+) -> Result<(), DbErr> {
+    let Some(superseded) = superseded else {
+        return Ok(());
+    };
+    let earlier = SelectStatement::new()
+        .column(("p", Column::SupersedesId))
+        .from_as(Entity, "p")
+        .inner_join(
+            "chain",
+            Expr::col(("p", Column::Id)).equals(("chain", "id")),
+        )
+        .take();
+    let chain = SelectStatement::new()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Expr::col(Column::Id).eq(superseded.id))
+        .union(UnionType::Distinct, earlier)
+        .take();
+    let mut earliest = CommonTableExpression::new();
+    earliest.query(chain).table_name("chain").column("id");
+    let mut with = WithClause::new();
+    with.recursive(true).cte(earliest);
+    let back = SelectStatement::new()
+        .with_cte(with)
+        .expr(Expr::val(1))
+        .from("chain")
+        .and_where(Expr::col("id").eq(by))
+        .take();
+    if db.query_one(&back).await?.is_some() {
+        problems.add(
+            Code::Invalid,
+            FIELD,
+            "A publication cannot supersede itself, nor one that comes after it.",
+        );
+    }
+    Ok(())
+}
+
+/// The number of an edition.
+pub async fn number(
+    db: &impl ConnectionTrait,
+    publication: Option<PublicationId>,
+) -> Result<Option<String>, DbErr> {
+    let Some(id) = publication else {
+        return Ok(None);
+    };
+    let found = Entity::find_by_id(id).one(db).await?;
+    Ok(found.map(|it| it.number))
+}

@@ -1,0 +1,55 @@
+//! Saying that a topic is still of interest.
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::TopicId;
+use entity::scalar::Date;
+use entity::topic::Entity;
+
+use super::{facts, save};
+use crate::error::Result;
+use crate::rules::problems::Problems;
+use crate::rules::topic as rules;
+use crate::rules::viewer::Viewer;
+use crate::store::activity::Changes;
+use crate::store::writing::Writing;
+use crate::store::{Database, input};
+
+/// That an ACTIVE topic is still of interest, and when it is looked at again.
+#[derive(Clone, Debug, InputObject)]
+pub struct TopicReaffirmInput {
+    /// The topic, ACTIVE.
+    pub topic_id: ID,
+    /// The day by which it is to be looked at again, in the future.
+    pub review_on: Date,
+}
+
+pub async fn reaffirm(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: TopicReaffirmInput,
+) -> Result<TopicId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut topic =
+        input::subject::<Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+    rules::reaffirm(writing.party(), &facts(&topic, 0))?;
+
+    let mut problems = Problems::default();
+    let day = input.review_on.0;
+    problems.check("reviewOn", rules::review_fits(day, writing.today()));
+    problems.none()?;
+
+    let mut changes = Changes::default();
+    let before = topic.review_on.replace(day);
+    changes.add(
+        "reviewOn",
+        before.map(|it| it.to_string()),
+        Some(day.to_string()),
+    );
+    let id = topic.id;
+    save(&mut writing, topic, ActivityVerb::Reaffirmed, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
