@@ -18,6 +18,7 @@ mod data;
 mod explorer;
 mod history;
 mod http;
+mod idempotency;
 mod liaison_statements;
 mod migrations;
 mod notes;
