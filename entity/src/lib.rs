@@ -37,3 +37,4 @@ pub mod note;
 
 pub mod activity;
 pub mod counter;
+pub mod idempotency_key;

@@ -62,6 +62,8 @@ enum UserErrorCode {
     Stale,
     /// The state of the record does not allow it; the message says which state would.
     NotAllowedNow,
+    /// The `idempotencyKey` was used with another input: give each request a key of its own.
+    KeyReused,
 }
 
 impl<T> Payload<T> {

@@ -4,6 +4,7 @@ pub mod refusal;
 pub mod version;
 pub mod viewer;
 
+pub mod idempotency;
 pub mod problems;
 pub mod text;
 

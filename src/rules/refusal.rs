@@ -31,6 +31,7 @@ pub enum Code {
     Taken,
     Stale,
     NotAllowedNow,
+    KeyReused,
 }
 
 impl Refusal {

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::rules::viewer::Viewer;
 use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
 use crate::store::committee::CommitteeCreateInput;
+use crate::store::creation::Idempotency;
 use crate::store::mandate::{NewMandate, NewProvision};
 use crate::store::organization::OrganizationCreateInput;
 use crate::store::publication::{PublicationAddInput, PublicationRelateInput};
@@ -148,6 +149,7 @@ impl<'a> Loader<'a> {
             parent_id: parent.map(public),
             website: None,
             language,
+            idempotency: Idempotency::default(),
         };
         // The TSB keeps the frame; what is the UPU's, the UPU enters.
         let viewer = viewer(fact.side.map_or(Party::Tsb, entity::party::Side::party));
@@ -209,6 +211,7 @@ impl<'a> Loader<'a> {
             ends_on: None,
             predecessor_ids: None,
             language: None,
+            idempotency: Idempotency::default(),
         };
         let party = match fact.organization.as_str() {
             "TSB" => Party::Tsb,
@@ -239,6 +242,7 @@ impl<'a> Loader<'a> {
             provision_ids: Some(provisions.collect()),
             review_on: None,
             language: None,
+            idempotency: Idempotency::default(),
         };
         let id = store::topic::propose(self.db, &viewer(proposer), self.now, input).await?;
         if let Some(lead) = &fact.upu_lead {
@@ -289,6 +293,7 @@ impl<'a> Loader<'a> {
             due_on: due.map(Date),
             external_key: Some(fact.key.clone()),
             language: None,
+            idempotency: Idempotency::default(),
         };
         let asker = viewer(fact.asked_by);
         let id = store::action_item::create_illustrative(self.db, &asker, self.now, input).await?;
@@ -334,6 +339,7 @@ impl<'a> Loader<'a> {
                 .map(|it| public(self.publications[it])),
             topic_ids: None,
             language: None,
+            idempotency: Idempotency::default(),
         };
         let party = if fact.organization == "UPU" {
             Party::Upu

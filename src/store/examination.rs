@@ -16,8 +16,9 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::activity::{Changes, Entry};
 use super::committee::label_of;
+use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::examination as rules;
 use crate::rules::problems::Problems;
@@ -34,6 +35,8 @@ pub struct ExaminationRequestInput {
     pub reason: Option<String>,
     /// The day by which both sides are to have found. Left out: no day.
     pub due_on: Option<Date>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What one's own side found. It can be rewritten until the other side has found too.
@@ -55,7 +58,23 @@ pub async fn request(
     now: DateTime<Utc>,
     input: ExaminationRequestInput,
 ) -> Result<ExaminationId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for ExaminationRequestInput {
+    const MUTATION: &'static str = "examinationRequest";
+    type Id = ExaminationId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<ExaminationId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<ExaminationId> {
     let publication = input::subject::<publication::Entity, PublicationId>(
         writing.db(),
         "publicationId",
@@ -96,7 +115,6 @@ pub async fn request(
     writing
         .log(Entry::new(ActivityVerb::ExaminationRequested, id, changes))
         .await?;
-    writing.commit().await?;
     Ok(id)
 }
 

@@ -21,6 +21,7 @@ pub mod statement;
 pub mod topic;
 
 pub mod activity;
+pub mod creation;
 mod input;
 pub mod writing;
 

@@ -13,9 +13,10 @@ use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
+use super::creation::{Creating, Idempotency};
 use super::topic::code;
 use super::writing::Writing;
-use super::{Database, input, statement};
+use super::{Database, creation, input, statement};
 use crate::error::Result;
 use crate::rules::note as rules;
 use crate::rules::problems::Problems;
@@ -30,6 +31,8 @@ pub struct NoteAddInput {
     pub subject_id: ID,
     /// The note, at most 20,000 characters.
     pub body: String,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// A note of one's own party to take back.
@@ -55,9 +58,25 @@ pub async fn add(
     now: DateTime<Utc>,
     input: NoteAddInput,
 ) -> Result<NoteId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for NoteAddInput {
+    const MUTATION: &'static str = "noteAdd";
+    type Id = NoteId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<NoteId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: NoteAddInput) -> Result<NoteId> {
     let mut problems = Problems::default();
-    let subject = subject(&writing, &mut problems, &input.subject_id).await?;
+    let subject = subject(writing, &mut problems, &input.subject_id).await?;
     let body = problems.text("body", &input.body, text::BODY);
     let subject = problems.found(subject)?;
 
@@ -80,7 +99,6 @@ pub async fn add(
     changes.given("subject", subject.label);
     let entry = Entry::new(ActivityVerb::Noted, id, changes);
     writing.log(entry.of_topic(subject.topic)).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

@@ -12,8 +12,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
+use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::organization as rules;
 use crate::rules::problems::Problems;
@@ -38,6 +39,8 @@ pub struct OrganizationCreateInput {
     pub website: Option<Url>,
     /// The language that its name is given in; EN unless told.
     pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What to change of an organization. A field left out stays as it is.
@@ -59,10 +62,25 @@ pub async fn create(
     now: DateTime<Utc>,
     input: OrganizationCreateInput,
 ) -> Result<OrganizationId> {
-    let actor = viewer.actor()?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for OrganizationCreateInput {
+    const MUTATION: &'static str = "organizationCreate";
+    type Id = OrganizationId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<OrganizationId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<OrganizationId> {
     let side = input.side;
-    rules::write(actor.party, &rules::Facts { side })?;
-    let mut writing = Writing::begin(db, actor, now).await?;
+    rules::write(writing.party(), &rules::Facts { side })?;
 
     let mut problems = Problems::default();
     let acronym = problems.text("acronym", &input.acronym, text::CODE);
@@ -109,7 +127,6 @@ pub async fn create(
         .map_err(|error| input::taken(error, "acronym", in_use))?;
     let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

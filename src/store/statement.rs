@@ -16,8 +16,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::activity::{Changes, Entry};
 use super::committee::labels;
+use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::refusal::Code;
@@ -44,6 +45,8 @@ pub struct LiaisonStatementSendInput {
     pub topic_ids: Option<Vec<ID>>,
     /// The documents that it refers to, 50 at most.
     pub attachments: Option<Vec<AttachmentInput>>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// A committee that a statement goes to.
@@ -72,20 +75,33 @@ pub async fn send(
     now: DateTime<Utc>,
     input: LiaisonStatementSendInput,
 ) -> Result<LiaisonStatementId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for LiaisonStatementSendInput {
+    const MUTATION: &'static str = "liaisonStatementSend";
+    type Id = LiaisonStatementId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<LiaisonStatementId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(
+    writing: &mut Writing,
+    input: LiaisonStatementSendInput,
+) -> Result<LiaisonStatementId> {
     let mut problems = Problems::default();
-    let from = senders(&writing, &mut problems, &input.from_ids).await?;
+    let from = senders(writing, &mut problems, &input.from_ids).await?;
     let title = problems.text("title", &input.title, text::NAME);
     let body = problems.optional_text("body", input.body.as_deref(), text::BODY);
     let contact = problems.optional_text("contact", input.contact.as_deref(), text::NAME);
-    let to = addressees(&writing, &mut problems, &input.addressees).await?;
-    let original = original(
-        &writing,
-        &mut problems,
-        input.in_reply_to_id.as_ref(),
-        &from,
-    )
-    .await?;
+    let to = addressees(writing, &mut problems, &input.addressees).await?;
+    let original = original(writing, &mut problems, input.in_reply_to_id.as_ref(), &from).await?;
     let topics = input.topic_ids.unwrap_or_default();
     let topics = input::listed::<topic::Entity, TopicId>(
         writing.db(),
@@ -134,7 +150,7 @@ pub async fn send(
     insert_parts(writing.db(), id, &from, to, &topics, attachments).await?;
     let mut entries = vec![Entry::new(ActivityVerb::Sent, id, changes).of_sides(&sides)];
     if let Some(original) = original {
-        let replied = settle(&writing, original.id, &from).await?;
+        let replied = settle(writing, original.id, &from).await?;
         let mut changes = Changes::default();
         changes.given("replies", code(number));
         let replied = labels(writing.db(), &replied).await?.join(", ");
@@ -142,7 +158,6 @@ pub async fn send(
         entries.push(Entry::new(ActivityVerb::Replied, original.id, changes).of_sides(&sides));
     }
     writing.log_all(entries).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

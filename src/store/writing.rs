@@ -14,6 +14,8 @@ use crate::rules::viewer::Actor;
 
 const ACTIVITY: &str = "activity";
 const ACTOR_MAX: usize = 500;
+/// How many entries of the log one statement adds at most.
+const AT_ONCE: usize = 500;
 
 /// A write that is under way; dropping it undoes everything.
 #[derive(Debug)]
@@ -21,8 +23,10 @@ pub struct Writing {
     transaction: DatabaseTransaction,
     actor: Actor,
     now: DateTime<Utc>,
-    /// The place of the next activity, where it is taken already.
+    /// The first place in the log.
     position: Option<i64>,
+    /// What is still to be added to the log.
+    entries: Vec<Entry>,
 }
 
 impl Writing {
@@ -37,6 +41,7 @@ impl Writing {
             // The database keeps no more, and an answer shows what a later one will.
             now: now.trunc_subsecs(6),
             position: Some(position),
+            entries: Vec::new(),
         })
     }
 
@@ -84,6 +89,15 @@ impl Writing {
 
     /// Adds to the log, in this order, what was done to several records.
     pub async fn log_all(&mut self, entries: Vec<Entry>) -> Result<(), DbErr> {
+        self.entries.extend(entries);
+        if AT_ONCE <= self.entries.len() {
+            self.write_log().await?;
+        }
+        Ok(())
+    }
+
+    async fn write_log(&mut self) -> Result<(), DbErr> {
+        let entries = std::mem::take(&mut self.entries);
         let taken = self.position.take_if(|_| !entries.is_empty());
         let missing = entries.len() - usize::from(taken.is_some());
         let mut positions: Vec<i64> = taken.into_iter().collect();
@@ -94,18 +108,26 @@ impl Writing {
         }
         let actor: String = self.actor.subject.chars().take(ACTOR_MAX).collect();
         let party = self.actor.party;
-        let rows = positions
+        let rows: Vec<_> = positions
             .into_iter()
             .zip(entries)
-            .map(|(at, entry)| entry.row(self.new_id(), at, self.now, actor.clone(), party));
-        entity::activity::Entity::insert_many(rows)
-            .exec_without_returning(&self.transaction)
-            .await?;
+            .map(|(at, entry)| entry.row(self.new_id(), at, self.now, actor.clone(), party))
+            .collect();
+        for rows in rows.chunks(AT_ONCE) {
+            entity::activity::Entity::insert_many(rows.to_vec())
+                .exec_without_returning(&self.transaction)
+                .await?;
+        }
         Ok(())
     }
 
-    pub async fn commit(self) -> Result<(), DbErr> {
-        self.transaction.commit().await
+    /// Makes it last. Where nothing was logged nothing was changed, and the place in the log is given back.
+    pub async fn commit(mut self) -> Result<(), DbErr> {
+        self.write_log().await?;
+        match self.position {
+            None => self.transaction.commit().await,
+            Some(_) => self.transaction.rollback().await,
+        }
     }
 }
 

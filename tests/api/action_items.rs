@@ -10,6 +10,7 @@ on_both_databases! {
     the_tsb_has_tasks_of_its_own
     a_partner_owns_nothing
     an_external_key_is_given_once_by_each_party
+    an_item_is_found_by_the_key_of_the_party_that_asked
     every_change_is_in_the_log
 }
 
@@ -160,6 +161,27 @@ async fn an_external_key_is_given_once_by_each_party(server: &Server) {
     assert_eq!(payload["userErrors"][0]["code"], "TAKEN");
     assert_eq!(payload["userErrors"][0]["field"], json!(["externalKey"]));
     server.upu().change("actionItemCreate", input, "id").await;
+}
+
+async fn an_item_is_found_by_the_key_of_the_party_that_asked(server: &Server) {
+    let input = json!({ "topicId": server.topic("T-2").await, "committeeId": server.committee("ITU-T", "SG16").await,
+        "title": "T", "externalKey": "JIRA-7" });
+    let (itu, upu) = (server.itu(), server.upu());
+    let itu = itu.change("actionItemCreate", input.clone(), "id").await;
+    let upu = upu.change("actionItemCreate", input, "id").await;
+    assert_ne!(itu, upu);
+    let document = "query($by: ActionItemBy!) { actionItem(by: $by) { id externalKey } }";
+    for (party, key, expected) in [
+        ("ITU", "JIRA-7", &itu["id"]),
+        ("UPU", "JIRA-7", &upu["id"]),
+        ("TSB", "JIRA-7", &Value::Null),
+        ("ITU", "jira-7", &Value::Null),
+        ("ITU", "", &Value::Null),
+    ] {
+        let by = json!({ "by": { "externalKey": { "requestedBy": party, "key": key } } });
+        let data = server.anonymous().data(document, by).await;
+        assert_eq!(data["actionItem"]["id"], *expected, "{party} {key}");
+    }
 }
 
 /// One activity for each change, in one order without holes, in words that people read.

@@ -20,6 +20,7 @@ mod exchange;
 mod explorer;
 mod history;
 mod http;
+mod idempotency;
 mod liaison_statements;
 mod migrations;
 mod notes;

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::action_item::{ActionItemStatus, Column, Ordering, Priority};
 use entity::id::{ActionItemId, CommitteeId, TopicId};
-use entity::party::Side;
+use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
@@ -179,6 +179,17 @@ pub enum ActionItemBy {
     Id(ID),
     /// Its number.
     Number(i32),
+    /// The key that it has in the system of the party that asked for it.
+    ExternalKey(ExternalKey),
+}
+
+/// What a party's own system calls an action item. It names one at most.
+#[derive(InputObject)]
+pub struct ExternalKey {
+    /// The party that asked for the item, and gave it the key.
+    requested_by: Party,
+    /// The key, written exactly so.
+    key: String,
 }
 
 /// Finds one.
@@ -189,6 +200,11 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         ActionItemBy::Id(id) => col(Column::Id).eq(list::key::<ActionItemId>("id", &id)?),
         ActionItemBy::Number(number) => col(Column::Number).eq(number),
+        ActionItemBy::ExternalKey(ExternalKey { requested_by, key }) => {
+            let key = list::plain("key", key)?;
+            let given = col(Column::ExternalKey).eq(key);
+            col(Column::RequestedBy).eq(requested_by).and(given)
+        }
     }
     .into())
 }

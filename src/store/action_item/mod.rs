@@ -15,9 +15,10 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
 use super::committee::{label, label_of};
+use super::creation::{Creating, Idempotency};
 use super::topic::{Links, code};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::action_item as rules;
 use crate::rules::committee::can_own_items;
@@ -53,6 +54,8 @@ pub struct ActionItemCreateInput {
     pub external_key: Option<String>,
     /// The language that its texts are given in; EN unless told.
     pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What to change of an action item. A field left out stays as it is.
@@ -80,7 +83,7 @@ pub async fn create(
     now: DateTime<Utc>,
     input: ActionItemCreateInput,
 ) -> Result<ActionItemId> {
-    enter(db, viewer, now, input, false).await
+    creation::create(db, viewer, now, input).await
 }
 
 /// An item that is sample data and says so.
@@ -90,24 +93,37 @@ pub async fn create_illustrative(
     now: DateTime<Utc>,
     input: ActionItemCreateInput,
 ) -> Result<ActionItemId> {
-    enter(db, viewer, now, input, true).await
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = make(&mut writing, input, true).await?;
+    writing.commit().await?;
+    Ok(id)
 }
 
-async fn enter(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
+impl Creating for ActionItemCreateInput {
+    const MUTATION: &'static str = "actionItemCreate";
+    type Id = ActionItemId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<ActionItemId> {
+        make(writing, self, false).await
+    }
+}
+
+async fn make(
+    writing: &mut Writing,
     input: ActionItemCreateInput,
     illustrative: bool,
 ) -> Result<ActionItemId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
     let topic =
         input::subject::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
     rules::create(topic.status)?;
 
     let mut problems = Problems::default();
     let owner = named(
-        &writing,
+        writing,
         &mut problems,
         "committeeId",
         Some(&input.committee_id),
@@ -128,7 +144,7 @@ async fn enter(
     let description =
         problems.optional_text("description", input.description.as_deref(), text::LONG);
     let counterpart = input.counterpart_id.as_ref();
-    let counterpart = named(&writing, &mut problems, "counterpartId", counterpart).await?;
+    let counterpart = named(writing, &mut problems, "counterpartId", counterpart).await?;
     let external_key =
         problems.optional_text("externalKey", input.external_key.as_deref(), text::KEY);
     // A committee without a party cannot own an item.
@@ -183,9 +199,8 @@ async fn enter(
     let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(topic.id);
     writing.log(entry).await?;
     if status == ActionItemStatus::Open {
-        take_part(&mut writing, topic, &links, &owner).await?;
+        take_part(writing, topic, &links, &owner).await?;
     }
-    writing.commit().await?;
     Ok(id)
 }
 

@@ -13,8 +13,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::activity::{Changes, Entry};
+use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::committee as rules;
 use crate::rules::organization::parent_fits;
@@ -53,6 +54,8 @@ pub struct CommitteeCreateInput {
     pub predecessor_ids: Option<Vec<ID>>,
     /// The language that its texts are given in; EN unless told.
     pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What to change of a committee. A field left out stays as it is.
@@ -80,7 +83,23 @@ pub async fn create(
     now: DateTime<Utc>,
     input: CommitteeCreateInput,
 ) -> Result<CommitteeId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for CommitteeCreateInput {
+    const MUTATION: &'static str = "committeeCreate";
+    type Id = CommitteeId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<CommitteeId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<CommitteeId> {
     let organization = input::subject::<organization::Entity, OrganizationId>(
         writing.db(),
         "organizationId",
@@ -159,7 +178,6 @@ pub async fn create(
     predecessors::insert(writing.db(), id, &predecessors).await?;
     let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

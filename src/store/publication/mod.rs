@@ -14,9 +14,10 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
 use super::committee::{label, label_of};
+use super::creation::{Creating, Idempotency};
 use super::topic::{code, facts, publications};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::publication as rules;
@@ -55,6 +56,8 @@ pub struct PublicationAddInput {
     pub topic_ids: Option<Vec<ID>>,
     /// The language that its title is given in; EN unless told.
     pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What to change of a publication. A field left out stays as it is.
@@ -84,7 +87,23 @@ pub async fn add(
     now: DateTime<Utc>,
     input: PublicationAddInput,
 ) -> Result<PublicationId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for PublicationAddInput {
+    const MUTATION: &'static str = "publicationAdd";
+    type Id = PublicationId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<PublicationId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: PublicationAddInput) -> Result<PublicationId> {
     let organization = input::subject::<organization::Entity, OrganizationId>(
         writing.db(),
         "organizationId",
@@ -98,11 +117,11 @@ pub async fn add(
     let number = problems.text("number", &input.number, text::KEY);
     let title = problems.text("title", &input.title, text::NAME);
     let committee = input.committee_id.as_ref();
-    let committee = responsible(&writing, &mut problems, committee, side).await?;
+    let committee = responsible(writing, &mut problems, committee, side).await?;
     let superseded = input.supersedes_id.as_ref();
     let superseded = supersedes::named(writing.db(), &mut problems, superseded, side).await?;
     let topics = input.topic_ids.unwrap_or_default();
-    let topics = topics_for(&writing, &mut problems, &topics).await?;
+    let topics = topics_for(writing, &mut problems, &topics).await?;
     problems.none()?;
 
     let id: PublicationId = writing.new_id();
@@ -151,8 +170,7 @@ pub async fn add(
         .map_err(|error| input::taken(error, "number", in_use))?;
     let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
-    publications::attach(&mut writing, &topics, id, &number).await?;
-    writing.commit().await?;
+    publications::attach(writing, &topics, id, &number).await?;
     Ok(id)
 }
 

@@ -15,8 +15,9 @@ use sea_orm::{
 };
 
 use super::activity::{Changes, Entry};
+use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
-use super::{Database, input};
+use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::action_item::OPEN;
 use crate::rules::problems::Problems;
@@ -56,6 +57,8 @@ pub struct TopicProposeInput {
     pub review_on: Option<Date>,
     /// The language that its texts are given in; EN unless told.
     pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
 }
 
 /// What to change of a topic. A field left out stays as it is.
@@ -83,7 +86,23 @@ pub async fn propose(
     now: DateTime<Utc>,
     input: TopicProposeInput,
 ) -> Result<TopicId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for TopicProposeInput {
+    const MUTATION: &'static str = "topicPropose";
+    type Id = TopicId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<TopicId> {
+        make(writing, self).await
+    }
+}
+
+async fn make(writing: &mut Writing, input: TopicProposeInput) -> Result<TopicId> {
     let party = writing.party();
 
     let mut problems = Problems::default();
@@ -149,7 +168,6 @@ pub async fn propose(
     }
     let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(id);
     writing.log(entry).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

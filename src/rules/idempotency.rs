@@ -1,0 +1,99 @@
+//! Requests that are sent again: one key makes one record.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::refusal::{Code, Decision, Refusal};
+
+/// The field of an input that has the key.
+pub const FIELD: &str = "idempotencyKey";
+/// The most characters of a key.
+pub const KEY: usize = 255;
+/// How long a key is kept.
+pub const KEPT: TimeDelta = TimeDelta::days(7);
+
+/// What a key was used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Of the mutation and its input.
+    pub hash: String,
+    pub at: DateTime<Utc>,
+}
+
+/// Why a text cannot be a key. It is taken as it is, so that nothing of it may be invisible.
+pub fn fits(key: &str) -> Result<(), String> {
+    if key.trim().is_empty() {
+        return Err("Must not be blank: leave it out, or give a key of your own.".to_owned());
+    }
+    if let Some(control) = key.chars().find(|it| it.is_control()) {
+        return Err(format!(
+            "Must not contain control characters; this has U+{:04X}.",
+            u32::from(control)
+        ));
+    }
+    let length = key.chars().count();
+    if KEY < length {
+        return Err(format!(
+            "Must be {KEY} characters long at most; this has {length}."
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a request whose key was used before repeats what was done then; otherwise it is a new one.
+pub fn repeats(used: &Used, hash: &str, now: DateTime<Utc>) -> Decision<bool> {
+    if used.at < now - KEPT {
+        Ok(false)
+    } else if used.hash == hash {
+        Ok(true)
+    } else {
+        Err(Refusal::one(
+            Code::KeyReused,
+            FIELD,
+            "Your party has used this key with another input: give each request a key of its own, and send the same input when you send one again.",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_any_text_that_can_be_seen() {
+        let most = "é".repeat(KEY);
+        for key in ["a", " a ", "0f9e-1", "clé n° 1", most.as_str()] {
+            assert_eq!(fits(key), Ok(()), "{key:?}");
+        }
+        let longer = "a".repeat(KEY + 1);
+        for key in [
+            "",
+            " ",
+            "\u{a0}",
+            "a\nb",
+            "a\0",
+            "\t",
+            "a\u{7f}",
+            longer.as_str(),
+        ] {
+            assert!(fits(key).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_forgotten_after_seven_days() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
+        let used = |at| Used {
+            hash: "one".to_owned(),
+            at,
+        };
+        let reused = |decision: Decision<bool>| matches!(decision, Err(Refusal::Problems(found)) if found[0].code == Code::KeyReused);
+        for at in [now, now - KEPT] {
+            assert_eq!(repeats(&used(at), "one", now), Ok(true));
+            assert!(reused(repeats(&used(at), "other", now)));
+        }
+        let before = now - KEPT - TimeDelta::microseconds(1);
+        for hash in ["one", "other"] {
+            assert_eq!(repeats(&used(before), hash, now), Ok(false));
+        }
+    }
+}

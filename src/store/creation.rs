@@ -1,0 +1,159 @@
+//! How a new record is made: once for each idempotency key, however often the request is sent.
+
+use std::fmt::Write;
+
+use async_graphql::{InputObject, InputType};
+use chrono::{DateTime, Utc};
+use entity::id::Id;
+use entity::idempotency_key::{ActiveModel, Column, Entity};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SelectStatement};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Database;
+use super::writing::Writing;
+use crate::error::{Error, Result};
+use crate::rules::idempotency::{self as rules, FIELD, KEPT, Used};
+use crate::rules::problems::Problems;
+use crate::rules::refusal::Refusal;
+use crate::rules::viewer::Viewer;
+
+/// How many expired keys one write clears away at most: more than it adds.
+const CLEARED: u64 = 20;
+
+/// What every creating input has beside its own fields.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct Idempotency {
+    /// A text of your own for this request, such as a UUID, 255 characters at most. Sent again with the same key and
+    /// input, also after a lost answer, it makes nothing twice and answers with the same record as it is then; another
+    /// input under the key is refused as KEY_REUSED. Each party has keys of its own; they are kept for 7 days.
+    pub idempotency_key: Option<String>,
+}
+
+/// An input that makes a record.
+pub trait Creating: InputType {
+    /// The API's name of what is done.
+    const MUTATION: &'static str;
+    type Id: Id + Send;
+
+    fn idempotency(&self) -> &Idempotency;
+
+    /// Asks the rules and makes the record.
+    fn make(self, writing: &mut Writing) -> impl Future<Output = Result<Self::Id>> + Send;
+}
+
+/// Makes the record of an input, or finds the one that the same request has made before.
+pub async fn create<I: Creating>(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: I,
+) -> Result<I::Id> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let Some(key) = input.idempotency().idempotency_key.clone() else {
+        let id = input.make(&mut writing).await?;
+        writing.commit().await?;
+        return Ok(id);
+    };
+    let mut problems = Problems::default();
+    problems.check(FIELD, rules::fits(&key));
+    if let Err(Refusal::Problems(mut wrong)) = problems.none() {
+        // All that is wrong is told at once, and nothing is kept of it.
+        if let Err(Error::Refused(refusal)) = input.make(&mut writing).await {
+            match refusal {
+                Refusal::Problems(more) => wrong.extend(more),
+                other => return Err(other.into()),
+            }
+        }
+        return Err(Refusal::Problems(wrong).into());
+    }
+    let hash = hash(&input);
+    // All writers wait for each other, so that of two at once the second finds the key of the first.
+    if let Some(made) = made(&writing, &key, &hash).await? {
+        return Ok(made);
+    }
+    let id = input.make(&mut writing).await?;
+    keep(&writing, key, hash, id).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// What this request has made before.
+async fn made<I: Id>(writing: &Writing, key: &str, hash: &str) -> Result<Option<I>> {
+    let found = Entity::find_by_id((writing.party(), key.to_owned()))
+        .one(writing.db())
+        .await?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let used = Used {
+        hash: found.hash,
+        at: found.created_at,
+    };
+    let repeats = rules::repeats(&used, hash, writing.now())?;
+    Ok(repeats.then(|| found.subject_id.into()))
+}
+
+/// Keeps the key for what was made under it, and clears away some that have expired.
+async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Result<(), DbErr> {
+    let row = ActiveModel {
+        party: Set(writing.party()),
+        key: Set(key),
+        hash: Set(hash),
+        subject_type: Set(I::TYPE.to_owned()),
+        subject_id: Set(id.into()),
+        created_at: Set(writing.now()),
+    };
+    // A row with this key has expired, or it would have been found.
+    let renewed = OnConflict::columns([Column::Party, Column::Key])
+        .update_columns([
+            Column::Hash,
+            Column::SubjectType,
+            Column::SubjectId,
+            Column::CreatedAt,
+        ])
+        .to_owned();
+    Entity::insert(row)
+        .on_conflict(renewed)
+        .exec_without_returning(writing.db())
+        .await?;
+    let expired = SelectStatement::new()
+        .columns([Column::Party, Column::Key])
+        .from(Entity)
+        .and_where(Column::CreatedAt.lt(writing.now() - KEPT))
+        .order_by(Column::CreatedAt, sea_orm::Order::Asc)
+        .limit(CLEARED)
+        .take();
+    let key = Expr::tuple([Expr::col(Column::Party), Expr::col(Column::Key)]);
+    Entity::delete_many()
+        .filter(key.in_subquery(expired))
+        .exec(writing.db())
+        .await?;
+    Ok(())
+}
+
+/// The mutation and its input as one text, whatever the order of the fields; what is left out and what is null is the same.
+fn hash<I: Creating>(input: &I) -> String {
+    let mut input = input.to_value().into_json().unwrap_or_default();
+    without_nulls(&mut input);
+    let text = format!("{} {input}", I::MUTATION);
+    let mut hash = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing into a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
+}
+
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, it| !matches!(it, Value::Null));
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
