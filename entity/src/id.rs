@@ -161,6 +161,7 @@ ids! {
     LiaisonStatementId "statement" "LiaisonStatement"
     NoteId "note" "Note"
     ActivityId "activity" "Activity"
+    WebhookId "webhook" "Webhook"
 }
 
 #[cfg(test)]

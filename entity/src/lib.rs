@@ -38,3 +38,6 @@ pub mod note;
 pub mod activity;
 pub mod counter;
 pub mod idempotency_key;
+
+pub mod delivery;
+pub mod webhook;

@@ -17,5 +17,8 @@ pub mod publication;
 pub mod statement;
 pub mod topic;
 
+mod address;
+pub mod webhook;
+
 #[cfg(test)]
 mod table;

@@ -19,9 +19,11 @@ pub mod organization;
 pub mod publication;
 pub mod statement;
 pub mod topic;
+pub mod webhook;
 
 pub mod activity;
 pub mod creation;
+pub mod delivery;
 mod input;
 pub mod writing;
 

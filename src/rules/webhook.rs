@@ -1,0 +1,210 @@
+//! Webhooks: whose they are, where they may lead, and when a failed delivery is tried again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::party::Party;
+use url::{Host, Url};
+
+use super::address::is_public;
+use super::refusal::{Code, Decision, Refusal};
+
+/// The most webhooks of a party.
+pub const MOST: u64 = 20;
+
+/// How long each attempt may have failed before a webhook is disabled.
+pub const PATIENCE: TimeDelta = TimeDelta::days(3);
+
+/// How long the secret before the present one still signs.
+pub const FORMER_SECRET: TimeDelta = TimeDelta::days(1);
+
+/// The first wait after a failure; each further one is three times as long.
+const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
+/// The longest wait that we choose ourselves.
+const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
+/// By how much chance may lengthen a wait, so that many endpoints do not come back at once.
+const JITTER_PERCENT: i32 = 20;
+
+/// Where webhooks may lead to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The open Internet, over TLS.
+    #[default]
+    Public,
+    /// Anywhere, this machine and private networks too, also without TLS.
+    Anywhere,
+}
+
+/// A webhook is seen and changed by its own party alone; for others it is not there.
+pub fn own(party: Party, owner: Party, deleted: bool) -> Decision {
+    if party == owner && !deleted {
+        Ok(())
+    } else {
+        Err(Refusal::one(
+            Code::NotFound,
+            "id",
+            "There is no Webhook of your party with this id.",
+        ))
+    }
+}
+
+/// Whether a party that has so many may have one more.
+pub fn room(have: u64) -> Decision {
+    if have < MOST {
+        Ok(())
+    } else {
+        Err(Refusal::not_now(format!(
+            "Your party has {have} webhooks, the most there may be: delete one first."
+        )))
+    }
+}
+
+/// Whether an address is one that this service may deliver to, as far as its text tells. What its name leads to
+/// is looked at with each connection.
+pub fn url_fits(url: &str, reach: Reach) -> Result<(), String> {
+    let Ok(url) = Url::parse(url) else {
+        return Err("Must be an absolute URL.".to_owned());
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "Must not hold a user name or password: deliveries are signed, check the signature instead."
+                .to_owned(),
+        );
+    }
+    if reach == Reach::Anywhere {
+        return Ok(());
+    }
+    if url.scheme() != "https" {
+        return Err("Must start with https://: deliveries go over TLS.".to_owned());
+    }
+    let public = match url.host() {
+        Some(Host::Ipv4(address)) => is_public(address.into()),
+        Some(Host::Ipv6(address)) => is_public(address.into()),
+        Some(Host::Domain(name)) => is_public_name(name),
+        None => false,
+    };
+    if public {
+        Ok(())
+    } else {
+        Err(
+            "Must lead to the open Internet: this service does not call addresses of private networks."
+                .to_owned(),
+        )
+    }
+}
+
+/// Names that by their ending mean this machine or a private network.
+fn is_public_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.contains('.') && !["localhost", "local", "internal", "lan", "home", "arpa"].contains(&last)
+}
+
+/// When a delivery that has failed `attempts` times is tried again; none where it is given up.
+///
+/// `chance` is any number; `asked` is what the endpoint's `Retry-After` says.
+#[must_use]
+pub fn next_attempt(
+    failing_since: DateTime<Utc>,
+    attempts: i32,
+    now: DateTime<Utc>,
+    chance: u32,
+    asked: Option<Duration>,
+) -> Option<DateTime<Utc>> {
+    let end = failing_since + PATIENCE;
+    if end <= now {
+        return None;
+    }
+    let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(12);
+    let wait = (FIRST_WAIT * 3_i32.pow(doublings)).min(LONGEST_WAIT);
+    let percent = i32::try_from(chance % 100).unwrap_or_default();
+    let wait = wait + wait * JITTER_PERCENT * percent / 10_000;
+    let asked = asked.and_then(|it| TimeDelta::from_std(it).ok());
+    let wait = asked.map_or(wait, |asked| asked.max(wait));
+    // The last attempt is at the end, however long we were asked to wait.
+    Some(now.checked_add_signed(wait).unwrap_or(end).min(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::table::PARTIES;
+
+    #[test]
+    fn a_webhook_is_there_for_its_own_party_alone() {
+        for party in PARTIES {
+            for owner in PARTIES {
+                assert_eq!(own(party, owner, false).is_ok(), party == owner);
+                assert!(own(party, owner, true).is_err());
+            }
+        }
+        assert!(room(MOST - 1).is_ok());
+        assert!(room(MOST).is_err());
+    }
+
+    #[test]
+    fn only_public_addresses_over_tls_are_called() {
+        for good in [
+            "https://example.org/hook?key=1",
+            "https://example.org:8443/",
+            "https://8.8.8.8/",
+            "https://[2606:4700:4700::1111]/",
+        ] {
+            assert_eq!(url_fits(good, Reach::Public), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://example.org/",
+            "https://user:secret@example.org/",
+            "https://user@example.org/",
+            "https://localhost/",
+            "https://localhost./",
+            "https://LOCALHOST/",
+            "https://db/",
+            "https://db.internal/",
+            "https://printer.local/",
+            "https://127.0.0.1/",
+            "https://2130706433/", // 127.0.0.1 as one number
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data",
+            "not an address",
+        ] {
+            assert!(url_fits(bad, Reach::Public).is_err(), "{bad}");
+        }
+        assert_eq!(url_fits("http://127.0.0.1:9000/", Reach::Anywhere), Ok(()));
+        assert!(url_fits("http://a:b@127.0.0.1/", Reach::Anywhere).is_err());
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_ever_later_for_three_days() {
+        let since = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (mut now, mut attempts, mut waits) = (since, 1, Vec::new());
+        while let Some(next) = next_attempt(since, attempts, now, 0, None) {
+            waits.push((next - now).num_seconds());
+            (now, attempts) = (next, attempts + 1);
+        }
+        assert_eq!(waits[..8], [5, 15, 45, 135, 405, 1215, 3645, 10_935]);
+        assert!(waits[8..waits.len() - 1].iter().all(|it| *it == 21_600));
+        assert_eq!(now, since + PATIENCE, "the last attempt is at the very end");
+        assert_eq!(waits.len(), 20);
+
+        let soon = next_attempt(since, 1, since, 99, None).unwrap();
+        assert!(since + FIRST_WAIT <= soon && soon < since + FIRST_WAIT * 2);
+        let hour = Some(Duration::from_secs(3600));
+        let later = next_attempt(since, 1, since, 0, hour).unwrap();
+        assert_eq!(later, since + TimeDelta::hours(1));
+        let sooner = next_attempt(since, 9, since, 0, Some(Duration::ZERO)).unwrap();
+        assert_eq!(sooner, since + LONGEST_WAIT);
+        let never = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(
+            next_attempt(since, 1, since, 0, never),
+            Some(since + FIRST_WAIT),
+            "what makes no sense is not heard"
+        );
+        assert_eq!(
+            next_attempt(since, 1, since, 0, Some(Duration::from_secs(864_000))),
+            Some(since + PATIENCE)
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! What becomes of deliveries: who delivers, how far it has come, and what failed.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::delivery::{self, Column};
+use entity::id::{ActivityId, WebhookId};
+use entity::webhook::{self, Entity, Model};
+use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
+
+use super::Database;
+use super::activity::Changes;
+use super::webhook::save;
+use super::writing::Writing;
+use crate::error::Result;
+use crate::rules::viewer::Actor;
+use crate::rules::webhook::next_attempt;
+
+/// How long a process may deliver before it says that it still does; after that another takes over.
+pub const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+/// How long what was delivered is kept for its owner to read.
+const KEPT: TimeDelta = TimeDelta::days(30);
+/// How much of what is older one step clears away: more than it adds.
+const CLEARED: u64 = 20;
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub delivered: bool,
+    /// The endpoint wants nothing more, ever.
+    pub gone: bool,
+    pub status: Option<u16>,
+    /// The start of the answer, or why there was none; 1,024 characters at most.
+    pub response: String,
+    /// How long the endpoint asks us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The webhooks that somebody may deliver to now, and has something to deliver to: something is later than their place.
+pub async fn due(db: &Database, newest: i64, now: DateTime<Utc>) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(webhook::Column::Enabled.eq(true))
+        .filter(webhook::Column::Position.lt(newest))
+        .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
+        .filter(unset_or_past(webhook::Column::LeasedUntil, now))
+        .all(&db.read)
+        .await
+}
+
+/// Takes a webhook for one process, which then delivers alone; none where another was faster.
+pub async fn lease(
+    db: &Database,
+    id: WebhookId,
+    process: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Model>, DbErr> {
+    let free = Condition::any()
+        .add(unset_or_past(webhook::Column::LeasedUntil, now))
+        .add(webhook::Column::Lease.eq(process));
+    let taken = Entity::update_many()
+        .col_expr(webhook::Column::Lease, Expr::val(process))
+        .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
+        .filter(webhook::COLUMN.id.eq(id))
+        .filter(webhook::Column::Enabled.eq(true))
+        .filter(free)
+        .exec_with_returning(&db.write)
+        .await?;
+    Ok(taken.into_iter().next())
+}
+
+/// Gives a webhook back before the lease ends.
+pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(webhook::Column::LeasedUntil, Expr::val(None::<DateTime<Utc>>))
+        .filter(webhook::COLUMN.id.eq(id))
+        .filter(webhook::Column::Lease.eq(process))
+        .exec(&db.write)
+        .await?;
+    Ok(())
+}
+
+/// Where an attempt stands: which process makes it, for which webhook as it was read, to deliver what.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub process: Uuid,
+    pub webhook: &'a Model,
+    pub activity: ActivityId,
+    pub position: i64,
+    pub now: DateTime<Utc>,
+}
+
+/// Notes that nothing up to this place was wanted. False where the webhook is no longer this process's, or was changed meanwhile.
+pub async fn passed(
+    db: &Database,
+    process: Uuid,
+    webhook: &Model,
+    position: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let moved = step(process, webhook, now)
+        .col_expr(webhook::Column::Position, Expr::val(position))
+        .exec(&db.write)
+        .await?;
+    Ok(moved.rows_affected == 1)
+}
+
+/// Notes that an activity was delivered. False as for [`passed`]: it may then be delivered again.
+pub async fn delivered(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Result<bool, DbErr> {
+    let transaction = super::begin(db).await?;
+    let moved = step(attempt.process, attempt.webhook, attempt.now)
+        .col_expr(webhook::Column::Position, Expr::val(attempt.position))
+        .col_expr(webhook::Column::FailingSince, Expr::val(None::<DateTime<Utc>>))
+        .col_expr(webhook::Column::NextAttemptAt, Expr::val(None::<DateTime<Utc>>))
+        .col_expr(webhook::Column::Attempts, Expr::val(0))
+        .exec(&transaction)
+        .await?;
+    keep(&transaction, attempt, outcome, None).await?;
+    clear(&transaction, attempt.now).await?;
+    transaction.commit().await?;
+    Ok(moved.rows_affected == 1)
+}
+
+/// Notes that an attempt failed, and when the next one is; after the last the webhook is disabled, which stands in the log.
+pub async fn failed(
+    db: &Database,
+    attempt: Attempt<'_>,
+    outcome: &Outcome,
+    chance: u32,
+) -> Result<()> {
+    let Attempt { webhook, now, .. } = attempt;
+    let since = webhook.failing_since.unwrap_or(now);
+    let attempts = webhook.attempts + 1;
+    let next = next_attempt(since, attempts, now, chance, outcome.retry_after);
+    let next = next.filter(|_| !outcome.gone);
+    if next.is_none() {
+        return disable(db, attempt, outcome).await;
+    }
+    let transaction = super::begin(db).await?;
+    step(attempt.process, webhook, now)
+        .col_expr(webhook::Column::FailingSince, Expr::val(since))
+        .col_expr(webhook::Column::Attempts, Expr::val(attempts))
+        .col_expr(webhook::Column::NextAttemptAt, Expr::val(next))
+        .exec(&transaction)
+        .await?;
+    keep(&transaction, attempt, outcome, next).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Result<()> {
+    let actor = Actor {
+        subject: "liaison: deliveries".to_owned(),
+        party: attempt.webhook.party,
+    };
+    let mut writing = Writing::begin(db, actor, attempt.now).await?;
+    keep(writing.db(), attempt, outcome, None).await?;
+    let found = Entity::find_by_id(attempt.webhook.id)
+        .one(writing.db())
+        .await?;
+    let Some(mut webhook) = found.filter(|it| it.version == attempt.webhook.version) else {
+        return Ok(());
+    };
+    let mut changes = Changes::default();
+    let [was, is] = [true, false].map(|it| it.to_string());
+    changes.add("enabled", Some(was), Some(is));
+    let reason = if outcome.gone {
+        "The endpoint answered 410 Gone."
+    } else {
+        "Each attempt of three days has failed."
+    };
+    changes.given("reason", reason.to_owned());
+    webhook.enabled = false;
+    save(&mut writing, webhook, changes).await?;
+    writing.commit().await?;
+    Ok(())
+}
+
+/// A change to a webhook by the process that delivers to it: with each the lease begins anew. Nothing where the lease
+/// is another's by now, or where its party has changed it since it was read.
+fn step(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
+        .filter(webhook::COLUMN.id.eq(webhook.id))
+        .filter(webhook::Column::Lease.eq(process))
+        .filter(webhook::COLUMN.version.eq(webhook.version))
+}
+
+async fn keep(
+    db: &impl sea_orm::ConnectionTrait,
+    attempt: Attempt<'_>,
+    outcome: &Outcome,
+    next: Option<DateTime<Utc>>,
+) -> Result<(), DbErr> {
+    let row = delivery::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        webhook_id: Set(attempt.webhook.id),
+        activity_id: Set(attempt.activity),
+        position: Set(attempt.position),
+        attempts: Set(1),
+        delivered: Set(outcome.delivered),
+        status: Set(outcome.status.map(i32::from)),
+        response: Set(Some(outcome.response.clone())),
+        last_attempt_at: Set(attempt.now),
+        next_attempt_at: Set(next),
+    };
+    let again = OnConflict::columns([Column::WebhookId, Column::Position])
+        .update_columns([
+            Column::Delivered,
+            Column::Status,
+            Column::Response,
+            Column::LastAttemptAt,
+            Column::NextAttemptAt,
+        ])
+        .value(
+            Column::Attempts,
+            Expr::col((delivery::Entity, Column::Attempts)).add(1),
+        )
+        .to_owned();
+    delivery::Entity::insert(row)
+        .on_conflict(again)
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+/// Clears away some of what is long delivered.
+async fn clear(db: &impl sea_orm::ConnectionTrait, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let old = SelectStatement::new()
+        .column(Column::Id)
+        .from(delivery::Entity)
+        .and_where(Column::LastAttemptAt.lt(now - KEPT))
+        .and_where(Column::Delivered.eq(true))
+        .order_by(Column::LastAttemptAt, sea_orm::Order::Asc)
+        .limit(CLEARED)
+        .take();
+    delivery::Entity::delete_many()
+        .filter(Column::Id.in_subquery(old))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+fn unset_or_past(column: webhook::Column, now: DateTime<Utc>) -> Condition {
+    Condition::any().add(column.is_null()).add(column.lte(now))
+}

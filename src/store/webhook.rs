@@ -1,0 +1,219 @@
+//! Webhooks: where the feed is delivered to.
+
+use async_graphql::{ID, MaybeUndefined};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::counter;
+use entity::id::WebhookId;
+use entity::party::Party;
+use entity::webhook::{ActiveModel, Entity, Model};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::activity::{Changes, Entry};
+use super::writing::Writing;
+use super::{Database, input};
+use crate::error::Result;
+use crate::rules::problems::Problems;
+use crate::rules::version::checked;
+use crate::rules::viewer::Viewer;
+use crate::rules::webhook::{self as rules, Reach};
+
+/// A webhook to make.
+pub struct NewWebhook {
+    pub url: String,
+    /// Which activities, as a JSON text that the API has read; none: all.
+    pub filter: Option<String>,
+    /// The place in the log after which it begins; none: now.
+    pub after: Option<i64>,
+    pub secret: String,
+    pub reach: Reach,
+}
+
+/// What to change of a webhook.
+pub struct WebhookChange {
+    pub id: ID,
+    pub version: i32,
+    pub url: MaybeUndefined<String>,
+    pub filter: MaybeUndefined<String>,
+    pub enabled: MaybeUndefined<bool>,
+    /// The secret that takes the place of the present one.
+    pub secret: Option<String>,
+    /// The place in the log after which all is delivered again.
+    pub redeliver_after: Option<i64>,
+    pub reach: Reach,
+}
+
+/// Makes a webhook of the party that writes.
+pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
+    let have = Entity::find()
+        .filter(entity::webhook::COLUMN.party.eq(writing.party()))
+        .filter(entity::webhook::Column::Deleted.eq(false))
+        .count(writing.db())
+        .await?;
+    rules::room(have)?;
+    let mut problems = Problems::default();
+    problems.check("url", rules::url_fits(&new.url, new.reach));
+    problems.none()?;
+
+    let id: WebhookId = writing.new_id();
+    let position = match new.after {
+        Some(position) => position,
+        None => here(writing).await?,
+    };
+    let mut changes = Changes::default();
+    changes.given("url", new.url.clone());
+    changes.given("filter", new.filter.clone());
+    let row = ActiveModel {
+        id: Set(id),
+        party: Set(writing.party()),
+        url: Set(new.url),
+        filter: Set(new.filter),
+        enabled: Set(true),
+        deleted: Set(false),
+        secret: Set(new.secret),
+        position: Set(position),
+        attempts: Set(0),
+        version: Set(1),
+        created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
+        ..ActiveModel::default()
+    };
+    Entity::insert(row)
+        .exec_without_returning(writing.db())
+        .await?;
+    let entry = Entry::new(ActivityVerb::Created, id, changes);
+    writing.log(of(writing.party(), entry)).await?;
+    Ok(id)
+}
+
+pub async fn update(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: WebhookChange,
+) -> Result<WebhookId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let before = find(&writing, &input.id).await?;
+    checked(Ok(()), before.version, input.version)?;
+
+    let mut problems = Problems::default();
+    let mut after = before.clone();
+    after.url = input::kept(&mut problems, "url", input.url, before.url.clone());
+    if after.url != before.url {
+        problems.check("url", rules::url_fits(&after.url, input.reach));
+    }
+    after.filter = input::cleared(input.filter, before.filter.clone());
+    after.enabled = input::kept(&mut problems, "enabled", input.enabled, before.enabled);
+    problems.none()?;
+    let mut changes = Changes::default();
+    changes.add("url", Some(before.url), Some(after.url.clone()));
+    changes.add("filter", before.filter, after.filter.clone());
+    let [was, is] = [before.enabled, after.enabled].map(|it| it.to_string());
+    changes.add("enabled", Some(was), Some(is));
+    if let Some(secret) = input.secret {
+        changes.given("secret", "another".to_owned());
+        after.former_secret = Some(std::mem::replace(&mut after.secret, secret));
+        after.former_until = Some(writing.now() + rules::FORMER_SECRET);
+    }
+    if let Some(position) = input.redeliver_after {
+        let [was, is] = [before.position, position].map(|it| it.to_string());
+        changes.add("position", Some(was), Some(is));
+    }
+    if changes.is_empty() {
+        return Ok(after.id);
+    }
+    let id = after.id;
+    save(&mut writing, after, changes).await?;
+    if let Some(position) = input.redeliver_after {
+        Entity::update_many()
+            .col_expr(entity::webhook::Column::Position, Expr::val(position))
+            .filter(entity::webhook::COLUMN.id.eq(id))
+            .exec(writing.db())
+            .await?;
+    }
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// Takes a webhook away: its party sees it no more, and nothing is delivered to it.
+pub async fn delete(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    id: &ID,
+    version: i32,
+) -> Result<WebhookId> {
+    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut webhook = find(&writing, id).await?;
+    checked(Ok(()), webhook.version, version)?;
+
+    let mut changes = Changes::default();
+    changes.add("url", Some(webhook.url.clone()), None);
+    webhook.enabled = false;
+    webhook.deleted = true;
+    webhook.former_secret = None;
+    let id = webhook.id;
+    save(&mut writing, webhook, changes).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// Whether it is this secret that messages are signed with.
+pub async fn has_secret(db: &Database, id: WebhookId, secret: &str) -> Result<bool, DbErr> {
+    let found = Entity::find_by_id(id)
+        .filter(entity::webhook::COLUMN.secret.eq(secret))
+        .count(&db.write)
+        .await?;
+    Ok(found > 0)
+}
+
+/// Writes a changed webhook as its next version, with its activity. Whoever changes something has mended something:
+/// the next attempt is now.
+pub(super) async fn save(
+    writing: &mut Writing,
+    after: Model,
+    changes: Changes,
+) -> Result<(), DbErr> {
+    let id = after.id;
+    // How far it is delivered and who delivers is not written: that may have moved on since it was read.
+    let row = ActiveModel {
+        id: Set(id),
+        url: Set(after.url),
+        filter: Set(after.filter),
+        enabled: Set(after.enabled),
+        deleted: Set(after.deleted),
+        secret: Set(after.secret),
+        former_secret: Set(after.former_secret),
+        former_until: Set(after.former_until),
+        failing_since: Set(None),
+        attempts: Set(0),
+        next_attempt_at: Set(None),
+        version: Set(after.version + 1),
+        updated_at: Set(writing.now()),
+        ..ActiveModel::default()
+    };
+    Entity::update(row).exec(writing.db()).await?;
+    let entry = Entry::new(ActivityVerb::Updated, id, changes);
+    writing.log(of(writing.party(), entry)).await
+}
+
+/// An activity that concerns the webhook's party alone.
+fn of(party: Party, entry: Entry) -> Entry {
+    entry.of_sides(&[party.side()])
+}
+
+async fn find(writing: &Writing, id: &ID) -> Result<Model> {
+    let found = input::subject::<Entity, WebhookId>(writing.db(), "id", id).await?;
+    rules::own(writing.party(), found.party, found.deleted)?;
+    Ok(found)
+}
+
+/// The place in the log of what is being written.
+async fn here(writing: &Writing) -> Result<i64, DbErr> {
+    let row = counter::Entity::find_by_id("activity")
+        .one(writing.db())
+        .await?;
+    Ok(row.map_or(0, |it| it.value))
+}
