@@ -12,6 +12,7 @@ mod m20261124_000003_activity;
 mod m20261124_000004_publications;
 mod m20261124_000005_statements;
 mod m20261124_000006_append_only;
+mod m20261124_000007_notify;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_publications::Migration),
             Box::new(m20261124_000005_statements::Migration),
             Box::new(m20261124_000006_append_only::Migration),
+            Box::new(m20261124_000007_notify::Migration),
         ]
     }
 }

@@ -23,6 +23,7 @@ pub struct Writing {
     now: DateTime<Utc>,
     /// The place of the next activity, where it is taken already.
     position: Option<i64>,
+    db: Database,
 }
 
 impl Writing {
@@ -37,6 +38,7 @@ impl Writing {
             // The database keeps no more, and an answer shows what a later one will.
             now: now.trunc_subsecs(6),
             position: Some(position),
+            db: db.clone(),
         })
     }
 
@@ -105,7 +107,9 @@ impl Writing {
     }
 
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.transaction.commit().await
+        self.transaction.commit().await?;
+        self.db.announce();
+        Ok(())
     }
 }
 

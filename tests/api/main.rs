@@ -6,6 +6,7 @@
 mod harness;
 mod databases;
 mod program;
+mod socket;
 mod statements;
 mod wire;
 
@@ -30,6 +31,7 @@ mod reading;
 mod reference;
 mod refusals;
 mod schema;
+mod sockets;
 mod tidy;
 mod tokens;
 mod topics;
