@@ -93,9 +93,12 @@ pub struct Serve {
     /// Leave the tables as they are.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
-    /// How many bytes the body of a request may have.
+    /// How many bytes the body of a request, or a message over WebSocket, may have.
     #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
     pub body_limit: usize,
+    /// How many operations may be under way at once on one WebSocket.
+    #[arg(long, env = "LIAISON_SOCKET_OPERATIONS", default_value_t = Limits::default().operations)]
+    pub socket_operations: usize,
 }
 
 /// How tokens are checked.

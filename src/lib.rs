@@ -1,7 +1,7 @@
 //! The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 //!
 //! The modules in reading order; each may use those above it and none below: `rules` says who may do
-//! what, `store` writes, `read` answers queries, `graphql` is the API, `http` serves it.
+//! what, `store` writes, `read` answers queries, `feed` tells what is new, `graphql` is the API, `http` serves it.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod rules;
 mod read;
 pub mod store;
 
+pub mod feed;
 pub mod seed;
 
 pub mod graphql;

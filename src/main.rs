@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use liaison::config::{self, Cli, Command, Dev, Serve, Token, Wrong};
+use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::open::Open;
 use liaison::http::{App, Limits, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
@@ -126,6 +128,8 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     let listener = listen(settings.listen).await?;
     let limits = Limits {
         body: settings.body_limit,
+        operations: settings.socket_operations,
+        ..Limits::default()
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
@@ -139,6 +143,8 @@ async fn serve_app(
     limits: Limits,
 ) -> Result<(), Wrong> {
     let app = App {
+        feed: Feed::start(&db),
+        open: Open::default(),
         db,
         schema: graphql::schema(),
         verifier: Arc::new(verifier),

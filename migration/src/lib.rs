@@ -13,6 +13,7 @@ mod m20261124_000004_publications;
 mod m20261124_000005_statements;
 mod m20261124_000006_append_only;
 mod m20261124_000007_idempotency;
+mod m20261124_000008_notify;
 mod m20261124_000009_webhooks;
 
 /// Brings a database to today's tables, and back.
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000005_statements::Migration),
             Box::new(m20261124_000006_append_only::Migration),
             Box::new(m20261124_000007_idempotency::Migration),
+            Box::new(m20261124_000008_notify::Migration),
             Box::new(m20261124_000009_webhooks::Migration),
         ]
     }

@@ -7,18 +7,20 @@ use entity::activity::{ActivityVerb, Column, Entity};
 use entity::id::{ActivityId, Id, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::DateTime;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, IntoTableRef};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Condition, IntoIden, IntoTableRef};
 
-use super::list::{self, Filter, Narrowing};
+use super::list::{self, Filter};
 use super::node::{node, nodes, subject};
 use super::stamps::id;
 use super::words;
 use crate::error::{Error, Result};
+use crate::feed::wanted::Wanted;
 use crate::read::Env;
 use crate::read::cursor::Position;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, col, column, computed, field,
+    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, column, computed, field,
 };
 
 /// The history of everything.
@@ -75,9 +77,18 @@ pub struct ActivityFilter {
 
 impl Filter for ActivityFilter {
     fn condition(&self, _: &Env<'_>) -> Result<Condition> {
+        Ok(self.wanted()?.condition())
+    }
+}
+
+impl ActivityFilter {
+    /// What it leaves.
+    ///
+    /// # Errors
+    /// Bad input where it names what there is not: a type, or an id of another.
+    pub fn wanted(&self) -> Result<Wanted> {
         let subject = self.subject.as_ref().map(node).transpose()?;
-        let types = self.subject_type.as_ref();
-        if let Some(types) = types {
+        if let Some(types) = &self.subject_type {
             let names: Vec<&str> = nodes().iter().map(|it| it.name).collect();
             if let Some(strange) = types.iter().find(|it| !names.contains(&it.as_str())) {
                 return Err(Error::BadInput(format!(
@@ -86,26 +97,31 @@ impl Filter for ActivityFilter {
                 )));
             }
         }
-        let sides = self.side.as_ref().map(|sides| {
-            let concerns = Condition::any()
-                .add_option(sides.contains(&Side::Itu).then(|| col(Column::Itu)))
-                .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)));
-            if sides.is_empty() {
-                Condition::any().add(Expr::val(false))
-            } else {
-                concerns
-            }
-        });
-        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
-        let narrowed = Narrowing::new()
-            .with(subject.map(|(_, key)| col(Column::SubjectId).eq(key)))
-            .with(types.map(|it| crate::read::shape::among(Column::SubjectType, it.clone())))
-            .with(list::among(Column::Verb, self.verb.as_ref()))
-            .with(list::among(Column::Party, self.party.as_ref()))
-            .with(topic.map(|it| col(Column::TopicId).eq(it)))
-            .done();
-        Ok(narrowed.add_option(sides))
+        Ok(Wanted {
+            subject: subject.map(|(_, key)| key),
+            subject_type: self.subject_type.clone(),
+            verb: self.verb.clone(),
+            party: self.party.clone(),
+            side: self.side.clone(),
+            topic: list::some_key::<TopicId>("topic", self.topic.as_ref())?,
+        })
     }
+}
+
+/// The cursor of an activity with this key and place in the log.
+pub fn cursor(key: Uuid, position: i64) -> String {
+    HISTORY
+        .scope(&order())
+        .write(&Position::numbered(key, position))
+}
+
+/// The place in the log that a cursor of an activity names.
+///
+/// # Errors
+/// An invalid cursor where it is none.
+pub fn position(cursor: &str) -> Result<i64> {
+    let position = HISTORY.scope(&order()).read(cursor)?;
+    position.number().ok_or(Error::InvalidCursor)
 }
 
 /// The type.
@@ -130,8 +146,7 @@ fn describe() -> Vec<Field> {
             "Its place in the history. As `after` of any list of activities, whatever its filter, it gives what came later: nothing is left out, nothing comes twice.",
             vec![Cell::column(Column::Id), Cell::column(Column::Position)],
             |cells, _, json| {
-                let position = Position::numbered(cells.get(0)?, cells.get(1)?);
-                json.word(&HISTORY.scope(&order()).write(&position));
+                json.word(&cursor(cells.get(0)?, cells.get(1)?));
                 Ok(())
             },
         ),

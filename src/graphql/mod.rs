@@ -17,6 +17,7 @@ mod report;
 pub mod request;
 mod stamps;
 mod statement;
+mod subscription;
 mod topic;
 mod viewer;
 mod words;
@@ -26,17 +27,18 @@ use async_graphql::parser::types::{
     OperationType, Selection,
 };
 use async_graphql::{
-    EmptySubscription, MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, Value,
-    Variables,
+    MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, Value, Variables,
 };
 use async_graphql_value::Value as InputValue;
+use futures_util::stream::BoxStream;
 
 use self::query::Query;
-use self::request::Request;
+use self::request::{Live, Request};
+use self::subscription::Subscription;
 use crate::read::document::Document;
 
 /// The API, ready to answer.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// All that can be changed. Each change is made whole or not at all, in the order of the document; who may not act at all gets an error, what is wrong with an input stands in `userErrors`.
 #[derive(Default, MergedObject)]
@@ -54,7 +56,7 @@ pub struct Mutation(
 /// Builds the API.
 #[must_use]
 pub fn schema() -> Schema {
-    Schema::build(Query, Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query, Mutation::default(), Subscription).finish()
 }
 
 /// The API as clients read it: what `schema.graphql` holds.
@@ -70,18 +72,40 @@ pub struct Operation {
     pub variables: Variables,
 }
 
-/// Runs an operation.
-pub async fn execute(schema: &Schema, mut operation: Operation, request: Request) -> Response {
-    operation.merge_root();
-    let mut run = async_graphql::Request::new(String::new())
-        .variables(operation.variables)
-        .data(request);
-    run.operation_name = operation.name;
-    run.set_parsed_query(operation.document);
-    schema.execute(run).await
+/// Runs a query or a mutation.
+pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
+    schema.execute(operation.ready().data(request)).await
+}
+
+/// Runs a subscription: an answer for each event. One without data is the last, and its error says why.
+#[must_use]
+pub fn follow(
+    schema: &Schema,
+    operation: Operation,
+    request: Request,
+    live: Live,
+) -> BoxStream<'static, Response> {
+    schema.execute_stream(operation.ready().data(request).data(live))
+}
+
+/// The cursor of the event that an answer of [`follow`] tells: taken out, as it is not for clients.
+pub fn take_cursor(response: &mut Response) -> Option<String> {
+    match response.extensions.remove(subscription::CURSOR)? {
+        Value::String(cursor) => Some(cursor),
+        _ => None,
+    }
 }
 
 impl Operation {
+    /// As async-graphql takes it.
+    fn ready(mut self) -> async_graphql::Request {
+        self.merge_root();
+        let mut run = async_graphql::Request::new(String::new()).variables(self.variables);
+        run.operation_name = self.name;
+        run.set_parsed_query(self.document);
+        run
+    }
+
     /// Whether it is a query, a mutation or a subscription; none where the document has no such operation.
     #[must_use]
     pub fn kind(&self) -> Option<OperationType> {
@@ -117,6 +141,7 @@ impl Operation {
     fn merge_root(&mut self) {
         let root = match self.kind() {
             Some(OperationType::Mutation) => "Mutation",
+            Some(OperationType::Subscription) => "Subscription",
             _ => "Query",
         };
         let Some(operation) = self.definition() else {
@@ -128,7 +153,9 @@ impl Operation {
             variables: &self.variables,
         };
         let fields = document.collect(&[&operation.node.selection_set.node], &|it| it == root);
-        if fields.iter().all(|it| it.fields.len() == 1) {
+        // Subscriptions are looked for at the root alone, not in fragments.
+        let plain = root != "Subscription" && fields.iter().all(|it| it.fields.len() == 1);
+        if plain {
             return;
         }
         let set = &operation.node.selection_set;

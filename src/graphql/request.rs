@@ -1,8 +1,11 @@
 //! What every field of one request shares.
 
+use std::sync::Arc;
+
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
+use crate::feed::Feed;
 use crate::read::{About, Env};
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
@@ -12,6 +15,24 @@ pub struct Request {
     pub db: Database,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
+}
+
+/// Tells the time: each request asks once, a subscription for each event.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// What a subscription needs besides, as it outlasts the moment of its request.
+pub struct Live {
+    pub feed: Feed,
+    pub clock: Clock,
+    /// The cursor after which it goes on, where the transport knows of one: it is newer than the document's.
+    pub resume: Option<String>,
+}
+
+impl Live {
+    #[must_use]
+    pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+        ctx.data_unchecked()
+    }
 }
 
 impl Request {

@@ -12,8 +12,8 @@ use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 use serde::Deserialize;
 
-use super::App;
 use super::auth::Denied;
+use super::{App, sse};
 use crate::error::INTERNAL;
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
@@ -22,11 +22,18 @@ use crate::rules::viewer::Viewer;
 /// What a client asks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
-    query: Option<String>,
-    operation_name: Option<String>,
+pub(super) struct Asked {
+    pub query: Option<String>,
+    pub operation_name: Option<String>,
     #[serde(default)]
-    variables: serde_json::Value,
+    pub variables: serde_json::Value,
+}
+
+/// Which operations a way of asking takes, besides queries.
+#[derive(Clone, Copy)]
+pub(super) struct Takes {
+    pub mutations: bool,
+    pub subscriptions: bool,
 }
 
 /// The same in an address, where variables are a JSON text.
@@ -40,16 +47,17 @@ pub struct Address {
 
 /// Queries and mutations in a body of JSON.
 pub async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    let answer = async {
+    let asked = async {
         let viewer = viewer(&app, &headers)?;
         json_only(&headers)?;
         let body = whole(body, &headers, app.limits.body).await?;
         let asked = serde_json::from_slice(&body).map_err(|_| {
             bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
         })?;
-        run(&app, viewer, operation(asked, false)?).await
+        Ok((viewer, asked))
     };
-    respond(&headers, answer.await)
+    let asked = asked.await;
+    answer(app, headers, asked, true).await
 }
 
 /// Queries in an address.
@@ -58,31 +66,60 @@ pub async fn get(
     headers: HeaderMap,
     address: Result<Query<Address>, QueryRejection>,
 ) -> Response {
-    let answer = async {
-        let viewer = viewer(&app, &headers)?;
-        let Ok(Query(address)) = address else {
-            return Err(bad_request(
-                "The address cannot be read: give `query`, `operationName` and `variables` once each.",
-            ));
-        };
-        let variables = address.variables.as_deref().unwrap_or("null");
-        let variables = serde_json::from_str(variables)
-            .map_err(|_| bad_request("`variables` is not JSON: write it as {\"first\": 10}."))?;
-        let asked = Asked {
-            query: address.query,
-            operation_name: address.operation_name,
-            variables,
-        };
-        run(&app, viewer, operation(asked, true)?).await
+    let asked = viewer(&app, &headers).and_then(|viewer| Ok((viewer, in_address(address)?)));
+    answer(app, headers, asked, false).await
+}
+
+fn in_address(address: Result<Query<Address>, QueryRejection>) -> Result<Asked, Refused> {
+    let Ok(Query(address)) = address else {
+        return Err(bad_request(
+            "The address cannot be read: give `query`, `operationName` and `variables` once each.",
+        ));
     };
-    respond(&headers, answer.await)
+    let variables = address.variables.as_deref().unwrap_or("null");
+    let variables = serde_json::from_str(variables)
+        .map_err(|_| bad_request("`variables` is not JSON: write it as {\"first\": 10}."))?;
+    Ok(Asked {
+        query: address.query,
+        operation_name: address.operation_name,
+        variables,
+    })
+}
+
+/// Answers in the form that the client accepts: as a whole, or as a stream of events.
+async fn answer(
+    app: App,
+    headers: HeaderMap,
+    asked: Result<(Viewer, Asked), Refused>,
+    mutations: bool,
+) -> Response {
+    let (viewer, asked) = match asked {
+        Ok(asked) => asked,
+        Err(refused) => return respond(&headers, Err(refused)),
+    };
+    let accepts = sse::Accepts::of(&headers);
+    let takes = Takes {
+        mutations,
+        subscriptions: accepts != sse::Accepts::No,
+    };
+    match operation(&app, asked, takes) {
+        Ok(operation) if accepts.for_operation(&operation) => {
+            sse::stream(app, headers, viewer, operation)
+        }
+        Ok(operation) => respond(&headers, run(&app, viewer, operation).await),
+        // Who knows nothing but events is told so by one.
+        Err(refused) if refused.status.is_none() && accepts == sse::Accepts::Only => {
+            sse::refuse(&refused)
+        }
+        Err(refused) => respond(&headers, Err(refused)),
+    }
 }
 
 /// A request that was not executed.
-struct Refused {
+pub(super) struct Refused {
     /// None: found invalid, which clients of old expect with status 200.
-    status: Option<StatusCode>,
-    errors: Vec<ServerError>,
+    pub status: Option<StatusCode>,
+    pub errors: Vec<ServerError>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -101,7 +138,7 @@ impl Refused {
     }
 }
 
-fn bad_request(message: &str) -> Refused {
+pub(super) fn bad_request(message: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
 }
 
@@ -146,7 +183,8 @@ async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, R
     })
 }
 
-fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
+/// From what a client asks to a checked operation, whichever way it came: the one such step.
+pub(super) fn operation(_: &App, asked: Asked, takes: Takes) -> Result<Operation, Refused> {
     let Some(query) = asked.query else {
         return Err(bad_request(
             "There is no `query`: send the GraphQL document in it.",
@@ -179,14 +217,17 @@ fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
     }
     match operation.kind() {
         Some(OperationType::Query) => Ok(operation),
-        Some(OperationType::Mutation) if !only_queries => Ok(operation),
+        Some(OperationType::Mutation) if takes.mutations => Ok(operation),
         Some(OperationType::Mutation) => Err(Refused::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "BAD_USER_INPUT",
             "A mutation changes something: send it by POST.",
         )
         .with(header::ALLOW, "POST")),
-        Some(OperationType::Subscription) => Err(bad_request("This service has no subscriptions.")),
+        Some(OperationType::Subscription) if takes.subscriptions => Ok(operation),
+        Some(OperationType::Subscription) => Err(bad_request(
+            "A subscription has many answers: send `Accept: text/event-stream`, or open a WebSocket at /graphql/ws.",
+        )),
         None => Err(bad_request(
             "It is not clear which operation is meant: name one of the document's in `operationName`.",
         )),
@@ -194,7 +235,11 @@ fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
 }
 
 /// Runs an operation; refused where it is found invalid.
-async fn run(app: &App, viewer: Viewer, operation: Operation) -> Result<Executed, Refused> {
+pub(super) async fn run(
+    app: &App,
+    viewer: Viewer,
+    operation: Operation,
+) -> Result<Executed, Refused> {
     let request = Request {
         now: (app.clock)(),
         db: app.db.clone(),
@@ -218,34 +263,25 @@ async fn run(app: &App, viewer: Viewer, operation: Operation) -> Result<Executed
 const MODERN: &str = "application/graphql-response+json";
 
 /// The answer's bytes, in the media type that the client understands best.
-fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
+pub(super) fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let modern = accepted
         .filter_map(|it| it.to_str().ok())
         .any(|it| it.contains(MODERN));
-    let id = Uuid::now_v7().simple().to_string();
+    let id = new_id();
 
-    let mut text = String::from("{");
-    let (status, header) = match answer {
-        Ok(executed) => {
-            let errors = executed.errors.into_iter().map(|it| tidy(it, &id));
-            write_errors(&mut text, &errors.collect::<Vec<_>>());
-            text.push_str("\"data\":");
-            write_value(&mut text, &executed.data);
-            (StatusCode::OK, None)
-        }
+    let (status, text, header) = match answer {
+        Ok(executed) => (StatusCode::OK, executed_text(executed, &id), None),
         Err(refused) => {
-            write_errors(&mut text, &refused.errors);
-            text.pop(); // the comma that `data` would follow
             let invalid = if modern {
                 StatusCode::BAD_REQUEST
             } else {
                 StatusCode::OK
             };
-            (refused.status.unwrap_or(invalid), refused.header)
+            let text = refused_text(&refused.errors);
+            (refused.status.unwrap_or(invalid), text, refused.header)
         }
     };
-    text.push('}');
 
     let kind = if modern {
         "application/graphql-response+json; charset=utf-8"
@@ -261,8 +297,33 @@ fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
     response
 }
 
+/// The id of a request, by which its client can ask what became of it.
+pub(super) fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
+}
+
+/// The answer of an operation that was executed.
+pub(super) fn executed_text(executed: Executed, id: &str) -> String {
+    let errors = executed.errors.into_iter().map(|it| tidy(it, id));
+    let mut text = String::from("{");
+    write_errors(&mut text, &errors.collect::<Vec<_>>());
+    text.push_str("\"data\":");
+    write_value(&mut text, &executed.data);
+    text.push('}');
+    text
+}
+
+/// The answer of one that was not.
+pub(super) fn refused_text(errors: &[ServerError]) -> String {
+    let mut text = String::from("{");
+    write_errors(&mut text, errors);
+    text.pop(); // the comma that `data` would follow
+    text.push('}');
+    text
+}
+
 /// Gives an error its code; one of ours is logged, with the id that its client is told.
-fn tidy(mut error: ServerError, id: &str) -> ServerError {
+pub(super) fn tidy(mut error: ServerError, id: &str) -> ServerError {
     if let Some(source) = error.source::<DbErr>() {
         tracing::error!(request = id, error = %source, "a request failed");
     }
@@ -279,7 +340,7 @@ fn tidy(mut error: ServerError, id: &str) -> ServerError {
     }
 }
 
-fn coded(mut error: ServerError, code: &str) -> ServerError {
+pub(super) fn coded(mut error: ServerError, code: &str) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     error.extensions = Some(extensions);

@@ -1,9 +1,13 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
+mod answers;
 pub mod auth;
 mod explorer;
 mod front;
 mod health;
+pub mod open;
+mod sse;
+pub mod ws;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,10 +17,12 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
-use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 
 use self::auth::Verifier;
+use self::open::{Open, Patience};
+use crate::feed::Feed;
+use crate::graphql::request::Clock;
 use crate::graphql::{Schema, sdl};
 use crate::store::Database;
 
@@ -28,21 +34,27 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
     pub limits: Limits,
+    pub feed: Feed,
+    pub open: Open,
 }
-
-/// Tells the time: each request asks once.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// What a request may ask for at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of a body.
+    /// Bytes of a body, or of a message over WebSocket.
     pub body: usize,
+    /// Operations under way at once on one WebSocket.
+    pub operations: usize,
+    pub patience: Patience,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 1_000_000 }
+        Self {
+            body: 1_000_000,
+            operations: 50,
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -54,6 +66,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::to("/graphiql") }))
         .route("/graphql", get(front::get).post(front::post))
+        .route("/graphql/ws", get(ws::open))
         .route("/schema.graphql", get(schema))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -76,8 +89,11 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (told, heard) = tokio::sync::oneshot::channel();
+    let open = app.open.clone();
+    let closing = open.clone();
     let stop = async move {
         stop.await;
+        closing.stop();
         // Fails where serving has ended by itself: then nobody waits.
         let _ = told.send(());
     };
@@ -90,7 +106,8 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        served = async { serving.await } => served,
+        // What was upgraded is no longer axum's.
+        served = async { serving.await?; open.empty().await; Ok(()) } => served,
         () = late => Ok(()),
     }
 }

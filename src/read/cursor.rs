@@ -83,6 +83,11 @@ impl Position {
         Self { id, key }
     }
 
+    /// The number of a row that has one for its key.
+    pub fn number(&self) -> Option<i64> {
+        self.key.parse().ok()
+    }
+
     /// The position of a row whose id and key stand in these places.
     ///
     /// # Errors

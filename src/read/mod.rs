@@ -241,6 +241,25 @@ impl<'a> Planner<'a, '_> {
         Ok(writer.into())
     }
 
+    /// Records of one type by their keys, each an answer of its own: read together.
+    pub async fn each(
+        &self,
+        at: &At,
+        object: &'static Object,
+        keys: &[Uuid],
+        sets: &[&'a SelectionSet],
+    ) -> ServerResult<Vec<Answer>> {
+        let (load, template) = self.rows(object, sets, Rows::Named);
+        let loaded = self.run(at, &load, keys.to_vec()).await?;
+        let from = Source::new(&load, &loaded);
+        let answers = keys.iter().map(|key| {
+            let mut writer = Writer::new(self.env, at.path.clone());
+            writer.records_of([(from, *key, &template)].into_iter(), true);
+            writer.into()
+        });
+        Ok(answers.collect())
+    }
+
     fn rows(
         &self,
         object: &'static Object,

@@ -9,6 +9,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::watch;
 
 pub mod action_item;
 pub mod committee;
@@ -45,6 +46,8 @@ pub struct Database {
     pub write: DatabaseConnection,
     /// Where several writes are made as one: the transaction that theirs are parts of.
     whole: Option<Arc<DatabaseTransaction>>,
+    /// Changes whenever something may be new in the log; what it is, the log alone tells.
+    news: watch::Sender<()>,
 }
 
 impl Database {
@@ -58,6 +61,7 @@ impl Database {
                 read,
                 write,
                 whole: None,
+                news: watch::Sender::default(),
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = sea_orm::Database::connect(plain(url, connections)).await?;
@@ -65,12 +69,24 @@ impl Database {
                 read: pool.clone(),
                 write: pool,
                 whole: None,
+                news: watch::Sender::default(),
             })
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
                 "the address of the database starts with sqlite: or postgres:".to_owned(),
             )))
         }
+    }
+
+    /// Changes after each commit of this process, and each [`Database::announce`].
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Tells those who wait for news to look into the log.
+    pub fn announce(&self) {
+        self.news.send_replace(());
     }
 
     /// Whether nothing was entered yet.
@@ -102,6 +118,7 @@ impl Database {
         let transaction = Arc::into_inner(transaction)
             .ok_or_else(|| DbErr::Custom("a part of the whole is still under way".to_owned()))?;
         transaction.commit().await?;
+        self.announce();
         Ok(done)
     }
 

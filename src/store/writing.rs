@@ -27,6 +27,7 @@ pub struct Writing {
     position: Option<i64>,
     /// What is still to be added to the log.
     entries: Vec<Entry>,
+    db: Database,
 }
 
 impl Writing {
@@ -42,6 +43,7 @@ impl Writing {
             now: now.trunc_subsecs(6),
             position: Some(position),
             entries: Vec::new(),
+            db: db.clone(),
         })
     }
 
@@ -124,10 +126,12 @@ impl Writing {
     /// Makes it last. Where nothing was logged nothing was changed, and the place in the log is given back.
     pub async fn commit(mut self) -> Result<(), DbErr> {
         self.write_log().await?;
-        match self.position {
-            None => self.transaction.commit().await,
-            Some(_) => self.transaction.rollback().await,
+        if self.position.is_some() {
+            return self.transaction.rollback().await;
         }
+        self.transaction.commit().await?;
+        self.db.announce();
+        Ok(())
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use entity::party::Role;
+use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::open::Open;
 use liaison::http::{App, Limits, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
@@ -100,8 +102,14 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Limits::default()).await
+    }
+
+    pub async fn start_with(backend: Backend, limits: Limits) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
         let mut db = Database::connect(&database.url, 4).await.unwrap();
+        // The reader of the feed asks the log whenever it likes: that is no request's.
+        let feed = Feed::start(&db);
         let statements = Statements::default();
         statements.watch(&mut db.read);
         statements.watch(&mut db.write);
@@ -117,7 +125,9 @@ impl Server {
             clock: Arc::new(move || {
                 DateTime::from_timestamp(time.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
             }),
-            limits: Limits::default(),
+            limits,
+            feed,
+            open: Open::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -174,18 +184,16 @@ impl Server {
 
     /// Someone whose token has these roles.
     pub fn editor(&self, roles: &[Role]) -> Client<'_> {
-        let key = SigningKey::secret(SECRET).unwrap();
         // Long enough for the days that tests let go by.
-        let token = sign(
-            &key,
-            &rules(),
-            "test:editor",
-            roles,
-            400_000_000,
-            self.now(),
-        );
-        self.anonymous().with_token(&token.unwrap())
+        let token = token(roles, 400_000_000, self.now());
+        self.anonymous().with_token(&token)
     }
+}
+
+/// A token with these roles, for so many seconds.
+pub fn token(roles: &[Role], seconds: u32, now: DateTime<Utc>) -> String {
+    let key = SigningKey::secret(SECRET).unwrap();
+    sign(&key, &rules(), "test:editor", roles, seconds, now).unwrap()
 }
 
 /// Makes an empty database the register as it comes.

@@ -7,6 +7,7 @@ mod harness;
 mod databases;
 mod filled;
 mod program;
+mod socket;
 mod statements;
 mod wire;
 
@@ -35,6 +36,7 @@ mod refusals;
 mod refusals_of_collaboration;
 mod report;
 mod schema;
+mod sockets;
 mod tidy;
 mod tokens;
 mod topics;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// What each module may name of this crate, of the workspace and of the libraries that make a layer.
 /// It may always name itself, and the standard library; other libraries are nobody's layer.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("rules", &["entity"]),
     ("error", &["rules", "sea_orm", "async_graphql"]),
     ("read", &["error", "entity", "sea_orm", "async_graphql"]),
@@ -31,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "async_graphql",
         ],
     ),
+    ("feed", &["error", "store", "read", "entity", "sea_orm"]),
     (
         "graphql",
         &[
@@ -38,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "rules",
             "store",
             "read",
+            "feed",
             "entity",
             "sea_orm",
             "async_graphql",
@@ -45,10 +47,13 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ),
     (
         "http",
-        &["error", "rules", "graphql", "async_graphql", "axum"],
+        &["error", "rules", "feed", "graphql", "async_graphql", "axum"],
     ),
     ("config", &["http"]),
-    ("main", &["config", "graphql", "http", "seed", "store"]),
+    (
+        "main",
+        &["config", "feed", "graphql", "http", "seed", "store"],
+    ),
 ];
 
 /// What is named across the layers all the same, and why.

@@ -1,0 +1,69 @@
+//! One who follows the feed: first what it missed, then what comes, without a gap and without a repeat.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::wanted::Wanted;
+use super::{Event, Feed, log};
+use crate::error::Result;
+
+/// Events that are handed over at once.
+const BATCH: usize = 50;
+
+/// A place in the log, and what is wanted of all that is later.
+pub struct Follower {
+    feed: Feed,
+    news: watch::Receiver<i64>,
+    wanted: Wanted,
+    position: i64,
+}
+
+impl Follower {
+    pub(super) fn new(feed: Feed, position: i64, wanted: Wanted) -> Self {
+        Self {
+            news: feed.recent.news(),
+            feed,
+            wanted,
+            position,
+        }
+    }
+
+    /// The next events in order, at least one; waits for it.
+    ///
+    /// # Errors
+    /// Where the log cannot be read. The follower stands where it stood: ask it again.
+    pub async fn next(&mut self) -> Result<Vec<Arc<Event>>> {
+        loop {
+            let newest = *self.news.borrow_and_update();
+            let recent = self.feed.recent.after(self.position, &self.wanted, BATCH);
+            let (events, upto) = match recent {
+                Some(recent) => recent,
+                None => self.missed(newest).await?,
+            };
+            self.position = upto;
+            if !events.is_empty() {
+                return Ok(events);
+            }
+            if self.position < *self.news.borrow() {
+                continue;
+            }
+            // The feed is ours: its sender cannot go before the wait is over.
+            let _ = self.news.changed().await;
+        }
+    }
+
+    /// What is further back than memory. All up to `newest` stands in the log already.
+    async fn missed(&self, newest: i64) -> Result<(Vec<Arc<Event>>, i64)> {
+        let db = &self.feed.db.read;
+        let condition = self.wanted.condition();
+        let events = log::after(db, self.position, condition, BATCH).await?;
+        let last = events.last().map_or(self.position, |it| it.position);
+        let upto = if events.len() < BATCH {
+            last.max(newest)
+        } else {
+            last
+        };
+        Ok((events.into_iter().map(Arc::new).collect(), upto))
+    }
+}

@@ -1,0 +1,62 @@
+//! Reads each event from the log once, in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use sea_orm::sea_query::Condition;
+use tokio::time::{sleep, timeout};
+
+use super::log;
+use super::recent::Recent;
+use crate::store::Database;
+
+/// How long a change stays unseen where nobody told of it: another process wrote to the file, or a message was lost.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long to wait where the database does not answer.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Events in one statement.
+const BATCH: usize = 500;
+
+/// Reads for ever.
+pub async fn read(db: Database, recent: Arc<Recent>) {
+    let mut news = db.news();
+    let mut begun = false;
+    let mut failing = false;
+    loop {
+        match catch_up(&db, &recent, &mut begun).await {
+            Ok(()) => {
+                if failing {
+                    tracing::info!("the log can be read again");
+                }
+                failing = false;
+                // That it took too long is the poll; the sender is in `db`, and stays.
+                let _ = timeout(POLL, news.changed()).await;
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "the log cannot be read: those who follow have to wait");
+                }
+                failing = true;
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<(), DbErr> {
+    if !*begun {
+        recent.begin(log::head(&db.read).await?);
+        *begun = true;
+    }
+    loop {
+        let events = log::after(&db.read, recent.newest(), Condition::all(), BATCH).await?;
+        let all = events.len() < BATCH;
+        recent.add(events);
+        if all {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Which events somebody wants: as a condition on the log, and as a function over one event. The two agree.
+
+use entity::activity::{ActivityVerb, Column};
+use entity::party::{Party, Side};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
+
+use super::Event;
+use crate::read::shape::{among, col};
+
+/// All that is given holds at once; an empty list leaves nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub subject: Option<Uuid>,
+    /// The API's names of types.
+    pub subject_type: Option<Vec<String>>,
+    pub verb: Option<Vec<ActivityVerb>>,
+    pub party: Option<Vec<Party>>,
+    /// Concerning one of these.
+    pub side: Option<Vec<Side>>,
+    pub topic: Option<Uuid>,
+}
+
+impl Wanted {
+    /// What holds for the rows of the log that are wanted.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let sides = self.side.as_ref().map(|sides| {
+            Condition::any()
+                // Of no conditions at all, one of them would hold.
+                .add(Expr::val(false))
+                .add_option(sides.contains(&Side::Itu).then(|| col(Column::Itu)))
+                .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)))
+        });
+        let (types, verbs) = (self.subject_type.clone(), self.verb.clone());
+        Condition::all()
+            .add_option(self.subject.map(|it| col(Column::SubjectId).eq(it)))
+            .add_option(types.map(|it| among(Column::SubjectType, it)))
+            .add_option(verbs.map(|it| among(Column::Verb, it)))
+            .add_option(self.party.clone().map(|it| among(Column::Party, it)))
+            .add_option(self.topic.map(|it| col(Column::TopicId).eq(it)))
+            .add_option(sides)
+    }
+
+    /// Whether an event is wanted.
+    #[must_use]
+    pub fn includes(&self, event: &Event) -> bool {
+        fn has<T: PartialEq>(list: Option<&Vec<T>>, value: &T) -> bool {
+            list.is_none_or(|it| it.contains(value))
+        }
+        let concerns = |side: &Side| match side {
+            Side::Itu => event.itu,
+            Side::Upu => event.upu,
+        };
+        let topic: Option<Uuid> = event.topic_id.map(Into::into);
+        self.subject.is_none_or(|it| it == event.subject_id)
+            && has(self.subject_type.as_ref(), &event.subject_type)
+            && has(self.verb.as_ref(), &event.verb)
+            && has(self.party.as_ref(), &event.party)
+            && self.topic.is_none_or(|it| topic == Some(it))
+            && self.side.as_ref().is_none_or(|it| it.iter().any(concerns))
+    }
+}

@@ -1,0 +1,199 @@
+//! The root of all subscriptions: what is new in the history, as it happens.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::SelectionSet;
+use async_graphql::registry::{MetaType, Registry};
+use async_graphql::{Context, InputType, Name, Response, ServerResult, SubscriptionType, Value};
+use futures_util::stream::{Stream, StreamExt, once, unfold};
+use sea_orm::prelude::Uuid;
+use tokio::time::sleep;
+
+use super::activity::{self, ActivityFilter};
+use super::request::{Live, Request};
+use crate::error::Result;
+use crate::feed::{Event, Follower};
+use crate::read::args::Args;
+use crate::read::document::Document;
+use crate::read::plan::Planner;
+use crate::read::shape::{Arg, arg};
+use crate::read::{Answer, At, Env, registry};
+
+/// The root of all subscriptions.
+pub struct Subscription;
+
+/// Under this name the cursor of an event travels with its answer.
+pub const CURSOR: &str = "cursor";
+
+const NAME: &str = "Subscription";
+const FIELD: &str = "activity";
+
+/// How often what cannot be read is tried again, and how long after: a database that is started again is
+/// back by then.
+const TRIES: u32 = 60;
+const RETRY: Duration = Duration::from_secs(1);
+
+impl SubscriptionType for Subscription {
+    fn type_name() -> Cow<'static, str> {
+        NAME.into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        let ty = format!("{}!", registry::object(registry, activity::object()));
+        let field = registry::meta_field(
+            registry,
+            FIELD,
+            "Each change to the register as it happens, in the order of the history. To lose nothing, keep the `cursor` of the last activity and give it as `after` when you connect again.",
+            &args(),
+            ty,
+        );
+        registry::object_type(
+            registry,
+            NAME,
+            "All that can be followed: over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`), or by Server-Sent Events at `/graphql` with `Accept: text/event-stream`.",
+            vec![field],
+        );
+        if let Some(MetaType::Object {
+            is_subscription, ..
+        }) = registry.types.get_mut(NAME)
+        {
+            *is_subscription = true;
+        }
+        Self::qualified_type_name()
+    }
+
+    fn create_field_stream<'a>(
+        &'a self,
+        ctx: &'a Context<'_>,
+    ) -> Option<Pin<Box<dyn Stream<Item = Response> + Send + 'a>>> {
+        (ctx.item.node.name.node == FIELD).then(|| answers(ctx))
+    }
+}
+
+fn args() -> [Arg; 2] {
+    [
+        arg::<Option<String>>(
+            "after",
+            "The cursor of an activity: what came later is told first, then what happens, with no gap and no repeat between. Left out or null: what happens from now on.",
+        ),
+        Arg {
+            name: "filter",
+            description: "Which of them: all conditions hold at once; left out or null narrows nothing.",
+            register: <Option<ActivityFilter> as InputType>::create_type_info,
+        },
+    ]
+}
+
+fn answers<'a>(ctx: &'a Context<'_>) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
+    let at = At::of(ctx);
+    let begun = async move {
+        let follower = begin(ctx).await;
+        at.check(follower).map(|follower| Following {
+            ctx,
+            at,
+            follower,
+            events: Vec::new(),
+            ready: VecDeque::new(),
+            failures: 0,
+        })
+    };
+    let answers = once(begun).flat_map(|begun| match begun {
+        Ok(following) => unfold(following, |mut it| async { Some((it.next().await?, it)) }).boxed(),
+        Err(error) => once(ready(Response::from_errors(vec![error]))).boxed(),
+    });
+    answers.boxed()
+}
+
+async fn begin(ctx: &Context<'_>) -> Result<Follower> {
+    let live = Live::of(ctx);
+    let set = ctx.with_selection_set(&ctx.item.node.selection_set);
+    let args = Args::new(Document::of(&set), &ctx.item.node);
+    let filter: Option<ActivityFilter> = args.get("filter")?;
+    let wanted = filter.unwrap_or_default().wanted()?;
+    let after: Option<String> = args.get("after")?;
+    let position = match live.resume.as_ref().or(after.as_ref()) {
+        Some(cursor) => activity::position(cursor)?,
+        None => live.feed.head().await?,
+    };
+    Ok(live.feed.follow(position, wanted))
+}
+
+/// A subscription under way.
+struct Following<'a, 'c> {
+    ctx: &'a Context<'c>,
+    at: At,
+    follower: Follower,
+    /// What is to be told next.
+    events: Vec<Arc<Event>>,
+    /// What is read of it.
+    ready: VecDeque<Response>,
+    /// How often in a row that could not be read.
+    failures: u32,
+}
+
+impl Following<'_, '_> {
+    async fn next(&mut self) -> Option<Response> {
+        loop {
+            if let Some(response) = self.ready.pop_front() {
+                return Some(response);
+            }
+            if self.failures > TRIES {
+                return None;
+            }
+            match self.read().await {
+                Ok(()) => self.failures = 0,
+                // An event that is left out would be lost: rather wait.
+                Err(_) if self.failures < TRIES => {
+                    self.failures += 1;
+                    sleep(RETRY).await;
+                }
+                Err(error) => {
+                    self.failures += 1;
+                    return Some(Response::from_errors(vec![error]));
+                }
+            }
+        }
+    }
+
+    /// Reads what the document asks of the next events, all at once.
+    async fn read(&mut self) -> ServerResult<()> {
+        if self.events.is_empty() {
+            self.events = self.at.check(self.follower.next().await)?;
+        }
+        let ctx = self.ctx;
+        let env = Env {
+            now: (Live::of(ctx).clock)(),
+            ..Request::of(ctx).env()
+        };
+        let set = ctx.with_selection_set(&ctx.item.node.selection_set);
+        let planner = Planner {
+            document: Document::of(&set),
+            env: &env,
+        };
+        let keys: Vec<Uuid> = self.events.iter().map(|it| it.id.into()).collect();
+        let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
+        let answers = planner
+            .each(&self.at, activity::object(), &keys, &sets)
+            .await?;
+        let key = &ctx.item.node.response_key().node;
+        for (event, answer) in self.events.drain(..).zip(answers) {
+            self.ready.push_back(response(&event, key, answer));
+        }
+        Ok(())
+    }
+}
+
+fn response(event: &Event, key: &Name, answer: Answer) -> Response {
+    let value = Value::Binary(answer.json.into());
+    let mut response = Response::new(Value::Object(IndexMap::from([(key.clone(), value)])));
+    response.errors = answer.errors;
+    let cursor = activity::cursor(event.id.into(), event.position);
+    response.extensions.insert(CURSOR.to_owned(), cursor.into());
+    response
+}

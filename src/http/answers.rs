@@ -1,0 +1,96 @@
+//! The answers of one operation, one after the other: one for a query or mutation, one for each event of a subscription.
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use futures_util::future::ready;
+use futures_util::stream::{BoxStream, StreamExt, once};
+
+use super::App;
+use super::front::{coded, executed_text, new_id, run, tidy};
+use crate::graphql::request::{Live, Request};
+use crate::graphql::{Operation, follow, take_cursor};
+use crate::rules::viewer::Viewer;
+
+/// A part of what an operation answers.
+pub enum Answer {
+    /// A result.
+    Next {
+        json: String,
+        /// Where the event stands that it tells of.
+        cursor: Option<String>,
+    },
+    /// Why there is none, or no more.
+    Refused(Vec<ServerError>),
+}
+
+/// Runs an operation. `resume` is the cursor after which a subscription goes on, whatever its document says.
+pub fn answers(
+    app: &App,
+    viewer: Viewer,
+    operation: Operation,
+    resume: Option<String>,
+) -> BoxStream<'static, Answer> {
+    let id = new_id();
+    if operation.kind() != Some(OperationType::Subscription) {
+        let app = app.clone();
+        let answer = async move {
+            match run(&app, viewer, operation).await {
+                Ok(executed) => Answer::Next {
+                    json: executed_text(executed, &id),
+                    cursor: None,
+                },
+                Err(refused) => Answer::Refused(refused.errors),
+            }
+        };
+        return once(answer).boxed();
+    }
+    let live = Live {
+        feed: app.feed.clone(),
+        clock: app.clock.clone(),
+        resume,
+    };
+    let request = Request {
+        now: (app.clock)(),
+        db: app.db.clone(),
+        viewer,
+    };
+    let responses = follow(&app.schema, operation, request, live);
+    let answers = responses.map(move |mut response| match take_cursor(&mut response) {
+        Some(cursor) => Answer::Next {
+            json: executed_text(response, &id),
+            cursor: Some(cursor),
+        },
+        None => Answer::Refused(
+            response
+                .errors
+                .into_iter()
+                .map(|error| match &error.path[..] {
+                    [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
+                    _ => tidy(error, &id),
+                })
+                .collect(),
+        ),
+    });
+    // After a refusal there is nothing.
+    let mut over = false;
+    answers
+        .take_while(move |answer| {
+            let go_on = !over;
+            over = matches!(answer, Answer::Refused(_));
+            ready(go_on)
+        })
+        .boxed()
+}
+
+/// Said to a client that reads nothing of what it is sent, with the cursor of the last that it was.
+pub fn too_slow(cursor: Option<&str>) -> ServerError {
+    let error = ServerError::new(
+        "You read too slowly: subscribe again, with the last cursor as `after`. Nothing is lost.",
+        None,
+    );
+    let mut error = coded(error, "RATE_LIMITED");
+    if let (Some(extensions), Some(cursor)) = (&mut error.extensions, cursor) {
+        extensions.set("cursor", cursor);
+    }
+    error
+}

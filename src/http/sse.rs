@@ -1,0 +1,162 @@
+//! GraphQL over Server-Sent Events, each operation on a connection of its own: `next` events, then `complete`.
+
+use std::convert::Infallible;
+use std::mem;
+
+use async_graphql::parser::types::OperationType;
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{Stream, StreamExt, iter};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::App;
+use super::answers::{Answer, answers, too_slow};
+use super::front::{Refused, coded, refused_text};
+use super::open::{Patience, expiry};
+use crate::graphql::Operation;
+use crate::rules::viewer::Viewer;
+
+/// Whether a client takes a stream of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    No,
+    /// And whole answers too: it is for subscriptions.
+    Too,
+    /// And nothing else.
+    Only,
+}
+
+const MEDIA: &str = "text/event-stream";
+
+/// Events that wait for the connection to take them.
+const WAITING: usize = 4;
+
+impl Accepts {
+    /// As the header `Accept` says.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::ACCEPT).iter();
+        let values = values.filter_map(|it| it.to_str().ok());
+        let mut accepts = (false, false);
+        for entry in values.flat_map(|it| it.split(',')) {
+            match entry.split(';').next().unwrap_or_default().trim() {
+                it if it.eq_ignore_ascii_case(MEDIA) => accepts.0 = true,
+                _ => accepts.1 = true,
+            }
+        }
+        match accepts {
+            (false, _) => Self::No,
+            (true, true) => Self::Too,
+            (true, false) => Self::Only,
+        }
+    }
+
+    /// Whether this operation is answered by events.
+    pub fn for_operation(self, operation: &Operation) -> bool {
+        match self {
+            Self::No => false,
+            Self::Too => operation.kind() == Some(OperationType::Subscription),
+            Self::Only => true,
+        }
+    }
+}
+
+/// Answers by events. The header `Last-Event-ID` says after which one to go on.
+pub fn stream(app: App, headers: HeaderMap, viewer: Viewer, operation: Operation) -> Response {
+    let resume = headers.get("last-event-id");
+    let resume = resume.and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let resume = resume.filter(|it| !it.is_empty());
+    let patience = app.limits.patience;
+
+    let (events, waiting) = mpsc::channel(WAITING);
+    let (last, end) = oneshot::channel();
+    tokio::spawn(async move {
+        let ended = tell(app, headers, viewer, operation, resume, events).await;
+        // Fails where the client is gone.
+        let _ = last.send(ended);
+    });
+    let end = async { iter(end.await.unwrap_or_default()) };
+    let events = ReceiverStream::new(waiting);
+    let events = events.chain(futures_util::stream::once(end).flatten());
+    respond(events, patience)
+}
+
+/// Says by events why an operation is not executed.
+pub fn refuse(refused: &Refused) -> Response {
+    let event = Event::default()
+        .event("next")
+        .data(refused_text(&refused.errors));
+    let events = iter([event, complete()]);
+    respond(events, Patience::default())
+}
+
+fn respond(events: impl Stream<Item = Event> + Send + 'static, patience: Patience) -> Response {
+    let events = Sse::new(events.map(Ok::<_, Infallible>));
+    let headers = [
+        // Proxies would hold events back.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let alive = KeepAlive::new().interval(patience.pulse);
+    (headers, events.keep_alive(alive)).into_response()
+}
+
+/// Runs the operation for as long as the client listens; the events to end with.
+async fn tell(
+    app: App,
+    headers: HeaderMap,
+    viewer: Viewer,
+    operation: Operation,
+    resume: Option<String>,
+    events: mpsc::Sender<Event>,
+) -> Vec<Event> {
+    let patience = app.limits.patience;
+    let mut stopping = app.open.one();
+    let mut cursor = resume.clone();
+    let mut expired = Box::pin(expiry(app.clone(), headers, viewer.clone()));
+    let mut answers = answers(&app, viewer, operation, resume);
+    loop {
+        let answer = tokio::select! {
+            answer = answers.next() => answer,
+            () = &mut expired => {
+                let error = "The token has expired: sign in again, and go on after the last event.";
+                let error = async_graphql::ServerError::new(error, None);
+                return refusal(&[coded(error, "UNAUTHENTICATED")]);
+            }
+            // Without `complete`, so that the client comes back.
+            () = stopping.told() => return Vec::new(),
+            () = events.closed() => return Vec::new(),
+        };
+        let event = match answer {
+            None => return vec![complete()],
+            Some(Answer::Refused(errors)) => return refusal(&errors),
+            Some(Answer::Next { json, cursor: at }) => {
+                let event = Event::default().event("next").data(json);
+                match at {
+                    Some(at) => {
+                        let event = event.id(&at);
+                        cursor = Some(at);
+                        event
+                    }
+                    None => event,
+                }
+            }
+        };
+        if timeout(patience.slow, events.send(event)).await.is_err() {
+            let cursor = mem::take(&mut cursor);
+            return refusal(&[too_slow(cursor.as_deref())]);
+        }
+    }
+}
+
+fn refusal(errors: &[async_graphql::ServerError]) -> Vec<Event> {
+    let why = Event::default().event("next").data(refused_text(errors));
+    vec![why, complete()]
+}
+
+fn complete() -> Event {
+    // A browser tells its page of no event that has no data.
+    Event::default().event("complete").data("null")
+}

@@ -1,0 +1,397 @@
+//! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`.
+
+use std::borrow::Cow;
+use std::future::pending;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use async_graphql::ServerError;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use axum::response::Response;
+use futures_util::stream::{BoxStream, Stream, StreamExt};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_stream::StreamMap;
+use tokio_tungstenite::tungstenite::Error as Fault;
+
+use super::App;
+use super::answers::{Answer, answers, too_slow};
+use super::auth::{ACTING_AS, Denied};
+use super::front::{self, Asked, Refused, Takes, bad_request, operation};
+use super::open::expiry;
+use crate::rules::viewer::Viewer;
+
+const PROTOCOL: &str = "graphql-transport-ws";
+
+/// Bytes that are read ahead: each socket holds as many for as long as it lives.
+const READ_AHEAD: usize = 4096;
+
+/// The reason of a close frame has no room for more.
+const LONGEST_REASON: usize = 123;
+
+/// A message of the client.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said {
+    ConnectionInit {
+        payload: Option<Map<String, Value>>,
+    },
+    Ping {
+        payload: Option<Map<String, Value>>,
+    },
+    Pong {
+        #[serde(rename = "payload")]
+        _payload: Option<Map<String, Value>>,
+    },
+    Subscribe {
+        id: String,
+        payload: Asked,
+    },
+    Complete {
+        id: String,
+    },
+}
+
+/// Why a socket is closed.
+struct End {
+    code: u16,
+    reason: Cow<'static, str>,
+}
+
+/// The client has gone by itself.
+const GONE: End = end(close_code::NORMAL, "");
+const UNAUTHORIZED: End = end(4401, "Unauthorized");
+const NO_SUCH_PROTOCOL: End = end(4406, "Subprotocol not acceptable: graphql-transport-ws");
+const LATE: End = end(4408, "Connection initialisation timeout");
+const TWICE: End = end(4429, "Too many initialisation requests");
+const EXPIRED: End = end(4403, "Forbidden: the token has expired");
+const SILENT: End = end(close_code::AWAY, "No answer to a ping");
+const SLOW: End = end(close_code::AGAIN, "You read too slowly");
+const STOPPING: End = end(close_code::RESTART, "The service stops: come back");
+
+const fn end(code: u16, reason: &'static str) -> End {
+    End {
+        code,
+        reason: Cow::Borrowed(reason),
+    }
+}
+
+fn bad_message(why: &str) -> End {
+    End {
+        code: 4400,
+        reason: format!("Invalid message: {why}").into(),
+    }
+}
+
+/// Opens a WebSocket.
+pub async fn open(
+    State(app): State<App>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let refused: Refused = bad_request(
+            "Here is a WebSocket with the subprotocol graphql-transport-ws: open it with a client for that.",
+        );
+        return front::respond(&headers, Err(refused));
+    };
+    upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(READ_AHEAD)
+        .write_buffer_size(0)
+        .max_message_size(app.limits.body)
+        .max_frame_size(app.limits.body)
+        .on_upgrade(move |socket| async {
+            let connection = Connection {
+                app,
+                headers,
+                socket,
+                viewer: None,
+                expired: Box::pin(pending()),
+                running: StreamMap::new(),
+            };
+            connection.run().await;
+        })
+}
+
+/// A socket with all that runs on it.
+struct Connection {
+    app: App,
+    /// Of the handshake, and what the first message has put in their place: whose the socket is.
+    headers: HeaderMap,
+    socket: WebSocket,
+    /// None until the first message has come.
+    viewer: Option<Viewer>,
+    expired: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The operations under way, by the client's ids. None goes on while the client does not read.
+    running: StreamMap<String, Running>,
+}
+
+/// An operation under way.
+struct Running {
+    answers: BoxStream<'static, Answer>,
+    /// The last that the client was sent.
+    cursor: Option<String>,
+    over: bool,
+}
+
+impl Stream for Running {
+    /// None says that it is complete.
+    type Item = Option<Answer>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let polled = self.answers.poll_next_unpin(cx);
+        if let Poll::Ready(answer) = &polled {
+            match answer {
+                Some(Answer::Next {
+                    cursor: Some(cursor),
+                    ..
+                }) => self.cursor = Some(cursor.clone()),
+                Some(Answer::Next { .. }) => {}
+                Some(Answer::Refused(_)) | None => self.over = true,
+            }
+        }
+        polled.map(Some)
+    }
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let Err(end) = self.serve().await;
+        let patience = self.app.limits.patience;
+        let mut last = Vec::new();
+        if end.code == SLOW.code {
+            for (id, running) in self.running.iter() {
+                let error = too_slow(running.cursor.as_deref());
+                last.push(message("error", Some(id), Some(&json!([error]))));
+            }
+        }
+        let reason = shortened(&end.reason);
+        last.push(Message::Close(Some(CloseFrame {
+            code: end.code,
+            reason: reason.into(),
+        })));
+        // The other side may be gone, or still not read.
+        let _ = timeout(patience.slow, async {
+            for message in last {
+                self.socket.send(message).await?;
+            }
+            // What is unread when a connection ends would take the last messages with it.
+            while let Some(Ok(_)) = self.socket.recv().await {}
+            Ok::<_, axum::Error>(())
+        })
+        .await;
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        if self.socket.protocol().is_none() {
+            return Err(NO_SUCH_PROTOCOL);
+        }
+        let patience = self.app.limits.patience;
+        let mut stopping = self.app.open.one();
+        let mut late = Box::pin(sleep(patience.init));
+        let mut pulse = interval(patience.pulse);
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pulse.reset();
+        let mut heard = true;
+        loop {
+            tokio::select! {
+                received = self.socket.recv() => {
+                    heard = true;
+                    self.receive(received).await?;
+                }
+                Some((id, answer)) = self.running.next() => self.answer(&id, answer).await?,
+                () = &mut late, if self.viewer.is_none() => return Err(LATE),
+                () = &mut self.expired => return Err(EXPIRED),
+                () = stopping.told() => return Err(STOPPING),
+                _ = pulse.tick() => {
+                    if !heard {
+                        return Err(SILENT);
+                    }
+                    heard = false;
+                    self.send(message("ping", None, None)).await?;
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let text = match received {
+            None | Some(Ok(Message::Close(_))) => return Err(GONE),
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Binary(_))) => return Err(bad_message("it must be a text")),
+            Some(Err(error)) => return Err(self.fault(error)),
+        };
+        let said = serde_json::from_str(&text)
+            .map_err(|_| bad_message("it is none of graphql-transport-ws"))?;
+        match said {
+            Said::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
+            Said::Ping { payload } => {
+                let payload = payload.map(Value::Object);
+                self.send(message("pong", None, payload.as_ref())).await
+            }
+            Said::Pong { _payload } => Ok(()),
+            Said::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            Said::Complete { id } => {
+                self.running.remove(&id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Why what came cannot be read.
+    fn fault(&self, error: axum::Error) -> End {
+        match error.into_inner().downcast_ref() {
+            Some(Fault::Capacity(_)) => End {
+                code: close_code::SIZE,
+                reason: format!("A message has {} bytes at most", self.app.limits.body).into(),
+            },
+            Some(Fault::Utf8(_)) => end(close_code::INVALID, "A message is a text in UTF-8"),
+            Some(Fault::Protocol(_)) => end(close_code::PROTOCOL, "Not as WebSocket has it"),
+            _ => GONE,
+        }
+    }
+
+    async fn init(&mut self, payload: Map<String, Value>) -> Result<(), End> {
+        if self.viewer.is_some() {
+            return Err(TWICE);
+        }
+        credentials(&mut self.headers, &payload).map_err(forbidden)?;
+        let now = (self.app.clock)();
+        let viewer = self.app.verifier.viewer(&self.headers, now);
+        let viewer = viewer.map_err(|denied| match denied {
+            Denied::BadToken(message) | Denied::Forbidden(message) => forbidden(&message),
+        })?;
+        let (app, headers) = (self.app.clone(), self.headers.clone());
+        if viewer.expires_at.is_some() {
+            self.expired = Box::pin(expiry(app, headers, viewer.clone()));
+        }
+        self.viewer = Some(viewer);
+        self.send(message("connection_ack", None, None)).await
+    }
+
+    async fn subscribe(&mut self, id: String, asked: Asked) -> Result<(), End> {
+        let Some(viewer) = self.viewer.clone() else {
+            return Err(UNAUTHORIZED);
+        };
+        if id.is_empty() {
+            return Err(bad_message("`id` is empty"));
+        }
+        if asked.query.is_none() || !(asked.variables.is_object() || asked.variables.is_null()) {
+            return Err(bad_message("`query` is a text, `variables` an object"));
+        }
+        if self.running.contains_key(&id) {
+            return Err(End {
+                code: 4409,
+                reason: format!("Subscriber for {id} already exists").into(),
+            });
+        }
+        let most = self.app.limits.operations;
+        if self.running.len() >= most {
+            let why = format!(
+                "This socket has {most} operations under way, the most that it may have: complete one first."
+            );
+            let error = front::coded(ServerError::new(why, None), "RATE_LIMITED");
+            return self.error(&id, &[error]).await;
+        }
+        let takes = Takes {
+            mutations: true,
+            subscriptions: true,
+        };
+        match operation(&self.app, asked, takes) {
+            Ok(operation) => {
+                let running = Running {
+                    answers: answers(&self.app, viewer, operation, None),
+                    cursor: None,
+                    over: false,
+                };
+                self.running.insert(id, running);
+                Ok(())
+            }
+            Err(refused) => self.error(&id, &refused.errors).await,
+        }
+    }
+
+    async fn answer(&mut self, id: &str, answer: Option<Answer>) -> Result<(), End> {
+        match answer {
+            Some(Answer::Next { json, .. }) => {
+                // The answer is a JSON text already; an id is not.
+                let id = Value::from(id);
+                let text = format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{json}}}");
+                self.send(Message::text(text)).await
+            }
+            Some(Answer::Refused(errors)) => self.error(id, &errors).await,
+            None => self.send(message("complete", Some(id), None)).await,
+        }
+    }
+
+    async fn error(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
+        self.send(message("error", Some(id), Some(&json!(errors))))
+            .await
+    }
+
+    /// Sends a message; nothing else happens on this socket until the client has taken it.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(self.app.limits.patience.slow, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(GONE),
+            Err(_) => Err(SLOW),
+        }
+    }
+}
+
+fn forbidden(why: &str) -> End {
+    End {
+        code: 4403,
+        reason: format!("Forbidden: {why}").into(),
+    }
+}
+
+/// Puts what the first message says in the place of the handshake's headers: browsers can send none.
+fn credentials(headers: &mut HeaderMap, payload: &Map<String, Value>) -> Result<(), &'static str> {
+    for (name, value) in payload {
+        let (header, prefix) = match name.to_ascii_lowercase().as_str() {
+            "authorization" => (AUTHORIZATION.as_str(), ""),
+            "token" => (AUTHORIZATION.as_str(), "Bearer "),
+            ACTING_AS | "actingas" => (ACTING_AS, ""),
+            _ => continue,
+        };
+        let value = match value {
+            // So a client says that it has none.
+            Value::Null => continue,
+            Value::String(text) => HeaderValue::try_from(format!("{prefix}{text}")).ok(),
+            _ => None,
+        };
+        headers.insert(header, value.ok_or("a token is a text")?);
+    }
+    Ok(())
+}
+
+fn message(kind: &str, id: Option<&str>, payload: Option<&Value>) -> Message {
+    let mut said = Map::new();
+    if let Some(id) = id {
+        said.insert("id".to_owned(), id.into());
+    }
+    said.insert("type".to_owned(), kind.into());
+    if let Some(payload) = payload {
+        said.insert("payload".to_owned(), payload.clone());
+    }
+    Message::text(Value::Object(said).to_string())
+}
+
+/// As much of a text as a close frame has room for.
+fn shortened(text: &str) -> String {
+    let mut end = text.len().min(LONGEST_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

@@ -1,0 +1,134 @@
+//! A client of `graphql-transport-ws` that says just what a test wants it to say.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+/// More than any answer takes on a busy machine; only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub const PROTOCOL: &str = "graphql-transport-ws";
+
+pub struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    /// Opens a WebSocket at `http://…` with this subprotocol and header, and says nothing.
+    pub async fn mute(
+        address: &str,
+        protocol: Option<&str>,
+        header: Option<(&'static str, &str)>,
+    ) -> Self {
+        let host = address.trim_start_matches("http://");
+        let url = format!("ws://{host}/graphql/ws");
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        if let Some(protocol) = protocol {
+            let protocol = HeaderValue::from_str(protocol).unwrap();
+            headers.insert("sec-websocket-protocol", protocol);
+        }
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let stream = TcpStream::connect(host).await.unwrap();
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        Self(socket)
+    }
+
+    /// Opens a WebSocket and initialises the connection with this payload.
+    pub async fn open(address: &str, payload: Value) -> Self {
+        let mut socket = Self::mute(address, Some(PROTOCOL), None).await;
+        let init = json!({ "type": "connection_init", "payload": payload });
+        socket.say(&init).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    pub async fn anonymous(address: &str) -> Self {
+        Self::open(address, json!({})).await
+    }
+
+    pub async fn say(&mut self, message: &Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    /// Sends any message.
+    pub async fn send(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    pub async fn subscribe(&mut self, id: &str, document: &str, variables: Value) {
+        let payload = json!({ "query": document, "variables": variables });
+        let message = json!({ "id": id, "type": "subscribe", "payload": payload });
+        self.say(&message).await;
+    }
+
+    /// The next message as it came.
+    pub async fn receive(&mut self) -> Message {
+        let received = timeout(PATIENCE, self.0.next()).await;
+        received.expect("something in time").unwrap().unwrap()
+    }
+
+    /// The next message that is not about the connection itself.
+    pub async fn hear(&mut self) -> Value {
+        loop {
+            match self.receive().await {
+                Message::Text(text) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] != "ping" {
+                        return message;
+                    }
+                    self.say(&json!({ "type": "pong" })).await;
+                }
+                Message::Close(frame) => panic!("{frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next `next` of this operation, whose payload it gives.
+    pub async fn next(&mut self, id: &str) -> Value {
+        let mut message = self.hear().await;
+        assert_eq!(message["type"], "next", "{message}");
+        assert_eq!(message["id"], id, "{message}");
+        message["payload"].take()
+    }
+
+    /// The next activity of this subscription.
+    pub async fn activity(&mut self, id: &str) -> Value {
+        let mut payload = self.next(id).await;
+        assert_eq!(payload.get("errors"), None, "{payload}");
+        payload["data"]["activity"].take()
+    }
+
+    /// Runs an operation that has one answer.
+    pub async fn run(&mut self, document: &str, variables: Value) -> Value {
+        self.subscribe("once", document, variables).await;
+        let payload = self.next("once").await;
+        let complete = json!({ "id": "once", "type": "complete" });
+        assert_eq!(self.hear().await, complete);
+        payload
+    }
+
+    /// The code and reason that the service closes with; what comes before is not looked at.
+    pub async fn end(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(frame) = self.receive().await {
+                let frame = frame.expect("a code");
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+
+    /// The next message, or none where the connection ends, however it does.
+    pub async fn last(&mut self) -> Option<Message> {
+        let received = timeout(PATIENCE, self.0.next()).await;
+        received.expect("something in time")?.ok()
+    }
+}

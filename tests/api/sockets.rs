@@ -1,0 +1,407 @@
+//! The subprotocol `graphql-transport-ws`, to the letter: what is said when, and with which code a socket ends.
+
+use std::time::{Duration, Instant};
+
+use entity::party::Role;
+use futures_util::future::join_all;
+use liaison::http::Limits;
+use liaison::http::open::Patience;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Backend, Server, token};
+use crate::program::Workplace;
+use crate::socket::{PROTOCOL, Socket};
+
+on_both_databases! {
+    queries_and_mutations_go_over_a_socket_too
+    what_is_wrong_with_an_operation_is_an_error_of_its_own
+    a_socket_that_breaks_the_protocol_is_closed_with_its_code
+    a_bad_token_closes_the_socket
+    a_token_comes_in_the_first_message_or_in_the_handshake
+    operations_run_side_by_side_and_end_when_told
+    pings_are_answered
+    a_message_beyond_the_limit_closes_the_socket
+    what_is_no_socket_is_told_so
+}
+
+const ACTIVITIES: &str = "subscription($after: String) { activity(after: $after) { cursor verb } }";
+
+async fn queries_and_mutations_go_over_a_socket_too(server: &Server) {
+    let bearer = format!("Bearer {}", server.upu().token.unwrap());
+    let mut socket = Socket::open(&server.address, json!({ "Authorization": bearer })).await;
+    let query = "query($code: String!) { topic(by: { code: $code }) { code } viewer { party } }";
+    let answer = socket.run(query, json!({ "code": "T-1" })).await;
+    let data = json!({ "topic": { "code": "T-1" }, "viewer": { "party": "UPU" } });
+    assert_eq!(answer, json!({ "data": data }));
+
+    let mutation = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { party body } userErrors { code } } }";
+    let input = json!({ "subjectId": server.topic("T-1").await, "body": "Over a socket." });
+    let answer = socket.run(mutation, json!({ "input": input })).await;
+    let note = json!({ "party": "UPU", "body": "Over a socket." });
+    assert_eq!(answer["data"]["noteAdd"]["note"], note);
+
+    let mut nobody = Socket::anonymous(&server.address).await;
+    let answer = nobody.run(mutation, json!({ "input": input })).await;
+    assert_eq!(answer["data"], json!({ "noteAdd": null }));
+    let code = &answer["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "UNAUTHENTICATED");
+}
+
+async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server) {
+    let mut socket = Socket::anonymous(&server.address).await;
+    let damaged = json!({ "after": "AAAA" });
+    let strange = json!({ "filter": { "subjectType": ["Planet"] } });
+    let filtered = "subscription($filter: ActivityFilter) { activity(filter: $filter) { verb } }";
+    let committee = json!({ "filter": { "topic": server.committee("UPU", "C4").await } });
+    for (document, variables, code) in [
+        ("{", json!({}), "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        (
+            "subscription { activity { nothing } }",
+            json!({}),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (ACTIVITIES, damaged, "INVALID_CURSOR"),
+        (filtered, strange, "BAD_USER_INPUT"),
+        (filtered, committee, "BAD_USER_INPUT"),
+    ] {
+        socket.subscribe("a", document, variables).await;
+        let answer = socket.hear().await;
+        assert_eq!(answer["type"], "error", "{document}: {answer}");
+        assert_eq!(answer["id"], "a");
+        let error = &answer["payload"][0];
+        assert_eq!(error["extensions"]["code"], code, "{document}: {answer}");
+        assert!(error["message"].is_string());
+    }
+    // Nothing follows an error, and the socket is as good as before.
+    let answer = socket.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
+}
+
+async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code(server: &Server) {
+    let init = r#"{"type":"connection_init"}"#;
+    let subscribe =
+        r#"{"id":"a","type":"subscribe","payload":{"query":"subscription { activity { id } }"}}"#;
+    let query = r#"{"id":"a","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#;
+    let bad = 4400;
+    for (messages, code, reason) in [
+        (&["no JSON"][..], bad, "Invalid message"),
+        (&["[]"], bad, "Invalid message"),
+        (&["\"connection_init\""], bad, "Invalid message"),
+        (&[r#"{"payload":{}}"#], bad, "Invalid message"),
+        (&[r#"{"type":"start"}"#], bad, "Invalid message"),
+        (&[r#"{"type":"connection_ack"}"#], bad, "Invalid message"),
+        (
+            &[r#"{"type":"connection_init","payload":"token"}"#],
+            bad,
+            "Invalid message",
+        ),
+        (&[r#"{"type":"ping","payload":1}"#], bad, "Invalid message"),
+        (
+            &[
+                init,
+                r#"{"type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[
+                init,
+                r#"{"id":1,"type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[
+                init,
+                r#"{"id":"","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[init, r#"{"id":"a","type":"subscribe"}"#],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[init, r#"{"id":"a","type":"subscribe","payload":{}}"#],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[
+                init,
+                r#"{"id":"a","type":"subscribe","payload":{"query":1}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[
+                init,
+                r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","variables":[]}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (
+            &[
+                init,
+                r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
+            ],
+            bad,
+            "Invalid message",
+        ),
+        (&[init, r#"{"type":"complete"}"#], bad, "Invalid message"),
+        (&[subscribe], 4401, "Unauthorized"),
+        (&[query, init], 4401, "Unauthorized"),
+        (&[init, init], 4429, "Too many initialisation requests"),
+        (
+            &[init, subscribe, subscribe],
+            4409,
+            "Subscriber for a already exists",
+        ),
+    ] {
+        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+        for message in messages {
+            socket.send(Message::text(*message)).await;
+        }
+        let ended = socket.end().await;
+        assert_eq!(ended.0, code, "{messages:?}: {ended:?}");
+        assert!(ended.1.starts_with(reason), "{messages:?}: {ended:?}");
+    }
+
+    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    socket.send(Message::binary(init.as_bytes().to_vec())).await;
+    assert_eq!(socket.end().await.0, bad);
+
+    let mut socket = Socket::mute(&server.address, None, None).await;
+    let ended = socket.end().await;
+    assert_eq!(ended.0, 4406);
+    assert!(
+        ended.1.starts_with("Subprotocol not acceptable"),
+        "{ended:?}"
+    );
+}
+
+async fn a_bad_token_closes_the_socket(server: &Server) {
+    for payload in [
+        json!({ "Authorization": "Bearer nonsense" }),
+        json!({ "authorization": "nonsense" }),
+        json!({ "token": "nonsense" }),
+        json!({ "token": 1 }),
+        json!({ "token": server.upu().token, "actingAs": "ITU_EDITOR" }),
+    ] {
+        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+        let init = json!({ "type": "connection_init", "payload": payload });
+        socket.say(&init).await;
+        let ended = socket.end().await;
+        assert_eq!(ended.0, 4403, "{payload}: {ended:?}");
+        assert!(ended.1.starts_with("Forbidden: "), "{ended:?}");
+    }
+    let header = Some(("authorization", "Bearer nonsense"));
+    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), header).await;
+    socket.say(&json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.end().await.0, 4403);
+}
+
+async fn a_token_comes_in_the_first_message_or_in_the_handshake(server: &Server) {
+    let viewer = "{ viewer { party } }";
+    let token = server.editor(&[Role::ItuEditor, Role::TsbEditor]).token;
+    for (payload, party) in [
+        (
+            json!({ "token": token, "Acting-As": "TSB_EDITOR" }),
+            json!("TSB"),
+        ),
+        (
+            json!({ "token": token, "actingAs": "ITU_EDITOR" }),
+            json!("ITU"),
+        ),
+        (json!({ "token": token }), Value::Null),
+        (json!({ "token": null, "locale": "fr" }), Value::Null),
+    ] {
+        let mut socket = Socket::open(&server.address, payload).await;
+        let answer = socket.run(viewer, json!({})).await;
+        assert_eq!(answer["data"]["viewer"]["party"], party);
+    }
+    let bearer = format!("Bearer {}", server.itu().token.unwrap());
+    let header = Some(("authorization", bearer.as_str()));
+    let upu = json!({ "token": server.upu().token });
+    for (payload, party) in [(Value::Null, "ITU"), (upu, "UPU")] {
+        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), header).await;
+        let init = json!({ "type": "connection_init", "payload": payload });
+        socket.say(&init).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack");
+        let answer = socket.run(viewer, json!({})).await;
+        assert_eq!(answer["data"]["viewer"]["party"], party);
+    }
+}
+
+async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
+    let mut socket = Socket::anonymous(&server.address).await;
+    let most = Limits::default().operations;
+    for operation in 0..most {
+        let id = operation.to_string();
+        socket.subscribe(&id, ACTIVITIES, json!({})).await;
+    }
+    socket
+        .subscribe("more", "{ viewer { roles } }", json!({}))
+        .await;
+    let answer = socket.hear().await;
+    assert_eq!(answer["type"], "error", "{answer}");
+    assert_eq!(answer["id"], "more");
+    let code = &answer["payload"][0]["extensions"]["code"];
+    assert_eq!(code, "RATE_LIMITED");
+
+    // Its id is free again once an operation has ended, and what nobody runs may be ended too.
+    for id in ["0", "0", "never"] {
+        socket.say(&json!({ "id": id, "type": "complete" })).await;
+    }
+    socket
+        .subscribe("0", "{ viewer { roles } }", json!({}))
+        .await;
+    socket.next("0").await;
+    assert_eq!(
+        socket.hear().await,
+        json!({ "id": "0", "type": "complete" })
+    );
+
+    for operation in 1..most {
+        let id = operation.to_string();
+        socket.say(&json!({ "id": id, "type": "complete" })).await;
+    }
+    let input = json!({ "subjectId": server.topic("T-1").await, "body": "For nobody." });
+    server.itu().change("noteAdd", input, "id").await;
+    // What was ended says nothing any more.
+    let answer = socket.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
+}
+
+async fn pings_are_answered(server: &Server) {
+    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    // Also before the connection is initialised.
+    socket.say(&json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
+    let ping = json!({ "type": "ping", "payload": { "at": 7 } });
+    socket.say(&ping).await;
+    let pong = json!({ "type": "pong", "payload": { "at": 7 } });
+    assert_eq!(socket.hear().await, pong);
+    socket.say(&json!({ "type": "pong" })).await;
+    socket.send(Message::Ping(vec![1, 2].into())).await;
+    assert_eq!(socket.receive().await, Message::Pong(vec![1, 2].into()));
+}
+
+async fn a_message_beyond_the_limit_closes_the_socket(server: &Server) {
+    let mut socket = Socket::anonymous(&server.address).await;
+    let long = format!("{{ viewer {{ roles }} }}{}", " ".repeat(900_000));
+    let answer = socket.run(&long, json!({})).await;
+    assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
+    let longer = " ".repeat(1_000_001);
+    socket.send(Message::text(longer)).await;
+    let ended = socket.end().await;
+    assert_eq!(
+        ended,
+        (1009, "A message has 1000000 bytes at most".to_owned())
+    );
+}
+
+async fn what_is_no_socket_is_told_so(server: &Server) {
+    let client = server.anonymous();
+    let answer = client
+        .send(reqwest::Method::GET, "/graphql/ws", &[], "")
+        .await;
+    assert_eq!(answer.status, 400);
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("graphql-transport-ws"), "{message}");
+}
+
+/// Limits with which nobody has to wait long.
+fn hasty() -> Limits {
+    Limits {
+        patience: Patience {
+            init: Duration::from_millis(300),
+            pulse: Duration::from_millis(300),
+            ..Patience::default()
+        },
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_at_first_is_not_waited_for() {
+    let server = Server::start_with(Backend::Sqlite, hasty()).await;
+    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    let late = (4408, "Connection initialisation timeout".to_owned());
+    assert_eq!(socket.end().await, late);
+}
+
+#[tokio::test]
+async fn who_answers_no_ping_is_gone() {
+    let server = Server::start_with(Backend::Sqlite, hasty()).await;
+    let mut alive = Socket::anonymous(&server.address).await;
+    let mut dead = Socket::anonymous(&server.address).await;
+    let begun = Instant::now();
+    let silent = async {
+        assert_eq!(dead.end().await.0, 1001);
+    };
+    let answering = async {
+        for _ in 0..5 {
+            let Message::Text(ping) = alive.receive().await else {
+                panic!("a ping")
+            };
+            assert_eq!(ping.as_str(), r#"{"type":"ping"}"#);
+            alive.say(&json!({ "type": "pong" })).await;
+        }
+    };
+    futures_util::future::join(silent, answering).await;
+    assert!(begun.elapsed() > Duration::from_millis(1200));
+    let answer = alive.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token() {
+    let server = Server::start(Backend::Sqlite).await;
+    let brief = token(&[Role::UpuEditor], 3, server.now());
+    let mut socket = Socket::open(&server.address, json!({ "token": brief })).await;
+    socket.subscribe("a", ACTIVITIES, json!({})).await;
+    // Past its end and the seconds that clocks may differ; the tests' clock runs fast.
+    server.pass_days(1);
+    let expired = (4403, "Forbidden: the token has expired".to_owned());
+    assert_eq!(socket.end().await, expired);
+}
+
+#[tokio::test]
+async fn sockets_are_told_when_the_service_stops() {
+    let workplace = Workplace::new();
+    let mut running = workplace.start(&["dev", "--listen", "127.0.0.1:0"]);
+    let address = running.dev_address();
+    let mut sockets = join_all((0..20).map(|_| Socket::anonymous(&address))).await;
+    for socket in &mut sockets {
+        socket.subscribe("a", ACTIVITIES, json!({})).await;
+    }
+    let begun = Instant::now();
+    running.terminate();
+    for socket in &mut sockets {
+        let (code, reason) = socket.end().await;
+        assert_eq!(
+            (code, reason.as_str()),
+            (1012, "The service stops: come back")
+        );
+    }
+    drop(sockets);
+    let ended = tokio::task::spawn_blocking(|| running.ended())
+        .await
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "well below its grace"
+    );
+}
