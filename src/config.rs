@@ -96,6 +96,9 @@ pub struct Serve {
     /// How many bytes the body of a request, or a message over WebSocket, may have.
     #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
     pub body_limit: usize,
+    /// Let webhooks lead anywhere: to this machine and private networks too, and without TLS.
+    #[arg(long, env = "LIAISON_WEBHOOKS_ANYWHERE", value_parser = BoolishValueParser::new())]
+    pub webhooks_anywhere: bool,
     /// How many operations may be under way at once on one WebSocket.
     #[arg(long, env = "LIAISON_SOCKET_OPERATIONS", default_value_t = Limits::default().operations)]
     pub socket_operations: usize,

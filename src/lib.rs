@@ -1,7 +1,8 @@
 //! The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 //!
 //! The modules in reading order; each may use those above it and none below: `rules` says who may do
-//! what, `store` writes, `read` answers queries, `feed` tells what is new, `graphql` is the API, `http` serves it.
+//! what, `store` writes, `read` answers queries, `feed` tells what is new, `graphql` is the API, `webhooks`
+//! delivers what is new, `http` serves it.
 
 #![forbid(unsafe_code)]
 
@@ -16,5 +17,6 @@ pub mod seed;
 
 pub mod graphql;
 pub mod http;
+pub mod webhooks;
 
 pub mod config;

@@ -16,6 +16,7 @@ use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
 use liaison::http::open::Open;
 use liaison::http::{App, Limits, serve};
 use liaison::store::Database;
+use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,7 +57,7 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
         }
         Command::Token(settings) => token(&settings),
         Command::Schema => {
-            print!("{}", graphql::sdl(&graphql::schema()));
+            print!("{}", graphql::sdl(&graphql::schema(Reach::default())));
             Ok(())
         }
     }
@@ -104,7 +105,8 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
-    serve_app(listener, db, verifier, Limits::default()).await
+    // Whoever tries things out listens on this machine.
+    serve_app(listener, db, verifier, Limits::default(), Reach::Anywhere).await
 }
 
 /// How long the tokens of a development run last, in seconds.
@@ -133,7 +135,12 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
-    serve_app(listener, db, verifier, limits).await
+    let reach = if settings.webhooks_anywhere {
+        Reach::Anywhere
+    } else {
+        Reach::Public
+    };
+    serve_app(listener, db, verifier, limits, reach).await
 }
 
 async fn serve_app(
@@ -141,20 +148,23 @@ async fn serve_app(
     db: Database,
     verifier: Verifier,
     limits: Limits,
+    reach: Reach,
 ) -> Result<(), Wrong> {
+    let feed = Feed::start(&db);
+    let deliveries = Deliveries::start(&db, &feed, reach, Arc::new(now)).map_err(Wrong)?;
     let app = App {
-        feed: Feed::start(&db),
+        feed,
         open: Open::default(),
         db,
-        schema: graphql::schema(),
+        schema: graphql::schema(reach),
         verifier: Arc::new(verifier),
         clock: Arc::new(now),
         limits,
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;
-    serve(listener, app, stop)
-        .await
-        .map_err(|error| Wrong(format!("--listen: {error}")))
+    let served = serve(listener, app, stop).await;
+    drop(deliveries);
+    served.map_err(|error| Wrong(format!("--listen: {error}")))
 }
 
 /// Done once the system or somebody at the keyboard asks the program to stop.

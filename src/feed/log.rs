@@ -30,6 +30,7 @@ pub async fn after(
     for column in [
         Column::Id,
         Column::Position,
+        Column::At,
         Column::Party,
         Column::Verb,
         Column::SubjectType,

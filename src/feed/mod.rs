@@ -11,6 +11,7 @@ pub mod wanted;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
 use entity::id::{ActivityId, TopicId};
 use entity::party::Party;
@@ -39,6 +40,7 @@ pub struct Event {
     pub id: ActivityId,
     /// Its place in the log; the order of places is the order of commits.
     pub position: i64,
+    pub at: DateTime<Utc>,
     pub party: Party,
     pub verb: ActivityVerb,
     pub subject_type: String,
@@ -69,6 +71,17 @@ impl Feed {
     /// The place of the newest activity in the log; 0 where there is none.
     pub async fn head(&self) -> Result<i64> {
         Ok(log::head(&self.db.read).await?)
+    }
+
+    /// The place up to which this process has read the log.
+    #[must_use]
+    pub fn newest(&self) -> i64 {
+        self.recent.newest()
+    }
+
+    /// What is wanted of all later than this place: in order, the first `limit` of it.
+    pub async fn read(&self, position: i64, wanted: &Wanted, limit: usize) -> Result<Vec<Event>> {
+        Ok(log::after(&self.db.read, position, wanted.condition(), limit).await?)
     }
 
     /// Done once something later than this place may be read.

@@ -1,6 +1,7 @@
 //! Which events somebody wants: as a condition on the log, and as a function over one event. The two agree.
 
 use entity::activity::{ActivityVerb, Column};
+use entity::id::{Id, WebhookId};
 use entity::party::{Party, Side};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
@@ -19,9 +20,20 @@ pub struct Wanted {
     /// Concerning one of these.
     pub side: Option<Vec<Side>>,
     pub topic: Option<Uuid>,
+    /// Who is told: what is done to webhooks concerns their own party alone.
+    pub viewer: Option<Party>,
 }
 
 impl Wanted {
+    /// All that this viewer may know of.
+    #[must_use]
+    pub fn all(viewer: Option<Party>) -> Self {
+        Self {
+            viewer,
+            ..Self::default()
+        }
+    }
+
     /// What holds for the rows of the log that are wanted.
     #[must_use]
     pub fn condition(&self) -> Condition {
@@ -33,7 +45,11 @@ impl Wanted {
                 .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)))
         });
         let (types, verbs) = (self.subject_type.clone(), self.verb.clone());
+        let open = Condition::any()
+            .add(col(Column::SubjectType).ne(WebhookId::TYPE))
+            .add_option(self.viewer.map(|it| col(Column::Party).eq(it)));
         Condition::all()
+            .add(open)
             .add_option(self.subject.map(|it| col(Column::SubjectId).eq(it)))
             .add_option(types.map(|it| among(Column::SubjectType, it)))
             .add_option(verbs.map(|it| among(Column::Verb, it)))
@@ -53,7 +69,8 @@ impl Wanted {
             Side::Upu => event.upu,
         };
         let topic: Option<Uuid> = event.topic_id.map(Into::into);
-        self.subject.is_none_or(|it| it == event.subject_id)
+        let open = event.subject_type != WebhookId::TYPE || self.viewer == Some(event.party);
+        open && self.subject.is_none_or(|it| it == event.subject_id)
             && has(self.subject_type.as_ref(), &event.subject_type)
             && has(self.verb.as_ref(), &event.verb)
             && has(self.party.as_ref(), &event.party)

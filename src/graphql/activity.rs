@@ -46,7 +46,12 @@ const OF_A_RECORD: List = List {
     filter: None,
     order: None,
     lasting: true,
-    criteria: |_, _| Ok(list::all(order())),
+    criteria: |_, env| {
+        Ok(Criteria {
+            condition: Wanted::all(env.party).condition(),
+            ..list::all(order())
+        })
+    },
 };
 
 fn order() -> Order {
@@ -76,17 +81,17 @@ pub struct ActivityFilter {
 }
 
 impl Filter for ActivityFilter {
-    fn condition(&self, _: &Env<'_>) -> Result<Condition> {
-        Ok(self.wanted()?.condition())
+    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+        Ok(self.wanted(env.party)?.condition())
     }
 }
 
 impl ActivityFilter {
-    /// What it leaves.
+    /// What it leaves of what this viewer may know of.
     ///
     /// # Errors
     /// Bad input where it names what there is not: a type, or an id of another.
-    pub fn wanted(&self) -> Result<Wanted> {
+    pub fn wanted(&self, viewer: Option<Party>) -> Result<Wanted> {
         let subject = self.subject.as_ref().map(node).transpose()?;
         if let Some(types) = &self.subject_type {
             let names: Vec<&str> = nodes().iter().map(|it| it.name).collect();
@@ -104,6 +109,7 @@ impl ActivityFilter {
             party: self.party.clone(),
             side: self.side.clone(),
             topic: list::some_key::<TopicId>("topic", self.topic.as_ref())?,
+            viewer,
         })
     }
 }

@@ -20,6 +20,7 @@ mod statement;
 mod subscription;
 mod topic;
 mod viewer;
+pub mod webhook;
 mod words;
 
 use async_graphql::parser::types::{
@@ -36,6 +37,7 @@ use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
 use crate::read::document::Document;
+use crate::rules::webhook::Reach;
 
 /// The API, ready to answer.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -51,12 +53,15 @@ pub struct Mutation(
     examination::ExaminationMutation,
     statement::StatementMutation,
     note::NoteMutation,
+    webhook::WebhookMutation,
 );
 
-/// Builds the API.
+/// Builds the API, for a service whose webhooks may lead so far.
 #[must_use]
-pub fn schema() -> Schema {
-    Schema::build(Query, Mutation::default(), Subscription).finish()
+pub fn schema(reach: Reach) -> Schema {
+    Schema::build(Query, Mutation::default(), Subscription)
+        .data(reach)
+        .finish()
 }
 
 /// The API as clients read it: what `schema.graphql` holds.

@@ -1,14 +1,17 @@
 //! The records that have an id, of whatever type.
 
 use async_graphql::ID;
-use entity::id::split;
+use entity::id::{ActivityId, Id, WebhookId, push_base32, split};
 use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Condition;
 
 use super::{
     action_item, activity, committee, examination, mandate, note, organization, publication,
-    statement, topic,
+    statement, topic, webhook,
 };
 use crate::error::{Error, Result};
+use crate::feed::wanted::Wanted;
+use crate::read::Env;
 use crate::read::shape::{Field, Object, Source, field};
 
 /// As many as a page holds.
@@ -28,7 +31,26 @@ pub fn nodes() -> Vec<&'static Object> {
         statement::object(),
         note::object(),
         activity::object(),
+        webhook::object(),
     ]
+}
+
+/// The id of a record as clients know it.
+pub fn public(ty: &str, key: Uuid) -> String {
+    let object = nodes().into_iter().find(|it| it.name == ty);
+    let prefix = object.and_then(|it| it.table().prefix).unwrap_or_default();
+    let mut id = format!("{prefix}_");
+    push_base32(&mut id, key);
+    id
+}
+
+/// Which records of a type the viewer sees: of webhooks and what was done to them its own party's, of all others all.
+pub fn seen(object: &Object, env: &Env<'_>) -> Condition {
+    match object.name {
+        WebhookId::TYPE => webhook::seen(env.party),
+        ActivityId::TYPE => Wanted::all(env.party).condition(),
+        _ => Condition::all(),
+    }
 }
 
 /// The field that leads to the record which a row of notes or of the log is about.

@@ -12,6 +12,7 @@ use async_graphql::{
 use entity::id::Id;
 use sea_orm::prelude::Uuid;
 
+use super::node::seen;
 use super::request::Request;
 use crate::error::{Error, Result};
 use crate::read::document::{Document, Merged};
@@ -25,21 +26,30 @@ pub trait Thing: Send + Sync {
     /// The name of its payload, and of the record's field in it.
     const PAYLOAD: &'static str;
     const FIELD: &'static str;
+    /// What the payload holds besides.
+    const EXTRA: Option<Extra> = None;
 
     fn object() -> &'static Object;
+}
+
+/// A text, or null, in a payload.
+pub struct Extra {
+    pub name: &'static str,
+    pub description: &'static str,
 }
 
 /// The answer of a mutation that changes a `T`.
 pub struct Payload<T> {
     /// None where nothing was changed.
     changed: Option<Uuid>,
+    extra: Option<String>,
     user_errors: Vec<UserError>,
     of: PhantomData<fn() -> T>,
 }
 
 /// One thing that is wrong with an input. Show `message` to the user, next to `field`; branch on `code`.
 #[derive(SimpleObject)]
-struct UserError {
+pub struct UserError {
     /// What kind of problem it is.
     code: UserErrorCode,
     /// The path of the field within `input`, such as `["provisionIds", "2"]`; null where it is about the record as a whole.
@@ -72,16 +82,33 @@ impl<T> Payload<T> {
     /// # Errors
     /// Where the viewer may not act at all, or the database failed.
     pub fn of(done: Result<impl Id>) -> Result<Self> {
-        let (changed, problems) = match done {
-            Ok(id) => (Some(id.into()), Vec::new()),
-            Err(Error::Refused(Refusal::Problems(problems))) => (None, problems),
-            Err(error) => return Err(error),
-        };
+        let (changed, user_errors) = changed(done)?;
         Ok(Self {
-            changed,
-            user_errors: problems.into_iter().map(UserError::from).collect(),
+            changed: changed.map(Into::into),
+            extra: None,
+            user_errors,
             of: PhantomData,
         })
+    }
+
+    /// With the text that this payload holds besides.
+    #[must_use]
+    pub fn with(self, extra: Option<String>) -> Self {
+        Self { extra, ..self }
+    }
+}
+
+/// What was changed, or what was wrong with the input; all else is an error.
+///
+/// # Errors
+/// Where the viewer may not act at all, or the database failed.
+pub fn changed<I>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
+    match done {
+        Ok(id) => Ok((Some(id), Vec::new())),
+        Err(Error::Refused(Refusal::Problems(problems))) => {
+            Ok((None, problems.into_iter().map(UserError::from).collect()))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -103,7 +130,8 @@ impl<T: Thing> OutputType for Payload<T> {
     fn create_type_info(registry: &mut Registry) -> String {
         let thing = registry::object(registry, T::object());
         let errors = Vec::<UserError>::create_type_info(registry);
-        let fields = vec![
+        let text = Option::<String>::create_type_info(registry);
+        let mut fields = vec![
             registry::meta_field(
                 registry,
                 T::FIELD,
@@ -119,6 +147,9 @@ impl<T: Thing> OutputType for Payload<T> {
                 errors,
             ),
         ];
+        fields.extend(
+            T::EXTRA.map(|it| registry::meta_field(registry, it.name, it.description, &[], text)),
+        );
         registry::object_type(
             registry,
             T::PAYLOAD,
@@ -139,6 +170,9 @@ impl<T: Thing> OutputType for Payload<T> {
             let value = match selected.name() {
                 name if name == T::FIELD => self.record(ctx, document, &selected).await?,
                 "userErrors" => self.user_errors(ctx, &selected).await?,
+                name if T::EXTRA.is_some_and(|it| it.name == name) => {
+                    self.extra.clone().map_or(Value::Null, Value::from)
+                }
                 _ => Value::from(T::PAYLOAD),
             };
             answer.insert(Name::new(selected.key), value);
@@ -165,7 +199,7 @@ impl<T: Thing> Payload<T> {
         };
         let node = (T::object(), key);
         let read = planner
-            .nodes(&At::of(&ctx), &[node], &selected.sets(), true)
+            .nodes(&At::of(&ctx), &[node], &selected.sets(), true, seen)
             .await;
         // The change is made: what cannot be read of it now is null, not a failed mutation.
         Ok(match read {

@@ -11,13 +11,15 @@ use async_graphql::{
 };
 use entity::mandate as mandates;
 use entity::scalar::Date;
+use sea_orm::Order as Direction;
+use sea_orm::sea_query::Condition;
 
-use super::node::{many, node, nodes};
+use super::node::{many, node, nodes, seen};
 use super::request::Request;
 use super::viewer::Viewer;
 use super::{
     action_item, activity, committee, exchange, mandate, organization, publication, report,
-    statement, topic,
+    statement, topic, webhook,
 };
 use crate::error::Result;
 use crate::read::args::Args;
@@ -47,6 +49,7 @@ enum Source {
     One(ObjectRef, fn(&Args<'_>) -> Result<Find>),
     /// All records of a type that has few.
     Mandates,
+    Webhooks,
     Page(&'static List),
     /// A summary, which is about what its arguments say; a message where there is no such thing.
     About(
@@ -189,6 +192,12 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
             Vec::new(),
             Source::Mandates,
         ),
+        root(
+            "webhooks",
+            "The webhooks of one's own party, oldest first. Without a role it is refused: UNAUTHENTICATED or FORBIDDEN.",
+            Vec::new(),
+            Source::Webhooks,
+        ),
     ]
 });
 
@@ -200,6 +209,7 @@ impl Root {
             Source::Nodes => format!("[{}]!", registry::node(registry, &nodes())),
             Source::One(object, _) => registry::object(registry, object()).to_owned(),
             Source::Mandates => format!("[{}!]!", registry::object(registry, mandate::object())),
+            Source::Webhooks => format!("[{}!]!", registry::object(registry, webhook::object())),
             Source::Page(list) => registry::connection(registry, list),
             Source::About(object, ..) => format!("{}!", registry::object(registry, object())),
         }
@@ -233,19 +243,26 @@ impl Root {
             Source::Node => {
                 let id: ID = at.check(args.get("id"))?;
                 let node = at.check(node(&id))?;
-                planner.nodes(&at, &[node], &sets, true).await?
+                planner.nodes(&at, &[node], &sets, true, seen).await?
             }
             Source::Nodes => {
                 let nodes = at.check(args.get("ids").and_then(|ids: Vec<ID>| many(&ids)))?;
-                planner.nodes(&at, &nodes, &sets, false).await?
+                planner.nodes(&at, &nodes, &sets, false, seen).await?
             }
             Source::One(object, find) => {
                 let find = at.check(find(&args))?;
                 planner.first(&at, object(), &sets, find).await?
             }
             Source::Mandates => {
-                let order = col(mandates::Column::Code);
-                planner.all(&at, mandate::object(), &sets, order).await?
+                let all = Find {
+                    condition: Condition::all(),
+                    order: Some((col(mandates::Column::Code), Direction::Asc)),
+                };
+                planner.all(&at, mandate::object(), &sets, all).await?
+            }
+            Source::Webhooks => {
+                let own = at.check(webhook::own(request))?;
+                planner.all(&at, webhook::object(), &sets, own).await?
             }
             Source::Page(list) => planner.list(&at, list, &selected).await?,
             Source::About(object, find, missing) => {

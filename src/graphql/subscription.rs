@@ -115,7 +115,9 @@ async fn begin(ctx: &Context<'_>) -> Result<Follower> {
     let set = ctx.with_selection_set(&ctx.item.node.selection_set);
     let args = Args::new(Document::of(&set), &ctx.item.node);
     let filter: Option<ActivityFilter> = args.get("filter")?;
-    let wanted = filter.unwrap_or_default().wanted()?;
+    let wanted = filter
+        .unwrap_or_default()
+        .wanted(Request::of(ctx).viewer.party())?;
     let after: Option<String> = args.get("after")?;
     let position = match live.resume.as_ref().or(after.as_ref()) {
         Some(cursor) => activity::position(cursor)?,

@@ -207,9 +207,10 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
             }
             select
         }
-        Rows::Named => {
+        Rows::Named(condition) => {
             let mut select = load.object.select();
             select.and_where(keys.hold(col("id")));
+            select.cond_where(condition.clone());
             select
         }
         Rows::Of {

@@ -166,17 +166,17 @@ impl<'a> Planner<'a, '_> {
         Err(at.failed(crate::error::Error::BadInput(missing.to_owned())))
     }
 
-    /// All records of a type that has few.
+    /// All records that are found, of a type that has few.
     pub async fn all(
         &self,
         at: &At,
         object: &'static Object,
         sets: &[&'a SelectionSet],
-        order: Expr,
+        find: Find,
     ) -> ServerResult<Answer> {
         let rows = Rows::Where {
-            condition: Condition::all(),
-            order: Some((order, Direction::Asc)),
+            condition: find.condition,
+            order: find.order,
             limit: None,
         };
         let (load, template) = self.rows(object, sets, rows);
@@ -204,20 +204,23 @@ impl<'a> Planner<'a, '_> {
         Ok(writer.into())
     }
 
-    /// Records of any type by their keys, each or null; in a list, or alone.
+    /// Records of any type by their keys, each or null; in a list, or alone. `seen` tells which of a type's records
+    /// the viewer sees.
     pub async fn nodes(
         &self,
         at: &At,
         nodes: &[(&'static Object, Uuid)],
         sets: &[&'a SelectionSet],
         alone: bool,
+        seen: fn(&Object, &Env<'_>) -> Condition,
     ) -> ServerResult<Answer> {
         let mut types: Vec<(Load, Template<'a>, Vec<Uuid>)> = Vec::new();
         let mut places = Vec::with_capacity(nodes.len());
         for (object, key) in nodes {
             let known = types.iter().position(|it| it.1.object.name == object.name);
             let place = known.unwrap_or_else(|| {
-                let (load, template) = self.rows(object, sets, Rows::Named);
+                let rows = Rows::Named(seen(object, self.env));
+                let (load, template) = self.rows(object, sets, rows);
                 types.push((load, template, Vec::new()));
                 types.len() - 1
             });
@@ -249,7 +252,7 @@ impl<'a> Planner<'a, '_> {
         keys: &[Uuid],
         sets: &[&'a SelectionSet],
     ) -> ServerResult<Vec<Answer>> {
-        let (load, template) = self.rows(object, sets, Rows::Named);
+        let (load, template) = self.rows(object, sets, Rows::Named(Condition::all()));
         let loaded = self.run(at, &load, keys.to_vec()).await?;
         let from = Source::new(&load, &loaded);
         let answers = keys.iter().map(|key| {

@@ -38,8 +38,8 @@ pub enum Rows {
         order: Option<(Expr, Direction)>,
         limit: Option<u64>,
     },
-    /// Those that parents name.
-    Named,
+    /// Those that parents name, as far as the condition holds for them.
+    Named(Condition),
     /// All that belong to the parents.
     Of {
         link: Link,
@@ -219,7 +219,7 @@ impl Rows {
     fn parent(&self) -> Option<Expr> {
         match self {
             Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
-            Self::Named => Some(col("id")),
+            Self::Named(_) => Some(col("id")),
             Self::Of { link, .. } => Some(link.parent()),
             Self::Page(_) => Some(col(PARENT)),
         }
@@ -365,7 +365,7 @@ impl<'a> Planner<'a, '_> {
         ty: usize,
         key: usize,
     ) -> Kind<'a> {
-        let mut child = Load::new(object, Rows::Named);
+        let mut child = Load::new(object, Rows::Named(Condition::all()));
         let template = self.template(object, sets, &mut child, &ROW.into_iden());
         let child = (!template.by_key()).then(|| {
             let child = load.child(Some(key), child);
@@ -397,7 +397,7 @@ impl<'a> Planner<'a, '_> {
                 template,
             };
         }
-        let mut child = Load::new(object, Rows::Named);
+        let mut child = Load::new(object, Rows::Named(Condition::all()));
         let template = self.template(object, sets, &mut child, &ROW.into_iden());
         let child = load.child(Some(present), child);
         Slot::Fetched {

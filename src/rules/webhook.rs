@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::party::Party;
 use url::{Host, Url};
 
-use super::address::is_public;
+pub use super::address::is_public;
 use super::refusal::{Code, Decision, Refusal};
 
 /// The most webhooks of a party.

@@ -75,7 +75,10 @@ pub async fn lease(
 /// Gives a webhook back before the lease ends.
 pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), DbErr> {
     Entity::update_many()
-        .col_expr(webhook::Column::LeasedUntil, Expr::val(None::<DateTime<Utc>>))
+        .col_expr(
+            webhook::Column::LeasedUntil,
+            Expr::val(None::<DateTime<Utc>>),
+        )
         .filter(webhook::COLUMN.id.eq(id))
         .filter(webhook::Column::Lease.eq(process))
         .exec(&db.write)
@@ -109,12 +112,22 @@ pub async fn passed(
 }
 
 /// Notes that an activity was delivered. False as for [`passed`]: it may then be delivered again.
-pub async fn delivered(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Result<bool, DbErr> {
+pub async fn delivered(
+    db: &Database,
+    attempt: Attempt<'_>,
+    outcome: &Outcome,
+) -> Result<bool, DbErr> {
     let transaction = super::begin(db).await?;
     let moved = step(attempt.process, attempt.webhook, attempt.now)
         .col_expr(webhook::Column::Position, Expr::val(attempt.position))
-        .col_expr(webhook::Column::FailingSince, Expr::val(None::<DateTime<Utc>>))
-        .col_expr(webhook::Column::NextAttemptAt, Expr::val(None::<DateTime<Utc>>))
+        .col_expr(
+            webhook::Column::FailingSince,
+            Expr::val(None::<DateTime<Utc>>),
+        )
+        .col_expr(
+            webhook::Column::NextAttemptAt,
+            Expr::val(None::<DateTime<Utc>>),
+        )
         .col_expr(webhook::Column::Attempts, Expr::val(0))
         .exec(&transaction)
         .await?;

@@ -1,6 +1,8 @@
 //! Webhooks: where the feed is delivered to.
 
 use async_graphql::{ID, MaybeUndefined};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
 use entity::counter;
@@ -43,6 +45,17 @@ pub struct WebhookChange {
     /// The place in the log after which all is delivered again.
     pub redeliver_after: Option<i64>,
     pub reach: Reach,
+}
+
+/// A secret that nobody can guess, as Standard Webhooks writes it.
+///
+/// # Errors
+/// Where the system has no random bytes.
+pub fn new_secret() -> Result<String, DbErr> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| DbErr::Custom(format!("no random bytes for a secret: {error}")))?;
+    Ok(format!("whsec_{}", BASE64_STANDARD.encode(bytes)))
 }
 
 /// Makes a webhook of the party that writes.

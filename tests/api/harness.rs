@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, Utc};
 use entity::party::Role;
 use liaison::feed::Feed;
+use liaison::graphql::request::Clock;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
 use liaison::http::open::Open;
 use liaison::http::{App, Limits, serve};
 use liaison::store::Database;
+use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
@@ -74,6 +76,7 @@ pub struct Server {
     pub address: String,
     pub statements: Statements,
     http: reqwest::Client,
+    feed: Feed,
     clock: Arc<AtomicI64>,
     _stop: oneshot::Sender<()>,
     _database: TestDatabase,
@@ -106,6 +109,15 @@ impl Server {
     }
 
     pub async fn start_with(backend: Backend, limits: Limits) -> Self {
+        Self::start_as(backend, limits, Reach::Anywhere).await
+    }
+
+    /// As it is in production: webhooks lead to the open Internet alone.
+    pub async fn start_public(backend: Backend) -> Self {
+        Self::start_as(backend, Limits::default(), Reach::Public).await
+    }
+
+    async fn start_as(backend: Backend, limits: Limits, reach: Reach) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
         let mut db = Database::connect(&database.url, 4).await.unwrap();
         // The reader of the feed asks the log whenever it likes: that is no request's.
@@ -115,18 +127,14 @@ impl Server {
         statements.watch(&mut db.write);
 
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
-        let time = clock.clone();
         let rules = rules();
         let app = App {
             db: db.clone(),
-            schema: graphql::schema(),
+            schema: graphql::schema(reach),
             verifier: Arc::new(Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap()),
-            // Each request a second later, so that times can be told apart.
-            clock: Arc::new(move || {
-                DateTime::from_timestamp(time.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
-            }),
+            clock: ticking(&clock),
             limits,
-            feed,
+            feed: feed.clone(),
             open: Open::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -140,10 +148,16 @@ impl Server {
             address,
             statements,
             http: reqwest::Client::new(),
+            feed,
             clock,
             _stop: stop,
             _database: database,
         }
+    }
+
+    /// Delivers to webhooks for as long as what it returns is held, by the clock of the service.
+    pub fn deliver(&self, reach: Reach) -> Deliveries {
+        Deliveries::start(&self.db, &self.feed, reach, ticking(&self.clock)).unwrap()
     }
 
     /// The moment of the next request.
@@ -154,6 +168,10 @@ impl Server {
     /// Lets days go by.
     pub fn pass_days(&self, days: i64) {
         self.clock.fetch_add(days * 86_400, Ordering::Relaxed);
+    }
+
+    pub fn pass_seconds(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Makes this the moment of the next request.
@@ -204,6 +222,14 @@ pub async fn prepare(url: &str) {
     seed::load(&db, loaded).await.unwrap();
     db.read.close().await.unwrap();
     db.write.close().await.unwrap();
+}
+
+/// A clock that goes on by a second each time it is asked, so that times can be told apart.
+fn ticking(clock: &Arc<AtomicI64>) -> Clock {
+    let clock = clock.clone();
+    Arc::new(move || {
+        DateTime::from_timestamp(clock.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
+    })
 }
 
 fn rules() -> TokenRules {

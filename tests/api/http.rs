@@ -245,7 +245,12 @@ async fn the_schema_is_served_as_a_text(server: &Server) {
     assert_eq!(answer.status, 200);
     let kind = answer.headers["content-type"].to_str().unwrap();
     assert_eq!(kind, "application/graphql; charset=utf-8");
-    assert!(answer.text == liaison::graphql::sdl(&liaison::graphql::schema()));
+    assert!(
+        answer.text
+            == liaison::graphql::sdl(&liaison::graphql::schema(
+                liaison::webhooks::Reach::default()
+            ))
+    );
 }
 
 async fn it_says_whether_it_lives_and_can_answer(server: &Server) {

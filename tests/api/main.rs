@@ -5,6 +5,7 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod endpoint;
 mod filled;
 mod program;
 mod socket;
@@ -40,5 +41,6 @@ mod sockets;
 mod tidy;
 mod tokens;
 mod topics;
+mod webhooks;
 mod writers;
 mod year;

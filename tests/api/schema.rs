@@ -18,7 +18,9 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
 const CONTRACT: &str = include_str!("contract.graphql");
 
 fn served() -> String {
-    liaison::graphql::sdl(&liaison::graphql::schema())
+    liaison::graphql::sdl(&liaison::graphql::schema(
+        liaison::webhooks::Reach::default(),
+    ))
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! Activities as webhooks tell them: CloudEvents whose data is what a query of the same fields would answer.
+
+use std::sync::LazyLock;
+
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection};
+use async_graphql::{InputType, Pos, Value, Variables};
+use chrono::{DateTime, SecondsFormat, Utc};
+use entity::id::Id;
+use entity::webhook::Model;
+use entity::word::word;
+use sea_orm::prelude::Uuid;
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::feed::Event;
+use crate::feed::wanted::Wanted;
+use crate::graphql::activity::{self, ActivityFilter};
+use crate::read::document::Document;
+use crate::read::plan::Planner;
+use crate::read::{About, At, Env};
+use crate::store::Database;
+
+/// What the data of an event holds.
+const DATA: &str = "{ activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } }";
+
+/// Where events come from, as CloudEvents has it: this register, wherever it is served.
+const SOURCE: &str = "urn:liaison:register";
+
+/// A message to an endpoint.
+pub struct Message {
+    /// The activity's id: the same in each attempt.
+    pub id: String,
+    /// A CloudEvents event in JSON.
+    pub body: String,
+}
+
+/// Which activities are delivered to a webhook.
+///
+/// # Errors
+/// Where its filter is none that this version knows.
+pub fn wanted(webhook: &Model) -> Result<Wanted> {
+    let filter = match &webhook.filter {
+        None => ActivityFilter::default(),
+        Some(text) => {
+            let json = serde_json::from_str(text).ok();
+            let value = json.and_then(|it| Value::from_json(it).ok());
+            ActivityFilter::parse(value)
+                .map_err(|_| Error::BadInput("A webhook's filter cannot be read.".to_owned()))?
+        }
+    };
+    filter.wanted(Some(webhook.party))
+}
+
+/// The messages that tell a party of these events, all read at once.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn messages(
+    db: &Database,
+    webhook: &Model,
+    events: &[Event],
+    now: DateTime<Utc>,
+) -> Result<Vec<Message>> {
+    static DOCUMENT: LazyLock<ExecutableDocument> =
+        LazyLock::new(|| parse_query(DATA).expect("a test has parsed this document"));
+    let DocumentOperations::Single(operation) = &DOCUMENT.operations else {
+        return Ok(Vec::new());
+    };
+    let sets: Vec<_> = operation
+        .node
+        .selection_set
+        .node
+        .items
+        .iter()
+        .filter_map(|it| match &it.node {
+            Selection::Field(field) => Some(&field.node.selection_set.node),
+            _ => None,
+        })
+        .collect();
+    let variables = Variables::default();
+    let env = Env {
+        db: &db.read,
+        party: Some(webhook.party),
+        now,
+        about: About::Nothing,
+    };
+    let planner = Planner {
+        document: Document {
+            fragments: &DOCUMENT.fragments,
+            operation: &operation.node,
+            variables: &variables,
+        },
+        env: &env,
+    };
+    let at = At {
+        path: Vec::new(),
+        pos: Pos::default(),
+    };
+    let keys: Vec<Uuid> = events.iter().map(|it| it.id.into()).collect();
+    let answers = planner
+        .each(&at, activity::object(), &keys, &sets)
+        .await
+        .map_err(|error| Error::from(sea_orm::DbErr::Custom(error.message)))?;
+    let messages = events.iter().zip(answers);
+    Ok(messages
+        .map(|(event, answer)| message(event, &answer.json))
+        .collect())
+}
+
+fn message(event: &Event, data: &str) -> Message {
+    let id = event.id.public();
+    let subject = crate::graphql::node::public(&event.subject_type, event.subject_id);
+    let head = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": SOURCE,
+        "type": format!("liaison.{}.{}", event.subject_type, word(event.verb)),
+        "subject": subject,
+        "time": event.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        "datacontenttype": "application/json",
+    });
+    let mut body = head.to_string();
+    body.pop(); // the brace that closes it
+    body.push_str(",\"data\":");
+    body.push_str(data);
+    body.push('}');
+    Message { id, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_of_the_data_can_be_read() {
+        assert!(parse_query(DATA).is_ok());
+    }
+}

@@ -1,0 +1,142 @@
+//! What clients send to make and change webhooks.
+
+use async_graphql::{ID, InputObject, InputType, MaybeUndefined, Value};
+use entity::id::WebhookId;
+use entity::scalar::Url;
+
+use crate::error::{Error, Result};
+use crate::graphql::activity::{ActivityFilter, position};
+use crate::rules::refusal::{Code, Refusal};
+use crate::rules::webhook::Reach;
+use crate::store::creation::{Creating, Idempotency};
+use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
+use crate::store::writing::Writing;
+
+/// As long as the column that it is kept in.
+const LONGEST_FILTER: usize = 20_000;
+
+/// A webhook for one's own party, which has 20 at most.
+#[derive(Debug, InputObject)]
+pub struct WebhookCreateInput {
+    /// Where to send deliveries: an address of the open Internet that starts with `https://`.
+    pub url: Url,
+    /// Which activities to deliver. Left out: all.
+    pub filter: Option<ActivityFilter>,
+    /// The cursor of an activity: what came later is delivered first. Left out: what happens from now on.
+    pub after: Option<String>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
+    #[graphql(skip)]
+    pub secret: String,
+    #[graphql(skip)]
+    pub reach: Reach,
+}
+
+/// What to change of a webhook. A field left out stays as it is. Any change makes the next attempt at once.
+#[derive(Debug, InputObject)]
+pub struct WebhookUpdateInput {
+    /// The webhook to change.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+    /// Where to send deliveries; cannot be null.
+    pub url: MaybeUndefined<Url>,
+    /// Which activities to deliver; null: all.
+    pub filter: MaybeUndefined<ActivityFilter>,
+    /// Whether to send deliveries; cannot be null. What happens while they are off is delivered once they are on again.
+    pub enabled: MaybeUndefined<bool>,
+    /// True: make a new secret, which the answer shows. The old one signs too for another day.
+    pub rotate_secret: Option<bool>,
+    /// The cursor of an activity: all that came later is delivered again.
+    pub redeliver_after: Option<String>,
+}
+
+/// A webhook to take away.
+#[derive(Debug, InputObject)]
+pub struct WebhookDeleteInput {
+    /// The webhook.
+    pub id: ID,
+    /// Its version when it was read: where it has another by now, nothing is changed.
+    pub version: i32,
+}
+
+impl Creating for WebhookCreateInput {
+    const MUTATION: &'static str = "webhookCreate";
+    type Id = WebhookId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<WebhookId> {
+        let new = NewWebhook {
+            url: self.url.0,
+            filter: self.filter.as_ref().map(kept).transpose()?.flatten(),
+            after: place("after", self.after.as_ref())?,
+            secret: self.secret,
+            reach: self.reach,
+        };
+        store::make(writing, new).await
+    }
+}
+
+impl WebhookUpdateInput {
+    /// What it asks the store for; `secret` takes the place of the present one where it is to be rotated.
+    ///
+    /// # Errors
+    /// A problem with the filter or the cursor.
+    pub fn change(self, reach: Reach, secret: Option<String>) -> Result<WebhookChange> {
+        let filter = match self.filter {
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Value(filter) => {
+                kept(&filter)?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
+            }
+        };
+        Ok(WebhookChange {
+            id: self.id,
+            version: self.version,
+            url: self.url.map_value(|it| it.0),
+            filter,
+            enabled: self.enabled,
+            secret,
+            redeliver_after: place("redeliverAfter", self.redeliver_after.as_ref())?,
+            reach,
+        })
+    }
+}
+
+/// A filter as it is kept: the JSON text of what it names; none where it narrows nothing.
+fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
+    let invalid = |message: String| Refusal::one(Code::Invalid, "filter", message);
+    filter.wanted(None).map_err(|error| match error {
+        Error::BadInput(message) => invalid(message).into(),
+        other => other,
+    })?;
+    let Value::Object(mut fields) = filter.to_value() else {
+        return Ok(None);
+    };
+    fields.retain(|_, it| *it != Value::Null);
+    let text = Value::Object(fields)
+        .into_json()
+        .unwrap_or_default()
+        .to_string();
+    if text.len() > LONGEST_FILTER {
+        let long = format!("Is too long: {LONGEST_FILTER} bytes of JSON at most.");
+        return Err(invalid(long).into());
+    }
+    Ok(Some(text).filter(|it| it != "{}"))
+}
+
+/// The place in the log that a cursor names.
+fn place(field: &str, cursor: Option<&String>) -> Result<Option<i64>> {
+    let place = cursor.map(|it| position(it)).transpose();
+    place.map_err(|_| {
+        Refusal::one(
+            Code::Invalid,
+            field,
+            "Is not the cursor of an activity: take one from `Activity.cursor`, or leave it out.",
+        )
+        .into()
+    })
+}

@@ -1,0 +1,103 @@
+//! Delivers to one webhook what is due, until nothing is, or an attempt fails.
+
+use entity::id::WebhookId;
+use entity::webhook::Model;
+use sea_orm::prelude::Uuid;
+
+use super::Process;
+use super::signature::sign;
+use crate::error::Result;
+use crate::feed::Event;
+use crate::graphql::webhook::event::{Message, messages, wanted};
+use crate::store::delivery::{Attempt, delivered, failed, lease, passed, release};
+
+/// Messages that are read at once.
+const BATCH: usize = 50;
+
+/// A webhook that this process delivers to.
+pub struct Endpoint<'a> {
+    process: &'a Process,
+    webhook: Model,
+}
+
+impl<'a> Endpoint<'a> {
+    /// Takes the webhook, delivers, and gives it back; nothing where another process has it.
+    ///
+    /// # Errors
+    /// Where the database fails: the lease ends by itself, and somebody goes on.
+    pub async fn deliver(process: &'a Process, id: WebhookId) -> Result<()> {
+        let now = (process.clock)();
+        let Some(webhook) = lease(&process.db, id, process.id, now).await? else {
+            return Ok(());
+        };
+        let mut endpoint = Self { process, webhook };
+        while endpoint.batch().await? {}
+        release(&process.db, id, process.id).await?;
+        Ok(())
+    }
+
+    /// Delivers what comes next; whether there may be more, and it is still ours to deliver.
+    async fn batch(&mut self) -> Result<bool> {
+        let Process {
+            db,
+            feed,
+            clock,
+            id: process,
+            ..
+        } = self.process;
+        let newest = feed.newest();
+        let wanted = wanted(&self.webhook)?;
+        let events = feed.read(self.webhook.position, &wanted, BATCH).await?;
+        let all = events.len() < BATCH;
+        let messages = messages(db, &self.webhook, &events, clock()).await?;
+        for (event, message) in events.iter().zip(&messages) {
+            if !self.send(event, message).await? {
+                return Ok(false);
+            }
+        }
+        if !all {
+            return Ok(true);
+        }
+        if self.webhook.position < newest {
+            // Nothing of what lies between was wanted.
+            let ours = passed(db, *process, &self.webhook, newest, clock()).await?;
+            self.webhook.position = newest;
+            return Ok(ours && newest < feed.newest());
+        }
+        Ok(false)
+    }
+
+    /// Makes one attempt; whether it was delivered and the webhook is still ours.
+    async fn send(&mut self, event: &Event, message: &Message) -> Result<bool> {
+        let Process {
+            db,
+            client,
+            clock,
+            id: process,
+            ..
+        } = self.process;
+        let now = clock();
+        let signature = sign(&self.webhook, message, now);
+        let outcome = client
+            .post(&self.webhook.url, message, now, &signature)
+            .await;
+        let attempt = Attempt {
+            process: *process,
+            webhook: &self.webhook,
+            activity: event.id,
+            position: event.position,
+            now: clock(),
+        };
+        if outcome.delivered {
+            let ours = delivered(db, attempt, &outcome).await?;
+            self.webhook.position = event.position;
+            self.webhook.failing_since = None;
+            self.webhook.attempts = 0;
+            return Ok(ours);
+        }
+        // The end of a key that grows with time is chance.
+        let chance = Uuid::now_v7().as_u128() as u32;
+        failed(db, attempt, &outcome, chance).await?;
+        Ok(false)
+    }
+}

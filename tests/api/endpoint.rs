@@ -1,0 +1,125 @@
+//! An address that deliveries are sent to: it takes down what comes, and answers as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use futures_util::stream::repeat_with;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How the next request is answered; all after those that are told, by 204.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Status(u16),
+    With(u16, &'static str, String),
+    /// Not at all.
+    Never,
+    /// By 200 and a body without end.
+    Endless,
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Received {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The id of the activity.
+    pub fn id(&self) -> String {
+        self.json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Book {
+    received: Arc<Mutex<Vec<Received>>>,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+}
+
+/// It is there for as long as this is held.
+pub struct Endpoint {
+    pub url: String,
+    book: Book,
+    _serves: JoinSet<()>,
+}
+
+impl Endpoint {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let book = Book::default();
+        let router = Router::new().fallback(take).with_state(book.clone());
+        let mut serves = JoinSet::new();
+        serves.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            url,
+            book,
+            _serves: serves,
+        }
+    }
+
+    /// Has the next requests answered so.
+    pub fn reply(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.book.replies.lock().unwrap().extend(replies);
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.book.received.lock().unwrap().clone()
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        self.received().iter().map(Received::id).collect()
+    }
+
+    /// Waits until so many requests have come.
+    pub async fn wait_for(&self, count: usize) -> Vec<Received> {
+        let come = async {
+            while self.received().len() < count {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = timeout(Duration::from_secs(60), come).await;
+        let received = self.received();
+        assert!(in_time.is_ok(), "{} of {count} have come", received.len());
+        received
+    }
+}
+
+async fn take(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> Response {
+    book.received
+        .lock()
+        .unwrap()
+        .push(Received { headers, body });
+    let reply = book.replies.lock().unwrap().pop_front();
+    let answer = Response::builder();
+    let answer = match reply.unwrap_or(Reply::Status(204)) {
+        Reply::Status(status) => answer.status(status).body(Body::from("So it is.")),
+        Reply::With(status, name, value) => answer
+            .status(status)
+            .header(name, value)
+            .body(Body::empty()),
+        Reply::Never => {
+            sleep(Duration::from_secs(600)).await;
+            answer.body(Body::empty())
+        }
+        Reply::Endless => {
+            let chunks = repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 1 << 16])));
+            answer.body(Body::from_stream(chunks))
+        }
+    };
+    answer.unwrap()
+}

@@ -1,0 +1,609 @@
+//! Webhooks: signed, in order, at least once, to its own party alone.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use liaison::webhooks::Reach;
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tokio::time::{sleep, timeout};
+
+use crate::endpoint::{Endpoint, Received, Reply};
+use crate::harness::{Backend, Client, Server};
+
+on_both_databases! {
+    a_change_is_delivered_as_a_signed_cloud_event
+    all_that_is_wanted_comes_in_order_and_once
+    a_party_sees_its_own_alone
+    what_cannot_be_a_webhook_is_refused
+    a_failed_delivery_is_tried_again_before_anything_later
+    after_three_days_it_is_disabled_and_says_so
+    an_endpoint_that_is_gone_is_called_no_more
+    an_endpoint_can_neither_lead_us_away_nor_drown_us
+    an_endpoint_that_hangs_is_left
+    two_secrets_sign_for_a_day
+    what_was_delivered_can_be_delivered_again
+    of_two_processes_one_delivers
+    nothing_is_lost_where_a_process_is_killed
+    a_request_sent_again_makes_one_webhook_and_shows_no_secret
+}
+
+const READ: &str = "id version url party enabled filter cursor deliveries { totalCount nodes { attempts delivered status response nextAttemptAt activity { id verb } } }";
+
+async fn create(client: &Client<'_>, input: Value) -> Value {
+    let document = format!(
+        "mutation($input: WebhookCreateInput!) {{ webhookCreate(input: $input) {{ webhook {{ {READ} }} secret userErrors {{ code field message }} }} }}"
+    );
+    let mut data = client.data(&document, json!({ "input": input })).await;
+    data["webhookCreate"].take()
+}
+
+async fn update(client: &Client<'_>, input: Value) -> Value {
+    let document = format!(
+        "mutation($input: WebhookUpdateInput!) {{ webhookUpdate(input: $input) {{ webhook {{ {READ} }} secret userErrors {{ code field message }} }} }}"
+    );
+    let mut data = client.data(&document, json!({ "input": input })).await;
+    data["webhookUpdate"].take()
+}
+
+async fn read(client: &Client<'_>, webhook: &Value) -> Value {
+    let document = format!("query($id: ID!) {{ node(id: $id) {{ ... on Webhook {{ {READ} }} }} }}");
+    let data = client
+        .data(&document, json!({ "id": webhook["webhook"]["id"] }))
+        .await;
+    data["node"].clone()
+}
+
+/// Something that happens; the id of its activity.
+async fn happen(server: &Server, title: &str) -> String {
+    let input = json!({ "title": title, "summary": "S" });
+    let topic = server
+        .tsb()
+        .change("topicPropose", input, "activities { nodes { id } }")
+        .await;
+    topic["activities"]["nodes"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// Whether this secret is one of those that have signed.
+fn signed(secret: &str, received: &Received) -> bool {
+    let header = |name: &str| received.headers[name].to_str().unwrap();
+    let time = header("webhook-timestamp").parse().unwrap();
+    let signature = Webhook::new(secret)
+        .unwrap()
+        .sign(header("webhook-id"), time, &received.body)
+        .unwrap();
+    let all = header("webhook-signature");
+    all.split(' ').any(|it| it == signature)
+}
+
+async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
+    // Receivers do not take what is older than five minutes by their own clock.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    server.pass_seconds(now.as_secs().cast_signed() - server.now().timestamp());
+    let endpoint = Endpoint::start().await;
+    let upu = server.upu();
+    let made = create(&upu, json!({ "url": endpoint.url })).await;
+    let secret = made["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"));
+    assert_eq!(read(&upu, &made).await["deliveries"]["totalCount"], 0);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let activity = happen(server, "New").await;
+
+    let received = endpoint.wait_for(1).await.remove(0);
+    let verified = Webhook::new(secret)
+        .unwrap()
+        .verify(&received.body, &received.headers);
+    assert!(verified.is_ok(), "{verified:?}");
+    let other = format!("whsec_{}", "A".repeat(44));
+    assert!(!signed(&other, &received));
+    assert_eq!(received.headers["webhook-id"], activity.as_str());
+    assert_eq!(
+        received.headers["content-type"],
+        "application/cloudevents+json"
+    );
+    let document = "query($id: ID!) { node(id: $id) { ... on Activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } } }";
+    let data = server
+        .anonymous()
+        .data(document, json!({ "id": activity }))
+        .await;
+    assert_eq!(
+        received.json(),
+        json!({
+            "specversion": "1.0",
+            "id": activity,
+            "source": "urn:liaison:register",
+            "type": "liaison.Topic.CREATED",
+            "subject": data["node"]["subject"]["id"],
+            "time": data["node"]["at"],
+            "datacontenttype": "application/json",
+            "data": data["node"],
+        })
+    );
+    settled(&upu, &made, &data["node"]["cursor"]).await;
+    let delivered = read(&upu, &made).await;
+    assert_eq!(
+        delivered["deliveries"],
+        json!({ "totalCount": 1, "nodes": [{ "attempts": 1, "delivered": true, "status": 204, "response": "", "nextAttemptAt": null,
+            "activity": { "id": activity, "verb": "CREATED" } }] })
+    );
+    server.statements.take();
+    upu.data(&format!("{{ webhooks {{ {READ} }} }}"), json!({}))
+        .await;
+    let statements = server.statements.take();
+    let reads = statements.iter().filter(|it| it.sql.contains("delivery"));
+    assert_eq!(reads.count(), 2, "a page and its total: {statements:#?}");
+}
+
+/// Waits until the webhook has come to this cursor.
+async fn settled(client: &Client<'_>, webhook: &Value, cursor: &Value) {
+    let come = async {
+        while read(client, webhook).await["cursor"] != *cursor {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(60), come).await.is_ok());
+}
+
+/// Waits until what is read of the webhook is so.
+async fn until(client: &Client<'_>, webhook: &Value, is: impl Fn(&Value) -> bool) -> Value {
+    let come = async {
+        loop {
+            let now = read(client, webhook).await;
+            if is(&now) {
+                return now;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), come).await.unwrap()
+}
+
+async fn history(client: &Client<'_>, filter: Value) -> Vec<Value> {
+    let document = "query($after: String, $filter: ActivityFilter) { activities(first: 100, after: $after, filter: $filter) { nodes { id cursor } pageInfo { hasNextPage endCursor } } }";
+    let (mut all, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let variables = json!({ "after": cursor, "filter": filter });
+        let data = client.data(document, variables).await;
+        let page = &data["activities"];
+        all.extend(page["nodes"].as_array().unwrap().iter().cloned());
+        cursor = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] == false {
+            return all;
+        }
+    }
+}
+
+fn ids(history: &[Value]) -> Vec<String> {
+    let ids = history.iter().map(|it| it["id"].as_str().unwrap());
+    ids.map(str::to_owned).collect()
+}
+
+async fn all_that_is_wanted_comes_in_order_and_once(server: &Server) {
+    let (some, all) = (Endpoint::start().await, Endpoint::start().await);
+    let itu = server.itu();
+    let first = &history(&itu, json!({})).await[0]["cursor"];
+    let filter = json!({ "subjectType": ["ActionItem"], "verb": ["STATUS_CHANGED", "CREATED"], "side": ["UPU"] });
+    let narrow = create(
+        &itu,
+        json!({ "url": some.url, "filter": filter, "after": first }),
+    )
+    .await;
+    assert_eq!(
+        serde_json::from_str::<Value>(narrow["webhook"]["filter"].as_str().unwrap()).unwrap(),
+        filter
+    );
+    let wide = create(&itu, json!({ "url": all.url, "after": first })).await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let last = happen(server, "New").await;
+    let everything = history(&itu, json!({})).await;
+    assert_eq!(everything.last().unwrap()["id"], last.as_str());
+    for webhook in [&narrow, &wide] {
+        settled(&itu, webhook, &everything.last().unwrap()["cursor"]).await;
+    }
+    assert_eq!(all.ids(), ids(&everything[1..]));
+    assert_eq!(some.ids(), ids(&history(&itu, filter).await));
+    assert!(some.ids().len() > 10);
+}
+
+async fn a_party_sees_its_own_alone(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let (itu, upu) = (server.itu(), server.upu());
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    let webhook = &made["webhook"];
+    let id = webhook["id"].as_str().unwrap();
+    assert_eq!(webhook["party"], "ITU");
+    let list = "{ webhooks { id } }";
+    assert_eq!(
+        itu.data(list, json!({})).await,
+        json!({ "webhooks": [{ "id": id }] })
+    );
+    assert_eq!(upu.data(list, json!({})).await, json!({ "webhooks": [] }));
+    for (client, code) in [
+        (server.anonymous(), "UNAUTHENTICATED"),
+        (server.editor(&[]), "FORBIDDEN"),
+    ] {
+        let answer = client.run(list, json!({})).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], code);
+    }
+    for client in [&upu, &server.tsb(), &server.anonymous()] {
+        assert_eq!(read(client, &made).await, Value::Null);
+        let told = history(client, json!({ "subject": id })).await;
+        assert_eq!(told, Vec::<Value>::new());
+        let told = history(client, json!({ "subjectType": ["Webhook"] })).await;
+        assert_eq!(told, Vec::<Value>::new());
+    }
+    let told = history(&itu, json!({ "subject": id })).await;
+    assert_eq!(told.len(), 1);
+    let activity = "query($id: ID!) { node(id: $id) { ... on Activity { verb subject { ... on Webhook { url } } } } }";
+    let variables = json!({ "id": told[0]["id"] });
+    assert_eq!(
+        itu.data(activity, variables.clone()).await["node"],
+        json!({ "verb": "CREATED", "subject": { "url": endpoint.url } })
+    );
+    assert_eq!(upu.data(activity, variables).await["node"], Value::Null);
+
+    for (mutation, input) in [
+        (
+            "webhookUpdate",
+            json!({ "id": id, "version": 1, "enabled": false }),
+        ),
+        ("webhookDelete", json!({ "id": id, "version": 1 })),
+    ] {
+        assert_eq!(refusal(&upu, mutation, input.clone()).await, "NOT_FOUND");
+        assert_eq!(
+            refusal(&server.anonymous(), mutation, input).await,
+            "UNAUTHENTICATED"
+        );
+    }
+    let delete = "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { deletedId userErrors { code } } }";
+    let input = json!({ "input": { "id": id, "version": 1 } });
+    assert_eq!(
+        itu.data(delete, input).await["webhookDelete"],
+        json!({ "deletedId": id, "userErrors": [] })
+    );
+    assert_eq!(itu.data(list, json!({})).await, json!({ "webhooks": [] }));
+    let again = json!({ "id": id, "version": 2, "enabled": true });
+    assert_eq!(refusal(&itu, "webhookUpdate", again).await, "NOT_FOUND");
+}
+
+/// The code by which it was refused.
+async fn refusal(client: &Client<'_>, mutation: &str, input: Value) -> String {
+    let ty = format!("W{}Input", &mutation[1..]);
+    let document = format!(
+        "mutation($input: {ty}!) {{ done: {mutation}(input: $input) {{ userErrors {{ code }} }} }}"
+    );
+    let answer = client.run(&document, json!({ "input": input })).await;
+    let code = match &answer["errors"][0]["extensions"]["code"] {
+        Value::Null => &answer["data"]["done"]["userErrors"][0]["code"],
+        code => code,
+    };
+    code.as_str().unwrap_or("OK").to_owned()
+}
+
+async fn what_cannot_be_a_webhook_is_refused(server: &Server) {
+    let itu = server.itu();
+    let url = "http://127.0.0.1:9/";
+    for (input, field) in [
+        (json!({ "url": "http://a:b@127.0.0.1:9/" }), "url"),
+        (json!({ "url": url, "after": "nowhere" }), "after"),
+        (
+            json!({ "url": url, "filter": { "subjectType": ["Dog"] } }),
+            "filter",
+        ),
+        (
+            json!({ "url": url, "filter": { "subject": "nobody" } }),
+            "filter",
+        ),
+        (
+            json!({ "url": url, "filter": { "subjectType": vec!["Topic"; 4000] } }),
+            "filter",
+        ),
+    ] {
+        let payload = create(&itu, input.clone()).await;
+        assert_eq!(payload["userErrors"][0]["code"], "INVALID", "{input}");
+        assert_eq!(payload["userErrors"][0]["field"], json!([field]), "{input}");
+        assert_eq!(payload["secret"], Value::Null);
+    }
+    for number in 0..20 {
+        let made = create(&itu, json!({ "url": format!("{url}{number}") })).await;
+        assert_eq!(made["userErrors"], json!([]));
+    }
+    let more = json!({ "url": url });
+    assert_eq!(
+        refusal(&itu, "webhookCreate", more).await,
+        "NOT_ALLOWED_NOW"
+    );
+    let first = itu.data("{ webhooks { id } }", json!({})).await["webhooks"][0]["id"].clone();
+    for (input, code) in [
+        (
+            json!({ "id": first, "version": 7, "enabled": false }),
+            "STALE",
+        ),
+        (
+            json!({ "id": first, "version": 1, "enabled": null }),
+            "INVALID",
+        ),
+        (
+            json!({ "id": first, "version": 1, "redeliverAfter": "x" }),
+            "INVALID",
+        ),
+        (
+            json!({ "id": server.topic("T-1").await, "version": 1 }),
+            "NOT_FOUND",
+        ),
+    ] {
+        assert_eq!(refusal(&itu, "webhookUpdate", input).await, code);
+    }
+}
+
+#[tokio::test]
+async fn in_production_webhooks_lead_to_the_open_internet_alone() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let server = Server::start_public(backend).await;
+        for url in [
+            "http://example.org/",
+            "https://localhost/",
+            "https://127.0.0.1/",
+            "https://169.254.169.254/latest",
+            "https://[::1]/",
+            "https://10.1.2.3/",
+        ] {
+            let payload = create(&server.itu(), json!({ "url": url })).await;
+            assert_eq!(payload["userErrors"][0]["code"], "INVALID", "{url}");
+            assert_eq!(payload["userErrors"][0]["field"], json!(["url"]), "{url}");
+        }
+        let made = create(&server.itu(), json!({ "url": "https://example.org/hook" })).await;
+        assert_eq!(made["userErrors"], json!([]));
+    }
+}
+
+async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let made = create(&tsb, json!({ "url": endpoint.url })).await;
+    endpoint.reply([
+        Reply::Status(500),
+        Reply::With(503, "retry-after", "7200".to_owned()),
+    ]);
+    let first = happen(server, "One").await;
+    let second = happen(server, "Two").await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let failed = until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let delivery = &failed["deliveries"]["nodes"][0];
+    assert_eq!(delivery["status"], 500);
+    assert_eq!(delivery["response"], "So it is.");
+    assert_eq!(delivery["delivered"], false);
+    assert!(delivery["nextAttemptAt"].is_string());
+    server.pass_seconds(10);
+    let asked = until(&tsb, &made, |it| {
+        it["deliveries"]["nodes"][0]["attempts"] == 2
+    })
+    .await;
+    let next = asked["deliveries"]["nodes"][0]["nextAttemptAt"].as_str();
+    let next: chrono::DateTime<chrono::Utc> = next.unwrap().parse().unwrap();
+    assert!(
+        next - server.now() > chrono::TimeDelta::seconds(7000),
+        "it asked to wait"
+    );
+    // That is far off: nothing is sent in between.
+    server.pass_seconds(3600);
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(endpoint.received().len(), 2);
+    server.pass_seconds(3600);
+    endpoint.wait_for(4).await;
+    assert_eq!(
+        endpoint.ids(),
+        [first.clone(), first.clone(), first, second]
+    );
+    let done = until(&tsb, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+    assert_eq!(done["deliveries"]["nodes"][1]["attempts"], 3);
+    assert_eq!(done["deliveries"]["nodes"][1]["delivered"], true);
+}
+
+async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply(vec![Reply::Status(500); 2]);
+    let activity = happen(server, "One").await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    endpoint.wait_for(1).await;
+    until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    server.pass_days(4);
+    let off = until(&itu, &made, |it| it["enabled"] == false).await;
+    assert_eq!(off["version"], 2);
+    assert_eq!(off["deliveries"]["nodes"][0]["nextAttemptAt"], Value::Null);
+    let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { verb party changes { field before after } } } }";
+    let told = itu
+        .data(document, json!({ "id": made["webhook"]["id"] }))
+        .await;
+    assert_eq!(
+        told["activities"]["nodes"],
+        json!([{ "verb": "UPDATED", "party": "ITU", "changes": [
+            { "field": "enabled", "before": "true", "after": "false" },
+            { "field": "reason", "before": null, "after": "Each attempt of three days has failed." },
+        ] }])
+    );
+    // Its owner has mended it: nothing that happened meanwhile is lost.
+    let on = json!({ "id": off["id"], "version": 2, "enabled": true });
+    assert_eq!(update(&itu, on).await["userErrors"], json!([]));
+    let received = endpoint.wait_for(3).await;
+    assert_eq!(received[2].id(), activity);
+}
+
+async fn an_endpoint_that_is_gone_is_called_no_more(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply([Reply::Status(410)]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    happen(server, "One").await;
+    until(&itu, &made, |it| it["enabled"] == false).await;
+    server.pass_days(1);
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(endpoint.received().len(), 1);
+}
+
+async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
+    let (endpoint, elsewhere) = (Endpoint::start().await, Endpoint::start().await);
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply([
+        Reply::With(302, "location", elsewhere.url.clone()),
+        Reply::With(307, "location", elsewhere.url.clone()),
+        Reply::Endless,
+    ]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    happen(server, "One").await;
+    for attempts in 1..=2 {
+        let tried = until(&itu, &made, |it| {
+            it["deliveries"]["nodes"][0]["attempts"] == attempts
+        })
+        .await;
+        assert_eq!(tried["deliveries"]["nodes"][0]["delivered"], false);
+        server.pass_seconds(3600);
+    }
+    let taken = until(&itu, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+    let start = taken["deliveries"]["nodes"][0]["response"].as_str();
+    assert_eq!(start.unwrap(), "x".repeat(1024));
+    assert_eq!(elsewhere.received().len(), 0);
+}
+
+async fn an_endpoint_that_hangs_is_left(server: &Server) {
+    let (endpoint, other) = (Endpoint::start().await, Endpoint::start().await);
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    create(&itu, json!({ "url": other.url })).await;
+    endpoint.reply([Reply::Never]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let activity = happen(server, "One").await;
+    // Nobody else waits for it.
+    assert_eq!(other.wait_for(1).await[0].id(), activity);
+    let left = until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let delivery = &left["deliveries"]["nodes"][0];
+    assert_eq!(delivery["status"], Value::Null);
+    assert_eq!(delivery["response"], "No answer within 10 seconds.");
+    server.pass_seconds(60);
+    until(&itu, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+}
+
+async fn two_secrets_sign_for_a_day(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let upu = server.upu();
+    let made = create(&upu, json!({ "url": endpoint.url })).await;
+    let old = made["secret"].as_str().unwrap();
+    let rotate = json!({ "id": made["webhook"]["id"], "version": 1, "rotateSecret": true });
+    let rotated = update(&upu, rotate).await;
+    let new = rotated["secret"].as_str().unwrap();
+    assert_ne!(old, new);
+    let other = json!({ "id": made["webhook"]["id"], "version": 2, "enabled": true });
+    assert_eq!(update(&upu, other).await["secret"], Value::Null);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    happen(server, "One").await;
+    // The first is the rotation itself.
+    let received = endpoint.wait_for(2).await;
+    assert!(signed(old, &received[1]) && signed(new, &received[1]));
+    server.pass_days(2);
+    happen(server, "Two").await;
+    let received = endpoint.wait_for(3).await;
+    assert!(!signed(old, &received[2]) && signed(new, &received[2]));
+    let leaked = received.iter().any(|it| {
+        let body = String::from_utf8_lossy(&it.body);
+        body.contains(old) || body.contains(new)
+    });
+    assert!(!leaked, "no message tells a secret");
+}
+
+async fn what_was_delivered_can_be_delivered_again(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let upu = server.upu();
+    let made = create(
+        &upu,
+        json!({ "url": endpoint.url, "filter": { "subjectType": ["Topic"] } }),
+    )
+    .await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let first = happen(server, "One").await;
+    let second = happen(server, "Two").await;
+    endpoint.wait_for(2).await;
+    let cursor = endpoint.received()[0].json()["data"]["cursor"].clone();
+    settled(
+        &upu,
+        &made,
+        &endpoint.received()[1].json()["data"]["cursor"],
+    )
+    .await;
+    let again = json!({ "id": made["webhook"]["id"], "version": 1, "redeliverAfter": cursor });
+    assert_eq!(update(&upu, again).await["userErrors"], json!([]));
+    endpoint.wait_for(3).await;
+    assert_eq!(endpoint.ids(), [first, second.clone(), second]);
+    let twice = until(&upu, &made, |it| {
+        it["deliveries"]["nodes"][0]["attempts"] == 2
+    })
+    .await;
+    assert_eq!(twice["deliveries"]["totalCount"], 2);
+}
+
+async fn of_two_processes_one_delivers(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    let _deliveries = [
+        server.deliver(Reach::Anywhere),
+        server.deliver(Reach::Anywhere),
+    ];
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        expected.push(happen(server, &number.to_string()).await);
+    }
+    let last = history(&itu, json!({})).await.pop().unwrap();
+    settled(&itu, &made, &last["cursor"]).await;
+    assert_eq!(endpoint.ids(), expected);
+}
+
+async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        expected.push(happen(server, &number.to_string()).await);
+    }
+    for killed_after in [3, 11, 12, 25] {
+        let deliveries = server.deliver(Reach::Anywhere);
+        endpoint.wait_for(killed_after).await;
+        drop(deliveries);
+        // Its lease ends.
+        server.pass_seconds(60);
+    }
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let last = history(&itu, json!({})).await.pop().unwrap();
+    settled(&itu, &made, &last["cursor"]).await;
+    let mut ids = endpoint.ids();
+    assert!(ids.len() <= 40 + 4, "one for each that was killed at most");
+    ids.dedup();
+    assert_eq!(ids, expected, "in order, each at least once");
+}
+
+async fn a_request_sent_again_makes_one_webhook_and_shows_no_secret(server: &Server) {
+    let tsb = server.tsb();
+    let input = json!({ "url": "http://127.0.0.1:9/", "idempotencyKey": "one" });
+    let first = create(&tsb, input.clone()).await;
+    let again = create(&tsb, input).await;
+    assert_eq!(first["webhook"]["id"], again["webhook"]["id"]);
+    assert!(first["secret"].is_string());
+    assert_eq!(again["secret"], Value::Null);
+    let other = json!({ "url": "http://127.0.0.1:10/", "idempotencyKey": "one" });
+    assert_eq!(refusal(&tsb, "webhookCreate", other).await, "KEY_REUSED");
+}
