@@ -109,7 +109,7 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
         json!({ "topic": topic, "verb": ["NOTED"], "side": ["ITU", "UPU"] }),
     ];
     let mut socket = Socket::anonymous(&server.address).await;
-    let start = server.history(None, json!({})).await[100].1.clone();
+    let start = server.history(None, json!({})).await[0].1.clone();
     for (place, filter) in filters.iter().enumerate() {
         let variables = json!({ "after": start, "filter": filter });
         socket

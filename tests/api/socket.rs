@@ -77,6 +77,11 @@ impl Socket {
 
     /// The next message that is not about the connection itself.
     pub async fn hear(&mut self) -> Value {
+        let heard = timeout(PATIENCE, self.listen()).await;
+        heard.expect("something else than pings")
+    }
+
+    async fn listen(&mut self) -> Value {
         loop {
             match self.receive().await {
                 Message::Text(text) => {

@@ -27,17 +27,20 @@ const error = await refused.iterate({ query: FOLLOW }).next().catch((thrown) => 
 assert.equal(error.response.status, 401);
 
 // A browser comes back by itself after its connection broke, with the id of the last event and no more.
-const address_ = new URL(url);
-address_.searchParams.set('query', FOLLOW);
-address_.searchParams.set('variables', JSON.stringify({ after: start }));
+const asked = new URL(url);
+asked.searchParams.set('query', FOLLOW);
+asked.searchParams.set('variables', JSON.stringify({ after: start }));
 const sent = [];
 let cut;
-const source = new EventSource(address_, {
+const source = new EventSource(asked, {
   fetch: async (input, init) => {
     sent.push(init.headers['Last-Event-ID']);
-    const aborting = new AbortController();
-    cut = () => aborting.abort();
-    return fetch(input, { ...init, signal: AbortSignal.any([init.signal, aborting.signal]) });
+    const { url, status, redirected, headers, body } = await fetch(input, init);
+    const { readable, writable } = new TransformStream();
+    const wire = new AbortController();
+    cut = () => wire.abort(new Error('the connection broke'));
+    body.pipeTo(writable, { signal: wire.signal }).catch(() => {});
+    return { url, status, redirected, headers, body: readable };
   },
 });
 const seen = [];
@@ -56,9 +59,9 @@ assert.equal(sent[0], undefined);
 assert.ok(sent.length === 2 && sent[1]);
 
 // An answer is complete, and a page can hear of that.
-address_.searchParams.set('query', '{ viewer { roles } }');
-address_.searchParams.delete('variables');
-const whole = new EventSource(address_);
+asked.searchParams.set('query', '{ viewer { roles } }');
+asked.searchParams.delete('variables');
+const whole = new EventSource(asked);
 const heard = await new Promise((resolve) => {
   const events = [];
   for (const kind of ['next', 'complete']) {
