@@ -29,27 +29,45 @@ impl Follower {
         }
     }
 
+    /// The place up to which it has all that it wants.
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
     /// The next events in order, at least one; waits for it.
     ///
     /// # Errors
     /// Where the log cannot be read. The follower stands where it stood: ask it again.
     pub async fn next(&mut self) -> Result<Vec<Arc<Event>>> {
         loop {
+            if let Some(events) = self.at_once().await? {
+                return Ok(events);
+            }
+            // The feed is ours: its sender cannot go before the wait is over.
+            let _ = self.news.changed().await;
+        }
+    }
+
+    /// The next events in order; none where nothing is there yet that it wants.
+    ///
+    /// # Errors
+    /// As [`Follower::next`].
+    pub async fn at_once(&mut self) -> Result<Option<Vec<Arc<Event>>>> {
+        loop {
             let newest = *self.news.borrow_and_update();
-            let recent = self.feed.recent.after(self.position, &self.wanted, BATCH);
-            let (events, upto) = match recent {
+            let recent = &self.feed.recent;
+            let (events, upto) = match recent.after(self.position, &self.wanted, BATCH) {
                 Some(recent) => recent,
                 None => self.missed(newest).await?,
             };
             self.position = upto;
             if !events.is_empty() {
-                return Ok(events);
+                return Ok(Some(events));
             }
-            if self.position < *self.news.borrow() {
-                continue;
+            if upto >= newest {
+                return Ok(None);
             }
-            // The feed is ours: its sender cannot go before the wait is over.
-            let _ = self.news.changed().await;
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::SelectionSet;
+use async_graphql::parser::types::{Selection, SelectionSet};
 use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{Context, InputType, Name, Response, ServerResult, SubscriptionType, Value};
 use futures_util::stream::{Stream, StreamExt, once, unfold};
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::activity::{self, ActivityFilter};
 use super::request::{Live, Request};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feed::{Event, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
@@ -111,6 +111,16 @@ fn answers<'a>(ctx: &'a Context<'_>) -> Pin<Box<dyn Stream<Item = Response> + Se
 }
 
 async fn begin(ctx: &Context<'_>) -> Result<Follower> {
+    let root = &ctx.query_env.operation.node.selection_set.node.items;
+    let fields = root
+        .iter()
+        .filter(|it| matches!(it.node, Selection::Field(_)));
+    if fields.count() > 1 {
+        return Err(Error::BadInput(
+            "A subscription has one field at its root: ask for the other in one of its own."
+                .to_owned(),
+        ));
+    }
     let live = Live::of(ctx);
     let set = ctx.with_selection_set(&ctx.item.node.selection_set);
     let args = Args::new(Document::of(&set), &ctx.item.node);

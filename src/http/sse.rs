@@ -1,7 +1,6 @@
 //! GraphQL over Server-Sent Events, each operation on a connection of its own: `next` events, then `complete`.
 
 use std::convert::Infallible;
-use std::mem;
 
 use async_graphql::parser::types::OperationType;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -129,25 +128,19 @@ async fn tell(
             () = stopping.told() => return Vec::new(),
             () = events.closed() => return Vec::new(),
         };
-        let event = match answer {
+        let (json, at) = match answer {
             None => return vec![complete()],
             Some(Answer::Refused(errors)) => return refusal(&errors),
-            Some(Answer::Next { json, cursor: at }) => {
-                let event = Event::default().event("next").data(json);
-                match at {
-                    Some(at) => {
-                        let event = event.id(&at);
-                        cursor = Some(at);
-                        event
-                    }
-                    None => event,
-                }
-            }
+            Some(Answer::Next { json, cursor }) => (json, cursor),
         };
+        let mut event = Event::default().event("next").data(json);
+        if let Some(at) = &at {
+            event = event.id(at);
+        }
         if timeout(patience.slow, events.send(event)).await.is_err() {
-            let cursor = mem::take(&mut cursor);
             return refusal(&[too_slow(cursor.as_deref())]);
         }
+        cursor = at.or(cursor);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A service of its own for each test, on a database of its own, and people to talk to it as.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use entity::party::Role;
@@ -76,10 +76,10 @@ pub struct Server {
     pub address: String,
     pub statements: Statements,
     http: reqwest::Client,
-    feed: Feed,
     clock: Arc<AtomicI64>,
-    _stop: oneshot::Sender<()>,
-    _database: TestDatabase,
+    /// Instances run until these are dropped.
+    stops: Mutex<Vec<oneshot::Sender<()>>>,
+    database: TestDatabase,
 }
 
 /// Someone who sends requests.
@@ -119,45 +119,38 @@ impl Server {
 
     async fn start_as(backend: Backend, limits: Limits, reach: Reach) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
-        let mut db = Database::connect(&database.url, 4).await.unwrap();
-        // The reader of the feed asks the log whenever it likes: that is no request's.
-        let feed = Feed::start(&db);
         let statements = Statements::default();
-        statements.watch(&mut db.read);
-        statements.watch(&mut db.write);
-
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
-        let rules = rules();
-        let app = App {
-            db: db.clone(),
-            schema: graphql::schema(reach),
-            verifier: Arc::new(Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap()),
-            clock: ticking(&clock),
-            limits,
-            feed: feed.clone(),
-            open: Open::default(),
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, app, async move {
-            let _ = stopped.await;
-        }));
+        let (db, address, stop) = instance(&database.url, limits, reach, &statements, &clock).await;
         Self {
             db,
             address,
             statements,
             http: reqwest::Client::new(),
-            feed,
             clock,
-            _stop: stop,
-            _database: database,
+            stops: Mutex::new(vec![stop]),
+            database,
         }
     }
 
     /// Delivers to webhooks for as long as what it returns is held, by the clock of the service.
     pub fn deliver(&self, reach: Reach) -> Deliveries {
-        Deliveries::start(&self.db, &self.feed, reach, ticking(&self.clock)).unwrap()
+        let feed = Feed::start(&self.db);
+        Deliveries::start(&self.db, &feed, reach, ticking(&self.clock)).unwrap()
+    }
+
+    /// Starts another instance on the same database; its address.
+    pub async fn beside(&self, limits: Limits) -> String {
+        let (url, clock) = (&self.database.url, &self.clock);
+        let (_, address, stop) =
+            instance(url, limits, Reach::Anywhere, &Statements::default(), clock).await;
+        self.stops.lock().unwrap().push(stop);
+        address
+    }
+
+    /// Tells all instances to stop.
+    pub fn stop(&self) {
+        self.stops.lock().unwrap().clear();
     }
 
     /// The moment of the next request.
@@ -212,6 +205,37 @@ impl Server {
 pub fn token(roles: &[Role], seconds: u32, now: DateTime<Utc>) -> String {
     let key = SigningKey::secret(SECRET).unwrap();
     sign(&key, &rules(), "test:editor", roles, seconds, now).unwrap()
+}
+
+/// Starts a service on this database: its connections, its address, and what stops it.
+async fn instance(
+    url: &str,
+    limits: Limits,
+    reach: Reach,
+    statements: &Statements,
+    clock: &Arc<AtomicI64>,
+) -> (Database, String, oneshot::Sender<()>) {
+    let mut db = Database::connect(url, 4).await.unwrap();
+    // The reader of the feed asks the log whenever it likes: that is no request's.
+    let feed = Feed::start(&db);
+    statements.watch(&mut db.read);
+    statements.watch(&mut db.write);
+    let app = App {
+        db: db.clone(),
+        schema: graphql::schema(reach),
+        verifier: Arc::new(Verifier::new(rules(), Keys::secret(SECRET).unwrap()).unwrap()),
+        clock: ticking(clock),
+        limits,
+        feed,
+        open: Open::default(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(serve(listener, app, async move {
+        let _ = stopped.await;
+    }));
+    (db, address, stop)
 }
 
 /// Makes an empty database the register as it comes.
@@ -312,6 +336,22 @@ impl Client<'_> {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Answer {
+        let response = self.begin(method, path, headers, body).await;
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    /// Sends anything; its answer as soon as that begins.
+    pub async fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Response {
         let url = format!("{}{path}", self.server.address);
         let mut request = self.server.http.request(method, url).body(body);
         if let Some(token) = &self.token {
@@ -323,12 +363,7 @@ impl Client<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
-        Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
+        request.send().await.unwrap()
     }
 }
 
@@ -399,9 +434,39 @@ impl Server {
         data["found"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// The ids and cursors of all activities after this cursor that the filter leaves, page by page.
+    pub async fn history(&self, after: Option<&str>, filter: Value) -> Vec<(String, String)> {
+        let document = "query($after: String, $filter: ActivityFilter) {
+            activities(first: 100, after: $after, filter: $filter) { nodes { id cursor } pageInfo { hasNextPage endCursor } } }";
+        let (mut all, mut after) = (Vec::new(), json!(after));
+        loop {
+            let variables = json!({ "after": after, "filter": filter });
+            let data = self.anonymous().data(document, variables).await;
+            let page = &data["activities"];
+            all.extend(page["nodes"].as_array().unwrap().iter().map(id_and_cursor));
+            if page["pageInfo"]["hasNextPage"] == false {
+                return all;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+    }
+
+    /// The cursor of the newest activity.
+    pub async fn newest(&self) -> String {
+        let document = "{ activities(last: 1) { nodes { id cursor } } }";
+        let data = self.anonymous().data(document, json!({})).await;
+        id_and_cursor(&data["activities"]["nodes"][0]).1
+    }
+
     /// Does to the database what no client can.
     pub async fn sql(&self, statement: &str) {
         let done = self.db.write.execute_unprepared(statement).await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
+}
+
+/// What tells one activity from another.
+pub fn id_and_cursor(activity: &Value) -> (String, String) {
+    let text = |name: &str| activity[name].as_str().unwrap().to_owned();
+    (text("id"), text("cursor"))
 }

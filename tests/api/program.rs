@@ -112,6 +112,11 @@ impl Ended {
 }
 
 impl Running {
+    /// The process, as the system numbers it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The start of the service: the lines of `dev`, the address and then `ROLE TOKEN`.
     pub fn greeting(&mut self) -> Vec<String> {
         self.wait_for(|it| {

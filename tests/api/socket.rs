@@ -77,6 +77,11 @@ impl Socket {
 
     /// The next message that is not about the connection itself.
     pub async fn hear(&mut self) -> Value {
+        let heard = timeout(PATIENCE, self.listen()).await;
+        heard.expect("something else than pings")
+    }
+
+    async fn listen(&mut self) -> Value {
         loop {
             match self.receive().await {
                 Message::Text(text) => {
@@ -126,9 +131,9 @@ impl Socket {
         }
     }
 
-    /// The next message, or none where the connection ends, however it does.
-    pub async fn last(&mut self) -> Option<Message> {
-        let received = timeout(PATIENCE, self.0.next()).await;
-        received.expect("something in time")?.ok()
+    /// What comes in this time, if anything does: a message, or none where the connection ends.
+    pub async fn within(&mut self, time: Duration) -> Option<Option<Message>> {
+        let received = timeout(time, self.0.next()).await.ok()?;
+        Some(received.and_then(Result::ok))
     }
 }

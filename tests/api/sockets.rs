@@ -53,7 +53,7 @@ async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server)
     let damaged = json!({ "after": "AAAA" });
     let strange = json!({ "filter": { "subjectType": ["Planet"] } });
     let filtered = "subscription($filter: ActivityFilter) { activity(filter: $filter) { verb } }";
-    let committee = json!({ "filter": { "topic": server.committee("UPU", "C4").await } });
+    let committee = json!({ "filter": { "topic": server.committee("ITU-T", "SG17").await } });
     for (document, variables, code) in [
         ("{", json!({}), "GRAPHQL_PARSE_FAILED"),
         ("{ nothing }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
@@ -274,6 +274,8 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
         let id = operation.to_string();
         socket.say(&json!({ "id": id, "type": "complete" })).await;
     }
+    socket.say(&json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "For nobody." });
     server.itu().change("noteAdd", input, "id").await;
     // What was ended says nothing any more.

@@ -1,0 +1,427 @@
+//! Following the register: what history tells, a subscription tells, in the same order, each change once.
+
+use std::time::Duration;
+
+use entity::activity::ActivityVerb;
+use entity::id::{Id, TopicId};
+use entity::party::{Party, Side};
+use futures_util::future::{join, join_all};
+use liaison::feed::wanted::Wanted;
+use liaison::feed::{Event, Feed};
+use liaison::http::Limits;
+use liaison::http::open::Patience;
+use sea_orm::prelude::Uuid;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Backend, Server, id_and_cursor};
+use crate::socket::Socket;
+use crate::statements::Statements;
+
+on_both_databases! {
+    it_tells_what_was_and_goes_on_with_what_is
+    without_a_cursor_it_begins_now
+    a_filter_leaves_the_same_as_in_the_history
+    memory_and_log_agree_on_every_filter
+    an_event_tells_all_that_a_query_can
+    the_statements_of_an_event_follow_from_the_document
+    the_log_is_read_once_for_all_who_follow
+    who_reads_too_slowly_is_told_where_to_go_on
+}
+
+const FOLLOW: &str = "subscription($after: String, $filter: ActivityFilter) {
+    activity(after: $after, filter: $filter) { id cursor } }";
+
+/// Adds notes to a topic, one after the other.
+async fn write_notes(server: &Server, topic: &str, count: usize) {
+    let subject = server.topic(topic).await;
+    for number in 0..count {
+        let input = json!({ "subjectId": subject, "body": format!("Note {number}.") });
+        server.upu().change("noteAdd", input, "id").await;
+    }
+}
+
+async fn collect(socket: &mut Socket, id: &str, count: usize) -> Vec<(String, String)> {
+    let mut seen = Vec::new();
+    while seen.len() < count {
+        seen.push(id_and_cursor(&socket.activity(id).await));
+    }
+    seen
+}
+
+async fn it_tells_what_was_and_goes_on_with_what_is(server: &Server) {
+    let before = server.history(None, json!({})).await;
+    let after = &before[before.len() - 150].1;
+    let followers = (0..5).map(async |_| {
+        let mut socket = Socket::anonymous(&server.address).await;
+        let variables = json!({ "after": after });
+        socket.subscribe("a", FOLLOW, variables).await;
+        collect(&mut socket, "a", 149 + 40).await
+    });
+    let writers = join(
+        write_notes(server, "T-1", 20),
+        write_notes(server, "T-2", 20),
+    );
+    let (told, _) = join(join_all(followers), writers).await;
+    let history = server.history(Some(after), json!({})).await;
+    for told in told {
+        assert_eq!(told, history);
+    }
+}
+
+async fn without_a_cursor_it_begins_now(server: &Server) {
+    let mut socket = Socket::anonymous(&server.address).await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "after": null }))
+        .await;
+    let newest = server.newest().await;
+    // When it has begun nobody tells: something is heard sooner or later.
+    let first = async {
+        let first = socket.activity("a").await;
+        (first, collect(&mut socket, "a", 2).await)
+    };
+    let write = async {
+        loop {
+            write_notes(server, "T-1", 1).await;
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (first, more) = tokio::select! {
+        heard = first => heard,
+        () = write => unreachable!("it has no end"),
+    };
+    let history = server.history(Some(&newest), json!({})).await;
+    let first = id_and_cursor(&first);
+    let place = history.iter().position(|it| *it == first).unwrap();
+    assert_eq!(history[place + 1..place + 3], more);
+}
+
+async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
+    let topic = server.topic("T-2").await;
+    let filters = [
+        json!({}),
+        json!({ "topic": topic }),
+        json!({ "subject": topic }),
+        json!({ "subjectType": ["Note", "Publication"] }),
+        json!({ "verb": ["NOTED"], "party": ["UPU"] }),
+        json!({ "side": ["ITU"] }),
+        json!({ "topic": topic, "verb": ["NOTED"], "side": ["ITU", "UPU"] }),
+    ];
+    let mut socket = Socket::anonymous(&server.address).await;
+    let start = server.history(None, json!({})).await[0].1.clone();
+    for (place, filter) in filters.iter().enumerate() {
+        let variables = json!({ "after": start, "filter": filter });
+        socket
+            .subscribe(&place.to_string(), FOLLOW, variables)
+            .await;
+    }
+    // Nothing fits these.
+    for (id, filter) in [
+        ("none", json!({ "verb": [] })),
+        ("no side", json!({ "side": [] })),
+    ] {
+        let variables = json!({ "after": start, "filter": filter });
+        socket.subscribe(id, FOLLOW, variables).await;
+    }
+    write_notes(server, "T-1", 3).await;
+    write_notes(server, "T-2", 3).await;
+    let mut expected = Vec::new();
+    for filter in &filters {
+        expected.push(server.history(Some(&start), filter.clone()).await);
+    }
+    let mut told = vec![Vec::new(); filters.len()];
+    for _ in 0..expected.iter().map(Vec::len).sum() {
+        let message = socket.hear().await;
+        let place: usize = message["id"].as_str().unwrap().parse().unwrap();
+        told[place].push(id_and_cursor(&message["payload"]["data"]["activity"]));
+    }
+    assert_eq!(told, expected);
+    assert!(expected.iter().all(|it| !it.is_empty()));
+}
+
+async fn memory_and_log_agree_on_every_filter(server: &Server) {
+    write_notes(server, "T-2", 2).await;
+    let feed = Feed::start(&server.db);
+    let head = feed.head().await.unwrap();
+    let all = everything(&feed, Wanted::default(), head).await;
+    assert_eq!(all.last().unwrap().position, head);
+    assert!(all.iter().all(|it| it.position > 0) && all.len() > 100);
+
+    let topic: Uuid = TopicId::parse(&server.topic("T-2").await).unwrap().into();
+    let subjects = [None, Some(topic), Some(all[0].subject_id)];
+    let types = [
+        None,
+        Some(vec![]),
+        Some(vec!["Topic"]),
+        Some(vec!["Note", "ActionItem"]),
+    ];
+    let verbs = [
+        None,
+        Some(vec![]),
+        Some(vec![ActivityVerb::Created, ActivityVerb::Noted]),
+    ];
+    let parties = [
+        None,
+        Some(vec![]),
+        Some(vec![Party::Upu]),
+        Some(vec![Party::Tsb, Party::Itu]),
+    ];
+    let sides = [
+        None,
+        Some(vec![]),
+        Some(vec![Side::Itu]),
+        Some(vec![Side::Upu]),
+        Some(vec![Side::Itu, Side::Upu]),
+    ];
+    let mut found = 0;
+    for subject in subjects {
+        for subject_type in &types {
+            for verb in &verbs {
+                for party in &parties {
+                    for side in &sides {
+                        for topic in [None, Some(topic)] {
+                            let names = subject_type.as_ref();
+                            let wanted = Wanted {
+                                subject,
+                                subject_type: names
+                                    .map(|it| it.iter().map(|it| (*it).to_owned()).collect()),
+                                verb: verb.clone(),
+                                party: party.clone(),
+                                side: side.clone(),
+                                topic,
+                            };
+                            let in_memory: Vec<&Event> =
+                                all.iter().filter(|it| wanted.includes(it)).collect();
+                            let in_log = everything(&feed, wanted.clone(), head).await;
+                            assert_eq!(in_memory, in_log.iter().collect::<Vec<_>>(), "{wanted:?}");
+                            found += usize::from(!in_log.is_empty());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(found > 50, "{found}");
+}
+
+/// What is wanted of the log up to its head, read from the table.
+async fn everything(feed: &Feed, wanted: Wanted, head: i64) -> Vec<Event> {
+    let mut follower = feed.follow(0, wanted);
+    let mut all = Vec::new();
+    while follower.position() < head {
+        // Past the head nothing comes, and the follower would wait for it.
+        let Some(events) = follower.at_once().await.unwrap() else {
+            break;
+        };
+        all.extend(events.iter().map(|it| (**it).clone()));
+    }
+    all
+}
+
+async fn an_event_tells_all_that_a_query_can(server: &Server) {
+    let newest = server.newest().await;
+    let fragments = "fragment Told on Activity { __typename id cursor at party subjectType verb
+            changes { field after } sides subject { ...Record }  again: subject { id } }
+        fragment Record on Node { __typename ... on Note { body subject { ... on Topic { code
+            committees { role committee { code organization { acronym } } } viewerPermissions } } } }";
+    let document = format!(
+        "subscription Follow($after: String, $no: Boolean!) {{ ...Root }}
+         fragment Root on Subscription {{ it: activity(after: $after) {{ ...Told verb @include(if: $no) }} }} {fragments}"
+    );
+    let token = server.itu().token;
+    let mut socket = Socket::open(&server.address, json!({ "token": token })).await;
+    let variables = json!({ "after": newest, "no": false });
+    socket.subscribe("a", &document, variables).await;
+    write_notes(server, "T-2", 1).await;
+    let told = socket.next("a").await;
+    let told = &told["data"]["it"];
+    let query = format!("query($id: ID!) {{ node(id: $id) {{ ...Told }} }} {fragments}");
+    let data = server.itu().data(&query, json!({ "id": told["id"] })).await;
+    assert_eq!(*told, data["node"]);
+    assert_eq!(told["subject"]["body"], "Note 0.");
+    let permissions = &told["subject"]["subject"]["viewerPermissions"];
+    assert!(permissions.as_array().unwrap().contains(&json!("ADD_NOTE")));
+
+    // One subscription has one field at its root.
+    let two = "subscription { activity { id } more: activity { id } }";
+    socket.subscribe("b", two, json!({})).await;
+    let refused = socket.hear().await;
+    assert_eq!(refused["type"], "error", "{refused}");
+}
+
+async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
+    let document = "subscription($after: String) { activity(after: $after) { id subject {
+        ... on Note { body } ... on Topic { code committees { role committee { code } } } } } }";
+    let start = server.history(None, json!({})).await[0].1.clone();
+    let mut socket = Socket::anonymous(&server.address).await;
+    write_notes(server, "T-1", 60).await;
+    let notes = json!({ "verb": ["NOTED"], "subjectType": ["Note"] });
+    let notes = server.history(Some(&start), notes).await.len();
+    server.statements.take();
+    let filtered = document.replace(
+        "(after: $after)",
+        "(after: $after, filter: { subjectType: [\"Note\"], verb: [NOTED] })",
+    );
+    socket
+        .subscribe("a", &filtered, json!({ "after": start }))
+        .await;
+    for _ in 0..notes {
+        socket.activity("a").await;
+    }
+    // Fifty events at once: a statement for them and one for their notes.
+    let statements = server.statements.take().len();
+    assert_eq!(statements, 2 * notes.div_ceil(50), "{notes} notes");
+}
+
+async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
+    let mut db = server.db.clone();
+    let statements = Statements::default();
+    statements.watch(&mut db.read);
+    let feed = Feed::start(&db);
+    let head = feed.head().await.unwrap();
+    // Wait until it has begun: what came before, each would have to read for itself.
+    write_notes(server, "T-1", 1).await;
+    feed.past(head).await;
+    statements.take();
+    let followers = (0..50).map(async |_| {
+        let mut follower = feed.follow(head + 1, Wanted::default());
+        let mut seen = Vec::new();
+        while seen.len() < 20 {
+            seen.extend(follower.next().await.unwrap());
+        }
+        seen
+    });
+    let (seen, ()) = join(join_all(followers), write_notes(server, "T-2", 20)).await;
+    let expected: Vec<i64> = (head + 2..head + 22).collect();
+    for seen in seen {
+        let positions: Vec<i64> = seen.iter().map(|it| it.position).collect();
+        assert_eq!(positions, expected);
+    }
+    let read = statements.take().len();
+    // For each commit one, another where PostgreSQL has told of it too, and the poll.
+    assert!(
+        read <= 60,
+        "{read} statements for 20 events and 50 followers"
+    );
+}
+
+async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
+    let start = server.newest().await;
+    let subject = server.topic("T-1").await;
+    let long = "long ".repeat(3999);
+    for _ in 0..100 {
+        let input = json!({ "subjectId": subject, "body": long });
+        server.upu().change("noteAdd", input, "id").await;
+    }
+    let history = server.history(Some(&start), json!({})).await;
+    let hurried = server.beside(Limits {
+        patience: Patience {
+            slow: Duration::from_secs(2),
+            ..Patience::default()
+        },
+        ..Limits::default()
+    });
+    let address = hurried.await;
+    let heavy = "subscription($after: String) { activity(after: $after) { id cursor subject { ... on Note { a: body b: body c: body d: body e: body } } } }";
+    let mut socket = Socket::anonymous(&address).await;
+    socket
+        .subscribe("a", heavy, json!({ "after": start }))
+        .await;
+    sleep(Duration::from_secs(3)).await;
+
+    let mut seen = Vec::new();
+    let error = loop {
+        let message = socket.hear().await;
+        if message["type"] == "error" {
+            break message;
+        }
+        seen.push(id_and_cursor(&message["payload"]["data"]["activity"]));
+    };
+    assert!(seen.len() < history.len(), "{}", seen.len());
+    let told = &error["payload"][0]["extensions"];
+    assert_eq!(told["code"], "RATE_LIMITED");
+    assert_eq!(told["cursor"], seen.last().unwrap().1);
+    assert_eq!(socket.end().await.0, 1013);
+
+    let mut socket = Socket::anonymous(&address).await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "after": told["cursor"] }))
+        .await;
+    let rest = history.len() - seen.len();
+    seen.extend(collect(&mut socket, "a", rest).await);
+    assert_eq!(seen, history);
+}
+
+#[tokio::test]
+async fn instances_on_one_database_tell_each_other_at_once() {
+    let server = Server::start(Backend::Postgres).await;
+    let other = server.beside(Limits::default()).await;
+    let mut socket = Socket::anonymous(&other).await;
+    let newest = server.newest().await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "after": newest }))
+        .await;
+    // Until the other listens, its poll finds what is new.
+    write_notes(&server, "T-1", 1).await;
+    socket.activity("a").await;
+    let begun = std::time::Instant::now();
+    for _ in 0..6 {
+        write_notes(&server, "T-1", 1).await;
+        socket.activity("a").await;
+    }
+    // Right after one poll the next is a second away.
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn followers_wait_while_the_database_is_away() {
+    let server = Server::start(Backend::Postgres).await;
+    let start = server.newest().await;
+    let mut sockets = join_all((0..10).map(|_| Socket::anonymous(&server.address))).await;
+    for socket in &mut sockets {
+        socket
+            .subscribe("a", FOLLOW, json!({ "after": start }))
+            .await;
+    }
+    let subject = server.topic("T-1").await;
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    let mut written = 0;
+    for round in 0..60 {
+        if round % 20 == 10 {
+            server.sql(cut).await;
+        }
+        let input = json!({ "subjectId": subject, "body": format!("Note {round}.") });
+        // A write may be cut off with its connection: its client is told so.
+        written += usize::from(server.upu().verdict("noteAdd", input).await == "OK");
+    }
+    assert!(written > 30, "{written}");
+    let history = server.history(Some(&start), json!({})).await;
+    assert!(history.len() >= written);
+    for socket in &mut sockets {
+        assert_eq!(collect(socket, "a", history.len()).await, history);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_socket_hears_nothing_but_pings() {
+    let limits = Limits {
+        patience: Patience {
+            pulse: Duration::from_millis(200),
+            ..Patience::default()
+        },
+        ..Limits::default()
+    };
+    let server = Server::start_with(Backend::Sqlite, limits).await;
+    let mut socket = Socket::anonymous(&server.address).await;
+    socket.subscribe("a", FOLLOW, json!({})).await;
+    for _ in 0..4 {
+        assert_eq!(socket.receive().await, Message::text(r#"{"type":"ping"}"#));
+        socket.say(&json!({ "type": "pong" })).await;
+    }
+    let _: Value = socket.run("{ viewer { roles } }", json!({})).await;
+}

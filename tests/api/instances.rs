@@ -1,0 +1,229 @@
+//! Several instances on one PostgreSQL: one is killed in the middle of everything, and nobody misses anything.
+
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use entity::activity;
+use entity::id::Id;
+use futures_util::future::{join_all, join3};
+use liaison::store::Database;
+use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::databases::{Backend, TestDatabase};
+use crate::harness::{id_and_cursor, prepare};
+use crate::program::Workplace;
+use crate::socket::Socket;
+
+const FOLLOWERS: usize = 50;
+const WRITERS: usize = 3;
+/// By each writer.
+const WRITES: usize = 120;
+
+const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let workplace = Workplace::new();
+    workplace.write("secret", "a secret that only this test knows, long enough");
+    let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
+    let token = workplace.done(&token).trim().to_owned();
+    let start = || {
+        let mut running = workplace.start(&[
+            "serve",
+            "--database-url",
+            &database.url,
+            "--database-connections",
+            "4",
+            "--listen",
+            "127.0.0.1:0",
+            "--token-key",
+            "secret",
+            "--token-algorithms",
+            "HS256",
+        ]);
+        (running.address(), running)
+    };
+    let (first, killed) = start();
+    let (second, _kept) = start();
+    let addresses = [first, second];
+
+    let asked = ask(
+        &addresses[1],
+        None,
+        "{ activities(last: 1) { nodes { id cursor } } topic(by: { code: \"T-1\" }) { id } }",
+        json!({}),
+    )
+    .await
+    .unwrap();
+    let (begin_id, begin) = id_and_cursor(&asked["data"]["activities"]["nodes"][0]);
+    let topic = &asked["data"]["topic"]["id"];
+
+    let written = AtomicUsize::new(0);
+    let ready = AtomicBool::new(false);
+    let killed = Mutex::new(Some(killed));
+    let done = AtomicBool::new(false);
+    let begun = Instant::now();
+
+    let followers =
+        join_all((0..FOLLOWERS).map(|place| follow(&addresses, place, &begin, &ready, &done)));
+    let writers = async {
+        while !ready.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        join_all((0..WRITERS).map(async |writer| {
+            for number in 0..WRITES {
+                let body = format!("Note {number} of {writer}.");
+                let input = json!({ "subjectId": topic, "body": body });
+                let document =
+                    "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
+                // Where an instance does not answer nobody knows whether it wrote: the log tells.
+                let variables = json!({ "input": input });
+                for turn in 0.. {
+                    let address = &addresses[(writer + turn) % 2];
+                    let answer = ask(address, Some(&token), document, variables.clone()).await;
+                    if answer.is_some_and(|it| it["data"]["noteAdd"]["note"]["id"].is_string()) {
+                        break;
+                    }
+                }
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        }))
+        .await;
+        done.store(true, Ordering::Relaxed);
+    };
+    let killer = async {
+        while written.load(Ordering::Relaxed) < WRITERS * WRITES / 3 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // As `kill -9` does.
+        drop(killed.lock().unwrap().take());
+    };
+    let (told, (), ()) = join3(followers, writers, killer).await;
+
+    let log = log(&database.url, &begin_id).await;
+    assert!(log.len() >= WRITERS * WRITES, "{}", log.len());
+    let mut breaks = 0;
+    for (told, broken) in &told {
+        let told: Vec<&String> = told.iter().map(|it| &it.0).collect();
+        assert_eq!(told, log.iter().collect::<Vec<_>>());
+        breaks += broken;
+    }
+    assert!(
+        breaks >= FOLLOWERS / 2,
+        "half of them were on the instance that was killed: {breaks}"
+    );
+    eprintln!(
+        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {:.1} s",
+        log.len(),
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+/// Follows until the log is complete, going on after its last cursor with whichever instance is there; what
+/// it was told, and how often its connection broke.
+async fn follow(
+    addresses: &[String; 2],
+    place: usize,
+    begin: &str,
+    ready: &AtomicBool,
+    done: &AtomicBool,
+) -> (Vec<(String, String)>, usize) {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    let mut broken = 0;
+    for turn in place.. {
+        let address = &addresses[turn % 2];
+        let alive = tokio::net::TcpStream::connect(address.trim_start_matches("http://"));
+        if alive.await.is_err() {
+            continue;
+        }
+        let cursor = seen.last().map_or(begin, |it| it.1.as_str()).to_owned();
+        let mut socket = Socket::anonymous(address).await;
+        socket
+            .subscribe("a", FOLLOW, json!({ "after": cursor }))
+            .await;
+        if place == FOLLOWERS - 1 {
+            ready.store(true, Ordering::Relaxed);
+        }
+        loop {
+            let message = socket.within(Duration::from_millis(1500)).await;
+            match message {
+                Some(Some(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] == "next" {
+                        seen.push(id_and_cursor(&message["payload"]["data"]["activity"]));
+                    }
+                }
+                Some(Some(_)) => {}
+                Some(None) => break,
+                // All is written, and nothing more has come.
+                None if done.load(Ordering::Relaxed) => return (seen, broken),
+                None => {}
+            }
+        }
+        broken += 1;
+    }
+    unreachable!("there is always another turn")
+}
+
+/// One request over HTTP; none where it got no answer.
+async fn ask(
+    address: &str,
+    token: Option<&str>,
+    document: &str,
+    variables: Value,
+) -> Option<Value> {
+    let body = json!({ "query": document, "variables": variables });
+    let mut request = reqwest::Client::new()
+        .post(format!("{address}/graphql"))
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let text = request.send().await.ok()?.text().await.ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The ids of all that stands in the table after the one with this id.
+async fn log(url: &str, begin: &str) -> Vec<String> {
+    let db = Database::connect(url, 2).await.unwrap();
+    let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);
+    let rows = rows.all(&db.read).await.unwrap();
+    let ids = rows.into_iter().map(|it| it.id.public());
+    ids.skip_while(|id| id != begin).skip(1).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_idle_sockets_take_little_memory() {
+    let workplace = Workplace::new();
+    let mut running = workplace.start(&["dev", "--listen", "127.0.0.1:0"]);
+    let address = running.dev_address();
+    let memory = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+        let (_, rest) = status.split_once("VmRSS:").unwrap();
+        let kilobytes: usize = rest.split_whitespace().next().unwrap().parse().unwrap();
+        kilobytes
+    };
+    let mut first = Socket::anonymous(&address).await;
+    first.run("{ viewer { roles } }", json!({})).await;
+    let before = memory();
+    let mut sockets = Vec::new();
+    for _ in 0..1000 {
+        let mut socket = Socket::anonymous(&address).await;
+        socket.subscribe("a", FOLLOW, json!({})).await;
+        sockets.push(socket);
+    }
+    for socket in &mut sockets {
+        socket.say(&json!({ "type": "ping" })).await;
+        socket.hear().await;
+    }
+    let after = memory();
+    eprintln!("{before} kB without sockets, {after} kB with 1000 that follow");
+    assert!(after - before < 100_000, "{before} kB, then {after} kB");
+}
