@@ -188,6 +188,13 @@ pub async fn update(
     input: CommitteeUpdateInput,
 ) -> Result<CommitteeId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Result<CommitteeId> {
     let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
     checked(decision, before.version, input.version)?;
@@ -229,8 +236,7 @@ pub async fn update(
         return Ok(before.id);
     }
     let id = before.id;
-    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
-    writing.commit().await?;
+    save(writing, after, ActivityVerb::Updated, changes).await?;
     Ok(id)
 }
 

@@ -178,6 +178,13 @@ pub async fn update(
     input: TopicUpdateInput,
 ) -> Result<TopicId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<TopicId> {
     let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
     checked(decision, before.version, input.version)?;
@@ -236,8 +243,7 @@ pub async fn update(
         return Ok(after.id);
     }
     let id = after.id;
-    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
-    writing.commit().await?;
+    save(writing, after, ActivityVerb::Updated, changes).await?;
     Ok(id)
 }
 
