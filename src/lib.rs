@@ -11,6 +11,7 @@ mod rules;
 mod read;
 pub mod store;
 
+pub mod bulk;
 pub mod seed;
 
 pub mod graphql;

@@ -301,10 +301,7 @@ pub(super) async fn label_of(
 }
 
 /// How people call committees, in the order given.
-pub(super) async fn labels(
-    db: &impl ConnectionTrait,
-    committees: &[Model],
-) -> Result<Vec<String>, DbErr> {
+pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<Vec<String>, DbErr> {
     if committees.is_empty() {
         return Ok(Vec::new());
     }
@@ -317,9 +314,15 @@ pub(super) async fn labels(
         let mut organizations = organizations.iter();
         let organization = organizations.find(|other| other.id == it.organization_id);
         let acronym = organization.map_or("", |it| &it.acronym);
-        format!("{acronym} {} ({})", it.code, it.period)
+        named(acronym, &it.code, &it.period)
     };
     Ok(committees.iter().map(label).collect())
+}
+
+/// `ITU-T SG17 (2013-2016)`.
+#[must_use]
+pub fn named(organization: &str, code: &str, period: &str) -> String {
+    format!("{organization} {code} ({period})")
 }
 
 fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {

@@ -39,6 +39,7 @@ pub use link::{
 };
 pub(super) use links::Links;
 pub use position::{TopicTakePositionInput, take_position};
+pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
 /// A topic of common interest. The side that proposes it agrees to it by that; the other then takes its position.
@@ -299,7 +300,8 @@ async fn open_items(db: &impl ConnectionTrait, topic: TopicId) -> Result<i64, Db
 }
 
 /// A topic's code, as the API has it: `T-12`.
-pub(super) fn code(number: i32) -> String {
+#[must_use]
+pub fn code(number: i32) -> String {
     format!("T-{number}")
 }
 
