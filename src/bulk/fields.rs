@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use async_graphql::resolver_utils::EnumType;
 use async_graphql::{ID, InputType, MaybeUndefined, Pos, Value};
 use entity::id::Id;
 use serde_json::{Map, Value as Json};
@@ -51,7 +52,7 @@ impl Fields {
     /// Finds fields that a record of this type does not have: those that nobody has taken.
     pub fn nothing_else(&mut self, ty: &str) {
         for name in std::mem::take(&mut self.given).keys() {
-            let message = format!("There is no such field in the import of a {ty}.");
+            let message = format!("An import of {ty} has no such field.");
             self.wrong(Code::Invalid, name, message);
         }
     }
@@ -68,6 +69,17 @@ impl Fields {
             Some(Json::Null) => MaybeUndefined::Null,
             Some(json) => self.parse(name, json),
         }
+    }
+
+    /// A value of an enum.
+    pub fn word<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
+        let found = self.problems.len();
+        let value = self.value(name);
+        if let Some(problem) = self.problems.get_mut(found) {
+            let words: Vec<&str> = T::items().iter().map(|it| it.name).collect();
+            problem.message = format!("Must be one of {}.", words.join(", "));
+        }
+        value
     }
 
     fn parse<T: InputType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
@@ -92,8 +104,9 @@ impl Fields {
 
     /// A text as it is stored; a blank one clears.
     pub fn text(&mut self, name: &str, max: usize) -> MaybeUndefined<String> {
-        let MaybeUndefined::Value(given) = self.value::<String>(name) else {
-            return MaybeUndefined::Undefined;
+        let given = match self.value::<String>(name) {
+            MaybeUndefined::Value(given) => given,
+            other => return other,
         };
         match text::stored(&given, max) {
             Ok(Some(text)) => MaybeUndefined::Value(text),
@@ -118,6 +131,11 @@ impl Fields {
             self.wrong(Code::Invalid, name, "Must be given, and not be blank.");
         }
         given
+    }
+
+    /// A text that a new record cannot be without; where it is missing, one to find out with what else is wrong.
+    pub fn needed_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
+        self.needed(name, given).unwrap_or_else(|| "?".to_owned())
     }
 
     /// A value that an update leaves as it is, since it never changes; giving it is giving what it is.

@@ -16,7 +16,7 @@ use sea_orm::DbErr;
 use crate::error::Error;
 
 pub use export::export;
-pub use records::{Kind, Settings, import};
+pub use records::{Imported, Kind, Settings, import};
 pub use source::{Format, Source};
 
 /// How many rows are read or written at once. So much of a file and of a table is in memory, and no more.

@@ -93,7 +93,7 @@ impl<W: Write> Report<W> {
                 let done = match done {
                     Done::Created => "created",
                     Done::Updated => "updated",
-                    Done::Unchanged => "as they were",
+                    Done::Unchanged => "unchanged",
                 };
                 format!("{count} {ty} {done}")
             })

@@ -74,7 +74,7 @@ pub struct Server {
     http: reqwest::Client,
     clock: Arc<AtomicI64>,
     _stop: oneshot::Sender<()>,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// Someone who sends requests.
@@ -132,8 +132,13 @@ impl Server {
             http: reqwest::Client::new(),
             clock,
             _stop: stop,
-            _database: database,
+            database,
         }
+    }
+
+    /// Where its database is, for programs beside it.
+    pub fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     /// The moment of the next request.

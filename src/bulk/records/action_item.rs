@@ -22,9 +22,9 @@ impl Entering {
         let title = fields.text("title", text::NAME);
         let description = fields.text("description", text::LONG);
         let counterpart = fields.named("counterpart", &self.names.committees);
-        let priority = fields.value::<Priority>("priority");
+        let priority = fields.word::<Priority>("priority");
         let due_on = fields.value::<Date>("dueOn");
-        let language = fields.value::<Language>("language");
+        let language = fields.word::<Language>("language");
         fields.nothing_else("ActionItem");
 
         let before = match &external_key {
@@ -58,10 +58,8 @@ impl Entering {
         }
         let topic = fields.needed("topic", topic);
         let committee = fields.needed("committee", committee);
-        let title = fields.needed("title", title);
-        let (Some(topic_id), Some(committee_id), Some(title), Some(_)) =
-            (topic, committee, title, &external_key)
-        else {
+        let title = fields.needed_text("title", title);
+        let (Some(topic_id), Some(committee_id)) = (topic, committee) else {
             return Ok(None);
         };
         let input = ActionItemCreateInput {

@@ -20,13 +20,13 @@ impl Entering {
         let code = fields.key("code", text::CODE);
         let period = fields.key("period", text::CODE);
         let name = fields.text("name", text::NAME);
-        let kind = fields.value::<CommitteeKind>("kind");
+        let kind = fields.word::<CommitteeKind>("kind");
         let parent = fields.named("parent", &self.names.committees);
         let mandate = fields.text("mandate", text::LONG);
         let starts_on = fields.value::<Date>("startsOn");
         let ends_on = fields.value::<Date>("endsOn");
         let predecessors = fields.listed("predecessors", &self.names.committees);
-        let language = fields.value::<Language>("language");
+        let language = fields.word::<Language>("language");
         fields.nothing_else("Committee");
 
         let known = organization.as_ref().map(|acronym| {
@@ -65,19 +65,17 @@ impl Entering {
                 })
                 .await;
         }
-        let name = fields.needed("name", name);
+        let name = fields.needed_text("name", name);
         let kind = fields.needed("kind", kind);
-        let (Some(Some(organization)), Some(code), Some(period), Some(name), Some(kind)) =
-            (known, code, period, name, kind)
-        else {
+        let Some(Some(organization)) = known else {
             return Ok(None);
         };
         let input = CommitteeCreateInput {
             organization_id: public(organization),
-            code,
-            period,
+            code: code.unwrap_or_default(),
+            period: period.unwrap_or_default(),
             name,
-            kind,
+            kind: kind.unwrap_or(CommitteeKind::Group),
             parent_id: parent.take(),
             mandate: mandate.take(),
             starts_on: starts_on.take(),

@@ -21,11 +21,11 @@ impl Entering {
     ) -> Result<Option<Done>, Fault> {
         let acronym = fields.key("acronym", text::CODE);
         let name = fields.text("name", text::NAME);
-        let kind = fields.value::<OrganizationKind>("kind");
-        let side = fields.value::<Side>("side");
+        let kind = fields.word::<OrganizationKind>("kind");
+        let side = fields.word::<Side>("side");
         let parent = fields.named("parent", &self.names.organizations);
         let website = fields.value::<Url>("website");
-        let language = fields.value::<Language>("language");
+        let language = fields.word::<Language>("language");
         fields.nothing_else("Organization");
 
         let known = acronym
@@ -52,15 +52,12 @@ impl Entering {
                 })
                 .await;
         }
-        let name = fields.needed("name", name);
+        let name = fields.needed_text("name", name);
         let kind = fields.needed("kind", kind);
-        let (Some(acronym), Some(name), Some(kind)) = (acronym, name, kind) else {
-            return Ok(None);
-        };
         let input = OrganizationCreateInput {
-            acronym: acronym.clone(),
+            acronym: acronym.clone().unwrap_or_default(),
             name,
-            kind,
+            kind: kind.unwrap_or(OrganizationKind::Sector),
             side: side.take(),
             parent_id: parent.take(),
             website: website.take(),
@@ -71,7 +68,7 @@ impl Entering {
             .carry_out(&mut self.writing, async |writing| input.make(writing).await)
             .await?;
         Ok(made.map(|id| {
-            self.names.organizations.insert(acronym, id);
+            self.names.organizations.extend(acronym.map(|it| (it, id)));
             Done::Created
         }))
     }

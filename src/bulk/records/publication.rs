@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use async_graphql::{ID, MaybeUndefined};
+use entity::id::{Id, PublicationId};
 use entity::party::Language;
 use entity::publication::{Column, Entity, Model, PublicationKind, PublicationStatus};
 use entity::scalar::{Date, Url};
+use entity::topic_publication;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, Kind, public};
@@ -14,6 +16,7 @@ use crate::bulk::Fault;
 use crate::bulk::fields::Fields;
 use crate::bulk::names::Names;
 use crate::bulk::report::{Done, Report};
+use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::publication::{self, PublicationAddInput, PublicationUpdateInput};
@@ -58,15 +61,15 @@ impl Publications {
             place,
             number: fields.key("number", text::KEY),
             title: fields.text("title", text::NAME),
-            kind: fields.value("kind"),
+            kind: fields.word("kind"),
             organization: fields.named("organization", &names.organizations),
-            status: fields.value("status"),
+            status: fields.word("status"),
             committee: fields.named("committee", &names.committees),
             approved_on: fields.value("approvedOn"),
             url: fields.value("url"),
             supersedes: fields.text("supersedes", text::KEY),
             topics: fields.listed("topics", &names.topics),
-            language: fields.value("language"),
+            language: fields.word("language"),
             fields,
         };
         self.0.push(line);
@@ -119,6 +122,7 @@ impl Entering {
         lines: Vec<Line>,
     ) -> Result<Vec<(Line, Option<Done>)>, Fault> {
         let known = self.known(&lines).await?;
+        let linked = self.linked(&lines, &known).await?;
         let mut entered = Vec::with_capacity(lines.len());
         let mut new = Vec::new();
         let mut inputs = Vec::new();
@@ -143,7 +147,7 @@ impl Entering {
                 }
                 continue;
             };
-            let input = line.update(before, superseded);
+            let input = line.update(before, superseded, &linked);
             let change =
                 async |writing: &mut _| publication::change(writing, input).await.map(|_| ());
             let done = self.update(&mut line.fields, change).await?;
@@ -163,6 +167,31 @@ impl Entering {
         Ok(entered)
     }
 
+    /// The topics of the publications that are there and whose lines name topics.
+    async fn linked(
+        &self,
+        lines: &[Line],
+        known: &HashMap<String, Model>,
+    ) -> Result<Linked, Fault> {
+        let lines = lines.iter().filter(|it| it.topics.is_value());
+        let numbers = lines.filter_map(|it| it.number.as_ref());
+        let ids: Vec<PublicationId> = numbers
+            .filter_map(|it| known.get(it))
+            .map(|it| it.id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(Linked::new());
+        }
+        let links = topic_publication::Entity::find()
+            .filter(topic_publication::Column::PublicationId.is_in(ids))
+            .all(self.writing.db())
+            .await?;
+        let keyed = links
+            .iter()
+            .map(|it| (it.publication_id, it.topic_id.public()));
+        Ok(keyed.collect())
+    }
+
     /// The publications that lines name, by their numbers.
     async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
         let superseded = lines.iter().filter_map(|it| it.supersedes.value());
@@ -179,6 +208,9 @@ impl Entering {
     }
 }
 
+/// The topics of publications, each by its id as the API has it.
+type Linked = HashSet<(PublicationId, String)>;
+
 impl Line {
     fn superseded(&mut self, known: &HashMap<String, Model>) -> MaybeUndefined<ID> {
         match std::mem::take(&mut self.supersedes) {
@@ -194,17 +226,17 @@ impl Line {
         }
     }
 
-    /// None where it misses something that a new publication cannot be without.
+    /// None where nothing can be found out without its organization.
     fn add(&mut self, supersedes: MaybeUndefined<ID>) -> Option<PublicationAddInput> {
-        let title = self.fields.needed("title", self.title.clone());
+        let title = self.fields.needed_text("title", self.title.clone());
         let kind = self.fields.needed("kind", self.kind);
         let organization = self
             .fields
             .needed("organization", self.organization.clone());
         Some(PublicationAddInput {
-            number: self.number.clone()?,
-            title: title?,
-            kind: kind?,
+            number: self.number.clone().unwrap_or_default(),
+            title,
+            kind: kind.unwrap_or(PublicationKind::Other),
             organization_id: organization?,
             status: self.status.take(),
             committee_id: self.committee.clone().take(),
@@ -217,7 +249,18 @@ impl Line {
         })
     }
 
-    fn update(&mut self, before: &Model, supersedes: MaybeUndefined<ID>) -> PublicationUpdateInput {
+    fn update(
+        &mut self,
+        before: &Model,
+        supersedes: MaybeUndefined<ID>,
+        linked: &Linked,
+    ) -> PublicationUpdateInput {
+        let topics = self.topics.clone().take().unwrap_or_default();
+        let is_linked = |topic: &ID| linked.contains(&(before.id, topic.0.clone()));
+        if !topics.iter().all(is_linked) {
+            let message = "Names a topic that is not about it yet: import the topic with all its `publications`.";
+            self.fields.wrong(Code::Invalid, "topics", message);
+        }
         let organization = public(before.organization_id);
         self.fields.lasting("kind", self.kind, Some(&before.kind));
         self.fields.lasting(
