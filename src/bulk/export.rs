@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Fault;
 use super::tables::TABLES;
+use crate::rules::text::hex;
 use crate::store::Database;
 
 /// The first line of an export, up to its version.
@@ -52,19 +53,11 @@ pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
             }
         }
     }
-    let end = json!({ "rows": rows, "sha256": hex(out.hash.clone()) });
+    let end = json!({ "rows": rows, "sha256": hex(&out.hash.clone().finalize()) });
     out.line(&end.to_string())?;
     out.out.flush()?;
     snapshot.commit().await?;
     Ok(rows)
-}
-
-/// A hash as its last line has it.
-pub fn hex(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .map(|it| format!("{it:02x}"))
-        .collect()
 }
 
 /// Lines, and the hash of all of them.

@@ -4,11 +4,12 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::export::{VERSION, hex};
+use super::export::VERSION;
 use super::report::Progress;
 use super::source::Source;
 use super::tables::{Row, TABLE, TABLES, Table};
 use super::{AT_ONCE, Fault};
+use crate::rules::text::hex;
 
 /// The references of a table to itself: a row may come before the one that it names.
 const TO_ITSELF: [(&str, &str); 4] = [
@@ -48,7 +49,8 @@ pub async fn restore(
             }
         } else if let Some(seal) = row.get("sha256") {
             batch.write(db).await?;
-            let whole = seal.as_str() == Some(&hex(hash)) && row["rows"].as_u64() == Some(rows);
+            let whole =
+                seal.as_str() == Some(&hex(&hash.finalize())) && row["rows"].as_u64() == Some(rows);
             if !whole {
                 return Err(wrong(
                     "the file is not as it was exported: what is above has another hash",

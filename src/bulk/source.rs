@@ -72,6 +72,7 @@ impl Source {
     }
 
     /// How many bytes were read.
+    #[must_use]
     pub fn position(&self) -> u64 {
         self.read
     }

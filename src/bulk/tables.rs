@@ -1,6 +1,10 @@
 //! The tables as an export has them: one line for each row, one field for each column.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat};
+use entity::id::{
+    ActionItemId, ActivityId, CommitteeId, ExaminationId, Id, LiaisonStatementId, MandateId,
+    NoteId, OrganizationId, ProvisionId, PublicationId, TopicId, prefix_of, push_base32, split,
+};
 use entity::{
     action_item, activity, addressee, attachment, committee, committee_predecessor, counter,
     examination, finding, idempotency_key, liaison_statement, mandate, note, organization,
@@ -27,13 +31,18 @@ const COMPUTED: [&str; 1] = ["topic.status"];
 /// The fields of a line.
 pub type Row = Map<String, Json>;
 
+/// A function of a table, as of all tables alike.
+type Read = fn(&DatabaseTransaction, Option<Vec<Value>>) -> Answer<'_, Page>;
+type Write = fn(&DatabaseTransaction, Vec<Row>) -> Answer<'_, ()>;
+type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
+
 /// A table of the register.
 pub struct Table {
     pub name: &'static str,
     /// Reads the rows that come after one with this key, in the order of their keys.
-    pub read: fn(&DatabaseTransaction, Option<Vec<Value>>) -> BoxFuture<'_, Result<Page, DbErr>>,
+    pub read: Read,
     /// Adds rows. What is wrong with one is a type error of the database.
-    pub write: fn(&DatabaseTransaction, Vec<Row>) -> BoxFuture<'_, Result<(), DbErr>>,
+    pub write: Write,
 }
 
 /// Some rows of a table.
@@ -116,12 +125,50 @@ async fn read<E: EntityTrait>(
 /// A row as a line, its columns in the order of the table.
 fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
     let mut line = format!("{{{}:{}", json!(TABLE), json!(table));
+    let mut of_subject = None;
     for column in columns::<E>(table) {
-        let value = written(row.get(column))?;
-        line.push_str(&format!(",{}:{value}", json!(column.as_str())));
+        let name = column.as_str();
+        let value = match (row.get(column), prefix(table, name).or(of_subject)) {
+            (Value::Uuid(Some(key)), Some(prefix)) => {
+                let mut id = format!("{prefix}_");
+                push_base32(&mut id, key);
+                id.into()
+            }
+            (value, _) => written(value)?,
+        };
+        if name == "subject_type" {
+            // The id that comes next is one of this type.
+            of_subject = value.as_str().and_then(prefix_of);
+        } else {
+            of_subject = None;
+        }
+        line.extend([",", &json!(name).to_string(), ":", &value.to_string()]);
     }
     line.push('}');
     Ok(line)
+}
+
+/// How the ids in a column begin, where they all name the same type: they are exported as the API has them.
+fn prefix(table: &str, column: &str) -> Option<&'static str> {
+    Some(match (table, column) {
+        ("organization", "id" | "parent_id") | (_, "organization_id") => OrganizationId::PREFIX,
+        ("committee", "id" | "parent_id")
+        | (_, "committee_id" | "counterpart_id" | "predecessor_id") => CommitteeId::PREFIX,
+        ("mandate", "id") | (_, "mandate_id") => MandateId::PREFIX,
+        ("provision", "id") | (_, "provision_id") => ProvisionId::PREFIX,
+        ("topic", "id") | (_, "topic_id") => TopicId::PREFIX,
+        ("action_item", "id") => ActionItemId::PREFIX,
+        ("publication", "id") | (_, "publication_id" | "related_id" | "supersedes_id") => {
+            PublicationId::PREFIX
+        }
+        ("examination", "id") | (_, "examination_id") => ExaminationId::PREFIX,
+        ("liaison_statement", "id") | (_, "statement_id" | "in_reply_to_id") => {
+            LiaisonStatementId::PREFIX
+        }
+        ("note", "id") => NoteId::PREFIX,
+        ("activity", "id") => ActivityId::PREFIX,
+        _ => return None,
+    })
 }
 
 async fn write<E: EntityTrait>(
@@ -210,7 +257,10 @@ fn read_back(column: &ColumnType, value: Json) -> Option<Value> {
             some(text().map(Value::from), Value::String(None))
         }
         ColumnType::Uuid => {
-            let id = text().and_then(|it| Uuid::parse_str(it).ok());
+            let id = text().and_then(|it| match split(it) {
+                Some((_, key)) => Some(key),
+                None => Uuid::parse_str(it).ok(),
+            });
             some(id.map(Value::from), Value::Uuid(None))
         }
         ColumnType::Date => {

@@ -28,7 +28,8 @@ on_both_databases! {
 const ITU: &str = "ITU";
 
 fn jsonl(lines: &[Value]) -> String {
-    lines.iter().map(|it| format!("{it}\n")).collect()
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Imports what stands in a file; what the program prints.

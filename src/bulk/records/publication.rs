@@ -214,13 +214,13 @@ type Linked = HashSet<(PublicationId, String)>;
 impl Line {
     fn superseded(&mut self, known: &HashMap<String, Model>) -> MaybeUndefined<ID> {
         match std::mem::take(&mut self.supersedes) {
-            MaybeUndefined::Value(number) => match known.get(&number) {
-                Some(found) => MaybeUndefined::Value(public(found.id)),
-                None => {
-                    self.fields.no_such("supersedes", "Publication", &number);
-                    MaybeUndefined::Undefined
+            MaybeUndefined::Value(number) => {
+                if let Some(found) = known.get(&number) {
+                    return MaybeUndefined::Value(public(found.id));
                 }
-            },
+                self.fields.no_such("supersedes", "Publication", &number);
+                MaybeUndefined::Undefined
+            }
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
         }
