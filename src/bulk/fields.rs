@@ -140,12 +140,7 @@ impl Fields {
 
     /// A value that an update leaves as it is, since it never changes; giving it is giving what it is.
     pub fn lasting<T: PartialEq>(&mut self, name: &str, given: MaybeUndefined<T>, is: Option<&T>) {
-        let same = match given {
-            MaybeUndefined::Undefined => true,
-            MaybeUndefined::Null => is.is_none(),
-            MaybeUndefined::Value(given) => is == Some(&given),
-        };
-        if !same {
+        if !same(&given, is) {
             let message =
                 "Never changes, and the record has another: give what it has, or leave it out.";
             self.wrong(Code::Invalid, name, message);
@@ -180,15 +175,27 @@ impl Fields {
         }
     }
 
-    /// A list of texts; in one text they stand apart by semicolons.
+    /// A list of names; in one text they stand apart by semicolons.
     pub fn texts(&mut self, name: &str) -> MaybeUndefined<Vec<String>> {
-        if let Some(Json::String(text)) = self.given.get(name) {
-            let parts = text.split(';').map(|it| it.trim().to_owned());
-            let parts = parts.filter(|it| !it.is_empty()).collect();
-            self.given.remove(name);
-            return MaybeUndefined::Value(parts);
-        }
-        self.value(name)
+        let given = match self.given.get(name) {
+            Some(Json::String(text)) => {
+                let parts = text.split(';').map(str::to_owned);
+                let parts = parts.filter(|it| !it.trim().is_empty()).collect();
+                self.given.remove(name);
+                MaybeUndefined::Value(parts)
+            }
+            _ => self.value::<Vec<String>>(name),
+        };
+        given.map_value(|texts| {
+            let mut stored = Vec::with_capacity(texts.len());
+            for given in texts {
+                match text::stored(&given, text::NAME) {
+                    Ok(text) => stored.push(text.unwrap_or_default()),
+                    Err(message) => self.wrong(Code::Invalid, name, message),
+                }
+            }
+            stored
+        })
     }
 
     /// The record that is called so.
@@ -263,6 +270,15 @@ impl Fields {
             other => return Err(other.into()),
         }
         Ok(())
+    }
+}
+
+/// Whether a line gives nothing else than what the record has.
+pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
+    match given {
+        MaybeUndefined::Undefined => true,
+        MaybeUndefined::Null => is.is_none(),
+        MaybeUndefined::Value(given) => is == Some(given),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::id::{CommitteeId, OrganizationId, ProvisionId, TopicId};
 use entity::{committee, organization, provision, topic};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
 
 use crate::store;
 
@@ -27,7 +27,12 @@ impl Names {
         let labels = store::committee::labels(db, &committees).await?;
         let provisions = provision::Entity::find().all(db).await?;
         let clauses = store::topic::provision_names(db, &provisions).await?;
-        let topics = topic::Entity::find().all(db).await?;
+        let topics: Vec<(TopicId, i32)> = topic::Entity::find()
+            .select_only()
+            .columns([topic::Column::Id, topic::Column::Number])
+            .into_tuple()
+            .all(db)
+            .await?;
         Ok(Self {
             organizations: organizations
                 .into_iter()
@@ -43,7 +48,7 @@ impl Names {
                 .collect(),
             topics: topics
                 .into_iter()
-                .map(|it| (store::topic::code(it.number), it.id))
+                .map(|(id, number)| (store::topic::code(number), id))
                 .collect(),
         })
     }

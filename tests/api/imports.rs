@@ -15,6 +15,7 @@ on_both_databases! {
     all_that_is_wrong_is_told_at_once_and_nothing_is_kept
     what_is_right_is_kept_where_one_says_so
     the_rules_are_those_of_the_mutations
+    what_says_nothing_new_is_no_update
     a_dry_run_changes_nothing
     what_never_changes_is_not_changed
     lines_are_taken_in_order
@@ -165,7 +166,7 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
         json!({ "title": "Of nothing" }).to_string(),
         json!({ "type": "Poem" }).to_string(),
         json!({ "type": "Topic", "title": "Proposed" }).to_string(),
-        json!({ "type": "Topic", "code": "T-99" }).to_string(),
+        json!({ "type": "Topic", "code": "T-99", "publications": ["a\u{0}"] }).to_string(),
         json!({ "type": "ActionItem", "externalKey": "x".repeat(101), "committee": "ISO A (1)", "dueOn": 7 }).to_string(),
         json!({ "type": "Committee", "organization": "ITU-X", "code": "A", "period": "B", "name": "x".repeat(501), "kind": "GROUP", "startsOn": "2020-01-02", "endsOn": "2020-01-01" }).to_string(),
         json!({ "type": "Committee", "organization": "ITU-T", "code": "A", "period": "B", "kind": "GROUP", "startsOn": "2020-01-02", "endsOn": "2020-01-01" }).to_string(),
@@ -249,6 +250,23 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
         server.database_url(),
     ]);
     assert!(line.contains("--party"), "{line}");
+}
+
+/// A file can be imported again when its items are the other side's by now, or done.
+async fn what_says_nothing_new_is_no_update(server: &Server) {
+    let workplace = Workplace::new();
+    let asked = json!({ "type": "ActionItem", "externalKey": "1", "topic": "T-2", "committee": "POC C5 (2013-2016)", "title": "T" });
+    workplace.write("asked.jsonl", jsonl(&[asked.clone()]));
+    import(&workplace, server, ITU, &["asked.jsonl"]);
+    let document = "{ actionItem(by: { externalKey: { requestedBy: ITU, key: \"1\" } }) { id } }";
+    let found = server.anonymous().data(document, json!({})).await;
+    let accept = json!({ "id": found["actionItem"]["id"], "version": 1, "to": "OPEN" });
+    server.upu().change("actionItemMove", accept, "id").await;
+    let said = import(&workplace, server, ITU, &["asked.jsonl"]);
+    assert_eq!(said, "1 line: 1 ActionItem unchanged\n");
+    workplace.write("asked.jsonl", jsonl(&[with(asked, "title", "Another")]));
+    let (report, _) = refused(&workplace, server, ITU, &["asked.jsonl"]);
+    assert!(report.contains("by the party that owns it"), "{report}");
 }
 
 async fn a_dry_run_changes_nothing(server: &Server) {

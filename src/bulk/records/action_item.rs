@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
+use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInput};
@@ -41,6 +41,15 @@ impl Entering {
             fields.lasting("topic", topic, Some(&public(before.topic_id)));
             fields.lasting("committee", committee, Some(&public(before.committee_id)));
             fields.lasting("language", language, Some(&before.original_language));
+            // What says nothing new is no update, and right even where the party may make none any more.
+            let unchanged = same(&title, Some(&before.title))
+                && same(&description, before.description.as_ref())
+                && same(&counterpart, before.counterpart_id.map(public).as_ref())
+                && same(&priority, Some(&before.priority))
+                && same(&due_on, before.due_on.map(Date).as_ref());
+            if unchanged && fields.is_right() {
+                return Ok(Some(Done::Unchanged));
+            }
             let input = ActionItemUpdateInput {
                 id: public(before.id),
                 version: before.version,

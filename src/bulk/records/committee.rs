@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 use super::{Entering, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
+use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::committee::{self, CommitteeCreateInput, CommitteeUpdateInput};
@@ -50,6 +50,14 @@ impl Entering {
             fields.lasting("kind", kind, Some(&before.kind));
             fields.lasting("parent", parent, before.parent_id.map(public).as_ref());
             fields.lasting("language", language, Some(&before.original_language));
+            let unchanged = same(&name, Some(&before.name))
+                && same(&mandate, before.mandate.as_ref())
+                && same(&starts_on, before.starts_on.map(Date).as_ref())
+                && same(&ends_on, before.ends_on.map(Date).as_ref())
+                && predecessors.is_undefined();
+            if unchanged && fields.is_right() {
+                return Ok(Some(Done::Unchanged));
+            }
             let input = CommitteeUpdateInput {
                 id: public(before.id),
                 version: before.version,

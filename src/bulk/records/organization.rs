@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 use super::{Entering, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
+use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::creation::{Creating, Idempotency};
@@ -40,6 +40,11 @@ impl Entering {
             fields.lasting("side", side, before.side.as_ref());
             fields.lasting("parent", parent, before.parent_id.map(public).as_ref());
             fields.lasting("language", language, Some(&before.original_language));
+            let unchanged =
+                same(&name, Some(&before.name)) && same(&website, before.website.map(Url).as_ref());
+            if unchanged && fields.is_right() {
+                return Ok(Some(Done::Unchanged));
+            }
             let input = OrganizationUpdateInput {
                 id: public(before.id),
                 version: before.version,

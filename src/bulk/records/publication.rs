@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, Kind, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
+use crate::bulk::fields::{Fields, same};
 use crate::bulk::names::Names;
 use crate::bulk::report::{Done, Report};
 use crate::rules::refusal::Code;
@@ -147,7 +147,10 @@ impl Entering {
                 }
                 continue;
             };
-            let input = line.update(before, superseded, &linked);
+            let Some(input) = line.update(before, superseded, &linked) else {
+                entered.push((line, Some(Done::Unchanged)));
+                continue;
+            };
             let change =
                 async |writing: &mut _| publication::change(writing, input).await.map(|_| ());
             let done = self.update(&mut line.fields, change).await?;
@@ -249,12 +252,13 @@ impl Line {
         })
     }
 
+    /// None where the line is right and says nothing new.
     fn update(
         &mut self,
         before: &Model,
         supersedes: MaybeUndefined<ID>,
         linked: &Linked,
-    ) -> PublicationUpdateInput {
+    ) -> Option<PublicationUpdateInput> {
         let topics = self.topics.clone().take().unwrap_or_default();
         let is_linked = |topic: &ID| linked.contains(&(before.id, topic.0.clone()));
         if !topics.iter().all(is_linked) {
@@ -270,7 +274,16 @@ impl Line {
         );
         self.fields
             .lasting("language", self.language, Some(&before.original_language));
-        PublicationUpdateInput {
+        let unchanged = same(&self.title, Some(&before.title))
+            && same(&self.status, before.status.as_ref())
+            && same(&self.committee, before.committee_id.map(public).as_ref())
+            && same(&self.approved_on, before.approved_on.map(Date).as_ref())
+            && same(&self.url, before.url.clone().map(Url).as_ref())
+            && same(&supersedes, before.supersedes_id.map(public).as_ref());
+        if unchanged && self.fields.is_right() {
+            return None;
+        }
+        Some(PublicationUpdateInput {
             id: public(before.id),
             version: before.version,
             title: self.title.clone(),
@@ -279,6 +292,6 @@ impl Line {
             approved_on: self.approved_on,
             url: self.url.clone(),
             supersedes_id: supersedes,
-        }
+        })
     }
 }

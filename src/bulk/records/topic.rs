@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
+use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::topic::{self, TopicUpdateInput};
@@ -38,6 +38,14 @@ impl Entering {
             fields.no_such("code", "Topic", &code);
             return Ok(None);
         };
+        let unchanged = same(&title, Some(&before.title))
+            && same(&summary, Some(&before.summary))
+            && same(&review_on, before.review_on.map(Date).as_ref())
+            && provisions.is_undefined()
+            && publications.is_undefined();
+        if unchanged && fields.is_right() {
+            return Ok(Some(Done::Unchanged));
+        }
         let input = TopicUpdateInput {
             id: public(before.id),
             version: before.version,
