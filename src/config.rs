@@ -9,11 +9,12 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bulk::{Format, Kind, Settings};
 use crate::http::Limits;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::{TokenRules, role};
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
-use entity::party::Role;
+use entity::party::{Party, Role};
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 #[derive(Debug, Parser)]
@@ -42,6 +43,10 @@ pub enum Command {
     Migrate(Database),
     /// Load the real data; what is there already stays as it is.
     Seed(Database),
+    /// Write the whole register with its history as JSON Lines.
+    Export(Export),
+    /// Take in an export, or enter and update many records.
+    Import(Import),
     /// Print a token.
     Token(Token),
     /// Print the schema.
@@ -62,6 +67,45 @@ pub struct Database {
     /// How many connections are held at most.
     #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
+}
+
+/// What an export is written to.
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub database: Database,
+    /// The file; left out: the standard output.
+    pub file: Option<PathBuf>,
+}
+
+/// What an import takes, and how. An export goes into an empty database, byte for byte. Records are created or updated by what
+/// people know them by, as their party may by the API: organizations by `acronym`, committees by `organization`, `code`
+/// and `period`, topics by `code` (updated only), publications by `number`, action items by `externalKey`. Fields have the names
+/// that inputs of the API have; records are named as in the history: `ITU-T SG17 (2013-2016)`, `T-12`.
+#[derive(Clone, Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub database: Database,
+    /// The file: an export, records as JSON Lines, or CSV; `-` is the standard input.
+    pub file: PathBuf,
+    /// The party that enters the records: ITU, UPU or TSB. Needed unless the file is an export.
+    #[arg(long, value_parser = party)]
+    pub party: Option<Party>,
+    /// Who the history says it was.
+    #[arg(long, default_value = "liaison import")]
+    pub subject: String,
+    /// What the records are that have no field `type`: Organization, Committee, Topic, Publication or ActionItem.
+    #[arg(long = "type", value_parser = Kind::of)]
+    pub kind: Option<Kind>,
+    /// How the file is written: jsonl or csv. Left out: as its name ends.
+    #[arg(long, value_parser = format)]
+    pub format: Option<Format>,
+    /// Find out what is wrong and what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep the lines that are right where others are wrong. Without it nothing is kept then.
+    #[arg(long)]
+    pub partial: bool,
 }
 
 /// Settings of a run to try things out.
@@ -293,6 +337,47 @@ impl Tokens {
             rules.role_names = self.roles_map.iter().cloned().collect();
         }
         rules
+    }
+}
+
+impl Import {
+    /// How the records are to be imported.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let csv = self
+            .file
+            .extension()
+            .is_some_and(|it| it.eq_ignore_ascii_case("csv"));
+        let format = if csv { Format::Csv } else { Format::JsonLines };
+        Settings {
+            party: self.party,
+            subject: self.subject.clone(),
+            kind: self.kind,
+            format: self.format.unwrap_or(format),
+            file: self.file.display().to_string(),
+            dry_run: self.dry_run,
+            partial: self.partial,
+        }
+    }
+}
+
+fn party(text: &str) -> Result<Party, String> {
+    let known = [
+        ("ITU", Party::Itu),
+        ("UPU", Party::Upu),
+        ("TSB", Party::Tsb),
+    ];
+    let found = known.into_iter().find(|it| it.0 == text);
+    found
+        .map(|it| it.1)
+        .ok_or_else(|| "write ITU, UPU or TSB".to_owned())
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "jsonl" => Ok(Format::JsonLines),
+        "csv" => Ok(Format::Csv),
+        _ => Err("write jsonl or csv".to_owned()),
     }
 }
 

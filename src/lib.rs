@@ -12,6 +12,7 @@ mod rules;
 mod read;
 pub mod store;
 
+pub mod bulk;
 pub mod feed;
 pub mod seed;
 

@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::future::Future;
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use liaison::bulk::{self, Source};
 use liaison::config::{self, Cli, Command, Dev, Serve, Token, Wrong};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
@@ -55,6 +57,8 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
             let db = migrated(&database).await?;
             load(&db).await
         }
+        Command::Export(settings) => export(&settings).await,
+        Command::Import(settings) => import(&settings).await,
         Command::Token(settings) => token(&settings),
         Command::Schema => {
             print!("{}", graphql::sdl(&graphql::schema(Reach::default())));
@@ -213,6 +217,42 @@ async fn load(db: &Database) -> Result<(), Wrong> {
         }
         Err(error) => Err(Wrong(format!("the data could not be loaded: {error:?}"))),
     }
+}
+
+async fn export(settings: &config::Export) -> Result<(), Wrong> {
+    let db = connected(&settings.database).await?;
+    let rows = match &settings.file {
+        None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
+        Some(path) => {
+            let wrong = |error| Wrong(format!("{}: {error}", path.display()));
+            let file = File::create(path).map_err(wrong)?;
+            bulk::export(&db, BufWriter::new(file)).await
+        }
+    };
+    let rows = rows.map_err(|fault| Wrong(format!("the export has failed: {}", fault.line())))?;
+    tracing::info!(rows, "the register is exported");
+    Ok(())
+}
+
+async fn import(settings: &config::Import) -> Result<(), Wrong> {
+    let wrong = |what: String| Wrong(format!("{}: {what}", settings.file.display()));
+    let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
+    let db = migrated(&settings.database).await?;
+    let out = std::io::stdout();
+    let imported = bulk::import(&db, now(), source, &settings.settings(), out).await;
+    let imported =
+        imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;
+    let kept = if imported.kept {
+        ""
+    } else {
+        "; nothing was changed"
+    };
+    let summary = format!("{}{kept}", imported.summary);
+    if imported.wrong > 0 {
+        return Err(wrong(summary));
+    }
+    println!("{summary}");
+    Ok(())
 }
 
 fn token(settings: &Token) -> Result<(), Wrong> {

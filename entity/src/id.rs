@@ -146,6 +146,15 @@ macro_rules! ids {
                 _ => None,
             }
         }
+
+        /// The prefix of the ids that name things of this type; none where no id does.
+        #[must_use]
+        pub fn prefix_of(name: &str) -> Option<&'static str> {
+            match name {
+                $($type => Some($prefix),)*
+                _ => None,
+            }
+        }
     };
 }
 

@@ -97,6 +97,16 @@ pub fn counted(count: i64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|it| [it >> 4, it & 15]);
+    digits
+        .map(|it| char::from(DIGITS[usize::from(it)]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +129,11 @@ mod tests {
             stored(&"é".repeat(33), 32),
             Err("Must be 32 characters long at most; this has 33.".to_owned())
         );
+    }
+
+    #[test]
+    fn bytes_have_two_digits_each() {
+        assert_eq!(hex(&[0, 1, 16, 171, 255]), "000110abff");
     }
 
     #[test]

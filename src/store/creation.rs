@@ -1,7 +1,5 @@
 //! How a new record is made: once for each idempotency key, however often the request is sent.
 
-use std::fmt::Write;
-
 use async_graphql::{InputObject, InputType};
 use chrono::{DateTime, Utc};
 use entity::id::Id;
@@ -18,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::rules::idempotency::{self as rules, FIELD, KEPT, Used};
 use crate::rules::problems::Problems;
 use crate::rules::refusal::Refusal;
+use crate::rules::text::hex;
 use crate::rules::viewer::Viewer;
 
 /// How many expired keys one write clears away at most: more than it adds.
@@ -139,12 +138,7 @@ fn hash<I: Creating>(input: &I) -> String {
     let mut input = input.to_value().into_json().unwrap_or_default();
     without_nulls(&mut input);
     let text = format!("{} {input}", I::MUTATION);
-    let mut hash = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing into a String cannot fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
-    hash
+    hex(&Sha256::digest(text))
 }
 
 fn without_nulls(value: &mut Value) {

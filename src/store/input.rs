@@ -1,5 +1,7 @@
 //! How the fields of an input are read: ids that must name something, and what is left out of an update.
 
+use std::collections::{BTreeSet, HashMap};
+
 use async_graphql::{ID, MaybeUndefined};
 use entity::id::Id;
 use sea_orm::prelude::Uuid;
@@ -62,37 +64,98 @@ pub async fn listed<E, I>(
 ) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,
+    E::Model: Clone,
     I: Id + PartialEq,
 {
-    if max < given.len() {
-        problems.add(Code::Invalid, field, format!("Must be {max} at most."));
-        return Ok(Vec::new());
+    let looked_for = if given.len() <= max { given } else { &[] };
+    let found = Found::<E::Model>::of::<E, I>(db, looked_for.iter().collect(), key).await?;
+    let found = found.listed::<I>(problems, field, given, max);
+    Ok(found.into_iter().cloned().collect())
+}
+
+/// The records that the fields of one or more inputs name, read at once.
+pub struct Found<M>(HashMap<Uuid, M>);
+
+impl<M> Found<M> {
+    pub async fn of<E, I>(
+        db: &impl ConnectionTrait,
+        given: Vec<&ID>,
+        key: impl Fn(&M) -> I,
+    ) -> Result<Self, DbErr>
+    where
+        E: EntityTrait<Model = M>,
+        I: Id,
+    {
+        let ids = given.into_iter().filter_map(|it| I::parse(it).ok());
+        let ids: BTreeSet<Uuid> = ids.map(Into::into).collect();
+        if ids.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
+        let column = E::PrimaryKey::iter()
+            .next()
+            .expect("every table has a key")
+            .into_column();
+        let rows = E::find().filter(column.is_in(ids)).all(db).await?;
+        let keyed = rows.into_iter().map(|row| (key(&row).into(), row));
+        Ok(Self(keyed.collect()))
     }
-    let mut ids = Vec::with_capacity(given.len());
-    for (index, given) in given.iter().enumerate() {
-        match I::parse(given) {
-            Ok(id) if ids.iter().any(|(_, other)| *other == id) => {}
-            Ok(id) => ids.push((index, id)),
-            Err(wrong) => problems.add_at(Code::NotFound, field, index, wrong.to_string()),
+
+    pub fn all(&self) -> impl Iterator<Item = &M> {
+        self.0.values()
+    }
+
+    /// As [`subject`].
+    pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
+        let mut problems = Problems::default();
+        let found = self.named::<I>(&mut problems, field, Some(given));
+        problems.none()?;
+        Ok(found.expect("a record that is not found is a problem"))
+    }
+
+    /// As [`named`].
+    pub fn named<I: Id>(
+        &self,
+        problems: &mut Problems,
+        field: &str,
+        given: Option<&ID>,
+    ) -> Option<&M> {
+        match self.get::<I>(given?) {
+            Ok((_, found)) => Some(found),
+            Err(message) => {
+                problems.add(Code::NotFound, field, message);
+                None
+            }
         }
     }
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let column = E::PrimaryKey::iter()
-        .next()
-        .expect("every table has a key")
-        .into_column();
-    let keys = ids.iter().map(|(_, id)| Into::<Uuid>::into(*id));
-    let mut rows = E::find().filter(column.is_in(keys)).all(db).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for (index, id) in ids {
-        match rows.iter().position(|row| key(row) == id) {
-            Some(place) => found.push(rows.swap_remove(place)),
-            None => problems.add_at(Code::NotFound, field, index, nothing::<I>()),
+
+    /// As [`listed`].
+    pub fn listed<I: Id>(
+        &self,
+        problems: &mut Problems,
+        field: &str,
+        given: &[ID],
+        max: usize,
+    ) -> Vec<&M> {
+        if max < given.len() {
+            problems.add(Code::Invalid, field, format!("Must be {max} at most."));
+            return Vec::new();
         }
+        let mut seen = BTreeSet::new();
+        let mut listed = Vec::with_capacity(given.len());
+        for (index, id) in given.iter().enumerate() {
+            match self.get::<I>(id) {
+                Ok((key, found)) => listed.extend(seen.insert(key).then_some(found)),
+                Err(message) => problems.add_at(Code::NotFound, field, index, message),
+            }
+        }
+        listed
     }
-    Ok(found)
+
+    fn get<I: Id>(&self, given: &ID) -> Result<(Uuid, &M), String> {
+        let key: Uuid = I::parse(given).map_err(|wrong| wrong.to_string())?.into();
+        let found = self.0.get(&key).ok_or_else(nothing::<I>)?;
+        Ok((key, found))
+    }
 }
 
 fn nothing<I: Id>() -> String {

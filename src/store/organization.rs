@@ -137,6 +137,16 @@ pub async fn update(
     input: OrganizationUpdateInput,
 ) -> Result<OrganizationId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(
+    writing: &mut Writing,
+    input: OrganizationUpdateInput,
+) -> Result<OrganizationId> {
     let before: Model =
         input::subject::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), &rules::Facts { side: before.side });
@@ -166,7 +176,6 @@ pub async fn update(
     Entity::update(row).exec(writing.db()).await?;
     let entry = Entry::new(ActivityVerb::Updated, id, changes).of_side(side);
     writing.log(entry).await?;
-    writing.commit().await?;
     Ok(id)
 }
 

@@ -5,7 +5,7 @@ use entity::counter;
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait};
 use uuid::{NoContext, Timestamp};
 
 use super::activity::Entry;
@@ -28,6 +28,8 @@ pub struct Writing {
     /// What is still to be added to the log.
     entries: Vec<Entry>,
     db: Database,
+    /// How many there were.
+    logged: usize,
 }
 
 impl Writing {
@@ -43,7 +45,21 @@ impl Writing {
             now: now.trunc_subsecs(6),
             position: Some(position),
             entries: Vec::new(),
+            logged: 0,
             db: db.clone(),
+        })
+    }
+
+    /// A part of this write that is only tried: it ends with [`undo`](Self::undo).
+    pub async fn trial(&self) -> Result<Self, DbErr> {
+        Ok(Self {
+            transaction: self.transaction.begin().await?,
+            actor: self.actor.clone(),
+            now: self.now,
+            position: None,
+            entries: Vec::new(),
+            logged: 0,
+            db: self.db.clone(),
         })
     }
 
@@ -91,11 +107,18 @@ impl Writing {
 
     /// Adds to the log, in this order, what was done to several records.
     pub async fn log_all(&mut self, entries: Vec<Entry>) -> Result<(), DbErr> {
+        self.logged += entries.len();
         self.entries.extend(entries);
         if AT_ONCE <= self.entries.len() {
             self.write_log().await?;
         }
         Ok(())
+    }
+
+    /// How many entries were added to the log by now.
+    #[must_use]
+    pub fn logged(&self) -> usize {
+        self.logged
     }
 
     async fn write_log(&mut self) -> Result<(), DbErr> {
@@ -123,11 +146,16 @@ impl Writing {
         Ok(())
     }
 
+    /// Leaves everything as it was.
+    pub async fn undo(self) -> Result<(), DbErr> {
+        self.transaction.rollback().await
+    }
+
     /// Makes it last. Where nothing was logged nothing was changed, and the place in the log is given back.
     pub async fn commit(mut self) -> Result<(), DbErr> {
         self.write_log().await?;
         if self.position.is_some() {
-            return self.transaction.rollback().await;
+            return self.undo().await;
         }
         self.transaction.commit().await?;
         self.db.announce();

@@ -141,11 +141,14 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
 }
 
 async fn memory_and_log_agree_on_every_filter(server: &Server) {
+    let webhook = "mutation { webhookCreate(input: { url: \"http://127.0.0.1:9/\" }) { userErrors { code } } }";
+    server.itu().data(webhook, json!({})).await;
     write_notes(server, "T-2", 2).await;
     let feed = Feed::start(&server.db);
     let head = feed.head().await.unwrap();
-    let all = everything(&feed, Wanted::default(), head).await;
+    let all = everything(&feed, Wanted::all(Some(Party::Itu)), head).await;
     assert_eq!(all.last().unwrap().position, head);
+    assert!(all.iter().any(|it| it.subject_type == "Webhook"));
     assert!(all.iter().all(|it| it.position > 0) && all.len() > 100);
 
     let topic: Uuid = TopicId::parse(&server.topic("T-2").await).unwrap().into();
@@ -153,7 +156,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
     let types = [
         None,
         Some(vec![]),
-        Some(vec!["Topic"]),
+        Some(vec!["Topic", "Webhook"]),
         Some(vec!["Note", "ActionItem"]),
     ];
     let verbs = [
@@ -190,6 +193,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
                                 party: party.clone(),
                                 side: side.clone(),
                                 topic,
+                                viewer: topic.map(|_| Party::Itu),
                             };
                             let in_memory: Vec<&Event> =
                                 all.iter().filter(|it| wanted.includes(it)).collect();

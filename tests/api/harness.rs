@@ -153,6 +153,11 @@ impl Server {
         self.stops.lock().unwrap().clear();
     }
 
+    /// Where its database is, for programs beside it.
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
     /// The moment of the next request.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.clock.load(Ordering::Relaxed), 0).unwrap()

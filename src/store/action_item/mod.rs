@@ -211,6 +211,13 @@ pub async fn update(
     input: ActionItemUpdateInput,
 ) -> Result<ActionItemId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Result<ActionItemId> {
     let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before));
     checked(decision, before.version, input.version)?;
@@ -234,7 +241,7 @@ pub async fn update(
     after.counterpart_id = match &input.counterpart_id {
         MaybeUndefined::Undefined => before.counterpart_id,
         MaybeUndefined::Null => None,
-        MaybeUndefined::Value(id) => named(&writing, &mut problems, "counterpartId", Some(id))
+        MaybeUndefined::Value(id) => named(writing, &mut problems, "counterpartId", Some(id))
             .await?
             .map(|it| it.id),
     };
@@ -258,8 +265,7 @@ pub async fn update(
         return Ok(after.id);
     }
     let id = after.id;
-    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
-    writing.commit().await?;
+    save(writing, after, ActivityVerb::Updated, changes).await?;
     Ok(id)
 }
 

@@ -188,6 +188,13 @@ pub async fn update(
     input: CommitteeUpdateInput,
 ) -> Result<CommitteeId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Result<CommitteeId> {
     let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
     checked(decision, before.version, input.version)?;
@@ -229,8 +236,7 @@ pub async fn update(
         return Ok(before.id);
     }
     let id = before.id;
-    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
-    writing.commit().await?;
+    save(writing, after, ActivityVerb::Updated, changes).await?;
     Ok(id)
 }
 
@@ -295,10 +301,7 @@ pub(super) async fn label_of(
 }
 
 /// How people call committees, in the order given.
-pub(super) async fn labels(
-    db: &impl ConnectionTrait,
-    committees: &[Model],
-) -> Result<Vec<String>, DbErr> {
+pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<Vec<String>, DbErr> {
     if committees.is_empty() {
         return Ok(Vec::new());
     }
@@ -311,9 +314,15 @@ pub(super) async fn labels(
         let mut organizations = organizations.iter();
         let organization = organizations.find(|other| other.id == it.organization_id);
         let acronym = organization.map_or("", |it| &it.acronym);
-        format!("{acronym} {} ({})", it.code, it.period)
+        named(acronym, &it.code, &it.period)
     };
     Ok(committees.iter().map(label).collect())
+}
+
+/// `ITU-T SG17 (2013-2016)`.
+#[must_use]
+pub fn named(organization: &str, code: &str, period: &str) -> String {
+    format!("{organization} {code} ({period})")
 }
 
 fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {

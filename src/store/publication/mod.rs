@@ -1,64 +1,33 @@
-//! Publications: their entry and their texts.
+//! Publications: their texts.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::activity::ActivityVerb;
-use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
-use entity::party::Language;
-use entity::publication::{ActiveModel, Entity, Model, PublicationKind, PublicationStatus};
+use entity::committee;
+use entity::id::{CommitteeId, PublicationId};
+use entity::publication::{ActiveModel, Entity, Model, PublicationStatus};
 use entity::scalar::{Date, Url};
 use entity::word::word;
-use entity::{committee, organization, topic};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{Changes, Entry};
-use super::committee::{label, label_of};
-use super::creation::{Creating, Idempotency};
-use super::topic::{code, facts, publications};
+use super::committee::label_of;
 use super::writing::Writing;
-use super::{Database, creation, input};
+use super::{Database, input};
 use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::publication as rules;
-use crate::rules::refusal::{Code, Refusal};
-use crate::rules::text::{self, fold, natural_key};
+use crate::rules::text::{self, fold};
 use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 
+mod add;
 mod relate;
 mod supersedes;
 
+pub use add::{PublicationAddInput, add, add_all};
 pub use relate::{PublicationRelateInput, relate};
-
-/// A text in one edition: of one's own side; the TSB enters those of ITU and of partners.
-#[derive(Clone, Debug, InputObject)]
-pub struct PublicationAddInput {
-    /// What names this edition, as no other: `ITU-T X.1341 (09/2015)`, `UPU S52`. At most 100 characters; it never changes.
-    pub number: String,
-    /// Its title in `language`, at most 500 characters.
-    pub title: String,
-    /// What kind of text it is.
-    pub kind: PublicationKind,
-    /// The organization that publishes it, and with that the side that it belongs to.
-    pub organization_id: ID,
-    /// How far it has come. Left out: not known.
-    pub status: Option<PublicationStatus>,
-    /// The committee responsible for it, of the same side. Left out: not known.
-    pub committee_id: Option<ID>,
-    /// The day of its approval. Left out: not known.
-    pub approved_on: Option<Date>,
-    /// Where it can be read.
-    pub url: Option<Url>,
-    /// The edition whose place it takes, of the same side.
-    pub supersedes_id: Option<ID>,
-    /// The topics that it matters to, 100 at most, each one that the viewer may update now.
-    pub topic_ids: Option<Vec<ID>>,
-    /// The language that its title is given in; EN unless told.
-    pub language: Option<Language>,
-    #[graphql(flatten)]
-    pub idempotency: Idempotency,
-}
 
 /// What to change of a publication. A field left out stays as it is.
 #[derive(Clone, Debug, InputObject)]
@@ -81,99 +50,6 @@ pub struct PublicationUpdateInput {
     pub supersedes_id: MaybeUndefined<ID>,
 }
 
-pub async fn add(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: PublicationAddInput,
-) -> Result<PublicationId> {
-    creation::create(db, viewer, now, input).await
-}
-
-impl Creating for PublicationAddInput {
-    const MUTATION: &'static str = "publicationAdd";
-    type Id = PublicationId;
-
-    fn idempotency(&self) -> &Idempotency {
-        &self.idempotency
-    }
-
-    async fn make(self, writing: &mut Writing) -> Result<PublicationId> {
-        make(writing, self).await
-    }
-}
-
-async fn make(writing: &mut Writing, input: PublicationAddInput) -> Result<PublicationId> {
-    let organization = input::subject::<organization::Entity, OrganizationId>(
-        writing.db(),
-        "organizationId",
-        &input.organization_id,
-    )
-    .await?;
-    let side = organization.side;
-    rules::write(writing.party(), side)?;
-
-    let mut problems = Problems::default();
-    let number = problems.text("number", &input.number, text::KEY);
-    let title = problems.text("title", &input.title, text::NAME);
-    let committee = input.committee_id.as_ref();
-    let committee = responsible(writing, &mut problems, committee, side).await?;
-    let superseded = input.supersedes_id.as_ref();
-    let superseded = supersedes::named(writing.db(), &mut problems, superseded, side).await?;
-    let topics = input.topic_ids.unwrap_or_default();
-    let topics = topics_for(writing, &mut problems, &topics).await?;
-    problems.none()?;
-
-    let id: PublicationId = writing.new_id();
-    let [approved_on, url] = [
-        input.approved_on.map(|it| it.0.to_string()),
-        input.url.map(|it| it.0),
-    ];
-    let mut changes = Changes::default();
-    changes.given("number", number.clone());
-    changes.given("title", title.clone());
-    changes.given("kind", word(input.kind));
-    changes.given("organization", organization.acronym);
-    changes.given("status", input.status.map(word));
-    if let Some(committee) = &committee {
-        changes.given("committee", label(writing.db(), committee).await?);
-    }
-    changes.given("approvedOn", approved_on);
-    changes.given("url", url.clone());
-    changes.given(
-        "supersedes",
-        superseded.as_ref().map(|it| it.number.clone()),
-    );
-    let in_use = format!("There is a publication with the number {number} already.");
-    let row = ActiveModel {
-        id: Set(id),
-        number_key: Set(natural_key(&number)),
-        folded: Set(folded(&number, &title)),
-        number: Set(number.clone()),
-        title: Set(title),
-        kind: Set(input.kind),
-        status: Set(input.status),
-        organization_id: Set(organization.id),
-        committee_id: Set(committee.map(|it| it.id)),
-        side: Set(side),
-        approved_on: Set(input.approved_on.map(|it| it.0)),
-        url: Set(url),
-        supersedes_id: Set(superseded.map(|it| it.id)),
-        original_language: Set(input.language.unwrap_or(Language::En)),
-        version: Set(1),
-        created_at: Set(writing.now()),
-        updated_at: Set(writing.now()),
-    };
-    Entity::insert(row)
-        .exec_without_returning(writing.db())
-        .await
-        .map_err(|error| input::taken(error, "number", in_use))?;
-    let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
-    writing.log(entry).await?;
-    publications::attach(writing, &topics, id, &number).await?;
-    Ok(id)
-}
-
 pub async fn update(
     db: &Database,
     viewer: &Viewer,
@@ -181,6 +57,13 @@ pub async fn update(
     input: PublicationUpdateInput,
 ) -> Result<PublicationId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Result<PublicationId> {
     let before = input::subject::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side);
     checked(decision, before.version, input.version)?;
@@ -203,7 +86,7 @@ pub async fn update(
         MaybeUndefined::Undefined => before.committee_id,
         MaybeUndefined::Null => None,
         MaybeUndefined::Value(id) => {
-            let committee = responsible(&writing, &mut problems, Some(id), side).await?;
+            let committee = responsible(writing, &mut problems, Some(id), side).await?;
             committee.map(|it| it.id)
         }
     };
@@ -218,13 +101,12 @@ pub async fn update(
     };
     problems.none()?;
 
-    let changes = changed(&writing, &before, &after).await?;
+    let changes = changed(writing, &before, &after).await?;
     if changes.is_empty() {
         return Ok(before.id);
     }
     let id = after.id;
-    save(&mut writing, after, changes).await?;
-    writing.commit().await?;
+    save(writing, after, changes).await?;
     Ok(id)
 }
 
@@ -293,32 +175,6 @@ async fn responsible(
         problems.check(field, rules::committee_fits(side, committee.side));
     }
     Ok(found)
-}
-
-/// The topics that a new publication is added to: an update of each, by whoever may.
-async fn topics_for(
-    writing: &Writing,
-    problems: &mut Problems,
-    given: &[ID],
-) -> Result<Vec<topic::Model>, DbErr> {
-    const MAX: usize = 100;
-    let field = "topicIds";
-    let db = writing.db();
-    let topics =
-        input::listed::<topic::Entity, TopicId>(db, problems, field, given, MAX, |row| row.id)
-            .await?;
-    for topic in &topics {
-        let message = match crate::rules::topic::update(writing.party(), &facts(topic, 0)) {
-            Ok(()) => continue,
-            Err(Refusal::Unauthenticated(message) | Refusal::Forbidden(message)) => message,
-            Err(Refusal::Problems(found)) => {
-                found.into_iter().map(|it| it.message).collect::<String>()
-            }
-        };
-        let message = format!("{}: {message}", code(topic.number));
-        problems.add(Code::Invalid, field, message);
-    }
-    Ok(topics)
 }
 
 fn folded(number: &str, title: &str) -> String {

@@ -39,6 +39,7 @@ pub use link::{
 };
 pub(super) use links::Links;
 pub use position::{TopicTakePositionInput, take_position};
+pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
 /// A topic of common interest. The side that proposes it agrees to it by that; the other then takes its position.
@@ -178,6 +179,13 @@ pub async fn update(
     input: TopicUpdateInput,
 ) -> Result<TopicId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let id = change(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<TopicId> {
     let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
     checked(decision, before.version, input.version)?;
@@ -236,8 +244,7 @@ pub async fn update(
         return Ok(after.id);
     }
     let id = after.id;
-    save(&mut writing, after, ActivityVerb::Updated, changes).await?;
-    writing.commit().await?;
+    save(writing, after, ActivityVerb::Updated, changes).await?;
     Ok(id)
 }
 
@@ -293,7 +300,8 @@ async fn open_items(db: &impl ConnectionTrait, topic: TopicId) -> Result<i64, Db
 }
 
 /// A topic's code, as the API has it: `T-12`.
-pub(super) fn code(number: i32) -> String {
+#[must_use]
+pub fn code(number: i32) -> String {
     format!("T-{number}")
 }
 

@@ -67,23 +67,28 @@ pub async fn replace(
     Ok(changes)
 }
 
-/// What people call them: `RES-11-DUBAI-2012 RECOGNIZING a`; none where there are none.
+/// What people call them, in one text; none where there are none.
 pub async fn labels(
     db: &impl ConnectionTrait,
     provisions: &[Model],
 ) -> Result<Option<String>, DbErr> {
+    let names = names(db, provisions).await?;
+    Ok((!names.is_empty()).then(|| names.join(", ")))
+}
+
+/// What people call each of them: `RES-11-DUBAI-2012 RECOGNIZING a`.
+pub async fn names(db: &impl ConnectionTrait, provisions: &[Model]) -> Result<Vec<String>, DbErr> {
     let mandates = provisions.iter().map(|it| it.mandate_id);
     let mandates = mandate::Entity::find()
         .filter(mandate::COLUMN.id.is_in(mandates))
         .all(db)
         .await?;
-    let label = |it: &Model| {
+    let name = |it: &Model| {
         let mandate = mandates.iter().find(|mandate| mandate.id == it.mandate_id);
         let code = mandate.map_or("", |mandate| &mandate.code);
         let letter = it.letter.as_deref().unwrap_or_default();
-        let label = format!("{code} {} {letter}", word(it.section));
-        label.trim().to_owned()
+        let name = format!("{code} {} {letter}", word(it.section));
+        name.trim().to_owned()
     };
-    let labels: Vec<String> = provisions.iter().map(label).collect();
-    Ok((!labels.is_empty()).then(|| labels.join(", ")))
+    Ok(provisions.iter().map(name).collect())
 }

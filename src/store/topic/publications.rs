@@ -1,5 +1,7 @@
 //! The publications that a topic is about.
 
+use std::collections::BTreeSet;
+
 use async_graphql::ID;
 use entity::activity::ActivityVerb;
 use entity::id::{PublicationId, TopicId};
@@ -7,7 +9,7 @@ use entity::publication::{self, Model};
 use entity::topic;
 use entity::topic_publication::{ActiveModel, Column, Entity};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::rules::problems::Problems;
@@ -59,30 +61,37 @@ pub async fn replace(
     Ok(changes)
 }
 
-/// Adds a new publication to topics, each of which changes by that.
+/// Adds new publications, each with its number, to topics, each of which changes by that.
 pub async fn attach(
     writing: &mut Writing,
-    topics: &[topic::Model],
-    publication: PublicationId,
-    number: &str,
+    links: &[(TopicId, PublicationId, String)],
 ) -> Result<(), DbErr> {
-    if topics.is_empty() {
+    if links.is_empty() {
         return Ok(());
     }
-    link(writing.db(), topics.iter().map(|it| (it.id, publication))).await?;
+    let topics: BTreeSet<TopicId> = links.iter().map(|it| it.0).collect();
+    let publications: BTreeSet<PublicationId> = links.iter().map(|it| it.1).collect();
+    link(writing.db(), links.iter().map(|it| (it.0, it.1))).await?;
+    // One version for each publication.
+    let added = SelectStatement::new()
+        .expr(Expr::col(Asterisk).count())
+        .from(Entity)
+        .and_where(Expr::col((Entity, Column::TopicId)).equals((topic::Entity, topic::Column::Id)))
+        .and_where(Column::PublicationId.is_in(publications))
+        .take();
     topic::Entity::update_many()
         .col_expr(
             topic::Column::Version,
-            Expr::col(topic::Column::Version).add(1),
+            Expr::col(topic::Column::Version).add(Expr::SubQuery(None, Box::new(added.into()))),
         )
         .col_expr(topic::Column::UpdatedAt, Expr::val(writing.now()))
-        .filter(topic::COLUMN.id.is_in(topics.iter().map(|it| it.id)))
+        .filter(topic::COLUMN.id.is_in(topics))
         .exec(writing.db())
         .await?;
-    let entries = topics.iter().map(|it| {
+    let entries = links.iter().map(|(topic, _, number)| {
         let mut changes = Changes::default();
-        changes.given(FIELD, number.to_owned());
-        Entry::new(ActivityVerb::Updated, it.id, changes).of_topic(it.id)
+        changes.given(FIELD, number.clone());
+        Entry::new(ActivityVerb::Updated, *topic, changes).of_topic(*topic)
     });
     writing.log_all(entries.collect()).await
 }

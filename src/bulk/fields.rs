@@ -1,0 +1,291 @@
+//! The fields of one record: read as the API reads those of an input, with all that is wrong gathered.
+
+use std::collections::HashMap;
+
+use async_graphql::resolver_utils::EnumType;
+use async_graphql::{ID, InputType, MaybeUndefined, Pos, Value};
+use entity::id::Id;
+use serde_json::{Map, Value as Json};
+
+use super::Fault;
+use crate::error::Error;
+use crate::rules::refusal::{Code, Problem, Refusal};
+use crate::rules::text;
+use crate::store::writing::Writing;
+
+/// What a line gives, and what is wrong with it.
+pub struct Fields {
+    given: Map<String, Json>,
+    problems: Vec<Problem>,
+}
+
+impl Fields {
+    pub fn new(given: Map<String, Json>) -> Self {
+        Self {
+            given,
+            problems: Vec::new(),
+        }
+    }
+
+    pub fn wrong(&mut self, code: Code, field: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(code, field, message));
+    }
+
+    /// Something that is wrong with the line as a whole.
+    pub fn whole(&mut self, message: String) {
+        self.problems.push(Problem {
+            code: Code::Invalid,
+            field: Vec::new(),
+            message,
+        });
+    }
+
+    pub fn is_right(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// All that is wrong.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Finds fields that a record of this type does not have: those that nobody has taken.
+    pub fn nothing_else(&mut self, ty: &str) {
+        for name in std::mem::take(&mut self.given).keys() {
+            let message = format!("An import of {ty} has no such field.");
+            self.wrong(Code::Invalid, name, message);
+        }
+    }
+
+    /// A key as it is stored, before it is taken.
+    pub fn peek(&self, name: &str) -> Option<String> {
+        text::stored(self.given.get(name)?.as_str()?, text::KEY).ok()?
+    }
+
+    /// A value of a type of the API.
+    pub fn value<T: InputType>(&mut self, name: &str) -> MaybeUndefined<T> {
+        match self.given.remove(name) {
+            None => MaybeUndefined::Undefined,
+            Some(Json::Null) => MaybeUndefined::Null,
+            Some(json) => self.parse(name, json),
+        }
+    }
+
+    /// A value of an enum.
+    pub fn word<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
+        let found = self.problems.len();
+        let value = self.value(name);
+        if let Some(problem) = self.problems.get_mut(found) {
+            let words: Vec<&str> = T::items().iter().map(|it| it.name).collect();
+            problem.message = format!("Must be one of {}.", words.join(", "));
+        }
+        value
+    }
+
+    fn parse<T: InputType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
+        let value = Value::from_json(json).map_err(|error| error.to_string());
+        let parsed = value.and_then(|value| {
+            T::parse(Some(value)).map_err(|error| {
+                let message = error.into_server_error(Pos::default()).message;
+                match message.split_once("\": ") {
+                    Some((_, why)) => why.to_owned(),
+                    None => message,
+                }
+            })
+        });
+        match parsed {
+            Ok(value) => MaybeUndefined::Value(value),
+            Err(message) => {
+                self.wrong(Code::Invalid, name, message);
+                MaybeUndefined::Undefined
+            }
+        }
+    }
+
+    /// A text as it is stored; a blank one clears.
+    pub fn text(&mut self, name: &str, max: usize) -> MaybeUndefined<String> {
+        let given = match self.value::<String>(name) {
+            MaybeUndefined::Value(given) => given,
+            other => return other,
+        };
+        match text::stored(&given, max) {
+            Ok(Some(text)) => MaybeUndefined::Value(text),
+            Ok(None) => MaybeUndefined::Null,
+            Err(message) => {
+                self.wrong(Code::Invalid, name, message);
+                MaybeUndefined::Undefined
+            }
+        }
+    }
+
+    /// What names a record and so cannot be left out.
+    pub fn key(&mut self, name: &str, max: usize) -> Option<String> {
+        let given = self.text(name, max);
+        self.needed(name, given)
+    }
+
+    /// A value that a new record cannot be without.
+    pub fn needed<T>(&mut self, name: &str, given: MaybeUndefined<T>) -> Option<T> {
+        let given = given.take();
+        if given.is_none() && !self.complains_of(name) {
+            self.wrong(Code::Invalid, name, "Must be given, and not be blank.");
+        }
+        given
+    }
+
+    /// A text that a new record cannot be without; where it is missing, one to find out with what else is wrong.
+    pub fn needed_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
+        self.needed(name, given).unwrap_or_else(|| "?".to_owned())
+    }
+
+    /// A value that an update leaves as it is, since it never changes; giving it is giving what it is.
+    pub fn lasting<T: PartialEq>(&mut self, name: &str, given: MaybeUndefined<T>, is: Option<&T>) {
+        if !same(&given, is) {
+            let message =
+                "Never changes, and the record has another: give what it has, or leave it out.";
+            self.wrong(Code::Invalid, name, message);
+        }
+    }
+
+    /// The record that a field names.
+    pub fn named<I: Id>(&mut self, name: &str, known: &HashMap<String, I>) -> MaybeUndefined<ID> {
+        match self.value::<String>(name) {
+            MaybeUndefined::Value(given) => match self.find(name, known, &given) {
+                Some(id) => MaybeUndefined::Value(id),
+                None => MaybeUndefined::Undefined,
+            },
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+        }
+    }
+
+    /// The records that a field lists; in one text they stand apart by semicolons.
+    pub fn listed<I: Id>(
+        &mut self,
+        name: &str,
+        known: &HashMap<String, I>,
+    ) -> MaybeUndefined<Vec<ID>> {
+        match self.texts(name) {
+            MaybeUndefined::Value(given) => {
+                let found = given.iter().filter_map(|it| self.find(name, known, it));
+                MaybeUndefined::Value(found.collect())
+            }
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+        }
+    }
+
+    /// A list of names; in one text they stand apart by semicolons.
+    pub fn texts(&mut self, name: &str) -> MaybeUndefined<Vec<String>> {
+        let given = match self.given.get(name) {
+            Some(Json::String(text)) => {
+                let parts = text.split(';').map(str::to_owned);
+                let parts = parts.filter(|it| !it.trim().is_empty()).collect();
+                self.given.remove(name);
+                MaybeUndefined::Value(parts)
+            }
+            _ => self.value::<Vec<String>>(name),
+        };
+        given.map_value(|texts| {
+            let mut stored = Vec::with_capacity(texts.len());
+            for given in texts {
+                match text::stored(&given, text::NAME) {
+                    Ok(text) => stored.push(text.unwrap_or_default()),
+                    Err(message) => self.wrong(Code::Invalid, name, message),
+                }
+            }
+            stored
+        })
+    }
+
+    /// The record that is called so.
+    pub fn find<I: Id>(
+        &mut self,
+        name: &str,
+        known: &HashMap<String, I>,
+        given: &str,
+    ) -> Option<ID> {
+        let found = known.get(given.trim());
+        if found.is_none() {
+            self.no_such(name, I::TYPE, given);
+        }
+        found.map(|id| ID(id.public()))
+    }
+
+    pub fn no_such(&mut self, name: &str, ty: &str, given: &str) {
+        self.wrong(Code::NotFound, name, format!("There is no {ty} `{given}`."));
+    }
+
+    fn complains_of(&self, name: &str) -> bool {
+        let mut problems = self.problems.iter();
+        problems.any(|it| it.field.first().is_some_and(|field| field == name))
+    }
+
+    /// Does what the line asks for. Where something is wrong with it already, what else is wrong is found out, and nothing is done.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn carry_out<T>(
+        &mut self,
+        writing: &mut Writing,
+        work: impl AsyncFnOnce(&mut Writing) -> Result<T, Error>,
+    ) -> Result<Option<T>, Fault> {
+        let done = if self.is_right() {
+            work(writing).await
+        } else {
+            let mut trial = writing.trial().await?;
+            let tried = work(&mut trial).await;
+            trial.undo().await?;
+            tried
+        };
+        match done {
+            Ok(done) => Ok(Some(done).filter(|_| self.is_right())),
+            Err(error) => {
+                self.refused(error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Adds why the store has refused the line, by the names that fields have here.
+    ///
+    /// # Errors
+    /// Where it did not refuse, but failed.
+    pub fn refused(&mut self, error: Error) -> Result<(), Fault> {
+        match error {
+            Error::Refused(Refusal::Problems(problems)) => {
+                for mut problem in problems {
+                    if let Some(field) = problem.field.first_mut() {
+                        *field = plain(field);
+                    }
+                    let named = problem.field.first();
+                    if !named.is_some_and(|it| self.complains_of(it)) {
+                        self.problems.push(problem);
+                    }
+                }
+            }
+            Error::Refused(Refusal::Forbidden(message) | Refusal::Unauthenticated(message)) => {
+                self.whole(message);
+            }
+            other => return Err(other.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line gives nothing else than what the record has.
+pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
+    match given {
+        MaybeUndefined::Undefined => true,
+        MaybeUndefined::Null => is.is_none(),
+        MaybeUndefined::Value(given) => is == Some(given),
+    }
+}
+
+/// What the API calls `committeeId` and `topicIds` is a name here: `committee`, `topics`.
+fn plain(field: &str) -> String {
+    match field.strip_suffix("Ids") {
+        Some(stem) => format!("{stem}s"),
+        None => field.strip_suffix("Id").unwrap_or(field).to_owned(),
+    }
+}

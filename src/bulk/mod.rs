@@ -1,0 +1,66 @@
+//! The register as files: all of it as an export, which an empty database takes in again, and records that are entered many at once.
+
+mod export;
+mod fields;
+mod names;
+mod records;
+mod report;
+mod restore;
+mod source;
+mod tables;
+
+use std::io;
+
+use sea_orm::DbErr;
+
+use crate::error::Error;
+
+pub use export::export;
+pub use records::{Imported, Kind, Settings, import};
+pub use source::{Format, Source};
+
+/// How many rows are read or written at once. So much of a file and of a table is in memory, and no more.
+const AT_ONCE: usize = 500;
+
+/// Why an export or an import ended before its end. Nothing is changed by one that did.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file cannot be read or written.
+    File(io::Error),
+    /// What a line of the file has makes all of it useless.
+    Line(u64, String),
+    /// The database failed, or the party may not act at all.
+    Register(Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Register(error)
+    }
+}
+
+impl Fault {
+    /// What is wrong, in a line for whoever runs the program.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let text = match self {
+            Self::File(error) => error.to_string(),
+            Self::Line(number, what) => format!("line {number}: {what}"),
+            Self::Register(Error::Database(error)) => format!("the database: {error}"),
+            Self::Register(error) => format!("{error:?}"),
+        };
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,91 @@
+//! Action items, known by the keys that the party's own system has for them.
+
+use entity::action_item::{Column, Entity, Priority};
+use entity::party::Language;
+use entity::scalar::Date;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{Entering, public};
+use crate::bulk::Fault;
+use crate::bulk::fields::{Fields, same};
+use crate::bulk::report::Done;
+use crate::rules::text;
+use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInput};
+use crate::store::creation::{Creating, Idempotency};
+
+impl Entering {
+    /// Creates or updates one; none where something is wrong.
+    pub(super) async fn action_item(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
+        let external_key = fields.key("externalKey", text::KEY);
+        let topic = fields.named("topic", &self.names.topics);
+        let committee = fields.named("committee", &self.names.committees);
+        let title = fields.text("title", text::NAME);
+        let description = fields.text("description", text::LONG);
+        let counterpart = fields.named("counterpart", &self.names.committees);
+        let priority = fields.word::<Priority>("priority");
+        let due_on = fields.value::<Date>("dueOn");
+        let language = fields.word::<Language>("language");
+        fields.nothing_else("ActionItem");
+
+        let before = match &external_key {
+            Some(key) => {
+                Entity::find()
+                    .filter(Column::RequestedBy.eq(self.writing.party()))
+                    .filter(Column::ExternalKey.eq(key))
+                    .one(self.writing.db())
+                    .await?
+            }
+            None => None,
+        };
+        if let Some(before) = before {
+            fields.lasting("topic", topic, Some(&public(before.topic_id)));
+            fields.lasting("committee", committee, Some(&public(before.committee_id)));
+            fields.lasting("language", language, Some(&before.original_language));
+            // What says nothing new is no update, and right even where the party may make none any more.
+            let unchanged = same(&title, Some(&before.title))
+                && same(&description, before.description.as_ref())
+                && same(&counterpart, before.counterpart_id.map(public).as_ref())
+                && same(&priority, Some(&before.priority))
+                && same(&due_on, before.due_on.map(Date).as_ref());
+            if unchanged && fields.is_right() {
+                return Ok(Some(Done::Unchanged));
+            }
+            let input = ActionItemUpdateInput {
+                id: public(before.id),
+                version: before.version,
+                title,
+                description,
+                counterpart_id: counterpart,
+                priority,
+                due_on,
+            };
+            return self
+                .update(fields, async |writing| {
+                    action_item::change(writing, input).await.map(|_| ())
+                })
+                .await;
+        }
+        let topic = fields.needed("topic", topic);
+        let committee = fields.needed("committee", committee);
+        let title = fields.needed_text("title", title);
+        let (Some(topic_id), Some(committee_id)) = (topic, committee) else {
+            return Ok(None);
+        };
+        let input = ActionItemCreateInput {
+            topic_id,
+            committee_id,
+            title,
+            description: description.take(),
+            counterpart_id: counterpart.take(),
+            priority: priority.take(),
+            due_on: due_on.take(),
+            external_key,
+            language: language.take(),
+            idempotency: Idempotency::default(),
+        };
+        let made = fields
+            .carry_out(&mut self.writing, async |writing| input.make(writing).await)
+            .await?;
+        Ok(made.map(|_| Done::Created))
+    }
+}

@@ -1,0 +1,297 @@
+//! Publications, known by their numbers: they come by the ten thousands, so that many are entered at once.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+
+use async_graphql::{ID, MaybeUndefined};
+use entity::id::{Id, PublicationId};
+use entity::party::Language;
+use entity::publication::{Column, Entity, Model, PublicationKind, PublicationStatus};
+use entity::scalar::{Date, Url};
+use entity::topic_publication;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{Entering, Kind, public};
+use crate::bulk::Fault;
+use crate::bulk::fields::{Fields, same};
+use crate::bulk::names::Names;
+use crate::bulk::report::{Done, Report};
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::store::creation::Idempotency;
+use crate::store::publication::{self, PublicationAddInput, PublicationUpdateInput};
+
+/// The lines that are read and not yet entered, each with another number.
+#[derive(Default)]
+pub struct Publications(Vec<Line>);
+
+struct Line {
+    place: u64,
+    fields: Fields,
+    number: Option<String>,
+    title: MaybeUndefined<String>,
+    kind: MaybeUndefined<PublicationKind>,
+    organization: MaybeUndefined<ID>,
+    status: MaybeUndefined<PublicationStatus>,
+    committee: MaybeUndefined<ID>,
+    approved_on: MaybeUndefined<Date>,
+    url: MaybeUndefined<Url>,
+    /// The number of another publication.
+    supersedes: MaybeUndefined<String>,
+    topics: MaybeUndefined<Vec<ID>>,
+    language: MaybeUndefined<Language>,
+}
+
+impl Publications {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one of the lines has the number of this one, which then is an update of it.
+    pub fn have(&self, fields: &Fields) -> bool {
+        let number = fields.peek("number");
+        number.is_some_and(|number| {
+            let mut lines = self.0.iter();
+            lines.any(|it| it.number.as_deref() == Some(number.as_str()))
+        })
+    }
+
+    pub fn add(&mut self, place: u64, mut fields: Fields, names: &Names) {
+        let line = Line {
+            place,
+            number: fields.key("number", text::KEY),
+            title: fields.text("title", text::NAME),
+            kind: fields.word("kind"),
+            organization: fields.named("organization", &names.organizations),
+            status: fields.word("status"),
+            committee: fields.named("committee", &names.committees),
+            approved_on: fields.value("approvedOn"),
+            url: fields.value("url"),
+            supersedes: fields.text("supersedes", text::KEY),
+            topics: fields.listed("topics", &names.topics),
+            language: fields.word("language"),
+            fields,
+        };
+        self.0.push(line);
+        if let Some(line) = self.0.last_mut() {
+            line.fields.nothing_else("Publication");
+        }
+    }
+
+    /// Takes the lines that supersede none of the others.
+    fn take_first(&mut self) -> Vec<Line> {
+        let numbers: HashSet<String> = self.0.iter().filter_map(|it| it.number.clone()).collect();
+        let waits = |it: &Line| it.supersedes.value().is_some_and(|it| numbers.contains(it));
+        let (later, first): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(waits);
+        if first.is_empty() {
+            // They go round in a circle, which the rules will find.
+            return later;
+        }
+        self.0 = later;
+        first
+    }
+}
+
+impl Entering {
+    /// Enters the lines, and tells what is wrong with them.
+    pub(super) async fn enter<W: Write>(
+        &mut self,
+        publications: &mut Publications,
+        report: &mut Report<W>,
+    ) -> Result<(), Fault> {
+        let mut wrong = Vec::new();
+        while publications.len() > 0 {
+            let lines = publications.take_first();
+            for (line, done) in self.enter_at_once(lines).await? {
+                match done {
+                    Some(done) => report.count(Kind::Publication.name(), done),
+                    None => wrong.push(line),
+                }
+            }
+        }
+        wrong.sort_by_key(|it| it.place);
+        for line in wrong {
+            report.tell(line.place, &line.fields.into_problems())?;
+        }
+        Ok(())
+    }
+
+    async fn enter_at_once(
+        &mut self,
+        lines: Vec<Line>,
+    ) -> Result<Vec<(Line, Option<Done>)>, Fault> {
+        let known = self.known(&lines).await?;
+        let linked = self.linked(&lines, &known).await?;
+        let mut entered = Vec::with_capacity(lines.len());
+        let mut new = Vec::new();
+        let mut inputs = Vec::new();
+        for mut line in lines {
+            let superseded = line.superseded(&known);
+            let before = line.number.as_ref().and_then(|it| known.get(it));
+            let Some(before) = before else {
+                match line.add(superseded) {
+                    Some(input) if line.fields.is_right() => {
+                        new.push(line);
+                        inputs.push(input);
+                    }
+                    Some(input) => {
+                        let add = async |writing: &mut _| {
+                            let added = publication::add_all(writing, vec![input]).await?;
+                            added.into_iter().collect::<Result<Vec<_>, _>>()
+                        };
+                        line.fields.carry_out(&mut self.writing, add).await?;
+                        entered.push((line, None));
+                    }
+                    None => entered.push((line, None)),
+                }
+                continue;
+            };
+            let Some(input) = line.update(before, superseded, &linked) else {
+                entered.push((line, Some(Done::Unchanged)));
+                continue;
+            };
+            let change =
+                async |writing: &mut _| publication::change(writing, input).await.map(|_| ());
+            let done = self.update(&mut line.fields, change).await?;
+            entered.push((line, done));
+        }
+        let added = publication::add_all(&mut self.writing, inputs).await?;
+        for (mut line, added) in new.into_iter().zip(added) {
+            let done = match added {
+                Ok(_) => Some(Done::Created),
+                Err(error) => {
+                    line.fields.refused(error)?;
+                    None
+                }
+            };
+            entered.push((line, done));
+        }
+        Ok(entered)
+    }
+
+    /// The topics of the publications that are there and whose lines name topics.
+    async fn linked(
+        &self,
+        lines: &[Line],
+        known: &HashMap<String, Model>,
+    ) -> Result<Linked, Fault> {
+        let lines = lines.iter().filter(|it| it.topics.is_value());
+        let numbers = lines.filter_map(|it| it.number.as_ref());
+        let ids: Vec<PublicationId> = numbers
+            .filter_map(|it| known.get(it))
+            .map(|it| it.id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(Linked::new());
+        }
+        let links = topic_publication::Entity::find()
+            .filter(topic_publication::Column::PublicationId.is_in(ids))
+            .all(self.writing.db())
+            .await?;
+        let keyed = links
+            .iter()
+            .map(|it| (it.publication_id, it.topic_id.public()));
+        Ok(keyed.collect())
+    }
+
+    /// The publications that lines name, by their numbers.
+    async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
+        let superseded = lines.iter().filter_map(|it| it.supersedes.value());
+        let numbers = lines.iter().filter_map(|it| it.number.as_ref());
+        let numbers: HashSet<&String> = numbers.chain(superseded).collect();
+        let known = Entity::find()
+            .filter(Column::Number.is_in(numbers))
+            .all(self.writing.db())
+            .await?;
+        Ok(known
+            .into_iter()
+            .map(|it| (it.number.clone(), it))
+            .collect())
+    }
+}
+
+/// The topics of publications, each by its id as the API has it.
+type Linked = HashSet<(PublicationId, String)>;
+
+impl Line {
+    fn superseded(&mut self, known: &HashMap<String, Model>) -> MaybeUndefined<ID> {
+        match std::mem::take(&mut self.supersedes) {
+            MaybeUndefined::Value(number) => {
+                if let Some(found) = known.get(&number) {
+                    return MaybeUndefined::Value(public(found.id));
+                }
+                self.fields.no_such("supersedes", "Publication", &number);
+                MaybeUndefined::Undefined
+            }
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+        }
+    }
+
+    /// None where nothing can be found out without its organization.
+    fn add(&mut self, supersedes: MaybeUndefined<ID>) -> Option<PublicationAddInput> {
+        let title = self.fields.needed_text("title", self.title.clone());
+        let kind = self.fields.needed("kind", self.kind);
+        let organization = self
+            .fields
+            .needed("organization", self.organization.clone());
+        Some(PublicationAddInput {
+            number: self.number.clone().unwrap_or_default(),
+            title,
+            kind: kind.unwrap_or(PublicationKind::Other),
+            organization_id: organization?,
+            status: self.status.take(),
+            committee_id: self.committee.clone().take(),
+            approved_on: self.approved_on.take(),
+            url: self.url.clone().take(),
+            supersedes_id: supersedes.take(),
+            topic_ids: self.topics.clone().take(),
+            language: self.language.take(),
+            idempotency: Idempotency::default(),
+        })
+    }
+
+    /// None where the line is right and says nothing new.
+    fn update(
+        &mut self,
+        before: &Model,
+        supersedes: MaybeUndefined<ID>,
+        linked: &Linked,
+    ) -> Option<PublicationUpdateInput> {
+        let topics = self.topics.clone().take().unwrap_or_default();
+        let is_linked = |topic: &ID| linked.contains(&(before.id, topic.0.clone()));
+        if !topics.iter().all(is_linked) {
+            let message = "Names a topic that is not about it yet: import the topic with all its `publications`.";
+            self.fields.wrong(Code::Invalid, "topics", message);
+        }
+        let organization = public(before.organization_id);
+        self.fields.lasting("kind", self.kind, Some(&before.kind));
+        self.fields.lasting(
+            "organization",
+            self.organization.clone(),
+            Some(&organization),
+        );
+        self.fields
+            .lasting("language", self.language, Some(&before.original_language));
+        let unchanged = same(&self.title, Some(&before.title))
+            && same(&self.status, before.status.as_ref())
+            && same(&self.committee, before.committee_id.map(public).as_ref())
+            && same(&self.approved_on, before.approved_on.map(Date).as_ref())
+            && same(&self.url, before.url.clone().map(Url).as_ref())
+            && same(&supersedes, before.supersedes_id.map(public).as_ref());
+        if unchanged && self.fields.is_right() {
+            return None;
+        }
+        Some(PublicationUpdateInput {
+            id: public(before.id),
+            version: before.version,
+            title: self.title.clone(),
+            status: self.status,
+            committee_id: self.committee.clone(),
+            approved_on: self.approved_on,
+            url: self.url.clone(),
+            supersedes_id: supersedes,
+        })
+    }
+}

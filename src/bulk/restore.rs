@@ -1,0 +1,152 @@
+//! An export becomes the register again, in a database that has none.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use super::export::VERSION;
+use super::report::Progress;
+use super::source::Source;
+use super::tables::{Row, TABLE, TABLES, Table};
+use super::{AT_ONCE, Fault};
+use crate::rules::text::hex;
+
+/// The references of a table to itself: a row may come before the one that it names.
+const TO_ITSELF: [(&str, &str); 4] = [
+    ("organization", "organization_parent_id_fkey"),
+    ("committee", "committee_parent_id_fkey"),
+    ("publication", "publication_supersedes_id_fkey"),
+    ("liaison_statement", "liaison_statement_in_reply_to_id_fkey"),
+];
+
+/// Adds all rows of an export; how many.
+///
+/// # Errors
+/// Where the register is not empty, or the file is not a whole export: it is sealed by its last line.
+pub async fn restore(
+    db: &DatabaseTransaction,
+    source: &mut Source,
+    progress: &Progress,
+) -> Result<u64, Fault> {
+    empty(db).await?;
+    check_references_later(db, true).await?;
+    let mut hash = Sha256::new();
+    let mut batch = Batch::default();
+    let mut rows = 0;
+    loop {
+        let Some((number, line)) = source.line()? else {
+            let what = "the file is cut short: its last line is missing";
+            return Err(Fault::Line(rows + 1, what.to_owned()));
+        };
+        let wrong = |what: &str| Fault::Line(number, what.to_owned());
+        let mut row: Row =
+            serde_json::from_slice(&line).map_err(|_| wrong("it is not an object of JSON"))?;
+        if number == 1 {
+            if row.get("version").and_then(Json::as_u64) != Some(VERSION) {
+                return Err(wrong(&format!(
+                    "this program reads exports of version {VERSION}"
+                )));
+            }
+        } else if let Some(seal) = row.get("sha256") {
+            batch.write(db).await?;
+            let whole =
+                seal.as_str() == Some(&hex(&hash.finalize())) && row["rows"].as_u64() == Some(rows);
+            if !whole {
+                return Err(wrong(
+                    "the file is not as it was exported: what is above has another hash",
+                ));
+            }
+            if source.line()?.is_some() {
+                return Err(wrong("something follows the last line"));
+            }
+            break;
+        } else {
+            let name = row.remove(TABLE);
+            let name = name.as_ref().and_then(Json::as_str).unwrap_or_default();
+            let table = TABLES.iter().find(|it| it.name == name);
+            let table = table.ok_or_else(|| wrong(&format!("there is no table `{name}`")))?;
+            batch.add(db, table, number, row).await?;
+            rows += 1;
+        }
+        hash.update(&line);
+        progress.at(source.position());
+    }
+    check_references_later(db, false).await?;
+    Ok(rows)
+}
+
+/// Rows of one table that follow each other.
+#[derive(Default)]
+struct Batch {
+    table: Option<&'static Table>,
+    /// The line of the first.
+    first: u64,
+    rows: Vec<Row>,
+}
+
+impl Batch {
+    async fn add(
+        &mut self,
+        db: &DatabaseTransaction,
+        table: &'static Table,
+        number: u64,
+        row: Row,
+    ) -> Result<(), Fault> {
+        let other = self.table.is_some_and(|it| it.name != table.name);
+        if other || self.rows.len() == AT_ONCE {
+            self.write(db).await?;
+        }
+        if self.rows.is_empty() {
+            self.table = Some(table);
+            self.first = number;
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    async fn write(&mut self, db: &DatabaseTransaction) -> Result<(), Fault> {
+        let Some(table) = self.table.take() else {
+            return Ok(());
+        };
+        let rows = std::mem::take(&mut self.rows);
+        let written = (table.write)(db, rows).await;
+        written.map_err(|error| {
+            let what = format!("the rows of `{}` that begin here: {error}", table.name);
+            Fault::Line(self.first, what)
+        })
+    }
+}
+
+/// Only what has nothing can become something else as a whole.
+async fn empty(db: &DatabaseTransaction) -> Result<(), Fault> {
+    for table in TABLES.iter().filter(|it| it.name != "counter") {
+        let page = (table.read)(db, None).await?;
+        if !page.lines.is_empty() {
+            let what = "this is an export, and the register of this database is not empty: import it into a new one";
+            return Err(Fault::Line(1, what.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Lets rows come in any order, or finds the references that lead nowhere and goes back to how it was.
+async fn check_references_later(db: &DatabaseTransaction, later: bool) -> Result<(), DbErr> {
+    // SeaQuery has no words for this. SQLite goes back by itself at the end of the transaction, and checks then.
+    if db.get_database_backend() != DbBackend::Postgres {
+        db.execute_unprepared("pragma defer_foreign_keys = on")
+            .await?;
+        return Ok(());
+    }
+    let when = if later {
+        "deferrable initially deferred"
+    } else {
+        db.execute_unprepared("set constraints all immediate")
+            .await?;
+        "not deferrable"
+    };
+    for (table, name) in TO_ITSELF {
+        let alter = format!("alter table {table} alter constraint {name} {when}");
+        db.execute_unprepared(&alter).await?;
+    }
+    Ok(())
+}

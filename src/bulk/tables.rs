@@ -1,0 +1,278 @@
+//! The tables as an export has them: one line for each row, one field for each column.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat};
+use entity::id::{
+    ActionItemId, ActivityId, CommitteeId, ExaminationId, Id, LiaisonStatementId, MandateId,
+    NoteId, OrganizationId, ProvisionId, PublicationId, TopicId, prefix_of, push_base32, split,
+};
+use entity::{
+    action_item, activity, addressee, attachment, committee, committee_predecessor, counter,
+    examination, finding, idempotency_key, liaison_statement, mandate, note, organization,
+    provision, publication, publication_relation, sender, statement_topic, topic, topic_committee,
+    topic_provision, topic_publication,
+};
+use futures_util::future::BoxFuture;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{ColumnType, Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic, Iterable,
+    ModelTrait, QueryFilter, QueryOrder, QuerySelect, Value,
+};
+use serde_json::{Map, Value as Json, json};
+
+use super::AT_ONCE;
+
+/// What a line says of itself beside the columns: the table.
+pub const TABLE: &str = "table";
+
+/// The columns that the database computes, as `table.column`.
+const COMPUTED: [&str; 1] = ["topic.status"];
+
+/// The fields of a line.
+pub type Row = Map<String, Json>;
+
+/// A function of a table, as of all tables alike.
+type Read = fn(&DatabaseTransaction, Option<Vec<Value>>) -> Answer<'_, Page>;
+type Write = fn(&DatabaseTransaction, Vec<Row>) -> Answer<'_, ()>;
+type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
+
+/// A table of the register.
+pub struct Table {
+    pub name: &'static str,
+    /// Reads the rows that come after one with this key, in the order of their keys.
+    pub read: Read,
+    /// Adds rows. What is wrong with one is a type error of the database.
+    pub write: Write,
+}
+
+/// Some rows of a table.
+pub struct Page {
+    /// Each a line, without its end.
+    pub lines: Vec<String>,
+    /// The key of the last row, where more may follow.
+    pub next: Option<Vec<Value>>,
+}
+
+macro_rules! table {
+    ($entity:ident by $($column:ident),+) => {
+        Table {
+            name: stringify!($entity),
+            read: |db, after| {
+                let key = &[$($entity::Column::$column),+];
+                Box::pin(read::<$entity::Entity>(db, stringify!($entity), key, after))
+            },
+            write: |db, rows| {
+                let key = [$($entity::Column::$column),+];
+                Box::pin(write::<$entity::Entity>(db, stringify!($entity), key.into(), rows))
+            },
+        }
+    };
+}
+
+/// All of them; a row refers to rows of its own table, and of those before it.
+pub static TABLES: [Table; 23] = [
+    table!(organization by Id),
+    table!(committee by Id),
+    table!(committee_predecessor by CommitteeId, PredecessorId),
+    table!(mandate by Id),
+    table!(provision by Id),
+    table!(topic by Id),
+    table!(topic_committee by TopicId, CommitteeId),
+    table!(topic_provision by TopicId, ProvisionId),
+    table!(action_item by Id),
+    table!(publication by Id),
+    table!(publication_relation by PublicationId, RelatedId),
+    table!(topic_publication by TopicId, PublicationId),
+    table!(examination by Id),
+    table!(finding by ExaminationId, Side),
+    table!(liaison_statement by Id),
+    table!(sender by StatementId, CommitteeId),
+    table!(addressee by StatementId, CommitteeId),
+    table!(attachment by StatementId, Ordinal),
+    table!(statement_topic by StatementId, TopicId),
+    table!(note by Id),
+    table!(activity by Position),
+    table!(counter by Name),
+    table!(idempotency_key by Party, Key),
+];
+
+async fn read<E: EntityTrait>(
+    db: &DatabaseTransaction,
+    table: &str,
+    key: &[E::Column],
+    after: Option<Vec<Value>>,
+) -> Result<Page, DbErr> {
+    let mut query = E::find().limit(AT_ONCE as u64);
+    for column in key {
+        query = query.order_by_asc(*column);
+    }
+    if let Some(after) = after {
+        let columns = Expr::tuple(key.iter().map(|it| Expr::col(*it)));
+        query = query.filter(columns.gt(Expr::tuple(after.into_iter().map(Expr::val))));
+    }
+    let rows = query.all(db).await?;
+    let full = rows.len() == AT_ONCE;
+    let last = rows.last().filter(|_| full);
+    Ok(Page {
+        next: last.map(|row| key.iter().map(|it| row.get(*it)).collect()),
+        lines: rows
+            .iter()
+            .map(|row| line::<E>(table, row))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// A row as a line, its columns in the order of the table.
+fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
+    let mut line = format!("{{{}:{}", json!(TABLE), json!(table));
+    let mut of_subject = None;
+    for column in columns::<E>(table) {
+        let name = column.as_str();
+        let value = match (row.get(column), prefix(table, name).or(of_subject)) {
+            (Value::Uuid(Some(key)), Some(prefix)) => {
+                let mut id = format!("{prefix}_");
+                push_base32(&mut id, key);
+                id.into()
+            }
+            (value, _) => written(value)?,
+        };
+        if name == "subject_type" {
+            // The id that comes next is one of this type.
+            of_subject = value.as_str().and_then(prefix_of);
+        } else {
+            of_subject = None;
+        }
+        line.extend([",", &json!(name).to_string(), ":", &value.to_string()]);
+    }
+    line.push('}');
+    Ok(line)
+}
+
+/// How the ids in a column begin, where they all name the same type: they are exported as the API has them.
+fn prefix(table: &str, column: &str) -> Option<&'static str> {
+    Some(match (table, column) {
+        ("organization", "id" | "parent_id") | (_, "organization_id") => OrganizationId::PREFIX,
+        ("committee", "id" | "parent_id")
+        | (_, "committee_id" | "counterpart_id" | "predecessor_id") => CommitteeId::PREFIX,
+        ("mandate", "id") | (_, "mandate_id") => MandateId::PREFIX,
+        ("provision", "id") | (_, "provision_id") => ProvisionId::PREFIX,
+        ("topic", "id") | (_, "topic_id") => TopicId::PREFIX,
+        ("action_item", "id") => ActionItemId::PREFIX,
+        ("publication", "id") | (_, "publication_id" | "related_id" | "supersedes_id") => {
+            PublicationId::PREFIX
+        }
+        ("examination", "id") | (_, "examination_id") => ExaminationId::PREFIX,
+        ("liaison_statement", "id") | (_, "statement_id" | "in_reply_to_id") => {
+            LiaisonStatementId::PREFIX
+        }
+        ("note", "id") => NoteId::PREFIX,
+        ("activity", "id") => ActivityId::PREFIX,
+        _ => return None,
+    })
+}
+
+async fn write<E: EntityTrait>(
+    db: &DatabaseTransaction,
+    table: &str,
+    key: Vec<E::Column>,
+    rows: Vec<Row>,
+) -> Result<(), DbErr> {
+    let rows: Vec<E::ActiveModel> = rows
+        .into_iter()
+        .map(|row| model::<E>(table, row))
+        .collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut insert = E::insert_many(rows);
+    if table == "counter" {
+        // An empty register has its counters already.
+        let mut again = OnConflict::columns(key);
+        insert = insert.on_conflict(again.update_column(counter::Column::Value).to_owned());
+    }
+    insert.exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// A row that has all columns and no others.
+fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, DbErr> {
+    let mut model = <E::ActiveModel as ActiveModelTrait>::default();
+    for column in columns::<E>(table) {
+        let name = column.as_str();
+        let value = row
+            .remove(name)
+            .ok_or_else(|| DbErr::Type(format!("`{name}` is missing")))?;
+        let def = column.def();
+        let value = read_back(def.get_column_type(), value)
+            .ok_or_else(|| DbErr::Type(format!("`{name}` is not what the column holds")))?;
+        model.try_set(column, value)?;
+    }
+    match row.keys().find(|it| *it != TABLE) {
+        Some(name) => Err(DbErr::Type(format!("there is no column `{name}`"))),
+        None => Ok(model),
+    }
+}
+
+fn columns<E: EntityTrait>(table: &str) -> impl Iterator<Item = E::Column> {
+    let computed = move |column: &E::Column| {
+        let name = column.as_str();
+        COMPUTED
+            .iter()
+            .any(|it| it.split_once('.') == Some((table, name)))
+    };
+    E::Column::iter().filter(move |it| !computed(it))
+}
+
+/// A value of the database as the export has it.
+fn written(value: Value) -> Result<Json, DbErr> {
+    Ok(match value {
+        Value::Bool(Some(it)) => it.into(),
+        Value::Int(Some(it)) => it.into(),
+        Value::BigInt(Some(it)) => it.into(),
+        Value::String(Some(it)) => it.into(),
+        Value::Uuid(Some(it)) => it.to_string().into(),
+        Value::Json(Some(it)) => *it,
+        Value::ChronoDate(Some(it)) => it.to_string().into(),
+        Value::ChronoDateTimeUtc(Some(it)) => {
+            it.to_rfc3339_opts(SecondsFormat::Micros, true).into()
+        }
+        nothing if nothing == nothing.as_null() => Json::Null,
+        other => return Err(DbErr::Type(format!("an export has no form for {other:?}"))),
+    })
+}
+
+/// A value of an export as the database has it; none where it is not of the column's type.
+fn read_back(column: &ColumnType, value: Json) -> Option<Value> {
+    let nothing = value == Json::Null;
+    let text = || value.as_str();
+    let some = |value: Option<Value>, null: Value| if nothing { Some(null) } else { value };
+    match column {
+        ColumnType::Boolean => some(value.as_bool().map(Value::from), Value::Bool(None)),
+        ColumnType::Integer => {
+            let number = value.as_i64().and_then(|it| i32::try_from(it).ok());
+            some(number.map(Value::from), Value::Int(None))
+        }
+        ColumnType::BigInteger => some(value.as_i64().map(Value::from), Value::BigInt(None)),
+        ColumnType::String(_) | ColumnType::Text => {
+            some(text().map(Value::from), Value::String(None))
+        }
+        ColumnType::Uuid => {
+            let id = text().and_then(|it| match split(it) {
+                Some((_, key)) => Some(key),
+                None => Uuid::parse_str(it).ok(),
+            });
+            some(id.map(Value::from), Value::Uuid(None))
+        }
+        ColumnType::Date => {
+            let day = text().and_then(|it| NaiveDate::parse_from_str(it, "%Y-%m-%d").ok());
+            some(day.map(Value::from), Value::ChronoDate(None))
+        }
+        ColumnType::TimestampWithTimeZone => {
+            let moment = text().and_then(|it| DateTime::parse_from_rfc3339(it).ok());
+            let moment = moment.map(|it| it.to_utc());
+            some(moment.map(Value::from), Value::ChronoDateTimeUtc(None))
+        }
+        ColumnType::Json | ColumnType::JsonBinary => Some(value.into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,287 @@
+//! The entry of publications: one, or many at once.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{ID, InputObject};
+use chrono::{DateTime, Utc};
+use entity::activity::ActivityVerb;
+use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
+use entity::party::{Language, Party};
+use entity::publication::{ActiveModel, Column, Entity, Model, PublicationKind, PublicationStatus};
+use entity::scalar::{Date, Url};
+use entity::word::word;
+use entity::{committee, organization, topic};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait};
+
+use super::folded;
+use crate::error::Result;
+use crate::rules::problems::Problems;
+use crate::rules::publication as rules;
+use crate::rules::refusal::{Code, Refusal};
+use crate::rules::text::{self, natural_key};
+use crate::rules::viewer::Viewer;
+use crate::store::activity::{Changes, Entry};
+use crate::store::committee::labels;
+use crate::store::creation::{Creating, Idempotency};
+use crate::store::input::Found;
+use crate::store::topic::{code, facts, publications};
+use crate::store::writing::Writing;
+use crate::store::{Database, creation};
+
+/// The most topics that a publication is added to.
+const TOPICS: usize = 100;
+
+/// A text in one edition: of one's own side; the TSB enters those of ITU and of partners.
+#[derive(Clone, Debug, InputObject)]
+pub struct PublicationAddInput {
+    /// What names this edition, as no other: `ITU-T X.1341 (09/2015)`, `UPU S52`. At most 100 characters; it never changes.
+    pub number: String,
+    /// Its title in `language`, at most 500 characters.
+    pub title: String,
+    /// What kind of text it is.
+    pub kind: PublicationKind,
+    /// The organization that publishes it, and with that the side that it belongs to.
+    pub organization_id: ID,
+    /// How far it has come. Left out: not known.
+    pub status: Option<PublicationStatus>,
+    /// The committee responsible for it, of the same side. Left out: not known.
+    pub committee_id: Option<ID>,
+    /// The day of its approval. Left out: not known.
+    pub approved_on: Option<Date>,
+    /// Where it can be read.
+    pub url: Option<Url>,
+    /// The edition whose place it takes, of the same side.
+    pub supersedes_id: Option<ID>,
+    /// The topics that it matters to, 100 at most, each one that the viewer may update now.
+    pub topic_ids: Option<Vec<ID>>,
+    /// The language that its title is given in; EN unless told.
+    pub language: Option<Language>,
+    #[graphql(flatten)]
+    pub idempotency: Idempotency,
+}
+
+pub async fn add(
+    db: &Database,
+    viewer: &Viewer,
+    now: DateTime<Utc>,
+    input: PublicationAddInput,
+) -> Result<PublicationId> {
+    creation::create(db, viewer, now, input).await
+}
+
+impl Creating for PublicationAddInput {
+    const MUTATION: &'static str = "publicationAdd";
+    type Id = PublicationId;
+
+    fn idempotency(&self) -> &Idempotency {
+        &self.idempotency
+    }
+
+    async fn make(self, writing: &mut Writing) -> Result<PublicationId> {
+        let mut added = add_all(writing, vec![self]).await?;
+        added.pop().expect("as many answers as inputs")
+    }
+}
+
+/// Enters publications, each for itself: of one that is refused nothing is written, the others are entered.
+/// As many statements for many as for one. The inputs' idempotency keys play no part.
+///
+/// # Errors
+/// Where the database fails; the answers, in the order of the inputs, hold the refusals.
+pub async fn add_all(
+    writing: &mut Writing,
+    inputs: Vec<PublicationAddInput>,
+) -> Result<Vec<Result<PublicationId>>, DbErr> {
+    let known = Known::of(writing.db(), &inputs).await?;
+    let mut added: Vec<Result<New>> = inputs
+        .into_iter()
+        .map(|input| known.check(writing, input))
+        .collect();
+    let rows = added.iter().flatten().map(|it| it.row.clone());
+    let entered = insert(writing.db(), rows.collect()).await?;
+    let mut entries = Vec::with_capacity(added.len());
+    let mut links = Vec::new();
+    for answer in &mut added {
+        let Ok(new) = answer else { continue };
+        if entered.contains(&new.id) {
+            let changes = std::mem::take(&mut new.changes);
+            let entry = Entry::new(ActivityVerb::Created, new.id, changes);
+            entries.push(entry.of_side(new.side));
+            links.extend(
+                new.topics
+                    .iter()
+                    .map(|it| (*it, new.id, new.number.clone())),
+            );
+        } else {
+            let number = &new.number;
+            let in_use = format!("There is a publication with the number {number} already.");
+            *answer = Err(Refusal::one(Code::Taken, "number", in_use).into());
+        }
+    }
+    writing.log_all(entries).await?;
+    publications::attach(writing, &links).await?;
+    Ok(added.into_iter().map(|it| it.map(|new| new.id)).collect())
+}
+
+/// A publication that may be entered.
+struct New {
+    id: PublicationId,
+    number: String,
+    side: Option<entity::party::Side>,
+    row: ActiveModel,
+    changes: Changes,
+    topics: Vec<TopicId>,
+}
+
+/// What the inputs name.
+struct Known {
+    organizations: Found<organization::Model>,
+    committees: Found<committee::Model>,
+    labels: HashMap<CommitteeId, String>,
+    superseded: Found<Model>,
+    topics: Found<topic::Model>,
+}
+
+impl Known {
+    async fn of(db: &impl ConnectionTrait, inputs: &[PublicationAddInput]) -> Result<Self, DbErr> {
+        let organizations = inputs.iter().map(|it| &it.organization_id).collect();
+        let organizations =
+            Found::of::<organization::Entity, OrganizationId>(db, organizations, |it| it.id)
+                .await?;
+        let committees = inputs.iter().filter_map(|it| it.committee_id.as_ref());
+        let committees =
+            Found::of::<committee::Entity, CommitteeId>(db, committees.collect(), |it| it.id)
+                .await?;
+        let all: Vec<committee::Model> = committees.all().cloned().collect();
+        let labels = labels(db, &all).await?;
+        let superseded = inputs.iter().filter_map(|it| it.supersedes_id.as_ref());
+        let superseded =
+            Found::of::<Entity, PublicationId>(db, superseded.collect(), |it| it.id).await?;
+        let topics = inputs.iter().filter_map(|it| it.topic_ids.as_ref());
+        let topics = topics.filter(|it| it.len() <= TOPICS).flatten();
+        let topics = Found::of::<topic::Entity, TopicId>(db, topics.collect(), |it| it.id).await?;
+        Ok(Self {
+            organizations,
+            labels: all.iter().map(|it| it.id).zip(labels).collect(),
+            committees,
+            superseded,
+            topics,
+        })
+    }
+
+    /// Asks the rules about one of the inputs.
+    fn check(&self, writing: &Writing, input: PublicationAddInput) -> Result<New> {
+        let organization = self
+            .organizations
+            .subject::<OrganizationId>("organizationId", &input.organization_id)?;
+        let side = organization.side;
+        rules::write(writing.party(), side)?;
+
+        let mut problems = Problems::default();
+        let number = problems.text("number", &input.number, text::KEY);
+        let title = problems.text("title", &input.title, text::NAME);
+        let committee = input.committee_id.as_ref();
+        let committee =
+            self.committees
+                .named::<CommitteeId>(&mut problems, "committeeId", committee);
+        if let Some(committee) = committee {
+            let fits = rules::committee_fits(side, committee.side);
+            problems.check("committeeId", fits);
+        }
+        let superseded = input.supersedes_id.as_ref();
+        let superseded =
+            self.superseded
+                .named::<PublicationId>(&mut problems, "supersedesId", superseded);
+        if let Some(superseded) = superseded {
+            let fits = rules::supersedes_fits(side, superseded.side);
+            problems.check("supersedesId", fits);
+        }
+        let topics = input.topic_ids.unwrap_or_default();
+        let topics = self.topics_for(&mut problems, writing.party(), &topics);
+        problems.none()?;
+
+        let id = writing.new_id();
+        let approved_on = input.approved_on.map(|it| it.0);
+        let url = input.url.map(|it| it.0);
+        let mut changes = Changes::default();
+        changes.given("number", number.clone());
+        changes.given("title", title.clone());
+        changes.given("kind", word(input.kind));
+        changes.given("organization", organization.acronym.clone());
+        changes.given("status", input.status.map(word));
+        changes.given(
+            "committee",
+            committee.and_then(|it| self.labels.get(&it.id)).cloned(),
+        );
+        changes.given("approvedOn", approved_on.map(|it| it.to_string()));
+        changes.given("url", url.clone());
+        changes.given("supersedes", superseded.map(|it| it.number.clone()));
+        let row = ActiveModel {
+            id: Set(id),
+            number: Set(number.clone()),
+            number_key: Set(natural_key(&number)),
+            folded: Set(folded(&number, &title)),
+            title: Set(title),
+            kind: Set(input.kind),
+            status: Set(input.status),
+            organization_id: Set(organization.id),
+            committee_id: Set(committee.map(|it| it.id)),
+            side: Set(side),
+            approved_on: Set(approved_on),
+            url: Set(url),
+            supersedes_id: Set(superseded.map(|it| it.id)),
+            original_language: Set(input.language.unwrap_or(Language::En)),
+            version: Set(1),
+            created_at: Set(writing.now()),
+            updated_at: Set(writing.now()),
+        };
+        Ok(New {
+            id,
+            number,
+            side,
+            row,
+            changes,
+            topics,
+        })
+    }
+
+    /// The topics that a new publication is added to: an update of each, by whoever may.
+    fn topics_for(&self, problems: &mut Problems, party: Party, given: &[ID]) -> Vec<TopicId> {
+        const FIELD: &str = "topicIds";
+        let topics = self
+            .topics
+            .listed::<TopicId>(problems, FIELD, given, TOPICS);
+        for topic in &topics {
+            let message = match crate::rules::topic::update(party, &facts(topic, 0)) {
+                Ok(()) => continue,
+                Err(Refusal::Unauthenticated(message) | Refusal::Forbidden(message)) => message,
+                Err(Refusal::Problems(found)) => {
+                    found.into_iter().map(|it| it.message).collect::<String>()
+                }
+            };
+            let message = format!("{}: {message}", code(topic.number));
+            problems.add(Code::Invalid, FIELD, message);
+        }
+        topics.iter().map(|it| it.id).collect()
+    }
+}
+
+/// Inserts those whose number is free; which they are.
+async fn insert(
+    db: &impl ConnectionTrait,
+    rows: Vec<ActiveModel>,
+) -> Result<HashSet<PublicationId>, DbErr> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut free = OnConflict::column(Column::Number);
+    let insert = Entity::insert_many(rows)
+        .on_conflict(free.do_nothing().to_owned())
+        .into_query()
+        .returning_col(Column::Id)
+        .take();
+    let inserted = db.query_all(&insert).await?;
+    inserted.iter().map(|row| row.try_get_by_index(0)).collect()
+}
