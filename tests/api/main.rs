@@ -5,6 +5,7 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod filled;
 mod program;
 mod socket;
 mod statements;
@@ -18,6 +19,7 @@ mod command_line;
 mod counts;
 mod data;
 mod events;
+mod exchange;
 mod explorer;
 mod following;
 mod history;
@@ -34,9 +36,12 @@ mod publications;
 mod reading;
 mod reference;
 mod refusals;
+mod refusals_of_collaboration;
+mod report;
 mod schema;
 mod sockets;
 mod tidy;
 mod tokens;
 mod topics;
 mod writers;
+mod year;
