@@ -4,6 +4,8 @@ import './workers.js';
 
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { getOperationAST } from 'graphql';
+import { createClient } from 'graphql-sse';
 import { createRoot } from 'react-dom/client';
 
 import { examples } from './examples.js';
@@ -23,16 +25,19 @@ document.getElementById('restore').addEventListener('click', () => {
   location.reload();
 });
 
-async function ask(body, { headers } = {}) {
+function identity() {
   const token = sessionStorage.getItem('token')?.replace(/^Bearer /i, '');
   const role = sessionStorage.getItem('acting-as');
+  return { ...(token && { Authorization: `Bearer ${token}` }), ...(role && { 'Acting-As': role }) };
+}
+
+async function ask(body, { headers } = {}) {
   const response = await fetch('graphql', {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
       Accept: 'application/graphql-response+json, application/json;q=0.9',
-      ...(token && { Authorization: `Bearer ${token}` }),
-      ...(role && { 'Acting-As': role }),
+      ...identity(),
       ...headers,
     },
     body: JSON.stringify(body),
@@ -45,13 +50,19 @@ async function ask(body, { headers } = {}) {
   }
 }
 
+// A subscription has an answer for each event, until it is stopped.
+function run(body, { headers, documentAST } = {}) {
+  if (getOperationAST(documentAST, body.operationName)?.operation !== 'subscription') return ask(body, { headers });
+  return createClient({ url: 'graphql', headers: { ...identity(), ...headers } }).iterate(body);
+}
+
 const defaultTabs = localStorage.getItem(TABS[0]) ? undefined : await examples(ask);
 
 createRoot(document.querySelector('main')).render(
   <GraphiQL
     defaultEditorToolsVisibility
     defaultTabs={defaultTabs}
-    fetcher={ask}
+    fetcher={run}
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
     showPersistHeadersSettings={false} // a token typed among the headers is not kept either
   >

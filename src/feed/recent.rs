@@ -98,3 +98,64 @@ impl Recent {
         Some((found, upto))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entity::activity::ActivityVerb;
+    use entity::party::Party;
+    use sea_orm::prelude::Uuid;
+
+    use super::*;
+
+    fn events(positions: std::ops::RangeInclusive<i64>) -> Vec<Event> {
+        let event = |position| Event {
+            id: Uuid::nil().into(),
+            position,
+            party: if position % 2 == 0 {
+                Party::Itu
+            } else {
+                Party::Upu
+            },
+            verb: ActivityVerb::Noted,
+            subject_type: "Note".to_owned(),
+            subject_id: Uuid::nil(),
+            topic_id: None,
+            itu: true,
+            upu: true,
+        };
+        positions.map(event).collect()
+    }
+
+    fn after(recent: &Recent, position: i64, wanted: &Wanted) -> Option<(Vec<i64>, i64)> {
+        let (events, upto) = recent.after(position, wanted, 3)?;
+        Some((events.iter().map(|it| it.position).collect(), upto))
+    }
+
+    #[test]
+    fn it_holds_the_end_of_the_log_and_says_where_it_does_not_reach() {
+        let all = Wanted::default();
+        let of_itu = Wanted {
+            party: Some(vec![Party::Itu]),
+            ..Wanted::default()
+        };
+        let recent = Recent::default();
+        assert_eq!(after(&recent, 0, &all), None, "nothing was read yet");
+        recent.begin(10);
+        assert_eq!(after(&recent, 9, &all), None);
+        assert_eq!(after(&recent, 10, &all), Some((vec![], 10)));
+        recent.add(events(11..=18));
+        assert_eq!(after(&recent, 9, &all), None);
+        assert_eq!(after(&recent, 10, &all), Some((vec![11, 12, 13], 13)));
+        assert_eq!(after(&recent, 16, &all), Some((vec![17, 18], 18)));
+        assert_eq!(after(&recent, 18, &all), Some((vec![], 18)));
+        assert_eq!(after(&recent, 10, &of_itu), Some((vec![12, 14, 16], 16)));
+        assert_eq!(after(&recent, 16, &of_itu), Some((vec![18], 18)));
+
+        // The oldest go, and who stands before them has to read the log.
+        let kept = i64::try_from(KEPT).unwrap();
+        recent.add(events(19..=kept + 20));
+        assert_eq!(after(&recent, 19, &all), None);
+        assert_eq!(after(&recent, 20, &all), Some((vec![21, 22, 23], 23)));
+        assert_eq!(recent.newest(), kept + 20);
+    }
+}

@@ -1,12 +1,12 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
-mod answers;
 pub mod auth;
 mod explorer;
 mod front;
 mod health;
 pub mod open;
 mod sse;
+mod stream;
 pub mod ws;
 
 use std::future::Future;

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
-use super::answers::{Answer, answers, too_slow};
 use super::front::{Refused, coded, refused_text};
 use super::open::{Patience, expiry};
+use super::stream::{Part, parts, too_slow};
 use crate::graphql::Operation;
 use crate::rules::viewer::Viewer;
 
@@ -115,10 +115,10 @@ async fn tell(
     let mut stopping = app.open.one();
     let mut cursor = resume.clone();
     let mut expired = Box::pin(expiry(app.clone(), headers, viewer.clone()));
-    let mut answers = answers(&app, viewer, operation, resume);
+    let mut parts = parts(&app, viewer, operation, resume);
     loop {
-        let answer = tokio::select! {
-            answer = answers.next() => answer,
+        let part = tokio::select! {
+            part = parts.next() => part,
             () = &mut expired => {
                 let error = "The token has expired: sign in again, and go on after the last event.";
                 let error = async_graphql::ServerError::new(error, None);
@@ -128,10 +128,10 @@ async fn tell(
             () = stopping.told() => return Vec::new(),
             () = events.closed() => return Vec::new(),
         };
-        let (json, at) = match answer {
+        let (json, at) = match part {
             None => return vec![complete()],
-            Some(Answer::Refused(errors)) => return refusal(&errors),
-            Some(Answer::Next { json, cursor }) => (json, cursor),
+            Some(Part::Refused(errors)) => return refusal(&errors),
+            Some(Part::Next { json, cursor }) => (json, cursor),
         };
         let mut event = Event::default().event("next").data(json);
         if let Some(at) = &at {

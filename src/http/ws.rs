@@ -19,10 +19,10 @@ use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Error as Fault;
 
 use super::App;
-use super::answers::{Answer, answers, too_slow};
 use super::auth::{ACTING_AS, Denied};
 use super::front::{self, Asked, Refused, Takes, bad_request, operation};
 use super::open::expiry;
+use super::stream::{Part, parts, too_slow};
 use crate::rules::viewer::Viewer;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -133,7 +133,7 @@ struct Connection {
 
 /// An operation under way.
 struct Running {
-    answers: BoxStream<'static, Answer>,
+    parts: BoxStream<'static, Part>,
     /// The last that the client was sent.
     cursor: Option<String>,
     over: bool,
@@ -141,21 +141,21 @@ struct Running {
 
 impl Stream for Running {
     /// None says that it is complete.
-    type Item = Option<Answer>;
+    type Item = Option<Part>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         if self.over {
             return Poll::Ready(None);
         }
-        let polled = self.answers.poll_next_unpin(cx);
-        if let Poll::Ready(answer) = &polled {
-            match answer {
-                Some(Answer::Next {
+        let polled = self.parts.poll_next_unpin(cx);
+        if let Poll::Ready(part) = &polled {
+            match part {
+                Some(Part::Next {
                     cursor: Some(cursor),
                     ..
                 }) => self.cursor = Some(cursor.clone()),
-                Some(Answer::Next { .. }) => {}
-                Some(Answer::Refused(_)) | None => self.over = true,
+                Some(Part::Next { .. }) => {}
+                Some(Part::Refused(_)) | None => self.over = true,
             }
         }
         polled.map(Some)
@@ -207,7 +207,7 @@ impl Connection {
                     heard = true;
                     self.receive(received).await?;
                 }
-                Some((id, answer)) = self.running.next() => self.answer(&id, answer).await?,
+                Some((id, part)) = self.running.next() => self.tell(&id, part).await?,
                 () = &mut late, if self.viewer.is_none() => return Err(LATE),
                 () = &mut self.expired => return Err(EXPIRED),
                 () = stopping.told() => return Err(STOPPING),
@@ -309,7 +309,7 @@ impl Connection {
         match operation(&self.app, asked, takes) {
             Ok(operation) => {
                 let running = Running {
-                    answers: answers(&self.app, viewer, operation, None),
+                    parts: parts(&self.app, viewer, operation, None),
                     cursor: None,
                     over: false,
                 };
@@ -320,15 +320,15 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, id: &str, answer: Option<Answer>) -> Result<(), End> {
-        match answer {
-            Some(Answer::Next { json, .. }) => {
+    async fn tell(&mut self, id: &str, part: Option<Part>) -> Result<(), End> {
+        match part {
+            Some(Part::Next { json, .. }) => {
                 // The answer is a JSON text already; an id is not.
                 let id = Value::from(id);
                 let text = format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{json}}}");
                 self.send(Message::text(text)).await
             }
-            Some(Answer::Refused(errors)) => self.error(id, &errors).await,
+            Some(Part::Refused(errors)) => self.error(id, &errors).await,
             None => self.send(message("complete", Some(id), None)).await,
         }
     }

@@ -26,7 +26,7 @@ const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { i
 /// An event as a browser would tell of it.
 #[derive(Debug, Default, PartialEq)]
 struct Event {
-    event: String,
+    kind: String,
     id: String,
     data: String,
 }
@@ -37,7 +37,7 @@ impl Event {
     }
 
     fn activity(&self) -> (String, String) {
-        assert_eq!(self.event, "next", "{self:?}");
+        assert_eq!(self.kind, "next", "{self:?}");
         let told = id_and_cursor(&self.json()["data"]["activity"]);
         assert_eq!(self.id, told.1, "the id of an event is the cursor");
         told
@@ -71,13 +71,13 @@ impl Events {
                 for line in block.lines() {
                     match line.split_once(':').unwrap() {
                         ("", _) => self.comments += 1,
-                        ("event", value) => value.trim().clone_into(&mut event.event),
+                        ("event", value) => value.trim().clone_into(&mut event.kind),
                         ("id", value) => value.trim().clone_into(&mut event.id),
                         ("data", value) => event.data.push_str(value.trim()),
                         other => panic!("{other:?}"),
                     }
                 }
-                self.text = rest.to_owned();
+                self.text = rest.into();
                 if event != Event::default() {
                     return Some(event);
                 }
@@ -94,7 +94,7 @@ impl Events {
 
     /// The stream ends with `complete`, and nothing more.
     async fn complete(&mut self) {
-        assert_eq!(self.some().await.event, "complete");
+        assert_eq!(self.some().await.kind, "complete");
         assert_eq!(self.next().await, None);
     }
 }

@@ -383,6 +383,20 @@ async fn instances_on_one_database_tell_each_other_at_once() {
 }
 
 #[tokio::test]
+async fn instances_on_one_file_find_what_others_wrote() {
+    let server = Server::start(Backend::Sqlite).await;
+    let other = server.beside(Limits::default()).await;
+    let mut socket = Socket::anonymous(&other).await;
+    let newest = server.newest().await;
+    let variables = json!({ "after": newest });
+    socket.subscribe("a", FOLLOW, variables).await;
+    for _ in 0..2 {
+        write_notes(&server, "T-1", 1).await;
+        socket.activity("a").await;
+    }
+}
+
+#[tokio::test]
 async fn followers_wait_while_the_database_is_away() {
     let server = Server::start(Backend::Postgres).await;
     let start = server.newest().await;

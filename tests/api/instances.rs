@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{DateTime, Utc};
 use entity::activity;
 use entity::id::Id;
 use futures_util::future::{join_all, join3};
@@ -24,7 +25,7 @@ const WRITERS: usize = 3;
 /// By each writer.
 const WRITES: usize = 120;
 
-const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor } }";
+const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor at } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
@@ -108,34 +109,47 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
 
     let log = log(&database.url, &begin_id).await;
     assert!(log.len() >= WRITERS * WRITES, "{}", log.len());
-    let mut breaks = 0;
-    for (told, broken) in &told {
-        let told: Vec<&String> = told.iter().map(|it| &it.0).collect();
-        assert_eq!(told, log.iter().collect::<Vec<_>>());
-        breaks += broken;
+    let (mut breaks, mut delays) = (0, Vec::new());
+    for told in told {
+        let ids: Vec<&String> = told.seen.iter().map(|it| &it.0).collect();
+        assert_eq!(ids, log.iter().collect::<Vec<_>>());
+        breaks += told.broken;
+        delays.extend(told.delays);
     }
+    delays.sort_unstable();
     assert!(
         breaks >= FOLLOWERS / 2,
         "half of them were on the instance that was killed: {breaks}"
     );
     eprintln!(
-        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {:.1} s",
+        "{} events in {:.1} s, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; told after {:?} (median), {:?} (slowest)",
         log.len(),
-        begun.elapsed().as_secs_f64()
+        begun.elapsed().as_secs_f64(),
+        delays[delays.len() / 2],
+        delays[delays.len() - 1],
     );
 }
 
-/// Follows until the log is complete, going on after its last cursor with whichever instance is there; what
-/// it was told, and how often its connection broke.
+/// What a follower was told.
+struct Told {
+    seen: Vec<(String, String)>,
+    /// How often its connection broke.
+    broken: usize,
+    /// How long after the request that wrote it each event was told.
+    delays: Vec<Duration>,
+}
+
+/// Follows until the log is complete, going on after its last cursor with whichever instance is there.
 async fn follow(
     addresses: &[String; 2],
     place: usize,
     begin: &str,
     ready: &AtomicBool,
     done: &AtomicBool,
-) -> (Vec<(String, String)>, usize) {
+) -> Told {
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut broken = 0;
+    let mut delays = Vec::new();
     for turn in place.. {
         let address = &addresses[turn % 2];
         let alive = tokio::net::TcpStream::connect(address.trim_start_matches("http://"));
@@ -156,19 +170,34 @@ async fn follow(
                 Some(Some(Message::Text(text))) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
                     if message["type"] == "next" {
-                        seen.push(id_and_cursor(&message["payload"]["data"]["activity"]));
+                        let activity = &message["payload"]["data"]["activity"];
+                        seen.push(id_and_cursor(activity));
+                        delays.push(since(&activity["at"]));
                     }
                 }
-                Some(Some(_)) => {}
                 Some(None) => break,
                 // All is written, and nothing more has come.
-                None if done.load(Ordering::Relaxed) => return (seen, broken),
-                None => {}
+                None if done.load(Ordering::Relaxed) => {
+                    return Told {
+                        seen,
+                        broken,
+                        delays,
+                    };
+                }
+                _ => {}
             }
         }
         broken += 1;
     }
     unreachable!("there is always another turn")
+}
+
+/// How long ago this moment of an answer is.
+fn since(moment: &Value) -> Duration {
+    let moment: DateTime<Utc> = moment.as_str().unwrap().parse().unwrap();
+    SystemTime::now()
+        .duration_since(moment.into())
+        .unwrap_or_default()
 }
 
 /// One request over HTTP; none where it got no answer.

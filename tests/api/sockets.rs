@@ -79,113 +79,111 @@ async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server)
     assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
 }
 
+/// What a client says, and the code and reason that the service closes with.
+const BREACHES: &[(&[&str], u16, &str)] = &[
+    (&["no JSON"], 4400, "Invalid message"),
+    (&["[]"], 4400, "Invalid message"),
+    (&["\"connection_init\""], 4400, "Invalid message"),
+    (&[r#"{"payload":{}}"#], 4400, "Invalid message"),
+    (&[r#"{"type":"start"}"#], 4400, "Invalid message"),
+    (&[r#"{"type":"connection_ack"}"#], 4400, "Invalid message"),
+    (
+        &[r#"{"type":"connection_init","payload":"token"}"#],
+        4400,
+        "Invalid message",
+    ),
+    (&[r#"{"type":"ping","payload":1}"#], 4400, "Invalid message"),
+    (
+        &[INIT, r#"{"type":"subscribe","payload":{"query":"{a}"}}"#],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":1,"type":"subscribe","payload":{"query":"{a}"}}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"","type":"subscribe","payload":{"query":"{a}"}}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[INIT, r#"{"id":"a","type":"subscribe"}"#],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[INIT, r#"{"id":"a","type":"subscribe","payload":{}}"#],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"a","type":"subscribe","payload":{"query":1}}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","variables":[]}}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (&[INIT, r#"{"type":"complete"}"#], 4400, "Invalid message"),
+    (&[SUBSCRIBE], 4401, "Unauthorized"),
+    (&[QUERY, INIT], 4401, "Unauthorized"),
+    (&[INIT, INIT], 4429, "Too many initialisation requests"),
+    (
+        &[INIT, SUBSCRIBE, SUBSCRIBE],
+        4409,
+        "Subscriber for a already exists",
+    ),
+];
+
+const INIT: &str = r#"{"type":"connection_init"}"#;
+const SUBSCRIBE: &str =
+    r#"{"id":"a","type":"subscribe","payload":{"query":"subscription { activity { id } }"}}"#;
+const QUERY: &str = r#"{"id":"a","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#;
+
 async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code(server: &Server) {
-    let init = r#"{"type":"connection_init"}"#;
-    let subscribe =
-        r#"{"id":"a","type":"subscribe","payload":{"query":"subscription { activity { id } }"}}"#;
-    let query = r#"{"id":"a","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#;
-    let bad = 4400;
-    for (messages, code, reason) in [
-        (&["no JSON"][..], bad, "Invalid message"),
-        (&["[]"], bad, "Invalid message"),
-        (&["\"connection_init\""], bad, "Invalid message"),
-        (&[r#"{"payload":{}}"#], bad, "Invalid message"),
-        (&[r#"{"type":"start"}"#], bad, "Invalid message"),
-        (&[r#"{"type":"connection_ack"}"#], bad, "Invalid message"),
-        (
-            &[r#"{"type":"connection_init","payload":"token"}"#],
-            bad,
-            "Invalid message",
-        ),
-        (&[r#"{"type":"ping","payload":1}"#], bad, "Invalid message"),
-        (
-            &[
-                init,
-                r#"{"type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[
-                init,
-                r#"{"id":1,"type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[
-                init,
-                r#"{"id":"","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[init, r#"{"id":"a","type":"subscribe"}"#],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[init, r#"{"id":"a","type":"subscribe","payload":{}}"#],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[
-                init,
-                r#"{"id":"a","type":"subscribe","payload":{"query":1}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[
-                init,
-                r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","variables":[]}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (
-            &[
-                init,
-                r#"{"id":"a","type":"subscribe","payload":{"query":"{a}","operationName":1}}"#,
-            ],
-            bad,
-            "Invalid message",
-        ),
-        (&[init, r#"{"type":"complete"}"#], bad, "Invalid message"),
-        (&[subscribe], 4401, "Unauthorized"),
-        (&[query, init], 4401, "Unauthorized"),
-        (&[init, init], 4429, "Too many initialisation requests"),
-        (
-            &[init, subscribe, subscribe],
-            4409,
-            "Subscriber for a already exists",
-        ),
-    ] {
+    for (messages, code, reason) in BREACHES {
         let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
-        for message in messages {
+        for message in *messages {
             socket.send(Message::text(*message)).await;
         }
         let ended = socket.end().await;
-        assert_eq!(ended.0, code, "{messages:?}: {ended:?}");
+        assert_eq!(ended.0, *code, "{messages:?}: {ended:?}");
         assert!(ended.1.starts_with(reason), "{messages:?}: {ended:?}");
     }
 
     let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
-    socket.send(Message::binary(init.as_bytes().to_vec())).await;
-    assert_eq!(socket.end().await.0, bad);
+    socket.send(Message::binary(INIT.as_bytes().to_vec())).await;
+    assert_eq!(socket.end().await.0, 4400);
 
     let mut socket = Socket::mute(&server.address, None, None).await;
     let ended = socket.end().await;
     assert_eq!(ended.0, 4406);
-    assert!(
-        ended.1.starts_with("Subprotocol not acceptable"),
-        "{ended:?}"
-    );
+    let reason = "Subprotocol not acceptable";
+    assert!(ended.1.starts_with(reason), "{ended:?}");
 }
 
 async fn a_bad_token_closes_the_socket(server: &Server) {

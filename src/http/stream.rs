@@ -12,7 +12,7 @@ use crate::graphql::{Operation, follow, take_cursor};
 use crate::rules::viewer::Viewer;
 
 /// A part of what an operation answers.
-pub enum Answer {
+pub enum Part {
     /// A result.
     Next {
         json: String,
@@ -24,25 +24,25 @@ pub enum Answer {
 }
 
 /// Runs an operation. `resume` is the cursor after which a subscription goes on, whatever its document says.
-pub fn answers(
+pub fn parts(
     app: &App,
     viewer: Viewer,
     operation: Operation,
     resume: Option<String>,
-) -> BoxStream<'static, Answer> {
+) -> BoxStream<'static, Part> {
     let id = new_id();
     if operation.kind() != Some(OperationType::Subscription) {
         let app = app.clone();
-        let answer = async move {
+        let part = async move {
             match run(&app, viewer, operation).await {
-                Ok(executed) => Answer::Next {
+                Ok(executed) => Part::Next {
                     json: executed_text(executed, &id),
                     cursor: None,
                 },
-                Err(refused) => Answer::Refused(refused.errors),
+                Err(refused) => Part::Refused(refused.errors),
             }
         };
-        return once(answer).boxed();
+        return once(part).boxed();
     }
     let live = Live {
         feed: app.feed.clone(),
@@ -55,12 +55,12 @@ pub fn answers(
         viewer,
     };
     let responses = follow(&app.schema, operation, request, live);
-    let answers = responses.map(move |mut response| match take_cursor(&mut response) {
-        Some(cursor) => Answer::Next {
+    let parts = responses.map(move |mut response| match take_cursor(&mut response) {
+        Some(cursor) => Part::Next {
             json: executed_text(response, &id),
             cursor: Some(cursor),
         },
-        None => Answer::Refused(
+        None => Part::Refused(
             response
                 .errors
                 .into_iter()
@@ -73,10 +73,10 @@ pub fn answers(
     });
     // After a refusal there is nothing.
     let mut over = false;
-    answers
-        .take_while(move |answer| {
+    parts
+        .take_while(move |part| {
             let go_on = !over;
-            over = matches!(answer, Answer::Refused(_));
+            over = matches!(part, Part::Refused(_));
             ready(go_on)
         })
         .boxed()
