@@ -9,10 +9,11 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::http::Limits;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::{TokenRules, role};
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
+use crate::http::document::trusted::Trusted;
+use crate::http::limits::Limits;
 use entity::party::Role;
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
@@ -93,10 +94,28 @@ pub struct Serve {
     /// Leave the tables as they are.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
-    /// How many bytes the body of a request may have.
-    #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
-    pub body_limit: usize,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub documents: Documents,
 }
+
+/// Which documents run, and how many are remembered.
+#[derive(Clone, Debug, Args)]
+pub struct Documents {
+    /// How many bytes of checked documents are remembered, so that they are not checked again.
+    #[arg(long, env = "LIAISON_DOCUMENT_CACHE", default_value_t = DOCUMENT_CACHE)]
+    pub document_cache: u64,
+    /// A JSON file with documents by their SHA-256: no others are run.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
+    pub trusted_documents: Option<PathBuf>,
+    /// The role whose holders may run others all the same.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role, requires = "trusted_documents")]
+    pub trusted_documents_exempt: Option<Role>,
+}
+
+/// How many bytes of checked documents are remembered unless told.
+pub const DOCUMENT_CACHE: u64 = 20_000_000;
 
 /// How tokens are checked.
 #[derive(Clone, Debug, Args)]
@@ -287,6 +306,26 @@ impl Tokens {
             rules.role_names = self.roles_map.iter().cloned().collect();
         }
         rules
+    }
+}
+
+impl Documents {
+    /// The documents that alone are run; none where all are.
+    ///
+    /// # Errors
+    /// A line with the setting that is wrong.
+    pub fn trusted(&self) -> Result<Option<Trusted>, Wrong> {
+        let Some(path) = &self.trusted_documents else {
+            return Ok(None);
+        };
+        let read = read_file(path).and_then(|it| Trusted::read(&it, self.trusted_documents_exempt));
+        match read {
+            Ok(trusted) => Ok(Some(trusted)),
+            Err(what) => Err(Wrong(format!(
+                "--trusted-documents {}: {what}",
+                path.display()
+            ))),
+        }
     }
 }
 

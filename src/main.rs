@@ -12,7 +12,10 @@ use liaison::config::{self, Cli, Command, Dev, Serve, Token, Wrong};
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
-use liaison::http::{App, Limits, serve};
+use liaison::http::document::Documents;
+use liaison::http::document::trusted::Trusted;
+use liaison::http::limits::Limits;
+use liaison::http::{App, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
@@ -102,7 +105,8 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
-    serve_app(listener, db, verifier, Limits::default()).await
+    let documents = documents(&Limits::default(), config::DOCUMENT_CACHE, None)?;
+    serve_app(listener, db, verifier, documents, Limits::default()).await
 }
 
 /// How long the tokens of a development run last, in seconds.
@@ -118,24 +122,34 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
             ));
         }
     };
+    let remembered = settings.documents.document_cache;
+    let trusted = settings.documents.trusted()?;
+    let documents = documents(&settings.limits, remembered, trusted)?;
     let db = if settings.no_migrate {
         connected(&settings.database).await?
     } else {
         migrated(&settings.database).await?
     };
     let listener = listen(settings.listen).await?;
-    let limits = Limits {
-        body: settings.body_limit,
-    };
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
-    serve_app(listener, db, verifier, limits).await
+    serve_app(listener, db, verifier, documents, settings.limits).await
+}
+
+fn documents(
+    limits: &Limits,
+    remembered: u64,
+    trusted: Option<Trusted>,
+) -> Result<Documents, Wrong> {
+    Documents::new(&graphql::schema(), limits, remembered, trusted)
+        .map_err(|what| Wrong(format!("--trusted-documents: {what}")))
 }
 
 async fn serve_app(
     listener: TcpListener,
     db: Database,
     verifier: Verifier,
+    documents: Documents,
     limits: Limits,
 ) -> Result<(), Wrong> {
     let app = App {
@@ -143,6 +157,7 @@ async fn serve_app(
         schema: graphql::schema(),
         verifier: Arc::new(verifier),
         clock: Arc::new(now),
+        documents: Arc::new(documents),
         limits,
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;

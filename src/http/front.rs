@@ -1,330 +1,122 @@
-//! The front door: takes the bytes of a request and gives those of its answer.
+//! The front door: takes a request, and gives its answer.
 
-use async_graphql::parser::parse_query;
+use std::time::Duration;
+
 use async_graphql::parser::types::OperationType;
-use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value, Variables};
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use sea_orm::DbErr;
-use sea_orm::prelude::Uuid;
-use serde::Deserialize;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
 
 use super::App;
+use super::answer::{Answered, respond};
+use super::asked::Asked;
 use super::auth::Denied;
-use crate::error::INTERNAL;
+use super::document::prepare;
+use super::media::Media;
+use super::refused::Refused;
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
 use crate::rules::viewer::Viewer;
 
-/// What a client asks.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked {
-    query: Option<String>,
-    operation_name: Option<String>,
-    #[serde(default)]
-    variables: serde_json::Value,
-}
-
-/// The same in an address, where variables are a JSON text.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Address {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<String>,
-}
+/// The header by which a request asks for what it costs.
+const COST: &str = "graphql-cost";
 
 /// Queries and mutations in a body of JSON.
 pub async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     let answer = async {
         let viewer = viewer(&app, &headers)?;
-        json_only(&headers)?;
-        let body = whole(body, &headers, app.limits.body).await?;
-        let asked = serde_json::from_slice(&body).map_err(|_| {
-            bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
-        })?;
-        run(&app, viewer, operation(asked, false)?).await
+        acceptable(&headers)?;
+        let asked = Asked::in_body(&headers, body, app.limits.body).await?;
+        let operation = prepare(&app, &viewer, asked)?;
+        at_once(&operation)?;
+        run(&app, viewer, &headers, operation).await
     };
     respond(&headers, answer.await)
 }
 
 /// Queries in an address.
-pub async fn get(
-    State(app): State<App>,
-    headers: HeaderMap,
-    address: Result<Query<Address>, QueryRejection>,
-) -> Response {
+pub async fn get(State(app): State<App>, headers: HeaderMap, address: Uri) -> Response {
     let answer = async {
         let viewer = viewer(&app, &headers)?;
-        let Ok(Query(address)) = address else {
-            return Err(bad_request(
-                "The address cannot be read: give `query`, `operationName` and `variables` once each.",
-            ));
-        };
-        let variables = address.variables.as_deref().unwrap_or("null");
-        let variables = serde_json::from_str(variables)
-            .map_err(|_| bad_request("`variables` is not JSON: write it as {\"first\": 10}."))?;
-        let asked = Asked {
-            query: address.query,
-            operation_name: address.operation_name,
-            variables,
-        };
-        run(&app, viewer, operation(asked, true)?).await
+        acceptable(&headers)?;
+        let operation = prepare(&app, &viewer, Asked::in_address(&address)?)?;
+        if operation.kind == OperationType::Mutation {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let message = "A mutation changes something: send it by POST.";
+            let refused = Refused::new(status, "BAD_USER_INPUT", message);
+            return Err(refused.with(header::ALLOW, "POST"));
+        }
+        at_once(&operation)?;
+        run(&app, viewer, &headers, operation).await
     };
     respond(&headers, answer.await)
-}
-
-/// A request that was not executed.
-struct Refused {
-    /// None: found invalid, which clients of old expect with status 200.
-    status: Option<StatusCode>,
-    errors: Vec<ServerError>,
-    header: Option<(HeaderName, HeaderValue)>,
-}
-
-impl Refused {
-    fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        Self {
-            status: Some(status),
-            errors: vec![coded(ServerError::new(message, None), code)],
-            header: None,
-        }
-    }
-
-    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
-        self
-    }
-}
-
-fn bad_request(message: &str) -> Refused {
-    Refused::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
 }
 
 fn viewer(app: &App, headers: &HeaderMap) -> Result<Viewer, Refused> {
     let viewer = app.verifier.viewer(headers, (app.clock)());
     viewer.map_err(|denied| match denied {
         Denied::BadToken(message) => {
-            Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", &message)
+            Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
                 .with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
         }
-        Denied::Forbidden(message) => Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", &message),
+        Denied::Forbidden(message) => Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message),
     })
 }
 
-fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
-    let kind = headers.get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Refused::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "BAD_USER_INPUT",
-        "The body must be JSON: send `Content-Type: application/json`.",
-    ))
-}
-
-async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Refused> {
-    let told = headers.get(header::CONTENT_LENGTH);
-    let told: Option<usize> = told.and_then(|it| it.to_str().ok()?.parse().ok());
-    let read = match told {
-        Some(told) if told > limit => None,
-        _ => to_bytes(body, limit).await.ok(),
-    };
-    read.ok_or_else(|| {
-        Refused::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "REQUEST_TOO_LARGE",
-            &format!("The body has more than {limit} bytes, the most that a request may have."),
-        )
-    })
-}
-
-fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
-    let Some(query) = asked.query else {
-        return Err(bad_request(
-            "There is no `query`: send the GraphQL document in it.",
-        ));
-    };
-    let variables = match asked.variables {
-        serde_json::Value::Null => Variables::default(),
-        variables @ serde_json::Value::Object(_) => Variables::from_json(variables),
-        _ => {
-            return Err(bad_request(
-                "`variables` must be an object, such as {\"first\": 10}.",
-            ));
-        }
-    };
-    let document = parse_query(&query).map_err(|error| Refused {
-        status: None,
-        errors: vec![coded(ServerError::from(error), "GRAPHQL_PARSE_FAILED")],
-        header: None,
-    })?;
-    let operation = Operation {
-        document,
-        name: asked.operation_name,
-        variables,
-    };
-    if let Some(name) = operation.missing_variable() {
-        return Err(Refused {
-            status: None,
-            ..bad_request(&format!("The variable `${name}` needs a value."))
-        });
-    }
-    match operation.kind() {
-        Some(OperationType::Query) => Ok(operation),
-        Some(OperationType::Mutation) if !only_queries => Ok(operation),
-        Some(OperationType::Mutation) => Err(Refused::new(
-            StatusCode::METHOD_NOT_ALLOWED,
+fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
+    match Media::accepted(headers) {
+        Some(_) => Ok(()),
+        None => Err(Refused::new(
+            StatusCode::NOT_ACCEPTABLE,
             "BAD_USER_INPUT",
-            "A mutation changes something: send it by POST.",
-        )
-        .with(header::ALLOW, "POST")),
-        Some(OperationType::Subscription) => Err(bad_request("This service has no subscriptions.")),
-        None => Err(bad_request(
-            "It is not clear which operation is meant: name one of the document's in `operationName`.",
+            "Answers are JSON: accept application/graphql-response+json or application/json.",
         )),
     }
 }
 
-/// Runs an operation; refused where it is found invalid.
-async fn run(app: &App, viewer: Viewer, operation: Operation) -> Result<Executed, Refused> {
+/// One answer has no room for a subscription's events.
+fn at_once(operation: &Operation) -> Result<(), Refused> {
+    match operation.kind {
+        OperationType::Subscription => Err(Refused::bad_request(
+            "A subscription needs a connection that stays open.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Runs an operation within the time that it has.
+async fn run(
+    app: &App,
+    viewer: Viewer,
+    headers: &HeaderMap,
+    operation: Operation,
+) -> Result<Answered, Refused> {
     let request = Request {
         now: (app.clock)(),
         db: app.db.clone(),
         viewer,
     };
-    let executed = execute(&app.schema, operation, request).await;
-    // Only what was executed has a place in the answer.
-    if executed.is_ok() || executed.errors.iter().any(|it| !it.path.is_empty()) {
-        return Ok(executed);
+    let cost = headers
+        .contains_key(COST)
+        .then_some((operation.cost, app.limits.cost));
+    let seconds = app.limits.seconds;
+    let changes = operation.kind == OperationType::Mutation;
+    let executing = execute(&app.schema, operation, request);
+    let executed = tokio::time::timeout(Duration::from_secs(seconds), executing).await;
+    match executed {
+        Ok(executed) => Ok(Answered { executed, cost }),
+        Err(_) => Err(too_slow(seconds, changes)),
     }
-    let errors = executed.errors.into_iter();
-    Err(Refused {
-        status: None,
-        errors: errors
-            .map(|it| coded(it, "GRAPHQL_VALIDATION_FAILED"))
-            .collect(),
-        header: None,
-    })
 }
 
-const MODERN: &str = "application/graphql-response+json";
-
-/// The answer's bytes, in the media type that the client understands best.
-fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
-    let accepted = headers.get_all(header::ACCEPT).iter();
-    let modern = accepted
-        .filter_map(|it| it.to_str().ok())
-        .any(|it| it.contains(MODERN));
-    let id = Uuid::now_v7().simple().to_string();
-
-    let mut text = String::from("{");
-    let (status, header) = match answer {
-        Ok(executed) => {
-            let errors = executed.errors.into_iter().map(|it| tidy(it, &id));
-            write_errors(&mut text, &errors.collect::<Vec<_>>());
-            text.push_str("\"data\":");
-            write_value(&mut text, &executed.data);
-            (StatusCode::OK, None)
-        }
-        Err(refused) => {
-            write_errors(&mut text, &refused.errors);
-            text.pop(); // the comma that `data` would follow
-            let invalid = if modern {
-                StatusCode::BAD_REQUEST
-            } else {
-                StatusCode::OK
-            };
-            (refused.status.unwrap_or(invalid), refused.header)
-        }
-    };
-    text.push('}');
-
-    let kind = if modern {
-        "application/graphql-response+json; charset=utf-8"
+fn too_slow(seconds: u64, changes: bool) -> Refused {
+    let then = if changes {
+        "Look what it has changed before you send it again."
     } else {
-        "application/json; charset=utf-8"
+        "Ask for less, or try again in a moment."
     };
-    let common = [
-        (header::CONTENT_TYPE, kind),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    let mut response = (status, common, [("x-request-id", id)], text).into_response();
-    response.headers_mut().extend(header);
-    response
-}
-
-/// Gives an error its code; one of ours is logged, with the id that its client is told.
-fn tidy(mut error: ServerError, id: &str) -> ServerError {
-    if let Some(source) = error.source::<DbErr>() {
-        tracing::error!(request = id, error = %source, "a request failed");
-    }
-    let extensions = error
-        .extensions
-        .get_or_insert_with(ErrorExtensionValues::default);
-    if error.message == INTERNAL {
-        extensions.set("requestId", id);
-    }
-    // What async-graphql itself finds while it runs is a value that is none of its type.
-    match extensions.get("code") {
-        Some(_) => error,
-        None => coded(error, "BAD_USER_INPUT"),
-    }
-}
-
-fn coded(mut error: ServerError, code: &str) -> ServerError {
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code);
-    error.extensions = Some(extensions);
-    error
-}
-
-/// Writes `errors`, first as the specification advises, and the comma after; nothing where there are none.
-fn write_errors(text: &mut String, errors: &[ServerError]) {
-    if errors.is_empty() {
-        return;
-    }
-    text.push_str("\"errors\":");
-    // Errors have text keys and plain values: they can be written.
-    text.push_str(&serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned()));
-    text.push(',');
-}
-
-/// Writes a value; what the read path gave is text already.
-fn write_value(text: &mut String, value: &Value) {
-    match value {
-        Value::Binary(json) => text.push_str(std::str::from_utf8(json).unwrap_or("null")),
-        Value::List(items) => {
-            text.push('[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                write_value(text, item);
-            }
-            text.push(']');
-        }
-        Value::Object(fields) => {
-            text.push('{');
-            for (place, (key, field)) in fields.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                // A response key is a GraphQL name: nothing in it needs escaping.
-                text.push('"');
-                text.push_str(key);
-                text.push_str("\":");
-                write_value(text, field);
-            }
-            text.push('}');
-        }
-        plain => text.push_str(&serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned())),
-    }
+    let message = format!("The request ran longer than {seconds} s, and was stopped. {then}");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Refused::new(status, "TIMEOUT", message).about("time")
 }

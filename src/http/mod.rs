@@ -1,22 +1,31 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
+mod answer;
+mod asked;
 pub mod auth;
+pub mod document;
 mod explorer;
 mod front;
 mod health;
+pub mod limits;
+mod media;
+mod refused;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 
 use self::auth::Verifier;
+use self::document::Documents;
+use self::limits::Limits;
 use crate::graphql::{Schema, sdl};
 use crate::store::Database;
 
@@ -27,24 +36,12 @@ pub struct App {
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
+    pub documents: Arc<Documents>,
     pub limits: Limits,
 }
 
 /// Tells the time: each request asks once.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
-/// What a request may ask for at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of a body.
-    pub body: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { body: 1_000_000 }
-    }
-}
 
 /// How long requests that run may go on once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -61,9 +58,12 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn schema(axum::extract::State(app): axum::extract::State<App>) -> impl IntoResponse {
+async fn schema(State(app): State<App>) -> Response {
+    if app.limits.no_introspection {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
-    (kind, sdl(&app.schema))
+    (kind, sdl(&app.schema)).into_response()
 }
 
 /// Serves until `stop` is done; then takes no more connections, and finishes what runs.

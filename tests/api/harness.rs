@@ -8,7 +8,11 @@ use entity::party::Role;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
-use liaison::http::{App, Limits, serve};
+use liaison::config::DOCUMENT_CACHE;
+use liaison::http::document::Documents;
+use liaison::http::document::trusted::Trusted;
+use liaison::http::limits::Limits;
+use liaison::http::{App, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
 use reqwest::{Method, StatusCode};
@@ -71,6 +75,7 @@ pub struct Server {
     pub db: Database,
     pub address: String,
     pub statements: Statements,
+    pub documents: Arc<Documents>,
     http: reqwest::Client,
     clock: Arc<AtomicI64>,
     _stop: oneshot::Sender<()>,
@@ -100,6 +105,11 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Limits::default(), None).await
+    }
+
+    /// A service with these limits, which runs these documents alone.
+    pub async fn start_with(backend: Backend, limits: Limits, trusted: Option<Trusted>) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
         let mut db = Database::connect(&database.url, 4).await.unwrap();
         let statements = Statements::default();
@@ -109,15 +119,19 @@ impl Server {
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
         let time = clock.clone();
         let rules = rules();
+        let schema = graphql::schema();
+        let documents = Documents::new(&schema, &limits, DOCUMENT_CACHE, trusted).unwrap();
+        let documents = Arc::new(documents);
         let app = App {
             db: db.clone(),
-            schema: graphql::schema(),
+            schema,
+            documents: documents.clone(),
             verifier: Arc::new(Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap()),
             // Each request a second later, so that times can be told apart.
             clock: Arc::new(move || {
                 DateTime::from_timestamp(time.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
             }),
-            limits: Limits::default(),
+            limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -129,6 +143,7 @@ impl Server {
             db,
             address,
             statements,
+            documents,
             http: reqwest::Client::new(),
             clock,
             _stop: stop,
