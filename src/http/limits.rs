@@ -50,7 +50,7 @@ const DEFAULT: Limits = Limits {
     directives: 100,
     roots: 20,
     mutations: 10,
-    cost: 50_000,
+    cost: 100_000,
     seconds: 10,
     no_introspection: false,
 };

@@ -13,6 +13,7 @@ mod action_items;
 mod answers;
 mod bodies;
 mod command_line;
+mod conformance;
 mod counts;
 mod data;
 mod explorer;
