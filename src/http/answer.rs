@@ -31,7 +31,8 @@ pub fn respond(headers: &HeaderMap, answer: Result<Answered, Refused>) -> Respon
             text.push_str("\"data\":");
             write_value(&mut text, &answered.executed.data);
             if let Some((requested, limit)) = answered.cost {
-                let cost = serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
+                let cost =
+                    serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
                 text.push_str(",\"extensions\":");
                 text.push_str(&cost.to_string());
             }

@@ -112,7 +112,9 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
     }
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
     let mut parts = kind.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
+    let json = parts
+        .next()
+        .is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
     let utf8 = parts.all(|it| match it.split_once('=') {
         Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
             let value = value.trim_matches('"');

@@ -35,7 +35,9 @@ impl Media {
         let modern = weight(&ranges, "graphql-response+json");
         let json = weight(&ranges, "json");
         // Named alike, the modern one is meant: who names it knows it.
-        let named = ranges.iter().any(|it| it.subtype.eq_ignore_ascii_case("graphql-response+json"));
+        let named = ranges
+            .iter()
+            .any(|it| it.subtype.eq_ignore_ascii_case("graphql-response+json"));
         match (modern, json) {
             (0, 0) => None,
             _ if modern > json || (modern == json && named) => Some(Self::Modern),
@@ -106,10 +108,22 @@ mod tests {
         for (accept, expected) in [
             ("application/json", json),
             ("application/graphql-response+json", modern),
-            ("application/graphql-response+json, application/json", modern),
-            ("application/json, application/graphql-response+json", modern),
-            ("application/graphql-response+json;q=0.5, application/json;q=0.9", json),
-            ("application/graphql-response+json;q=0.9, application/json;q=0.5", modern),
+            (
+                "application/graphql-response+json, application/json",
+                modern,
+            ),
+            (
+                "application/json, application/graphql-response+json",
+                modern,
+            ),
+            (
+                "application/graphql-response+json;q=0.5, application/json;q=0.9",
+                json,
+            ),
+            (
+                "application/graphql-response+json;q=0.9, application/json;q=0.5",
+                modern,
+            ),
             ("application/graphql-response+json;q=0, */*", json),
             ("application/json;q=0, */*;q=0.1", modern),
             ("application/graphql-response+json, */*;q=0.1", modern),
@@ -125,7 +139,8 @@ mod tests {
             ("application/json;q=much", None),
             ("", json),
         ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(Media::accepted(&headers), expected, "{accept}");
         }
         assert_eq!(Media::accepted(&HeaderMap::new()), json);

@@ -27,10 +27,7 @@ impl Refused {
     }
 
     /// A document, or its variables, that are wrong in these ways.
-    pub fn invalid(
-        code: &str,
-        problems: impl IntoIterator<Item = (String, Option<Pos>)>,
-    ) -> Self {
+    pub fn invalid(code: &str, problems: impl IntoIterator<Item = (String, Option<Pos>)>) -> Self {
         let errors = problems.into_iter();
         Self {
             status: None,

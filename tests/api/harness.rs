@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use entity::party::Role;
+use liaison::config::DOCUMENT_CACHE;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
-use liaison::config::DOCUMENT_CACHE;
 use liaison::http::document::Documents;
 use liaison::http::document::trusted::Trusted;
 use liaison::http::limits::Limits;
@@ -79,7 +79,7 @@ pub struct Server {
     http: reqwest::Client,
     clock: Arc<AtomicI64>,
     _stop: oneshot::Sender<()>,
-    _database: TestDatabase,
+    database: Arc<TestDatabase>,
 }
 
 /// Someone who sends requests.
@@ -105,18 +105,27 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
-        Self::start_with(backend, Limits::default(), None).await
+        let database = Arc::new(TestDatabase::create(backend, prepare).await);
+        let clock = Arc::new(AtomicI64::new(LOADED + 3600));
+        Self::on(database, clock, Limits::default(), None).await
     }
 
-    /// A service with these limits, which runs these documents alone.
-    pub async fn start_with(backend: Backend, limits: Limits, trusted: Option<Trusted>) -> Self {
-        let database = TestDatabase::create(backend, prepare).await;
+    /// Another service on the same database, with these limits, which runs these documents alone.
+    pub async fn beside(&self, limits: Limits, trusted: Option<Trusted>) -> Self {
+        Self::on(self.database.clone(), self.clock.clone(), limits, trusted).await
+    }
+
+    async fn on(
+        database: Arc<TestDatabase>,
+        clock: Arc<AtomicI64>,
+        limits: Limits,
+        trusted: Option<Trusted>,
+    ) -> Self {
         let mut db = Database::connect(&database.url, 4).await.unwrap();
         let statements = Statements::default();
         statements.watch(&mut db.read);
         statements.watch(&mut db.write);
 
-        let clock = Arc::new(AtomicI64::new(LOADED + 3600));
         let time = clock.clone();
         let rules = rules();
         let schema = graphql::schema();
@@ -147,7 +156,7 @@ impl Server {
             http: reqwest::Client::new(),
             clock,
             _stop: stop,
-            _database: database,
+            database,
         }
     }
 

@@ -3,7 +3,17 @@
 
 import { readFileSync } from 'node:fs';
 
-import { buildSchema, getVariableValues, parse, validate } from 'graphql';
+import {
+  buildSchema,
+  getNullableType,
+  getVariableValues,
+  GraphQLError,
+  isNullableType,
+  parse,
+  specifiedRules,
+  typeFromAST,
+  validate,
+} from 'graphql';
 
 import { cases } from './cases.mjs';
 import { Generator } from './generate.mjs';
@@ -13,6 +23,25 @@ import { spoil, spoilVariables } from './spoil.mjs';
 
 const schema = teach(buildSchema(readFileSync(process.env.SCHEMA, 'utf8')));
 
+/// What the specification has and version 16 of the reference lacks: an operation's type must exist, and a
+/// variable in a OneOf input must not be null, where that input is itself never null as well.
+function missed(context) {
+  return {
+    OperationDefinition: {
+      leave(operation) {
+        if (!schema.getRootType(operation.operation)) context.reportError(new GraphQLError('no such operation'));
+        for (const { node, parentType } of context.getRecursiveVariableUsages(operation)) {
+          const definition = operation.variableDefinitions?.find((it) => it.variable.name.value === node.name.value);
+          const type = definition && typeFromAST(schema, definition.type);
+          if (type && parentType && getNullableType(parentType).isOneOf && isNullableType(type)) {
+            context.reportError(new GraphQLError(`$${node.name.value} may be null`));
+          }
+        }
+      },
+    },
+  };
+}
+
 function judge({ document, operationName, variables }) {
   let ast;
   try {
@@ -20,7 +49,7 @@ function judge({ document, operationName, variables }) {
   } catch (error) {
     return ['syntax', error.message];
   }
-  const errors = validate(schema, ast);
+  const errors = validate(schema, ast, [...specifiedRules, missed]);
   if (errors.length) return ['validation', errors[0].message];
   const operations = ast.definitions.filter((it) => it.kind === 'OperationDefinition');
   const operation = operations.find((it) => !operationName || it.name?.value === operationName);

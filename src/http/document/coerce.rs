@@ -63,7 +63,8 @@ struct Read<'a> {
 impl Read<'_> {
     fn problem(&mut self, what: &str) -> Value {
         if self.problems.len() < TOLD {
-            self.problems.push((format!("`{}`: {what}.", self.path), None));
+            self.problems
+                .push((format!("`{}`: {what}.", self.path), None));
         }
         Value::Null
     }
@@ -88,7 +89,8 @@ impl Read<'_> {
         match (ty, value) {
             (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
                 let items = items.into_iter().enumerate();
-                let items = items.map(|(place, it)| self.inside(format_args!("[{place}]"), item, it));
+                let items =
+                    items.map(|(place, it)| self.inside(format_args!("[{place}]"), item, it));
                 Value::List(items.collect())
             }
             // A single value is a list of one.
@@ -122,10 +124,12 @@ impl Read<'_> {
 
     fn object(&mut self, input: &InputObjectType, value: Json) -> Value {
         let Json::Object(mut given) = value else {
-            return self.problem(&format!("it must be an object with the fields of {}", input.name));
+            return self.problem(&format!(
+                "it must be an object with the fields of {}",
+                input.name
+            ));
         };
-        if input.directives.has("oneOf")
-            && (given.len() != 1 || given.values().any(Json::is_null))
+        if input.directives.has("oneOf") && (given.len() != 1 || given.values().any(Json::is_null))
         {
             let what = format!("{} takes one of its fields, and not null", input.name);
             return self.problem(&what);

@@ -25,7 +25,10 @@ pub fn document(text: &str, document: &ExecutableDocument) -> run::ExecutableDoc
             directives: convert.directives(&it.directives),
             selection_set: convert.set(&it.selection_set),
         };
-        (RunName::new(name.as_str()), convert.at(it.location(), fragment))
+        (
+            RunName::new(name.as_str()),
+            convert.at(it.location(), fragment),
+        )
     });
     run::ExecutableDocument {
         operations: match &document.operations.anonymous {
@@ -110,7 +113,10 @@ impl Convert<'_> {
         self.at(operation.location(), definition)
     }
 
-    fn arguments(&self, arguments: &[Node<Argument>]) -> Vec<(Positioned<RunName>, Positioned<RunValue>)> {
+    fn arguments(
+        &self,
+        arguments: &[Node<Argument>],
+    ) -> Vec<(Positioned<RunName>, Positioned<RunValue>)> {
         let arguments = arguments.iter().map(|it| {
             let value = self.at(it.value.location(), value(&it.value));
             (self.name(&it.name), value)

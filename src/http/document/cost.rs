@@ -47,9 +47,10 @@ impl Size {
 impl Cost {
     /// The cost with these variables, which have been checked.
     pub fn with(&self, variables: &Variables) -> u64 {
-        let lists = self.lists.iter().map(|(size, each)| {
-            size.with(variables).saturating_mul(each.with(variables))
-        });
+        let lists = self
+            .lists
+            .iter()
+            .map(|(size, each)| size.with(variables).saturating_mul(each.with(variables)));
         lists.fold(self.once, u64::saturating_add)
     }
 
@@ -102,7 +103,10 @@ impl Sizes {
                 _ => continue,
             };
             fields += of_object.len() as u64;
-            args += of_object.values().map(|it| it.arguments.len() as u64).sum::<u64>();
+            args += of_object
+                .values()
+                .map(|it| it.arguments.len() as u64)
+                .sum::<u64>();
         }
         Self {
             types,

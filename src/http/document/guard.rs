@@ -65,7 +65,9 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
                 size
             }
             // Each where it is spread; one that nothing spreads by itself, for those who validate it.
-            Definition::FragmentDefinition(fragment) if !walk.known.contains_key(&*fragment.name) => {
+            Definition::FragmentDefinition(fragment)
+                if !walk.known.contains_key(&*fragment.name) =>
+            {
                 walk.fragment(fragment, 0)
             }
             _ => Size::default(),
@@ -81,9 +83,19 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
         return Err(too_deep(limits, Some(whole.depth)));
     }
     for (limit, name, asked, allowed) in [
-        ("selections", "fields and fragments", whole.selections, limits.selections),
+        (
+            "selections",
+            "fields and fragments",
+            whole.selections,
+            limits.selections,
+        ),
         ("aliases", "aliases", whole.aliases, limits.aliases),
-        ("directives", "directives", whole.directives, limits.directives),
+        (
+            "directives",
+            "directives",
+            whole.directives,
+            limits.directives,
+        ),
         ("roots", "fields at its root", roots, limits.roots),
         ("mutations", "mutations", mutations, limits.mutations),
     ] {

@@ -7,6 +7,7 @@ mod cache;
 mod coerce;
 mod convert;
 mod cost;
+mod describe;
 mod guard;
 mod parse;
 mod place;
@@ -149,7 +150,9 @@ impl Documents {
         if let Some(known) = self.cache.get(&hash) {
             return Ok(known);
         }
-        let text = text.as_deref().or_else(|| self.trusted.as_ref()?.text(&hash));
+        let text = text
+            .as_deref()
+            .or_else(|| self.trusted.as_ref()?.text(&hash));
         let Some(text) = text else {
             return Err(unknown_hash());
         };
@@ -239,7 +242,10 @@ fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
         let mut field = (*object.fields["specifiedByURL"].node).clone();
         field.name = name!("isOneOf");
         field.ty = ty!(Boolean);
-        object.make_mut().fields.insert(field.name.clone(), field.into());
+        object
+            .make_mut()
+            .fields
+            .insert(field.name.clone(), field.into());
     }
     schema.validate().map_err(|it| it.errors.to_string())
 }

@@ -7,14 +7,19 @@ use apollo_compiler::parser::Parser;
 use super::super::limits::Limits;
 use super::super::refused::Refused;
 use super::guard::{nesting, too_deep};
-use super::place;
+use super::{describe, place};
 
 /// Parses a document.
 pub fn parse(text: &str, limits: &Limits) -> Result<Document, Refused> {
     let mut parser = Parser::new()
         .token_limit(limits.tokens)
         .recursion_limit(nesting(limits));
-    let parsed = parser.parse_ast(text, "");
+    let mut parsed = parser.parse_ast(text, "");
+    if parsed.is_err()
+        && let Some(bare) = describe::without(text, limits.tokens)
+    {
+        parsed = parser.parse_ast(bare, "");
+    }
     if parser.tokens_reached() > limits.tokens {
         let limit = limits.tokens;
         let message = format!(
@@ -40,5 +45,5 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Document, Refused> {
 fn sentence(text: &str) -> String {
     let text = text.trim_start_matches("syntax error: ");
     let text = text.lines().next().unwrap_or_default();
-    format!("Syntax error: {text}.")
+    format!("Syntax error: {}.", text.trim_end_matches('.'))
 }

@@ -46,7 +46,14 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let places = Places::of("{ é\n  x }\n");
-        for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (4, 1, 4), (5, 2, 1), (7, 2, 3), (99, 3, 1)] {
+        for (offset, line, column) in [
+            (0, 1, 1),
+            (2, 1, 3),
+            (4, 1, 4),
+            (5, 2, 1),
+            (7, 2, 3),
+            (99, 3, 1),
+        ] {
             assert_eq!(places.at(offset), Pos { line, column }, "{offset}");
         }
     }

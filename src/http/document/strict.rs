@@ -49,7 +49,10 @@ pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
         .iter()
         .flat_map(|it| it.root_fields(document));
     let field = fields.find(|it| it.name == "__schema" || it.name == "__type")?;
-    let message = format!("Introspection is switched off here: `{}` is not answered.", field.name);
+    let message = format!(
+        "Introspection is switched off here: `{}` is not answered.",
+        field.name
+    );
     Some((message, place::of(field.location(), &document.sources)))
 }
 
@@ -139,7 +142,8 @@ impl Check<'_> {
                     return;
                 };
                 if input.directives.has("oneOf") && !self.is_one(fields) {
-                    let message = format!("`{}` takes one of its fields, and not null.", input.name);
+                    let message =
+                        format!("`{}` takes one of its fields, and not null.", input.name);
                     self.problem(message, value);
                 }
                 for (name, value) in fields {

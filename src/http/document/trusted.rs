@@ -22,9 +22,8 @@ impl Trusted {
     /// # Errors
     /// A line that says what is wrong.
     pub fn read(json: &[u8], exempt: Option<Role>) -> Result<Self, String> {
-        let listed: HashMap<String, String> = serde_json::from_slice(json).map_err(|_| {
-            "it must be a JSON object with documents by their SHA-256.".to_owned()
-        })?;
+        let listed: HashMap<String, String> = serde_json::from_slice(json)
+            .map_err(|_| "it must be a JSON object with documents by their SHA-256.".to_owned())?;
         let documents = listed.into_iter().map(|(name, text)| {
             let hash = Hash::from(Sha256::digest(&text));
             let named = name.strip_prefix("sha256:").unwrap_or(&name);
@@ -50,6 +49,8 @@ impl Trusted {
     }
 
     pub fn documents(&self) -> impl Iterator<Item = (&Hash, &str)> {
-        self.documents.iter().map(|(hash, text)| (hash, text.as_str()))
+        self.documents
+            .iter()
+            .map(|(hash, text)| (hash, text.as_str()))
     }
 }
