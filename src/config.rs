@@ -38,7 +38,7 @@ pub enum Command {
     /// Try it: real data, a signing key for this run, tokens ready to paste.
     Dev(Dev),
     /// Serve in production.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Bring the database to the tables of this version.
     Migrate(Database),
     /// Load the real data; what is there already stays as it is.
@@ -110,7 +110,7 @@ pub struct Documents {
     #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
     pub trusted_documents: Option<PathBuf>,
     /// The role whose holders may run others all the same.
-    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role, requires = "trusted_documents")]
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role)]
     pub trusted_documents_exempt: Option<Role>,
 }
 
@@ -316,7 +316,12 @@ impl Documents {
     /// A line with the setting that is wrong.
     pub fn trusted(&self) -> Result<Option<Trusted>, Wrong> {
         let Some(path) = &self.trusted_documents else {
-            return Ok(None);
+            return match self.trusted_documents_exempt {
+                None => Ok(None),
+                Some(_) => Err(Wrong(
+                    "--trusted-documents-exempt goes with --trusted-documents: without it everybody may run any document.".to_owned(),
+                )),
+            };
         };
         let read = read_file(path).and_then(|it| Trusted::read(&it, self.trusted_documents_exempt));
         match read {

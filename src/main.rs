@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(settings).await,
-        Command::Serve(settings) => production(settings).await,
+        Command::Serve(settings) => production(*settings).await,
         Command::Migrate(database) => migrated(&database).await.map(|_| ()),
         Command::Seed(database) => {
             let db = migrated(&database).await?;

@@ -32,7 +32,7 @@ impl Refused {
         Self {
             status: None,
             errors: errors
-                .map(|(message, pos)| coded(ServerError::new(message, pos), code))
+                .map(|(message, pos)| coded(ServerError::new(short(message), pos), code))
                 .collect(),
             headers: Vec::new(),
         }
@@ -56,6 +56,16 @@ impl Refused {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
+}
+
+/// A message that may repeat what was sent, which may be long.
+fn short(mut message: String) -> String {
+    const LONGEST: usize = 500;
+    if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }
 
 /// An error with this code.

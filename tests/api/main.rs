@@ -21,6 +21,7 @@ mod explorer;
 mod fuzz;
 mod history;
 mod hostile;
+mod hostile_requests;
 mod http;
 mod liaison_statements;
 mod limits;

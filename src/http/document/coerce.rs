@@ -81,9 +81,10 @@ impl Read<'_> {
 
     fn value(&mut self, ty: &Type, value: Json) -> Value {
         if value.is_null() {
-            return match ty.is_non_null() {
-                true => self.problem(&format!("null is no value of type {ty}")),
-                false => Value::Null,
+            return if ty.is_non_null() {
+                self.problem(&format!("null is no value of type {ty}"))
+            } else {
+                Value::Null
             };
         }
         match (ty, value) {
@@ -100,7 +101,7 @@ impl Read<'_> {
             (Type::Named(name) | Type::NonNullNamed(name), value) => {
                 let schema = self.schema;
                 match schema.types.get(name) {
-                    Some(ExtendedType::Enum(list)) => self.word(list, value),
+                    Some(ExtendedType::Enum(list)) => self.word(list, &value),
                     Some(ExtendedType::InputObject(input)) => self.object(input, value),
                     _ => self.scalar(name, value),
                 }
@@ -108,13 +109,13 @@ impl Read<'_> {
         }
     }
 
-    fn word(&mut self, list: &EnumType, value: Json) -> Value {
-        if let Json::String(word) = &value
+    fn word(&mut self, list: &EnumType, value: &Json) -> Value {
+        if let Json::String(word) = value
             && list.values.contains_key(word.as_str())
         {
             return Value::Enum(Name::new(word));
         }
-        let words: Vec<&str> = list.values.keys().map(|it| it.as_str()).collect();
+        let words: Vec<&str> = list.values.keys().map(|it| &**it).collect();
         self.problem(&format!(
             "it must be one of the words of {}: {}",
             list.name,

@@ -171,9 +171,10 @@ impl Count<'_> {
             return cost;
         }
         let size = page.cloned().or(own).unwrap_or_else(|| Size {
-            otherwise: match parent.ty.starts_with("__") {
-                true => self.sizes.list(&field.name),
-                false => LIST,
+            otherwise: if parent.ty.starts_with("__") {
+                self.sizes.list(&field.name)
+            } else {
+                LIST
             },
             ..Size::default()
         });

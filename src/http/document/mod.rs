@@ -75,7 +75,7 @@ pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation
     let variables = asked.take_variables()?;
     let persisted = asked.extensions.and_then(|it| it.persisted_query);
     let documents = &app.documents;
-    let document = documents.document(asked.query, persisted, viewer, &app.limits)?;
+    let document = documents.document(asked.query.as_deref(), persisted, viewer, &app.limits)?;
     let operation = document.operation(asked.operation_name.as_deref())?;
 
     let variables = coerce::variables(&documents.schema, &operation.variables, variables)
@@ -135,12 +135,12 @@ impl Documents {
 
     fn document(
         &self,
-        text: Option<String>,
+        text: Option<&str>,
         persisted: Option<PersistedQuery>,
         viewer: &Viewer,
         limits: &Limits,
     ) -> Result<Arc<Checked>, Refused> {
-        let hash = asked_for(text.as_deref(), persisted)?;
+        let hash = asked_for(text, persisted)?;
         if let Some(trusted) = &self.trusted
             && !trusted.lets(&hash, viewer)
         {
@@ -150,9 +150,7 @@ impl Documents {
         if let Some(known) = self.cache.get(&hash) {
             return Ok(known);
         }
-        let text = text
-            .as_deref()
-            .or_else(|| self.trusted.as_ref()?.text(&hash));
+        let text = text.or_else(|| self.trusted.as_ref()?.text(&hash));
         let Some(text) = text else {
             return Err(unknown_hash());
         };

@@ -27,9 +27,10 @@ impl Trusted {
         let documents = listed.into_iter().map(|(name, text)| {
             let hash = Hash::from(Sha256::digest(&text));
             let named = name.strip_prefix("sha256:").unwrap_or(&name);
-            match unhexadecimal(named) == Some(hash) {
-                true => Ok((hash, text)),
-                false => Err(format!("`{name}` is not the SHA-256 of its document.")),
+            if unhexadecimal(named) == Some(hash) {
+                Ok((hash, text))
+            } else {
+                Err(format!("`{name}` is not the SHA-256 of its document."))
             }
         });
         Ok(Self {
@@ -39,16 +40,16 @@ impl Trusted {
     }
 
     /// Whether this viewer may run the document with this hash.
-    pub fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
+    pub(super) fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
         let exempt = self.exempt.is_some_and(|it| viewer.roles.contains(&it));
         exempt || self.documents.contains_key(hash)
     }
 
-    pub fn text(&self, hash: &Hash) -> Option<&str> {
+    pub(super) fn text(&self, hash: &Hash) -> Option<&str> {
         self.documents.get(hash).map(String::as_str)
     }
 
-    pub fn documents(&self) -> impl Iterator<Item = (&Hash, &str)> {
+    pub(super) fn documents(&self) -> impl Iterator<Item = (&Hash, &str)> {
         self.documents
             .iter()
             .map(|(hash, text)| (hash, text.as_str()))
