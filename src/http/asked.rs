@@ -144,7 +144,8 @@ async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, R
     };
     read.ok_or_else(|| {
         let has = told.map_or("more".to_owned(), |told| told.to_string());
-        let message = format!("The body has {has} bytes; a request may have {limit} bytes at most.");
+        let message =
+            format!("The body has {has} bytes; a request may have {limit} bytes at most.");
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Refused::new(status, "REQUEST_TOO_LARGE", message).about("body")
     })

@@ -17,7 +17,8 @@ on_both_empty_databases! {
 }
 
 /// A document by its hash that this schema does not have.
-const WRONG_DOCUMENTS: &str = "{\"919c0b7aa452b0b2fb42688461501bb8b0c3ef3b9d05ce7b9afd4f28bbe96ceb\": \"{ nothing }\"}";
+const WRONG_DOCUMENTS: &str =
+    "{\"919c0b7aa452b0b2fb42688461501bb8b0c3ef3b9d05ce7b9afd4f28bbe96ceb\": \"{ nothing }\"}";
 const FREE_PORT: &str = "127.0.0.1:0";
 const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
 
@@ -273,7 +274,12 @@ fn a_wrong_setting_is_one_line_that_names_it() {
             "--trusted-documents: the document 919c0b7aa452b0b2fb42688461501bb8",
         ),
         (
-            &["serve", "--read-only", "--trusted-documents-exempt", "TSB_EDITOR"],
+            &[
+                "serve",
+                "--read-only",
+                "--trusted-documents-exempt",
+                "TSB_EDITOR",
+            ],
             "--trusted-documents-exempt",
         ),
         (&["token", "--role", "BOSS", "--key", "secret"], "--role"),

@@ -62,10 +62,8 @@ struct Read<'a> {
 
 impl Read<'_> {
     fn problem(&mut self, what: &str) -> Value {
-        if self.problems.len() < TOLD {
-            self.problems
-                .push((format!("`{}`: {what}.", self.path), None));
-        }
+        let path = &self.path;
+        self.problems.push((format!("`{path}`: {what}."), None));
         Value::Null
     }
 
@@ -80,6 +78,9 @@ impl Read<'_> {
     }
 
     fn value(&mut self, ty: &Type, value: Json) -> Value {
+        if self.problems.len() == TOLD {
+            return Value::Null; // it is refused in any case
+        }
         if value.is_null() {
             return if ty.is_non_null() {
                 self.problem(&format!("null is no value of type {ty}"))

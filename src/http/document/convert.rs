@@ -74,9 +74,9 @@ pub fn value(given: &Value) -> RunValue {
     }
 }
 
-struct Convert<'a>(Places<'a>);
+struct Convert(Places);
 
-impl Convert<'_> {
+impl Convert {
     fn at<T>(&self, span: Option<SourceSpan>, node: T) -> Positioned<T> {
         Positioned::new(node, self.0.at(span.map_or(0, |it| it.offset())))
     }

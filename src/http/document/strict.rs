@@ -89,7 +89,6 @@ fn values(schema: &Schema, document: &ExecutableDocument) -> Vec<Problem> {
             }
         }
     }
-    problems.truncate(TOLD);
     problems
 }
 
@@ -114,8 +113,10 @@ impl Check<'_> {
     }
 
     fn problem(&mut self, message: String, value: &Node<Value>) {
-        let at = place::of(value.location(), self.sources);
-        self.problems.push((message, at));
+        if self.problems.len() < TOLD {
+            let at = place::of(value.location(), self.sources);
+            self.problems.push((message, at));
+        }
     }
 
     /// `fills`: the place has a default, which stands in for what is left out.
