@@ -10,10 +10,11 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bulk::{Format, Kind, Settings};
-use crate::http::Limits;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::{TokenRules, role};
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
+use crate::http::document::trusted::Trusted;
+use crate::http::limits::Limits;
 use entity::party::{Party, Role};
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
@@ -38,7 +39,7 @@ pub enum Command {
     /// Try it: real data, a signing key for this run, tokens ready to paste.
     Dev(Dev),
     /// Serve in production.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Bring the database to the tables of this version.
     Migrate(Database),
     /// Load the real data; what is there already stays as it is.
@@ -137,16 +138,31 @@ pub struct Serve {
     /// Leave the tables as they are.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
-    /// How many bytes the body of a request, or a message over WebSocket, may have.
-    #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
-    pub body_limit: usize,
     /// Let webhooks lead anywhere: to this machine and private networks too, and without TLS.
     #[arg(long, env = "LIAISON_WEBHOOKS_ANYWHERE", value_parser = BoolishValueParser::new())]
     pub webhooks_anywhere: bool,
-    /// How many operations may be under way at once on one WebSocket.
-    #[arg(long, env = "LIAISON_SOCKET_OPERATIONS", default_value_t = Limits::default().operations)]
-    pub socket_operations: usize,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub documents: Documents,
 }
+
+/// Which documents run, and how many are remembered.
+#[derive(Clone, Debug, Args)]
+pub struct Documents {
+    /// How many bytes of checked documents are remembered, so that they are not checked again.
+    #[arg(long, env = "LIAISON_DOCUMENT_CACHE", default_value_t = DOCUMENT_CACHE)]
+    pub document_cache: u64,
+    /// A JSON file with documents by their SHA-256: no others are run.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
+    pub trusted_documents: Option<PathBuf>,
+    /// The role whose holders may run others all the same.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role)]
+    pub trusted_documents_exempt: Option<Role>,
+}
+
+/// How many bytes of checked documents are remembered unless told.
+pub const DOCUMENT_CACHE: u64 = 20_000_000;
 
 /// How tokens are checked.
 #[derive(Clone, Debug, Args)]
@@ -357,6 +373,31 @@ impl Import {
             file: self.file.display().to_string(),
             dry_run: self.dry_run,
             partial: self.partial,
+        }
+    }
+}
+
+impl Documents {
+    /// The documents that alone are run; none where all are.
+    ///
+    /// # Errors
+    /// A line with the setting that is wrong.
+    pub fn trusted(&self) -> Result<Option<Trusted>, Wrong> {
+        let Some(path) = &self.trusted_documents else {
+            return match self.trusted_documents_exempt {
+                None => Ok(None),
+                Some(_) => Err(Wrong(
+                    "--trusted-documents-exempt goes with --trusted-documents: without it everybody may run any document.".to_owned(),
+                )),
+            };
+        };
+        let read = read_file(path).and_then(|it| Trusted::read(&it, self.trusted_documents_exempt));
+        match read {
+            Ok(trusted) => Ok(Some(trusted)),
+            Err(what) => Err(Wrong(format!(
+                "--trusted-documents {}: {what}",
+                path.display()
+            ))),
         }
     }
 }

@@ -15,8 +15,11 @@ use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::document::Documents;
+use liaison::http::document::trusted::Trusted;
+use liaison::http::limits::Limits;
 use liaison::http::open::Open;
-use liaison::http::{App, Limits, serve};
+use liaison::http::{App, serve};
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
@@ -51,7 +54,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(settings).await,
-        Command::Serve(settings) => production(settings).await,
+        Command::Serve(settings) => production(*settings).await,
         Command::Migrate(database) => migrated(&database).await.map(|_| ()),
         Command::Seed(database) => {
             let db = migrated(&database).await?;
@@ -109,8 +112,10 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
+    let documents = documents(&Limits::default(), config::DOCUMENT_CACHE, None)?;
     // Whoever tries things out listens on this machine.
-    serve_app(listener, db, verifier, Limits::default(), Reach::Anywhere).await
+    let reach = Reach::Anywhere;
+    serve_app(listener, db, verifier, documents, Limits::default(), reach).await
 }
 
 /// How long the tokens of a development run last, in seconds.
@@ -126,17 +131,15 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
             ));
         }
     };
+    let remembered = settings.documents.document_cache;
+    let trusted = settings.documents.trusted()?;
+    let documents = documents(&settings.limits, remembered, trusted)?;
     let db = if settings.no_migrate {
         connected(&settings.database).await?
     } else {
         migrated(&settings.database).await?
     };
     let listener = listen(settings.listen).await?;
-    let limits = Limits {
-        body: settings.body_limit,
-        operations: settings.socket_operations,
-        ..Limits::default()
-    };
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
     let reach = if settings.webhooks_anywhere {
@@ -144,13 +147,25 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     } else {
         Reach::Public
     };
-    serve_app(listener, db, verifier, limits, reach).await
+    serve_app(listener, db, verifier, documents, settings.limits, reach).await
+}
+
+fn documents(
+    limits: &Limits,
+    remembered: u64,
+    trusted: Option<Trusted>,
+) -> Result<Documents, Wrong> {
+    // The same for every reach.
+    let schema = graphql::schema(Reach::default());
+    Documents::new(&schema, limits, remembered, trusted)
+        .map_err(|what| Wrong(format!("--trusted-documents: {what}")))
 }
 
 async fn serve_app(
     listener: TcpListener,
     db: Database,
     verifier: Verifier,
+    documents: Documents,
     limits: Limits,
     reach: Reach,
 ) -> Result<(), Wrong> {
@@ -163,6 +178,7 @@ async fn serve_app(
         schema: graphql::schema(reach),
         verifier: Arc::new(verifier),
         clock: Arc::new(now),
+        documents: Arc::new(documents),
         limits,
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;

@@ -111,6 +111,7 @@ mod tests {
         let event = |position| Event {
             id: Uuid::nil().into(),
             position,
+            at: chrono::DateTime::UNIX_EPOCH,
             party: if position % 2 == 0 {
                 Party::Itu
             } else {

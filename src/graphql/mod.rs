@@ -24,19 +24,20 @@ pub mod webhook;
 mod words;
 
 use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition,
-    OperationType, Selection,
+    DocumentOperations, ExecutableDocument, OperationType, Selection,
 };
 use async_graphql::{
-    MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, Value, Variables,
+    InputType, MergedObject, Pos, Positioned, Response, SDLExportOptions, ValidationMode, Value,
+    Variables,
 };
-use async_graphql_value::Value as InputValue;
+use entity::scalar::{Date, DateTime, Url};
 use futures_util::stream::BoxStream;
 
 use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
 use crate::read::document::Document;
+use crate::read::page;
 use crate::rules::webhook::Reach;
 
 /// The API, ready to answer.
@@ -60,6 +61,9 @@ pub struct Mutation(
 #[must_use]
 pub fn schema(reach: Reach) -> Schema {
     Schema::build(Query, Mutation::default(), Subscription)
+        // The front door has validated what comes here, and bounded it.
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(usize::MAX)
         .data(reach)
         .finish()
 }
@@ -70,14 +74,41 @@ pub fn sdl(schema: &Schema) -> String {
     schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
-/// One operation of a document, with what it needs.
-pub struct Operation {
-    pub document: ExecutableDocument,
-    pub name: Option<String>,
-    pub variables: Variables,
+/// How many records a page has: unless told, and at most.
+pub const PAGE: (u64, u64) = (page::DEFAULT, page::MAX);
+
+/// What is wrong with a value of one of the API's own scalars; none where it is right, or of another type.
+#[must_use]
+pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
+    fn problem<T: InputType>(value: Value) -> Option<String> {
+        let error = T::parse(Some(value)).err()?;
+        let message = error.into_server_error(Pos::default()).message;
+        // It is said elsewhere what could not be parsed.
+        let reason = message.split_once(": ").map(|it| it.1.to_owned());
+        Some(reason.unwrap_or(message))
+    }
+    match name {
+        "Date" => problem::<Date>(value),
+        "DateTime" => problem::<DateTime>(value),
+        "URL" => problem::<Url>(value),
+        _ => None,
+    }
 }
 
-/// Runs a query or a mutation.
+/// One operation of a document that has passed all checks, with what it needs.
+pub struct Operation {
+    pub document: ExecutableDocument,
+    /// None where the document has one operation without a name.
+    pub name: Option<String>,
+    pub variables: Variables,
+    pub kind: OperationType,
+    /// How many values the answer may hold: an upper bound from the document and its variables.
+    pub cost: u64,
+    /// The SHA-256 of the document's text, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// Runs a query or a mutation. Nothing is validated here any more.
 pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
     schema.execute(operation.ready().data(request)).await
 }
@@ -111,45 +142,22 @@ impl Operation {
         run
     }
 
-    /// Whether it is a query, a mutation or a subscription; none where the document has no such operation.
-    #[must_use]
-    pub fn kind(&self) -> Option<OperationType> {
-        self.definition().map(|it| it.node.ty)
-    }
-
-    /// A variable that must have a value and has none. async-graphql would find out where it is used,
-    /// after mutations before that.
-    #[must_use]
-    pub fn missing_variable(&self) -> Option<&str> {
-        let mut definitions = self.definition()?.node.variable_definitions.iter();
-        let missing = definitions.find(|it| {
-            let definition = &it.node;
-            let given = self.variables.get(&definition.name.node);
-            !definition.var_type.node.nullable
-                && definition.default_value.is_none()
-                && given.is_none_or(|it| *it == Value::Null)
-        });
-        missing.map(|it| it.node.name.node.as_str())
-    }
-
-    fn definition(&self) -> Option<&Positioned<OperationDefinition>> {
-        let mut operations = self.document.operations.iter();
-        let found = match &self.name {
-            Some(wanted) => operations.find(|it| it.0.is_some_and(|name| name == wanted.as_str())),
-            None => operations.next().filter(|_| operations.next().is_none()),
-        };
-        found.map(|it| it.1)
-    }
-
     /// Brings the root's fields of one response key together: async-graphql would run each of them,
     /// and so change twice what the document changes once.
     fn merge_root(&mut self) {
-        let root = match self.kind() {
-            Some(OperationType::Mutation) => "Mutation",
-            Some(OperationType::Subscription) => "Subscription",
-            _ => "Query",
+        let root = match self.kind {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
         };
-        let Some(operation) = self.definition() else {
+        let operation = match (&mut self.document.operations, &self.name) {
+            (DocumentOperations::Single(operation), _) => Some(operation),
+            (DocumentOperations::Multiple(operations), Some(name)) => {
+                operations.get_mut(name.as_str())
+            }
+            (DocumentOperations::Multiple(operations), None) => operations.values_mut().next(),
+        };
+        let Some(operation) = operation else {
             return;
         };
         let document = Document {
@@ -163,46 +171,14 @@ impl Operation {
         if plain {
             return;
         }
-        let set = &operation.node.selection_set;
-        let mut items: Vec<Positioned<Selection>> = fields
-            .iter()
-            .map(|it| {
-                let mut field = it.field().clone();
-                let items = it.sets().into_iter().flat_map(|set| set.items.clone());
-                field.node.selection_set.node.items = items.collect();
-                field.node.directives.clear();
-                Positioned::new(Selection::Field(field.clone()), field.pos)
-            })
-            .collect();
-        // What was written stays, to be validated, and is skipped.
-        let written = InlineFragment {
-            type_condition: None,
-            directives: vec![Positioned::new(skip(), set.pos)],
-            selection_set: set.clone(),
-        };
-        let written = Positioned::new(written, set.pos);
-        items.push(Positioned::new(Selection::InlineFragment(written), set.pos));
-        let operation = match &mut self.document.operations {
-            DocumentOperations::Single(operation) => Some(operation),
-            DocumentOperations::Multiple(operations) => match &self.name {
-                Some(name) => operations.get_mut(name.as_str()),
-                None => operations.values_mut().next(),
-            },
-        };
-        if let Some(operation) = operation {
-            operation.node.selection_set.node.items = items;
-        }
-    }
-}
-
-/// `@skip(if: true)`.
-fn skip() -> Directive {
-    let at = Pos::default();
-    Directive {
-        name: Positioned::new(Name::new("skip"), at),
-        arguments: vec![(
-            Positioned::new(Name::new("if"), at),
-            Positioned::new(InputValue::Boolean(true), at),
-        )],
+        let merged = fields.iter().map(|it| {
+            let mut field = it.field().clone();
+            let items = it.sets().into_iter().flat_map(|set| set.items.clone());
+            field.node.selection_set.node.items = items.collect();
+            field.node.directives.clear();
+            let pos = field.pos;
+            Positioned::new(Selection::Field(field), pos)
+        });
+        operation.node.selection_set.node.items = merged.collect();
     }
 }

@@ -1,10 +1,16 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
+mod answer;
+mod asked;
 pub mod auth;
+pub mod document;
 mod explorer;
 mod front;
 mod health;
+pub mod limits;
+mod media;
 pub mod open;
+mod refused;
 mod sse;
 mod stream;
 pub mod ws;
@@ -14,13 +20,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::auth::Verifier;
-use self::open::{Open, Patience};
+use self::document::Documents;
+use self::limits::Limits;
+use self::open::Open;
 use crate::feed::Feed;
 use crate::graphql::request::Clock;
 use crate::graphql::{Schema, sdl};
@@ -33,29 +42,10 @@ pub struct App {
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
+    pub documents: Arc<Documents>,
     pub limits: Limits,
     pub feed: Feed,
     pub open: Open,
-}
-
-/// What a request may ask for at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of a body, or of a message over WebSocket.
-    pub body: usize,
-    /// Operations under way at once on one WebSocket.
-    pub operations: usize,
-    pub patience: Patience,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body: 1_000_000,
-            operations: 50,
-            patience: Patience::default(),
-        }
-    }
 }
 
 /// How long requests that run may go on once the service is told to stop.
@@ -74,9 +64,12 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn schema(axum::extract::State(app): axum::extract::State<App>) -> impl IntoResponse {
+async fn schema(State(app): State<App>) -> Response {
+    if app.limits.no_introspection {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
-    (kind, sdl(&app.schema))
+    (kind, sdl(&app.schema)).into_response()
 }
 
 /// Serves until `stop` is done; then takes no more connections, and finishes what runs.

@@ -21,13 +21,17 @@ pub struct Patience {
     pub slow: Duration,
 }
 
+impl Patience {
+    pub const DEFAULT: Self = Self {
+        init: Duration::from_secs(10),
+        pulse: Duration::from_secs(20),
+        slow: Duration::from_secs(30),
+    };
+}
+
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            init: Duration::from_secs(10),
-            pulse: Duration::from_secs(20),
-            slow: Duration::from_secs(30),
-        }
+        Self::DEFAULT
     }
 }
 

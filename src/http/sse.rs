@@ -12,8 +12,9 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::App;
-use super::front::{Refused, coded, refused_text};
+use super::answer::refused_text;
 use super::open::{Patience, expiry};
+use super::refused::{Refused, coded};
 use super::stream::{Part, parts, too_slow};
 use crate::graphql::Operation;
 use crate::rules::viewer::Viewer;
@@ -56,7 +57,7 @@ impl Accepts {
     pub fn for_operation(self, operation: &Operation) -> bool {
         match self {
             Self::No => false,
-            Self::Too => operation.kind() == Some(OperationType::Subscription),
+            Self::Too => operation.kind == OperationType::Subscription,
             Self::Only => true,
         }
     }

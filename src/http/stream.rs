@@ -6,7 +6,9 @@ use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 
 use super::App;
-use super::front::{coded, executed_text, new_id, run, tidy};
+use super::answer::{executed_text, new_id, tidy};
+use super::front::run;
+use super::refused::coded;
 use crate::graphql::request::{Live, Request};
 use crate::graphql::{Operation, follow, take_cursor};
 use crate::rules::viewer::Viewer;
@@ -31,12 +33,12 @@ pub fn parts(
     resume: Option<String>,
 ) -> BoxStream<'static, Part> {
     let id = new_id();
-    if operation.kind() != Some(OperationType::Subscription) {
+    if operation.kind != OperationType::Subscription {
         let app = app.clone();
         let part = async move {
             match run(&app, viewer, operation).await {
                 Ok(executed) => Part::Next {
-                    json: executed_text(executed, &id),
+                    json: executed_text(executed, None, &id),
                     cursor: None,
                 },
                 Err(refused) => Part::Refused(refused.errors),
@@ -57,7 +59,7 @@ pub fn parts(
     let responses = follow(&app.schema, operation, request, live);
     let parts = responses.map(move |mut response| match take_cursor(&mut response) {
         Some(cursor) => Part::Next {
-            json: executed_text(response, &id),
+            json: executed_text(response, None, &id),
             cursor: Some(cursor),
         },
         None => Part::Refused(

@@ -19,9 +19,12 @@ use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Error as Fault;
 
 use super::App;
+use super::answer::respond;
+use super::asked::Asked;
 use super::auth::{ACTING_AS, Denied};
-use super::front::{self, Asked, Refused, Takes, bad_request, operation};
+use super::document::prepare;
 use super::open::expiry;
+use super::refused::{Refused, coded};
 use super::stream::{Part, parts, too_slow};
 use crate::rules::viewer::Viewer;
 
@@ -94,10 +97,10 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
-        let refused: Refused = bad_request(
+        let refused = Refused::bad_request(
             "Here is a WebSocket with the subprotocol graphql-transport-ws: open it with a client for that.",
         );
-        return front::respond(&headers, Err(refused));
+        return respond(&headers, Err(refused));
     };
     upgrade
         .protocols([PROTOCOL])
@@ -285,7 +288,8 @@ impl Connection {
         if id.is_empty() {
             return Err(bad_message("`id` is empty"));
         }
-        if asked.query.is_none() || !(asked.variables.is_object() || asked.variables.is_null()) {
+        let named = asked.query.is_some() || asked.extensions.is_some();
+        if !named || !(asked.variables.is_object() || asked.variables.is_null()) {
             return Err(bad_message("`query` is a text, `variables` an object"));
         }
         if self.running.contains_key(&id) {
@@ -299,14 +303,10 @@ impl Connection {
             let why = format!(
                 "This socket has {most} operations under way, the most that it may have: complete one first."
             );
-            let error = front::coded(ServerError::new(why, None), "RATE_LIMITED");
+            let error = coded(ServerError::new(why, None), "RATE_LIMITED");
             return self.error(&id, &[error]).await;
         }
-        let takes = Takes {
-            mutations: true,
-            subscriptions: true,
-        };
-        match operation(&self.app, asked, takes) {
+        match prepare(&self.app, &viewer, asked) {
             Ok(operation) => {
                 let running = Running {
                     parts: parts(&self.app, viewer, operation, None),

@@ -9,8 +9,10 @@ use super::plan::{Load, Page, Planner, Rows, Template};
 use super::shape::{Cell, Criteria, Key, Link, List, Order, ROW};
 use crate::error::{Error, Result};
 
-const DEFAULT: u64 = 20;
-const MAX: u64 = 100;
+/// How many records a page has unless told.
+pub const DEFAULT: u64 = 20;
+/// And how many at most.
+pub const MAX: u64 = 100;
 
 /// Which part of the list, in which direction it is read.
 #[derive(Clone, Debug)]

@@ -16,6 +16,9 @@ on_both_empty_databases! {
     serve_leaves_the_tables_alone_when_told_to
 }
 
+/// A document by its hash that this schema does not have.
+const WRONG_DOCUMENTS: &str =
+    "{\"919c0b7aa452b0b2fb42688461501bb8b0c3ef3b9d05ce7b9afd4f28bbe96ceb\": \"{ nothing }\"}";
 const FREE_PORT: &str = "127.0.0.1:0";
 const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
 
@@ -224,6 +227,7 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
 fn a_wrong_setting_is_one_line_that_names_it() {
     let workplace = Workplace::new();
     workplace.write("secret", SECRET);
+    workplace.write("wrong.json", WRONG_DOCUMENTS);
     for (content, named) in [
         ("colour = \"red\"", "colour"),
         ("read-only = \"perhaps\"", "--read-only"),
@@ -255,6 +259,29 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ),
         (&["serve", "--token-key", "secret"], "--token-key secret"),
         (&["serve", "--colour"], "--colour"),
+        (&["serve", "--cost-limit", "much"], "--cost-limit"),
+        (&["serve", "--time-limit", "0"], "--time-limit"),
+        (
+            &["serve", "--read-only", "--trusted-documents", "none.json"],
+            "--trusted-documents none.json",
+        ),
+        (
+            &["serve", "--read-only", "--trusted-documents", "secret"],
+            "--trusted-documents secret",
+        ),
+        (
+            &["serve", "--read-only", "--trusted-documents", "wrong.json"],
+            "--trusted-documents: the document 919c0b7aa452b0b2fb42688461501bb8",
+        ),
+        (
+            &[
+                "serve",
+                "--read-only",
+                "--trusted-documents-exempt",
+                "TSB_EDITOR",
+            ],
+            "--trusted-documents-exempt",
+        ),
         (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
         (&["token", "--key", "secret"], "--role"),
         (&["token", "--role", "ITU_EDITOR"], "--key"),
@@ -299,6 +326,28 @@ fn a_wrong_setting_is_one_line_that_names_it() {
     let environment = [("LIAISON_LISTEN", "everywhere")];
     let line = workplace.run_with(&["dev"], &environment).refusal();
     assert!(line.contains("--listen"), "{line}");
+}
+
+#[test]
+fn serve_runs_the_documents_alone_that_it_was_given() {
+    let workplace = Workplace::new();
+    let document = "{ topics { totalCount } }";
+    let hash = "b2368c84002926b419fb37b1ed16d4f94b4cbb095b32a17da60424ca23fa6039";
+    workplace.write("documents.json", json!({ hash: document }).to_string());
+    workplace.done(&["seed"]);
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--listen",
+        FREE_PORT,
+        "--trusted-documents",
+        "documents.json",
+    ]);
+    let address = service.address();
+    let data = ask(&address, None, document);
+    assert_eq!(data, json!({ "data": { "topics": { "totalCount": 8 } } }));
+    let other = json!({ "query": "{ topics { nodes { code } } }" });
+    assert_eq!(wire::post(&address, None, &other.to_string()).status, 403);
 }
 
 #[test]

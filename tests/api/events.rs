@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::party::Role;
-use liaison::http::Limits;
+use liaison::http::limits::Limits;
 use liaison::http::open::Patience;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -268,7 +268,7 @@ async fn a_stream_that_has_nothing_to_tell_stays_alive() {
         pulse: Duration::from_millis(100),
         ..Patience::default()
     });
-    let server = Server::start_with(Backend::Sqlite, limits).await;
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = limits).await;
     let mut events = follow(&server.anonymous(), &server.newest().await).await;
     sleep(Duration::from_millis(500)).await;
     write_notes(&server, 1, "At last.").await;
@@ -303,7 +303,7 @@ async fn who_reads_no_events_is_told_where_to_go_on() {
         slow: Duration::from_millis(500),
         ..Patience::default()
     });
-    let server = Server::start_with(Backend::Sqlite, limits).await;
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = limits).await;
     let start = server.newest().await;
     write_notes(&server, 100, &"long ".repeat(3999)).await;
     let history = server.history(Some(&start), json!({})).await;

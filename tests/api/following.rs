@@ -8,8 +8,6 @@ use entity::party::{Party, Side};
 use futures_util::future::{join, join_all};
 use liaison::feed::wanted::Wanted;
 use liaison::feed::{Event, Feed};
-use liaison::http::Limits;
-use liaison::http::open::Patience;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -319,16 +317,11 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
         server.upu().change("noteAdd", input, "id").await;
     }
     let history = server.history(Some(&start), json!({})).await;
-    let hurried = server.beside(Limits {
-        patience: Patience {
-            slow: Duration::from_secs(2),
-            ..Patience::default()
-        },
-        ..Limits::default()
-    });
-    let address = hurried.await;
+    let hurried = server
+        .beside(|app| app.limits.patience.slow = Duration::from_secs(2))
+        .await;
     let heavy = "subscription($after: String) { activity(after: $after) { id cursor subject { ... on Note { a: body b: body c: body d: body e: body } } } }";
-    let mut socket = Socket::anonymous(&address).await;
+    let mut socket = Socket::anonymous(&hurried.address).await;
     socket
         .subscribe("a", heavy, json!({ "after": start }))
         .await;
@@ -348,7 +341,7 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
     assert_eq!(told["cursor"], seen.last().unwrap().1);
     assert_eq!(socket.end().await.0, 1013);
 
-    let mut socket = Socket::anonymous(&address).await;
+    let mut socket = Socket::anonymous(&hurried.address).await;
     socket
         .subscribe("a", FOLLOW, json!({ "after": told["cursor"] }))
         .await;
@@ -360,8 +353,8 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
 #[tokio::test]
 async fn instances_on_one_database_tell_each_other_at_once() {
     let server = Server::start(Backend::Postgres).await;
-    let other = server.beside(Limits::default()).await;
-    let mut socket = Socket::anonymous(&other).await;
+    let other = server.beside(|_| {}).await;
+    let mut socket = Socket::anonymous(&other.address).await;
     let newest = server.newest().await;
     socket
         .subscribe("a", FOLLOW, json!({ "after": newest }))
@@ -385,8 +378,8 @@ async fn instances_on_one_database_tell_each_other_at_once() {
 #[tokio::test]
 async fn instances_on_one_file_find_what_others_wrote() {
     let server = Server::start(Backend::Sqlite).await;
-    let other = server.beside(Limits::default()).await;
-    let mut socket = Socket::anonymous(&other).await;
+    let other = server.beside(|_| {}).await;
+    let mut socket = Socket::anonymous(&other.address).await;
     let newest = server.newest().await;
     let variables = json!({ "after": newest });
     socket.subscribe("a", FOLLOW, variables).await;
@@ -427,14 +420,8 @@ async fn followers_wait_while_the_database_is_away() {
 
 #[tokio::test]
 async fn an_idle_socket_hears_nothing_but_pings() {
-    let limits = Limits {
-        patience: Patience {
-            pulse: Duration::from_millis(200),
-            ..Patience::default()
-        },
-        ..Limits::default()
-    };
-    let server = Server::start_with(Backend::Sqlite, limits).await;
+    let pulse = Duration::from_millis(200);
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits.patience.pulse = pulse).await;
     let mut socket = Socket::anonymous(&server.address).await;
     socket.subscribe("a", FOLLOW, json!({})).await;
     for _ in 0..4 {

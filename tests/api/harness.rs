@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use entity::party::Role;
+use liaison::config::DOCUMENT_CACHE;
 use liaison::feed::Feed;
 use liaison::graphql::request::Clock;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::document::Documents;
+use liaison::http::limits::Limits;
 use liaison::http::open::Open;
-use liaison::http::{App, Limits, serve};
+use liaison::http::{App, serve};
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
@@ -75,11 +78,12 @@ pub struct Server {
     pub db: Database,
     pub address: String,
     pub statements: Statements,
+    pub documents: Arc<Documents>,
     http: reqwest::Client,
     clock: Arc<AtomicI64>,
-    /// Instances run until these are dropped.
-    stops: Mutex<Vec<oneshot::Sender<()>>>,
-    database: TestDatabase,
+    /// It runs until this is dropped.
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    database: Arc<TestDatabase>,
 }
 
 /// Someone who sends requests.
@@ -105,30 +109,68 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
-        Self::start_with(backend, Limits::default()).await
-    }
-
-    pub async fn start_with(backend: Backend, limits: Limits) -> Self {
-        Self::start_as(backend, limits, Reach::Anywhere).await
+        Self::start_with(backend, |_| {}).await
     }
 
     /// As it is in production: webhooks lead to the open Internet alone.
     pub async fn start_public(backend: Backend) -> Self {
-        Self::start_as(backend, Limits::default(), Reach::Public).await
+        Self::start_with(backend, |app| app.schema = graphql::schema(Reach::Public)).await
     }
 
-    async fn start_as(backend: Backend, limits: Limits, reach: Reach) -> Self {
-        let database = TestDatabase::create(backend, prepare).await;
-        let statements = Statements::default();
+    /// A service that was set up in another way than usual.
+    pub async fn start_with(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
+        let database = Arc::new(TestDatabase::create(backend, prepare).await);
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
-        let (db, address, stop) = instance(&database.url, limits, reach, &statements, &clock).await;
+        Self::on(database, clock, change).await
+    }
+
+    /// Another instance on the same database.
+    pub async fn beside(&self, change: impl FnOnce(&mut App)) -> Self {
+        Self::on(self.database.clone(), self.clock.clone(), change).await
+    }
+
+    async fn on(
+        database: Arc<TestDatabase>,
+        clock: Arc<AtomicI64>,
+        change: impl FnOnce(&mut App),
+    ) -> Self {
+        let mut db = Database::connect(&database.url, 4).await.unwrap();
+        // The reader of the feed asks the log whenever it likes: that is no request's.
+        let feed = Feed::start(&db);
+        let statements = Statements::default();
+        statements.watch(&mut db.read);
+        statements.watch(&mut db.write);
+        let schema = graphql::schema(Reach::Anywhere);
+        let limits = Limits::default();
+        let documents = Documents::new(&schema, &limits, DOCUMENT_CACHE, None).unwrap();
+        let mut app = App {
+            db: db.clone(),
+            schema,
+            documents: Arc::new(documents),
+            verifier: Arc::new(Verifier::new(rules(), Keys::secret(SECRET).unwrap()).unwrap()),
+            clock: ticking(&clock),
+            limits,
+            feed,
+            open: Open::default(),
+        };
+        change(&mut app);
+        let documents = app.documents.clone();
+        // The service's own client needs it for TLS, so the library asks for it here, too; once for all tests.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(serve(listener, app, async move {
+            let _ = stopped.await;
+        }));
         Self {
             db,
             address,
             statements,
+            documents,
             http: reqwest::Client::new(),
             clock,
-            stops: Mutex::new(vec![stop]),
+            stop: Mutex::new(Some(stop)),
             database,
         }
     }
@@ -139,18 +181,9 @@ impl Server {
         Deliveries::start(&self.db, &feed, reach, ticking(&self.clock)).unwrap()
     }
 
-    /// Starts another instance on the same database; its address.
-    pub async fn beside(&self, limits: Limits) -> String {
-        let (url, clock) = (&self.database.url, &self.clock);
-        let (_, address, stop) =
-            instance(url, limits, Reach::Anywhere, &Statements::default(), clock).await;
-        self.stops.lock().unwrap().push(stop);
-        address
-    }
-
-    /// Tells all instances to stop.
+    /// Tells it to stop.
     pub fn stop(&self) {
-        self.stops.lock().unwrap().clear();
+        self.stop.lock().unwrap().take();
     }
 
     /// Where its database is, for programs beside it.
@@ -210,37 +243,6 @@ impl Server {
 pub fn token(roles: &[Role], seconds: u32, now: DateTime<Utc>) -> String {
     let key = SigningKey::secret(SECRET).unwrap();
     sign(&key, &rules(), "test:editor", roles, seconds, now).unwrap()
-}
-
-/// Starts a service on this database: its connections, its address, and what stops it.
-async fn instance(
-    url: &str,
-    limits: Limits,
-    reach: Reach,
-    statements: &Statements,
-    clock: &Arc<AtomicI64>,
-) -> (Database, String, oneshot::Sender<()>) {
-    let mut db = Database::connect(url, 4).await.unwrap();
-    // The reader of the feed asks the log whenever it likes: that is no request's.
-    let feed = Feed::start(&db);
-    statements.watch(&mut db.read);
-    statements.watch(&mut db.write);
-    let app = App {
-        db: db.clone(),
-        schema: graphql::schema(reach),
-        verifier: Arc::new(Verifier::new(rules(), Keys::secret(SECRET).unwrap()).unwrap()),
-        clock: ticking(clock),
-        limits,
-        feed,
-        open: Open::default(),
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(serve(listener, app, async move {
-        let _ = stopped.await;
-    }));
-    (db, address, stop)
 }
 
 /// Makes an empty database the register as it comes.

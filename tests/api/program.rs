@@ -155,6 +155,14 @@ impl Running {
         }
     }
 
+    /// The most memory that it has had so far, in kB.
+    pub fn most_memory(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+        let number = line.unwrap().trim().trim_end_matches(" kB");
+        number.parse().unwrap()
+    }
+
     /// Asks it to stop, as a supervisor does.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();

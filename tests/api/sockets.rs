@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use entity::party::Role;
 use futures_util::future::join_all;
-use liaison::http::Limits;
+use liaison::http::limits::Limits;
 use liaison::http::open::Patience;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -335,7 +335,7 @@ fn hasty() -> Limits {
 
 #[tokio::test]
 async fn who_says_nothing_at_first_is_not_waited_for() {
-    let server = Server::start_with(Backend::Sqlite, hasty()).await;
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = hasty()).await;
     let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
     let late = (4408, "Connection initialisation timeout".to_owned());
     assert_eq!(socket.end().await, late);
@@ -343,7 +343,7 @@ async fn who_says_nothing_at_first_is_not_waited_for() {
 
 #[tokio::test]
 async fn who_answers_no_ping_is_gone() {
-    let server = Server::start_with(Backend::Sqlite, hasty()).await;
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = hasty()).await;
     let mut alive = Socket::anonymous(&server.address).await;
     let mut dead = Socket::anonymous(&server.address).await;
     let begun = Instant::now();

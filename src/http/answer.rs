@@ -1,0 +1,138 @@
+//! The bytes of an answer.
+
+use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sea_orm::DbErr;
+use sea_orm::prelude::Uuid;
+
+use super::media::Media;
+use super::refused::{Refused, coded};
+use crate::error::INTERNAL;
+
+/// An operation that was run.
+pub struct Answered {
+    pub executed: Executed,
+    /// What it cost, and how much a request may, where its sender wants to know.
+    pub cost: Option<(u64, u64)>,
+}
+
+/// The answer in the media type that the client accepts best.
+pub fn respond(headers: &HeaderMap, answer: Result<Answered, Refused>) -> Response {
+    let media = Media::accepted(headers).unwrap_or(Media::Json);
+    let id = new_id();
+    let (status, text, more) = match answer {
+        Ok(Answered { executed, cost }) => (
+            StatusCode::OK,
+            executed_text(executed, cost, &id),
+            Vec::new(),
+        ),
+        Err(refused) => {
+            let invalid = match media {
+                Media::Modern => StatusCode::BAD_REQUEST,
+                Media::Json => StatusCode::OK,
+            };
+            let text = refused_text(&refused.errors);
+            (refused.status.unwrap_or(invalid), text, refused.headers)
+        }
+    };
+    let common = [
+        (header::CONTENT_TYPE, media.content_type()),
+        (header::VARY, "accept"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut response = (status, common, [("x-request-id", id)], text).into_response();
+    response.headers_mut().extend(more);
+    response
+}
+
+/// The id of a request, by which its client can ask what became of it.
+pub fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
+}
+
+/// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.
+pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
+    let errors = executed.errors.into_iter().map(|it| tidy(it, id));
+    let mut text = String::from("{");
+    write_errors(&mut text, &errors.collect::<Vec<_>>());
+    text.push_str("\"data\":");
+    write_value(&mut text, &executed.data);
+    if let Some((requested, limit)) = cost {
+        let cost = serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
+        text.push_str(",\"extensions\":");
+        text.push_str(&cost.to_string());
+    }
+    text.push('}');
+    text
+}
+
+/// The answer of one that was not.
+pub fn refused_text(errors: &[ServerError]) -> String {
+    let mut text = String::from("{");
+    write_errors(&mut text, errors);
+    text.pop(); // the comma that `data` would follow
+    text.push('}');
+    text
+}
+
+/// Gives an error its code; one of ours is logged, with the id that its client is told.
+pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
+    if let Some(source) = error.source::<DbErr>() {
+        tracing::error!(request = id, error = %source, "a request failed");
+    }
+    let extensions = error
+        .extensions
+        .get_or_insert_with(ErrorExtensionValues::default);
+    if error.message == INTERNAL {
+        extensions.set("requestId", id);
+    }
+    // What async-graphql itself finds while it runs is a value that is none of its type.
+    match extensions.get("code") {
+        Some(_) => error,
+        None => coded(error, "BAD_USER_INPUT"),
+    }
+}
+
+/// Writes `errors`, first as the specification advises, and the comma after; nothing where there are none.
+fn write_errors(text: &mut String, errors: &[ServerError]) {
+    if errors.is_empty() {
+        return;
+    }
+    text.push_str("\"errors\":");
+    // Errors have text keys and plain values: they can be written.
+    text.push_str(&serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned()));
+    text.push(',');
+}
+
+/// Writes a value; what the read path gave is text already.
+fn write_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Binary(json) => text.push_str(std::str::from_utf8(json).unwrap_or("null")),
+        Value::List(items) => {
+            text.push('[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    text.push(',');
+                }
+                write_value(text, item);
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (place, (key, field)) in fields.iter().enumerate() {
+                if place > 0 {
+                    text.push(',');
+                }
+                // A response key is a GraphQL name: nothing in it needs escaping.
+                text.push('"');
+                text.push_str(key);
+                text.push_str("\":");
+                write_value(text, field);
+            }
+            text.push('}');
+        }
+        plain => text.push_str(&serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned())),
+    }
+}

@@ -1,0 +1,152 @@
+//! What a client asks, read from a body or from an address.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Query;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::refused::Refused;
+
+/// What a client asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// The document; none where `extensions` names it by its hash.
+    pub query: Option<String>,
+    pub operation_name: Option<String>,
+    /// An object or null.
+    #[serde(default)]
+    pub variables: Value,
+    pub extensions: Option<Extensions>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extensions {
+    pub persisted_query: Option<PersistedQuery>,
+}
+
+/// A document named by its hash, as Apollo's clients do it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PersistedQuery {
+    pub version: u32,
+    /// Hexadecimal digits.
+    pub sha256_hash: String,
+}
+
+/// The same in an address, where objects are JSON texts.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Address {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+impl Asked {
+    /// Reads a body of JSON, of this many bytes at most.
+    pub async fn in_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refused> {
+        json_only(headers)?;
+        let body = whole(body, headers, limit).await?;
+        if body.trim_ascii_start().starts_with(b"[") {
+            let message = "The body is a list: send one request at a time, as an object.";
+            return Err(Refused::bad_request(message).about("batch"));
+        }
+        serde_json::from_slice(&body).map_err(|_| {
+            Refused::bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
+        })
+    }
+
+    /// Reads the parameters of an address.
+    pub fn in_address(address: &Uri) -> Result<Self, Refused> {
+        let Ok(Query(address)) = Query::<Address>::try_from_uri(address) else {
+            return Err(Refused::bad_request(
+                "The address cannot be read: give `query`, `operationName`, `variables` and `extensions` once each.",
+            ));
+        };
+        let extensions = match object("extensions", address.extensions)? {
+            Value::Null => None,
+            extensions => Some(serde_json::from_value(extensions).map_err(|_| {
+                Refused::bad_request("`extensions` is not what this service knows: see `persistedQuery` of Apollo's clients.")
+            })?),
+        };
+        Ok(Self {
+            query: address.query,
+            operation_name: address.operation_name,
+            variables: object("variables", address.variables)?,
+            extensions,
+        })
+    }
+
+    /// The variables by name.
+    pub fn take_variables(&mut self) -> Result<Map<String, Value>, Refused> {
+        match self.variables.take() {
+            Value::Null => Ok(Map::new()),
+            Value::Object(variables) => Ok(variables),
+            _ => Err(Refused::bad_request(
+                "`variables` must be an object, such as {\"first\": 10}.",
+            )),
+        }
+    }
+}
+
+fn object(name: &str, text: Option<String>) -> Result<Value, Refused> {
+    let text = text.filter(|it| !it.is_empty());
+    serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|_| {
+        Refused::bad_request(format!(
+            "`{name}` is not JSON: write it as {{\"first\": 10}}."
+        ))
+    })
+}
+
+fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
+    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
+    if !encoding.eq_ignore_ascii_case("identity") {
+        return Err(unsupported(
+            "The body must come as it is: send it without `Content-Encoding`.",
+        ));
+    }
+    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
+    let mut parts = kind.split(';').map(str::trim);
+    let json = parts
+        .next()
+        .is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|it| match it.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            let value = value.trim_matches('"');
+            value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+        }
+        _ => true,
+    });
+    if json && utf8 {
+        return Ok(());
+    }
+    Err(unsupported(
+        "The body must be JSON in UTF-8: send `Content-Type: application/json`.",
+    ))
+}
+
+fn unsupported(message: &str) -> Refused {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Refused::new(status, "BAD_USER_INPUT", message)
+}
+
+async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Refused> {
+    let told = headers.get(header::CONTENT_LENGTH);
+    let told: Option<usize> = told.and_then(|it| it.to_str().ok()?.parse().ok());
+    let read = match told {
+        Some(told) if told > limit => None,
+        _ => to_bytes(body, limit).await.ok(),
+    };
+    read.ok_or_else(|| {
+        let has = told.map_or("more".to_owned(), |told| told.to_string());
+        let message =
+            format!("The body has {has} bytes; a request may have {limit} bytes at most.");
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Refused::new(status, "REQUEST_TOO_LARGE", message).about("body")
+    })
+}

@@ -1,0 +1,203 @@
+//! Variables against their declared types, before anything runs.
+
+use std::fmt::Write;
+
+use apollo_compiler::ast::Type;
+use apollo_compiler::executable::VariableDefinition;
+use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
+use apollo_compiler::{Node, Schema};
+use async_graphql::{Name, Value, Variables};
+use serde_json::{Map, Number, Value as Json};
+
+use super::{Problem, convert};
+use crate::graphql::scalar_problem;
+
+/// How many problems are told at once.
+const TOLD: usize = 20;
+/// The greatest number up to which a JSON number without a fraction means a whole one.
+const WHOLE: f64 = 9_007_199_254_740_991.0;
+
+/// Reads the variables of an operation; all that is wrong with them is told at once.
+pub fn variables(
+    schema: &Schema,
+    definitions: &[Node<VariableDefinition>],
+    mut given: Map<String, Json>,
+) -> Result<Variables, Vec<Problem>> {
+    let mut read = Read {
+        schema,
+        path: String::new(),
+        problems: Vec::new(),
+    };
+    let mut variables = Variables::default();
+    for definition in definitions {
+        let name = definition.name.as_str();
+        read.path = format!("${name}");
+        let value = match given.remove(name) {
+            Some(value) => read.value(&definition.ty, value),
+            None => match &definition.default_value {
+                // Validated with the document.
+                Some(default) => convert::value(default).into_const().unwrap_or_default(),
+                None if definition.ty.is_non_null() => {
+                    read.problem(&format!("a value of type {} is missing", definition.ty));
+                    continue;
+                }
+                None => continue,
+            },
+        };
+        variables.insert(Name::new(name), value);
+    }
+    if read.problems.is_empty() {
+        Ok(variables)
+    } else {
+        Err(read.problems)
+    }
+}
+
+struct Read<'a> {
+    schema: &'a Schema,
+    /// Where the value is that is being read: `$input.items[2]`.
+    path: String,
+    problems: Vec<Problem>,
+}
+
+impl Read<'_> {
+    fn problem(&mut self, what: &str) -> Value {
+        let path = &self.path;
+        self.problems.push((format!("`{path}`: {what}."), None));
+        Value::Null
+    }
+
+    /// Reads a value one step further down the path.
+    fn inside(&mut self, step: std::fmt::Arguments<'_>, ty: &Type, value: Json) -> Value {
+        let length = self.path.len();
+        // Writing into a String cannot fail.
+        let _ = self.path.write_fmt(step);
+        let value = self.value(ty, value);
+        self.path.truncate(length);
+        value
+    }
+
+    fn value(&mut self, ty: &Type, value: Json) -> Value {
+        if self.problems.len() == TOLD {
+            return Value::Null; // it is refused in any case
+        }
+        if value.is_null() {
+            return if ty.is_non_null() {
+                self.problem(&format!("null is no value of type {ty}"))
+            } else {
+                Value::Null
+            };
+        }
+        match (ty, value) {
+            (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
+                let items = items.into_iter().enumerate();
+                let items =
+                    items.map(|(place, it)| self.inside(format_args!("[{place}]"), item, it));
+                Value::List(items.collect())
+            }
+            // A single value is a list of one.
+            (Type::List(item) | Type::NonNullList(item), value) => {
+                Value::List(vec![self.value(item, value)])
+            }
+            (Type::Named(name) | Type::NonNullNamed(name), value) => {
+                let schema = self.schema;
+                match schema.types.get(name) {
+                    Some(ExtendedType::Enum(list)) => self.word(list, &value),
+                    Some(ExtendedType::InputObject(input)) => self.object(input, value),
+                    _ => self.scalar(name, value),
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, list: &EnumType, value: &Json) -> Value {
+        if let Json::String(word) = value
+            && list.values.contains_key(word.as_str())
+        {
+            return Value::Enum(Name::new(word));
+        }
+        let words: Vec<&str> = list.values.keys().map(|it| &**it).collect();
+        self.problem(&format!(
+            "it must be one of the words of {}: {}",
+            list.name,
+            words.join(", ")
+        ))
+    }
+
+    fn object(&mut self, input: &InputObjectType, value: Json) -> Value {
+        let Json::Object(mut given) = value else {
+            return self.problem(&format!(
+                "it must be an object with the fields of {}",
+                input.name
+            ));
+        };
+        if input.directives.has("oneOf") && (given.len() != 1 || given.values().any(Json::is_null))
+        {
+            let what = format!("{} takes one of its fields, and not null", input.name);
+            return self.problem(&what);
+        }
+        let mut fields = Vec::with_capacity(given.len());
+        for (name, field) in &input.fields {
+            match given.remove(name.as_str()) {
+                Some(value) => {
+                    let value = self.inside(format_args!(".{name}"), &field.ty, value);
+                    fields.push((Name::new(name.as_str()), value));
+                }
+                None if field.is_required() => {
+                    self.problem(&format!("its field `{name}` is missing"));
+                }
+                // async-graphql fills in defaults.
+                None => {}
+            }
+        }
+        if let Some(unknown) = given.keys().next() {
+            // A name that is long is no mistyped one.
+            let unknown: String = unknown.chars().take(50).collect();
+            self.problem(&format!("{} has no field `{unknown}`", input.name));
+        }
+        Value::Object(fields.into_iter().collect())
+    }
+
+    fn scalar(&mut self, name: &str, value: Json) -> Value {
+        match (name, value) {
+            ("Int", Json::Number(number)) => match whole(&number).map(i32::try_from) {
+                Some(Ok(number)) => Value::from(number),
+                _ => self.problem("an Int is a whole number of at most 32 bits"),
+            },
+            ("Float", Json::Number(number)) => Value::Number(number),
+            ("ID", Json::Number(number)) => match whole(&number) {
+                Some(number) => Value::String(number.to_string()),
+                None => self.problem("an ID is a text or a whole number"),
+            },
+            ("Boolean", Json::Bool(flag)) => Value::Boolean(flag),
+            ("String" | "ID", Json::String(text)) => Value::String(text),
+            ("Int" | "Float" | "Boolean" | "String" | "ID", _) => {
+                let what = format!("it must be {} {name}", article(name));
+                self.problem(&what)
+            }
+            (_, value) => {
+                let value = Value::from_json(value).unwrap_or_default();
+                match scalar_problem(name, value.clone()) {
+                    Some(problem) => self.problem(&problem),
+                    None => value,
+                }
+            }
+        }
+    }
+}
+
+fn article(name: &str) -> &'static str {
+    if name.starts_with('I') { "an" } else { "a" }
+}
+
+/// A number without a fraction, however it is written: 1.0 is 1.
+fn whole(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let number = number.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it has no fraction and is small enough to be exact"
+        )]
+        (number.fract() == 0.0 && number.abs() <= WHOLE).then_some(number as i64)
+    })
+}

@@ -1,0 +1,189 @@
+//! A validated document as async-graphql runs it, so that one parser alone decides what a text means.
+
+use apollo_compiler::ast::{Argument, Directive, OperationType, Value};
+use apollo_compiler::executable::{Operation, Selection, SelectionSet};
+use apollo_compiler::parser::SourceSpan;
+use apollo_compiler::{ExecutableDocument, Name, Node};
+use async_graphql::parser::types as run;
+use async_graphql::{Name as RunName, Positioned};
+use async_graphql_value::Value as RunValue;
+use serde_json::Number;
+
+use super::place::Places;
+
+/// Converts a document whose text is `text`.
+pub fn document(text: &str, document: &ExecutableDocument) -> run::ExecutableDocument {
+    let convert = Convert(Places::of(text));
+    let operations = document.operations.iter();
+    let named = operations.filter_map(|it| {
+        let name = RunName::new(it.name.as_ref()?.as_str());
+        Some((name, convert.operation(it)))
+    });
+    let fragments = document.fragments.iter().map(|(name, it)| {
+        let fragment = run::FragmentDefinition {
+            type_condition: convert.condition(it.type_condition()),
+            directives: convert.directives(&it.directives),
+            selection_set: convert.set(&it.selection_set),
+        };
+        (
+            RunName::new(name.as_str()),
+            convert.at(it.location(), fragment),
+        )
+    });
+    run::ExecutableDocument {
+        operations: match &document.operations.anonymous {
+            Some(only) => run::DocumentOperations::Single(convert.operation(only)),
+            None => run::DocumentOperations::Multiple(named.collect()),
+        },
+        fragments: fragments.collect(),
+    }
+}
+
+pub fn kind(kind: OperationType) -> run::OperationType {
+    match kind {
+        OperationType::Query => run::OperationType::Query,
+        OperationType::Mutation => run::OperationType::Mutation,
+        OperationType::Subscription => run::OperationType::Subscription,
+    }
+}
+
+/// A value with its variables.
+pub fn value(given: &Value) -> RunValue {
+    match given {
+        Value::Null => RunValue::Null,
+        Value::Enum(name) => RunValue::Enum(RunName::new(name.as_str())),
+        Value::Variable(name) => RunValue::Variable(RunName::new(name.as_str())),
+        Value::String(text) => RunValue::String(text.clone()),
+        Value::Boolean(flag) => RunValue::Boolean(*flag),
+        // Beyond 64 bits there are no numbers but ids, which are texts as well.
+        Value::Int(number) => match number.as_str().parse::<i64>() {
+            Ok(number) => RunValue::Number(number.into()),
+            Err(_) => RunValue::String(number.as_str().to_owned()),
+        },
+        Value::Float(number) => {
+            let number = number.try_to_f64().ok().and_then(Number::from_f64);
+            number.map_or(RunValue::Null, RunValue::Number)
+        }
+        Value::List(items) => RunValue::List(items.iter().map(|it| value(it)).collect()),
+        Value::Object(fields) => RunValue::Object(
+            fields
+                .iter()
+                .map(|(name, it)| (RunName::new(name.as_str()), value(it)))
+                .collect(),
+        ),
+    }
+}
+
+struct Convert(Places);
+
+impl Convert {
+    fn at<T>(&self, span: Option<SourceSpan>, node: T) -> Positioned<T> {
+        Positioned::new(node, self.0.at(span.map_or(0, |it| it.offset())))
+    }
+
+    fn name(&self, name: &Name) -> Positioned<RunName> {
+        self.at(name.location(), RunName::new(name.as_str()))
+    }
+
+    fn condition(&self, name: &Name) -> Positioned<run::TypeCondition> {
+        let on = self.name(name);
+        self.at(name.location(), run::TypeCondition { on })
+    }
+
+    fn operation(&self, operation: &Node<Operation>) -> Positioned<run::OperationDefinition> {
+        let variables = operation.variables.iter().map(|it| {
+            let default = it.default_value.as_ref().and_then(|default| {
+                let constant = value(default).into_const()?;
+                Some(self.at(default.location(), constant))
+            });
+            let definition = run::VariableDefinition {
+                name: self.name(&it.name),
+                var_type: self.at(it.ty.location(), ty(&it.ty)),
+                directives: self.directives(&it.directives),
+                default_value: default,
+            };
+            self.at(it.location(), definition)
+        });
+        let definition = run::OperationDefinition {
+            ty: kind(operation.operation_type),
+            variable_definitions: variables.collect(),
+            directives: self.directives(&operation.directives),
+            selection_set: self.set(&operation.selection_set),
+        };
+        self.at(operation.location(), definition)
+    }
+
+    fn arguments(
+        &self,
+        arguments: &[Node<Argument>],
+    ) -> Vec<(Positioned<RunName>, Positioned<RunValue>)> {
+        let arguments = arguments.iter().map(|it| {
+            let value = self.at(it.value.location(), value(&it.value));
+            (self.name(&it.name), value)
+        });
+        arguments.collect()
+    }
+
+    fn directives(&self, directives: &[Node<Directive>]) -> Vec<Positioned<run::Directive>> {
+        let directives = directives.iter().map(|it| {
+            let directive = run::Directive {
+                name: self.name(&it.name),
+                arguments: self.arguments(&it.arguments),
+            };
+            self.at(it.location(), directive)
+        });
+        directives.collect()
+    }
+
+    fn set(&self, set: &SelectionSet) -> Positioned<run::SelectionSet> {
+        let items = set.selections.iter().map(|it| self.selection(it));
+        let items: Vec<_> = items.collect();
+        let pos = items.first().map(|it| it.pos).unwrap_or_default();
+        Positioned::new(run::SelectionSet { items }, pos)
+    }
+
+    fn selection(&self, selection: &Selection) -> Positioned<run::Selection> {
+        match selection {
+            Selection::Field(field) => {
+                let converted = run::Field {
+                    alias: field.alias.as_ref().map(|it| self.name(it)),
+                    name: self.name(&field.name),
+                    arguments: self.arguments(&field.arguments),
+                    directives: self.directives(&field.directives),
+                    selection_set: self.set(&field.selection_set),
+                };
+                let at = field.location();
+                self.at(at, run::Selection::Field(self.at(at, converted)))
+            }
+            Selection::FragmentSpread(spread) => {
+                let converted = run::FragmentSpread {
+                    fragment_name: self.name(&spread.fragment_name),
+                    directives: self.directives(&spread.directives),
+                };
+                let at = spread.location();
+                self.at(at, run::Selection::FragmentSpread(self.at(at, converted)))
+            }
+            Selection::InlineFragment(fragment) => {
+                let condition = fragment.type_condition.as_ref();
+                let converted = run::InlineFragment {
+                    type_condition: condition.map(|it| self.condition(it)),
+                    directives: self.directives(&fragment.directives),
+                    selection_set: self.set(&fragment.selection_set),
+                };
+                let at = fragment.location();
+                self.at(at, run::Selection::InlineFragment(self.at(at, converted)))
+            }
+        }
+    }
+}
+
+fn ty(given: &apollo_compiler::ast::Type) -> run::Type {
+    use apollo_compiler::ast::Type;
+    let (base, nullable) = match given {
+        Type::Named(name) => (run::BaseType::Named(RunName::new(name.as_str())), true),
+        Type::NonNullNamed(name) => (run::BaseType::Named(RunName::new(name.as_str())), false),
+        Type::List(item) => (run::BaseType::List(Box::new(ty(item))), true),
+        Type::NonNullList(item) => (run::BaseType::List(Box::new(ty(item))), false),
+    };
+    run::Type { base, nullable }
+}

@@ -1,0 +1,270 @@
+//! From what a client asks to an operation that may run: the one way in for every transport.
+//!
+//! In the order of a document's way: `parse`, `guard`, `strict`, `convert`, `cost`; with its variables
+//! `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
+
+mod cache;
+mod coerce;
+mod convert;
+mod cost;
+mod describe;
+mod guard;
+mod parse;
+mod place;
+mod strict;
+pub mod trusted;
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use apollo_compiler::Schema as Definitions;
+use apollo_compiler::executable::VariableDefinition;
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Node, name, ty};
+use async_graphql::Pos;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use axum::http::{HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use self::cache::Cache;
+use self::cost::{Cost, Sizes};
+use self::trusted::Trusted;
+use super::App;
+use super::asked::{Asked, PersistedQuery};
+use super::limits::Limits;
+use super::refused::Refused;
+use crate::graphql::{Operation, Schema, sdl};
+use crate::rules::viewer::Viewer;
+
+/// The SHA-256 of a document's text.
+pub type Hash = [u8; 32];
+
+/// A problem of a document, and where it is.
+type Problem = (String, Option<Pos>);
+
+/// What documents are checked against, and those that have passed.
+pub struct Documents {
+    schema: Valid<Definitions>,
+    sizes: Sizes,
+    cache: Cache,
+    trusted: Option<Trusted>,
+    checked: AtomicU64,
+}
+
+/// A document that may run.
+pub struct Checked {
+    hash: Hash,
+    document: ExecutableDocument,
+    operations: Vec<CheckedOperation>,
+    /// About how many bytes it takes in memory.
+    weight: u64,
+}
+
+struct CheckedOperation {
+    name: Option<String>,
+    kind: OperationType,
+    variables: Vec<Node<VariableDefinition>>,
+    cost: Cost,
+}
+
+/// Makes an operation of what a client asks: its document parsed, bounded and validated (or known to
+/// be), its variables checked. Nothing has run yet when it is refused.
+pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation, Refused> {
+    let variables = asked.take_variables()?;
+    let persisted = asked.extensions.and_then(|it| it.persisted_query);
+    let documents = &app.documents;
+    let document = documents.document(asked.query.as_deref(), persisted, viewer, &app.limits)?;
+    let operation = document.operation(asked.operation_name.as_deref())?;
+
+    let variables = coerce::variables(&documents.schema, &operation.variables, variables)
+        .map_err(|problems| Refused::invalid("BAD_USER_INPUT", problems))?;
+    let cost = operation.cost.with(&variables);
+    if cost > app.limits.cost {
+        let limit = app.limits.cost;
+        let message = format!(
+            "The answer may hold {cost} values; a request may ask for {limit} at most: ask for fewer fields or shorter lists."
+        );
+        return Err(Refused::beyond("cost", "QUERY_TOO_COMPLEX", message));
+    }
+    Ok(Operation {
+        document: document.document.clone(),
+        name: operation.name.clone(),
+        variables,
+        kind: operation.kind,
+        cost,
+        hash: hexadecimal(&document.hash),
+    })
+}
+
+impl Documents {
+    /// For documents against `schema`; a cache of about as many bytes.
+    ///
+    /// # Errors
+    /// A line that says which of the trusted documents is none of this schema.
+    pub fn new(
+        schema: &Schema,
+        limits: &Limits,
+        cache: u64,
+        trusted: Option<Trusted>,
+    ) -> Result<Self, String> {
+        let schema = definitions(&sdl(schema))?;
+        let documents = Self {
+            sizes: Sizes::of(&schema),
+            schema,
+            cache: Cache::new(cache),
+            trusted,
+            checked: AtomicU64::new(0),
+        };
+        for (hash, text) in documents.trusted.iter().flat_map(Trusted::documents) {
+            let checked = documents.check(*hash, text, limits);
+            checked.map_err(|refused| {
+                let problem = refused.errors.into_iter().next().map(|it| it.message);
+                let hash = hexadecimal(hash);
+                format!("the document {hash}: {}", problem.unwrap_or_default())
+            })?;
+        }
+        Ok(documents)
+    }
+
+    /// How many documents were parsed and validated so far.
+    pub fn checked(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    fn document(
+        &self,
+        text: Option<&str>,
+        persisted: Option<PersistedQuery>,
+        viewer: &Viewer,
+        limits: &Limits,
+    ) -> Result<Arc<Checked>, Refused> {
+        let hash = asked_for(text, persisted)?;
+        if let Some(trusted) = &self.trusted
+            && !trusted.lets(&hash, viewer)
+        {
+            let message = "This service runs the documents that it was given beforehand, and this is none of them.";
+            return Err(Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
+        }
+        if let Some(known) = self.cache.get(&hash) {
+            return Ok(known);
+        }
+        let text = text.or_else(|| self.trusted.as_ref()?.text(&hash));
+        let Some(text) = text else {
+            return Err(unknown_hash());
+        };
+        let checked = Arc::new(self.check(hash, text, limits)?);
+        self.cache.insert(checked.clone());
+        Ok(checked)
+    }
+
+    fn check(&self, hash: Hash, text: &str, limits: &Limits) -> Result<Checked, Refused> {
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        let ast = parse::parse(text, limits)?;
+        guard::bound(&ast, limits)?;
+        let invalid = |problems| Refused::invalid("GRAPHQL_VALIDATION_FAILED", problems);
+        let document = strict::validate(&self.schema, &ast).map_err(invalid)?;
+        if limits.no_introspection
+            && let Some(problem) = strict::introspection(&document)
+        {
+            return Err(invalid(vec![problem]).about("introspection"));
+        }
+        let operations = document.operations.iter().map(|it| CheckedOperation {
+            name: it.name.as_ref().map(ToString::to_string),
+            kind: convert::kind(it.operation_type),
+            variables: it.variables.clone(),
+            cost: self.sizes.cost(&document, it),
+        });
+        Ok(Checked {
+            hash,
+            operations: operations.collect(),
+            document: convert::document(text, &document),
+            weight: cache::weight(text),
+        })
+    }
+}
+
+impl Checked {
+    fn operation(&self, name: Option<&str>) -> Result<&CheckedOperation, Refused> {
+        let found = match (name, self.operations.as_slice()) {
+            (None, [only]) => Some(only),
+            (None, _) => None,
+            (Some(_), all) => all.iter().find(|it| it.name.as_deref() == name),
+        };
+        found.ok_or_else(|| {
+            Refused::bad_request(
+                "It is not clear which operation is meant: name one of the document's in `operationName`.",
+            )
+        })
+    }
+}
+
+/// The hash of the document that is asked for.
+fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Hash, Refused> {
+    let hash = text.map(|it| Hash::from(Sha256::digest(it)));
+    let Some(persisted) = persisted else {
+        return hash.ok_or_else(|| {
+            Refused::bad_request("There is no `query`: send the GraphQL document in it.")
+        });
+    };
+    let named = unhexadecimal(&persisted.sha256_hash).filter(|_| persisted.version == 1);
+    let Some(named) = named else {
+        return Err(Refused::bad_request(
+            "`persistedQuery` must have the version 1 and a `sha256Hash` of 64 hexadecimal digits.",
+        ));
+    };
+    if hash.is_some_and(|it| it != named) {
+        return Err(Refused::bad_request(
+            "`sha256Hash` is not the SHA-256 of `query`.",
+        ));
+    }
+    Ok(named)
+}
+
+/// Clients know this message, and send the document along with its hash.
+fn unknown_hash() -> Refused {
+    let problem = ("PersistedQueryNotFound".to_owned(), None);
+    let mut refused = Refused::invalid("PERSISTED_QUERY_NOT_FOUND", [problem]);
+    let never = HeaderValue::from_static("no-store");
+    refused.headers.push((header::CACHE_CONTROL, never));
+    refused
+}
+
+/// The schema as documents are validated against it.
+fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
+    let mut schema =
+        Definitions::parse(sdl, "schema.graphql").map_err(|it| it.errors.to_string())?;
+    // The library does not know this field yet, which async-graphql answers.
+    if let Some(ExtendedType::Object(object)) = schema.types.get_mut("__Type") {
+        let mut field = (*object.fields["specifiedByURL"].node).clone();
+        field.name = name!("isOneOf");
+        field.ty = ty!(Boolean);
+        object
+            .make_mut()
+            .fields
+            .insert(field.name.clone(), field.into());
+    }
+    schema.validate().map_err(|it| it.errors.to_string())
+}
+
+fn hexadecimal(hash: &Hash) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn unhexadecimal(text: &str) -> Option<Hash> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (place, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}

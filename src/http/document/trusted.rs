@@ -1,0 +1,57 @@
+//! The documents that a service was given beforehand, where it runs no others.
+
+use std::collections::HashMap;
+
+use entity::party::Role;
+use sha2::{Digest, Sha256};
+
+use super::{Hash, unhexadecimal};
+use crate::rules::viewer::Viewer;
+
+/// The documents that may run, and who may run others.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    documents: HashMap<Hash, String>,
+    exempt: Option<Role>,
+}
+
+impl Trusted {
+    /// Reads a JSON object of texts by their SHA-256, as client tools write it. Whoever has the role
+    /// `exempt` may send anything.
+    ///
+    /// # Errors
+    /// A line that says what is wrong.
+    pub fn read(json: &[u8], exempt: Option<Role>) -> Result<Self, String> {
+        let listed: HashMap<String, String> = serde_json::from_slice(json)
+            .map_err(|_| "it must be a JSON object with documents by their SHA-256.".to_owned())?;
+        let documents = listed.into_iter().map(|(name, text)| {
+            let hash = Hash::from(Sha256::digest(&text));
+            let named = name.strip_prefix("sha256:").unwrap_or(&name);
+            if unhexadecimal(named) == Some(hash) {
+                Ok((hash, text))
+            } else {
+                Err(format!("`{name}` is not the SHA-256 of its document."))
+            }
+        });
+        Ok(Self {
+            documents: documents.collect::<Result<_, _>>()?,
+            exempt,
+        })
+    }
+
+    /// Whether this viewer may run the document with this hash.
+    pub(super) fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
+        let exempt = self.exempt.is_some_and(|it| viewer.roles.contains(&it));
+        exempt || self.documents.contains_key(hash)
+    }
+
+    pub(super) fn text(&self, hash: &Hash) -> Option<&str> {
+        self.documents.get(hash).map(String::as_str)
+    }
+
+    pub(super) fn documents(&self) -> impl Iterator<Item = (&Hash, &str)> {
+        self.documents
+            .iter()
+            .map(|(hash, text)| (hash, text.as_str()))
+    }
+}

@@ -1,0 +1,72 @@
+//! What a request may ask for at most: each limit with its meaning, default and setting.
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+use super::open::Patience;
+
+/// What a request may ask for at most.
+#[derive(Clone, Debug, Args)]
+pub struct Limits {
+    /// How many bytes the body of a request, or a message over WebSocket, may have.
+    #[arg(id = "body_limit", long = "body-limit", env = "LIAISON_BODY_LIMIT", default_value_t = DEFAULT.body)]
+    pub body: usize,
+    /// How many tokens (names, signs, values) a document may have.
+    #[arg(id = "document_limit", long = "document-limit", env = "LIAISON_DOCUMENT_LIMIT", default_value_t = DEFAULT.tokens)]
+    pub tokens: usize,
+    /// How deep the fields of a document may be nested.
+    #[arg(id = "depth_limit", long = "depth-limit", env = "LIAISON_DEPTH_LIMIT", default_value_t = DEFAULT.depth)]
+    pub depth: usize,
+    /// How many fields and fragments a document may select, its fragments written out.
+    #[arg(id = "selection_limit", long = "selection-limit", env = "LIAISON_SELECTION_LIMIT", default_value_t = DEFAULT.selections)]
+    pub selections: u64,
+    /// How many aliases a document may have, its fragments written out.
+    #[arg(id = "alias_limit", long = "alias-limit", env = "LIAISON_ALIAS_LIMIT", default_value_t = DEFAULT.aliases)]
+    pub aliases: u64,
+    /// How many directives a document may have, its fragments written out.
+    #[arg(id = "directive_limit", long = "directive-limit", env = "LIAISON_DIRECTIVE_LIMIT", default_value_t = DEFAULT.directives)]
+    pub directives: u64,
+    /// How many fields an operation may have at its root.
+    #[arg(id = "root_limit", long = "root-limit", env = "LIAISON_ROOT_LIMIT", default_value_t = DEFAULT.roots)]
+    pub roots: u64,
+    /// How many mutations a document may ask for.
+    #[arg(id = "mutation_limit", long = "mutation-limit", env = "LIAISON_MUTATION_LIMIT", default_value_t = DEFAULT.mutations)]
+    pub mutations: u64,
+    /// How many values an answer may hold, counted before anything runs: each field is one, times the sizes of the lists it is in.
+    #[arg(id = "cost_limit", long = "cost-limit", env = "LIAISON_COST_LIMIT", default_value_t = DEFAULT.cost)]
+    pub cost: u64,
+    /// How many operations may be under way at once on one WebSocket.
+    #[arg(id = "socket_operations", long = "socket-operations", env = "LIAISON_SOCKET_OPERATIONS", default_value_t = DEFAULT.operations)]
+    pub operations: usize,
+    /// How long connections that stay open wait for their clients.
+    #[arg(skip)]
+    pub patience: Patience,
+    /// How many seconds a request may run.
+    #[arg(id = "time_limit", long = "time-limit", env = "LIAISON_TIME_LIMIT", default_value_t = DEFAULT.seconds, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Answer no introspection, and keep the schema's text to ourselves.
+    #[arg(long, env = "LIAISON_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
+    pub no_introspection: bool,
+}
+
+const DEFAULT: Limits = Limits {
+    body: 1_000_000,
+    tokens: 10_000,
+    depth: 20,
+    selections: 2_000,
+    aliases: 100,
+    directives: 100,
+    roots: 20,
+    mutations: 10,
+    cost: 100_000,
+    operations: 50,
+    patience: Patience::DEFAULT,
+    seconds: 10,
+    no_introspection: false,
+};
+
+impl Default for Limits {
+    fn default() -> Self {
+        DEFAULT
+    }
+}

@@ -1,0 +1,167 @@
+//! What others say of the service: the audits of GraphQL over HTTP, and GraphQL's reference implementation.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::LazyLock;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::harness::{Client, Server};
+
+on_both_databases! {
+    every_audit_of_graphql_over_http_is_passed
+    documents_are_judged_as_the_reference_judges_them
+}
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
+
+/// The judges with what they need, installed once.
+async fn judges() -> PathBuf {
+    static INSTALLED: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(Mutex::default);
+    let mut installed = INSTALLED.lock().await;
+    if let Some(place) = &*installed {
+        return place.clone();
+    }
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    fs::create_dir_all(&place).unwrap();
+    for source in fs::read_dir(SOURCES).unwrap() {
+        let source = source.unwrap();
+        if source.file_type().unwrap().is_file() {
+            fs::copy(source.path(), place.join(source.file_name())).unwrap();
+        }
+    }
+    let install = "ci --ignore-scripts --prefer-offline --no-audit --no-fund";
+    run(Command::new("npm")
+        .args(install.split(' '))
+        .current_dir(&place))
+    .await;
+    *installed = Some(place.clone());
+    place
+}
+
+/// Runs a program of Node to its end; what it printed.
+async fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().await;
+    let output: Output = output.expect("these tests need Node 20 or newer with npm: install it");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {told}");
+    output.stdout
+}
+
+async fn judge(script: &str, name: &str, value: &str) -> Vec<u8> {
+    let place = judges().await;
+    run(Command::new("node")
+        .arg(script)
+        .env(name, value)
+        .current_dir(place))
+    .await
+}
+
+#[expect(dead_code, reason = "read where a test fails")]
+#[derive(Debug, Deserialize)]
+struct Audit {
+    id: String,
+    name: String,
+    status: String,
+    reason: Option<String>,
+}
+
+async fn every_audit_of_graphql_over_http_is_passed(server: &Server) {
+    let address = format!("{}/graphql", server.address);
+    let printed = judge("audits.mjs", "ADDRESS", &address).await;
+    let audits: Vec<Audit> = serde_json::from_slice(&printed).unwrap();
+    let failed: Vec<&Audit> = audits.iter().filter(|it| it.status != "ok").collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(audits.len() > 50, "{}", audits.len());
+    assert!(audits.iter().any(|it| it.name.starts_with("MUST")));
+}
+
+#[expect(dead_code, reason = "read where a test fails")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Judged {
+    document: String,
+    operation_name: Option<String>,
+    variables: Value,
+    /// What is wrong first: syntax, validation, operation, variables; or fine.
+    verdict: String,
+    why: String,
+}
+
+/// A document that is judged otherwise here, and why that is right.
+#[derive(Debug, Deserialize)]
+struct Difference {
+    document: String,
+    ours: String,
+    reason: String,
+}
+
+async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+    let printed = judge("judge.mjs", "SCHEMA", schema).await;
+    let all: Vec<Judged> = serde_json::from_slice(&printed).unwrap();
+    assert!(all.len() > 1000, "{}", all.len());
+    let known = fs::read(Path::new(SOURCES).join("differences.json")).unwrap();
+    let known: Vec<Difference> = serde_json::from_slice(&known).unwrap();
+    let mut met = vec![false; known.len()];
+
+    let client = server.anonymous();
+    let mut wrong = String::new();
+    for judged in &all {
+        let ours = verdict(&client, judged).await;
+        if ours == judged.verdict {
+            continue;
+        }
+        let place = known
+            .iter()
+            .position(|it| it.document == judged.document && it.ours == ours);
+        match place {
+            Some(place) => met[place] = true,
+            None => writeln!(wrong, "{ours}, not {}: {judged:#?}", judged.verdict).unwrap(),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    for (known, met) in known.iter().zip(met) {
+        assert!(met && !known.reason.is_empty(), "no difference: {known:?}");
+    }
+    // Each verdict comes up often enough to mean something.
+    for verdict in ["fine", "syntax", "validation", "variables"] {
+        let count = all.iter().filter(|it| it.verdict == verdict).count();
+        assert!(count >= 100, "{verdict}: {count}");
+    }
+}
+
+async fn verdict(client: &Client<'_>, judged: &Judged) -> String {
+    let body = json!({
+        "query": judged.document,
+        "operationName": judged.operation_name,
+        "variables": judged.variables,
+    });
+    let headers = [("content-type", "application/json")];
+    let answer = client
+        .send(Method::POST, "/graphql", &headers, body.to_string())
+        .await;
+    let json = answer.json();
+    if json.get("data").is_some() {
+        return "fine".to_owned();
+    }
+    let first = &json["errors"][0];
+    let code = first["extensions"]["code"].as_str().unwrap_or_default();
+    let message = first["message"].as_str().unwrap_or_default();
+    match code {
+        "GRAPHQL_PARSE_FAILED" => "syntax",
+        "GRAPHQL_VALIDATION_FAILED" => "validation",
+        "BAD_USER_INPUT" if message.starts_with("It is not clear") => "operation",
+        "BAD_USER_INPUT" if message.starts_with("`$") => "variables",
+        // It could run, over another transport.
+        "BAD_USER_INPUT" if message.starts_with("A subscription") => "fine",
+        _ => return format!("{code}: {message}"),
+    }
+    .to_owned()
+}

@@ -1,0 +1,110 @@
+//! Requests that no client sends: each is answered, and nobody else is kept waiting.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Client, Server};
+use crate::hostile_requests::{Hostile, hostile};
+use crate::program::Workplace;
+use crate::wire;
+
+on_both_databases! {
+    hostile_requests_keep_nobody_waiting
+}
+
+/// How long an ordinary query may take meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+async fn hostile_requests_keep_nobody_waiting(server: &Server) {
+    let (attacker, other) = (server.anonymous(), server.anonymous());
+    let mut slowest = (Duration::ZERO, "");
+    let mut tried = 0;
+    for hostile in hostile() {
+        let name = hostile.name;
+        let started = Instant::now();
+        let attack = async {
+            let answered = attack(&attacker, hostile).await;
+            (answered, started.elapsed())
+        };
+        let ordinary = async {
+            let data = other
+                .data("{ topics(first: 2) { nodes { code } } }", json!({}))
+                .await;
+            assert_eq!(data["topics"]["nodes"][0]["code"], "T-1");
+            started.elapsed()
+        };
+        let (((), took), waited) = futures_util::future::join(attack, ordinary).await;
+        assert!(waited < PATIENCE, "{name}: the other waited {waited:?}");
+        assert!(took < PATIENCE, "{name}: answered after {took:?}");
+        slowest = slowest.max((took, name));
+        tried += 1;
+    }
+    println!("{tried} hostile requests, the slowest answered after {slowest:?}");
+    assert!(tried > 60, "{tried}");
+}
+
+/// Sends what is hostile; an answer that is none of ours is a failure.
+async fn attack(client: &Client<'_>, hostile: Hostile) {
+    let name = hostile.name;
+    let answer = client
+        .send(Method::POST, "/graphql", &hostile.headers, hostile.body)
+        .await;
+    let status = answer.status.as_u16();
+    assert!([200, 400, 413, 415].contains(&status), "{name}: {status}");
+    let json = answer.json();
+    let refused = json["errors"]
+        .as_array()
+        .is_some_and(|it| !it.is_empty() && it.len() <= 20);
+    assert!(refused || json.get("data").is_some(), "{name}: {json}");
+    for error in json["errors"].as_array().into_iter().flatten() {
+        let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        assert!(!["", "INTERNAL"].contains(&code), "{name}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(
+            message.len() < 2_000,
+            "{name}: {} bytes of a message",
+            message.len()
+        );
+    }
+}
+
+#[test]
+fn memory_stays_bounded_whatever_is_sent() {
+    const MOST: u64 = 300_000; // kB
+    let workplace = Workplace::new();
+    let mut dev = workplace.start(&[
+        "dev",
+        "--database-url",
+        "sqlite:memory.db",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let address = dev.dev_address();
+    for hostile in hostile() {
+        let length = format!("Content-Length: {}", hostile.body.len());
+        let mut head = vec!["POST /graphql HTTP/1.1".to_owned(), length];
+        head.extend(
+            hostile
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        let reply = wire::exchange(&address, &head, &hostile.body);
+        assert!(reply.status < 500, "{}: {reply:?}", hostile.name);
+    }
+    // More documents than are remembered, each valid and another.
+    for number in 0..3_000 {
+        let fields = "code title ".repeat(20);
+        let document =
+            format!("query Q{number} {{ topic(by: {{ code: \"T-1\" }}) {{ {fields} }} }}");
+        let body = json!({ "query": document }).to_string();
+        assert_eq!(wire::post(&address, None, &body).status, 200);
+    }
+    let most = dev.most_memory();
+    println!("at most {most} kB of memory");
+    assert!(most < MOST, "{most} kB");
+    dev.stop();
+}
