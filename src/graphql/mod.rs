@@ -15,6 +15,7 @@ mod publication;
 mod query;
 mod report;
 pub mod request;
+mod shared;
 mod stamps;
 mod statement;
 mod subscription;
@@ -56,7 +57,7 @@ pub struct Mutation(
 /// Builds the API.
 #[must_use]
 pub fn schema() -> Schema {
-    Schema::build(Query, Mutation::default(), Subscription).finish()
+    Schema::build(Query, Mutation::default(), Subscription::default()).finish()
 }
 
 /// The API as clients read it: what `schema.graphql` holds.
