@@ -15,6 +15,7 @@ mod publication;
 mod query;
 mod report;
 pub mod request;
+mod shared;
 mod stamps;
 mod statement;
 mod subscription;
@@ -60,7 +61,7 @@ pub struct Mutation(
 /// Builds the API, for a service whose webhooks may lead so far.
 #[must_use]
 pub fn schema(reach: Reach) -> Schema {
-    Schema::build(Query, Mutation::default(), Subscription)
+    Schema::build(Query, Mutation::default(), Subscription::default())
         // The front door has validated what comes here, and bounded it.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::MAX)

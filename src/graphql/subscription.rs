@@ -17,16 +17,18 @@ use tokio::time::sleep;
 
 use super::activity::{self, ActivityFilter};
 use super::request::{Live, Request};
+use super::shared::{Asked, Shared};
 use crate::error::{Error, Result};
 use crate::feed::{Event, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
 use crate::read::plan::Planner;
 use crate::read::shape::{Arg, arg};
-use crate::read::{Answer, At, Env, registry};
+use crate::read::{At, Env, registry};
 
 /// The root of all subscriptions.
-pub struct Subscription;
+#[derive(Default)]
+pub struct Subscription(Shared);
 
 /// Under this name the cursor of an event travels with its answer.
 pub const CURSOR: &str = "cursor";
@@ -72,7 +74,7 @@ impl SubscriptionType for Subscription {
         &'a self,
         ctx: &'a Context<'_>,
     ) -> Option<Pin<Box<dyn Stream<Item = Response> + Send + 'a>>> {
-        (ctx.item.node.name.node == FIELD).then(|| answers(ctx))
+        (ctx.item.node.name.node == FIELD).then(|| answers(ctx, &self.0))
     }
 }
 
@@ -90,12 +92,17 @@ fn args() -> [Arg; 2] {
     ]
 }
 
-fn answers<'a>(ctx: &'a Context<'_>) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
+fn answers<'a>(
+    ctx: &'a Context<'_>,
+    shared: &'a Shared,
+) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
     let at = At::of(ctx);
     let begun = async move {
         let follower = begin(ctx).await;
         at.check(follower).map(|follower| Following {
             ctx,
+            shared,
+            asked: Asked::of(ctx),
             at,
             follower,
             events: Vec::new(),
@@ -139,6 +146,8 @@ async fn begin(ctx: &Context<'_>) -> Result<Follower> {
 /// A subscription under way.
 struct Following<'a, 'c> {
     ctx: &'a Context<'c>,
+    shared: &'a Shared,
+    asked: Asked,
     at: At,
     follower: Follower,
     /// What is to be told next.
@@ -190,21 +199,21 @@ impl Following<'_, '_> {
         };
         let keys: Vec<Uuid> = self.events.iter().map(|it| it.id.into()).collect();
         let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
-        let answers = planner
-            .each(&self.at, activity::object(), &keys, &sets)
-            .await?;
+        let read = planner.each(&self.at, activity::object(), &keys, &sets);
+        let answers = self.shared.answers(self.asked, keys.clone(), read).await?;
         let key = &ctx.item.node.response_key().node;
-        for (event, answer) in self.events.drain(..).zip(answers) {
-            self.ready.push_back(response(&event, key, answer));
+        for (event, (value, errors)) in self.events.drain(..).zip(answers.iter()) {
+            let mut response = response(&event, key, value.clone());
+            response.errors.clone_from(errors);
+            self.ready.push_back(response);
         }
         Ok(())
     }
 }
 
-fn response(event: &Event, key: &Name, answer: Answer) -> Response {
-    let value = Value::Binary(answer.json.into());
+/// What is told of an event, its cursor with it.
+fn response(event: &Event, key: &Name, value: Value) -> Response {
     let mut response = Response::new(Value::Object(IndexMap::from([(key.clone(), value)])));
-    response.errors = answer.errors;
     let cursor = activity::cursor(event.id.into(), event.position);
     response.extensions.insert(CURSOR.to_owned(), cursor.into());
     response

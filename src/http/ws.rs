@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::pending;
 use std::pin::Pin;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use async_graphql::ServerError;
 use axum::extract::State;
@@ -23,7 +24,7 @@ use super::answer::respond;
 use super::asked::Asked;
 use super::auth::{ACTING_AS, Denied};
 use super::document::prepare;
-use super::open::expiry;
+use super::open::{Stopping, expiry};
 use super::refused::{Refused, coded};
 use super::stream::{Part, parts, too_slow};
 use crate::rules::viewer::Viewer;
@@ -35,6 +36,12 @@ const READ_AHEAD: usize = 4096;
 
 /// The reason of a close frame has no room for more.
 const LONGEST_REASON: usize = 123;
+
+/// Longer than any id that a client makes up to tell its operations apart.
+const LONGEST_ID: usize = 200;
+
+/// How long the other side may take to close, too.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A message of the client.
 #[derive(Deserialize)]
@@ -102,6 +109,7 @@ pub async fn open(
         );
         return respond(&headers, Err(refused));
     };
+    let stopping = app.open.one();
     upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(READ_AHEAD)
@@ -113,6 +121,7 @@ pub async fn open(
                 app,
                 headers,
                 socket,
+                stopping,
                 viewer: None,
                 expired: Box::pin(pending()),
                 running: StreamMap::new(),
@@ -127,6 +136,7 @@ struct Connection {
     /// Of the handshake, and what the first message has put in their place: whose the socket is.
     headers: HeaderMap,
     socket: WebSocket,
+    stopping: Stopping,
     /// None until the first message has come.
     viewer: Option<Viewer>,
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -168,7 +178,6 @@ impl Stream for Running {
 impl Connection {
     async fn run(mut self) {
         let Err(end) = self.serve().await;
-        let patience = self.app.limits.patience;
         let mut last = Vec::new();
         if end.code == SLOW.code {
             for (id, running) in self.running.iter() {
@@ -181,16 +190,14 @@ impl Connection {
             code: end.code,
             reason: reason.into(),
         })));
-        // The other side may be gone, or still not read.
-        let _ = timeout(patience.slow, async {
-            for message in last {
-                self.socket.send(message).await?;
+        for message in last {
+            if self.send(message).await.is_err() {
+                return;
             }
-            // What is unread when a connection ends would take the last messages with it.
-            while let Some(Ok(_)) = self.socket.recv().await {}
-            Ok::<_, axum::Error>(())
-        })
-        .await;
+        }
+        // What is unread when a connection ends would take the last messages with it.
+        let read = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(LINGER, read).await;
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
@@ -198,7 +205,6 @@ impl Connection {
             return Err(NO_SUCH_PROTOCOL);
         }
         let patience = self.app.limits.patience;
-        let mut stopping = self.app.open.one();
         let mut late = Box::pin(sleep(patience.init));
         let mut pulse = interval(patience.pulse);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -213,7 +219,7 @@ impl Connection {
                 Some((id, part)) = self.running.next() => self.tell(&id, part).await?,
                 () = &mut late, if self.viewer.is_none() => return Err(LATE),
                 () = &mut self.expired => return Err(EXPIRED),
-                () = stopping.told() => return Err(STOPPING),
+                () = self.stopping.told() => return Err(STOPPING),
                 _ = pulse.tick() => {
                     if !heard {
                         return Err(SILENT);
@@ -285,8 +291,8 @@ impl Connection {
         let Some(viewer) = self.viewer.clone() else {
             return Err(UNAUTHORIZED);
         };
-        if id.is_empty() {
-            return Err(bad_message("`id` is empty"));
+        if id.is_empty() || id.len() > LONGEST_ID {
+            return Err(bad_message("`id` is empty, or too long"));
         }
         let named = asked.query.is_some() || asked.extensions.is_some();
         if !named || !(asked.variables.is_object() || asked.variables.is_null()) {

@@ -26,6 +26,8 @@ async fn described(db: &DatabaseConnection) -> BTreeSet<String> {
             "select table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(generation_expression, '') || ' ' || coalesce(collation_name, '') from information_schema.columns where table_schema = 'public'",
             "select conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace",
             "select indexdef from pg_indexes where schemaname = 'public'",
+            "select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal",
+            "select proname || ' ' || prosrc from pg_proc where pronamespace = 'public'::regnamespace",
         ],
         _ => &[
             "select type || ' ' || name || ' ' || coalesce(sql, '') from sqlite_master where name not like 'sqlite_%'",
@@ -61,10 +63,18 @@ async fn each_migration_goes_back_by_itself(url: &str) {
     let db = Database::connect(url, 1).await.unwrap().write;
     Migrator::up(&db, Some(0)).await.unwrap();
     let mut steps = vec![described(&db).await];
-    for _ in Migrator::migrations() {
+    let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    for migration in Migrator::migrations() {
         Migrator::up(&db, Some(1)).await.unwrap();
         let after = described(&db).await;
-        assert_ne!(Some(&after), steps.last());
+        // SQLite has nobody to tell.
+        let nothing = sqlite && migration.name().ends_with("_notify");
+        assert_eq!(
+            Some(&after) == steps.last(),
+            nothing,
+            "{}",
+            migration.name()
+        );
         steps.push(after);
     }
     steps.pop();

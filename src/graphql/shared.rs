@@ -1,0 +1,91 @@
+//! What several followers are told alike at the same moment is read once for all of them.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_graphql::{Context, ServerError, ServerResult, Value};
+use sea_orm::prelude::Uuid;
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use super::request::Request;
+use crate::read::Answer;
+
+/// The answers that are being read. None is kept beyond that: a record is told as it is now.
+#[derive(Default)]
+pub struct Shared(Mutex<Vec<Reading>>);
+
+struct Reading {
+    question: Question,
+    answers: Weak<OnceCell<Answers>>,
+}
+
+/// For each event the value of the field, and the errors for which it has nulls.
+pub type Answers = Arc<[(Value, Vec<ServerError>)]>;
+
+#[derive(PartialEq, Eq)]
+struct Question {
+    asked: Asked,
+    events: Vec<Uuid>,
+}
+
+/// What a subscription asks of each event, and as whom: the same for all that are answered alike.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Asked([u8; 32]);
+
+impl Asked {
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let party = Request::of(ctx).viewer.party();
+        let field = &ctx.item.node;
+        let operation = &ctx.query_env.operation.node;
+        let mut fragments: Vec<_> = ctx.query_env.fragments.iter().collect();
+        fragments.sort_unstable_by_key(|it| it.0);
+        let mut text = format!(
+            "{party:?} {:?} {:?} {:?} {fragments:?}",
+            field.response_key(),
+            field.selection_set,
+            operation.variable_definitions,
+        );
+        // Others are the root field's: they choose events, and say nothing of how each is told.
+        let used = ctx.query_env.variables.iter();
+        let used: Vec<_> = used
+            .filter(|(name, _)| text.contains(&format!("Variable({name:?})")))
+            .collect();
+        // Writing into a String cannot fail.
+        let _ = write!(text, " {used:?}");
+        Self(Sha256::digest(text).into())
+    }
+}
+
+impl Shared {
+    /// What `read` gives for these events: read now, or by another follower who has just begun to.
+    pub async fn answers(
+        &self,
+        asked: Asked,
+        events: Vec<Uuid>,
+        read: impl Future<Output = ServerResult<Vec<Answer>>>,
+    ) -> ServerResult<Answers> {
+        let answers = self.reading(Question { asked, events });
+        let read = async {
+            let answers = read.await?.into_iter();
+            let answers = answers.map(|it| (Value::Binary(it.json.into()), it.errors));
+            Ok(answers.collect())
+        };
+        answers.get_or_try_init(|| read).await.cloned()
+    }
+
+    fn reading(&self, question: Question) -> Arc<OnceCell<Answers>> {
+        let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.retain(|it| it.answers.strong_count() > 0);
+        let known = readings.iter().find(|it| it.question == question);
+        if let Some(answers) = known.and_then(|it| it.answers.upgrade()) {
+            return answers;
+        }
+        let answers = Arc::default();
+        readings.push(Reading {
+            question,
+            answers: Arc::downgrade(&answers),
+        });
+        answers
+    }
+}
