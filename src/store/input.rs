@@ -22,8 +22,7 @@ where
 {
     let mut problems = Problems::default();
     let found = named::<E, I>(db, &mut problems, field, Some(given)).await?;
-    problems.none()?;
-    Ok(found.expect("a record that is not found is a problem"))
+    Ok(problems.found(found)?)
 }
 
 /// The record that a field names, if it names one; an id of nothing or of another type is a problem.
@@ -109,8 +108,7 @@ impl<M> Found<M> {
     pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
         let mut problems = Problems::default();
         let found = self.named::<I>(&mut problems, field, Some(given));
-        problems.none()?;
-        Ok(found.expect("a record that is not found is a problem"))
+        Ok(problems.found(found)?)
     }
 
     /// As [`named`].

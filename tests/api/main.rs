@@ -5,6 +5,7 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod filled;
 mod program;
 mod statements;
 mod wire;
@@ -15,6 +16,7 @@ mod bodies;
 mod command_line;
 mod counts;
 mod data;
+mod exchange;
 mod explorer;
 mod exports;
 mod history;
@@ -32,8 +34,11 @@ mod publications;
 mod reading;
 mod reference;
 mod refusals;
+mod refusals_of_collaboration;
+mod report;
 mod schema;
 mod tidy;
 mod tokens;
 mod topics;
 mod writers;
+mod year;
