@@ -108,8 +108,7 @@ impl<M> Found<M> {
     pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
         let mut problems = Problems::default();
         let found = self.named::<I>(&mut problems, field, Some(given));
-        problems.none()?;
-        Ok(found.expect("a record that is not found is a problem"))
+        Ok(problems.found(found)?)
     }
 
     /// As [`named`].
