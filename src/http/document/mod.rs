@@ -1,7 +1,7 @@
 //! From what a client asks to an operation that may run: the one way in for every transport.
 //!
-//! In the order of a document's way: `parse`, `guard`, `strict`, `convert`, `cost`; with its variables
-//! `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
+//! In the order of a document's way: `parse` (with `describe`), `guard`, `strict`, `convert`, `cost`; with its
+//! variables `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
 
 mod cache;
 mod coerce;
