@@ -227,7 +227,6 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
 fn a_wrong_setting_is_one_line_that_names_it() {
     let workplace = Workplace::new();
     workplace.write("secret", SECRET);
-    workplace.write("wrong.json", WRONG_DOCUMENTS);
     for (content, named) in [
         ("colour = \"red\"", "colour"),
         ("read-only = \"perhaps\"", "--read-only"),
@@ -261,27 +260,6 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         (&["serve", "--colour"], "--colour"),
         (&["serve", "--cost-limit", "much"], "--cost-limit"),
         (&["serve", "--time-limit", "0"], "--time-limit"),
-        (
-            &["serve", "--read-only", "--trusted-documents", "none.json"],
-            "--trusted-documents none.json",
-        ),
-        (
-            &["serve", "--read-only", "--trusted-documents", "secret"],
-            "--trusted-documents secret",
-        ),
-        (
-            &["serve", "--read-only", "--trusted-documents", "wrong.json"],
-            "--trusted-documents: the document 919c0b7aa452b0b2fb42688461501bb8",
-        ),
-        (
-            &[
-                "serve",
-                "--read-only",
-                "--trusted-documents-exempt",
-                "TSB_EDITOR",
-            ],
-            "--trusted-documents-exempt",
-        ),
         (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
         (&["token", "--key", "secret"], "--role"),
         (&["token", "--role", "ITU_EDITOR"], "--key"),
@@ -326,6 +304,39 @@ fn a_wrong_setting_is_one_line_that_names_it() {
     let environment = [("LIAISON_LISTEN", "everywhere")];
     let line = workplace.run_with(&["dev"], &environment).refusal();
     assert!(line.contains("--listen"), "{line}");
+}
+
+#[test]
+fn what_is_wrong_with_trusted_documents_is_one_line() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    workplace.write("wrong.json", WRONG_DOCUMENTS);
+    for (arguments, named) in [
+        (
+            &["serve", "--read-only", "--trusted-documents", "none.json"][..],
+            "--trusted-documents none.json",
+        ),
+        (
+            &["serve", "--read-only", "--trusted-documents", "secret"],
+            "--trusted-documents secret",
+        ),
+        (
+            &["serve", "--read-only", "--trusted-documents", "wrong.json"],
+            "--trusted-documents: the document 919c0b7aa452b0b2fb42688461501bb8",
+        ),
+        (
+            &[
+                "serve",
+                "--read-only",
+                "--trusted-documents-exempt",
+                "TSB_EDITOR",
+            ],
+            "--trusted-documents-exempt",
+        ),
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(line.contains(named), "{arguments:?}: {line}");
+    }
 }
 
 #[test]

@@ -19,8 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 async fn hostile_requests_keep_nobody_waiting(server: &Server) {
     let (attacker, other) = (server.anonymous(), server.anonymous());
-    let mut slowest = (Duration::ZERO, "");
-    let mut tried = 0;
+    let mut times = Vec::new();
     for hostile in hostile() {
         let name = hostile.name;
         let started = Instant::now();
@@ -38,11 +37,15 @@ async fn hostile_requests_keep_nobody_waiting(server: &Server) {
         let (((), took), waited) = futures_util::future::join(attack, ordinary).await;
         assert!(waited < PATIENCE, "{name}: the other waited {waited:?}");
         assert!(took < PATIENCE, "{name}: answered after {took:?}");
-        slowest = slowest.max((took, name));
-        tried += 1;
+        times.push((took, name));
     }
-    println!("{tried} hostile requests, the slowest answered after {slowest:?}");
-    assert!(tried > 60, "{tried}");
+    times.sort_unstable();
+    let slowest = times.iter().rev().take(3).collect::<Vec<_>>();
+    println!(
+        "{} hostile requests, the slowest answered after {slowest:?}",
+        times.len()
+    );
+    assert!(times.len() > 60, "{}", times.len());
 }
 
 /// Sends what is hostile; an answer that is none of ours is a failure.

@@ -64,6 +64,7 @@ fn round_and_round(times: usize) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn documents() -> Vec<Hostile> {
     let fan = "{ code code code code code code code code code code }";
     let nested = |open: &str, close: &str, times: usize| open.repeat(times) + &close.repeat(times);

@@ -15,6 +15,7 @@ on_both_databases! {
     a_body_beyond_the_limit_is_refused
     a_document_that_is_not_run_has_no_data
     what_accepts_the_modern_media_type_gets_the_modern_status
+    the_answer_comes_in_what_is_accepted_best
     the_schema_is_served_as_a_text
     it_says_whether_it_lives_and_can_answer
     the_explorer_names_nothing_of_another_origin
@@ -108,6 +109,12 @@ async fn only_json_is_read(server: &Server) {
     for kind in ["application/json", "Application/JSON; charset=utf-8"] {
         let answer = send(&client, &[("content-type", kind)], &body).await;
         assert_eq!(answer.status, 200, "{kind}");
+    }
+    let latin = [("content-type", "application/json; charset=iso-8859-1")];
+    assert_eq!(send(&client, &latin, &body).await.status, 415);
+    for (encoding, status) in [("gzip", 415), ("br", 415), ("identity", 200)] {
+        let headers = [JSON, ("content-encoding", encoding)];
+        assert_eq!(send(&client, &headers, &body).await.status, status);
     }
 }
 
@@ -236,6 +243,41 @@ async fn what_accepts_the_modern_media_type_gets_the_modern_status(server: &Serv
         let body = json!({ "query": document }).to_string();
         assert_eq!(send(&client, &[JSON, MODERN], &body).await.status, 200);
         assert_eq!(send(&client, &[JSON], &body).await.status, 200);
+    }
+}
+
+async fn the_answer_comes_in_what_is_accepted_best(server: &Server) {
+    let client = server.anonymous();
+    let query = "{ viewer { roles } }";
+    let body = json!({ "query": query }).to_string();
+    for (accept, status, kind) in [
+        ("*/*", 200, "application/json"),
+        ("application/*", 200, "application/json"),
+        ("text/html, */*;q=0.1", 200, "application/json"),
+        (
+            "application/graphql-response+json;q=0.3, application/json;q=0.9",
+            200,
+            "application/json",
+        ),
+        (
+            "application/graphql-response+json, application/json;q=0.9",
+            200,
+            MODERN.1,
+        ),
+        ("text/html", 406, "application/json"),
+        ("application/json;q=0", 406, "application/json"),
+    ] {
+        let headers = [("accept", accept)];
+        let posted = send(&client, &[JSON, headers[0]], &body).await;
+        let path = "/graphql?query=%7B%20viewer%20%7B%20roles%20%7D%20%7D";
+        let got = client.send(Method::GET, path, &headers, "").await;
+        for answer in [posted, got] {
+            assert_eq!(answer.status, status, "{accept}");
+            let expected = format!("{kind}; charset=utf-8");
+            assert_eq!(answer.headers["content-type"], *expected, "{accept}");
+            assert_eq!(answer.headers["vary"], "accept");
+            assert_eq!(answer.json().get("data").is_some(), status == 200);
+        }
     }
 }
 

@@ -8,13 +8,14 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 use super::{Checked, Hash};
 
-/// Bytes in memory for each byte of text, and for what a document has beside it.
-const PER_BYTE: u64 = 40;
-const BESIDE: u64 = 2_000;
+/// Bytes in memory, as measured: of a document whatever it says, and for each byte and token of its text.
+const EACH: u64 = 800;
+const PER_BYTE: u64 = 2;
+const PER_TOKEN: u64 = 120;
 
 /// About how many bytes a document with this text takes.
-pub fn weight(text: &str) -> u64 {
-    BESIDE + PER_BYTE * text.len() as u64
+pub fn weight(text: &str, tokens: usize) -> u64 {
+    EACH + PER_BYTE * text.len() as u64 + PER_TOKEN * tokens as u64
 }
 
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub struct Cache(Bounded<Hash, Arc<Checked>, Bytes, RandomState>);
 impl Cache {
     /// A cache of at most so many bytes.
     pub fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / (10 * BESIDE)).unwrap_or(usize::MAX);
+        let items = usize::try_from(bytes / (10 * EACH)).unwrap_or(usize::MAX);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(bytes)

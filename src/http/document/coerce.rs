@@ -49,6 +49,7 @@ pub fn variables(
     if read.problems.is_empty() {
         Ok(variables)
     } else {
+        read.problems.truncate(TOLD);
         Err(read.problems)
     }
 }
@@ -78,7 +79,7 @@ impl Read<'_> {
     }
 
     fn value(&mut self, ty: &Type, value: Json) -> Value {
-        if self.problems.len() == TOLD {
+        if self.problems.len() >= TOLD {
             return Value::Null; // it is refused in any case
         }
         if value.is_null() {

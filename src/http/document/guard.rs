@@ -194,3 +194,98 @@ impl<'a> Walk<'a> {
         size
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use apollo_compiler::parser::Parser;
+    use proptest::collection::vec;
+    use proptest::prelude::Strategy;
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    const FRAGMENTS: usize = 5;
+
+    /// A document in whose fragments each spreads only later ones.
+    fn documents() -> impl Strategy<Value = String> {
+        let items = vec((0..6_usize, 1..FRAGMENTS), 1..5);
+        vec(items, FRAGMENTS).prop_map(|fragments| {
+            let operations = "{ a ...F0 } mutation { ...F0 ...F0 }".to_owned();
+            let fragments = fragments.into_iter().enumerate().map(|(number, items)| {
+                let items = items.into_iter().map(|(kind, next)| {
+                    let next = number + next;
+                    match kind {
+                        0 => "b: a".to_owned(),
+                        1 => "a @skip(if: true)".to_owned(),
+                        _ if next >= FRAGMENTS => "a { a }".to_owned(),
+                        2 => format!("a {{ b: a ...F{next} }}"),
+                        3 => format!("... @include(if: true) {{ ...F{next} }}"),
+                        _ => format!("...F{next} @skip(if: false)"),
+                    }
+                });
+                let items = items.collect::<Vec<_>>().join(" ");
+                format!("fragment F{number} on A {{ {items} }}")
+            });
+            let parts: Vec<String> = std::iter::once(operations).chain(fragments).collect();
+            parts.join(" ")
+        })
+    }
+
+    /// Selections, aliases, directives, fields of this level and levels, counted one by one.
+    fn counted(document: &Document, set: &[Selection]) -> [u64; 5] {
+        let mut whole = [0; 5];
+        for selection in set {
+            let (own, inner) = match selection {
+                Selection::Field(field) => {
+                    let [selections, aliases, directives, _, depth] =
+                        counted(document, &field.selection_set);
+                    let alias = u64::from(field.alias.is_some());
+                    let inner = [selections, aliases + alias, directives, 1, depth + 1];
+                    (field.directives.len(), inner)
+                }
+                Selection::InlineFragment(fragment) => {
+                    let inner = counted(document, &fragment.selection_set);
+                    (fragment.directives.len(), inner)
+                }
+                Selection::FragmentSpread(spread) => {
+                    let mut definitions = document.definitions.iter();
+                    let set = definitions.find_map(|it| match it {
+                        Definition::FragmentDefinition(it) if it.name == spread.fragment_name => {
+                            Some(&it.selection_set)
+                        }
+                        _ => None,
+                    });
+                    (spread.directives.len(), counted(document, set.unwrap()))
+                }
+            };
+            for place in [0, 1, 2, 3] {
+                whole[place] += inner[place];
+            }
+            whole[0] += 1;
+            whole[2] += own as u64;
+            whole[4] = whole[4].max(inner[4]);
+        }
+        whole
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_counted_is_what_would_be_written_out(text in documents()) {
+            let document = Parser::new().parse_ast(text, "").unwrap();
+            let mut walk = Walk::new(&document, 1000);
+            for definition in &document.definitions {
+                if let Definition::OperationDefinition(operation) = definition {
+                    let size = walk.set(&operation.selection_set, 0);
+                    let found = [
+                        size.selections,
+                        size.aliases,
+                        size.directives,
+                        size.fields,
+                        size.depth as u64,
+                    ];
+                    prop_assert_eq!(found, counted(&document, &operation.selection_set));
+                }
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! From what a client asks to an operation that may run: the one way in for every transport.
 //!
-//! In the order of a document's way: `parse`, `guard`, `strict`, `convert`, `cost`; with its variables
-//! `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
+//! In the order of a document's way: `parse` (with `describe`), `guard`, `strict`, `convert`, `cost`; with its
+//! variables `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
 
 mod cache;
 mod coerce;
@@ -161,7 +161,7 @@ impl Documents {
 
     fn check(&self, hash: Hash, text: &str, limits: &Limits) -> Result<Checked, Refused> {
         self.checked.fetch_add(1, Ordering::Relaxed);
-        let ast = parse::parse(text, limits)?;
+        let (ast, tokens) = parse::parse(text, limits)?;
         guard::bound(&ast, limits)?;
         let invalid = |problems| Refused::invalid("GRAPHQL_VALIDATION_FAILED", problems);
         let document = strict::validate(&self.schema, &ast).map_err(invalid)?;
@@ -180,7 +180,7 @@ impl Documents {
             hash,
             operations: operations.collect(),
             document: convert::document(text, &document),
-            weight: cache::weight(text),
+            weight: cache::weight(text, tokens),
         })
     }
 }

@@ -9,8 +9,8 @@ use super::super::refused::Refused;
 use super::guard::{nesting, too_deep};
 use super::{describe, place};
 
-/// Parses a document.
-pub fn parse(text: &str, limits: &Limits) -> Result<Document, Refused> {
+/// Parses a document; the second is how many tokens it has.
+pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> {
     let mut parser = Parser::new()
         .token_limit(limits.tokens)
         .recursion_limit(nesting(limits));
@@ -30,7 +30,8 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Document, Refused> {
     if parser.recursion_reached() > nesting(limits) {
         return Err(too_deep(limits, None));
     }
-    parsed.map_err(|found| {
+    let tokens = parser.tokens_reached();
+    let document = parsed.map_err(|found| {
         // What follows the first error is guesswork.
         let first = found.errors.iter().next();
         let problem = first.map(|it| {
@@ -38,7 +39,8 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Document, Refused> {
             (sentence(&it.error.to_string()), at)
         });
         Refused::invalid("GRAPHQL_PARSE_FAILED", problem)
-    })
+    })?;
+    Ok((document, tokens))
 }
 
 /// What the parser says, for people.
