@@ -1,19 +1,30 @@
 //! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use entity::party::Role;
+use hyper::header::HeaderValue;
+use ipnet::IpNet;
+use serde::Deserialize;
 
-use crate::http::Limits;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::{TokenRules, role};
+use crate::http::auth::issuer::Issuer;
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
-use entity::party::Role;
+use crate::http::auth::published::Place;
+use crate::http::cors::origin;
+use crate::http::proxies::{Proxies, ProxyHeader};
+use crate::http::rate::Rates;
+use crate::http::server::Bounds;
+use crate::http::{Around, Limits};
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 #[derive(Debug, Parser)]
@@ -27,8 +38,23 @@ pub struct Cli {
         default_value = "info,sea_orm_migration=warn"
     )]
     pub log: String,
+    /// How it is written: lines for people, or one JSON object each for programs.
+    #[arg(
+        long,
+        global = true,
+        env = "LIAISON_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 /// What the program can do.
@@ -87,6 +113,11 @@ pub struct Serve {
     pub listen: SocketAddr,
     #[command(flatten)]
     pub tokens: Tokens,
+    /// Further issuers: the tables `[[issuer]]` of the file.
+    #[arg(skip)]
+    pub issuers: Vec<OtherIssuer>,
+    #[command(flatten)]
+    pub surroundings: Surroundings,
     /// Take no tokens: nobody writes.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
@@ -101,9 +132,9 @@ pub struct Serve {
 /// How tokens are checked.
 #[derive(Clone, Debug, Args)]
 pub struct Tokens {
-    /// A file with what tokens are verified with: a public key in PEM, a JSON Web Key Set, or with --token-algorithms HS256 the secret.
+    /// What tokens are verified with: the https:// address of a JSON Web Key Set, or a file with one, with a public key in PEM, or with --token-algorithms HS256 the secret. Left out where --token-issuer is an https:// address: the keys that the issuer names by OpenID Connect discovery.
     #[arg(long, env = "LIAISON_TOKEN_KEY")]
-    pub token_key: Option<PathBuf>,
+    pub token_key: Option<String>,
     /// Who issues the tokens: their `iss`.
     #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
     pub token_issuer: String,
@@ -127,6 +158,53 @@ pub struct Tokens {
     /// How many seconds the issuer's clock may differ from ours.
     #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
     pub token_leeway: u32,
+}
+
+/// A table `[[issuer]]` of the file; what it leaves out is as the flags say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OtherIssuer {
+    issuer: String,
+    key: Option<String>,
+    audience: Option<String>,
+    algorithms: Option<Vec<Algorithm>>,
+    roles_claim: Option<String>,
+    roles_map: Option<HashMap<String, String>>,
+    leeway: Option<u32>,
+}
+
+/// What connections and senders may take, and who may send from where.
+#[derive(Clone, Debug, Args)]
+pub struct Surroundings {
+    /// How many connections are open at most; who comes then waits.
+    #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: u32,
+    /// Seconds for the head of a request, and for a connection to do nothing between two.
+    #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_timeout: u64,
+    /// Seconds for the body of a request, and for a client to take nothing of an answer.
+    #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub body_timeout: u64,
+    /// The cost that each address may ask for per minute without a token; 0 is no limit.
+    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 100_000)]
+    pub rate_limit: u32,
+    /// The cost that the subject of each token may ask for per minute; 0 is no limit.
+    #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 1_000_000)]
+    pub rate_limit_token: u32,
+    /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
+    #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they say it.
+    #[arg(
+        long,
+        env = "LIAISON_PROXY_HEADER",
+        default_value = "X-Forwarded-For",
+        ignore_case = true
+    )]
+    pub proxy_header: ProxyHeader,
+    /// Origins (https://app.example.org) whose pages may call from a browser; `*` is all.
+    #[arg(long, env = "LIAISON_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub allowed_origins: Vec<HeaderValue>,
 }
 
 /// What a token says, and what it is signed with.
@@ -163,10 +241,15 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
     let args: Vec<OsString> = args.into_iter().collect();
     // The file's name is itself a setting.
     let (cli, file) = parse(Cli::command(), &args)?;
-    match file {
-        Some(file) => Ok(parse(with_file(Cli::command(), &file)?, &args)?.0),
-        None => Ok(cli),
+    let Some(file) = file else {
+        return Ok(cli);
+    };
+    let (command, issuers) = with_file(Cli::command(), &file)?;
+    let (mut cli, _) = parse(command, &args)?;
+    if let Command::Serve(serve) = &mut cli.command {
+        serve.issuers = issuers;
     }
+    Ok(cli)
 }
 
 fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {
@@ -191,13 +274,21 @@ fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<P
     Ok((cli, file))
 }
 
-/// The command whose defaults are what the file says.
-fn with_file(command: clap::Command, file: &Path) -> Result<clap::Command, Wrong> {
+/// The command whose defaults are what the file says, and the issuers that it lists.
+fn with_file(
+    command: clap::Command,
+    file: &Path,
+) -> Result<(clap::Command, Vec<OtherIssuer>), Wrong> {
     let wrong = |what: &str| Wrong(format!("--config {}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| wrong(error.message()))?;
+    let wrong_toml = |error: toml::de::Error| wrong(error.message().trim());
+    let mut table: toml::Table = text.parse().map_err(wrong_toml)?;
+    let issuers = match table.remove("issuer") {
+        Some(issuers) => issuers
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(&format!("[[issuer]]: {}", error.message())))?,
+        None => Vec::new(),
+    };
     let known: Vec<String> = command
         .find_subcommand("serve")
         .into_iter()
@@ -212,12 +303,13 @@ fn with_file(command: clap::Command, file: &Path) -> Result<clap::Command, Wrong
         }
         values.push((name.replace('-', "_"), plain(&value)));
     }
-    Ok(command.mut_subcommand("serve", |mut serve| {
+    let command = command.mut_subcommand("serve", |mut serve| {
         for (id, value) in values {
             serve = serve.mut_arg(id, |it| it.default_value(value));
         }
         serve
-    }))
+    });
+    Ok((command, issuers))
 }
 
 /// A value of the file as it would be given on the command line.
@@ -251,28 +343,120 @@ fn role_word(text: &str) -> Result<(String, Role), String> {
     Ok((word.to_owned(), role(name)?))
 }
 
-impl Tokens {
-    /// What checks tokens; none where no key is named.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse().or_else(|_| address());
+    network.map_err(|_| "write an address, or a network as 10.0.0.0/8".to_owned())
+}
+
+impl Serve {
+    /// What checks tokens.
     ///
     /// # Errors
     /// A line with the setting that is wrong.
-    pub fn verifier(&self) -> Result<Option<Verifier>, Wrong> {
-        let Some(path) = &self.token_key else {
-            return Ok(None);
+    pub fn verifier(&self) -> Result<Verifier, Wrong> {
+        let mut issuers = Vec::from_iter(self.tokens.issuer()?);
+        for (number, other) in (1..).zip(&self.issuers) {
+            let wrong = |what: String| Wrong(format!("[[issuer]] {number}: {what}"));
+            let tokens = self.tokens.of(other).map_err(wrong)?;
+            let issuer = tokens.issuer().map_err(|it| wrong(it.0))?;
+            issuers.push(issuer.ok_or_else(|| {
+                wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
+            })?);
+        }
+        if self.read_only {
+            return Ok(Verifier::without_keys());
+        }
+        if issuers.is_empty() {
+            return Err(Wrong(
+                "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
+            ));
+        }
+        Verifier::of(issuers).map_err(|what| Wrong(format!("--token-issuer: {what}")))
+    }
+}
+
+impl Surroundings {
+    /// As the service takes them.
+    #[must_use]
+    pub fn around(&self) -> Around {
+        Around {
+            bounds: Bounds {
+                connections: self.connections,
+                head: Duration::from_secs(self.head_timeout),
+                body: Duration::from_secs(self.body_timeout),
+            },
+            proxies: Proxies {
+                trusted: self.trusted_proxies.clone(),
+                header: self.proxy_header,
+            },
+            rates: Rates::new(self.rate_limit, self.rate_limit_token),
+            origins: self.allowed_origins.clone(),
+            ..Around::default()
+        }
+    }
+}
+
+impl Tokens {
+    /// The issuer that the flags name; none where nothing says what its keys are.
+    fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
+        let key = self.token_key.as_deref();
+        let (setting, value) = match key {
+            Some(key) => ("--token-key", key),
+            None if self.token_issuer.contains("://") => ("--token-issuer", &*self.token_issuer),
+            None => return Ok(None),
         };
-        let wrong = |what: String| Wrong(format!("--token-key {}: {what}", path.display()));
-        let content = read_file(path).map_err(wrong)?;
-        let keys = if self.token_algorithms == [Algorithm::Hs256] {
-            Keys::secret(secret_of(&content))
-        } else {
-            match std::str::from_utf8(&content) {
-                Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
-                Ok(text) => Keys::pem(text),
-                Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
+        let issuer = match key {
+            None => Place::discovery(value).and_then(|it| Issuer::publishing(self.rules(), it)),
+            Some(address) if address.contains("://") => {
+                Place::key_set(address).and_then(|it| Issuer::publishing(self.rules(), it))
             }
+            Some(path) => self
+                .keys(Path::new(path))
+                .and_then(|it| Issuer::with_keys(self.rules(), it)),
         };
-        let verifier = Verifier::new(self.rules(), keys.map_err(wrong)?).map_err(wrong)?;
-        Ok(Some(verifier))
+        match issuer {
+            Ok(issuer) => Ok(Some(issuer)),
+            Err(what) => Err(Wrong(format!("{setting} {value}: {what}"))),
+        }
+    }
+
+    fn keys(&self, file: &Path) -> Result<Keys, String> {
+        let content = read_file(file)?;
+        if self.token_algorithms == [Algorithm::Hs256] {
+            return Keys::secret(secret_of(&content));
+        }
+        match std::str::from_utf8(&content) {
+            Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
+            Ok(text) => Keys::pem(text),
+            Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
+        }
+    }
+
+    /// The same for another issuer.
+    fn of(&self, other: &OtherIssuer) -> Result<Self, String> {
+        let mut tokens = Self {
+            token_key: other.key.clone(),
+            token_issuer: other.issuer.clone(),
+            ..self.clone()
+        };
+        if let Some(audience) = &other.audience {
+            tokens.token_audience.clone_from(audience);
+        }
+        if let Some(algorithms) = &other.algorithms {
+            tokens.token_algorithms.clone_from(algorithms);
+        }
+        if let Some(claim) = &other.roles_claim {
+            tokens.roles_claim.clone_from(claim);
+        }
+        if let Some(map) = &other.roles_map {
+            let words = map
+                .iter()
+                .map(|(word, name)| Ok((word.clone(), role(name)?)));
+            tokens.roles_map = words.collect::<Result<_, String>>()?;
+        }
+        tokens.token_leeway = other.leeway.unwrap_or(self.token_leeway);
+        Ok(tokens)
     }
 
     fn rules(&self) -> TokenRules {

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use liaison::config::{self, Cli, Command, Dev, Serve, Token, Wrong};
+use liaison::config::{self, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
-use liaison::http::{App, Limits, serve};
+use liaison::http::{App, Around, Limits, serve};
 use liaison::store::Database;
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
@@ -25,11 +25,14 @@ use entity::party::Role;
 async fn main() -> ExitCode {
     let done = match config::read(std::env::args_os()) {
         Ok(cli) => {
-            tracing_subscriber::fmt()
+            let log = tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::stderr().is_terminal())
-                .with_env_filter(EnvFilter::new(&cli.log))
-                .init();
+                .with_env_filter(EnvFilter::new(&cli.log));
+            match cli.log_format {
+                LogFormat::Text => log.init(),
+                LogFormat::Json => log.json().flatten_event(true).init(),
+            }
             run(cli).await
         }
         Err(wrong) => Err(wrong),
@@ -89,6 +92,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     let keys = Keys::secret(&secret).map_err(Wrong)?;
     let signing = SigningKey::secret(&secret).map_err(Wrong)?;
     let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
+    verifier.prepare(now()).await.map_err(Wrong)?;
     let listener = listen(settings.listen).await?;
 
     let address = listener.local_addr().unwrap_or(settings.listen);
@@ -102,22 +106,19 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
-    serve_app(listener, db, verifier, Limits::default()).await
+    let (limits, around) = (Limits::default(), Around::default());
+    serve_app(listener, db, verifier, limits, around).await
 }
 
 /// How long the tokens of a development run last, in seconds.
 const DAY: u32 = 24 * 60 * 60;
 
 async fn production(settings: Serve) -> Result<(), Wrong> {
-    let verifier = match settings.tokens.verifier()? {
-        _ if settings.read_only => Verifier::without_keys(),
-        Some(verifier) => verifier,
-        None => {
-            return Err(Wrong(
-                "--token-key is missing: name the file of the key that tokens are verified with, or serve with --read-only".to_owned(),
-            ));
-        }
-    };
+    let verifier = settings.verifier()?;
+    verifier
+        .prepare(now())
+        .await
+        .map_err(|what| Wrong(format!("--token-key: {what}")))?;
     let db = if settings.no_migrate {
         connected(&settings.database).await?
     } else {
@@ -129,7 +130,8 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     };
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
-    serve_app(listener, db, verifier, limits).await
+    let around = settings.surroundings.around();
+    serve_app(listener, db, verifier, limits, around).await
 }
 
 async fn serve_app(
@@ -137,6 +139,7 @@ async fn serve_app(
     db: Database,
     verifier: Verifier,
     limits: Limits,
+    around: Around,
 ) -> Result<(), Wrong> {
     let app = App {
         db,
@@ -144,6 +147,7 @@ async fn serve_app(
         verifier: Arc::new(verifier),
         clock: Arc::new(now),
         limits,
+        around: Arc::new(around),
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;
     serve(listener, app, stop)
@@ -152,7 +156,7 @@ async fn serve_app(
 }
 
 /// Done once the system or somebody at the keyboard asks the program to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

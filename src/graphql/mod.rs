@@ -103,6 +103,15 @@ impl Operation {
         missing.map(|it| it.node.name.node.as_str())
     }
 
+    /// What it is counted as: one, and one for each field at its root.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        let fields = self
+            .definition()
+            .map_or(0, |it| it.node.selection_set.node.items.len());
+        1 + u64::try_from(fields).unwrap_or(u64::MAX - 1)
+    }
+
     fn definition(&self) -> Option<&Positioned<OperationDefinition>> {
         let mut operations = self.document.operations.iter();
         let found = match &self.name {

@@ -9,11 +9,12 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
-use sea_orm::prelude::Uuid;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::App;
 use super::auth::Denied;
+use super::visit::{self, REQUEST_ID, Visit};
 use crate::error::INTERNAL;
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
@@ -39,15 +40,20 @@ pub struct Address {
 }
 
 /// Queries and mutations in a body of JSON.
-pub async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub async fn post(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let answer = async {
-        let viewer = viewer(&app, &headers)?;
+        let viewer = viewer(&app, &visit, &headers).await?;
         json_only(&headers)?;
         let body = whole(body, &headers, app.limits.body).await?;
         let asked = serde_json::from_slice(&body).map_err(|_| {
             bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
         })?;
-        run(&app, viewer, operation(asked, false)?).await
+        run(&app, &visit, viewer, asked, false).await
     };
     respond(&headers, answer.await)
 }
@@ -55,11 +61,12 @@ pub async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Res
 /// Queries in an address.
 pub async fn get(
     State(app): State<App>,
+    visit: Visit,
     headers: HeaderMap,
     address: Result<Query<Address>, QueryRejection>,
 ) -> Response {
     let answer = async {
-        let viewer = viewer(&app, &headers)?;
+        let viewer = viewer(&app, &visit, &headers).await?;
         let Ok(Query(address)) = address else {
             return Err(bad_request(
                 "The address cannot be read: give `query`, `operationName` and `variables` once each.",
@@ -73,7 +80,7 @@ pub async fn get(
             operation_name: address.operation_name,
             variables,
         };
-        run(&app, viewer, operation(asked, true)?).await
+        run(&app, &visit, viewer, asked, true).await
     };
     respond(&headers, answer.await)
 }
@@ -95,8 +102,8 @@ impl Refused {
         }
     }
 
-    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+    fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.header = Some((name, value.into()));
         self
     }
 }
@@ -105,15 +112,25 @@ fn bad_request(message: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
 }
 
-fn viewer(app: &App, headers: &HeaderMap) -> Result<Viewer, Refused> {
-    let viewer = app.verifier.viewer(headers, (app.clock)());
-    viewer.map_err(|denied| match denied {
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+async fn viewer(app: &App, visit: &Visit, headers: &HeaderMap) -> Result<Viewer, Refused> {
+    let viewer = app.verifier.viewer(headers, (app.clock)()).await;
+    let viewer = viewer.map_err(|denied| match denied {
         Denied::BadToken(message) => {
             Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", &message)
-                .with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+                .with(header::WWW_AUTHENTICATE, INVALID_TOKEN)
         }
         Denied::Forbidden(message) => Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", &message),
-    })
+        Denied::NoKeys { seconds } => Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            "Tokens cannot be checked at the moment, since the identity provider does not answer. Try again in a moment.",
+        )
+        .with(header::RETRY_AFTER, seconds),
+    })?;
+    visit.is_of(viewer.subject.as_deref());
+    Ok(viewer)
 }
 
 fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
@@ -185,7 +202,7 @@ fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
             "BAD_USER_INPUT",
             "A mutation changes something: send it by POST.",
         )
-        .with(header::ALLOW, "POST")),
+        .with(header::ALLOW, HeaderValue::from_static("POST"))),
         Some(OperationType::Subscription) => Err(bad_request("This service has no subscriptions.")),
         None => Err(bad_request(
             "It is not clear which operation is meant: name one of the document's in `operationName`.",
@@ -193,10 +210,34 @@ fn operation(asked: Asked, only_queries: bool) -> Result<Operation, Refused> {
     }
 }
 
-/// Runs an operation; refused where it is found invalid.
-async fn run(app: &App, viewer: Viewer, operation: Operation) -> Result<Executed, Refused> {
+/// Runs an operation; refused where it is found invalid, or more than its sender may ask for.
+async fn run(
+    app: &App,
+    visit: &Visit,
+    viewer: Viewer,
+    asked: Asked,
+    only_queries: bool,
+) -> Result<Executed, Refused> {
+    let text = asked.query.clone().unwrap_or_default();
+    let operation = operation(asked, only_queries)?;
+    let cost = operation.cost();
+    let now = (app.clock)();
+    visit.asks(visit::Asked {
+        operation: operation.name.clone(),
+        document: format!("{:x}", Sha256::digest(text)),
+        cost,
+    });
+    let admitted = app.around.rates.admit(&viewer, visit.client(), cost, now);
+    admitted.map_err(|limited| {
+        Refused::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RATE_LIMITED",
+            &limited.message,
+        )
+        .with(header::RETRY_AFTER, limited.seconds)
+    })?;
     let request = Request {
-        now: (app.clock)(),
+        now,
         db: app.db.clone(),
         viewer,
     };
@@ -223,12 +264,13 @@ fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
     let modern = accepted
         .filter_map(|it| it.to_str().ok())
         .any(|it| it.contains(MODERN));
-    let id = Uuid::now_v7().simple().to_string();
+    let id = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
+    let id = id.unwrap_or_default();
 
     let mut text = String::from("{");
     let (status, header) = match answer {
         Ok(executed) => {
-            let errors = executed.errors.into_iter().map(|it| tidy(it, &id));
+            let errors = executed.errors.into_iter().map(|it| tidy(it, id));
             write_errors(&mut text, &errors.collect::<Vec<_>>());
             text.push_str("\"data\":");
             write_value(&mut text, &executed.data);
@@ -252,11 +294,7 @@ fn respond(headers: &HeaderMap, answer: Result<Executed, Refused>) -> Response {
     } else {
         "application/json; charset=utf-8"
     };
-    let common = [
-        (header::CONTENT_TYPE, kind),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    let mut response = (status, common, [("x-request-id", id)], text).into_response();
+    let mut response = (status, [(header::CONTENT_TYPE, kind)], text).into_response();
     response.headers_mut().extend(header);
     response
 }

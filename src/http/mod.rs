@@ -1,22 +1,34 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
 pub mod auth;
+mod body;
+pub mod cors;
 mod explorer;
+mod failure;
 mod front;
 mod health;
+pub mod proxies;
+pub mod rate;
+pub mod server;
+mod visit;
+mod wire;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 
 use self::auth::Verifier;
+use self::body::Room;
+use self::proxies::Proxies;
+use self::rate::Rates;
+use self::server::Bounds;
 use crate::graphql::{Schema, sdl};
 use crate::store::Database;
 
@@ -28,6 +40,7 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
     pub limits: Limits,
+    pub around: Arc<Around>,
 }
 
 /// Tells the time: each request asks once.
@@ -46,8 +59,16 @@ impl Default for Limits {
     }
 }
 
-/// How long requests that run may go on once the service is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// What surrounds the requests.
+#[derive(Debug, Default)]
+pub struct Around {
+    pub bounds: Bounds,
+    pub proxies: Proxies,
+    pub rates: Rates,
+    /// The origins whose pages may call from a browser; `*` is all.
+    pub origins: Vec<HeaderValue>,
+    pub room: Room,
+}
 
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
@@ -58,6 +79,10 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(explorer::routes())
+        .layer(from_fn_with_state(app.clone(), body::bounded))
+        .layer(from_fn(visit::caught))
+        .layer(cors::layer(&app.around.origins))
+        .layer(from_fn_with_state(app.clone(), visit::welcome))
         .with_state(app)
 }
 
@@ -73,24 +98,8 @@ async fn schema(axum::extract::State(app): axum::extract::State<App>) -> impl In
 pub async fn serve(
     listener: TcpListener,
     app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let (told, heard) = tokio::sync::oneshot::channel();
-    let stop = async move {
-        stop.await;
-        // Fails where serving has ended by itself: then nobody waits.
-        let _ = told.send(());
-    };
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(stop);
-    let late = async {
-        if heard.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        served = async { serving.await } => served,
-        () = late => Ok(()),
-    }
+    let bounds = app.around.bounds;
+    server::run(listener, router(app), bounds, stop).await
 }

@@ -118,6 +118,7 @@ impl Server {
                 DateTime::from_timestamp(time.fetch_add(1, Ordering::Relaxed), 123_456_000).unwrap()
             }),
             limits: Limits::default(),
+            around: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
