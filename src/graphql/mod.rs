@@ -103,6 +103,17 @@ impl Operation {
         missing.map(|it| it.node.name.node.as_str())
     }
 
+    /// The name that the document gives it.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        let named = self.document.operations.iter();
+        let mut named = named.filter_map(|(name, _)| name.map(Name::as_str));
+        match &self.name {
+            Some(name) => Some(name),
+            None => named.next(),
+        }
+    }
+
     /// What it is counted as: one, and one for each field at its root.
     #[must_use]
     pub fn cost(&self) -> u64 {

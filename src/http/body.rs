@@ -18,10 +18,14 @@ use tokio::time::timeout;
 use super::App;
 use super::failure::failure;
 
-/// Bytes that all bodies of requests under way may have together.
+/// Bytes that all bodies of requests under way may have together, beside what each has for itself.
 const ROOM: usize = 64 * 1024 * 1024;
 
-/// What is left of it.
+/// Bytes that each body has for itself: more than an ordinary request sends, so that those who fill the room
+/// shut out nobody else.
+const OWN: usize = 64 * 1024;
+
+/// What is left of the room.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Semaphore>);
 
@@ -44,6 +48,7 @@ pub async fn bounded(State(app): State<App>, request: Request, next: Next) -> Re
         Body::new(Bounded {
             body,
             room: app.around.room.clone(),
+            own: OWN,
             held: held.clone(),
             full: Some(full),
         })
@@ -90,14 +95,18 @@ async fn cut_off(full: oneshot::Receiver<()>, patience: Duration) -> Cut {
 struct Bounded {
     body: Body,
     room: Room,
+    /// What is left of its own.
+    own: usize,
     held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
     /// Told when there is no room; dropped with the body.
     full: Option<oneshot::Sender<()>>,
 }
 
 impl Bounded {
-    fn take(&self, bytes: usize) -> bool {
-        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
+    fn take(&mut self, bytes: usize) -> bool {
+        let beyond = bytes.saturating_sub(self.own);
+        self.own = self.own.saturating_sub(bytes);
+        let wanted = u32::try_from(beyond).unwrap_or(u32::MAX);
         let Ok(taken) = self.room.0.clone().try_acquire_many_owned(wanted) else {
             return false;
         };

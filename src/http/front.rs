@@ -223,7 +223,7 @@ async fn run(
     let cost = operation.cost();
     let now = (app.clock)();
     visit.asks(visit::Asked {
-        operation: operation.name.clone(),
+        operation: operation.title().map(str::to_owned),
         document: format!("{:x}", Sha256::digest(text)),
         cost,
     });

@@ -63,26 +63,6 @@ enum Stage {
     Closing,
 }
 
-/// Tells whoever keeps a connection for long that the service stops; every request has it among its extensions.
-#[derive(Clone, Debug)]
-pub struct Stopping(watch::Receiver<Stage>);
-
-impl Stopping {
-    /// Done once the service is told to stop.
-    pub async fn told(&mut self) {
-        self.reach(Stage::Stopping).await;
-    }
-
-    async fn reach(&mut self, stage: Stage) {
-        // Fails where the service is gone: all the more reason.
-        let _ = self.0.wait_for(|it| *it >= stage).await;
-    }
-
-    fn is_told(&self) -> bool {
-        *self.0.borrow() >= Stage::Stopping
-    }
-}
-
 /// The other side of a connection; every request has it among its extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -101,13 +81,7 @@ pub async fn run(
     let places = Arc::new(Semaphore::new(bounds.connections as usize));
     let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
         let wire = Wire::new(stream, bounds.body, place);
-        tokio::spawn(serve(
-            wire,
-            peer,
-            router.clone(),
-            bounds,
-            Stopping(seen.clone()),
-        ));
+        tokio::spawn(serve(wire, peer, router.clone(), bounds, seen.clone()));
     };
 
     let mut stop = pin!(stop);
@@ -181,17 +155,19 @@ async fn serve(
     peer: SocketAddr,
     router: Router,
     bounds: Bounds,
-    mut stopping: Stopping,
+    mut stage: watch::Receiver<Stage>,
 ) {
     let inner = TowerToHyperService::new(router);
-    let told = stopping.clone();
+    let seen = stage.clone();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(told.clone());
         let answer = inner.call(request);
-        async {
+        let seen = &seen;
+        async move {
             let mut answer: Response<Body> = answer.await?;
-            if told.is_told() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if *seen.borrow() >= Stage::Stopping
+                && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
@@ -201,13 +177,18 @@ async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
+        .max_header_size(BUFFER)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(wire), service)
         .with_upgrades();
     let mut connection = pin!(connection);
+    let closing = async {
+        // Fails where the service is gone: all the more reason.
+        let _ = stage.wait_for(|it| *it == Stage::Closing).await;
+    };
     let done = tokio::select! {
         done = connection.as_mut() => done,
-        () = stopping.reach(Stage::Closing) => {
+        () = closing => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -46,6 +46,26 @@ macro_rules! on_both_databases {
     )*};
 }
 
+/// Runs each story on both databases, each of which starts the service that it needs.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($story:ident)*) => {$(
+        mod $story {
+            use $crate::harness::Backend;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$story(Backend::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$story(Backend::Postgres).await;
+            }
+        }
+    )*};
+}
+
 /// Runs each story on both databases, without any table and without a service.
 #[macro_export]
 macro_rules! on_both_empty_databases {
@@ -100,6 +120,11 @@ impl Answer {
 
 impl Server {
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, |_| {}).await
+    }
+
+    /// A service that was set up in another way than usual.
+    pub async fn start_with(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
         let mut db = Database::connect(&database.url, 4).await.unwrap();
         let statements = Statements::default();
@@ -109,7 +134,7 @@ impl Server {
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
         let time = clock.clone();
         let rules = rules();
-        let app = App {
+        let mut app = App {
             db: db.clone(),
             schema: graphql::schema(),
             verifier: Arc::new(Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap()),
@@ -120,6 +145,9 @@ impl Server {
             limits: Limits::default(),
             around: Arc::default(),
         };
+        change(&mut app);
+        // The service's own client needs it for TLS, so the library asks for it here, too; once for all tests.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -5,12 +5,15 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod forged;
 mod program;
+mod provider;
 mod statements;
 mod wire;
 
 mod action_items;
 mod answers;
+mod around;
 mod bodies;
 mod command_line;
 mod counts;
@@ -18,6 +21,7 @@ mod data;
 mod explorer;
 mod history;
 mod http;
+mod identity;
 mod liaison_statements;
 mod migrations;
 mod notes;
@@ -30,6 +34,7 @@ mod reading;
 mod reference;
 mod refusals;
 mod schema;
+mod server;
 mod tidy;
 mod tokens;
 mod topics;

@@ -150,6 +150,19 @@ impl Running {
         }
     }
 
+    /// The most memory that it has had so far, in megabytes.
+    pub fn megabytes(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: u64 = line.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+        kilobytes / 1024
+    }
+
+    /// Waits until it has logged something.
+    pub fn logged(&mut self, seen: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|it| Some(read(&it.err)).filter(|log| seen(log)))
+    }
+
     /// Asks it to stop, as a supervisor does.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();
