@@ -22,6 +22,7 @@ mod explorer;
 mod history;
 mod http;
 mod identity;
+mod issuers;
 mod liaison_statements;
 mod migrations;
 mod notes;

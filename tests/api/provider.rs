@@ -10,11 +10,18 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use reqwest::StatusCode;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 pub const RSA: &str = include_str!("keys/rsa.pem");
 pub const RSA_PUBLIC: &str = include_str!("keys/rsa.pub.pem");
@@ -61,14 +68,50 @@ impl Provider {
     pub async fn start(path: &str, keys: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
+        let (provider, router) = Self::of(issuer, keys);
+        tokio::spawn(axum::serve(listener, router).into_future());
+        provider
+    }
+
+    /// The same over TLS, with a certificate of the tests' own authority.
+    pub async fn over_tls(keys: Vec<Value>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (provider, router) = Self::of(format!("https://localhost:{port}"), keys);
+        let certificate = include_bytes!("keys/tls.crt.pem");
+        let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("keys/tls.pem")).unwrap();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(ring)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                // Who does not believe the certificate goes away.
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                let service = TowerToHyperService::new(router.clone());
+                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(serving);
+            }
+        });
+        provider
+    }
+
+    fn of(issuer: String, keys: Vec<Value>) -> (Self, Router) {
         let state = Arc::new(Mutex::new(Known {
             issuer: issuer.clone(),
             keys,
             ..Known::default()
         }));
         let router = Router::new().fallback(answer).with_state(state.clone());
-        tokio::spawn(axum::serve(listener, router).into_future());
-        Self { issuer, state }
+        (Self { issuer, state }, router)
     }
 
     pub fn key_set(&self) -> String {
