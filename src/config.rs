@@ -63,7 +63,7 @@ pub enum Command {
     /// Try it: real data, a signing key for this run, tokens ready to paste.
     Dev(Dev),
     /// Serve in production.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Bring the database to the tables of this version.
     Migrate(Database),
     /// Load the real data; what is there already stays as it is.

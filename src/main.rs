@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(settings).await,
-        Command::Serve(settings) => production(settings).await,
+        Command::Serve(settings) => production(&settings).await,
         Command::Migrate(database) => migrated(&database).await.map(|_| ()),
         Command::Seed(database) => {
             let db = migrated(&database).await?;
@@ -113,7 +113,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
 /// How long the tokens of a development run last, in seconds.
 const DAY: u32 = 24 * 60 * 60;
 
-async fn production(settings: Serve) -> Result<(), Wrong> {
+async fn production(settings: &Serve) -> Result<(), Wrong> {
     let verifier = settings.verifier()?;
     verifier
         .prepare(now())

@@ -29,6 +29,7 @@ pub enum ProxyHeader {
 impl Proxies {
     /// The address that a request was first sent from, as far as it can be believed: each proxy adds at the
     /// end whom it has the request from, so the list counts from there, up to the first that is no proxy.
+    #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -73,7 +73,7 @@ impl Rates {
             return Ok(());
         }
         // Poisoned by a panic while it was held, which nothing in there does: counting goes on.
-        let mut spent = self.spent.lock().unwrap_or_else(|it| it.into_inner());
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &viewer.subject {
             Some(subject) => spent.hash.hash_one((true, subject)),
             None => spent.hash.hash_one((false, network(client))),

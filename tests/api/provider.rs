@@ -155,7 +155,6 @@ async fn answer(State(state): State<Arc<Mutex<Known>>>, uri: Uri) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     match mood {
-        Mood::Well => good.into_response(),
         Mood::Slowly(pause) => {
             tokio::time::sleep(pause).await;
             good.into_response()
