@@ -177,8 +177,11 @@ pub struct OtherIssuer {
 #[derive(Clone, Debug, Args)]
 pub struct Surroundings {
     /// How many connections are open at most; who comes then waits.
-    #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
+    /// How many of them each address may have that is no trusted proxy's; 0 is no bound.
+    #[arg(long, env = "LIAISON_CONNECTIONS_EACH", default_value_t = 200)]
+    pub connections_each: u32,
     /// Seconds for the head of a request, and for a connection to do nothing between two.
     #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_timeout: u64,
@@ -383,6 +386,7 @@ impl Surroundings {
         Around {
             bounds: Bounds {
                 connections: self.connections,
+                each: self.connections_each,
                 head: Duration::from_secs(self.head_timeout),
                 body: Duration::from_secs(self.body_timeout),
             },

@@ -23,7 +23,7 @@ const ROOM: usize = 64 * 1024 * 1024;
 
 /// Bytes that each body has for itself: more than an ordinary request sends, so that those who fill the room
 /// shut out nobody else.
-const OWN: usize = 64 * 1024;
+const OWN: usize = 32 * 1024;
 
 /// What is left of the room.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ mod explorer;
 mod failure;
 mod front;
 mod health;
+mod places;
 pub mod proxies;
 pub mod rate;
 pub mod server;
@@ -100,6 +101,6 @@ pub async fn serve(
     app: App,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let bounds = app.around.bounds;
-    server::run(listener, router(app), bounds, stop).await
+    let around = app.around.clone();
+    server::run(listener, router(app), around, stop).await
 }

@@ -1,6 +1,6 @@
 //! Who sent a request that came through proxies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use clap::ValueEnum;
@@ -56,7 +56,9 @@ impl Proxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether it is one of these proxies.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|it| it.contains(&address))
     }
 
@@ -74,6 +76,18 @@ impl Proxies {
         let address = bare.unwrap_or(node).parse();
         let with_port = || Some(node.parse::<SocketAddr>().ok()?.ip());
         Some(address.ok().or_else(with_port)?.to_canonical())
+    }
+}
+
+/// What counts as one address: whoever has one of IPv6 has the 2^64 around it.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address @ IpAddr::V4(_) => address,
     }
 }
 

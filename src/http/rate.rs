@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::proxies::network;
 use crate::rules::viewer::Viewer;
 
 /// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
@@ -142,17 +143,6 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     )]
     let seconds = (over / per_second).ceil() as u64;
     Err(seconds.max(1))
-}
-
-/// What counts as one address: whoever has one of IPv6 has the 2^64 around it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 #[cfg(test)]

@@ -18,9 +18,11 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
+use super::Around;
+use super::places::Places;
 use super::wire::Wire;
 
 /// What connections may take at most.
@@ -28,6 +30,8 @@ use super::wire::Wire;
 pub struct Bounds {
     /// Connections at a time; who comes then waits to be let in.
     pub connections: u32,
+    /// Of these for each address that is no trusted proxy's, whose further ones are closed at once; 0 is no bound.
+    pub each: u32,
     /// For the head of a request, and for a connection between two requests.
     pub head: Duration,
     /// For the body of a request; and for a client to take more of its answer.
@@ -37,7 +41,8 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 1000,
+            connections: 2000,
+            each: 0,
             head: Duration::from_secs(20),
             body: Duration::from_secs(20),
         }
@@ -51,7 +56,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes of a request's head, and of what is read ahead for a connection.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 32 * 1024;
 
 /// Where the service is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,28 +79,31 @@ pub struct Peer(pub SocketAddr);
 pub async fn run(
     listener: TcpListener,
     router: Router,
-    bounds: Bounds,
+    around: Arc<Around>,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    let bounds = around.bounds;
     let (stage, seen) = watch::channel(Stage::Serving);
-    let places = Arc::new(Semaphore::new(bounds.connections as usize));
-    let open = |stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit| {
-        let wire = Wire::new(stream, bounds.body, place);
-        tokio::spawn(serve(wire, peer, router.clone(), bounds, seen.clone()));
+    let places = Places::new(bounds.connections, bounds.each);
+    let open = |stream: TcpStream, peer: SocketAddr, free: OwnedSemaphorePermit| {
+        if let Some(place) = places.take(free, peer.ip(), &around.proxies) {
+            let wire = Wire::new(stream, bounds.body, place);
+            tokio::spawn(serve(wire, peer, router.clone(), bounds, seen.clone()));
+        }
     };
 
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            let place = places.clone().acquire_owned().await;
-            (accept(&listener).await, place)
+            let free = places.free().await;
+            (accept(&listener).await, free)
         };
         tokio::select! {
             biased;
             () = stop.as_mut() => break,
-            ((stream, peer), place) = next => {
-                if let Ok(place) = place {
-                    open(stream, peer, place);
+            ((stream, peer), free) = next => {
+                if let Some(free) = free {
+                    open(stream, peer, free);
                 }
             }
         }
@@ -104,21 +112,17 @@ pub async fn run(
     stage.send_replace(Stage::Stopping);
     // Whom the system has let in already counts as let in.
     let listener = listener.into_std()?;
-    while let Ok(place) = places.clone().try_acquire_owned()
+    while let Some(free) = places.free_now()
         && let Ok((stream, peer)) = listener.accept()
     {
-        open(unblocked(stream)?, peer, place);
+        open(unblocked(stream)?, peer, free);
     }
     drop(listener);
 
-    // All places free: nobody is left.
-    let empty = async || {
-        let _ = places.acquire_many(bounds.connections).await;
-    };
-    if timeout(LINGER, empty()).await.is_err() {
+    if timeout(LINGER, places.empty()).await.is_err() {
         stage.send_replace(Stage::Closing);
         // Who is not done by then is cut off with the program.
-        let _ = timeout(GRACE.saturating_sub(LINGER), empty()).await;
+        let _ = timeout(GRACE.saturating_sub(LINGER), places.empty()).await;
     }
     Ok(())
 }

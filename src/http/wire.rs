@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+
+use super::places::Place;
 
 /// Reads are timed by what reads: only it knows whether something is due.
 pub struct Wire {
@@ -18,11 +19,11 @@ pub struct Wire {
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Kept for as long as the connection is open, whatever protocol it speaks by then.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, patience: Duration, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(stream: TcpStream, patience: Duration, place: Place) -> Self {
         // Fails where the connection is gone, which shows soon enough.
         let _ = stream.set_nodelay(true);
         Self {

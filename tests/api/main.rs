@@ -5,8 +5,8 @@
 #[macro_use]
 mod harness;
 mod databases;
-mod forged;
 mod filled;
+mod forged;
 mod program;
 mod provider;
 mod statements;

@@ -19,6 +19,8 @@ on_both_empty_databases! {
     bodies_that_fill_the_memory_are_refused_while_others_are_answered
     who_takes_nothing_of_an_answer_is_closed
     who_comes_when_all_places_are_taken_waits_for_one
+    who_has_too_many_connections_gets_no_more
+    who_goes_away_ends_a_request_that_is_logged_all_the_same
     a_stop_under_load_loses_no_request
 }
 
@@ -204,6 +206,75 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
     let long = format!("X-Long: {}", "x".repeat(100_000));
     let reply = wire::exchange(&address, &["GET /livez HTTP/1.1", &long], b"");
     assert_eq!(reply.status, 431);
+}
+
+async fn who_has_too_many_connections_gets_no_more(url: &str) {
+    let workplace = Workplace::new();
+    let (service, address) = serve(&workplace, url, &["--connections-each", "3"]);
+    let idle = [(); 3].map(|()| wire::connect(&address));
+    let mut refused = wire::connect(&address);
+    let mut bytes = Vec::new();
+    // Closed, with nothing said.
+    assert_eq!(refused.read_to_end(&mut bytes).unwrap_or_default(), 0);
+    drop(idle);
+    let begun = Instant::now();
+    while peek(&mut wire::connect(&address)).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+    drop(service);
+
+    let trusted = ["--connections-each", "3", "--trusted-proxies", "127.0.0.1"];
+    let (_service, address) = serve(&workplace, url, &trusted);
+    let _many = [(); 10].map(|()| wire::connect(&address));
+    answers_within_two_seconds(&address);
+}
+
+async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
+    let workplace = Workplace::new();
+    workplace.write("secret", "a secret in a file, of 32 bytes and more");
+    let token = workplace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
+    workplace.done(&["seed", "--database-url", url]);
+    let mut service = workplace.start(&[
+        "serve",
+        "--token-key",
+        "secret",
+        "--token-algorithms",
+        "HS256",
+        "--database-url",
+        url,
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let address = service.address();
+    let create = "mutation Enter { organizationCreate(input: { acronym: \"GONE\", name: \"Gone\", kind: PARTNER }) { userErrors { message } } }";
+    let body = json!({ "query": create }).to_string();
+    // Somebody else writes for so long that the client does not wait for its turn.
+    let db = liaison::store::Database::connect(url, 1).await.unwrap();
+    let meanwhile = db.whole(async |_, transaction| {
+        let lock = "update counter set value = value";
+        sea_orm::ConnectionTrait::execute_unprepared(transaction, lock).await?;
+        let mut connection = wire::connect(&address);
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            token.trim(),
+            body.len()
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        // It is at the door once a later one has been answered.
+        answers_within_two_seconds(&address);
+        thread::sleep(Duration::from_millis(200));
+        drop(connection);
+        let log = service.logged(|log| log.contains("the client went away"));
+        let line = log.lines().find(|it| it.contains("went away")).unwrap();
+        assert!(line.contains("operation=\"Enter\""), "{line}");
+        assert!(line.contains("subject=\"somebody\""), "{line}");
+        assert!(!line.contains("status="), "{line}");
+        Ok(())
+    });
+    assert!(meanwhile.await.is_ok());
+    // It has written nothing, and the next one may.
+    let reply = wire::post(&address, Some(token.trim()), &body);
+    assert!(reply.body.contains("\"userErrors\":[]"), "{reply:?}");
 }
 
 /// Sends one request; whether it was answered whole, and whether another may follow. An error before anything
