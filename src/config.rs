@@ -1,30 +1,23 @@
 //! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
 
-use std::collections::HashMap;
+mod surroundings;
+mod tokens;
+
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use entity::party::Role;
-use hyper::header::HeaderValue;
-use ipnet::IpNet;
-use serde::Deserialize;
 
+use self::surroundings::Surroundings;
+use self::tokens::{OtherIssuer, Tokens};
+use crate::http::Limits;
 use crate::http::auth::Verifier;
-use crate::http::auth::claims::{TokenRules, role};
-use crate::http::auth::issuer::Issuer;
-use crate::http::auth::keys::{Algorithm, Keys, secret_of};
-use crate::http::auth::published::Place;
-use crate::http::cors::origin;
-use crate::http::proxies::{Proxies, ProxyHeader};
-use crate::http::rate::Rates;
-use crate::http::server::Bounds;
-use crate::http::{Around, Limits};
+use crate::http::auth::claims::role;
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 #[derive(Debug, Parser)]
@@ -127,87 +120,6 @@ pub struct Serve {
     /// How many bytes the body of a request may have.
     #[arg(long, env = "LIAISON_BODY_LIMIT", default_value_t = Limits::default().body)]
     pub body_limit: usize,
-}
-
-/// How tokens are checked.
-#[derive(Clone, Debug, Args)]
-pub struct Tokens {
-    /// What tokens are verified with: the https:// address of a JSON Web Key Set, or a file with one, with a public key in PEM, or with --token-algorithms HS256 the secret. Left out where --token-issuer is an https:// address: the keys that the issuer names by OpenID Connect discovery.
-    #[arg(long, env = "LIAISON_TOKEN_KEY")]
-    pub token_key: Option<String>,
-    /// Who issues the tokens: their `iss`.
-    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
-    pub token_issuer: String,
-    /// Whom the tokens are for: their `aud`.
-    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
-    pub token_audience: String,
-    /// How tokens may be signed.
-    #[arg(
-        long,
-        env = "LIAISON_TOKEN_ALGORITHMS",
-        value_delimiter = ',',
-        default_value = "RS256,ES256,EdDSA"
-    )]
-    pub token_algorithms: Vec<Algorithm>,
-    /// The claim that lists the roles; dots lead into objects: `realm_access.roles`.
-    #[arg(long, env = "LIAISON_ROLES_CLAIM", default_value = "roles")]
-    pub roles_claim: String,
-    /// What the claim says for a role, as `word=ROLE`; repeat it, or give several with commas. Left out: the names of the roles.
-    #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
-    pub roles_map: Vec<(String, Role)>,
-    /// How many seconds the issuer's clock may differ from ours.
-    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
-    pub token_leeway: u32,
-}
-
-/// A table `[[issuer]]` of the file; what it leaves out is as the flags say.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OtherIssuer {
-    issuer: String,
-    key: Option<String>,
-    audience: Option<String>,
-    algorithms: Option<Vec<Algorithm>>,
-    roles_claim: Option<String>,
-    roles_map: Option<HashMap<String, String>>,
-    leeway: Option<u32>,
-}
-
-/// What connections and senders may take, and who may send from where.
-#[derive(Clone, Debug, Args)]
-pub struct Surroundings {
-    /// How many connections are open at most; who comes then waits.
-    #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub connections: u32,
-    /// How many of them each address may have that is no trusted proxy's; 0 is no bound.
-    #[arg(long, env = "LIAISON_CONNECTIONS_EACH", default_value_t = 200)]
-    pub connections_each: u32,
-    /// Seconds for the head of a request, and for a connection to do nothing between two.
-    #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub head_timeout: u64,
-    /// Seconds for the body of a request, and for a client to take nothing of an answer.
-    #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub body_timeout: u64,
-    /// The cost that each address may ask for per minute without a token; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 100_000)]
-    pub rate_limit: u32,
-    /// The cost that the subject of each token may ask for per minute; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 1_000_000)]
-    pub rate_limit_token: u32,
-    /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
-    #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
-    pub trusted_proxies: Vec<IpNet>,
-    /// The header in which they say it.
-    #[arg(
-        long,
-        env = "LIAISON_PROXY_HEADER",
-        default_value = "X-Forwarded-For",
-        ignore_case = true
-    )]
-    pub proxy_header: ProxyHeader,
-    /// Origins (https://app.example.org) whose pages may call from a browser; `*` is all.
-    #[arg(long, env = "LIAISON_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
-    pub allowed_origins: Vec<HeaderValue>,
 }
 
 /// What a token says, and what it is signed with.
@@ -339,19 +251,6 @@ fn plain(value: &toml::Value) -> String {
     }
 }
 
-fn role_word(text: &str) -> Result<(String, Role), String> {
-    let (word, name) = text
-        .rsplit_once('=')
-        .ok_or("write it as word=ROLE, such as itu-editors=ITU_EDITOR")?;
-    Ok((word.to_owned(), role(name)?))
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let network = text.parse().or_else(|_| address());
-    network.map_err(|_| "write an address, or a network as 10.0.0.0/8".to_owned())
-}
-
 impl Serve {
     /// What checks tokens.
     ///
@@ -376,105 +275,6 @@ impl Serve {
             ));
         }
         Verifier::of(issuers).map_err(|what| Wrong(format!("--token-issuer: {what}")))
-    }
-}
-
-impl Surroundings {
-    /// As the service takes them.
-    #[must_use]
-    pub fn around(&self) -> Around {
-        Around {
-            bounds: Bounds {
-                connections: self.connections,
-                each: self.connections_each,
-                head: Duration::from_secs(self.head_timeout),
-                body: Duration::from_secs(self.body_timeout),
-            },
-            proxies: Proxies {
-                trusted: self.trusted_proxies.clone(),
-                header: self.proxy_header,
-            },
-            rates: Rates::new(self.rate_limit, self.rate_limit_token),
-            origins: self.allowed_origins.clone(),
-            ..Around::default()
-        }
-    }
-}
-
-impl Tokens {
-    /// The issuer that the flags name; none where nothing says what its keys are.
-    fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
-        let key = self.token_key.as_deref();
-        let (setting, value) = match key {
-            Some(key) => ("--token-key", key),
-            None if self.token_issuer.contains("://") => ("--token-issuer", &*self.token_issuer),
-            None => return Ok(None),
-        };
-        let issuer = match key {
-            None => Place::discovery(value).and_then(|it| Issuer::publishing(self.rules(), it)),
-            Some(address) if address.contains("://") => {
-                Place::key_set(address).and_then(|it| Issuer::publishing(self.rules(), it))
-            }
-            Some(path) => self
-                .keys(Path::new(path))
-                .and_then(|it| Issuer::with_keys(self.rules(), it)),
-        };
-        match issuer {
-            Ok(issuer) => Ok(Some(issuer)),
-            Err(what) => Err(Wrong(format!("{setting} {value}: {what}"))),
-        }
-    }
-
-    fn keys(&self, file: &Path) -> Result<Keys, String> {
-        let content = read_file(file)?;
-        if self.token_algorithms == [Algorithm::Hs256] {
-            return Keys::secret(secret_of(&content));
-        }
-        match std::str::from_utf8(&content) {
-            Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
-            Ok(text) => Keys::pem(text),
-            Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
-        }
-    }
-
-    /// The same for another issuer.
-    fn of(&self, other: &OtherIssuer) -> Result<Self, String> {
-        let mut tokens = Self {
-            token_key: other.key.clone(),
-            token_issuer: other.issuer.clone(),
-            ..self.clone()
-        };
-        if let Some(audience) = &other.audience {
-            tokens.token_audience.clone_from(audience);
-        }
-        if let Some(algorithms) = &other.algorithms {
-            tokens.token_algorithms.clone_from(algorithms);
-        }
-        if let Some(claim) = &other.roles_claim {
-            tokens.roles_claim.clone_from(claim);
-        }
-        if let Some(map) = &other.roles_map {
-            let words = map
-                .iter()
-                .map(|(word, name)| Ok((word.clone(), role(name)?)));
-            tokens.roles_map = words.collect::<Result<_, String>>()?;
-        }
-        tokens.token_leeway = other.leeway.unwrap_or(self.token_leeway);
-        Ok(tokens)
-    }
-
-    fn rules(&self) -> TokenRules {
-        let mut rules = TokenRules::new(
-            self.token_issuer.clone(),
-            self.token_audience.clone(),
-            self.token_algorithms.clone(),
-        );
-        rules.roles_claim.clone_from(&self.roles_claim);
-        rules.leeway_seconds = self.token_leeway;
-        if !self.roles_map.is_empty() {
-            rules.role_names = self.roles_map.iter().cloned().collect();
-        }
-        rules
     }
 }
 

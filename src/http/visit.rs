@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
@@ -98,12 +98,8 @@ pub async fn welcome(State(app): State<App>, mut request: Request, next: Next) -
     let mut line = Line {
         begun: Instant::now(),
         id: id.clone(),
-        method: request.method().to_string(),
-        // As it stands in the list of addresses: what clients make up is theirs to know.
-        route: request
-            .extensions()
-            .get::<MatchedPath>()
-            .map(|path| path.as_str().to_owned()),
+        method: request.method().clone(),
+        route: request.extensions().get().cloned(),
         visit: visit.clone(),
         status: None,
     };
@@ -178,8 +174,9 @@ fn dress(headers: &mut HeaderMap, id: HeaderValue) {
 struct Line {
     begun: Instant,
     id: HeaderValue,
-    method: String,
-    route: Option<String>,
+    method: Method,
+    /// As it stands in the list of addresses: what clients make up is theirs to know.
+    route: Option<MatchedPath>,
     visit: Visit,
     status: Option<StatusCode>,
 }
@@ -192,8 +189,8 @@ impl Drop for Line {
         tracing::info!(
             target: "liaison::request",
             id = self.id.to_str().unwrap_or_default(),
-            method = self.method,
-            route = self.route,
+            method = self.method.as_str(),
+            route = self.route.as_ref().map(MatchedPath::as_str),
             status = self.status.map(|status| status.as_u16()),
             milliseconds = (milliseconds * 1000.0).round() / 1000.0,
             statements = facts.statements.load(Ordering::Relaxed),

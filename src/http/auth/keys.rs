@@ -152,8 +152,8 @@ impl Keys {
         self.signing.as_ref()
     }
 
-    /// Whether newer keys could change what is made of a token: not where its key is among these, or none of ours to be.
-    pub(super) fn may_know(&self, token: &str) -> bool {
+    /// Whether the key that a token names is among these; so it counts where it names none.
+    pub(super) fn know(&self, token: &str) -> bool {
         let header = jsonwebtoken::decode_header(token).ok();
         let kid = header.and_then(|header| header.kid);
         kid.is_none_or(|kid| self.keys.iter().any(|key| key.kid.as_ref() == Some(&kid)))

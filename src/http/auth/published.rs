@@ -98,8 +98,12 @@ impl Published {
         let claims = held.as_ref().and_then(|it| it.keys.claims(token));
         let pause = match &held {
             None => RETRY,
-            Some(held) if claims.is_some() || held.keys.may_know(token) => {
-                if (now - held.since).abs() >= FRESH {
+            Some(held) if claims.is_some() || held.keys.know(token) => {
+                let idle = || {
+                    let tried = self.tried.try_lock();
+                    tried.is_ok_and(|it| it.is_none_or(|it| long_ago(it, PAUSE, now)))
+                };
+                if long_ago(held.since, FRESH, now) && idle() {
                     // Nobody waits for it: these keys are good until there are newer ones.
                     tokio::spawn(self.clone().fetch(PAUSE, now));
                 }
@@ -122,8 +126,7 @@ impl Published {
 
     async fn fetch(self: Arc<Self>, pause: TimeDelta, now: DateTime<Utc>) {
         let mut tried = self.tried.lock().await;
-        // Either way round: a clock that was set back must not stop this for long.
-        if tried.is_some_and(|tried| (now - tried).abs() < pause) {
+        if tried.is_some_and(|tried| !long_ago(tried, pause, now)) {
             return;
         }
         *tried = Some(now);
@@ -195,6 +198,11 @@ impl Published {
         }
         String::from_utf8(bytes).map_err(|_| format!("{address} answers no text"))
     }
+}
+
+/// Whether a moment is at least so far away; either way round, since a clock that was set back must not stop this.
+fn long_ago(moment: DateTime<Utc>, pause: TimeDelta, now: DateTime<Utc>) -> bool {
+    (now - moment).abs() >= pause
 }
 
 /// What of an issuer's description is needed here.
