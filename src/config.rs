@@ -1,5 +1,8 @@
 //! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
 
+mod surroundings;
+mod tokens;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -7,15 +10,16 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use entity::party::{Party, Role};
 
+use self::surroundings::Surroundings;
+use self::tokens::{OtherIssuer, Tokens};
 use crate::bulk::{Format, Kind, Settings};
 use crate::http::auth::Verifier;
-use crate::http::auth::claims::{TokenRules, role};
-use crate::http::auth::keys::{Algorithm, Keys, secret_of};
+use crate::http::auth::claims::role;
 use crate::http::document::trusted::Trusted;
 use crate::http::limits::Limits;
-use entity::party::{Party, Role};
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 #[derive(Debug, Parser)]
@@ -29,8 +33,23 @@ pub struct Cli {
         default_value = "info,sea_orm_migration=warn"
     )]
     pub log: String,
+    /// How it is written: lines for people, or one JSON object each for programs.
+    #[arg(
+        long,
+        global = true,
+        env = "LIAISON_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 /// What the program can do.
@@ -132,6 +151,11 @@ pub struct Serve {
     pub listen: SocketAddr,
     #[command(flatten)]
     pub tokens: Tokens,
+    /// Further issuers: the tables `[[issuer]]` of the file.
+    #[arg(skip)]
+    pub issuers: Vec<OtherIssuer>,
+    #[command(flatten)]
+    pub surroundings: Surroundings,
     /// Take no tokens: nobody writes.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
@@ -163,37 +187,6 @@ pub struct Documents {
 
 /// How many bytes of checked documents are remembered unless told.
 pub const DOCUMENT_CACHE: u64 = 20_000_000;
-
-/// How tokens are checked.
-#[derive(Clone, Debug, Args)]
-pub struct Tokens {
-    /// A file with what tokens are verified with: a public key in PEM, a JSON Web Key Set, or with --token-algorithms HS256 the secret.
-    #[arg(long, env = "LIAISON_TOKEN_KEY")]
-    pub token_key: Option<PathBuf>,
-    /// Who issues the tokens: their `iss`.
-    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
-    pub token_issuer: String,
-    /// Whom the tokens are for: their `aud`.
-    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
-    pub token_audience: String,
-    /// How tokens may be signed.
-    #[arg(
-        long,
-        env = "LIAISON_TOKEN_ALGORITHMS",
-        value_delimiter = ',',
-        default_value = "RS256,ES256,EdDSA"
-    )]
-    pub token_algorithms: Vec<Algorithm>,
-    /// The claim that lists the roles; dots lead into objects: `realm_access.roles`.
-    #[arg(long, env = "LIAISON_ROLES_CLAIM", default_value = "roles")]
-    pub roles_claim: String,
-    /// What the claim says for a role, as `word=ROLE`; repeat it, or give several with commas. Left out: the names of the roles.
-    #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
-    pub roles_map: Vec<(String, Role)>,
-    /// How many seconds the issuer's clock may differ from ours.
-    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
-    pub token_leeway: u32,
-}
 
 /// What a token says, and what it is signed with.
 #[derive(Clone, Debug, Args)]
@@ -229,10 +222,15 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
     let args: Vec<OsString> = args.into_iter().collect();
     // The file's name is itself a setting.
     let (cli, file) = parse(Cli::command(), &args)?;
-    match file {
-        Some(file) => Ok(parse(with_file(Cli::command(), &file)?, &args)?.0),
-        None => Ok(cli),
+    let Some(file) = file else {
+        return Ok(cli);
+    };
+    let (command, issuers) = with_file(Cli::command(), &file)?;
+    let (mut cli, _) = parse(command, &args)?;
+    if let Command::Serve(serve) = &mut cli.command {
+        serve.issuers = issuers;
     }
+    Ok(cli)
 }
 
 fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {
@@ -257,13 +255,21 @@ fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<P
     Ok((cli, file))
 }
 
-/// The command whose defaults are what the file says.
-fn with_file(command: clap::Command, file: &Path) -> Result<clap::Command, Wrong> {
+/// The command whose defaults are what the file says, and the issuers that it lists.
+fn with_file(
+    command: clap::Command,
+    file: &Path,
+) -> Result<(clap::Command, Vec<OtherIssuer>), Wrong> {
     let wrong = |what: &str| Wrong(format!("--config {}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| wrong(error.message()))?;
+    let wrong_toml = |error: toml::de::Error| wrong(error.message().trim());
+    let mut table: toml::Table = text.parse().map_err(wrong_toml)?;
+    let issuers = match table.remove("issuer") {
+        Some(issuers) => issuers
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(&format!("[[issuer]]: {}", error.message())))?,
+        None => Vec::new(),
+    };
     let known: Vec<String> = command
         .find_subcommand("serve")
         .into_iter()
@@ -278,12 +284,13 @@ fn with_file(command: clap::Command, file: &Path) -> Result<clap::Command, Wrong
         }
         values.push((name.replace('-', "_"), plain(&value)));
     }
-    Ok(command.mut_subcommand("serve", |mut serve| {
+    let command = command.mut_subcommand("serve", |mut serve| {
         for (id, value) in values {
             serve = serve.mut_arg(id, |it| it.default_value(value));
         }
         serve
-    }))
+    });
+    Ok((command, issuers))
 }
 
 /// A value of the file as it would be given on the command line.
@@ -310,49 +317,30 @@ fn plain(value: &toml::Value) -> String {
     }
 }
 
-fn role_word(text: &str) -> Result<(String, Role), String> {
-    let (word, name) = text
-        .rsplit_once('=')
-        .ok_or("write it as word=ROLE, such as itu-editors=ITU_EDITOR")?;
-    Ok((word.to_owned(), role(name)?))
-}
-
-impl Tokens {
-    /// What checks tokens; none where no key is named.
+impl Serve {
+    /// What checks tokens.
     ///
     /// # Errors
     /// A line with the setting that is wrong.
-    pub fn verifier(&self) -> Result<Option<Verifier>, Wrong> {
-        let Some(path) = &self.token_key else {
-            return Ok(None);
-        };
-        let wrong = |what: String| Wrong(format!("--token-key {}: {what}", path.display()));
-        let content = read_file(path).map_err(wrong)?;
-        let keys = if self.token_algorithms == [Algorithm::Hs256] {
-            Keys::secret(secret_of(&content))
-        } else {
-            match std::str::from_utf8(&content) {
-                Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
-                Ok(text) => Keys::pem(text),
-                Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
-            }
-        };
-        let verifier = Verifier::new(self.rules(), keys.map_err(wrong)?).map_err(wrong)?;
-        Ok(Some(verifier))
-    }
-
-    fn rules(&self) -> TokenRules {
-        let mut rules = TokenRules::new(
-            self.token_issuer.clone(),
-            self.token_audience.clone(),
-            self.token_algorithms.clone(),
-        );
-        rules.roles_claim.clone_from(&self.roles_claim);
-        rules.leeway_seconds = self.token_leeway;
-        if !self.roles_map.is_empty() {
-            rules.role_names = self.roles_map.iter().cloned().collect();
+    pub fn verifier(&self) -> Result<Verifier, Wrong> {
+        let mut issuers = Vec::from_iter(self.tokens.issuer()?);
+        for (number, other) in (1..).zip(&self.issuers) {
+            let wrong = |what: String| Wrong(format!("[[issuer]] {number}: {what}"));
+            let tokens = self.tokens.of(other).map_err(wrong)?;
+            let issuer = tokens.issuer().map_err(|it| wrong(it.0))?;
+            issuers.push(issuer.ok_or_else(|| {
+                wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
+            })?);
         }
-        rules
+        if self.read_only {
+            return Ok(Verifier::without_keys());
+        }
+        if issuers.is_empty() {
+            return Err(Wrong(
+                "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
+            ));
+        }
+        Verifier::of(issuers).map_err(|what| Wrong(format!("--token-issuer: {what}")))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use liaison::bulk::{self, Source};
-use liaison::config::{self, Cli, Command, Dev, Serve, Token, Wrong};
+use liaison::config::{self, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
@@ -19,7 +19,7 @@ use liaison::http::document::Documents;
 use liaison::http::document::trusted::Trusted;
 use liaison::http::limits::Limits;
 use liaison::http::open::Open;
-use liaison::http::{App, serve};
+use liaison::http::{App, Around, serve};
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
@@ -33,11 +33,14 @@ use entity::party::Role;
 async fn main() -> ExitCode {
     let done = match config::read(std::env::args_os()) {
         Ok(cli) => {
-            tracing_subscriber::fmt()
+            let log = tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::stderr().is_terminal())
-                .with_env_filter(EnvFilter::new(&cli.log))
-                .init();
+                .with_env_filter(EnvFilter::new(&cli.log));
+            match cli.log_format {
+                LogFormat::Text => log.init(),
+                LogFormat::Json => log.json().flatten_event(true).init(),
+            }
             run(cli).await
         }
         Err(wrong) => Err(wrong),
@@ -54,7 +57,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(settings).await,
-        Command::Serve(settings) => production(*settings).await,
+        Command::Serve(settings) => production(&settings).await,
         Command::Migrate(database) => migrated(&database).await.map(|_| ()),
         Command::Seed(database) => {
             let db = migrated(&database).await?;
@@ -99,6 +102,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     let keys = Keys::secret(&secret).map_err(Wrong)?;
     let signing = SigningKey::secret(&secret).map_err(Wrong)?;
     let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
+    verifier.prepare(now()).await.map_err(Wrong)?;
     let listener = listen(settings.listen).await?;
 
     let address = listener.local_addr().unwrap_or(settings.listen);
@@ -112,25 +116,26 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
-    let documents = documents(&Limits::default(), config::DOCUMENT_CACHE, None)?;
-    // Whoever tries things out listens on this machine.
-    let reach = Reach::Anywhere;
-    serve_app(listener, db, verifier, documents, Limits::default(), reach).await
+    let setup = Setup {
+        verifier,
+        documents: documents(&Limits::default(), config::DOCUMENT_CACHE, None)?,
+        limits: Limits::default(),
+        around: Around::default(),
+        // Whoever tries things out listens on this machine.
+        reach: Reach::Anywhere,
+    };
+    serve_app(listener, db, setup).await
 }
 
 /// How long the tokens of a development run last, in seconds.
 const DAY: u32 = 24 * 60 * 60;
 
-async fn production(settings: Serve) -> Result<(), Wrong> {
-    let verifier = match settings.tokens.verifier()? {
-        _ if settings.read_only => Verifier::without_keys(),
-        Some(verifier) => verifier,
-        None => {
-            return Err(Wrong(
-                "--token-key is missing: name the file of the key that tokens are verified with, or serve with --read-only".to_owned(),
-            ));
-        }
-    };
+async fn production(settings: &Serve) -> Result<(), Wrong> {
+    let verifier = settings.verifier()?;
+    verifier
+        .prepare(now())
+        .await
+        .map_err(|what| Wrong(format!("--token-key: {what}")))?;
     let remembered = settings.documents.document_cache;
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
@@ -142,12 +147,18 @@ async fn production(settings: Serve) -> Result<(), Wrong> {
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%address, "serving");
-    let reach = if settings.webhooks_anywhere {
-        Reach::Anywhere
-    } else {
-        Reach::Public
+    let setup = Setup {
+        verifier,
+        documents,
+        limits: settings.limits.clone(),
+        around: settings.surroundings.around(),
+        reach: if settings.webhooks_anywhere {
+            Reach::Anywhere
+        } else {
+            Reach::Public
+        },
     };
-    serve_app(listener, db, verifier, documents, settings.limits, reach).await
+    serve_app(listener, db, setup).await
 }
 
 fn documents(
@@ -161,25 +172,28 @@ fn documents(
         .map_err(|what| Wrong(format!("--trusted-documents: {what}")))
 }
 
-async fn serve_app(
-    listener: TcpListener,
-    db: Database,
+/// What a service is set up with.
+struct Setup {
     verifier: Verifier,
     documents: Documents,
     limits: Limits,
+    around: Around,
     reach: Reach,
-) -> Result<(), Wrong> {
+}
+
+async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<(), Wrong> {
     let feed = Feed::start(&db);
-    let deliveries = Deliveries::start(&db, &feed, reach, Arc::new(now)).map_err(Wrong)?;
+    let deliveries = Deliveries::start(&db, &feed, setup.reach, Arc::new(now)).map_err(Wrong)?;
     let app = App {
         feed,
         open: Open::default(),
         db,
-        schema: graphql::schema(reach),
-        verifier: Arc::new(verifier),
+        schema: graphql::schema(setup.reach),
+        verifier: Arc::new(setup.verifier),
         clock: Arc::new(now),
-        documents: Arc::new(documents),
-        limits,
+        documents: Arc::new(setup.documents),
+        limits: setup.limits,
+        around: Arc::new(setup.around),
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;
     let served = serve(listener, app, stop).await;
@@ -188,7 +202,7 @@ async fn serve_app(
 }
 
 /// Done once the system or somebody at the keyboard asks the program to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -28,8 +28,8 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationType, Selection,
 };
 use async_graphql::{
-    InputType, MergedObject, Pos, Positioned, Response, SDLExportOptions, ValidationMode, Value,
-    Variables,
+    InputType, MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, ValidationMode,
+    Value, Variables,
 };
 use entity::scalar::{Date, DateTime, Url};
 use futures_util::stream::BoxStream;
@@ -141,6 +141,16 @@ impl Operation {
         run.operation_name = self.name;
         run.set_parsed_query(self.document);
         run
+    }
+
+    /// The name that the document gives it.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        let mut named = self.document.operations.iter();
+        match &self.name {
+            Some(name) => Some(name),
+            None => named.find_map(|(name, _)| name.map(Name::as_str)),
+        }
     }
 
     /// Brings the root's fields of one response key together: async-graphql would run each of them,

@@ -4,10 +4,10 @@ use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Val
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
-use sea_orm::prelude::Uuid;
 
 use super::media::Media;
 use super::refused::{Refused, coded};
+use super::visit::REQUEST_ID;
 use crate::error::INTERNAL;
 
 /// An operation that was run.
@@ -20,11 +20,11 @@ pub struct Answered {
 /// The answer in the media type that the client accepts best.
 pub fn respond(headers: &HeaderMap, answer: Result<Answered, Refused>) -> Response {
     let media = Media::accepted(headers).unwrap_or(Media::Json);
-    let id = new_id();
+    let id = request_id(headers);
     let (status, text, more) = match answer {
         Ok(Answered { executed, cost }) => (
             StatusCode::OK,
-            executed_text(executed, cost, &id),
+            executed_text(executed, cost, id),
             Vec::new(),
         ),
         Err(refused) => {
@@ -39,16 +39,16 @@ pub fn respond(headers: &HeaderMap, answer: Result<Answered, Refused>) -> Respon
     let common = [
         (header::CONTENT_TYPE, media.content_type()),
         (header::VARY, "accept"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let mut response = (status, common, [("x-request-id", id)], text).into_response();
+    let mut response = (status, common, text).into_response();
     response.headers_mut().extend(more);
     response
 }
 
 /// The id of a request, by which its client can ask what became of it.
-pub fn new_id() -> String {
-    Uuid::now_v7().simple().to_string()
+pub fn request_id(headers: &HeaderMap) -> &str {
+    let id = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
+    id.unwrap_or_default()
 }
 
 /// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.

@@ -6,8 +6,9 @@ use async_graphql::Response as Executed;
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 
 use super::answer::{Answered, respond};
 use super::asked::Asked;
@@ -15,6 +16,7 @@ use super::auth::Denied;
 use super::document::prepare;
 use super::media::Media;
 use super::refused::Refused;
+use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
@@ -24,34 +26,48 @@ use crate::rules::viewer::Viewer;
 const COST: &str = "graphql-cost";
 
 /// Queries and mutations in a body of JSON; subscriptions for who takes a stream of events.
-pub async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub async fn post(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let now = (app.clock)();
     let prepared = async {
-        let viewer = viewer(&app, &headers)?;
+        let viewer = viewer(&app, &visit, &headers, now).await?;
         acceptable(&headers)?;
         let asked = Asked::in_body(&headers, body, app.limits.body).await?;
         let operation = prepare(&app, &viewer, asked)?;
+        admit(&app, &visit, &viewer, &operation, now)?;
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, headers, prepared).await
+    answer(app, headers, prepared, now).await
 }
 
 /// Queries in an address; subscriptions for who takes a stream of events.
-pub async fn get(State(app): State<App>, headers: HeaderMap, address: Uri) -> Response {
+pub async fn get(
+    State(app): State<App>,
+    visit: Visit,
+    headers: HeaderMap,
+    address: Uri,
+) -> Response {
+    let now = (app.clock)();
     let prepared = async {
-        let viewer = viewer(&app, &headers)?;
+        let viewer = viewer(&app, &visit, &headers, now).await?;
         acceptable(&headers)?;
         let operation = prepare(&app, &viewer, Asked::in_address(&address)?)?;
         if operation.kind == OperationType::Mutation {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let message = "A mutation changes something: send it by POST.";
             let refused = Refused::new(status, "BAD_USER_INPUT", message);
-            return Err(refused.with(header::ALLOW, "POST"));
+            return Err(refused.with(header::ALLOW, HeaderValue::from_static("POST")));
         }
+        admit(&app, &visit, &viewer, &operation, now)?;
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, headers, prepared).await
+    answer(app, headers, prepared, now).await
 }
 
 /// Answers in the form that the client accepts: as a whole, or as a stream of events.
@@ -59,6 +75,7 @@ async fn answer(
     app: App,
     headers: HeaderMap,
     prepared: Result<(Viewer, Operation), Refused>,
+    now: DateTime<Utc>,
 ) -> Response {
     let accepts = sse::Accepts::of(&headers);
     match prepared {
@@ -72,7 +89,7 @@ async fn answer(
         Ok((viewer, operation)) => {
             let asks = headers.contains_key(COST);
             let cost = asks.then_some((operation.cost, app.limits.cost));
-            let executed = run(&app, viewer, operation).await;
+            let executed = run(&app, viewer, operation, now).await;
             let answered = executed.map(|executed| Answered { executed, cost });
             respond(&headers, answered)
         }
@@ -84,14 +101,51 @@ async fn answer(
     }
 }
 
-fn viewer(app: &App, headers: &HeaderMap) -> Result<Viewer, Refused> {
-    let viewer = app.verifier.viewer(headers, (app.clock)());
-    viewer.map_err(|denied| match denied {
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+async fn viewer(
+    app: &App,
+    visit: &Visit,
+    headers: &HeaderMap,
+    now: DateTime<Utc>,
+) -> Result<Viewer, Refused> {
+    let viewer = app.verifier.viewer(headers, now).await;
+    let viewer = viewer.map_err(|denied| match denied {
         Denied::BadToken(message) => {
             Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
-                .with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+                .with(header::WWW_AUTHENTICATE, INVALID_TOKEN)
         }
         Denied::Forbidden(message) => Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message),
+        Denied::NoKeys { seconds } => Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            "Tokens cannot be checked at the moment, since the identity provider does not answer. Try again in a moment.",
+        )
+        .with(header::RETRY_AFTER, seconds),
+    })?;
+    visit.is_of(viewer.subject.as_deref());
+    Ok(viewer)
+}
+
+/// Lets an operation in, unless its sender has asked for too much lately.
+pub fn admit(
+    app: &App,
+    visit: &Visit,
+    viewer: &Viewer,
+    operation: &Operation,
+    now: DateTime<Utc>,
+) -> Result<(), Refused> {
+    visit.asks(visit::Asked {
+        operation: operation.title().map(str::to_owned),
+        document: operation.hash.clone(),
+        cost: operation.cost,
+    });
+    let rates = &app.around.rates;
+    let admitted = rates.admit(viewer, visit.client(), operation.cost, now);
+    admitted.map_err(|limited| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Refused::new(status, "RATE_LIMITED", limited.message)
+            .with(header::RETRY_AFTER, limited.seconds)
     })
 }
 
@@ -107,9 +161,14 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// Runs a query or a mutation within the time that it has.
-pub async fn run(app: &App, viewer: Viewer, operation: Operation) -> Result<Executed, Refused> {
+pub async fn run(
+    app: &App,
+    viewer: Viewer,
+    operation: Operation,
+    now: DateTime<Utc>,
+) -> Result<Executed, Refused> {
     let request = Request {
-        now: (app.clock)(),
+        now,
         db: app.db.clone(),
         viewer,
     };

@@ -3,16 +3,25 @@
 mod answer;
 mod asked;
 pub mod auth;
+mod body;
+pub mod cors;
 pub mod document;
 mod explorer;
+mod failure;
 mod front;
 mod health;
 pub mod limits;
 mod media;
 pub mod open;
+mod places;
+pub mod proxies;
+pub mod rate;
 mod refused;
+pub mod server;
 mod sse;
 mod stream;
+mod visit;
+mod wire;
 pub mod ws;
 
 use std::future::Future;
@@ -21,15 +30,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::auth::Verifier;
+use self::body::Room;
 use self::document::Documents;
 use self::limits::Limits;
 use self::open::Open;
+use self::proxies::Proxies;
+use self::rate::Rates;
+use self::server::Bounds;
 use crate::feed::Feed;
 use crate::graphql::request::Clock;
 use crate::graphql::{Schema, sdl};
@@ -46,10 +60,22 @@ pub struct App {
     pub limits: Limits,
     pub feed: Feed,
     pub open: Open,
+    pub around: Arc<Around>,
 }
 
-/// How long requests that run may go on once the service is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long connections that stay open have to end once all others have.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What surrounds the requests.
+#[derive(Debug, Default)]
+pub struct Around {
+    pub bounds: Bounds,
+    pub proxies: Proxies,
+    pub rates: Rates,
+    /// The origins whose pages may call from a browser; `*` is all.
+    pub origins: Vec<HeaderValue>,
+    pub room: Room,
+}
 
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
@@ -61,6 +87,10 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(explorer::routes())
+        .layer(from_fn_with_state(app.clone(), body::bounded))
+        .layer(from_fn(visit::caught))
+        .layer(cors::layer(&app.around.origins))
+        .layer(from_fn_with_state(app.clone(), visit::welcome))
         .with_state(app)
 }
 
@@ -79,28 +109,16 @@ async fn schema(State(app): State<App>) -> Response {
 pub async fn serve(
     listener: TcpListener,
     app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let (told, heard) = tokio::sync::oneshot::channel();
-    let open = app.open.clone();
-    let closing = open.clone();
-    let stop = async move {
+    let (around, open) = (app.around.clone(), app.open.clone());
+    let stop = async {
         stop.await;
-        closing.stop();
-        // Fails where serving has ended by itself: then nobody waits.
-        let _ = told.send(());
+        // What was upgraded is no longer the loop's.
+        open.stop();
     };
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(stop);
-    let late = async {
-        if heard.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        // What was upgraded is no longer axum's.
-        served = async { serving.await?; open.empty().await; Ok(()) } => served,
-        () = late => Ok(()),
-    }
+    server::run(listener, router(app), around, stop).await?;
+    // Each has said goodbye by now, or is too slow to.
+    let _ = tokio::time::timeout(GOODBYE, open.empty()).await;
+    Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::App;
+use super::auth::Denied;
 use crate::rules::viewer::Viewer;
 
 /// How long a connection that stays open waits for its client.
@@ -78,8 +79,10 @@ pub async fn expiry(app: App, headers: HeaderMap, viewer: Viewer) {
         let left = (end - (app.clock)()).to_std().unwrap_or_default();
         // Clocks may differ a little: past its end, the token is asked about each second.
         sleep(left.max(Duration::from_secs(1))).await;
-        if app.verifier.viewer(&headers, (app.clock)()).is_err() {
-            return;
+        match app.verifier.viewer(&headers, (app.clock)()).await {
+            // Where keys are missing nobody knows better than before.
+            Ok(_) | Err(Denied::NoKeys { .. }) => {}
+            Err(Denied::BadToken(_) | Denied::Forbidden(_)) => return,
         }
     }
 }

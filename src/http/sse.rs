@@ -97,7 +97,6 @@ fn respond(events: impl Stream<Item = Event> + Send + 'static, patience: Patienc
     let headers = [
         // Proxies would hold events back.
         (HeaderName::from_static("x-accel-buffering"), "no"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     let alive = KeepAlive::new().interval(patience.pulse);
     (headers, events.keep_alive(alive)).into_response()
@@ -115,8 +114,8 @@ async fn tell(
     let patience = app.limits.patience;
     let mut stopping = app.open.one();
     let mut cursor = resume.clone();
-    let mut expired = Box::pin(expiry(app.clone(), headers, viewer.clone()));
-    let mut parts = parts(&app, viewer, operation, resume);
+    let mut parts = parts(&app, &headers, viewer.clone(), operation, resume);
+    let mut expired = Box::pin(expiry(app.clone(), headers, viewer));
     loop {
         let part = tokio::select! {
             part = parts.next() => part,

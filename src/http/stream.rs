@@ -2,11 +2,12 @@
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
+use axum::http::HeaderMap;
 use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 
 use super::App;
-use super::answer::{executed_text, new_id, tidy};
+use super::answer::{executed_text, request_id, tidy};
 use super::front::run;
 use super::refused::coded;
 use crate::graphql::request::{Live, Request};
@@ -28,15 +29,17 @@ pub enum Part {
 /// Runs an operation. `resume` is the cursor after which a subscription goes on, whatever its document says.
 pub fn parts(
     app: &App,
+    headers: &HeaderMap,
     viewer: Viewer,
     operation: Operation,
     resume: Option<String>,
 ) -> BoxStream<'static, Part> {
-    let id = new_id();
+    let id = request_id(headers).to_owned();
+    let now = (app.clock)();
     if operation.kind != OperationType::Subscription {
         let app = app.clone();
         let part = async move {
-            match run(&app, viewer, operation).await {
+            match run(&app, viewer, operation, now).await {
                 Ok(executed) => Part::Next {
                     json: executed_text(executed, None, &id),
                     cursor: None,
@@ -52,7 +55,7 @@ pub fn parts(
         resume,
     };
     let request = Request {
-        now: (app.clock)(),
+        now,
         db: app.db.clone(),
         viewer,
     };

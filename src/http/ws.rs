@@ -24,9 +24,11 @@ use super::answer::respond;
 use super::asked::Asked;
 use super::auth::{ACTING_AS, Denied};
 use super::document::prepare;
+use super::front::admit;
 use super::open::{Stopping, expiry};
 use super::refused::{Refused, coded};
 use super::stream::{Part, parts, too_slow};
+use super::visit::Visit;
 use crate::rules::viewer::Viewer;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -81,6 +83,7 @@ const TWICE: End = end(4429, "Too many initialisation requests");
 const EXPIRED: End = end(4403, "Forbidden: the token has expired");
 const SILENT: End = end(close_code::AWAY, "No answer to a ping");
 const SLOW: End = end(close_code::AGAIN, "You read too slowly");
+const NO_KEYS: End = end(close_code::AGAIN, "Tokens cannot be checked: come back");
 const STOPPING: End = end(close_code::RESTART, "The service stops: come back");
 
 const fn end(code: u16, reason: &'static str) -> End {
@@ -100,6 +103,7 @@ fn bad_message(why: &str) -> End {
 /// Opens a WebSocket.
 pub async fn open(
     State(app): State<App>,
+    visit: Visit,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -119,6 +123,7 @@ pub async fn open(
         .on_upgrade(move |socket| async {
             let connection = Connection {
                 app,
+                visit,
                 headers,
                 socket,
                 stopping,
@@ -133,6 +138,7 @@ pub async fn open(
 /// A socket with all that runs on it.
 struct Connection {
     app: App,
+    visit: Visit,
     /// Of the handshake, and what the first message has put in their place: whose the socket is.
     headers: HeaderMap,
     socket: WebSocket,
@@ -275,9 +281,10 @@ impl Connection {
         }
         credentials(&mut self.headers, &payload).map_err(forbidden)?;
         let now = (self.app.clock)();
-        let viewer = self.app.verifier.viewer(&self.headers, now);
+        let viewer = self.app.verifier.viewer(&self.headers, now).await;
         let viewer = viewer.map_err(|denied| match denied {
             Denied::BadToken(message) | Denied::Forbidden(message) => forbidden(&message),
+            Denied::NoKeys { .. } => NO_KEYS,
         })?;
         let (app, headers) = (self.app.clone(), self.headers.clone());
         if viewer.expires_at.is_some() {
@@ -312,10 +319,15 @@ impl Connection {
             let error = coded(ServerError::new(why, None), "RATE_LIMITED");
             return self.error(&id, &[error]).await;
         }
-        match prepare(&self.app, &viewer, asked) {
+        let (app, now) = (&self.app, (self.app.clock)());
+        let prepared = prepare(app, &viewer, asked).and_then(|operation| {
+            admit(app, &self.visit, &viewer, &operation, now)?;
+            Ok(operation)
+        });
+        match prepared {
             Ok(operation) => {
                 let running = Running {
-                    parts: parts(&self.app, viewer, operation, None),
+                    parts: parts(app, &self.headers, viewer, operation, None),
                     cursor: None,
                     over: false,
                 };

@@ -26,6 +26,7 @@ pub mod activity;
 pub mod creation;
 pub mod delivery;
 mod input;
+pub mod statements;
 pub mod writing;
 
 /// How long a process waits while another one writes to the same `SQLite` file.
@@ -55,8 +56,10 @@ impl Database {
     /// most `connections` that read.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
-            let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
+            let mut write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
+            let mut read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
+            statements::watch(&mut write);
+            statements::watch(&mut read);
             Ok(Self {
                 read,
                 write,
@@ -64,7 +67,8 @@ impl Database {
                 news: watch::Sender::default(),
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = sea_orm::Database::connect(plain(url, connections)).await?;
+            let mut pool = sea_orm::Database::connect(plain(url, connections)).await?;
+            statements::watch(&mut pool);
             Ok(Self {
                 read: pool.clone(),
                 write: pool,

@@ -363,9 +363,7 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
     }
     let history = server.history(Some(&start), json!({})).await;
     let slow = Duration::from_secs(3);
-    let hurried = server
-        .beside(|app| app.limits.patience.slow = slow)
-        .await;
+    let hurried = server.beside(|app| app.limits.patience.slow = slow).await;
     let heavy =
         "subscription($after: String) { activity(after: $after) { id cursor subject { ... on Note {
         a: body b: body c: body d: body e: body f: body g: body h: body i: body j: body } } } }";

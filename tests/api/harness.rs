@@ -53,6 +53,26 @@ macro_rules! on_both_databases {
     )*};
 }
 
+/// Runs each story on both databases, each of which starts the service that it needs.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($story:ident)*) => {$(
+        mod $story {
+            use $crate::harness::Backend;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$story(Backend::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$story(Backend::Postgres).await;
+            }
+        }
+    )*};
+}
+
 /// Runs each story on both databases, without any table and without a service.
 #[macro_export]
 macro_rules! on_both_empty_databases {
@@ -152,6 +172,7 @@ impl Server {
             limits,
             feed,
             open: Open::default(),
+            around: Arc::default(),
         };
         change(&mut app);
         let documents = app.documents.clone();

@@ -155,12 +155,17 @@ impl Running {
         }
     }
 
-    /// The most memory that it has had so far, in kB.
-    pub fn most_memory(&self) -> u64 {
+    /// The most memory that it has had so far, in megabytes.
+    pub fn megabytes(&self) -> u64 {
         let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
-        let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-        let number = line.unwrap().trim().trim_end_matches(" kB");
-        number.parse().unwrap()
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: u64 = line.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+        kilobytes / 1024
+    }
+
+    /// Waits until it has logged something.
+    pub fn logged(&mut self, seen: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|it| Some(read(&it.err)).filter(|log| seen(log)))
     }
 
     /// Asks it to stop, as a supervisor does.

@@ -48,6 +48,12 @@ impl TokenRules {
         }
     }
 
+    /// The roles that a token can grant.
+    pub(super) fn roles(&self) -> Vec<Role> {
+        let named = |role: &Role| self.role_names.values().any(|it| it == role);
+        ROLES.into_iter().filter(named).collect()
+    }
+
     fn leeway(&self) -> TimeDelta {
         TimeDelta::seconds(i64::from(self.leeway_seconds))
     }

@@ -34,7 +34,11 @@ pub enum Algorithm {
 
 /// What tokens are verified with.
 #[derive(Clone, Debug)]
-pub struct Keys(Vec<Key>);
+pub struct Keys {
+    keys: Vec<Key>,
+    /// The other half, where we hold it.
+    signing: Option<SigningKey>,
+}
 
 #[derive(Clone, Debug)]
 struct Key {
@@ -58,7 +62,13 @@ impl Keys {
         if is_pem(secret) || serde_json::from_slice::<Claims>(secret).is_ok() {
             return Err("This is a key in PEM or JSON, not a secret for HS256.".to_owned());
         }
-        Ok(Self(vec![Key::of(None, DecodingKey::from_secret(secret))?]))
+        Ok(Self {
+            keys: vec![Key::of(None, DecodingKey::from_secret(secret))?],
+            signing: Some(SigningKey {
+                algorithm: Algorithm::Hs256,
+                key: EncodingKey::from_secret(secret),
+            }),
+        })
     }
 
     /// One public key in PEM: RSA, P-256 or Ed25519.
@@ -78,7 +88,7 @@ impl Keys {
                 "The PEM text is no public key of RSA, P-256 or Ed25519 that can be read."
                     .to_owned()
             })?;
-        Ok(Self(vec![Key::of(None, key)?]))
+        Ok(Self::public(vec![Key::of(None, key)?]))
     }
 
     /// A JSON Web Key Set. As RFC 7517 asks, keys that cannot serve here, such as those for encryption, are passed over.
@@ -114,20 +124,39 @@ impl Keys {
                 passed_over.concat()
             ));
         }
-        Ok(Self(keys))
+        Ok(Self::public(keys))
+    }
+
+    fn public(keys: Vec<Key>) -> Self {
+        Self {
+            keys,
+            signing: None,
+        }
     }
 
     /// Those that serve one of the algorithms.
     pub(super) fn only(mut self, algorithms: &[Algorithm]) -> Result<Self, String> {
-        let serves: Vec<_> = self.0.iter().map(|key| key.algorithm.name()).collect();
-        self.0.retain(|key| algorithms.contains(&key.algorithm));
-        if self.0.is_empty() {
+        let serves: Vec<_> = self.keys.iter().map(|key| key.algorithm.name()).collect();
+        self.keys.retain(|key| algorithms.contains(&key.algorithm));
+        if self.keys.is_empty() {
             return Err(format!(
                 "No key serves an allowed algorithm: there are keys for {}.",
                 serves.join(", ")
             ));
         }
         Ok(self)
+    }
+
+    /// What these keys verify can be signed with; none where they are public.
+    pub(super) const fn signing(&self) -> Option<&SigningKey> {
+        self.signing.as_ref()
+    }
+
+    /// Whether the key that a token names is among these; so it counts where it names none.
+    pub(super) fn know(&self, token: &str) -> bool {
+        let header = jsonwebtoken::decode_header(token).ok();
+        let kid = header.and_then(|header| header.kid);
+        kid.is_none_or(|kid| self.keys.iter().any(|key| key.kid.as_ref() == Some(&kid)))
     }
 
     /// What a token says, when one of the keys has signed it. Whether it counts is for the claims to tell.
@@ -153,7 +182,7 @@ impl Keys {
     /// algorithm, and refused where several do: OpenID Connect asks for the `kid` there, all providers send
     /// it, and trying every key would let a stranger choose how much work a forged token makes.
     fn find(&self, algorithm: jsonwebtoken::Algorithm, kid: Option<&str>) -> Option<&Key> {
-        let mut fitting = self.0.iter().filter(|key| {
+        let mut fitting = self.keys.iter().filter(|key| {
             algorithm == key.algorithm.into()
                 && match (key.kid.as_deref(), kid) {
                     (Some(ours), Some(theirs)) => ours == theirs,
@@ -202,11 +231,9 @@ impl Key {
 impl SigningKey {
     /// For HS256.
     pub fn secret(secret: &[u8]) -> Result<Self, String> {
-        Keys::secret(secret)?;
-        Ok(Self {
-            algorithm: Algorithm::Hs256,
-            key: EncodingKey::from_secret(secret),
-        })
+        let keys = Keys::secret(secret)?;
+        keys.signing
+            .ok_or_else(|| Algorithm::Hs256.wants().to_owned())
     }
 
     /// From what a key file holds: a private key in PEM, or a secret for HS256.

@@ -1,15 +1,22 @@
 //! From the headers of a request to its viewer.
 
 pub mod claims;
+pub mod issuer;
 pub mod keys;
+pub mod published;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use entity::party::Role;
+use serde::Deserialize;
 
 use self::claims::TokenRules;
+use self::issuer::Issuer;
 use self::keys::Keys;
+use self::published::{NoKeys, RETRY};
 use crate::rules::viewer::Viewer;
 
 /// The header that says in which of its token's roles a request acts.
@@ -17,8 +24,6 @@ pub const ACTING_AS: &str = "acting-as";
 
 /// Beyond this a token is not looked at. Identity providers stay far below it.
 const LONGEST_TOKEN: usize = 8 * 1024;
-
-const LONGEST_LEEWAY_SECONDS: u32 = 3600;
 
 /// Said of every token whose form, algorithm, key or signature is wrong, so that who forges one learns nothing.
 const UNVERIFIED: &str =
@@ -28,13 +33,7 @@ const UNVERIFIED: &str =
 #[derive(Clone, Debug)]
 pub struct Verifier {
     /// None for a service that takes no tokens.
-    trust: Option<Trust>,
-}
-
-#[derive(Clone, Debug)]
-struct Trust {
-    rules: TokenRules,
-    keys: Keys,
+    issuers: Vec<Issuer>,
 }
 
 /// Why a request goes no further; the message is for its sender.
@@ -44,41 +43,59 @@ pub enum Denied {
     BadToken(String),
     /// `Acting-As` names a role that the sender does not hold: status 403, code FORBIDDEN.
     Forbidden(String),
+    /// The issuer's keys cannot be had, so nobody knows whether the token counts: status 503.
+    NoKeys {
+        /// Seconds after which it is worth another try.
+        seconds: u64,
+    },
+}
+
+impl From<NoKeys> for Denied {
+    fn from(_: NoKeys) -> Self {
+        Self::NoKeys {
+            seconds: RETRY.num_seconds().unsigned_abs(),
+        }
+    }
 }
 
 impl Verifier {
-    /// A verifier for tokens of one issuer; the error is a line for whoever set it up.
+    /// A verifier for tokens of one issuer, whose keys are known; the error is a line for whoever set it up.
     pub fn new(rules: TokenRules, keys: Keys) -> Result<Self, String> {
-        // An empty name would match a token that names nobody.
-        if rules.issuer.is_empty() || rules.audience.is_empty() {
-            return Err("Tokens are checked for their issuer and audience: name both.".to_owned());
-        }
-        if rules.roles_claim.is_empty() || rules.role_names.is_empty() {
-            return Err(
-                "No token could grant a role: name the claim that holds the roles, and what it says for each role.".to_owned(),
-            );
-        }
-        if rules.leeway_seconds > LONGEST_LEEWAY_SECONDS {
-            return Err(format!(
-                "The leeway for clocks is at most {LONGEST_LEEWAY_SECONDS} seconds."
-            ));
-        }
-        let keys = keys.only(&rules.algorithms)?;
         Ok(Self {
-            trust: Some(Trust { rules, keys }),
+            issuers: vec![Issuer::with_keys(rules, keys)?],
         })
+    }
+
+    /// A verifier for tokens of several issuers, each with rules and keys of its own.
+    pub fn of(issuers: Vec<Issuer>) -> Result<Self, String> {
+        let mut names: Vec<&str> = issuers.iter().map(|it| it.rules.issuer.as_str()).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("The issuer {} is named twice.", pair[0])),
+            None => Ok(Self { issuers }),
+        }
+    }
+
+    /// Makes ready for the first token: fetches what issuers publish, and tries each secret out.
+    pub async fn prepare(&self, now: DateTime<Utc>) -> Result<(), String> {
+        for issuer in &self.issuers {
+            issuer.prepare(now).await?;
+        }
+        Ok(())
     }
 
     /// For a service that is only read: without a key no token can be believed, so each is refused.
     #[must_use]
     pub const fn without_keys() -> Self {
-        Self { trust: None }
+        Self {
+            issuers: Vec::new(),
+        }
     }
 
     /// The sender of a request; nobody in particular without a token. A bad token is never taken for none.
-    pub fn viewer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Viewer, Denied> {
+    pub async fn viewer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         let viewer = match bearer(headers)? {
-            Some(token) => self.holder(token, now)?,
+            Some(token) => self.holder(token, now).await?,
             None => Viewer::default(),
         };
         let acting_as = acting_as(headers, &viewer)?;
@@ -88,17 +105,43 @@ impl Verifier {
         })
     }
 
-    fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
-        let Some(Trust { rules, keys }) = &self.trust else {
-            return Err(Denied::bad_token(
-                "This service is only for reading and takes no tokens: leave out the header `Authorization`.",
-            ));
+    /// Whom a token is about, wherever it came from; it acts in no role yet. The viewer says when it ends.
+    pub async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(Denied::bad_token(format!(
+                "The token is too long: at most {LONGEST_TOKEN} bytes are read."
+            )));
+        }
+        let issuer = match self.issuers.as_slice() {
+            [] => {
+                return Err(Denied::bad_token(
+                    "This service is only for reading and takes no tokens: leave out the header `Authorization`.",
+                ));
+            }
+            [only] => Some(only),
+            several => {
+                let named = issuer_of(token);
+                several
+                    .iter()
+                    .find(|it| named.as_ref() == Some(&it.rules.issuer))
+            }
         };
-        let claims = keys
-            .claims(token)
-            .ok_or_else(|| Denied::bad_token(UNVERIFIED))?;
-        claims::viewer(rules, &claims, now).map_err(Denied::bad_token)
+        match issuer {
+            Some(issuer) => issuer.holder(token, now).await,
+            None => Err(Denied::bad_token(UNVERIFIED)),
+        }
     }
+}
+
+/// Whom a token names as its issuer: enough to choose the keys that it is then verified with, and no more.
+fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        iss: String,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let named: Named = serde_json::from_slice(&payload).ok()?;
+    Some(named.iss)
 }
 
 impl Denied {
@@ -117,22 +160,17 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
             "Send the header `Authorization` once only.",
         ));
     }
-    let token = value
+    value
         .to_str()
         .ok()
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
         .map(|(_, token)| token.trim_matches(' '))
         .filter(|token| !token.is_empty())
+        .map(Some)
         .ok_or_else(|| {
             Denied::bad_token("The header `Authorization` must read `Bearer` and the token.")
-        })?;
-    if token.len() > LONGEST_TOKEN {
-        return Err(Denied::bad_token(format!(
-            "The token is too long: at most {LONGEST_TOKEN} bytes are read."
-        )));
-    }
-    Ok(Some(token))
+        })
 }
 
 fn acting_as(headers: &HeaderMap, viewer: &Viewer) -> Result<Option<Role>, Denied> {

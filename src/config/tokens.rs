@@ -1,0 +1,142 @@
+//! The settings that say which tokens count.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use clap::Args;
+use entity::party::Role;
+use serde::Deserialize;
+
+use super::{Wrong, read_file};
+use crate::http::auth::claims::{TokenRules, role};
+use crate::http::auth::issuer::Issuer;
+use crate::http::auth::keys::{Algorithm, Keys, secret_of};
+use crate::http::auth::published::Place;
+
+/// How tokens are checked.
+#[derive(Clone, Debug, Args)]
+pub struct Tokens {
+    /// What tokens are verified with: the https:// address of a JSON Web Key Set, or a file with one, with a public key in PEM, or with --token-algorithms HS256 the secret. Left out where --token-issuer is an https:// address: the keys that the issuer names by OpenID Connect discovery.
+    #[arg(long, env = "LIAISON_TOKEN_KEY")]
+    pub token_key: Option<String>,
+    /// Who issues the tokens: their `iss`.
+    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
+    pub token_issuer: String,
+    /// Whom the tokens are for: their `aud`.
+    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
+    pub token_audience: String,
+    /// How tokens may be signed.
+    #[arg(
+        long,
+        env = "LIAISON_TOKEN_ALGORITHMS",
+        value_delimiter = ',',
+        default_value = "RS256,ES256,EdDSA"
+    )]
+    pub token_algorithms: Vec<Algorithm>,
+    /// The claim that lists the roles; dots lead into objects: `realm_access.roles`.
+    #[arg(long, env = "LIAISON_ROLES_CLAIM", default_value = "roles")]
+    pub roles_claim: String,
+    /// What the claim says for a role, as `word=ROLE`; repeat it, or give several with commas. Left out: the names of the roles.
+    #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
+    pub roles_map: Vec<(String, Role)>,
+    /// How many seconds the issuer's clock may differ from ours.
+    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
+    pub token_leeway: u32,
+}
+
+/// A table `[[issuer]]` of the file; what it leaves out is as the flags say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OtherIssuer {
+    issuer: String,
+    key: Option<String>,
+    audience: Option<String>,
+    algorithms: Option<Vec<Algorithm>>,
+    roles_claim: Option<String>,
+    roles_map: Option<HashMap<String, String>>,
+    leeway: Option<u32>,
+}
+
+impl Tokens {
+    /// The issuer that the flags name; none where nothing says what its keys are.
+    pub fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
+        let key = self.token_key.as_deref();
+        let (setting, value) = match key {
+            Some(key) => ("--token-key", key),
+            None if self.token_issuer.contains("://") => ("--token-issuer", &*self.token_issuer),
+            None => return Ok(None),
+        };
+        let issuer = match key {
+            None => Place::discovery(value).and_then(|it| Issuer::publishing(self.rules(), it)),
+            Some(address) if address.contains("://") => {
+                Place::key_set(address).and_then(|it| Issuer::publishing(self.rules(), it))
+            }
+            Some(path) => self
+                .keys(Path::new(path))
+                .and_then(|it| Issuer::with_keys(self.rules(), it)),
+        };
+        match issuer {
+            Ok(issuer) => Ok(Some(issuer)),
+            Err(what) => Err(Wrong(format!("{setting} {value}: {what}"))),
+        }
+    }
+
+    fn keys(&self, file: &Path) -> Result<Keys, String> {
+        let content = read_file(file)?;
+        if self.token_algorithms == [Algorithm::Hs256] {
+            return Keys::secret(secret_of(&content));
+        }
+        match std::str::from_utf8(&content) {
+            Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
+            Ok(text) => Keys::pem(text),
+            Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
+        }
+    }
+
+    /// The same for another issuer.
+    pub fn of(&self, other: &OtherIssuer) -> Result<Self, String> {
+        let mut tokens = Self {
+            token_key: other.key.clone(),
+            token_issuer: other.issuer.clone(),
+            ..self.clone()
+        };
+        if let Some(audience) = &other.audience {
+            tokens.token_audience.clone_from(audience);
+        }
+        if let Some(algorithms) = &other.algorithms {
+            tokens.token_algorithms.clone_from(algorithms);
+        }
+        if let Some(claim) = &other.roles_claim {
+            tokens.roles_claim.clone_from(claim);
+        }
+        if let Some(map) = &other.roles_map {
+            let words = map
+                .iter()
+                .map(|(word, name)| Ok((word.clone(), role(name)?)));
+            tokens.roles_map = words.collect::<Result<_, String>>()?;
+        }
+        tokens.token_leeway = other.leeway.unwrap_or(self.token_leeway);
+        Ok(tokens)
+    }
+
+    fn rules(&self) -> TokenRules {
+        let mut rules = TokenRules::new(
+            self.token_issuer.clone(),
+            self.token_audience.clone(),
+            self.token_algorithms.clone(),
+        );
+        rules.roles_claim.clone_from(&self.roles_claim);
+        rules.leeway_seconds = self.token_leeway;
+        if !self.roles_map.is_empty() {
+            rules.role_names = self.roles_map.iter().cloned().collect();
+        }
+        rules
+    }
+}
+
+fn role_word(text: &str) -> Result<(String, Role), String> {
+    let (word, name) = text
+        .rsplit_once('=')
+        .ok_or("write it as word=ROLE, such as itu-editors=ITU_EDITOR")?;
+    Ok((word.to_owned(), role(name)?))
+}

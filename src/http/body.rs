@@ -1,0 +1,154 @@
+//! The bodies of requests: each comes in time, and all together fit into memory.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body::{Body as Frames, Frame, SizeHint};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::App;
+use super::failure::failure;
+
+/// Bytes that all bodies of requests under way may have together, beside what each has for itself.
+const ROOM: usize = 64 * 1024 * 1024;
+
+/// Bytes that each body has for itself: more than an ordinary request sends, so that those who fill the room
+/// shut out nobody else.
+const OWN: usize = 32 * 1024;
+
+/// What is left of the room.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM)))
+    }
+}
+
+/// Answers in place of a request whose body does not come, or finds no room.
+pub async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let patience = app.around.bounds.body;
+    let (full, cut) = oneshot::channel();
+    // What was made of a body is there until the request is answered.
+    let held = Arc::new(Mutex::new(None));
+    let request = request.map(|body| {
+        Body::new(Bounded {
+            body,
+            room: app.around.room.clone(),
+            own: OWN,
+            held: held.clone(),
+            full: Some(full),
+        })
+    });
+    let mut answer = tokio::select! {
+        answer = next.run(request) => return answer,
+        cut = cut_off(cut, patience) => match cut {
+            Cut::Late => failure(
+                StatusCode::REQUEST_TIMEOUT,
+                "TIMEOUT",
+                &format!("The body did not come within {} seconds.", patience.as_secs()),
+                &Value::Null,
+            ),
+            Cut::Full => failure(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "SERVICE_UNAVAILABLE",
+                "Too much is being sent at the moment. Try again in a moment.",
+                &Value::Null,
+            ),
+        },
+    };
+    let headers = answer.headers_mut();
+    // What follows on the connection is still this body.
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+enum Cut {
+    Late,
+    Full,
+}
+
+/// Done when a body is not to be waited for; never, once it is read or given up.
+async fn cut_off(full: oneshot::Receiver<()>, patience: Duration) -> Cut {
+    match timeout(patience, full).await {
+        Err(_) => Cut::Late,
+        Ok(Ok(())) => Cut::Full,
+        Ok(Err(_)) => std::future::pending().await,
+    }
+}
+
+/// A body that takes of the room what it holds.
+struct Bounded {
+    body: Body,
+    room: Room,
+    /// What is left of its own.
+    own: usize,
+    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    /// Told when there is no room; dropped with the body.
+    full: Option<oneshot::Sender<()>>,
+}
+
+impl Bounded {
+    fn take(&mut self, bytes: usize) -> bool {
+        let beyond = bytes.saturating_sub(self.own);
+        self.own = self.own.saturating_sub(bytes);
+        let wanted = u32::try_from(beyond).unwrap_or(u32::MAX);
+        let Ok(taken) = self.room.0.clone().try_acquire_many_owned(wanted) else {
+            return false;
+        };
+        let Ok(mut held) = self.held.lock() else {
+            return false;
+        };
+        match held.as_mut() {
+            Some(held) => held.merge(taken),
+            None => *held = Some(taken),
+        }
+        true
+    }
+}
+
+impl Frames for Bounded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(data)) = &frame
+            && let Some(bytes) = data.data_ref()
+            && !self.take(bytes.len())
+        {
+            if let Some(full) = self.full.take() {
+                // Fails where nobody waits for the answer any more.
+                let _ = full.send(());
+            }
+            // Whoever reads this is given up with it.
+            return Poll::Pending;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

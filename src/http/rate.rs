@@ -1,0 +1,220 @@
+//! How much one sender may ask for: so much cost per minute, for each token's subject or, without one, for each address.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::proxies::network;
+use crate::rules::viewer::Viewer;
+
+/// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
+const REMEMBERED: usize = 50_000;
+
+/// The limits, and what was spent.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// Cost per minute for each address without a token; 0 is no limit.
+    pub without_token: u32,
+    /// Cost per minute for each token's subject; 0 is no limit.
+    pub with_token: u32,
+    spent: Mutex<Senders>,
+}
+
+/// By the hash of the sender, with a secret of this process: nobody can make theirs collide with another's.
+#[derive(Debug, Default)]
+struct Senders {
+    hash: RandomState,
+    recent: HashMap<u64, Spent>,
+    /// Those of a while ago, to be forgotten next.
+    earlier: HashMap<u64, Spent>,
+}
+
+/// What a sender has spent and not got back yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Spent {
+    cost: f64,
+    at: DateTime<Utc>,
+}
+
+/// Why an operation has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limited {
+    /// Whole seconds after which it is let in, if nothing else is asked meanwhile.
+    pub seconds: u64,
+    /// For people.
+    pub message: String,
+}
+
+impl Rates {
+    #[must_use]
+    pub fn new(without_token: u32, with_token: u32) -> Self {
+        Self {
+            without_token,
+            with_token,
+            spent: Mutex::default(),
+        }
+    }
+
+    /// Spends the cost of an operation, or tells how long to wait.
+    pub fn admit(
+        &self,
+        viewer: &Viewer,
+        client: IpAddr,
+        cost: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Limited> {
+        let limit = match viewer.subject {
+            Some(_) => self.with_token,
+            None => self.without_token,
+        };
+        if limit == 0 {
+            return Ok(());
+        }
+        // Poisoned by a panic while it was held, which nothing in there does: counting goes on.
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = match &viewer.subject {
+            Some(subject) => spent.hash.hash_one((true, subject)),
+            None => spent.hash.hash_one((false, network(client))),
+        };
+        let before = spent.of(sender);
+        match spend(limit, before, cost, now) {
+            Ok(after) => {
+                spent.keep(sender, after);
+                Ok(())
+            }
+            Err(seconds) => Err(Limited {
+                seconds,
+                message: format!(
+                    "{} may ask for a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
+                    if viewer.subject.is_some() {
+                        "The holder of a token"
+                    } else {
+                        "Each address without a token"
+                    },
+                ),
+            }),
+        }
+    }
+}
+
+impl Senders {
+    fn of(&self, sender: u64) -> Spent {
+        let known = self.recent.get(&sender);
+        known
+            .or_else(|| self.earlier.get(&sender))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn keep(&mut self, sender: u64, spent: Spent) {
+        if self.recent.len() >= REMEMBERED {
+            self.earlier = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(sender, spent);
+    }
+}
+
+/// What is spent after an operation, or the seconds to wait. All comes back evenly within a minute. An
+/// operation that costs more than the limit waits until nothing is spent, and then makes the next wait longer.
+fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spent, u64> {
+    let limit = f64::from(limit);
+    let per_second = limit / 60.0;
+    let passed = (now - before.at).as_seconds_f64().max(0.0);
+    let left = (before.cost - passed * per_second).max(0.0);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a cost beyond 2^53 is as good as any"
+    )]
+    let cost = cost as f64;
+    let over = left + cost.min(limit) - limit;
+    if over <= 0.0 {
+        return Ok(Spent {
+            cost: left + cost,
+            at: now,
+        });
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and a wait beyond all time is cut to all time"
+    )]
+    let seconds = (over / per_second).ceil() as u64;
+    Err(seconds.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn cost_comes_back_evenly_within_a_minute() {
+        // Spent, seconds since, cost: what is spent then, or the wait. The limit is 60 per minute.
+        let table = [
+            (0.0, 0, 60, Ok(60.0)),
+            (0.0, 0, 61, Ok(61.0)),
+            (0.0, 0, 600, Ok(600.0)),
+            (60.0, 0, 1, Err(1)),
+            (60.0, 1, 1, Ok(60.0)),
+            (60.0, 1, 2, Err(1)),
+            (60.0, 10, 30, Err(20)),
+            (60.0, 30, 30, Ok(60.0)),
+            (60.0, 3600, 60, Ok(60.0)),
+            (600.0, 60, 1, Err(481)),
+            (600.0, 541, 1, Ok(60.0)),
+            // More than the limit waits for all of it.
+            (1.0, 0, 600, Err(1)),
+            (60.0, 59, 600, Err(1)),
+            (60.0, 60, 600, Ok(600.0)),
+            // A clock that was set back gives nothing and takes nothing.
+            (30.0, -3600, 30, Ok(60.0)),
+            (30.0, -3600, 31, Err(1)),
+        ];
+        for (spent, seconds, cost, expected) in table {
+            let before = Spent {
+                cost: spent,
+                at: at(0),
+            };
+            let after = spend(60, before, cost, at(seconds)).map(|it| it.cost);
+            assert_eq!(after, expected, "{spent} {seconds} {cost}");
+        }
+    }
+
+    #[test]
+    fn senders_are_told_apart_and_their_number_is_bounded() {
+        let rates = Rates::new(60, 120);
+        let nobody = Viewer::default();
+        let somebody = Viewer {
+            subject: Some("192.0.2.1".to_owned()),
+            ..Viewer::default()
+        };
+        let spends = |viewer: &Viewer, address: &str, cost| {
+            let admitted = rates.admit(viewer, address.parse().unwrap(), cost, at(0));
+            admitted.map_err(|it| it.seconds)
+        };
+        assert_eq!(spends(&nobody, "192.0.2.1", 60), Ok(()));
+        assert_eq!(spends(&nobody, "192.0.2.1", 6), Err(6));
+        assert_eq!(spends(&nobody, "::ffff:192.0.2.1", 6), Err(6));
+        assert_eq!(spends(&nobody, "192.0.2.2", 60), Ok(()));
+        // A subject is no address, and has its own limit wherever it is.
+        assert_eq!(spends(&somebody, "192.0.2.1", 119), Ok(()));
+        assert_eq!(spends(&somebody, "192.0.2.9", 3), Err(1));
+        assert_eq!(spends(&nobody, "2001:db8::1", 60), Ok(()));
+        assert_eq!(spends(&nobody, "2001:db8::2", 1), Err(1));
+        assert_eq!(spends(&nobody, "2001:db8:0:1::1", 1), Ok(()));
+
+        for number in 0..3 * u32::try_from(REMEMBERED).unwrap() {
+            let address = IpAddr::from(number.to_be_bytes());
+            rates.admit(&nobody, address, 1, at(0)).unwrap();
+        }
+        let spent = rates.spent.lock().unwrap();
+        assert!(spent.recent.len() <= REMEMBERED);
+        assert!(spent.earlier.len() <= REMEMBERED);
+    }
+}

@@ -1,0 +1,204 @@
+//! The accept loop: how many are let in, how slow one may be, and how the service stops without losing a request.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpStream as Accepted};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use super::Around;
+use super::places::Places;
+use super::wire::Wire;
+
+/// What connections may take at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at a time; who comes then waits to be let in.
+    pub connections: u32,
+    /// Of these for each address that is no trusted proxy's, whose further ones are closed at once; 0 is no bound.
+    pub each: u32,
+    /// For the head of a request, and for a connection between two requests.
+    pub head: Duration,
+    /// For the body of a request; and for a client to take more of its answer.
+    pub body: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 2000,
+            each: 0,
+            head: Duration::from_secs(20),
+            body: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How long requests that run may go on once the service is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long idle connections stay open then: a request that was on its way is answered, and told that it was the last.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes of a request's head, and of what is read ahead for a connection.
+const BUFFER: usize = 32 * 1024;
+
+/// Where the service is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serving,
+    /// Nobody new is let in, and every answer is the last of its connection.
+    Stopping,
+    /// Connections that do nothing are closed.
+    Closing,
+}
+
+/// The other side of a connection; every request has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves until `stop` is done; then takes no more connections, and finishes what runs.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    around: Arc<Around>,
+    stop: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let bounds = around.bounds;
+    let (stage, seen) = watch::channel(Stage::Serving);
+    let places = Places::new(bounds.connections, bounds.each);
+    let open = |stream: TcpStream, peer: SocketAddr, free: OwnedSemaphorePermit| {
+        if let Some(place) = places.take(free, peer.ip(), &around.proxies) {
+            let wire = Wire::new(stream, bounds.body, place);
+            tokio::spawn(serve(wire, peer, router.clone(), bounds, seen.clone()));
+        }
+    };
+
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            let free = places.free().await;
+            (accept(&listener).await, free)
+        };
+        tokio::select! {
+            biased;
+            () = stop.as_mut() => break,
+            ((stream, peer), free) = next => {
+                if let Some(free) = free {
+                    open(stream, peer, free);
+                }
+            }
+        }
+    }
+
+    stage.send_replace(Stage::Stopping);
+    // Whom the system has let in already counts as let in.
+    let listener = listener.into_std()?;
+    while let Some(free) = places.free_now()
+        && let Ok((stream, peer)) = listener.accept()
+    {
+        open(unblocked(stream)?, peer, free);
+    }
+    drop(listener);
+
+    if timeout(LINGER, places.empty()).await.is_err() {
+        stage.send_replace(Stage::Closing);
+        // Who is not done by then is cut off with the program.
+        let _ = timeout(GRACE.saturating_sub(LINGER), places.empty()).await;
+    }
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // Gone before it was let in.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::ConnectionRefused
+                ) => {}
+            // No more files can be open: some connection ends sooner or later.
+            Err(error) => {
+                tracing::error!(%error, "nobody can be let in");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
+
+/// Answers the requests of one connection.
+async fn serve(
+    wire: Wire,
+    peer: SocketAddr,
+    router: Router,
+    bounds: Bounds,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let inner = TowerToHyperService::new(router);
+    let seen = stage.clone();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        let answer = inner.call(request);
+        let seen = &seen;
+        async move {
+            let mut answer: Response<Body> = answer.await?;
+            if *seen.borrow() >= Stage::Stopping
+                && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_header_size(BUFFER)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(wire), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let closing = async {
+        // Fails where the service is gone: all the more reason.
+        let _ = stage.wait_for(|it| *it == Stage::Closing).await;
+    };
+    let done = tokio::select! {
+        done = connection.as_mut() => done,
+        () = closing => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = done {
+        // What a client did wrong is no trouble of ours.
+        tracing::debug!(%error, "a connection ended");
+    }
+}

@@ -1,0 +1,205 @@
+//! What surrounds each request: its id, whose it is, the line that is logged of it, and that it is answered whatever happens.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use sea_orm::prelude::Uuid;
+use serde_json::json;
+
+use super::App;
+use super::failure::failure;
+use super::server::Peer;
+use crate::error::INTERNAL;
+use crate::store::statements::counting;
+
+/// The header with the id of a request, from the client or ours, and of its answer.
+pub const REQUEST_ID: &str = "x-request-id";
+
+const LONGEST_ID: usize = 64;
+
+/// One request, for whoever answers it: who sends it, and what is to be logged of it. Never a token, a variable or a text.
+#[derive(Clone, Debug)]
+pub struct Visit(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    client: IpAddr,
+    statements: Arc<AtomicU32>,
+    subject: OnceLock<String>,
+    asked: OnceLock<Asked>,
+}
+
+/// What was asked, in short.
+#[derive(Debug)]
+pub struct Asked {
+    /// The name of the operation, where it has one.
+    pub operation: Option<String>,
+    /// The SHA-256 of the document, in hexadecimal digits.
+    pub document: String,
+    pub cost: u64,
+}
+
+impl Visit {
+    /// The address that it was sent from, as far as it is known.
+    pub fn client(&self) -> IpAddr {
+        self.0.client
+    }
+
+    /// Notes whom its token is about.
+    pub fn is_of(&self, subject: Option<&str>) {
+        if let Some(subject) = subject {
+            // Of several requests on one connection the first counts.
+            let _ = self.0.subject.set(subject.to_owned());
+        }
+    }
+
+    /// Notes what it asks; of several operations the first counts.
+    pub fn asks(&self, asked: Asked) {
+        let _ = self.0.asked.set(asked);
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+impl Visit {
+    fn from(client: IpAddr) -> Self {
+        Self(Arc::new(Facts {
+            client,
+            statements: Arc::default(),
+            subject: OnceLock::new(),
+            asked: OnceLock::new(),
+        }))
+    }
+}
+
+/// Gives a request its id, counts its statements, and logs one line when it is answered, or its client gone.
+pub async fn welcome(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = id(request.headers());
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let visit = Visit::from(app.around.proxies.client(peer, request.headers()));
+    let mut line = Line {
+        begun: Instant::now(),
+        id: id.clone(),
+        method: request.method().clone(),
+        route: request.extensions().get().cloned(),
+        visit: visit.clone(),
+        status: None,
+    };
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    request.extensions_mut().insert(visit.clone());
+    let mut answer = counting(visit.0.statements.clone(), next.run(request)).await;
+    line.status = Some(answer.status());
+    dress(answer.headers_mut(), id);
+    answer
+}
+
+/// Answers where the program itself has a fault.
+pub async fn caught(request: Request, next: Next) -> Response {
+    let id = id(request.headers());
+    let id = id.to_str().unwrap_or_default().to_owned();
+    // What a panic has left half done is dropped with the request.
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref().copied());
+        tracing::error!(
+            request = id,
+            panic = text,
+            "a request met a fault of the program"
+        );
+        failure(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            INTERNAL,
+            &json!({ "requestId": id }),
+        )
+    })
+}
+
+/// The client's id for a request, where it is fit to be logged; else a new one.
+fn id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+        (1..=LONGEST_ID).contains(&bytes.len()) && bytes.iter().all(plain)
+    };
+    let mut given = headers.get_all(REQUEST_ID).iter();
+    match given.next().filter(sane) {
+        Some(id) if given.next().is_none() => id.clone(),
+        _ => HeaderValue::try_from(Uuid::now_v7().simple().to_string())
+            .unwrap_or(HeaderValue::from_static("none")),
+    }
+}
+
+/// What every answer carries: the id, and what keeps a browser from taking it for something else.
+fn dress(headers: &mut HeaderMap, id: HeaderValue) {
+    headers.insert(REQUEST_ID, id);
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+}
+
+/// What is logged of a request, once it ends: a client that goes away ends it, too.
+struct Line {
+    begun: Instant,
+    id: HeaderValue,
+    method: Method,
+    /// As it stands in the list of addresses: what clients make up is theirs to know.
+    route: Option<MatchedPath>,
+    visit: Visit,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let facts = &self.visit.0;
+        let asked = facts.asked.get();
+        let milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(
+            target: "liaison::request",
+            id = self.id.to_str().unwrap_or_default(),
+            method = self.method.as_str(),
+            route = self.route.as_ref().map(MatchedPath::as_str),
+            status = self.status.map(|status| status.as_u16()),
+            milliseconds = (milliseconds * 1000.0).round() / 1000.0,
+            statements = facts.statements.load(Ordering::Relaxed),
+            subject = facts.subject.get(),
+            operation = asked.and_then(|it| it.operation.as_deref()),
+            document = asked.map(|it| it.document.as_str()),
+            cost = asked.map(|it| it.cost),
+            "{}",
+            if self.status.is_some() { "answered" } else { "the client went away" },
+        );
+    }
+}
