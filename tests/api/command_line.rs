@@ -295,6 +295,15 @@ fn a_wrong_setting_is_one_line_that_names_it() {
             ],
             "--database-url",
         ),
+        (&["import"], "FILE"),
+        (&["import", "none.jsonl"], "none.jsonl"),
+        (&["import", "secret", "--party", "ISO"], "--party"),
+        (&["import", "secret", "--type", "Poem"], "--type"),
+        (&["import", "secret", "--format", "xml"], "--format"),
+        (
+            &["export", "no/such/directory.jsonl"],
+            "no/such/directory.jsonl",
+        ),
         (&["dance"], "dance"),
     ] {
         let line = workplace.refusal(arguments);
@@ -377,7 +386,9 @@ fn the_help_of_every_command_is_printed_and_ends_well() {
     let workplace = Workplace::new();
     assert!(workplace.done(&["--help"]).contains("serve"));
     assert!(workplace.done(&["--version"]).starts_with("liaison "));
-    for command in ["dev", "serve", "migrate", "seed", "token", "schema"] {
+    for command in [
+        "dev", "serve", "migrate", "seed", "export", "import", "token", "schema",
+    ] {
         let help = workplace.done(&[command, "--help"]);
         assert!(help.contains("Usage: liaison"), "{help}");
     }

@@ -21,6 +21,7 @@ use super::report::{Done, Progress, Report};
 use super::restore::restore;
 use super::source::{Format, Line, Records, Source};
 use super::{AT_ONCE, Fault};
+use crate::error::{Error, Result};
 use crate::rules::refusal::Code;
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
@@ -121,7 +122,7 @@ pub async fn import(
         return Err(Fault::Line(1, what.to_owned()));
     };
     let actor = viewer(party, &settings.subject).actor();
-    let writing = Writing::begin(db, actor.map_err(crate::error::Error::from)?, now).await?;
+    let writing = Writing::begin(db, actor.map_err(Error::from)?, now).await?;
     let mut entering = Entering {
         names: Names::of(writing.db()).await?,
         writing,
@@ -158,14 +159,15 @@ async fn whole(
             // What is not to be kept is an error to the transaction.
             match &restored {
                 Ok(_) if !settings.dry_run => Ok(()),
-                _ => Err(crate::error::Error::BadInput(String::new())),
+                _ => Err(Error::BadInput(String::new())),
             }
         })
         .await;
     progress.end();
     let rows = restored?;
-    if !settings.dry_run {
-        done?;
+    match done {
+        Err(Error::BadInput(_)) if settings.dry_run => {}
+        done => done?,
     }
     Ok(Imported {
         summary: format!("an export of {rows} rows"),
@@ -241,7 +243,7 @@ impl Entering {
     async fn update(
         &mut self,
         fields: &mut Fields,
-        work: impl AsyncFnOnce(&mut Writing) -> crate::error::Result<()>,
+        work: impl AsyncFnOnce(&mut Writing) -> Result<()>,
     ) -> Result<Option<Done>, Fault> {
         let before = self.writing.logged();
         let done = fields.carry_out(&mut self.writing, work).await?;
