@@ -112,6 +112,50 @@ query OpenActionItems(
 }
 `;
 
+const REPORT = `# What the TSB reports: both sides of a period side by
+# side. Days are those of UTC; both ends belong to it.
+query Report($from: Date!, $to: Date!) {
+  report(from: $from, to: $to) {
+    topics { status count }
+    sides {
+      side
+      topicsProposed
+      actionItemsRequested
+      actionItemsReceived
+      actionItemsDone
+      actionItemsOverdue
+      medianDaysToDone
+      liaisonStatementsSent
+      repliesOverdue
+      findingsRecorded
+    }
+    staleTopics { code title reviewOn }
+  }
+}
+`;
+
+const HISTORY = `# What changed, oldest first. Keep the endCursor: with
+# it as "after" the next answer is what changed since.
+query WhatChanged($first: Int, $after: String, $filter: ActivityFilter) {
+  activities(first: $first, after: $after, filter: $filter) {
+    nodes {
+      at
+      party
+      verb
+      subject {
+        __typename
+        id
+        ... on Topic { code title }
+        ... on ActionItem { number title }
+        ... on Publication { number title }
+      }
+      changes { field before after }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
 const PROPOSE = `# As ITU_EDITOR: a topic, led by one of ITU's own
 # committees. Its id (SG17's) was filled in when this
 # page opened.
@@ -183,6 +227,22 @@ mutation MoveActionItem($input: ActionItemMoveInput!) {
 }
 `;
 
+const SEND = `# As ITU_EDITOR: a liaison statement to a committee of
+# UPU, which is asked to act and to reply by a day.
+mutation SendLiaisonStatement($input: LiaisonStatementSendInput!) {
+  liaisonStatementSend(input: $input) {
+    liaisonStatement {
+      number
+      title
+      from { code }
+      addressees { committee { code } purpose replyBy overdue }
+      awaitingReply
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
 export async function examples(ask) {
   // Without the data set there is nothing to fill in: the examples stay, the ids are for the reader to find.
   const ids = await ask({ query: IDS }).then(({ data }) => data ?? {}, () => ({}));
@@ -191,12 +251,15 @@ export async function examples(ask) {
   const requested = ids.requested?.nodes[0];
   const itu = ids.itu?.id ?? '';
   const upu = ids.upu?.id ?? '';
+  const year = new Date().getFullYear();
 
   return [
     tab(DASHBOARD),
     tab(COMMITTEE, { key: { organization: 'ITU-T', code: 'SG17', period: '2013-2016' } }),
     tab(VIEWER),
     tab(OPEN_ITEMS, { first: 10, after: null, filter: { open: true } }),
+    tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
+    tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['Topic', 'ActionItem'] } }),
     tab(PROPOSE, {
       input: {
         title: 'Trusted delivery of parcels',
@@ -218,6 +281,15 @@ export async function examples(ask) {
       },
     }),
     tab(MOVE_ITEM, { input: { id: requested?.id ?? '', version: requested?.version ?? 1, to: 'OPEN' } }),
+    tab(SEND, {
+      input: {
+        title: 'On the addresses of parcels',
+        fromIds: [itu],
+        addressees: [{ committeeId: upu, purpose: 'ACTION', replyBy: `${year + 1}-06-30` }],
+        body: 'Please tell us which addresses your systems can read.',
+        topicIds: [active],
+      },
+    }),
   ];
 }
 

@@ -25,7 +25,9 @@ pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str 
 
 fn field(registry: &mut Registry, field: &Field) -> MetaField {
     let ty = match &field.source {
-        Source::Cell { register, .. } | Source::Computed { register, .. } => register(registry),
+        Source::Cell { register, .. }
+        | Source::Computed { register, .. }
+        | Source::Key(register) => register(registry),
         Source::One {
             object: target,
             nullable,
@@ -50,7 +52,6 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
             }
         }
         Source::Stored { object: of, .. } => format!("[{}!]!", object(registry, of())),
-        Source::Key(register) => register(registry),
     };
     meta_field(registry, field.name, field.description, &field.args, ty)
 }

@@ -19,18 +19,16 @@ pub const SUBJECTS: [&str; 5] = [
 /// The type of a record that notes can be added to, by the prefix of its id.
 pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
     let found = prefix.and_then(type_of);
-    match found.filter(|it| SUBJECTS.contains(it)) {
-        Some(ty) => Ok(ty),
-        None => {
-            let found = match found {
-                Some(ty) => format!("This is the id of a record of type {ty}."),
-                None => "This is not an id of the register.".to_owned(),
-            };
-            Err(format!(
-                "{found} Notes are added to topics, action items, publications, examinations and liaison statements."
-            ))
-        }
+    if let Some(ty) = found.filter(|it| SUBJECTS.contains(it)) {
+        return Ok(ty);
     }
+    let found = match found {
+        Some(ty) => format!("This is the id of a record of type {ty}."),
+        None => "This is not an id of the register.".to_owned(),
+    };
+    Err(format!(
+        "{found} Notes are added to topics, action items, publications, examinations and liaison statements."
+    ))
 }
 
 /// Whether `party` may take back a note of `author`.

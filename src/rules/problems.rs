@@ -98,6 +98,14 @@ impl Problems {
         }
     }
 
+    /// Goes on with a record where nothing was found; one that is missing has its problem already.
+    pub fn found<T>(self, record: Option<T>) -> Decision<T> {
+        match record {
+            Some(record) if self.0.is_empty() => Ok(record),
+            _ => Err(Refusal::Problems(self.0)),
+        }
+    }
+
     /// Goes on where nothing was found.
     pub fn none(self) -> Decision {
         if self.0.is_empty() {

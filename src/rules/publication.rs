@@ -114,9 +114,10 @@ mod tests {
                         write(party, side).is_ok()
                     );
                     assert!(may.contains(&Permission::AddNote));
-                    let examines = match may.contains(&Permission::Examine) {
-                        true => "examine",
-                        false => "examine: taken",
+                    let examines = if may.contains(&Permission::Examine) {
+                        "examine"
+                    } else {
+                        "examine: taken"
                     };
                     format!("write: {}, {examines}", cell(&write(party, side)))
                 });

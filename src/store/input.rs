@@ -20,8 +20,7 @@ where
 {
     let mut problems = Problems::default();
     let found = named::<E, I>(db, &mut problems, field, Some(given)).await?;
-    problems.none()?;
-    Ok(found.expect("a record that is not found is a problem"))
+    Ok(problems.found(found)?)
 }
 
 /// The record that a field names, if it names one; an id of nothing or of another type is a problem.

@@ -59,8 +59,7 @@ pub async fn add(
     let mut problems = Problems::default();
     let subject = subject(&writing, &mut problems, &input.subject_id).await?;
     let body = problems.text("body", &input.body, text::BODY);
-    problems.none()?;
-    let subject = subject.expect("a record that is not found is a problem");
+    let subject = problems.found(subject)?;
 
     let id: NoteId = writing.new_id();
     let row = ActiveModel {

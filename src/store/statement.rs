@@ -97,9 +97,7 @@ pub async fn send(
     )
     .await?;
     let attachments = attachments(&mut problems, input.attachments.unwrap_or_default());
-    problems.none()?;
-    let side = from.iter().find_map(|it| it.side);
-    let side = side.expect("a statement is sent by committees of a party, which all have a side");
+    let side = problems.found(from.iter().find_map(|it| it.side))?;
 
     let id: LiaisonStatementId = writing.new_id();
     let number = writing.number("liaison_statement").await?;

@@ -47,7 +47,7 @@ async fn what_the_explorer_prepares_can_be_run(server: &Server) {
         String::from_utf8_lossy(&output.stderr)
     );
     let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), 8);
+    assert_eq!(answers.len(), 11);
     for answer in answers {
         let (query, answer) = (answer["query"].as_str().unwrap(), &answer["answer"]);
         assert_eq!(answer.get("errors"), None, "{query}{answer:#}");

@@ -170,6 +170,12 @@ impl Server {
         self.clock.fetch_add(days * 86_400, Ordering::Relaxed);
     }
 
+    /// Makes this the moment of the next request.
+    pub fn set_clock(&self, moment: &str) {
+        let moment: DateTime<Utc> = moment.parse().unwrap();
+        self.clock.store(moment.timestamp(), Ordering::Relaxed);
+    }
+
     pub fn anonymous(&self) -> Client<'_> {
         Client {
             server: self,

@@ -5,6 +5,7 @@
 #[macro_use]
 mod harness;
 mod databases;
+mod filled;
 mod program;
 mod statements;
 mod wire;
@@ -17,6 +18,7 @@ mod conformance;
 mod counts;
 mod data;
 mod documents;
+mod exchange;
 mod explorer;
 mod fuzz;
 mod history;
@@ -35,8 +37,11 @@ mod publications;
 mod reading;
 mod reference;
 mod refusals;
+mod refusals_of_collaboration;
+mod report;
 mod schema;
 mod tidy;
 mod tokens;
 mod topics;
 mod writers;
+mod year;

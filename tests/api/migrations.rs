@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use liaison::store::Database;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
 
 use crate::harness::Server;
 
@@ -16,6 +16,7 @@ on_both_empty_databases! {
 on_both_databases! {
     a_topics_status_follows_from_its_two_positions
     the_database_itself_refuses_bad_rows
+    the_database_itself_refuses_bad_changes
 }
 
 /// All of the schema as the database tells it.
@@ -57,19 +58,24 @@ async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
 }
 
 async fn each_migration_goes_back_by_itself(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap();
-    db.migrate().await.unwrap();
-    let mut before = described(&db.write).await;
+    let db = Database::connect(url, 1).await.unwrap().write;
+    Migrator::up(&db, Some(0)).await.unwrap();
+    let mut steps = vec![described(&db).await];
     for _ in Migrator::migrations() {
-        Migrator::down(&db.write, Some(1)).await.unwrap();
-        let after = described(&db.write).await;
-        assert!(after.is_subset(&before) && after != before, "{after:#?}");
-        before = after;
+        Migrator::up(&db, Some(1)).await.unwrap();
+        let after = described(&db).await;
+        assert_ne!(Some(&after), steps.last());
+        steps.push(after);
+    }
+    steps.pop();
+    while let Some(before) = steps.pop() {
+        Migrator::down(&db, Some(1)).await.unwrap();
+        assert_eq!(described(&db).await, before);
     }
 }
 
 /// Runs a statement and gives the value of its only row's only column.
-async fn ask(db: &DatabaseConnection, sql: &str) -> String {
+async fn ask(db: &impl ConnectionTrait, sql: &str) -> String {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
@@ -101,7 +107,7 @@ async fn a_topics_status_follows_from_its_two_positions(server: &Server) {
 
 /// A copy of some row of `table` with other values in some columns.
 async fn copied(
-    db: &DatabaseConnection,
+    db: &impl ConnectionTrait,
     table: &str,
     values: &[(&str, &str)],
 ) -> Result<(), DbErr> {
@@ -212,11 +218,11 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
         ("counter", "name", "'topic'"),
     ];
     for (table, fresh) in fresh {
-        copied(db, table, fresh)
+        let undone = db.begin().await.unwrap();
+        copied(&undone, table, fresh)
             .await
             .unwrap_or_else(|error| panic!("{table}: {error}"));
-        let undo = format!("delete from {table} where {}", fresh_row(fresh));
-        db.execute_unprepared(&undo).await.unwrap();
+        undone.rollback().await.unwrap();
         for (_, column, value) in bad.iter().filter(|it| it.0 == table) {
             let mut values: Vec<_> = fresh.iter().copied().filter(|it| it.0 != *column).collect();
             values.push((column, value));
@@ -225,12 +231,6 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
         }
     }
     two_leads_of_one_party(db).await;
-}
-
-/// The condition that finds the row of the second of these values.
-fn fresh_row(values: &[(&str, &str)]) -> String {
-    let (name, value) = values.get(1).unwrap_or(&values[0]);
-    format!("{name} = {value}")
 }
 
 async fn two_leads_of_one_party(db: &DatabaseConnection) {
@@ -265,4 +265,71 @@ async fn two_leads_of_one_party(db: &DatabaseConnection) {
             "{table}.{column}"
         );
     }
+}
+
+async fn the_database_itself_refuses_bad_changes(server: &Server) {
+    server.fill().await;
+    let db = &server.db.write;
+    let none = match db.get_database_backend() {
+        DbBackend::Postgres => "'00000000-0000-4000-8000-000000000000'::uuid",
+        _ => "zeroblob(16)",
+    };
+    let long = |length: usize| format!("'{}'", "x".repeat(length));
+    let (number, name, text, body) = (long(101), long(501), long(8001), long(20_001));
+    for (table, column, value) in [
+        ("publication", "number", "'UPU S52'"),
+        ("publication", "number", &number),
+        ("publication", "title", &name),
+        ("publication", "kind", "'POEM'"),
+        ("publication", "status", "'LOST'"),
+        ("publication", "side", "'TSB'"),
+        ("publication", "organization_id", none),
+        ("publication", "committee_id", none),
+        ("publication", "supersedes_id", "id"),
+        ("publication", "url", "''"),
+        ("publication", "version", "0"),
+        ("publication_relation", "related_id", "publication_id"),
+        ("publication_relation", "related_id", none),
+        ("topic_publication", "publication_id", none),
+        ("topic_publication", "topic_id", none),
+        ("examination", "publication_id", none),
+        ("examination", "requested_by", "'ISO'"),
+        ("examination", "reason", &text),
+        ("finding", "examination_id", none),
+        ("finding", "side", "'TSB'"),
+        ("finding", "impact", "'TERRIBLE'"),
+        ("finding", "statement", "''"),
+        ("finding", "statement", &text),
+        ("finding", "committee_id", none),
+        ("liaison_statement", "number", "1"),
+        ("liaison_statement", "title", &name),
+        ("liaison_statement", "body", &body),
+        ("liaison_statement", "contact", "''"),
+        ("liaison_statement", "in_reply_to_id", none),
+        ("liaison_statement", "sent_by", "'ISO'"),
+        ("liaison_statement", "side", "'TSB'"),
+        ("sender", "statement_id", none),
+        ("sender", "committee_id", none),
+        ("addressee", "statement_id", none),
+        ("addressee", "committee_id", none),
+        ("addressee", "purpose", "'WONDER'"),
+        ("addressee", "purpose", "'COMMENT'"),
+        ("attachment", "statement_id", none),
+        ("attachment", "name", "''"),
+        ("attachment", "url", "''"),
+        ("statement_topic", "statement_id", none),
+        ("statement_topic", "topic_id", none),
+        ("note", "topic_id", none),
+        ("note", "body", "''"),
+        ("note", "body", &body),
+        ("note", "retracted", "true"),
+        ("note", "party", "'ISO'"),
+    ] {
+        let update = format!("update {table} set {column} = {value}");
+        let done = db.execute_unprepared(&update).await;
+        assert!(done.is_err(), "{table}.{column} = {value}");
+    }
+    // Of two examinations of a publication one at most is under way.
+    let again = "update examination set complete = false, publication_id = (select id from publication where number = 'UPU S52')";
+    assert!(db.execute_unprepared(again).await.is_err());
 }

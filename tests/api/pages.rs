@@ -42,6 +42,11 @@ const LISTS: &[(&str, &str, &[&str])] = &[
         "ActionItem",
         &["NUMBER", "DUE_ON", "PRIORITY", "CREATED_AT", "UPDATED_AT"],
     ),
+    (
+        "publications",
+        "Publication",
+        &["NUMBER", "APPROVED_ON", "UPDATED_AT"],
+    ),
 ];
 
 /// A page of a list as these variables ask.

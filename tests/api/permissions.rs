@@ -10,6 +10,8 @@ on_both_databases! {
     of_topics_with_leads_alone
     of_action_items_in_every_state
     of_committees_and_organizations
+    of_publications
+    of_liaison_statements
 }
 
 /// Everybody who may ask, by name.
@@ -92,6 +94,16 @@ async fn of_topics_in_every_state(server: &Server) {
                         ),
                         ("DECLINE", "topicTakePosition", position("DECLINED", None)),
                         ("RELEASE", "topicTakePosition", position("RELEASED", None)),
+                        (
+                            "REAFFIRM",
+                            "topicReaffirm",
+                            json!({ "topicId": topic, "reviewOn": "2030-01-01" }),
+                        ),
+                        (
+                            "ADD_NOTE",
+                            "noteAdd",
+                            json!({ "subjectId": topic, "body": "A note." }),
+                        ),
                     ];
                     server.sql(&reset).await;
                     let told = told(&client, "Topic", &topic, "viewerPermissions").await;
@@ -194,13 +206,31 @@ async fn of_action_items_in_every_state(server: &Server) {
                             server.sql(&reset).await;
                         }
                     }
-                    let input = json!({ "id": item, "version": 1, "title": "Changed" });
-                    let allowed = may(&client, "actionItemUpdate", input).await;
-                    assert_eq!(
-                        told_may.contains(&"UPDATE".to_owned()),
-                        allowed,
-                        "{case}: UPDATE"
-                    );
+                    let acts = [
+                        (
+                            "UPDATE",
+                            "actionItemUpdate",
+                            json!({ "id": item, "version": 1, "title": "Changed" }),
+                        ),
+                        (
+                            "REMIND",
+                            "actionItemRemind",
+                            json!({ "id": item, "message": "Please." }),
+                        ),
+                        (
+                            "ADD_NOTE",
+                            "noteAdd",
+                            json!({ "subjectId": item, "body": "A note." }),
+                        ),
+                    ];
+                    for (permission, mutation, input) in acts {
+                        let allowed = may(&client, mutation, input).await;
+                        assert_eq!(
+                            told_may.iter().any(|it| it == permission),
+                            allowed,
+                            "{case}: {permission}"
+                        );
+                    }
                 }
             }
         }
@@ -282,6 +312,97 @@ async fn of_committees_and_organizations(server: &Server) {
                 allowed,
                 "{name} on {acronym}"
             );
+        }
+    }
+}
+
+async fn of_publications(server: &Server) {
+    let filled = server.fill().await;
+    let iso = json!({ "organizationId": server.organization("ISO").await, "number": "ISO 9001", "title": "Quality", "kind": "OTHER" });
+    let of_a_partner = server.tsb().change("publicationAdd", iso, "id").await;
+    let of_a_partner = of_a_partner["id"].as_str().unwrap();
+    for publication in [
+        filled.examined.as_str(),
+        &filled.under_examination,
+        of_a_partner,
+    ] {
+        for (name, client) in everybody(server) {
+            let told = told(&client, "Publication", publication, "viewerPermissions").await;
+            let acts = [
+                (
+                    "UPDATE",
+                    "publicationUpdate",
+                    json!({ "id": publication, "version": 1, "title": "Changed" }),
+                ),
+                (
+                    "ADD_NOTE",
+                    "noteAdd",
+                    json!({ "subjectId": publication, "body": "A note." }),
+                ),
+                (
+                    "EXAMINE",
+                    "examinationRequest",
+                    json!({ "publicationId": publication }),
+                ),
+            ];
+            for (permission, mutation, input) in acts {
+                let verdict = client.verdict(mutation, input).await;
+                let refused = ["UNAUTHENTICATED", "FORBIDDEN", "TAKEN"];
+                assert_eq!(
+                    told.iter().any(|it| it == permission),
+                    !refused.contains(&verdict.as_str()),
+                    "{permission} for {name} on {publication}: {verdict}"
+                );
+                server
+                    .sql(&format!(
+                        "update publication set version = 1; {}",
+                        "update examination set complete = true where reason is null and due_on is null"
+                    ))
+                    .await;
+            }
+        }
+    }
+}
+
+async fn of_liaison_statements(server: &Server) {
+    let statement = server.fill().await.statement;
+    let statement = statement.as_str().unwrap();
+    for status in ["ACTIVE", "CONCLUDED"] {
+        server
+            .sql(&format!(
+                "update committee set status = '{status}' where code = 'C5'"
+            ))
+            .await;
+        // Another committee of the UPU that it was sent to may still reply.
+        for psi in ["ACTIVE", "CONCLUDED"] {
+            server
+                .sql(&format!(
+                    "update committee set status = '{psi}' where code = 'PSI'"
+                ))
+                .await;
+            for (name, client) in everybody(server) {
+                let told = told(&client, "LiaisonStatement", statement, "viewerPermissions").await;
+                let from = match name {
+                    "ITU" => server.committee("ITU-T", "SG17").await,
+                    "UPU" if psi == "ACTIVE" => server.committee("POC", "PSI").await,
+                    "UPU" => server.committee("POC", "C5").await,
+                    _ => server.committee("TSB", "TSB").await,
+                };
+                let to = server.committee("ITU-T", "SG2").await;
+                let reply = json!({ "inReplyToId": statement, "title": "Re", "fromIds": [from],
+                    "addressees": [{ "committeeId": to, "purpose": "INFORMATION" }] });
+                let note = json!({ "subjectId": statement, "body": "A note." });
+                for (permission, mutation, input) in [
+                    ("REPLY", "liaisonStatementSend", reply),
+                    ("ADD_NOTE", "noteAdd", note),
+                ] {
+                    assert_eq!(
+                        told.iter().any(|it| it == permission),
+                        client.verdict(mutation, input).await == "OK",
+                        "{permission} for {name}, C5 {status}, PSI {psi}"
+                    );
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The planned read path answers as async-graphql's own executor does: the same rows, hundreds of generated documents.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ on_both_databases! {
 const DOCUMENTS: usize = 300;
 
 async fn generated_documents_have_the_answers_of_the_reference(server: &Server) {
+    server.fill().await;
     let reader = server.itu();
     let shapes = Shapes::of(&reader).await;
     let reference = reference(&shapes, records(&reader, &shapes).await);
@@ -40,6 +41,8 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
 enum Kind {
     Leaf,
     One(String),
+    /// A record of any type that has an id.
+    Node,
     Many(String),
     /// A connection of this type.
     Page(String),
@@ -92,6 +95,7 @@ impl Shapes {
             };
             match kind {
                 Kind::Leaf => write!(text, " {name}"),
+                Kind::Node => write!(text, " {name} {{ __typename id }}"),
                 Kind::One(ty) | Kind::Many(ty) => write!(text, " {name} {{ {} }}", of(ty)),
                 Kind::Page(ty) => write!(text, " {name}(first: 100) {{ nodes {{ {} }} }}", of(ty)),
             }
@@ -105,6 +109,7 @@ fn kind(ty: &Value, list: bool) -> Kind {
     match ty["kind"].as_str().unwrap() {
         "NON_NULL" => kind(&ty["ofType"], list),
         "LIST" => kind(&ty["ofType"], true),
+        "INTERFACE" => Kind::Node,
         "OBJECT" => {
             let name = ty["name"].as_str().unwrap();
             match name.strip_suffix("Connection") {
@@ -117,11 +122,14 @@ fn kind(ty: &Value, list: bool) -> Kind {
     }
 }
 
-const ROOTS: [(&str, &str); 4] = [
+const ROOTS: [(&str, &str); 7] = [
     ("organizations", "Organization"),
     ("committees", "Committee"),
     ("topics", "Topic"),
     ("actionItems", "ActionItem"),
+    ("publications", "Publication"),
+    ("liaisonStatements", "LiaisonStatement"),
+    ("activities", "Activity"),
 ];
 
 /// Every record by its id, and the ids of each root list in its order.
@@ -144,15 +152,40 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
                 .push(node.clone());
         }
     };
+    let mut subjects = BTreeSet::new();
     for (list, ty) in ROOTS {
         let document = format!(
-            "{{ {list}(first: 100) {{ nodes {{ {} }} }} }}",
+            "query($after: String) {{ {list}(first: 100, after: $after) {{ nodes {{ {} }} pageInfo {{ hasNextPage endCursor }} }} }}",
             shapes.flat(ty)
         );
-        keep(
-            list,
-            &client.data(&document, json!({})).await[list]["nodes"],
+        let mut cursor = Value::Null;
+        loop {
+            let data = client.data(&document, json!({ "after": cursor })).await;
+            let page = &data[list];
+            keep(list, &page["nodes"]);
+            for node in page["nodes"].as_array().unwrap() {
+                let subject = node.get("subject").map(|it| &it["id"]);
+                subjects.extend(subject.and_then(Value::as_str).map(str::to_owned));
+            }
+            cursor = page["pageInfo"]["endCursor"].clone();
+            if page["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+        }
+    }
+    // Those that no list of the root has are the subject of some activity.
+    for ty in ["Examination", "Note"] {
+        let subjects: Vec<&String> = subjects
+            .iter()
+            .filter(|it| it.starts_with(&ty.to_lowercase()))
+            .collect();
+        let document = format!(
+            "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {ty} {{ {} }} }} }}",
+            shapes.flat(ty)
         );
+        let data = client.data(&document, json!({ "ids": subjects })).await;
+        assert_ne!(data["nodes"], json!([]), "{ty}");
+        keep(ty, &data["nodes"]);
     }
     let document = format!(
         "{{ mandates {{ {} all: provisions {{ {} }} }} }}",
@@ -202,6 +235,9 @@ fn reference(shapes: &Shapes, records: Records) -> Schema {
         "committees": { "nodes": records.lists["committees"] },
         "topics": { "nodes": records.lists["topics"] },
         "actionItems": { "nodes": records.lists["actionItems"] },
+        "publications": { "nodes": records.lists["publications"] },
+        "liaisonStatements": { "nodes": records.lists["liaisonStatements"] },
+        "activities": { "nodes": records.lists["activities"] },
     });
     schema.register(query).data(Root(root)).finish().unwrap()
 }
@@ -213,6 +249,7 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
     let ty = match kind {
         Kind::Leaf => TypeRef::named("Any"),
         Kind::One(ty) => TypeRef::named(ty),
+        Kind::Node => TypeRef::named("Node"),
         Kind::Many(ty) => TypeRef::named_nn_list_nn(ty),
         Kind::Page(ty) => TypeRef::named_nn(format!("{ty}Connection")),
     };
@@ -231,6 +268,7 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
             }
             Kind::One(_) if found.is_null() => return FieldFuture::Value(None),
             Kind::One(_) => whole(found),
+            Kind::Node => whole(found).with_type(found["__typename"].as_str().unwrap().to_owned()),
             Kind::Many(_) => FieldValue::list(found.as_array().unwrap().iter().map(whole)),
             Kind::Page(_) => {
                 let first = ctx.args.get("first").map_or(20, |it| it.u64().unwrap());
@@ -275,7 +313,7 @@ impl<'a> Writer<'a> {
     fn document(mut self) -> String {
         let mut roots = String::new();
         for _ in 0..=self.below(2) {
-            let (list, ty) = ROOTS[self.below(4) as usize];
+            let (list, ty) = ROOTS[self.below(7) as usize];
             let kind = Kind::Page(ty.to_owned());
             roots += &self.field(list, &kind, 3);
         }
@@ -329,6 +367,18 @@ impl<'a> Writer<'a> {
             Kind::Leaf => format!(" {alias}{name}"),
             Kind::One(ty) | Kind::Many(ty) => {
                 format!(" {alias}{name} {{{} }}", self.selection(ty, inner))
+            }
+            Kind::Node => {
+                // One type for each key: fields of one name may differ from type to type.
+                let types: Vec<String> = self.shapes.0.keys().cloned().collect();
+                let nodes: Vec<String> = types
+                    .into_iter()
+                    .filter(|it| self.shapes.is_node(it))
+                    .collect();
+                let place = self.below(u32::try_from(nodes.len()).unwrap()) as usize;
+                let ty = &nodes[place];
+                let fields = self.selection(ty, inner);
+                format!(" {name}_{ty}: {name} {{ __typename id ... on {ty} {{{fields} }} }}")
             }
             Kind::Page(ty) => {
                 // The arguments belong to the key, so that fields of one key have the same.

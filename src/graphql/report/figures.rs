@@ -32,42 +32,17 @@ pub fn fields() -> Vec<Field> {
         counted(
             "topicsProposed",
             "Topics that it proposed in the period.",
-            |row, env| {
-                count(
-                    created(env, topic::Entity)
-                        .and_where(is_side(topic::Column::ProposedBy, row))
-                        .take(),
-                )
-            },
+            topics_proposed,
         ),
         counted(
             "actionItemsRequested",
             "Action items that it entered in the period for the other side.",
-            |row, env| {
-                let owner = of(action_item::Column::OwnedBy);
-                let other = owner
-                    .clone()
-                    .is_in([Party::Itu, Party::Upu])
-                    .and(owner.ne(side(row)));
-                count(
-                    created(env, action_item::Entity)
-                        .and_where(is_side(action_item::Column::RequestedBy, row))
-                        .and_where(other)
-                        .take(),
-                )
-            },
+            requested,
         ),
         counted(
             "actionItemsReceived",
             "Action items that the other side or the TSB entered in the period for this one.",
-            |row, env| {
-                count(
-                    created(env, action_item::Entity)
-                        .and_where(is_side(action_item::Column::OwnedBy, row))
-                        .and_where(of(action_item::Column::RequestedBy).ne(side(row)))
-                        .take(),
-                )
-            },
+            received,
         ),
         counted(
             "actionItemsDone",
@@ -77,12 +52,7 @@ pub fn fields() -> Vec<Field> {
         counted(
             "actionItemsPostponed",
             "Action items that it owns and postponed in the period, once or more often.",
-            |row, env| {
-                let postponed = became(env, Period::of(env), "POSTPONED")
-                    .expr(act(activity::Column::SubjectId))
-                    .take();
-                count(owned(row).and_where(of("id").in_subquery(postponed)).take())
-            },
+            postponed,
         ),
         counted(
             "actionItemsOverdue",
@@ -98,18 +68,7 @@ pub fn fields() -> Vec<Field> {
         counted(
             "liaisonStatementsSent",
             "Liaison statements that it sent in the period.",
-            |row, env| {
-                let period = Period::of(env);
-                let sent_at = of(liaison_statement::Column::SentAt);
-                count(
-                    SelectStatement::new()
-                        .from_as(liaison_statement::Entity, RECORD)
-                        .and_where(is_side(liaison_statement::Column::SentBy, row))
-                        .and_where(sent_at.clone().gte(period.begin))
-                        .and_where(sent_at.lt(period.end))
-                        .take(),
-                )
-            },
+            statements_sent,
         ),
         counted(
             "repliesOverdue",
@@ -119,19 +78,7 @@ pub fn fields() -> Vec<Field> {
         counted(
             "findingsRecorded",
             "Examinations for which it recorded or rewrote its finding in the period.",
-            |row, env| {
-                let period = Period::of(env);
-                let found = SelectStatement::new()
-                    .column(("a", activity::Column::SubjectId))
-                    .distinct()
-                    .from_as(activity::Entity, "a")
-                    .and_where(act(activity::Column::Verb).eq(ActivityVerb::FindingRecorded))
-                    .and_where(act(activity::Column::Party).eq(side(row)))
-                    .and_where(act(activity::Column::At).gte(period.begin))
-                    .and_where(act(activity::Column::At).lt(period.end))
-                    .take();
-                count(SelectStatement::new().from_subquery(found, "found").take())
-            },
+            findings_recorded,
         ),
     ]
 }
@@ -164,6 +111,37 @@ fn owned(row: &DynIden) -> SelectStatement {
         .take()
 }
 
+fn topics_proposed(row: &DynIden, env: &Env<'_>) -> Expr {
+    count(
+        created(env, topic::Entity)
+            .and_where(is_side(topic::Column::ProposedBy, row))
+            .take(),
+    )
+}
+
+fn requested(row: &DynIden, env: &Env<'_>) -> Expr {
+    let owner = of(action_item::Column::OwnedBy);
+    let other = owner
+        .clone()
+        .is_in([Party::Itu, Party::Upu])
+        .and(owner.ne(side(row)));
+    count(
+        created(env, action_item::Entity)
+            .and_where(is_side(action_item::Column::RequestedBy, row))
+            .and_where(other)
+            .take(),
+    )
+}
+
+fn received(row: &DynIden, env: &Env<'_>) -> Expr {
+    count(
+        created(env, action_item::Entity)
+            .and_where(is_side(action_item::Column::OwnedBy, row))
+            .and_where(of(action_item::Column::RequestedBy).ne(side(row)))
+            .take(),
+    )
+}
+
 fn done(row: &DynIden, env: &Env<'_>) -> SelectStatement {
     let period = Period::of(env);
     let reported = became(env, period, "DONE")
@@ -174,6 +152,13 @@ fn done(row: &DynIden, env: &Env<'_>) -> SelectStatement {
         .and_where(of("id").in_subquery(reported))
         .and_where(status.is_in(["DONE", "CONFIRMED"]))
         .take()
+}
+
+fn postponed(row: &DynIden, env: &Env<'_>) -> Expr {
+    let postponed = became(env, Period::of(env), "POSTPONED")
+        .expr(act(activity::Column::SubjectId))
+        .take();
+    count(owned(row).and_where(of("id").in_subquery(postponed)).take())
 }
 
 fn overdue(row: &DynIden, env: &Env<'_>) -> Expr {
@@ -233,6 +218,19 @@ fn median(row: &DynIden, env: &Env<'_>) -> Expr {
     Expr::SubQuery(None, Box::new(median.into()))
 }
 
+fn statements_sent(row: &DynIden, env: &Env<'_>) -> Expr {
+    let period = Period::of(env);
+    let sent_at = of(liaison_statement::Column::SentAt);
+    count(
+        SelectStatement::new()
+            .from_as(liaison_statement::Entity, RECORD)
+            .and_where(is_side(liaison_statement::Column::SentBy, row))
+            .and_where(sent_at.clone().gte(period.begin))
+            .and_where(sent_at.lt(period.end))
+            .take(),
+    )
+}
+
 fn replies_overdue(row: &DynIden, env: &Env<'_>) -> Expr {
     let period = Period::of(env);
     let to = |column| Expr::col(("s", column));
@@ -260,4 +258,18 @@ fn replies_overdue(row: &DynIden, env: &Env<'_>) -> Expr {
             .and_where(replied_at.clone().is_null().or(replied_at.gte(period.end)))
             .take(),
     )
+}
+
+fn findings_recorded(row: &DynIden, env: &Env<'_>) -> Expr {
+    let period = Period::of(env);
+    let found = SelectStatement::new()
+        .column(("a", activity::Column::SubjectId))
+        .distinct()
+        .from_as(activity::Entity, "a")
+        .and_where(act(activity::Column::Verb).eq(ActivityVerb::FindingRecorded))
+        .and_where(act(activity::Column::Party).eq(side(row)))
+        .and_where(act(activity::Column::At).gte(period.begin))
+        .and_where(act(activity::Column::At).lt(period.end))
+        .take();
+    count(SelectStatement::new().from_subquery(found, "found").take())
 }

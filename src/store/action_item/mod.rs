@@ -131,11 +131,9 @@ async fn enter(
     let counterpart = named(&writing, &mut problems, "counterpartId", counterpart).await?;
     let external_key =
         problems.optional_text("externalKey", input.external_key.as_deref(), text::KEY);
-    problems.none()?;
-    let owner = owner.expect("a committee that is not found is a problem");
-    let (Some(side), Some(owned_by)) = (owner.side, owner.party) else {
-        unreachable!("a committee without a party cannot own an item")
-    };
+    // A committee without a party cannot own an item.
+    let owner = owner.and_then(|it| Some((it.side?, it.party?, it)));
+    let (side, owned_by, owner) = problems.found(owner)?;
 
     let id: ActionItemId = writing.new_id();
     let number = writing.number("action_item").await?;

@@ -48,10 +48,7 @@ pub async fn relate(
     if let [one, other] = both.as_slice() {
         problems.check("relatedId", rules::can_relate(one.side, other.side));
     }
-    problems.none()?;
-    let [one, other]: [Model; 2] = both
-        .try_into()
-        .expect("a record that is not found is a problem");
+    let [one, other]: [Model; 2] = problems.found(both.try_into().ok())?;
 
     let related = publication_relation::Entity::find_by_id((one.id, other.id));
     if related.one(writing.db()).await?.is_some() {

@@ -109,8 +109,5 @@ async fn subjects(
         Some(committee),
     )
     .await?;
-    problems.none()?;
-    Ok(topic
-        .zip(committee)
-        .expect("a record that is not found is a problem"))
+    Ok(problems.found(topic.zip(committee))?)
 }
