@@ -33,10 +33,10 @@ fn v6_is_public(address: Ipv6Addr) -> bool {
         return v4_is_public(inner);
     }
     match address.segments() {
-        // Translated by the network to the IPv4 address in its last four bytes.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4_is_public(v4(high, low)),
-        // 6to4 has it in the third to sixth.
-        [0x2002, high, low, ..] => v4_is_public(v4(high, low)),
+        // Translated by the network to the IPv4 address in its last four bytes; 6to4 has it in the third to sixth.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            v4_is_public(v4(high, low))
+        }
         // Teredo and other protocols, documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Of all others only 2000::/3 was given out.

@@ -191,7 +191,7 @@ mod tests {
 
         let soon = next_attempt(since, 1, since, 99, None).unwrap();
         assert!(since + FIRST_WAIT <= soon && soon < since + FIRST_WAIT * 2);
-        let hour = Some(Duration::from_secs(3600));
+        let hour = Some(Duration::from_hours(1));
         let later = next_attempt(since, 1, since, 0, hour).unwrap();
         assert_eq!(later, since + TimeDelta::hours(1));
         let sooner = next_attempt(since, 9, since, 0, Some(Duration::ZERO)).unwrap();
@@ -203,7 +203,7 @@ mod tests {
             "what makes no sense is not heard"
         );
         assert_eq!(
-            next_attempt(since, 1, since, 0, Some(Duration::from_secs(864_000))),
+            next_attempt(since, 1, since, 0, Some(Duration::from_hours(240))),
             Some(since + PATIENCE)
         );
     }

@@ -165,12 +165,9 @@ mod tests {
     #[test]
     fn an_endpoint_asks_to_wait_by_seconds_or_a_date() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        assert_eq!(wait(" 120 ", now), Some(Duration::from_secs(120)));
+        assert_eq!(wait(" 120 ", now), Some(Duration::from_mins(2)));
         let date = (now + chrono::TimeDelta::hours(1)).format("%a, %d %b %Y %H:%M:%S GMT");
-        assert_eq!(
-            wait(&date.to_string(), now),
-            Some(Duration::from_secs(3600))
-        );
+        assert_eq!(wait(&date.to_string(), now), Some(Duration::from_hours(1)));
         assert_eq!(wait("Fri, 01 Jan 1999 00:00:00 GMT", now), None);
         assert_eq!(wait("soon", now), None);
     }

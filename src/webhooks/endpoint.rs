@@ -96,7 +96,7 @@ impl<'a> Endpoint<'a> {
             return Ok(ours);
         }
         // The end of a key that grows with time is chance.
-        let chance = Uuid::now_v7().as_u128() as u32;
+        let chance = u32::from(Uuid::now_v7().as_bytes()[15]);
         failed(db, attempt, &outcome, chance).await?;
         Ok(false)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use entity::id::WebhookId;
 use sea_orm::prelude::Uuid;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use self::client::Client;
@@ -67,7 +67,7 @@ impl Process {
         let mut busy = HashSet::new();
         loop {
             while let Some(done) = under_way.try_join_next() {
-                forget(&mut busy, done);
+                forget(&mut busy, &done);
             }
             let newest = self.feed.newest();
             if let Err(error) = self.begin(newest, &mut busy, &mut under_way).await {
@@ -76,7 +76,7 @@ impl Process {
             tokio::select! {
                 // That it took too long is the poll.
                 _ = timeout(POLL, self.feed.past(newest)) => {}
-                Some(done) = under_way.join_next() => forget(&mut busy, done),
+                Some(done) = under_way.join_next() => forget(&mut busy, &done),
             }
         }
     }
@@ -106,10 +106,10 @@ impl Process {
 }
 
 /// A task that has panicked tells nothing: then all that are under way may be begun again, which the lease bears.
-fn forget(busy: &mut HashSet<WebhookId>, done: Result<WebhookId, tokio::task::JoinError>) {
+fn forget(busy: &mut HashSet<WebhookId>, done: &Result<WebhookId, JoinError>) {
     match done {
         Ok(id) => {
-            busy.remove(&id);
+            busy.remove(id);
         }
         Err(_) => busy.clear(),
     }

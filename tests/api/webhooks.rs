@@ -143,7 +143,7 @@ async fn settled(client: &Client<'_>, webhook: &Value, cursor: &Value) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(timeout(Duration::from_secs(60), come).await.is_ok());
+    assert!(timeout(Duration::from_mins(1), come).await.is_ok());
 }
 
 /// Waits until what is read of the webhook is so.
@@ -157,7 +157,7 @@ async fn until(client: &Client<'_>, webhook: &Value, is: impl Fn(&Value) -> bool
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(60), come).await.unwrap()
+    timeout(Duration::from_mins(1), come).await.unwrap()
 }
 
 async fn history(client: &Client<'_>, filter: Value) -> Vec<Value> {

@@ -266,14 +266,11 @@ impl Line {
             self.fields.wrong(Code::Invalid, "topics", message);
         }
         let organization = public(before.organization_id);
-        self.fields.lasting("kind", self.kind, Some(&before.kind));
-        self.fields.lasting(
-            "organization",
-            self.organization.clone(),
-            Some(&organization),
-        );
+        self.fields.lasting("kind", &self.kind, Some(&before.kind));
         self.fields
-            .lasting("language", self.language, Some(&before.original_language));
+            .lasting("organization", &self.organization, Some(&organization));
+        self.fields
+            .lasting("language", &self.language, Some(&before.original_language));
         let unchanged = same(&self.title, Some(&before.title))
             && same(&self.status, before.status.as_ref())
             && same(&self.committee, before.committee_id.map(public).as_ref())

@@ -50,6 +50,7 @@ static DELIVERIES: List = List {
 };
 
 /// The type.
+#[must_use]
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Webhook",
@@ -193,6 +194,7 @@ fn last_activity(row: &DynIden, _: &Env<'_>) -> Expr {
 }
 
 /// The webhooks of a party: all that there are for it.
+#[must_use]
 pub fn seen(party: Option<Party>) -> Condition {
     match party {
         Some(party) => Condition::all().add(col(Column::Party).eq(party)),
