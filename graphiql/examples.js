@@ -146,8 +146,8 @@ query WhatChanged($first: Int, $after: String, $filter: ActivityFilter) {
         __typename
         id
         ... on Topic { code title }
-        ... on ActionItem { number title }
-        ... on Publication { number title }
+        ... on ActionItem { item: number title }
+        ... on Publication { text: number title }
       }
       changes { field before after }
     }
