@@ -282,6 +282,15 @@ pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
     }
 }
 
+/// What a line gives, where that is something else than what the record has.
+pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
+    if same(&given, is) {
+        MaybeUndefined::Undefined
+    } else {
+        given
+    }
+}
+
 /// What the API calls `committeeId` and `topicIds` is a name here: `committee`, `topics`.
 fn plain(field: &str) -> String {
     match field.strip_suffix("Ids") {

@@ -31,6 +31,8 @@ async fn fill(server: &Server) {
     let t2 = server.topic("T-2").await;
     let text = server.publication("ITU-T X.1341 (09/2015)").await;
 
+    let webhook = "mutation { webhookCreate(input: { url: \"http://127.0.0.1:9/\", idempotencyKey: \"w\" }) { userErrors { code } } }";
+    itu.data(webhook, json!({})).await;
     let committee = json!({ "organizationId": itu_t, "code": "SG18", "period": "2013-2016", "name": "« Étude »\u{2028}\"x\"\\",
         "kind": "STUDY_GROUP", "predecessorIds": [sg17], "startsOn": "2013-01-01", "idempotencyKey": "é%" });
     itu.change("committeeCreate", committee, "id").await;
@@ -123,13 +125,15 @@ async fn every_table_is_exported(server: &Server) {
     let tables = db.query_all_raw(tables).await.unwrap();
     let tables: BTreeSet<String> = tables
         .iter()
-        .map(|row| row.try_get_by_index(0).unwrap())
-        .filter(|it| it != "seaql_migrations")
+        .map(|row| row.try_get_by_index::<String>(0).unwrap())
+        // Webhooks are settings of one service, and hold secrets.
+        .filter(|it| !["seaql_migrations", "webhook", "delivery"].contains(&it.as_str()))
         .collect();
 
     let mut export = Vec::new();
     bulk::export(&server.db, &mut export).await.unwrap();
     let export = String::from_utf8(export).unwrap();
+    assert!(!export.contains("whsec_") && !export.contains("Webhook"));
     let lines = export.lines().map(|it| serde_json::from_str(it).unwrap());
     let lines: Vec<Value> = lines.collect();
     let exported = lines.iter().filter_map(|it| it["table"].as_str());

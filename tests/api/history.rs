@@ -236,7 +236,7 @@ async fn the_database_refuses_to_change_the_past(server: &Server) {
         "delete from activity",
     ];
     if db.get_database_backend() == DbBackend::Postgres {
-        attempts.push("truncate activity");
+        attempts.push("truncate activity cascade");
     }
     for attempt in attempts {
         let error = db.execute_unprepared(attempt).await.expect_err(attempt);

@@ -16,11 +16,13 @@ use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::databases::{Backend, TestDatabase};
+use crate::endpoint::Endpoint;
 use crate::harness::{id_and_cursor, prepare};
 use crate::program::Workplace;
 use crate::socket::Socket;
 
 const FOLLOWERS: usize = 50;
+const ENDPOINTS: usize = 3;
 const WRITERS: usize = 3;
 /// By each writer.
 const WRITES: usize = 120;
@@ -47,6 +49,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
             "secret",
             "--token-algorithms",
             "HS256",
+            "--webhooks-anywhere",
         ]);
         (running.address(), running)
     };
@@ -54,6 +57,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     let (second, _kept) = start();
     let addresses = [first, second];
 
+    let endpoints = endpoints(&addresses[1], &token).await;
     let asked = ask(
         &addresses[1],
         None,
@@ -116,18 +120,53 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
         breaks += told.broken;
         delays.extend(told.delays);
     }
+    let repeated = delivered(&endpoints, &log).await;
+    assert!(repeated <= ENDPOINTS, "{repeated}");
     delays.sort_unstable();
     assert!(
         breaks >= FOLLOWERS / 2,
         "half of them were on the instance that was killed: {breaks}"
     );
     eprintln!(
-        "{} events in {:.1} s, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; told after {:?} (median), {:?} (slowest)",
+        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {ENDPOINTS} endpoints, lost 0, sent again {repeated}; {:.1} s in all; followers were told after {:?} (median), {:?} (slowest)",
         log.len(),
         begun.elapsed().as_secs_f64(),
         delays[delays.len() / 2],
         delays[delays.len() - 1],
     );
+}
+
+/// Addresses that each note of the register is delivered to.
+async fn endpoints(address: &str, token: &str) -> Vec<Endpoint> {
+    let endpoints = join_all((0..ENDPOINTS).map(|_| Endpoint::start())).await;
+    for endpoint in &endpoints {
+        let document = "mutation($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }";
+        let input = json!({ "url": endpoint.url, "filter": { "verb": ["NOTED"] } });
+        let made = ask(address, Some(token), document, json!({ "input": input })).await;
+        assert!(made.unwrap()["data"]["webhookCreate"]["webhook"]["id"].is_string());
+    }
+    endpoints
+}
+
+/// Each endpoint got all of the log in order; how often something came again. The lease of a process that was
+/// killed ends first.
+async fn delivered(endpoints: &[Endpoint], log: &[String]) -> usize {
+    let mut repeated = 0;
+    for endpoint in endpoints {
+        let mut ids = endpoint.ids();
+        for _ in 0..900 {
+            if ids.contains(&log[log.len() - 1]) {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+            ids = endpoint.ids();
+        }
+        repeated += ids.len().saturating_sub(log.len());
+        // What was under way when its sender was killed comes again, and before anything later.
+        ids.dedup();
+        assert_eq!(ids, log);
+    }
+    repeated
 }
 
 /// What a follower was told.

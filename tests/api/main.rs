@@ -23,6 +23,7 @@ mod command_line;
 mod conformance;
 mod counts;
 mod data;
+mod deliveries;
 mod documents;
 mod events;
 mod exchange;

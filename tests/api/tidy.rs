@@ -74,7 +74,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// What is named across the layers all the same, and why.
-const EXCEPTIONS: [(&str, &str, &str); 14] = [
+const EXCEPTIONS: [(&str, &str, &str); 16] = [
     (
         "src/rules/table.rs",
         "sea_orm::ActiveEnum",
@@ -119,6 +119,16 @@ const EXCEPTIONS: [(&str, &str, &str); 14] = [
         "src/http/visit.rs",
         "crate::store::statements::counting",
         "the number of a request's statements, for the log",
+    ),
+    (
+        "src/webhooks/mod.rs",
+        "sea_orm::prelude::Uuid",
+        "the id of a process",
+    ),
+    (
+        "src/webhooks/endpoint.rs",
+        "sea_orm::prelude::Uuid",
+        "chance, from the end of a key",
     ),
     (
         "src/config/tokens.rs",

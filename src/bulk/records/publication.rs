@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, Kind, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
+use crate::bulk::fields::{Fields, news, same};
 use crate::bulk::names::Names;
 use crate::bulk::report::{Done, Report};
 use crate::rules::refusal::Code;
@@ -271,12 +271,17 @@ impl Line {
             .lasting("organization", &self.organization, Some(&organization));
         self.fields
             .lasting("language", &self.language, Some(&before.original_language));
+        let committee = before.committee_id.map(public);
+        let superseded = before.supersedes_id.map(public);
+        // What stays need not be looked up again.
+        let committee = news(self.committee.clone(), committee.as_ref());
+        let supersedes = news(supersedes, superseded.as_ref());
         let unchanged = same(&self.title, Some(&before.title))
             && same(&self.status, before.status.as_ref())
-            && same(&self.committee, before.committee_id.map(public).as_ref())
             && same(&self.approved_on, before.approved_on.map(Date).as_ref())
             && same(&self.url, before.url.clone().map(Url).as_ref())
-            && same(&supersedes, before.supersedes_id.map(public).as_ref());
+            && committee.is_undefined()
+            && supersedes.is_undefined();
         if unchanged && self.fields.is_right() {
             return None;
         }
@@ -285,7 +290,7 @@ impl Line {
             version: before.version,
             title: self.title.clone(),
             status: self.status,
-            committee_id: self.committee.clone(),
+            committee_id: committee,
             approved_on: self.approved_on,
             url: self.url.clone(),
             supersedes_id: supersedes,

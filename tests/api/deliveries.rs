@@ -1,0 +1,201 @@
+//! Deliveries to webhooks that fail, hang, lead astray, or whose sender is killed.
+
+use std::time::Duration;
+
+use liaison::webhooks::Reach;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::endpoint::{Endpoint, Reply};
+use crate::harness::Server;
+use crate::webhooks::{create, happen, history, settled, until, update};
+
+on_both_databases! {
+    a_failed_delivery_is_tried_again_before_anything_later
+    after_three_days_it_is_disabled_and_says_so
+    an_endpoint_that_is_gone_is_called_no_more
+    an_endpoint_can_neither_lead_us_away_nor_drown_us
+    an_endpoint_that_hangs_is_left
+    of_two_processes_one_delivers
+    nothing_is_lost_where_a_process_is_killed
+}
+
+async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let made = create(&tsb, json!({ "url": endpoint.url })).await;
+    endpoint.reply([
+        Reply::Status(500),
+        Reply::With(503, "retry-after", "7200".to_owned()),
+    ]);
+    let first = happen(server, "One").await;
+    let second = happen(server, "Two").await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let failed = until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let delivery = &failed["deliveries"]["nodes"][0];
+    assert_eq!(delivery["status"], 500);
+    assert_eq!(delivery["response"], "So it is.");
+    assert_eq!(delivery["delivered"], false);
+    assert!(delivery["nextAttemptAt"].is_string());
+    server.pass_seconds(10);
+    let asked = until(&tsb, &made, |it| {
+        it["deliveries"]["nodes"][0]["attempts"] == 2
+    })
+    .await;
+    let next = asked["deliveries"]["nodes"][0]["nextAttemptAt"].as_str();
+    let next: chrono::DateTime<chrono::Utc> = next.unwrap().parse().unwrap();
+    assert!(
+        next - server.now() > chrono::TimeDelta::seconds(7000),
+        "it asked to wait"
+    );
+    // That is far off: nothing is sent in between.
+    server.pass_seconds(3600);
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(endpoint.received().len(), 2);
+    server.pass_seconds(3600);
+    endpoint.wait_for(4).await;
+    assert_eq!(
+        endpoint.ids(),
+        [first.clone(), first.clone(), first, second]
+    );
+    let done = until(&tsb, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+    assert_eq!(done["deliveries"]["nodes"][1]["attempts"], 3);
+    assert_eq!(done["deliveries"]["nodes"][1]["delivered"], true);
+}
+
+async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply(vec![Reply::Status(500); 2]);
+    let activity = happen(server, "One").await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    endpoint.wait_for(1).await;
+    until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    server.pass_days(4);
+    let off = until(&itu, &made, |it| it["enabled"] == false).await;
+    assert_eq!(off["version"], 2);
+    assert_eq!(off["deliveries"]["nodes"][0]["nextAttemptAt"], Value::Null);
+    let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { verb party changes { field before after } } } }";
+    let told = itu
+        .data(document, json!({ "id": made["webhook"]["id"] }))
+        .await;
+    assert_eq!(
+        told["activities"]["nodes"],
+        json!([{ "verb": "UPDATED", "party": "ITU", "changes": [
+            { "field": "enabled", "before": "true", "after": "false" },
+            { "field": "reason", "before": null, "after": "Each attempt of three days has failed." },
+        ] }])
+    );
+    // Its owner has mended it: nothing that happened meanwhile is lost.
+    let on = json!({ "id": off["id"], "version": 2, "enabled": true });
+    assert_eq!(update(&itu, on).await["userErrors"], json!([]));
+    let received = endpoint.wait_for(3).await;
+    assert_eq!(received[2].id(), activity);
+}
+
+async fn an_endpoint_that_is_gone_is_called_no_more(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply([Reply::Status(410)]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    happen(server, "One").await;
+    until(&itu, &made, |it| it["enabled"] == false).await;
+    server.pass_days(1);
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(endpoint.received().len(), 1);
+}
+
+async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
+    let (endpoint, elsewhere) = (Endpoint::start().await, Endpoint::start().await);
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    endpoint.reply([
+        Reply::With(302, "location", elsewhere.url.clone()),
+        Reply::With(307, "location", elsewhere.url.clone()),
+        Reply::Endless,
+    ]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    happen(server, "One").await;
+    for attempts in 1..=2 {
+        let tried = until(&itu, &made, |it| {
+            it["deliveries"]["nodes"][0]["attempts"] == attempts
+        })
+        .await;
+        assert_eq!(tried["deliveries"]["nodes"][0]["delivered"], false);
+        server.pass_seconds(3600);
+    }
+    let taken = until(&itu, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+    let start = taken["deliveries"]["nodes"][0]["response"].as_str();
+    assert_eq!(start.unwrap(), "x".repeat(1024));
+    assert_eq!(elsewhere.received().len(), 0);
+}
+
+async fn an_endpoint_that_hangs_is_left(server: &Server) {
+    let (endpoint, other) = (Endpoint::start().await, Endpoint::start().await);
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    create(&itu, json!({ "url": other.url })).await;
+    endpoint.reply([Reply::Never]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let activity = happen(server, "One").await;
+    // Nobody else waits for it.
+    assert_eq!(other.wait_for(1).await[0].id(), activity);
+    let left = until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let delivery = &left["deliveries"]["nodes"][0];
+    assert_eq!(delivery["status"], Value::Null);
+    assert_eq!(delivery["response"], "No answer within 10 seconds.");
+    server.pass_seconds(60);
+    until(&itu, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true
+    })
+    .await;
+}
+
+async fn of_two_processes_one_delivers(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    let _deliveries = [
+        server.deliver(Reach::Anywhere),
+        server.deliver(Reach::Anywhere),
+    ];
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        expected.push(happen(server, &number.to_string()).await);
+    }
+    let last = history(&itu, json!({})).await.pop().unwrap();
+    settled(&itu, &made, &last["cursor"]).await;
+    assert_eq!(endpoint.ids(), expected);
+}
+
+async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let made = create(&itu, json!({ "url": endpoint.url })).await;
+    let mut expected = Vec::new();
+    for number in 0..40 {
+        expected.push(happen(server, &number.to_string()).await);
+    }
+    for killed_after in [3, 11, 12, 25] {
+        let deliveries = server.deliver(Reach::Anywhere);
+        endpoint.wait_for(killed_after).await;
+        drop(deliveries);
+        // Its lease ends.
+        server.pass_seconds(60);
+    }
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let last = history(&itu, json!({})).await.pop().unwrap();
+    settled(&itu, &made, &last["cursor"]).await;
+    let mut ids = endpoint.ids();
+    assert!(ids.len() <= 40 + 4, "one for each that was killed at most");
+    ids.dedup();
+    assert_eq!(ids, expected, "in order, each at least once");
+}
