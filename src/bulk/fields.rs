@@ -139,8 +139,8 @@ impl Fields {
     }
 
     /// A value that an update leaves as it is, since it never changes; giving it is giving what it is.
-    pub fn lasting<T: PartialEq>(&mut self, name: &str, given: MaybeUndefined<T>, is: Option<&T>) {
-        if !same(&given, is) {
+    pub fn lasting<T: PartialEq>(&mut self, name: &str, given: &MaybeUndefined<T>, is: Option<&T>) {
+        if !same(given, is) {
             let message =
                 "Never changes, and the record has another: give what it has, or leave it out.";
             self.wrong(Code::Invalid, name, message);

@@ -256,7 +256,7 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
 async fn what_says_nothing_new_is_no_update(server: &Server) {
     let workplace = Workplace::new();
     let asked = json!({ "type": "ActionItem", "externalKey": "1", "topic": "T-2", "committee": "POC C5 (2013-2016)", "title": "T" });
-    workplace.write("asked.jsonl", jsonl(&[asked.clone()]));
+    workplace.write("asked.jsonl", jsonl(std::slice::from_ref(&asked)));
     import(&workplace, server, ITU, &["asked.jsonl"]);
     let document = "{ actionItem(by: { externalKey: { requestedBy: ITU, key: \"1\" } }) { id } }";
     let found = server.anonymous().data(document, json!({})).await;

@@ -38,9 +38,9 @@ impl Entering {
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("topic", topic, Some(&public(before.topic_id)));
-            fields.lasting("committee", committee, Some(&public(before.committee_id)));
-            fields.lasting("language", language, Some(&before.original_language));
+            fields.lasting("topic", &topic, Some(&public(before.topic_id)));
+            fields.lasting("committee", &committee, Some(&public(before.committee_id)));
+            fields.lasting("language", &language, Some(&before.original_language));
             // What says nothing new is no update, and right even where the party may make none any more.
             let unchanged = same(&title, Some(&before.title))
                 && same(&description, before.description.as_ref())

@@ -47,9 +47,9 @@ impl Entering {
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("kind", kind, Some(&before.kind));
-            fields.lasting("parent", parent, before.parent_id.map(public).as_ref());
-            fields.lasting("language", language, Some(&before.original_language));
+            fields.lasting("kind", &kind, Some(&before.kind));
+            fields.lasting("parent", &parent, before.parent_id.map(public).as_ref());
+            fields.lasting("language", &language, Some(&before.original_language));
             let unchanged = same(&name, Some(&before.name))
                 && same(&mandate, before.mandate.as_ref())
                 && same(&starts_on, before.starts_on.map(Date).as_ref())

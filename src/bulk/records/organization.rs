@@ -36,10 +36,10 @@ impl Entering {
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("kind", kind, Some(&before.kind));
-            fields.lasting("side", side, before.side.as_ref());
-            fields.lasting("parent", parent, before.parent_id.map(public).as_ref());
-            fields.lasting("language", language, Some(&before.original_language));
+            fields.lasting("kind", &kind, Some(&before.kind));
+            fields.lasting("side", &side, before.side.as_ref());
+            fields.lasting("parent", &parent, before.parent_id.map(public).as_ref());
+            fields.lasting("language", &language, Some(&before.original_language));
             let unchanged =
                 same(&name, Some(&before.name)) && same(&website, before.website.map(Url).as_ref());
             if unchanged && fields.is_right() {

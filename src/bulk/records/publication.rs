@@ -266,14 +266,11 @@ impl Line {
             self.fields.wrong(Code::Invalid, "topics", message);
         }
         let organization = public(before.organization_id);
-        self.fields.lasting("kind", self.kind, Some(&before.kind));
-        self.fields.lasting(
-            "organization",
-            self.organization.clone(),
-            Some(&organization),
-        );
+        self.fields.lasting("kind", &self.kind, Some(&before.kind));
         self.fields
-            .lasting("language", self.language, Some(&before.original_language));
+            .lasting("organization", &self.organization, Some(&organization));
+        self.fields
+            .lasting("language", &self.language, Some(&before.original_language));
         let committee = before.committee_id.map(public);
         let superseded = before.supersedes_id.map(public);
         // What stays need not be looked up again.
