@@ -59,7 +59,8 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
         [first.clone(), first.clone(), first, second]
     );
     let done = until(&tsb, &made, |it| {
-        it["deliveries"]["nodes"][0]["delivered"] == true
+        let deliveries = &it["deliveries"];
+        deliveries["totalCount"] == 2 && deliveries["nodes"][0]["delivered"] == true
     })
     .await;
     assert_eq!(done["deliveries"]["nodes"][1]["attempts"], 3);

@@ -2,6 +2,14 @@
 
 const topic = (rest) => `{ topic(by: { code: "T-1" }) ${rest} }`;
 const plain = [
+  // Names without a value.
+  '{ committees(first) { totalCount } }',
+  '{ committees(first: 1 after) { totalCount } }',
+  '{ committees(filter: { code }) { totalCount } }',
+  '{ committees(filter: { code: "SG17" period, side: ITU }) { totalCount } }',
+  '{ committees(filter: { kind: [{ code }] }) { totalCount } }',
+  '{ viewer @include(if) { roles } }',
+  'query ($filter: CommitteeFilter = { code }) { committees(filter: $filter) { totalCount } }',
   // Texts.
   topic('{ code }'),
   '{ topic(by: { code: "\\u0054-1" }) { code } }',

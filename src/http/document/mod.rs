@@ -13,6 +13,7 @@ mod parse;
 mod place;
 mod strict;
 pub mod trusted;
+mod valueless;
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! From text to syntax, within the bounds of tokens and nesting.
 
+use std::borrow::Cow;
+
 use apollo_compiler::ast::Document;
 use apollo_compiler::diagnostic::ToCliReport;
 use apollo_compiler::parser::Parser;
@@ -7,18 +9,21 @@ use apollo_compiler::parser::Parser;
 use super::super::limits::Limits;
 use super::super::refused::Refused;
 use super::guard::{nesting, too_deep};
-use super::{describe, place};
+use super::place::{self, Places};
+use super::{describe, valueless};
 
 /// Parses a document; the second is how many tokens it has.
 pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> {
     let mut parser = Parser::new()
         .token_limit(limits.tokens)
         .recursion_limit(nesting(limits));
+    let mut bare = Cow::Borrowed(text);
     let mut parsed = parser.parse_ast(text, "");
     if parsed.is_err()
-        && let Some(bare) = describe::without(text, limits.tokens)
+        && let Some(described) = describe::without(text, limits.tokens)
     {
-        parsed = parser.parse_ast(bare, "");
+        parsed = parser.parse_ast(described.as_str(), "");
+        bare = Cow::Owned(described);
     }
     if parser.tokens_reached() > limits.tokens {
         let limit = limits.tokens;
@@ -40,6 +45,11 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
         });
         Refused::invalid("GRAPHQL_PARSE_FAILED", problem)
     })?;
+    if let Some((offset, name)) = valueless::first(&bare, limits.tokens, nesting(limits)) {
+        let message = format!("Syntax error: expected a colon and a value after `{name}`.");
+        let problem = (message, Some(Places::of(text).at(offset)));
+        return Err(Refused::invalid("GRAPHQL_PARSE_FAILED", [problem]));
+    }
     Ok((document, tokens))
 }
 
