@@ -31,6 +31,8 @@ pub struct Options {
     keep: Option<PathBuf>,
 }
 
+// One connection to read with: which of several a request gets is chance, and each prepares its own statements.
+const CONNECTIONS: &str = "1";
 /// How much dearer or cheaper a request may be than the bounds say: compilers differ by so much.
 const TOLERANCE: f64 = 0.1;
 /// Requests of each workload that are counted, and before that those that fill the caches.
@@ -58,7 +60,8 @@ pub async fn run(options: &Options) -> Result<()> {
 
     let out = format!("--callgrind-out-file={}", at.join("out").display());
     let under = ["valgrind", "--quiet", "--tool=callgrind", &out];
-    let mut services = [service(options.program.as_ref(), &under, &url, &secret).await?];
+    let mut services =
+        [service(options.program.as_ref(), &under, &url, &secret, CONNECTIONS).await?];
     Service::prepare(&mut services, size).await?;
     let [mut service] = services;
     let mut counted = Vec::new();

@@ -11,7 +11,7 @@ use crate::client::measure;
 use crate::data::{Size, fill};
 use crate::postgres::Postgres;
 use crate::process::{most_memory, used, used_by_family};
-use crate::services::{Kind, Service, limit, postgraphile, service};
+use crate::services::{CONNECTIONS, Kind, Service, limit, postgraphile, service};
 use crate::table::{Place, Table};
 use crate::workloads::WORKLOADS;
 
@@ -71,7 +71,7 @@ pub async fn run(options: &Options) -> Result<()> {
         eprintln!("filling PostgreSQL");
         fill(&server.url(), size).await?;
         let mut services = vec![
-            service(program, &[], &server.url(), &secret).await?,
+            service(program, &[], &server.url(), &secret, CONNECTIONS).await?,
             limit(&server.url()).await?,
         ];
         if !options.without_postgraphile {
@@ -88,7 +88,7 @@ pub async fn run(options: &Options) -> Result<()> {
         eprintln!("filling SQLite");
         fill(&url, size).await?;
         let services = vec![
-            service(program, &[], &url, &secret).await?,
+            service(program, &[], &url, &secret, CONNECTIONS).await?,
             limit(&url).await?,
         ];
         contests.push(Contest {

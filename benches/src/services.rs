@@ -32,7 +32,7 @@ pub struct Service {
 }
 
 /// Connections that each service holds to its database.
-const CONNECTIONS: &str = "8";
+pub const CONNECTIONS: &str = "8";
 
 /// The directory of the repository.
 pub fn root() -> &'static Path {
@@ -54,6 +54,7 @@ pub async fn service(
     under: &[&str],
     url: &str,
     secret: &Path,
+    connections: &str,
 ) -> Result<Service> {
     let liaison = match built {
         Some(built) => built.clone(),
@@ -80,7 +81,7 @@ pub async fn service(
         "--database-url",
         url,
         "--database-connections",
-        CONNECTIONS,
+        connections,
         "--token-key",
         &secret,
         "--token-algorithms",
