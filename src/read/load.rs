@@ -286,13 +286,13 @@ fn page_statement(
         inner.column((ROW, "id"));
         let parents = SelectStatement::new()
             .expr_as(Expr::cust("unhex(value)"), KEY)
-            .from_function(keys.rows(), ROW)
+            .from_function(keys.rows(), KEY)
             .take();
         let table = object.table().name.clone();
-        let on = col("id").in_subquery(inner);
         select
             .from_subquery(parents, KEY)
-            .join_as(JoinType::CrossJoin, table, ROW, on);
+            .join_as(JoinType::CrossJoin, table, ROW, Condition::all())
+            .and_where(col("id").in_subquery(inner));
     }
     sorted(&mut select, &sort);
     Ok(select)
