@@ -1,6 +1,9 @@
 //! The cells of one row, by their place in the statement.
 
-use sea_orm::{DbErr, QueryResult, TryGetable};
+use std::sync::Arc;
+
+use sea_orm::sqlx::{Decode, Postgres, Row, Sqlite, Type};
+use sea_orm::{DbErr, QueryResult, RuntimeErr, TryGetable};
 
 /// Some cells of a row, in the order that a computed field asked for them.
 pub struct Cells<'a> {
@@ -20,4 +23,29 @@ impl<'a> Cells<'a> {
     pub fn get<T: TryGetable>(&self, place: usize) -> Result<T, DbErr> {
         self.row.try_get_by_index(self.places[place])
     }
+}
+
+/// What a cell can be read as on both databases.
+pub trait Readable<'r>:
+    Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite>
+{
+}
+
+impl<'r, T> Readable<'r> for T where
+    T: Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite>
+{
+}
+
+/// The value of a cell, none where it is null. From the driver itself: `QueryResult` copies texts, and writes
+/// a message for each null.
+///
+/// # Errors
+/// Where the database holds something else there.
+pub fn get<'r, T: Readable<'r>>(row: &'r QueryResult, place: usize) -> Result<Option<T>, DbErr> {
+    let found = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
+        (Some(row), _) => row.try_get(place),
+        (_, Some(row)) => row.try_get(place),
+        _ => return Err(DbErr::Custom("a row of neither database".to_owned())),
+    };
+    found.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
 }

@@ -8,13 +8,14 @@ use std::pin::Pin;
 use futures_util::future::{try_join, try_join_all};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
-    Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction,
-    OverStatement, PgFunc, SelectStatement, WindowStatement,
+    Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction, PgFunc,
+    SelectStatement,
 };
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 use super::Env;
-use super::plan::{Child, LINK, Load, PARENT, Page, Rows};
+use super::cells::get;
+use super::plan::{Child, KEY, LINK, Load, Page, Rows, parent};
 use super::shape::{Link, Object, Order, ROW, col};
 
 /// What a statement and those below it gave.
@@ -104,11 +105,11 @@ fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
         for row in &group.rows {
             let row = &loaded.rows[*row];
             if let Some((cell, word)) = child.only
-                && row.try_get_by_index::<String>(cell)? != word
+                && get::<&str>(row, cell)? != Some(word)
             {
                 continue;
             }
-            keys.extend(row.try_get_by_index::<Option<Uuid>>(cell)?);
+            keys.extend(get::<Uuid>(row, cell)?);
         }
     }
     keys.sort_unstable();
@@ -119,11 +120,7 @@ fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
 fn groups(load: &Load, rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, Group>, DbErr> {
     let mut groups: HashMap<Uuid, Group> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {
-        let parent = if rooted {
-            Uuid::nil()
-        } else {
-            row.try_get_by_index(0)?
-        };
+        let parent = if rooted { Uuid::nil() } else { key(row)? };
         groups.entry(parent).or_default().rows.push(place);
     }
     if let Rows::Page(page) = &load.rows {
@@ -139,13 +136,18 @@ fn groups(load: &Load, rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uui
     Ok(groups)
 }
 
+/// The key of the parent that a row belongs to.
+fn key(row: &QueryResult) -> Result<Uuid, DbErr> {
+    get(row, 0)?.ok_or_else(|| DbErr::Custom("a row that belongs to no parent".to_owned()))
+}
+
 fn totals_of(rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, i64>, DbErr> {
     rows.iter()
         .map(|row| {
             if rooted {
                 Ok((Uuid::nil(), row.try_get_by_index(0)?))
             } else {
-                Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
+                Ok((key(row)?, row.try_get_by_index(1)?))
             }
         })
         .collect()
@@ -186,11 +188,6 @@ impl Keys {
         Func::cust("json_each").arg(text)
     }
 }
-
-/// The name of the parents' keys where they are rows of a statement.
-const KEY: &str = "k";
-/// The name of a row's place among those of its parent.
-const PLACE: &str = "place";
 
 fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, DbErr> {
     let mut select = match &load.rows {
@@ -272,13 +269,12 @@ fn page_statement(
     };
 
     let mut inner = linked(object, link);
-    inner.column((ROW, Asterisk)).cond_where(range);
+    inner.and_where(link.parent().eq(parent()));
+    inner.cond_where(range).limit(limit);
+    sorted(&mut inner, &sort);
     let mut select = SelectStatement::new();
     if keys.backend == DbBackend::Postgres {
-        let key = Expr::col((KEY, KEY));
-        inner.expr_as(key.clone(), PARENT);
-        inner.and_where(link.parent().eq(key)).limit(limit);
-        sorted(&mut inner, &sort);
+        inner.column((ROW, Asterisk));
         select.from_function(keys.rows(), KEY).join_lateral(
             JoinType::InnerJoin,
             inner,
@@ -286,18 +282,18 @@ fn page_statement(
             Condition::all().add(Expr::cust("true")),
         );
     } else {
-        // SQLite has no lateral joins.
-        let mut window = WindowStatement::new();
-        window.add_partition_by(link.parent());
-        for (expression, direction) in &sort {
-            window.order_by_expr(expression.clone(), direction.clone());
-        }
-        inner.expr_as(link.parent(), PARENT);
-        inner.and_where(keys.hold(link.parent()));
-        inner.expr_window_as(Func::cust("row_number"), window, PLACE);
+        // SQLite has no lateral joins, but it asks a list anew for each parent. A window function would
+        // read and number all rows of each.
+        inner.column((ROW, "id"));
+        let parents = SelectStatement::new()
+            .expr_as(Expr::cust("unhex(value)"), KEY)
+            .from_function(keys.rows(), KEY)
+            .take();
+        let table = object.table().name.clone();
         select
-            .from_subquery(inner, ROW)
-            .and_where(col(PLACE).lte(limit));
+            .from_subquery(parents, KEY)
+            .join_as(JoinType::CrossJoin, table, ROW, Condition::all())
+            .and_where(col("id").in_subquery(inner));
     }
     sorted(&mut select, &sort);
     Ok(select)

@@ -211,8 +211,13 @@ impl Load {
     }
 }
 
-/// The name that the inner statement of a page gives to the parent's key.
-pub const PARENT: &str = "parent";
+/// The name of the parents' keys where they are rows of a statement.
+pub const KEY: &str = "k";
+
+/// The parent's key in the statement of a page.
+pub fn parent() -> Expr {
+    Expr::col((KEY, KEY))
+}
 
 impl Rows {
     /// Where its rows have their parent's key.
@@ -221,7 +226,7 @@ impl Rows {
             Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
             Self::Named(_) => Some(col("id")),
             Self::Of { link, .. } => Some(link.parent()),
-            Self::Page(_) => Some(col(PARENT)),
+            Self::Page(_) => Some(parent()),
         }
     }
 }

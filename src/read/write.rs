@@ -6,7 +6,7 @@ use sea_orm::{DbErr, QueryResult};
 use serde_json::Value;
 
 use super::Env;
-use super::cells::Cells;
+use super::cells::{Cells, get};
 use super::cursor::Position;
 use super::json::{Json, Scalar};
 use super::load::{Group, Loaded};
@@ -58,7 +58,7 @@ impl<'a> Source<'a> {
     /// The key by which the rows of a child belong to this row.
     fn key(self, row: &QueryResult, child: usize) -> Result<Option<Uuid>, DbErr> {
         match self.load.children[child].key {
-            Some(cell) => row.try_get_by_index(cell),
+            Some(cell) => get(row, cell),
             None => Ok(None),
         }
     }
@@ -155,7 +155,7 @@ impl<'d, 'e> Writer<'d, 'e> {
                 nullable,
                 template,
             } => {
-                let key = row.try_get_by_index::<Option<Uuid>>(*present);
+                let key = get::<Uuid>(row, *present);
                 match key.map_err(|error| fault(self, error))? {
                     None => self.json.null(),
                     Some(_) => self.one(*nullable, from, row, template)?,

@@ -54,7 +54,7 @@ fn describe() -> Vec<Field> {
             "What people call it: LS-7. Given by the register in the order of sending, without holes.",
             vec![Cell::column(Column::Number)],
             |cells, _, json| {
-                json.word(&format!("LS-{}", cells.get::<i32>(0)?));
+                json.numbered("LS-", cells.get(0)?);
                 Ok(())
             },
         ),

@@ -55,7 +55,7 @@ fn describe() -> Object {
             "What people call it: T-12. Given by the register, never reused.",
             vec![Cell::column(Column::Number)],
             |cells, _, json| {
-                json.word(&format!("T-{}", cells.get::<i32>(0)?));
+                json.numbered("T-", cells.get(0)?);
                 Ok(())
             },
         ),

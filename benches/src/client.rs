@@ -1,0 +1,201 @@
+//! Clients that ask again as soon as they are answered, each on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::Result;
+use crate::workloads::Moved;
+
+/// Where a service is asked, and as whom.
+#[derive(Clone)]
+pub struct Address {
+    pub port: u16,
+    pub path: String,
+    pub token: Option<String>,
+}
+
+/// What is asked.
+#[derive(Clone)]
+pub enum Asked {
+    /// These in turn.
+    Bodies(Vec<String>),
+    /// The moves of one action item for each connection, each answer needed for the next.
+    Moves(Vec<Moved>, fn(&Moved) -> String),
+}
+
+/// What came of asking for a while.
+#[derive(Default)]
+pub struct Measured {
+    pub requests: usize,
+    pub seconds: f64,
+    /// Microseconds of each request, in order of length.
+    pub latencies: Vec<u32>,
+}
+
+impl Measured {
+    pub fn percentile(&self, percent: usize) -> f64 {
+        let place = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
+        f64::from(self.latencies[place])
+    }
+}
+
+impl Address {
+    fn request(&self, body: &str) -> Vec<u8> {
+        let token = match &self.token {
+            Some(token) => format!("Authorization: Bearer {token}\r\n"),
+            None => String::new(),
+        };
+        format!(
+            "POST {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nAccept: application/json\r\n{token}Content-Length: {}\r\n\r\n{body}",
+            self.path,
+            self.port,
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// The answer to one request.
+pub async fn ask(address: &Address, body: &str) -> Result<Value> {
+    let mut connection = Connection::open(address.port).await?;
+    let answer = connection.ask(&address.request(body)).await?;
+    serde_json::from_slice(answer).map_err(|it| it.to_string())
+}
+
+/// Asks on so many connections for so long.
+pub async fn measure(
+    address: &Address,
+    asked: &mut Asked,
+    connections: usize,
+    lasting: Duration,
+) -> Result<Measured> {
+    let mut clients = JoinSet::new();
+    let start = Instant::now();
+    let end = start + lasting;
+    for place in 0..connections {
+        let address = address.clone();
+        match asked {
+            Asked::Bodies(bodies) => {
+                let requests: Vec<_> = bodies.iter().map(|it| address.request(it)).collect();
+                clients.spawn(async move {
+                    let mut connection = Connection::open(address.port).await?;
+                    let mut latencies = Vec::new();
+                    for request in requests.iter().cycle().skip(place) {
+                        let asked = Instant::now();
+                        if asked >= end {
+                            break;
+                        }
+                        connection.answered(request).await?;
+                        latencies.push(microseconds(asked));
+                    }
+                    Ok::<_, String>((place, None, latencies))
+                });
+            }
+            Asked::Moves(moved, body) => {
+                let (mut moved, body) = (moved[place], *body);
+                clients.spawn(async move {
+                    let mut connection = Connection::open(address.port).await?;
+                    let mut latencies = Vec::new();
+                    loop {
+                        let asked = Instant::now();
+                        if asked >= end {
+                            break;
+                        }
+                        let request = address.request(&body(&moved));
+                        connection.answered(&request).await?;
+                        latencies.push(microseconds(asked));
+                        moved.next();
+                    }
+                    Ok((place, Some(moved), latencies))
+                });
+            }
+        }
+    }
+    let mut measured = Measured::default();
+    while let Some(done) = clients.join_next().await {
+        let (place, state, mut latencies) = done.map_err(|it| it.to_string())??;
+        measured.latencies.append(&mut latencies);
+        if let (Some(state), Asked::Moves(moved, _)) = (state, &mut *asked) {
+            moved[place] = state;
+        }
+    }
+    measured.seconds = start.elapsed().as_secs_f64();
+    measured.requests = measured.latencies.len();
+    measured.latencies.sort_unstable();
+    Ok(measured)
+}
+
+fn microseconds(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
+}
+
+/// A connection that is kept alive.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await;
+        let stream = stream.map_err(|it| it.to_string())?;
+        stream.set_nodelay(true).map_err(|it| it.to_string())?;
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(64 * 1024),
+        })
+    }
+
+    /// Asks, and looks whether the answer is one without errors.
+    async fn answered(&mut self, request: &[u8]) -> Result<()> {
+        let answer = self.ask(request).await?;
+        let well = answer.starts_with(b"{\"data\"")
+            && !answer
+                .windows(23)
+                .any(|it| it == b"\"userErrors\":[{\"message");
+        if well {
+            return Ok(());
+        }
+        let answer = String::from_utf8_lossy(&answer[..answer.len().min(500)]);
+        Err(format!("an answer with errors: {answer}"))
+    }
+
+    /// The body of the answer.
+    async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
+        let lost = |it: std::io::Error| format!("the connection: {it}");
+        self.stream.write_all(request).await.map_err(lost)?;
+        self.buffer.clear();
+        loop {
+            if self.stream.read_buf(&mut self.buffer).await.map_err(lost)? == 0 {
+                return Err("the connection was closed".to_owned());
+            }
+            if let Some((start, length)) = head(&self.buffer)? {
+                while self.buffer.len() < start + length {
+                    if self.stream.read_buf(&mut self.buffer).await.map_err(lost)? == 0 {
+                        return Err("the connection was closed".to_owned());
+                    }
+                }
+                return Ok(&self.buffer[start..]);
+            }
+        }
+    }
+}
+
+/// Where the body starts and how long it is, once the head is there.
+fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(end) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|it| it.strip_prefix("content-length:")?.trim().parse().ok());
+    match length {
+        Some(length) => Ok(Some((end + 4, length))),
+        None => Err(format!("an answer of unknown length: {head}")),
+    }
+}

@@ -1,0 +1,260 @@
+//! The yardstick: one hand-written statement for each workload that builds the whole answer in the database,
+//! on the same driver, pools and settings as the service has.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use chrono::NaiveDate;
+use sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sea_orm::sqlx::{self, PgPool, Row, SqlitePool};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::Result;
+
+enum Store {
+    Postgres(PgPool),
+    Sqlite { read: SqlitePool, write: SqlitePool },
+}
+
+/// Serves until it is killed.
+pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
+    let wrong = |it: sqlx::Error| it.to_string();
+    let store = if url.starts_with("sqlite:") {
+        let options: SqliteConnectOptions = url.parse().map_err(wrong)?;
+        let options = options.foreign_keys(true).pragma("synchronous", "NORMAL");
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .test_before_acquire(false)
+        };
+        let reading = options.clone().pragma("query_only", "ON");
+        let read = pool(connections).connect_with(reading);
+        Store::Sqlite {
+            read: read.await.map_err(wrong)?,
+            write: pool(1).connect_with(options).await.map_err(wrong)?,
+        }
+    } else {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .test_before_acquire(false);
+        Store::Postgres(pool.connect(url).await.map_err(wrong)?)
+    };
+    let router = Router::new()
+        .route("/{workload}", post(answer))
+        .with_state(Arc::new(store));
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let listener = listener.map_err(|it| it.to_string())?;
+    axum::serve(listener, router)
+        .await
+        .map_err(|it| it.to_string())
+}
+
+async fn answer(
+    State(store): State<Arc<Store>>,
+    Path(workload): Path<String>,
+    body: Bytes,
+) -> Response {
+    let Ok(variables) = serde_json::from_slice::<Value>(&body) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let answered = match &*store {
+        Store::Postgres(pool) => on_postgres(pool, &workload, &variables).await,
+        Store::Sqlite { read, write } => on_sqlite(read, write, &workload, &variables).await,
+    };
+    match answered {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn text<'a>(variables: &'a Value, name: &str) -> &'a str {
+    variables[name].as_str().unwrap_or_default()
+}
+
+fn key(variables: &Value, name: &str) -> Uuid {
+    text(variables, name).parse().unwrap_or_default()
+}
+
+fn day(variables: &Value, name: &str) -> NaiveDate {
+    text(variables, name).parse().unwrap_or_default()
+}
+
+fn version(variables: &Value) -> i32 {
+    let version = variables["version"].as_i64().unwrap_or_default();
+    i32::try_from(version).unwrap_or_default()
+}
+
+async fn on_postgres(
+    pool: &PgPool,
+    workload: &str,
+    variables: &Value,
+) -> std::result::Result<String, sqlx::Error> {
+    let query = match workload {
+        "Q1" => sqlx::query_scalar(
+            "select json_build_object('data', json_build_object('topic', json_build_object(
+                'id', id, 'code', 'T-' || number, 'title', title, 'summary', summary, 'status', status, 'updatedAt', updated_at)))::text
+            from topic where id = $1",
+        )
+        .bind(key(variables, "id")),
+        "Q2" => sqlx::query_scalar(
+            "with p as (select id, number, title, status, updated_at from topic where status = $1 order by updated_at desc, id desc limit 51)
+            select json_build_object('data', json_build_object('topics', json_build_object(
+                'nodes', (select json_agg(json_build_object('id', id, 'code', 'T-' || number, 'title', title, 'status', status, 'updatedAt', updated_at)) from (select * from p limit 50) x),
+                'pageInfo', json_build_object('hasNextPage', (select count(*) > 50 from p), 'endCursor', (select updated_at || '_' || id from p offset 49 limit 1)))))::text",
+        )
+        .bind(text(variables, "status")),
+        "Q3" => sqlx::query_scalar(
+            "select json_build_object('data', json_build_object('topics', json_build_object('nodes', json_agg(json_build_object(
+                'id', t.id, 'code', 'T-' || t.number, 'title', t.title, 'status', t.status,
+                'committees', coalesce(l.all_of, '[]'), 'actionItems', json_build_object('nodes', coalesce(a.all_of, '[]')))))))::text
+            from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t
+            left join lateral (
+                select json_agg(json_build_object('role', l.role, 'committee', json_build_object('code', c.code, 'name', c.name, 'organization', json_build_object('acronym', o.acronym)))
+                    order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key) all_of
+                from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id where l.topic_id = t.id) l on true
+            left join lateral (
+                select json_agg(json_build_object('number', a.number, 'title', a.title, 'status', a.status, 'dueOn', a.due_on, 'committee', json_build_object('code', c.code)) order by a.due_asc, a.id) all_of
+                from (select id, number, title, status, due_on, due_asc, committee_id from action_item where topic_id = t.id order by due_asc, id limit 5) a
+                join committee c on c.id = a.committee_id) a on true",
+        ),
+        "Q4" => sqlx::query_scalar(
+            "with p as (select id, number, title, status, due_on from action_item where (due_asc, id) > ($1, $2) order by due_asc, id limit 51)
+            select json_build_object('data', json_build_object('actionItems', json_build_object(
+                'nodes', (select json_agg(json_build_object('id', id, 'number', number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50) x),
+                'pageInfo', json_build_object('hasNextPage', (select count(*) > 50 from p), 'endCursor', (select coalesce(due_on::text, '') || '_' || id from p offset 49 limit 1)))))::text",
+        )
+        .bind(day(variables, "day"))
+        .bind(key(variables, "id")),
+        "Q5" => return move_on_postgres(pool, variables).await,
+        _ => sqlx::query_scalar(
+            "select json_build_object('data', json_build_object('actionItems', json_build_object(
+                'totalCount', (select count(*) from action_item where status = $1),
+                'nodes', (select json_agg(json_build_object('id', id, 'number', number, 'title', title, 'status', status, 'dueOn', due_on))
+                    from (select id, number, title, status, due_on from action_item where status = $1 order by due_asc, id limit 10) x))))::text",
+        )
+        .bind(text(variables, "status")),
+    };
+    query.fetch_one(pool).await
+}
+
+const COUNT: &str = "update counter set value = value + 1 where name = 'activity' returning value";
+
+async fn move_on_postgres(
+    pool: &PgPool,
+    variables: &Value,
+) -> std::result::Result<String, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let position: i64 = sqlx::query_scalar(COUNT)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let moved = sqlx::query(
+        "update action_item set status = $1, version = version + 1, updated_at = now() where id = $2 and version = $3
+        returning topic_id, json_build_object('data', json_build_object('actionItemMove', json_build_object('actionItem', json_build_object('number', number, 'status', status), 'userErrors', '[]'::json)))::text",
+    )
+    .bind(text(variables, "to"))
+    .bind(key(variables, "id"))
+    .bind(version(variables))
+    .fetch_one(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "insert into activity (id, position, at, actor, party, verb, subject_type, subject_id, topic_id, itu, upu, changes)
+        values ($1, $2, now(), 'somebody', 'ITU', 'STATUS_CHANGED', 'ActionItem', $3, $4, true, true, '[]')",
+    )
+    .bind(Uuid::now_v7())
+    .bind(position)
+    .bind(key(variables, "id"))
+    .bind(moved.try_get::<Uuid, _>(0)?)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    moved.try_get(1)
+}
+
+async fn on_sqlite(
+    pool: &SqlitePool,
+    writer: &SqlitePool,
+    workload: &str,
+    variables: &Value,
+) -> std::result::Result<String, sqlx::Error> {
+    let query = match workload {
+        "Q1" => sqlx::query_scalar(
+            "select json_object('data', json_object('topic', json_object(
+                'id', hex(id), 'code', 'T-' || number, 'title', title, 'summary', summary, 'status', status, 'updatedAt', updated_at)))
+            from topic where id = ?",
+        )
+        .bind(key(variables, "id")),
+        "Q2" => sqlx::query_scalar(
+            "with p as materialized (select id, number, title, status, updated_at from topic where status = ? order by updated_at desc, id desc limit 51)
+            select json_object('data', json_object('topics', json_object(
+                'nodes', (select json_group_array(json_object('id', hex(id), 'code', 'T-' || number, 'title', title, 'status', status, 'updatedAt', updated_at)) from (select * from p limit 50)),
+                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select updated_at || '_' || hex(id) from p limit 1 offset 49)))))",
+        )
+        .bind(text(variables, "status")),
+        "Q3" => sqlx::query_scalar(
+            "select json_object('data', json_object('topics', json_object('nodes', json_group_array(json_object(
+                'id', hex(t.id), 'code', 'T-' || t.number, 'title', t.title, 'status', t.status,
+                'committees', (select json_group_array(json_object('role', role, 'committee', json_object('code', code, 'name', name, 'organization', json_object('acronym', acronym))))
+                    from (select l.role, c.code, c.name, o.acronym from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id
+                        where l.topic_id = t.id order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key)),
+                'actionItems', json_object('nodes', (select json_group_array(json_object('number', number, 'title', title, 'status', status, 'dueOn', due_on, 'committee', json_object('code', code)))
+                    from (select a.number, a.title, a.status, a.due_on, c.code from action_item a join committee c on c.id = a.committee_id where a.topic_id = t.id order by a.due_asc, a.id limit 5))))))))
+            from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t",
+        ),
+        "Q4" => sqlx::query_scalar(
+            "with p as materialized (select id, number, title, status, due_on from action_item where (due_asc, id) > (?, ?) order by due_asc, id limit 51)
+            select json_object('data', json_object('actionItems', json_object(
+                'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50)),
+                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select coalesce(due_on, '') || '_' || hex(id) from p limit 1 offset 49)))))",
+        )
+        .bind(day(variables, "day"))
+        .bind(key(variables, "id")),
+        "Q5" => return move_on_sqlite(writer, variables).await,
+        _ => sqlx::query_scalar(
+            "select json_object('data', json_object('actionItems', json_object(
+                'totalCount', (select count(*) from action_item where status = ?1),
+                'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on))
+                    from (select id, number, title, status, due_on from action_item where status = ?1 order by due_asc, id limit 10)))))",
+        )
+        .bind(text(variables, "status")),
+    };
+    query.fetch_one(pool).await
+}
+
+async fn move_on_sqlite(
+    pool: &SqlitePool,
+    variables: &Value,
+) -> std::result::Result<String, sqlx::Error> {
+    let mut transaction = pool.begin_with("begin immediate").await?;
+    let position: i64 = sqlx::query_scalar(COUNT)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let moved = sqlx::query(
+        "update action_item set status = ?, version = version + 1, updated_at = strftime('%FT%T+00:00') where id = ? and version = ?
+        returning topic_id, json_object('data', json_object('actionItemMove', json_object('actionItem', json_object('number', number, 'status', status), 'userErrors', json('[]'))))",
+    )
+    .bind(text(variables, "to"))
+    .bind(key(variables, "id"))
+    .bind(version(variables))
+    .fetch_one(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "insert into activity (id, position, at, actor, party, verb, subject_type, subject_id, topic_id, itu, upu, changes)
+        values (?, ?, strftime('%FT%T+00:00'), 'somebody', 'ITU', 'STATUS_CHANGED', 'ActionItem', ?, ?, true, true, '[]')",
+    )
+    .bind(Uuid::now_v7())
+    .bind(position)
+    .bind(key(variables, "id"))
+    .bind(moved.try_get::<Uuid, _>(0)?)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    moved.try_get(1)
+}

@@ -1,0 +1,91 @@
+//! Measures the service against hand-written SQL and against PostGraphile, on both databases.
+//!
+//!     cargo run --release -p benches -- run            the table of the README, in about fifteen minutes
+//!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
+
+#![forbid(unsafe_code)]
+
+mod answers;
+mod client;
+mod data;
+mod instructions;
+mod limit;
+mod postgres;
+mod process;
+mod run;
+mod services;
+mod table;
+mod workloads;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What went wrong, for people.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// Measures the service.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Time, processor and memory of all workloads, as Markdown.
+    Run(run::Options),
+    /// Instructions of a request on SQLite, by valgrind; fails where one has become dearer.
+    Instructions(instructions::Options),
+    /// Serves the hand-written SQL.
+    #[command(hide = true)]
+    Limit {
+        #[arg(long)]
+        url: String,
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        connections: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match &cli.command {
+        // As the service has it.
+        Command::Limit { .. } => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build(),
+        // The clients leave the other cores to what they measure.
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build(),
+    };
+    let done = runtime.map_err(|it| it.to_string()).and_then(|runtime| {
+        runtime.block_on(async {
+            tokio::select! {
+                done = run(cli.command) => done,
+                _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+            }
+        })
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("benches: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Run(options) => run::run(&options).await,
+        Command::Instructions(options) => instructions::run(&options).await,
+        Command::Limit {
+            url,
+            port,
+            connections,
+        } => limit::serve(&url, port, connections).await,
+    }
+}

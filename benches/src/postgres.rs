@@ -1,0 +1,85 @@
+//! A PostgreSQL server for one run.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, io};
+
+use tempfile::TempDir;
+
+use crate::Result;
+
+/// It ends with this, or with the program, however that ends.
+pub struct Postgres {
+    pub process: u32,
+    directory: TempDir,
+    keeper: std::process::Child,
+}
+
+impl Postgres {
+    /// Starts it with the settings that come with it, but for memory.
+    pub fn start() -> Result<Self> {
+        Self::try_start().map_err(|it| format!("PostgreSQL: {it}"))
+    }
+
+    fn try_start() -> io::Result<Self> {
+        let directory = TempDir::new()?;
+        // Another user has to get in: initdb refuses root.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777))?;
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER])
+            .current_dir(directory.path())
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = io::read_to_string(keeper.stdout.take().ok_or(io::ErrorKind::Other)?)?;
+        let process = said.trim().parse().map_err(|_| io::Error::other(said))?;
+        Ok(Self {
+            process,
+            directory,
+            keeper,
+        })
+    }
+
+    /// The address of its one database.
+    pub fn url(&self) -> String {
+        let host = self.directory.path().display();
+        format!("postgres://postgres@localhost:5432/postgres?sslmode=disable&host={host}")
+    }
+
+    /// The same as programs in Node write it.
+    pub fn socket(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        // Its files can go once it has ended; if it cannot be waited for, they stay.
+        let _ = self.keeper.wait();
+    }
+}
+
+/// Keeps the server for as long as somebody holds the other end of its input; says its process, or why there is none.
+const KEEPER: &str = r#"
+trap '' HUP INT TERM PIPE
+PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | sort -rV | tr '\n' :)
+[ "$(id -u)" != 0 ] || as='setpriv --reuid postgres --regid postgres --clear-groups'
+start() {
+    $as initdb -D "$PWD/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 || return
+    $as postgres -D "$PWD/data" -k "$PWD" -p 5432 -c listen_addresses= -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=2GB &
+    server=$!
+    for try in $(seq 600); do
+        grep -qs ^ready data/postmaster.pid && return
+        kill -0 $server || return
+        sleep 0.05
+    done
+    return 1
+}
+if start >log 2>&1 </dev/null; then head -n 1 data/postmaster.pid; else tail -n 20 log; fi
+exec >/dev/null
+read -r end
+[ -z "$server" ] || { kill -QUIT $server; wait $server; }
+"#;

@@ -1,0 +1,126 @@
+//! The programs that are measured: how they start, and what they use.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+
+use crate::Result;
+
+/// A program that serves on a port; it ends with this.
+pub struct Program {
+    pub port: u16,
+    pub process: u32,
+    child: Child,
+}
+
+impl Program {
+    /// Starts it, and waits until it takes connections. `{port}` in an argument or variable stands for the port.
+    pub async fn start<S: AsRef<OsStr>>(
+        program: S,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        directory: &Path,
+    ) -> Result<Self> {
+        let port = free_port().await?;
+        let filled = |it: &str| it.replace("{port}", &port.to_string());
+        let name = program.as_ref().display().to_string();
+        let mut child = Command::new(program)
+            .args(arguments.iter().map(|it| filled(it)))
+            .envs(variables.iter().map(|(name, it)| (name, filled(it))))
+            .current_dir(directory)
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|it| format!("{name}: {it}"))?;
+        for _ in 0..1200 {
+            if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                let process = child.id().ok_or_else(|| format!("{name} has ended"))?;
+                return Ok(Self {
+                    port,
+                    process,
+                    child,
+                });
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(format!("{name} has ended: {status}"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(format!("{name} takes no connections"))
+    }
+
+    pub async fn stop(mut self) -> Result<()> {
+        self.child.kill().await.map_err(|it| it.to_string())
+    }
+}
+
+/// Runs a program to its end; what it printed.
+pub async fn run<S: AsRef<OsStr>>(
+    program: S,
+    arguments: &[&str],
+    directory: &Path,
+) -> Result<String> {
+    let name = format!("{} {}", program.as_ref().display(), arguments.join(" "));
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .map_err(|it| format!("{name}: {it}"))?;
+    if !output.status.success() {
+        return Err(format!("{name}: {}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+async fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+    let address = listener.and_then(|it| it.local_addr());
+    address.map(|it| it.port()).map_err(|it| it.to_string())
+}
+
+/// Seconds of processor time that a process has used.
+pub fn used(process: u32) -> f64 {
+    stat(process).map_or(0.0, |it| it.used)
+}
+
+/// The same of a process and those that it has started.
+pub fn used_by_family(parent: u32) -> f64 {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
+    let children = processes.filter_map(stat).filter(|it| it.parent == parent);
+    used(parent) + children.map(|it| it.used).sum::<f64>()
+}
+
+/// The most memory that a process has held, in megabytes.
+pub fn most_memory(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let most = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let most = most.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok());
+    most.map_or(0.0, |kilobytes: f64| kilobytes / 1024.0)
+}
+
+struct Stat {
+    parent: u32,
+    used: f64,
+}
+
+fn stat(process: u32) -> Option<Stat> {
+    /// Linux tells times in hundredths of a second, whatever its own clock's.
+    const TICKS: f64 = 100.0;
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may hold spaces.
+    let (_, fields) = text.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
+    Some(Stat {
+        parent: fields.get(1)?.parse().ok()?,
+        used: (ticks(11)? + ticks(12)?) / TICKS,
+    })
+}

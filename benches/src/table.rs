@@ -1,0 +1,158 @@
+//! What was measured, as Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+
+use crate::client::Measured;
+use crate::data::Size;
+use crate::services::Kind;
+use crate::workloads::WORKLOADS;
+
+/// What is measured where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub database: &'static str,
+    pub workload: usize,
+    pub connections: usize,
+}
+
+#[derive(Default)]
+pub struct Table {
+    figures: BTreeMap<Place, BTreeMap<Kind, Figures>>,
+    memory: Vec<(&'static str, Kind, f64)>,
+}
+
+/// Of each round.
+#[derive(Default)]
+struct Figures {
+    /// Requests in a second.
+    throughput: Vec<f64>,
+    /// Microseconds.
+    half: Vec<f64>,
+    most: Vec<f64>,
+    /// Microseconds of processor time of a request, in the service and in the database.
+    service: Vec<f64>,
+    database: Vec<f64>,
+}
+
+impl Table {
+    /// Adds one measurement; `used` is the processor time of the service and of the database, in seconds.
+    pub fn add(&mut self, place: Place, kind: Kind, measured: &Measured, used: (f64, f64)) {
+        #[expect(clippy::cast_precision_loss, reason = "there are not so many requests")]
+        let requests = measured.requests as f64;
+        let services = self.figures.entry(place).or_default();
+        let figures = services.entry(kind).or_default();
+        figures.throughput.push(requests / measured.seconds);
+        figures.half.push(measured.percentile(50));
+        figures.most.push(measured.percentile(99));
+        figures.service.push(used.0 * 1e6 / requests);
+        figures.database.push(used.1 * 1e6 / requests);
+    }
+
+    pub fn memory(&mut self, database: &'static str, kind: Kind, megabytes: f64) {
+        self.memory.push((database, kind, megabytes));
+    }
+
+    pub fn markdown(&self, scale: f64, size: Size) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = self.write(&mut text, scale, size);
+        text
+    }
+
+    fn write(&self, text: &mut String, scale: f64, size: Size) -> std::fmt::Result {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        writeln!(
+            text,
+            "`cargo run --release -p benches -- {}` on {}; {} topics, {} action items (scale {scale}).\n",
+            arguments.join(" "),
+            machine(),
+            size.topics,
+            size.action_items,
+        )?;
+        writeln!(
+            text,
+            "Throughput in requests a second; ratios to hand-written SQL (> 1: more requests) and to PostGraphile; times in ms; CPU in µs of a request, service + database.\n"
+        )?;
+        writeln!(
+            text,
+            "| | clients | liaison | ÷ SQL | ÷ PostGraphile | p50 | p99 | p99 of SQL | CPU | CPU of SQL | ratio |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|")?;
+        for (place, services) in &self.figures {
+            let Some(ours) = services.get(&Kind::Service) else {
+                continue;
+            };
+            let limit = services.get(&Kind::Limit);
+            let node = services.get(&Kind::Postgraphile);
+            let ratio = |other: Option<&Figures>| {
+                other.map(|it| median(&ours.throughput) / median(&it.throughput))
+            };
+            writeln!(
+                text,
+                "| {} {} | {} | {:.0} | {} | {} | {:.2} | {:.2} | {} | {:.0} + {:.0} | {} | {} |",
+                WORKLOADS[place.workload].name,
+                place.database,
+                place.connections,
+                median(&ours.throughput),
+                decimals(ratio(limit)),
+                decimals(ratio(node)),
+                median(&ours.half) / 1e3,
+                median(&ours.most) / 1e3,
+                decimals(limit.map(|it| median(&it.most) / 1e3)),
+                median(&ours.service),
+                median(&ours.database),
+                limit.map_or_else(String::new, |it| format!(
+                    "{:.0} + {:.0}",
+                    median(&it.service),
+                    median(&it.database)
+                )),
+                decimals(limit.map(|it| ours.processor() / it.processor())),
+            )?;
+        }
+        writeln!(text)?;
+        for (place, workload) in WORKLOADS.iter().enumerate() {
+            if self.figures.keys().any(|it| it.workload == place) {
+                writeln!(text, "- {}: {}", workload.name, workload.what)?;
+            }
+        }
+        writeln!(text, "\nMost memory held, in MB:\n")?;
+        for (database, kind, megabytes) in &self.memory {
+            writeln!(text, "- {} on {database}: {megabytes:.0}", kind.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl Figures {
+    fn processor(&self) -> f64 {
+        median(&self.service) + median(&self.database)
+    }
+}
+
+fn decimals(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |it| format!("{it:.2}"))
+}
+
+fn median(figures: &[f64]) -> f64 {
+    let mut figures = figures.to_vec();
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    if figures.len() % 2 == 1 {
+        figures[middle]
+    } else {
+        f64::midpoint(figures[middle - 1], figures[middle])
+    }
+}
+
+/// The processor and the number of its cores that there are.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|it| it.strip_prefix("model name"));
+    let name = name.map_or("an unknown processor", |it| {
+        it.trim_start_matches([' ', '\t', ':'])
+    });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {name}")
+}
