@@ -68,6 +68,7 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
     db.write.close().await.map_err(wrong)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn wrong(error: DbErr) -> String {
     error.to_string()
 }
