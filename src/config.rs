@@ -156,7 +156,7 @@ pub struct Serve {
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
     pub surroundings: Surroundings,
-    /// Take no tokens: nobody writes.
+    /// Take no tokens: nobody writes, and webhooks are left to other instances.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
     /// Leave the tables as they are.

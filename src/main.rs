@@ -123,6 +123,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         around: Around::default(),
         // Whoever tries things out listens on this machine.
         reach: Reach::Anywhere,
+        delivers: true,
     };
     serve_app(listener, db, setup).await
 }
@@ -157,6 +158,8 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         } else {
             Reach::Public
         },
+        // Each delivery is written down.
+        delivers: !settings.read_only,
     };
     serve_app(listener, db, setup).await
 }
@@ -179,11 +182,16 @@ struct Setup {
     limits: Limits,
     around: Around,
     reach: Reach,
+    delivers: bool,
 }
 
 async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<(), Wrong> {
     let feed = Feed::start(&db);
-    let deliveries = Deliveries::start(&db, &feed, setup.reach, Arc::new(now)).map_err(Wrong)?;
+    let deliveries = setup
+        .delivers
+        .then(|| Deliveries::start(&db, &feed, setup.reach, Arc::new(now)))
+        .transpose()
+        .map_err(Wrong)?;
     let app = App {
         feed,
         open: Open::default(),

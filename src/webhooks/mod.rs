@@ -17,12 +17,13 @@ use tokio::time::timeout;
 
 use self::client::Client;
 use self::endpoint::Endpoint;
-// The rules are private, and this is a setting.
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::graphql::request::Clock;
-pub use crate::rules::webhook::Reach;
 use crate::store::{Database, delivery};
+
+// The rules are private, and this is a setting.
+pub use crate::rules::webhook::Reach;
 
 /// How long what becomes due without anything new waits: a second attempt, a lease that another process has left.
 const POLL: Duration = Duration::from_secs(1);

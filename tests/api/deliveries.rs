@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::endpoint::{Endpoint, Reply};
 use crate::harness::Server;
+use crate::program::Workplace;
 use crate::webhooks::{create, happen, history, settled, until, update};
 
 on_both_databases! {
@@ -17,6 +18,7 @@ on_both_databases! {
     an_endpoint_can_neither_lead_us_away_nor_drown_us
     an_endpoint_that_hangs_is_left
     of_two_processes_one_delivers
+    who_serves_read_only_delivers_nothing
     nothing_is_lost_where_a_process_is_killed
 }
 
@@ -175,6 +177,28 @@ async fn of_two_processes_one_delivers(server: &Server) {
     let last = history(&itu, json!({})).await.pop().unwrap();
     settled(&itu, &made, &last["cursor"]).await;
     assert_eq!(endpoint.ids(), expected);
+}
+
+async fn who_serves_read_only_delivers_nothing(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    create(&server.itu(), json!({ "url": endpoint.url })).await;
+    let activity = happen(server, "One").await;
+    let workplace = Workplace::new();
+    let mut running = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--webhooks-anywhere",
+        "--database-url",
+        server.database_url(),
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    running.address();
+    // Longer than any process leaves alone what is due.
+    sleep(Duration::from_millis(2500)).await;
+    assert_eq!(endpoint.ids(), [""; 0]);
+    let _deliveries = server.deliver(Reach::Anywhere);
+    assert_eq!(endpoint.wait_for(1).await[0].id(), activity);
 }
 
 async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
