@@ -17,6 +17,8 @@ pub enum Error {
     Refused(Refusal),
     /// An argument that no client should send; the message says what would be right.
     BadInput(String),
+    /// An answer that would have more bytes than one may.
+    AnswerTooLong { limit: usize },
     /// A cursor that was not given for this list, order and filter.
     InvalidCursor,
     /// The database failed; what it said is for the log alone.
@@ -39,6 +41,16 @@ impl From<DbErr> for Error {
 pub const INTERNAL: &str =
     "Something went wrong on our side. Try again; if it stays, tell us the request's id.";
 
+/// The name of the limit to an answer's bytes.
+const ANSWER: &str = "answer";
+
+/// Whether an error of a field is that the answer has too many bytes.
+#[must_use]
+pub fn is_too_long(error: &ServerError) -> bool {
+    let limit = error.extensions.as_ref().and_then(|it| it.get("limit"));
+    limit.is_some_and(|it| *it == ANSWER.into())
+}
+
 impl Error {
     /// The code that clients branch on and the message that people read.
     fn shown(&self) -> (&'static str, String) {
@@ -52,6 +64,12 @@ impl Error {
                 ("BAD_USER_INPUT", messages.join(" "))
             }
             Self::BadInput(message) => ("BAD_USER_INPUT", message.clone()),
+            Self::AnswerTooLong { limit } => (
+                "QUERY_TOO_COMPLEX",
+                format!(
+                    "The answer has more than {limit} bytes, the most that one may have: ask for fewer records or fields at a time."
+                ),
+            ),
             Self::InvalidCursor => (
                 "INVALID_CURSOR",
                 "The cursor is damaged, or was given for another list, order or filter: start again without it."
@@ -71,6 +89,9 @@ impl Error {
         let (code, message) = self.shown();
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", code);
+        if let Self::AnswerTooLong { .. } = self {
+            extensions.set("limit", ANSWER);
+        }
         let mut error = ServerError::new(message, pos);
         error.extensions = Some(extensions);
         if let Self::Database(source) = self {

@@ -163,7 +163,9 @@ impl ExaminationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The examination.")] input: ExaminationRequestInput,
     ) -> Option<Result<Payload<Examination>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::request(db, viewer, *now, input).await))
     }
 
@@ -173,7 +175,9 @@ impl ExaminationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The finding.")] input: ExaminationRecordFindingInput,
     ) -> Option<Result<Payload<Examination>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(
             store::record_finding(db, viewer, *now, input).await,
         ))

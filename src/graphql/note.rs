@@ -97,7 +97,9 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteAddInput,
     ) -> Option<Result<Payload<Note>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
@@ -107,7 +109,9 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which note.")] input: NoteRetractInput,
     ) -> Option<Result<Payload<Note>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::retract(db, viewer, *now, input).await))
     }
 }

@@ -223,7 +223,9 @@ impl OrganizationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization.")] input: OrganizationCreateInput,
     ) -> Option<Result<Payload<Organization>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -233,7 +235,9 @@ impl OrganizationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: OrganizationUpdateInput,
     ) -> Option<Result<Payload<Organization>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::prelude::Uuid;
 
 use super::node::seen;
 use super::request::Request;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_too_long};
 use crate::read::document::{Document, Merged};
 use crate::read::plan::Planner;
 use crate::read::shape::Object;
@@ -204,7 +204,10 @@ impl<T: Thing> Payload<T> {
         // The change is made: what cannot be read of it now is null, not a failed mutation.
         Ok(match read {
             Ok(answer) => answer.into_value(&ctx),
-            Err(error) => {
+            Err(mut error) => {
+                if is_too_long(&error) {
+                    error.message.push_str(" The change itself is made.");
+                }
                 ctx.add_error(error);
                 Value::Null
             }

@@ -6,6 +6,7 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use crate::feed::Feed;
+use crate::read::bound::Bound;
 use crate::read::{About, Env};
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
@@ -15,6 +16,8 @@ pub struct Request {
     pub db: Database,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
+    /// How many bytes the answer may have.
+    pub bound: Bound,
 }
 
 /// Tells the time: each request asks once, a subscription for each event.
@@ -48,6 +51,7 @@ impl Request {
             party: self.viewer.party(),
             now: self.now,
             about: About::Nothing,
+            bound: &self.bound,
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use super::activity::{self, ActivityFilter};
 use super::request::{Live, Request};
 use super::shared::{Asked, Shared};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_too_long};
 use crate::feed::{Event, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
@@ -106,6 +106,7 @@ fn answers<'a>(
             at,
             follower,
             events: Vec::new(),
+            later: Vec::new(),
             ready: VecDeque::new(),
             failures: 0,
         })
@@ -152,6 +153,8 @@ struct Following<'a, 'c> {
     follower: Follower,
     /// What is to be told next.
     events: Vec<Arc<Event>>,
+    /// And after that, where all at once was too much.
+    later: Vec<Arc<Event>>,
     /// What is read of it.
     ready: VecDeque<Response>,
     /// How often in a row that could not be read.
@@ -169,6 +172,17 @@ impl Following<'_, '_> {
             }
             match self.read().await {
                 Ok(()) => self.failures = 0,
+                // Events that are too much for one answer are told in several.
+                Err(error) if is_too_long(&error) && self.events.len() > 1 => {
+                    let mut later = self.events.split_off(self.events.len() / 2);
+                    later.append(&mut self.later);
+                    self.later = later;
+                }
+                // It will not be shorter when it is tried again.
+                Err(error) if is_too_long(&error) => {
+                    self.failures = TRIES + 1;
+                    return Some(Response::from_errors(vec![error]));
+                }
                 // An event that is left out would be lost: rather wait.
                 Err(_) if self.failures < TRIES => {
                     self.failures += 1;
@@ -185,10 +199,15 @@ impl Following<'_, '_> {
     /// Reads what the document asks of the next events, all at once.
     async fn read(&mut self) -> ServerResult<()> {
         if self.events.is_empty() {
+            self.events = std::mem::take(&mut self.later);
+        }
+        if self.events.is_empty() {
             self.events = self.at.check(self.follower.next().await)?;
         }
         let ctx = self.ctx;
+        let bound = Request::of(ctx).bound.anew();
         let env = Env {
+            bound: &bound,
             now: (Live::of(ctx).clock)(),
             ..Request::of(ctx).env()
         };

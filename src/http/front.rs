@@ -20,6 +20,7 @@ use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
+use crate::read::bound::Bound;
 use crate::rules::viewer::Viewer;
 
 /// The header by which a request asks for what it costs.
@@ -171,6 +172,7 @@ pub async fn run(
         now,
         db: app.db.clone(),
         viewer,
+        bound: Bound::new(app.limits.answer),
     };
     let seconds = app.limits.seconds;
     let changes = operation.kind == OperationType::Mutation;

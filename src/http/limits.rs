@@ -35,6 +35,9 @@ pub struct Limits {
     /// How many values an answer may hold, counted before anything runs: each field is one, times the sizes of the lists it is in.
     #[arg(id = "cost_limit", long = "cost-limit", env = "LIAISON_COST_LIMIT", default_value_t = DEFAULT.cost)]
     pub cost: u64,
+    /// How many bytes an answer may have, counted while it is read and written.
+    #[arg(id = "answer_limit", long = "answer-limit", env = "LIAISON_ANSWER_LIMIT", default_value_t = DEFAULT.answer)]
+    pub answer: usize,
     /// How many operations may be under way at once on one WebSocket.
     #[arg(id = "socket_operations", long = "socket-operations", env = "LIAISON_SOCKET_OPERATIONS", default_value_t = DEFAULT.operations)]
     pub operations: usize,
@@ -59,6 +62,7 @@ const DEFAULT: Limits = Limits {
     roots: 20,
     mutations: 10,
     cost: 100_000,
+    answer: 10_000_000,
     operations: 50,
     patience: Patience::DEFAULT,
     seconds: 10,

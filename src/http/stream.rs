@@ -12,6 +12,7 @@ use super::front::run;
 use super::refused::coded;
 use crate::graphql::request::{Live, Request};
 use crate::graphql::{Operation, follow, take_cursor};
+use crate::read::bound::Bound;
 use crate::rules::viewer::Viewer;
 
 /// A part of what an operation answers.
@@ -58,6 +59,7 @@ pub fn parts(
         now,
         db: app.db.clone(),
         viewer,
+        bound: Bound::new(app.limits.answer),
     };
     let responses = follow(&app.schema, operation, request, live);
     let parts = responses.map(move |mut response| match take_cursor(&mut response) {

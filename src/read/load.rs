@@ -5,18 +5,20 @@ use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 
+use futures_util::TryStreamExt;
 use futures_util::future::{try_join, try_join_all};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction, PgFunc,
     SelectStatement,
 };
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use sea_orm::{DbBackend, DbErr, QueryResult, StreamTrait};
 
 use super::Env;
-use super::cells::get;
+use super::cells::{get, length};
 use super::plan::{Child, KEY, LINK, Load, Page, Rows, parent};
 use super::shape::{Link, Object, Order, ROW, col};
+use crate::error::Result;
 
 /// What a statement and those below it gave.
 #[derive(Default)]
@@ -46,7 +48,7 @@ impl Loaded {
     }
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded, DbErr>> + Send + 'a>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
 
 /// Runs the statement of `load` for these parents, then those below it.
 pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
@@ -66,8 +68,8 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
             backend: env.backend(),
         };
         let (rows, totals) = try_join(
-            query(rows_statement(load, &keys)?, env),
-            query(totals_statement(load, &keys), env),
+            query(rows_statement(load, &keys)?, &load.texts, env),
+            query(totals_statement(load, &keys), &[], env),
         )
         .await?;
         let mut loaded = Loaded {
@@ -85,14 +87,23 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
     })
 }
 
+/// The rows of a statement; an error as soon as their texts are more than an answer may hold.
 async fn query(
     statement: Option<SelectStatement>,
+    texts: &[usize],
     env: &Env<'_>,
-) -> Result<Vec<QueryResult>, DbErr> {
-    match statement {
-        Some(statement) => env.db.query_all(&statement).await,
-        None => Ok(Vec::new()),
+) -> Result<Vec<QueryResult>> {
+    let mut rows = Vec::new();
+    let Some(statement) = statement else {
+        return Ok(rows);
+    };
+    let mut arriving = env.db.stream(&statement).await?;
+    while let Some(row) = arriving.try_next().await? {
+        env.bound
+            .arrives(texts.iter().map(|it| length(&row, *it)).sum())?;
+        rows.push(row);
     }
+    Ok(rows)
 }
 
 /// The distinct keys of a child in the rows that are shown: the surplus row of a page has no children.

@@ -4,6 +4,7 @@
 //! that takes, `load` runs it, `write` writes it; `page` and `cursor` are about lists.
 
 pub mod args;
+pub mod bound;
 pub mod cells;
 pub mod cursor;
 pub mod document;
@@ -23,11 +24,12 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
 use sea_orm::{DatabaseConnection, DbBackend};
 
+use self::bound::Bound;
 use self::document::Merged;
 use self::load::{Loaded, run};
 use self::plan::{Load, Planner, Rows, Template};
 use self::shape::{List, Object, ROW};
-use self::write::{Source, Writer};
+use self::write::{Failed, Source, Writer};
 
 /// What an answer depends on besides the request's document.
 #[derive(Clone, Copy)]
@@ -37,6 +39,8 @@ pub struct Env<'a> {
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
     pub about: About,
+    /// How many bytes the answer may have.
+    pub bound: &'a Bound,
 }
 
 /// What a field at the root is about, where it is not about records of its own.
@@ -140,7 +144,7 @@ impl<'a> Planner<'a, '_> {
         let mut writer = Writer::new(self.env, at.path.clone());
         let from = Source::new(&load, &loaded);
         writer.first(from, &template);
-        Ok(writer.into())
+        writer.answer(at)
     }
 
     /// The one record that the root is about; an error where it is not there.
@@ -160,8 +164,9 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
-        if writer.only(Source::new(&load, &loaded), &template)? {
-            return Ok(writer.into());
+        let found = writer.only(Source::new(&load, &loaded), &template);
+        if writer.checked(at, found)? {
+            return writer.answer(at);
         }
         Err(at.failed(crate::error::Error::BadInput(missing.to_owned())))
     }
@@ -183,8 +188,9 @@ impl<'a> Planner<'a, '_> {
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
         let from = Source::new(&load, &loaded);
-        writer.all(from, &template)?;
-        Ok(writer.into())
+        let written = writer.all(from, &template);
+        writer.checked(at, written)?;
+        writer.answer(at)
     }
 
     /// A page of all records of a list.
@@ -200,8 +206,9 @@ impl<'a> Planner<'a, '_> {
         let loaded = self.run(at, &load, Vec::new()).await?;
         let mut writer = Writer::new(self.env, at.path.clone());
         let from = Source::new(&load, &loaded);
-        writer.page(from, Uuid::nil(), &template)?;
-        Ok(writer.into())
+        let written = writer.page(from, Uuid::nil(), &template);
+        writer.checked(at, written)?;
+        writer.answer(at)
     }
 
     /// Records of any type by their keys, each or null; in a list, or alone. `seen` tells which of a type's records
@@ -241,7 +248,7 @@ impl<'a> Planner<'a, '_> {
             }),
             alone,
         );
-        Ok(writer.into())
+        writer.answer(at)
     }
 
     /// Records of one type by their keys, each an answer of its own: read together.
@@ -258,9 +265,9 @@ impl<'a> Planner<'a, '_> {
         let answers = keys.iter().map(|key| {
             let mut writer = Writer::new(self.env, at.path.clone());
             writer.records_of([(from, *key, &template)].into_iter(), true);
-            writer.into()
+            writer.answer(at)
         });
-        Ok(answers.collect())
+        answers.collect()
     }
 
     fn rows(
@@ -281,11 +288,22 @@ impl<'a> Planner<'a, '_> {
     }
 }
 
-impl From<Writer<'_, '_>> for Answer {
-    fn from(writer: Writer<'_, '_>) -> Self {
-        Self {
-            json: writer.json.into_text(),
-            errors: writer.errors,
+impl Writer<'_, '_> {
+    /// What was written, unless it is too long.
+    fn answer(mut self, at: &At) -> ServerResult<Answer> {
+        self.checked(at, Ok(()))?;
+        self.env.bound.wrote(self.json.len());
+        Ok(Answer {
+            json: self.json.into_text(),
+            errors: self.errors,
+        })
+    }
+
+    /// That it is too long is an error of the whole field, wherever that was found.
+    fn checked<T>(&mut self, at: &At, written: Result<T, Failed>) -> ServerResult<T> {
+        if self.is_full() {
+            return Err(at.failed(self.env.bound.exceeded()));
         }
+        Ok(written?)
     }
 }

@@ -25,6 +25,8 @@ pub struct Load {
     pub object: &'static Object,
     pub rows: Rows,
     pub cells: Vec<Expr>,
+    /// Those of them that may be long.
+    pub texts: Vec<usize>,
     names: Vec<(DynIden, Cow<'static, str>)>,
     pub joins: Vec<Join>,
     pub children: Vec<Child>,
@@ -157,6 +159,7 @@ impl Load {
         let mut load = Self {
             object,
             cells: Vec::new(),
+            texts: Vec::new(),
             names: Vec::new(),
             joins: Vec::new(),
             children: Vec::new(),
@@ -179,6 +182,15 @@ impl Load {
         self.names.push((row.clone(), name));
         self.cells.push(cell.of(row, env));
         self.cells.len() - 1
+    }
+
+    /// The place of a cell that may be long.
+    fn text(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
+        let place = self.cell(row, cell, env);
+        if !self.texts.contains(&place) {
+            self.texts.push(place);
+        }
+        place
     }
 
     pub fn child(&mut self, key: Option<usize>, load: Load) -> usize {
@@ -288,7 +300,11 @@ impl<'a> Planner<'a, '_> {
         let sets = selected.sets();
         Ok(match &field.source {
             Source::Cell { cell, scalar, .. } => {
-                Slot::Cell(load.cell(row, cell, self.env), *scalar)
+                let place = match scalar {
+                    Scalar::Text | Scalar::Texts => load.text(row, cell, self.env),
+                    _ => load.cell(row, cell, self.env),
+                };
+                Slot::Cell(place, *scalar)
             }
             Source::Computed { needs, write, .. } => {
                 let places = needs.iter().map(|it| load.cell(row, it, self.env));
@@ -354,7 +370,7 @@ impl<'a> Planner<'a, '_> {
                 }
             }
             Source::Stored { cell, object } => {
-                let place = load.cell(row, cell, self.env);
+                let place = load.text(row, cell, self.env);
                 Slot::Stored(place, self.template(object(), &sets, load, row))
             }
             Source::Key(_) => Slot::Key(field.name),

@@ -19,7 +19,11 @@ pub struct Writer<'d, 'e> {
     pub json: Json,
     /// Those whose place null has taken.
     pub errors: Vec<ServerError>,
-    env: &'e Env<'e>,
+    pub env: &'e Env<'e>,
+    /// How many bytes may be written.
+    most: usize,
+    /// Whether more were: then nothing is written any more.
+    full: bool,
     start: Vec<PathSegment>,
     path: Vec<Step<'d>>,
 }
@@ -82,6 +86,8 @@ impl<'d, 'e> Writer<'d, 'e> {
             json: Json::default(),
             errors: Vec::new(),
             env,
+            most: env.bound.left(),
+            full: false,
             start,
             path: Vec::new(),
         }
@@ -110,8 +116,16 @@ impl<'d, 'e> Writer<'d, 'e> {
             self.json.truncate(length);
             self.path.truncate(depth);
             self.json.null();
-            self.errors.push(error);
+            if !self.full {
+                self.errors.push(error);
+            }
         }
+    }
+
+    /// Whether the answer has become too long.
+    pub fn is_full(&mut self) -> bool {
+        self.full |= self.json.len() > self.most;
+        self.full
     }
 
     /// Writes a record.
@@ -123,6 +137,9 @@ impl<'d, 'e> Writer<'d, 'e> {
     ) -> Written {
         let mut separator = '{';
         for entry in &template.entries {
+            if self.is_full() {
+                return Err(self.failed(self.env.bound.exceeded(), Some(entry.pos)));
+            }
             self.key(&mut separator, entry.key);
             let field = Step::Key(entry.key);
             match &entry.slot {

@@ -37,7 +37,7 @@ fn raw(name: &'static str, body: impl Into<Vec<u8>>) -> Hostile {
 }
 
 /// Texts for each number, one after the other.
-fn each(count: usize, text: impl Fn(usize) -> String) -> String {
+pub fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).fold(String::new(), |mut all, number| {
         write!(all, " {}", text(number)).unwrap();
         all

@@ -42,6 +42,7 @@ mod instances;
 mod issuers;
 mod liaison_statements;
 mod limits;
+mod long_answers;
 mod migrations;
 mod notes;
 mod pages;

@@ -36,7 +36,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The action item.")] input: ActionItemCreateInput,
     ) -> Option<Result<Payload<ActionItem>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -46,7 +48,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: ActionItemUpdateInput,
     ) -> Option<Result<Payload<ActionItem>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -56,7 +60,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The move.")] input: ActionItemMoveInput,
     ) -> Option<Result<Payload<ActionItem>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
     }
 
@@ -66,7 +72,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The reminder.")] input: ActionItemRemindInput,
     ) -> Option<Result<Payload<ActionItem>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::remind(db, viewer, *now, input).await))
     }
 }

@@ -35,7 +35,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeCreateInput,
     ) -> Option<Result<Payload<Committee>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -45,7 +47,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: CommitteeUpdateInput,
     ) -> Option<Result<Payload<Committee>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -55,7 +59,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeConcludeInput,
     ) -> Option<Result<Payload<Committee>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::conclude(db, viewer, *now, input).await))
     }
 }

@@ -35,7 +35,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The publication.")] input: PublicationAddInput,
     ) -> Option<Result<Payload<Publication>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
@@ -45,7 +47,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: PublicationUpdateInput,
     ) -> Option<Result<Payload<Publication>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -55,7 +59,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The two publications.")] input: PublicationRelateInput,
     ) -> Option<Result<Payload<Publication>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::relate(db, viewer, *now, input).await))
     }
 }

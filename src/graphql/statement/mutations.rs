@@ -33,7 +33,9 @@ impl StatementMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The statement.")] input: LiaisonStatementSendInput,
     ) -> Option<Result<Payload<LiaisonStatement>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::send(db, viewer, *now, input).await))
     }
 }

@@ -36,7 +36,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The topic.")] input: TopicProposeInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::propose(db, viewer, *now, input).await))
     }
 
@@ -46,7 +48,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: TopicUpdateInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -56,7 +60,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicLinkCommitteeInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(
             store::link_committee(db, viewer, *now, input).await,
         ))
@@ -68,7 +74,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicUnlinkCommitteeInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(
             store::unlink_committee(db, viewer, *now, input).await,
         ))
@@ -80,7 +88,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The position.")] input: TopicTakePositionInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(
             store::take_position(db, viewer, *now, input).await,
         ))
@@ -92,7 +102,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new day of review.")] input: TopicReaffirmInput,
     ) -> Option<Result<Payload<Topic>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         Some(Payload::of(store::reaffirm(db, viewer, *now, input).await))
     }
 }

@@ -33,7 +33,9 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The webhook.")] mut input: WebhookCreateInput,
     ) -> Option<Result<Payload<Webhook>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         let made = async {
             let secret = new_secret()?;
             input.secret.clone_from(&secret);
@@ -52,7 +54,9 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: WebhookUpdateInput,
     ) -> Option<Result<Payload<Webhook>>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         let made = async {
             let rotates = input.rotate_secret == Some(true);
             let secret = rotates.then(new_secret).transpose()?;
@@ -68,7 +72,9 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which webhook.")] input: WebhookDeleteInput,
     ) -> Option<Result<WebhookDeletePayload>> {
-        let Request { db, viewer, now } = Request::of(ctx);
+        let Request {
+            db, viewer, now, ..
+        } = Request::of(ctx);
         let done = store::delete(db, viewer, *now, &input.id, input.version).await;
         Some(changed(done).map(|(id, user_errors)| WebhookDeletePayload {
             deleted_id: id.map(|it| ID(it.public())),
