@@ -58,9 +58,9 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(settings).await,
         Command::Serve(settings) => production(&settings).await,
-        Command::Migrate(database) => migrated(&database).await.map(|_| ()),
+        Command::Migrate(database) => migrated(&database, None).await.map(|_| ()),
         Command::Seed(database) => {
-            let db = migrated(&database).await?;
+            let db = migrated(&database, None).await?;
             load(&db).await
         }
         Command::Export(settings) => export(&settings).await,
@@ -83,7 +83,8 @@ fn now() -> DateTime<Utc> {
 }
 
 async fn dev(settings: Dev) -> Result<(), Wrong> {
-    let db = migrated(&settings.database).await?;
+    let limits = Limits::default();
+    let db = migrated(&settings.database, Some(&limits)).await?;
     if db
         .is_empty()
         .await
@@ -118,8 +119,8 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     }
     let setup = Setup {
         verifier,
-        documents: documents(&Limits::default(), config::DOCUMENT_CACHE, None)?,
-        limits: Limits::default(),
+        documents: documents(&limits, config::DOCUMENT_CACHE, None)?,
+        limits,
         around: Around::default(),
         // Whoever tries things out listens on this machine.
         reach: Reach::Anywhere,
@@ -141,9 +142,9 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
     let db = if settings.no_migrate {
-        connected(&settings.database).await?
+        connected(&settings.database, Some(&settings.limits)).await?
     } else {
-        migrated(&settings.database).await?
+        migrated(&settings.database, Some(&settings.limits)).await?
     };
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.listen);
@@ -227,14 +228,20 @@ async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Wrong> {
         .map_err(|error| Wrong(format!("--listen {address}: {error}")))
 }
 
-async fn connected(settings: &config::Database) -> Result<Database, Wrong> {
-    Database::connect(&settings.database_url, settings.database_connections)
+/// Connects to the database; for requests that have these limits, or for work that takes its time.
+async fn connected(
+    settings: &config::Database,
+    limits: Option<&Limits>,
+) -> Result<Database, Wrong> {
+    let longest = limits.map(Limits::longest_statement);
+    let connections = settings.database_connections;
+    Database::connect_within(&settings.database_url, connections, longest)
         .await
         .map_err(|error| database_wrong(&error))
 }
 
-async fn migrated(settings: &config::Database) -> Result<Database, Wrong> {
-    let db = connected(settings).await?;
+async fn migrated(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
+    let db = connected(settings, limits).await?;
     db.migrate().await.map_err(|error| database_wrong(&error))?;
     Ok(db)
 }
@@ -258,7 +265,7 @@ async fn load(db: &Database) -> Result<(), Wrong> {
 }
 
 async fn export(settings: &config::Export) -> Result<(), Wrong> {
-    let db = connected(&settings.database).await?;
+    let db = connected(&settings.database, None).await?;
     let rows = match &settings.file {
         None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => {
@@ -275,7 +282,7 @@ async fn export(settings: &config::Export) -> Result<(), Wrong> {
 async fn import(settings: &config::Import) -> Result<(), Wrong> {
     let wrong = |what: String| Wrong(format!("{}: {what}", settings.file.display()));
     let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
-    let db = migrated(&settings.database).await?;
+    let db = migrated(&settings.database, None).await?;
     let out = std::io::stdout();
     let imported = bulk::import(&db, now(), source, &settings.settings(), out).await;
     let imported =

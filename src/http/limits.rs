@@ -1,5 +1,7 @@
 //! What a request may ask for at most: each limit with its meaning, default and setting.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
@@ -68,6 +70,14 @@ const DEFAULT: Limits = Limits {
     seconds: 10,
     no_introspection: false,
 };
+
+impl Limits {
+    /// How long a statement of a request may run. It ends with its request, and a moment later if nobody ends it.
+    #[must_use]
+    pub const fn longest_statement(&self) -> Duration {
+        Duration::from_secs(self.seconds + 1)
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {

@@ -55,6 +55,16 @@ impl Database {
     /// Connects to `sqlite:…`, whose file is created where it is missing, or `postgres:…`; with at
     /// most `connections` that read.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
+        Self::connect_within(url, connections, None).await
+    }
+
+    /// The same for those who wait no longer than this for a statement: `PostgreSQL` would go on with it when they
+    /// have gone. (On `SQLite` it ends with the next row that nobody takes.)
+    pub async fn connect_within(
+        url: &str,
+        connections: u32,
+        longest: Option<Duration>,
+    ) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
             let mut write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
             let mut read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
@@ -67,7 +77,14 @@ impl Database {
                 news: watch::Sender::default(),
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let mut pool = sea_orm::Database::connect(plain(url, connections)).await?;
+            let mut options = plain(url, connections);
+            if let Some(longest) = longest {
+                let longest = longest.as_millis().to_string();
+                options.map_sqlx_postgres_opts(move |it| {
+                    it.options([("statement_timeout", longest.as_str())])
+                });
+            }
+            let mut pool = sea_orm::Database::connect(options).await?;
             statements::watch(&mut pool);
             Ok(Self {
                 read: pool.clone(),
@@ -126,13 +143,14 @@ impl Database {
         Ok(done)
     }
 
-    /// A transaction that one instance at a time is in.
+    /// A transaction that one instance at a time is in, and that may take its time.
     async fn alone(&self) -> Result<DatabaseTransaction, DbErr> {
         let transaction = begin(self).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // SQLite's transaction is the lock; PostgreSQL has one of its own kind for this, which
             // SeaQuery cannot say.
-            let lock = format!("select pg_advisory_xact_lock({LOCK})");
+            let lock =
+                format!("set local statement_timeout = 0; select pg_advisory_xact_lock({LOCK})");
             transaction.execute_unprepared(&lock).await?;
         }
         Ok(transaction)

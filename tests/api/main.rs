@@ -57,6 +57,7 @@ mod refusals_of_collaboration;
 mod report;
 mod schema;
 mod server;
+mod slow_statements;
 mod sockets;
 mod tidy;
 mod tokens;

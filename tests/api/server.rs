@@ -28,7 +28,7 @@ on_both_backends! {
     a_fault_of_the_program_is_answered_and_ends_nothing
 }
 
-fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, String) {
+pub fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, String) {
     workplace.done(&["seed", "--database-url", url]);
     let common = [
         "serve",

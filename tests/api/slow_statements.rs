@@ -1,0 +1,71 @@
+//! A statement that nobody waits for any more does not go on; and what may take its time is not stopped.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use liaison::store::Database;
+use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use tokio::time::sleep;
+
+use crate::databases::{Backend, TestDatabase};
+use crate::program::Workplace;
+use crate::server::serve;
+use crate::wire;
+
+on_both_empty_databases! {
+    a_start_waits_for_another_for_longer_than_a_request_may_run
+}
+
+// SQLite runs in the process itself; what it has begun ends with the next row.
+#[tokio::test]
+async fn the_statement_of_a_request_that_was_stopped_is_gone() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let workplace = Workplace::new();
+    let (_service, address) = serve(&workplace, &database.url, &["--time-limit", "1"]);
+    let db = Database::connect(&database.url, 2).await.unwrap();
+    // For as long as this is held, whoever reads topics waits.
+    let lock = db.write.begin().await.unwrap();
+    let held = "lock table topic in access exclusive mode";
+    lock.execute_unprepared(held).await.unwrap();
+
+    let document = r#"{"query":"{ topics { nodes { code } } }"}"#;
+    let asking = thread::spawn(move || wire::post(&address, None, document));
+    while waiting(&db).await == 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let reply = asking.join().unwrap();
+    assert_eq!(reply.status, 503, "{reply:?}");
+    assert!(reply.body.contains("TIMEOUT"), "{reply:?}");
+    let begun = Instant::now();
+    while waiting(&db).await > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(3), "it goes on");
+        sleep(Duration::from_millis(50)).await;
+    }
+    lock.rollback().await.unwrap();
+}
+
+/// How many statements wait for a lock.
+async fn waiting(db: &Database) -> i64 {
+    let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let count = Statement::from_string(db.read.get_database_backend(), count);
+    let row = db.read.query_one_raw(count).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+async fn a_start_waits_for_another_for_longer_than_a_request_may_run(url: &str) {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", url]);
+    let db = Database::connect(url, 1).await.unwrap();
+    let mut service = None;
+    let whole = db.whole(async |_, _| {
+        let settings = ["--listen", "127.0.0.1:0", "--time-limit", "1"];
+        let serve = ["serve", "--read-only", "--database-url", url];
+        service = Some(workplace.start(&[&serve[..], &settings].concat()));
+        // The next one would have been stopped by then.
+        sleep(Duration::from_secs(4)).await;
+        Ok(())
+    });
+    assert!(whole.await.is_ok());
+    let address = service.as_mut().unwrap().address();
+    assert_eq!(wire::get(&address, "/readyz").status, 200);
+}
