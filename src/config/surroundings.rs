@@ -28,6 +28,9 @@ pub struct Surroundings {
     /// Seconds for the body of a request, and for a client to take nothing of an answer.
     #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub body_timeout: u64,
+    /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
+    #[arg(long, env = "LIAISON_DRAIN", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub drain: u64,
     /// The cost that each address may ask for per minute without a token; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 1_000_000)]
     pub rate_limit: u32,
@@ -66,6 +69,7 @@ impl Surroundings {
                 header: self.proxy_header,
             },
             rates: Rates::new(self.rate_limit, self.rate_limit_token),
+            drain: Duration::from_secs(self.drain),
             origins: self.allowed_origins.clone(),
             ..Around::default()
         }

@@ -10,8 +10,11 @@ pub async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// It can answer: the database does.
+/// It can answer: the database does, and it is not about to stop.
 pub async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    if !app.open.more() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the service stops\n");
+    }
     match app.db.read.ping().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {

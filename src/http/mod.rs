@@ -35,6 +35,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use self::auth::Verifier;
 use self::body::Room;
@@ -75,6 +76,8 @@ pub struct Around {
     /// The origins whose pages may call from a browser; `*` is all.
     pub origins: Vec<HeaderValue>,
     pub room: Room,
+    /// How long the service goes on when it is told to stop, so that nobody is sent any more when it does.
+    pub drain: Duration,
 }
 
 /// All addresses of the service.
@@ -102,7 +105,7 @@ async fn schema(State(app): State<App>) -> Response {
     (kind, sdl(&app.schema)).into_response()
 }
 
-/// Serves until `stop` is done; then takes no more connections, and finishes what runs.
+/// Serves until `stop` is done, and while it drains; then takes no more connections, and finishes what runs.
 ///
 /// # Errors
 /// Where the listener fails.
@@ -112,8 +115,11 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let (around, open) = (app.around.clone(), app.open.clone());
+    let drain = around.drain;
     let stop = async {
         stop.await;
+        open.drain();
+        sleep(drain).await;
         // What was upgraded is no longer the loop's.
         open.stop();
     };

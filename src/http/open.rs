@@ -36,13 +36,23 @@ impl Default for Patience {
     }
 }
 
+/// How far the service is on its way to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Serving,
+    /// It answers all who come, and asks that nobody be sent any more.
+    Draining,
+    Stopping,
+}
+
 /// The connections that stay open. Clones are about the same ones.
 #[derive(Clone, Debug, Default)]
-pub struct Open(watch::Sender<bool>);
+pub struct Open(watch::Sender<Stage>);
 
 /// Whether the service stops; held for as long as a connection is open.
 #[derive(Debug)]
-pub struct Stopping(watch::Receiver<bool>);
+pub struct Stopping(watch::Receiver<Stage>);
 
 impl Open {
     /// One more.
@@ -51,9 +61,20 @@ impl Open {
         Stopping(self.0.subscribe())
     }
 
+    /// Wants no others.
+    pub fn drain(&self) {
+        self.0.send_replace(Stage::Draining);
+    }
+
+    /// Whether others are welcome.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        *self.0.borrow() == Stage::Serving
+    }
+
     /// Tells all of them to end.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Stage::Stopping);
     }
 
     /// Done once all have ended.
@@ -66,7 +87,7 @@ impl Stopping {
     /// Done once the service is told to stop.
     pub async fn told(&mut self) {
         // Fails where the service is gone: all the more reason.
-        let _ = self.0.wait_for(|it| *it).await;
+        let _ = self.0.wait_for(|it| *it == Stage::Stopping).await;
     }
 }
 

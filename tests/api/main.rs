@@ -25,6 +25,7 @@ mod counts;
 mod data;
 mod deliveries;
 mod documents;
+mod drain;
 mod events;
 mod exchange;
 mod explorer;

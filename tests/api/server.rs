@@ -285,7 +285,7 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
 
 /// Sends one request; whether it was answered whole, and whether another may follow. An error before anything
 /// was sent is no loss.
-fn one(connection: &mut TcpStream, close: bool) -> Result<bool, String> {
+pub fn one(connection: &mut TcpStream, close: bool) -> Result<bool, String> {
     let close = if close { "Connection: close\r\n" } else { "" };
     let request = format!(
         "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n{close}Content-Length: {}\r\n\r\n{QUERY}",
