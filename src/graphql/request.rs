@@ -39,6 +39,17 @@ impl Live {
 }
 
 impl Request {
+    /// One whose answer may have so many bytes.
+    #[must_use]
+    pub const fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, answer: usize) -> Self {
+        Self {
+            db,
+            viewer,
+            now,
+            bound: Bound::new(answer),
+        }
+    }
+
     #[must_use]
     pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
         ctx.data_unchecked()

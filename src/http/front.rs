@@ -20,7 +20,6 @@ use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute};
-use crate::read::bound::Bound;
 use crate::rules::viewer::Viewer;
 
 /// The header by which a request asks for what it costs.
@@ -146,6 +145,7 @@ pub fn admit(
     admitted.map_err(|limited| {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Refused::new(status, "RATE_LIMITED", limited.message)
+            .about("rate")
             .with(header::RETRY_AFTER, limited.seconds)
     })
 }
@@ -168,12 +168,7 @@ pub async fn run(
     operation: Operation,
     now: DateTime<Utc>,
 ) -> Result<Executed, Refused> {
-    let request = Request {
-        now,
-        db: app.db.clone(),
-        viewer,
-        bound: Bound::new(app.limits.answer),
-    };
+    let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
     let seconds = app.limits.seconds;
     let changes = operation.kind == OperationType::Mutation;
     let executing = execute(&app.schema, operation, request);

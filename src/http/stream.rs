@@ -12,7 +12,6 @@ use super::front::run;
 use super::refused::coded;
 use crate::graphql::request::{Live, Request};
 use crate::graphql::{Operation, follow, take_cursor};
-use crate::read::bound::Bound;
 use crate::rules::viewer::Viewer;
 
 /// A part of what an operation answers.
@@ -55,12 +54,7 @@ pub fn parts(
         clock: app.clock.clone(),
         resume,
     };
-    let request = Request {
-        now,
-        db: app.db.clone(),
-        viewer,
-        bound: Bound::new(app.limits.answer),
-    };
+    let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
     let responses = follow(&app.schema, operation, request, live);
     let parts = responses.map(move |mut response| match take_cursor(&mut response) {
         Some(cursor) => Part::Next {

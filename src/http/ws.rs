@@ -26,7 +26,7 @@ use super::auth::{ACTING_AS, Denied};
 use super::document::prepare;
 use super::front::admit;
 use super::open::{Stopping, expiry};
-use super::refused::{Refused, coded};
+use super::refused::Refused;
 use super::stream::{Part, parts, too_slow};
 use super::visit::Visit;
 use crate::rules::viewer::Viewer;
@@ -316,8 +316,8 @@ impl Connection {
             let why = format!(
                 "This socket has {most} operations under way, the most that it may have: complete one first."
             );
-            let error = coded(ServerError::new(why, None), "RATE_LIMITED");
-            return self.error(&id, &[error]).await;
+            let refused = Refused::beyond("operations", "RATE_LIMITED", why);
+            return self.error(&id, &refused.errors).await;
         }
         let (app, now) = (&self.app, (self.app.clock)());
         let prepared = prepare(app, &viewer, asked).and_then(|operation| {

@@ -299,6 +299,11 @@ impl Writer<'_, '_> {
         })
     }
 
+    fn is_full(&mut self) -> bool {
+        self.full |= self.json.len() > self.env.bound.left();
+        self.full
+    }
+
     /// That it is too long is an error of the whole field, wherever that was found.
     fn checked<T>(&mut self, at: &At, written: Result<T, Failed>) -> ServerResult<T> {
         if self.is_full() {

@@ -20,10 +20,8 @@ pub struct Writer<'d, 'e> {
     /// Those whose place null has taken.
     pub errors: Vec<ServerError>,
     pub env: &'e Env<'e>,
-    /// How many bytes may be written.
-    most: usize,
-    /// Whether more were: then nothing is written any more.
-    full: bool,
+    /// Whether it is longer than it may be: then nothing more is written.
+    pub full: bool,
     start: Vec<PathSegment>,
     path: Vec<Step<'d>>,
 }
@@ -86,7 +84,6 @@ impl<'d, 'e> Writer<'d, 'e> {
             json: Json::default(),
             errors: Vec::new(),
             env,
-            most: env.bound.left(),
             full: false,
             start,
             path: Vec::new(),
@@ -120,12 +117,6 @@ impl<'d, 'e> Writer<'d, 'e> {
                 self.errors.push(error);
             }
         }
-    }
-
-    /// Whether the answer has become too long.
-    pub fn is_full(&mut self) -> bool {
-        self.full |= self.json.len() > self.most;
-        self.full
     }
 
     /// Writes a record.

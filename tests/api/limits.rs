@@ -48,7 +48,7 @@ async fn refusal(client: &Client<'_>, document: &str) -> (String, String, String
 }
 
 /// `{ viewer { a0: party a1: party … } }`.
-fn aliases(count: usize) -> String {
+pub fn aliases(count: usize) -> String {
     let fields = (0..count).fold(String::new(), |mut text, number| {
         write!(text, " a{number}: party").unwrap();
         text
@@ -57,7 +57,7 @@ fn aliases(count: usize) -> String {
 }
 
 /// Committees within committees; so many levels of fields.
-fn deep(levels: usize) -> String {
+pub fn deep(levels: usize) -> String {
     let parents = levels - 2;
     format!(
         "{{ committee(by: {{ key: {{ organization: \"POC\", code: \"C4\" }} }}) {} id {} }}",
@@ -77,16 +77,16 @@ fn fan(fragments: usize, times: usize) -> String {
     text
 }
 
-fn roots(count: usize) -> String {
+pub fn roots(count: usize) -> String {
     format!("{{ {} }}", "viewer { party } ".repeat(count))
 }
 
-fn directives(count: usize) -> String {
+pub fn directives(count: usize) -> String {
     let field = "... @include(if: true) { party } ";
     format!("{{ viewer {{ {} }} }}", field.repeat(count))
 }
 
-fn mutations(count: usize) -> String {
+pub fn mutations(count: usize) -> String {
     let mut text = "mutation {".to_owned();
     for number in 0..count {
         write!(text, " m{number}: topicPropose(input: {{ title: \"T\", summary: \"S\" }}) {{ topic {{ id }} }}").unwrap();

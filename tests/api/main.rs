@@ -27,6 +27,7 @@ mod deliveries;
 mod documents;
 mod drain;
 mod events;
+mod every_limit;
 mod exchange;
 mod explorer;
 mod exports;
