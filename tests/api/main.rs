@@ -49,6 +49,7 @@ mod migrations;
 mod notes;
 mod pages;
 mod permissions;
+mod planned;
 mod plans;
 mod problems;
 mod publications;

@@ -25,9 +25,10 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
     let reader = server.itu();
     let shapes = Shapes::of(&reader).await;
     let reference = reference(&shapes, records(&reader, &shapes).await);
+    let pages: Vec<String> = (1..5).map(|it| format!("first: {it}")).collect();
     let mut runner = TestRunner::deterministic();
     for _ in 0..DOCUMENTS {
-        let document = Writer::new(&shapes, runner.rng()).document();
+        let document = Writer::new(&shapes, &pages, runner.rng()).document();
         let ours = reader.post(&document, json!({})).await;
         let theirs = reference.execute(&document).await;
         assert!(theirs.errors.is_empty(), "{document}: {:?}", theirs.errors);
@@ -49,10 +50,10 @@ enum Kind {
 }
 
 /// The types with their fields, as the service itself describes them.
-struct Shapes(BTreeMap<String, BTreeMap<String, Kind>>);
+pub struct Shapes(BTreeMap<String, BTreeMap<String, Kind>>);
 
 impl Shapes {
-    async fn of(client: &Client<'_>) -> Self {
+    pub async fn of(client: &Client<'_>) -> Self {
         let of = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
         let document =
             format!("{{ __schema {{ types {{ kind name fields {{ name type {{ {of} }} }} }} }} }}");
@@ -289,17 +290,25 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
 }
 
 /// Writes a document at random, valid for both.
-struct Writer<'a> {
+pub struct Writer<'a> {
     shapes: &'a Shapes,
+    /// The arguments that pages are asked with. They belong to the key, so that fields of one key have the same.
+    pub pages: &'a [String],
+    /// What is true, and what is false.
+    pub always: &'a str,
+    pub never: &'a str,
     random: &'a mut TestRng,
     fragments: String,
     names: usize,
 }
 
 impl<'a> Writer<'a> {
-    fn new(shapes: &'a Shapes, random: &'a mut TestRng) -> Self {
+    pub fn new(shapes: &'a Shapes, pages: &'a [String], random: &'a mut TestRng) -> Self {
         Self {
             shapes,
+            pages,
+            always: "true",
+            never: "false",
             random,
             fragments: String::new(),
             names: 0,
@@ -310,7 +319,7 @@ impl<'a> Writer<'a> {
         self.random.next_u32() % bound
     }
 
-    fn document(mut self) -> String {
+    pub fn document(mut self) -> String {
         let mut roots = String::new();
         for _ in 0..=self.below(2) {
             let (list, ty) = ROOTS[self.below(7) as usize];
@@ -318,8 +327,8 @@ impl<'a> Writer<'a> {
             roots += &self.field(list, &kind, 3);
         }
         format!(
-            "{{ __typename @skip(if: false) a: __typename @include(if: true) {roots} }}{}",
-            self.fragments
+            "{{ __typename @skip(if: {}) a: __typename @include(if: {}) {roots} }}{}",
+            self.never, self.always, self.fragments
         )
     }
 
@@ -337,8 +346,8 @@ impl<'a> Writer<'a> {
             let field = self.field(name, kind, depth);
             let chosen = match self.below(8) {
                 0 => format!(" ... on {ty} {{{field} }}"),
-                1 => format!(" ... @include(if: true) {{{field} }}"),
-                2 => format!(" ... @skip(if: true) {{{field} }}"),
+                1 => format!(" ... @include(if: {}) {{{field} }}", self.always),
+                2 => format!(" ... @skip(if: {}) {{{field} }}", self.always),
                 3 if self.shapes.is_node(ty) => {
                     format!(" ... on Node {{ id ... on {ty} {{{field} }} }}")
                 }
@@ -381,8 +390,8 @@ impl<'a> Writer<'a> {
                 format!(" {name}_{ty}: {name} {{ __typename id ... on {ty} {{{fields} }} }}")
             }
             Kind::Page(ty) => {
-                // The arguments belong to the key, so that fields of one key have the same.
-                let first = 1 + self.below(4);
+                let place = self.below(u32::try_from(self.pages.len()).unwrap()) as usize;
+                let arguments = &self.pages[place];
                 let mut page = String::new();
                 for _ in 0..=self.below(2) {
                     let nodes = self.selection(ty, inner);
@@ -392,7 +401,7 @@ impl<'a> Writer<'a> {
                     };
                     page.push_str(&chosen);
                 }
-                format!(" {name}_{first}: {name}(first: {first}) {{ __typename{page} }}")
+                format!(" {name}_{place}: {name}({arguments}) {{ __typename{page} }}")
             }
         }
     }
