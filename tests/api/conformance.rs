@@ -76,6 +76,7 @@ async fn every_audit_of_graphql_over_http_is_passed(server: &Server) {
     let address = format!("{}/graphql", server.address);
     let printed = judge("audits.mjs", "ADDRESS", &address).await;
     let audits: Vec<Audit> = serde_json::from_slice(&printed).unwrap();
+    println!("{} audits", audits.len());
     let failed: Vec<&Audit> = audits.iter().filter(|it| it.status != "ok").collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(audits.len() > 50, "{}", audits.len());
@@ -106,6 +107,7 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
     let printed = judge("judge.mjs", "SCHEMA", schema).await;
     let all: Vec<Judged> = serde_json::from_slice(&printed).unwrap();
+    println!("{} documents", all.len());
     assert!(all.len() > 1000, "{}", all.len());
     let known = fs::read(Path::new(SOURCES).join("differences.json")).unwrap();
     let known: Vec<Difference> = serde_json::from_slice(&known).unwrap();
