@@ -100,8 +100,9 @@ pub struct Export {
 
 /// What an import takes, and how. An export goes into an empty database, byte for byte. Records are created or updated by what
 /// people know them by, as their party may by the API: organizations by `acronym`, committees by `organization`, `code`
-/// and `period`, topics by `code` (updated only), publications by `number`, action items by `externalKey`. Fields have the names
-/// that inputs of the API have; records are named as in the history: `ITU-T SG17 (2013-2016)`, `T-12`.
+/// and `period`, topics by `code` (without one: proposals by `title`), publications by `number`, action items by `externalKey`,
+/// examinations and findings by `publication`, statements by `from` and `title`, notes by what they are about and say. Fields
+/// have the names that inputs of the API have; records are named as in the history: `ITU-T SG17 (2013-2016)`, `T-12`.
 #[derive(Clone, Debug, Args)]
 pub struct Import {
     #[command(flatten)]
@@ -114,7 +115,8 @@ pub struct Import {
     /// Who the history says it was.
     #[arg(long, default_value = "liaison import")]
     pub subject: String,
-    /// What the records are that have no field `type`: Organization, Committee, Topic, Publication or ActionItem.
+    /// What the records are that have no field `type`: Organization, Committee, Topic, Publication, ActionItem,
+    /// Examination, Finding, LiaisonStatement or Note.
     #[arg(long = "type", value_parser = Kind::of)]
     pub kind: Option<Kind>,
     /// How the file is written: jsonl or csv. Left out: as its name ends.

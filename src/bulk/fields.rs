@@ -1,6 +1,6 @@
 //! The fields of one record: read as the API reads those of an input, with all that is wrong gathered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::resolver_utils::EnumType;
 use async_graphql::{ID, InputType, MaybeUndefined, Pos, Value};
@@ -57,6 +57,11 @@ impl Fields {
         }
     }
 
+    /// Whether the line says anything in this field, before it is taken.
+    pub fn give(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|it| !it.is_null())
+    }
+
     /// A key as it is stored, before it is taken.
     pub fn peek(&self, name: &str) -> Option<String> {
         text::stored(self.given.get(name)?.as_str()?, text::KEY).ok()?
@@ -73,8 +78,17 @@ impl Fields {
 
     /// A value of an enum.
     pub fn word<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
+        match self.given.remove(name) {
+            None => MaybeUndefined::Undefined,
+            Some(Json::Null) => MaybeUndefined::Null,
+            Some(json) => self.one_of(name, json),
+        }
+    }
+
+    /// A value of an enum that a field names among other things.
+    pub fn one_of<T: InputType + EnumType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
         let found = self.problems.len();
-        let value = self.value(name);
+        let value = self.parse(name, json);
         if let Some(problem) = self.problems.get_mut(found) {
             let words: Vec<&str> = T::items().iter().map(|it| it.name).collect();
             problem.message = format!("Must be one of {}.", words.join(", "));
@@ -82,7 +96,7 @@ impl Fields {
         value
     }
 
-    fn parse<T: InputType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
+    pub fn parse<T: InputType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
         let value = Value::from_json(json).map_err(|error| error.to_string());
         let parsed = value.and_then(|value| {
             T::parse(Some(value)).map_err(|error| {
@@ -165,7 +179,7 @@ impl Fields {
         name: &str,
         known: &HashMap<String, I>,
     ) -> MaybeUndefined<Vec<ID>> {
-        match self.texts(name) {
+        match self.texts(name, text::NAME) {
             MaybeUndefined::Value(given) => {
                 let found = given.iter().filter_map(|it| self.find(name, known, it));
                 MaybeUndefined::Value(found.collect())
@@ -175,8 +189,8 @@ impl Fields {
         }
     }
 
-    /// A list of names; in one text they stand apart by semicolons.
-    pub fn texts(&mut self, name: &str) -> MaybeUndefined<Vec<String>> {
+    /// A list of texts; in one they stand apart by semicolons.
+    pub fn texts(&mut self, name: &str, max: usize) -> MaybeUndefined<Vec<String>> {
         let given = match self.given.get(name) {
             Some(Json::String(text)) => {
                 let parts = text.split(';').map(str::to_owned);
@@ -189,13 +203,30 @@ impl Fields {
         given.map_value(|texts| {
             let mut stored = Vec::with_capacity(texts.len());
             for given in texts {
-                match text::stored(&given, text::NAME) {
+                match text::stored(&given, max) {
                     Ok(text) => stored.push(text.unwrap_or_default()),
                     Err(message) => self.wrong(Code::Invalid, name, message),
                 }
             }
             stored
         })
+    }
+
+    /// Reads the entries of a list. What is wrong with one has its place in the list.
+    pub fn each<T>(
+        &mut self,
+        texts: &[String],
+        read: impl Fn(&mut Self, &str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut all = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let found = self.problems.len();
+            all.extend(read(self, text));
+            for problem in self.problems.iter_mut().skip(found) {
+                problem.field.push(index.to_string());
+            }
+        }
+        all
     }
 
     /// The record that is called so.
@@ -216,7 +247,8 @@ impl Fields {
         self.wrong(Code::NotFound, name, format!("There is no {ty} `{given}`."));
     }
 
-    fn complains_of(&self, name: &str) -> bool {
+    /// Whether something is wrong with this field by now.
+    pub fn complains_of(&self, name: &str) -> bool {
         let mut problems = self.problems.iter();
         problems.any(|it| it.field.first().is_some_and(|field| field == name))
     }
@@ -254,15 +286,18 @@ impl Fields {
     pub fn refused(&mut self, error: Error) -> Result<(), Fault> {
         match error {
             Error::Refused(Refusal::Problems(problems)) => {
+                let mut more = Vec::with_capacity(problems.len());
                 for mut problem in problems {
-                    if let Some(field) = problem.field.first_mut() {
+                    for field in &mut problem.field {
                         *field = plain(field);
                     }
                     let named = problem.field.first();
+                    // What was not read was not there for the store, which says no more than that.
                     if !named.is_some_and(|it| self.complains_of(it)) {
-                        self.problems.push(problem);
+                        more.push(problem);
                     }
                 }
+                self.problems.extend(more);
             }
             Error::Refused(Refusal::Forbidden(message) | Refusal::Unauthenticated(message)) => {
                 self.whole(message);
@@ -282,6 +317,16 @@ pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
     }
 }
 
+/// The same for a list, in whatever order.
+pub fn same_list(given: &MaybeUndefined<Vec<ID>>, is: impl IntoIterator<Item = ID>) -> bool {
+    let is: BTreeSet<ID> = is.into_iter().collect();
+    match given {
+        MaybeUndefined::Undefined => true,
+        MaybeUndefined::Null => is.is_empty(),
+        MaybeUndefined::Value(given) => given.iter().cloned().collect::<BTreeSet<ID>>() == is,
+    }
+}
+
 /// What a line gives, where that is something else than what the record has.
 pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
     if same(&given, is) {
@@ -294,6 +339,8 @@ pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUnde
 /// What the API calls `committeeId` and `topicIds` is a name here: `committee`, `topics`.
 fn plain(field: &str) -> String {
     match field.strip_suffix("Ids") {
+        // No noun, and so the same for one and for many.
+        Some("from") => "from".to_owned(),
         Some(stem) => format!("{stem}s"),
         None => field.strip_suffix("Id").unwrap_or(field).to_owned(),
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use entity::id::{CommitteeId, OrganizationId, ProvisionId, TopicId};
-use entity::{committee, organization, provision, topic};
+use entity::id::{CommitteeId, LiaisonStatementId, OrganizationId, ProvisionId, TopicId};
+use entity::{committee, liaison_statement, organization, provision, topic};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
 
 use crate::store;
@@ -18,6 +18,8 @@ pub struct Names {
     pub provisions: HashMap<String, ProvisionId>,
     /// By code: `T-12`.
     pub topics: HashMap<String, TopicId>,
+    /// By number: `LS-7`.
+    pub statements: HashMap<String, LiaisonStatementId>,
 }
 
 impl Names {
@@ -30,6 +32,15 @@ impl Names {
         let topics: Vec<(TopicId, i32)> = topic::Entity::find()
             .select_only()
             .columns([topic::Column::Id, topic::Column::Number])
+            .into_tuple()
+            .all(db)
+            .await?;
+        let statements: Vec<(LiaisonStatementId, i32)> = liaison_statement::Entity::find()
+            .select_only()
+            .columns([
+                liaison_statement::Column::Id,
+                liaison_statement::Column::Number,
+            ])
             .into_tuple()
             .all(db)
             .await?;
@@ -49,6 +60,10 @@ impl Names {
             topics: topics
                 .into_iter()
                 .map(|(id, number)| (store::topic::code(number), id))
+                .collect(),
+            statements: statements
+                .into_iter()
+                .map(|(id, number)| (store::statement::code(number), id))
                 .collect(),
         })
     }

@@ -115,8 +115,8 @@ pub fn next_attempt(
     if end <= now {
         return None;
     }
-    let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(12);
-    let wait = (FIRST_WAIT * 3_i32.pow(doublings)).min(LONGEST_WAIT);
+    let further = u32::try_from(attempts - 1).unwrap_or_default().min(12);
+    let wait = (FIRST_WAIT * 3_i32.pow(further)).min(LONGEST_WAIT);
     let percent = i32::try_from(chance % 100).unwrap_or_default();
     let wait = wait + wait * JITTER_PERCENT * percent / 10_000;
     let asked = asked.and_then(|it| TimeDelta::from_std(it).ok());

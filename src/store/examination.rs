@@ -125,8 +125,19 @@ pub async fn record_finding(
     input: ExaminationRecordFindingInput,
 ) -> Result<ExaminationId> {
     let actor = viewer.actor()?;
-    let side = rules::side_of(actor.party)?;
+    rules::side_of(actor.party)?;
     let mut writing = Writing::begin(db, actor, now).await?;
+    let id = find(&mut writing, input).await?;
+    writing.commit().await?;
+    Ok(id)
+}
+
+/// The same as a part of what is being written.
+pub async fn find(
+    writing: &mut Writing,
+    input: ExaminationRecordFindingInput,
+) -> Result<ExaminationId> {
+    let side = rules::side_of(writing.party())?;
     let examination =
         input::subject::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
     rules::record_finding(writing.party(), examination.complete)?;
@@ -134,7 +145,7 @@ pub async fn record_finding(
     let mut problems = Problems::default();
     let statement = problems.text("statement", &input.statement, text::LONG);
     let committee = input.committee_id.as_ref();
-    let committee = finder(&writing, &mut problems, committee, side).await?;
+    let committee = finder(writing, &mut problems, committee, side).await?;
     problems.none()?;
 
     let findings = finding::Entity::find()
@@ -150,14 +161,13 @@ pub async fn record_finding(
         committee_id: committee.map(|it| it.id),
         found_at: writing.now(),
     };
-    let changes = changed(&writing, before, &after).await?;
+    let changes = changed(writing, before, &after).await?;
     if changes.is_empty() {
         return Ok(examination.id);
     }
     let id = examination.id;
     let complete = findings.iter().any(|it| it.side == side.other());
-    save(&mut writing, examination, after, complete, changes).await?;
-    writing.commit().await?;
+    save(writing, examination, after, complete, changes).await?;
     Ok(id)
 }
 

@@ -382,7 +382,8 @@ async fn asked(db: &impl ConnectionTrait, to: &[Asked]) -> Result<String, DbErr>
 }
 
 /// A statement's number, as the API has it: `LS-7`.
-pub(super) fn code(number: i32) -> String {
+#[must_use]
+pub fn code(number: i32) -> String {
     format!("LS-{number}")
 }
 

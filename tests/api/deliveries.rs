@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use liaison::webhooks::Reach;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use crate::databases::Backend;
 use crate::endpoint::{Endpoint, Reply};
+use crate::following::CUT_OFF;
 use crate::harness::Server;
 use crate::program::Workplace;
 use crate::webhooks::{create, happen, history, settled, until, update};
@@ -221,6 +223,42 @@ async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
     settled(&itu, &made, &last["cursor"]).await;
     let mut ids = endpoint.ids();
     assert!(ids.len() <= 40 + 4, "one for each that was killed at most");
+    ids.dedup();
+    assert_eq!(ids, expected, "in order, each at least once");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_where_the_database_is_away() {
+    let server = Server::start(Backend::Postgres).await;
+    let endpoint = Endpoint::start().await;
+    let itu = server.itu();
+    let noted = json!({ "verb": ["NOTED"] });
+    create(&itu, json!({ "url": endpoint.url, "filter": noted })).await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    let subject = server.topic("T-1").await;
+    for round in 0..40 {
+        if round % 10 == 5 {
+            server.sql(CUT_OFF).await;
+        }
+        // A write may be cut off with its connection: the history tells which were.
+        let input = json!({ "subjectId": subject, "body": format!("Note {round}.") });
+        itu.verdict("noteAdd", input).await;
+    }
+    let expected: Vec<String> = history(&itu, noted)
+        .await
+        .iter()
+        .map(|it| it["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(expected.len() > 20, "{}", expected.len());
+    // The lease of a delivery that was cut off ends.
+    server.pass_seconds(60);
+    let come = async {
+        while endpoint.ids().last() != expected.last() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(Duration::from_mins(1), come).await.is_ok());
+    let mut ids = endpoint.ids();
     ids.dedup();
     assert_eq!(ids, expected, "in order, each at least once");
 }

@@ -441,6 +441,9 @@ async fn instances_on_one_file_find_what_others_wrote() {
     }
 }
 
+/// Ends all connections to this database but the one that says so.
+pub const CUT_OFF: &str = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+
 #[tokio::test]
 async fn followers_wait_while_the_database_is_away() {
     let server = Server::start(Backend::Postgres).await;
@@ -452,11 +455,10 @@ async fn followers_wait_while_the_database_is_away() {
             .await;
     }
     let subject = server.topic("T-1").await;
-    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
     let mut written = 0;
     for round in 0..60 {
         if round % 20 == 10 {
-            server.sql(cut).await;
+            server.sql(CUT_OFF).await;
         }
         let input = json!({ "subjectId": subject, "body": format!("Note {round}.") });
         // A write may be cut off with its connection: its client is told so.

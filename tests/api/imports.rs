@@ -26,20 +26,25 @@ on_both_databases! {
     what_is_cleared_is_cleared_and_what_is_left_out_stays
 }
 
-const ITU: &str = "ITU";
+pub const ITU: &str = "ITU";
 
-fn jsonl(lines: &[Value]) -> String {
+pub fn jsonl(lines: &[Value]) -> String {
     let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
     lines.join("\n") + "\n"
 }
 
 /// Imports what stands in a file; what the program prints.
-fn import(workplace: &Workplace, server: &Server, party: &str, more: &[&str]) -> String {
+pub fn import(workplace: &Workplace, server: &Server, party: &str, more: &[&str]) -> String {
     workplace.done(&arguments(server, party, more))
 }
 
 /// Imports a file of which something is wrong; the report, and the last line.
-fn refused(workplace: &Workplace, server: &Server, party: &str, more: &[&str]) -> (String, String) {
+pub fn refused(
+    workplace: &Workplace,
+    server: &Server,
+    party: &str,
+    more: &[&str],
+) -> (String, String) {
     let ended = workplace.run(&arguments(server, party, more));
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     let last = ended.err.lines().last().unwrap_or_default().to_owned();
@@ -57,12 +62,12 @@ fn publication(number: impl std::fmt::Display) -> Value {
         "kind": "RECOMMENDATION", "organization": "ITU-T" })
 }
 
-fn with(mut record: Value, field: &str, value: impl Into<Value>) -> Value {
+pub fn with(mut record: Value, field: &str, value: impl Into<Value>) -> Value {
     record[field] = value.into();
     record
 }
 
-async fn log(server: &Server) -> Vec<entity::activity::Model> {
+pub async fn log(server: &Server) -> Vec<entity::activity::Model> {
     entity::activity::Entity::find()
         .order_by_asc(entity::activity::Column::Position)
         .all(&server.db.read)

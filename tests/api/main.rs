@@ -40,6 +40,7 @@ mod http;
 mod idempotency;
 mod identity;
 mod imports;
+mod imports_of_collaboration;
 mod instances;
 mod issuers;
 mod liaison_statements;

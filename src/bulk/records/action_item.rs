@@ -1,6 +1,6 @@
 //! Action items, known by the keys that the party's own system has for them.
 
-use entity::action_item::{Column, Entity, Priority};
+use entity::action_item::{Column, Entity, Model, Priority};
 use entity::party::Language;
 use entity::scalar::Date;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -11,7 +11,7 @@ use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInput};
-use crate::store::creation::{Creating, Idempotency};
+use crate::store::creation::Idempotency;
 
 impl Entering {
     /// Creates or updates one; none where something is wrong.
@@ -28,13 +28,7 @@ impl Entering {
         fields.nothing_else("ActionItem");
 
         let before = match &external_key {
-            Some(key) => {
-                Entity::find()
-                    .filter(Column::RequestedBy.eq(self.writing.party()))
-                    .filter(Column::ExternalKey.eq(key))
-                    .one(self.writing.db())
-                    .await?
-            }
+            Some(key) => self.item_of(key).await?,
             None => None,
         };
         if let Some(before) = before {
@@ -83,9 +77,17 @@ impl Entering {
             language: language.take(),
             idempotency: Idempotency::default(),
         };
-        let made = fields
-            .carry_out(&mut self.writing, async |writing| input.make(writing).await)
-            .await?;
+        let made = self.create(fields, input).await?;
         Ok(made.map(|_| Done::Created))
+    }
+
+    /// The item that the party has this key for.
+    pub(super) async fn item_of(&self, external_key: &str) -> Result<Option<Model>, Fault> {
+        let found = Entity::find()
+            .filter(Column::RequestedBy.eq(self.writing.party()))
+            .filter(Column::ExternalKey.eq(external_key))
+            .one(self.writing.db())
+            .await?;
+        Ok(found)
     }
 }

@@ -11,7 +11,7 @@ use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
 use crate::store::committee::{self, CommitteeCreateInput, CommitteeUpdateInput};
-use crate::store::creation::{Creating, Idempotency};
+use crate::store::creation::Idempotency;
 
 impl Entering {
     /// Creates or updates one; none where something is wrong.
@@ -92,9 +92,7 @@ impl Entering {
             language: language.take(),
             idempotency: Idempotency::default(),
         };
-        let made = fields
-            .carry_out(&mut self.writing, async |writing| input.make(writing).await)
-            .await?;
+        let made = self.create(fields, input).await?;
         Ok(made.map(|id| {
             self.names.committees.insert(label, id);
             Done::Created

@@ -2,8 +2,12 @@
 
 mod action_item;
 mod committee;
+mod examination;
+mod finding;
+mod note;
 mod organization;
 mod publication;
+mod statement;
 mod topic;
 
 use std::io::Write;
@@ -25,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::rules::refusal::Code;
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
+use crate::store::creation::Creating;
 use crate::store::writing::Writing;
 
 /// What a record can be.
@@ -35,6 +40,10 @@ pub enum Kind {
     Topic,
     Publication,
     ActionItem,
+    Examination,
+    Finding,
+    LiaisonStatement,
+    Note,
 }
 
 /// How records are to be imported.
@@ -67,12 +76,16 @@ pub struct Imported {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Organization,
         Self::Committee,
         Self::Topic,
         Self::Publication,
         Self::ActionItem,
+        Self::Examination,
+        Self::Finding,
+        Self::LiaisonStatement,
+        Self::Note,
     ];
 
     /// The API's name of the type.
@@ -84,6 +97,10 @@ impl Kind {
             Self::Topic => "Topic",
             Self::Publication => "Publication",
             Self::ActionItem => "ActionItem",
+            Self::Examination => "Examination",
+            Self::Finding => "Finding",
+            Self::LiaisonStatement => "LiaisonStatement",
+            Self::Note => "Note",
         }
     }
 
@@ -229,6 +246,10 @@ impl Entering {
                 Kind::Committee => self.committee(&mut fields).await?,
                 Kind::Topic => self.topic(&mut fields).await?,
                 Kind::ActionItem => self.action_item(&mut fields).await?,
+                Kind::Examination => self.examination(&mut fields).await?,
+                Kind::Finding => self.finding(&mut fields).await?,
+                Kind::LiaisonStatement => self.statement(&mut fields).await?,
+                Kind::Note => self.note(&mut fields).await?,
                 Kind::Publication => None,
             };
             match done {
@@ -237,6 +258,16 @@ impl Entering {
             }
         }
         self.enter(&mut publications, report).await
+    }
+
+    /// Makes a new record; its id.
+    async fn create<I: Creating>(
+        &mut self,
+        fields: &mut Fields,
+        input: I,
+    ) -> Result<Option<I::Id>, Fault> {
+        let make = async |writing: &mut _| input.make(writing).await;
+        fields.carry_out(&mut self.writing, make).await
     }
 
     /// Does what an update asks for; whether that changed anything.

@@ -10,7 +10,7 @@ use crate::bulk::Fault;
 use crate::bulk::fields::{Fields, same};
 use crate::bulk::report::Done;
 use crate::rules::text;
-use crate::store::creation::{Creating, Idempotency};
+use crate::store::creation::Idempotency;
 use crate::store::organization::{self, OrganizationCreateInput, OrganizationUpdateInput};
 
 impl Entering {
@@ -69,9 +69,7 @@ impl Entering {
             language: language.take(),
             idempotency: Idempotency::default(),
         };
-        let made = fields
-            .carry_out(&mut self.writing, async |writing| input.make(writing).await)
-            .await?;
+        let made = self.create(fields, input).await?;
         Ok(made.map(|id| {
             self.names.organizations.extend(acronym.map(|it| (it, id)));
             Done::Created

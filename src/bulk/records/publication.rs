@@ -195,6 +195,26 @@ impl Entering {
         Ok(keyed.collect())
     }
 
+    /// The publication that a field has the number of.
+    pub(super) async fn publication(
+        &self,
+        fields: &mut Fields,
+        field: &str,
+        number: Option<&str>,
+    ) -> Result<Option<Model>, Fault> {
+        let Some(number) = number else {
+            return Ok(None);
+        };
+        let found = Entity::find()
+            .filter(Column::Number.eq(number))
+            .one(self.writing.db())
+            .await?;
+        if found.is_none() {
+            fields.no_such(field, "Publication", number);
+        }
+        Ok(found)
+    }
+
     /// The publications that lines name, by their numbers.
     async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
         let superseded = lines.iter().filter_map(|it| it.supersedes.value());

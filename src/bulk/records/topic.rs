@@ -1,70 +1,152 @@
-//! Topics, known by the codes that the register gave them: an import updates them. A new one is proposed.
+//! Topics, known by the codes that the register gave them; without a code, a topic that the party proposes, known by its title.
 
 use std::collections::HashMap;
 
 use async_graphql::{ID, MaybeUndefined};
 use entity::id::PublicationId;
-use entity::publication;
+use entity::party::Language;
 use entity::scalar::Date;
-use entity::topic::Entity;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use entity::topic::{Column, Entity, Model};
+use entity::topic_committee::CommitteeRole;
+use entity::{publication, topic_committee, topic_provision, topic_publication};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{Entering, public};
 use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
+use crate::bulk::fields::{Fields, same, same_list};
 use crate::bulk::report::Done;
+use crate::rules::refusal::Code;
 use crate::rules::text;
-use crate::store::topic::{self, TopicUpdateInput};
+use crate::store::creation::Idempotency;
+use crate::store::topic::{self, TopicProposeInput, TopicUpdateInput};
 
 impl Entering {
-    /// Updates one; none where something is wrong.
+    /// Proposes or updates one; none where something is wrong.
     pub(super) async fn topic(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let code = fields.key("code", text::CODE);
+        let code = fields.text("code", text::CODE);
         let title = fields.text("title", text::NAME);
         let summary = fields.text("summary", text::LONG);
+        let lead = fields.named("leadCommittee", &self.names.committees);
         let provisions = fields.listed("provisions", &self.names.provisions);
         let publications = self.publications(fields).await?;
         let review_on = fields.value::<Date>("reviewOn");
+        let language = fields.word::<Language>("language");
         fields.nothing_else("Topic");
 
-        let Some(code) = code else {
-            return Ok(None);
+        let before = match (code.take(), title.value()) {
+            (Some(code), _) => {
+                let Some(id) = self.names.topics.get(&code) else {
+                    fields.no_such("code", "Topic", &code);
+                    return Ok(None);
+                };
+                Entity::find_by_id(*id).one(self.writing.db()).await?
+            }
+            (None, _) if fields.complains_of("code") => return Ok(None),
+            (None, Some(title)) => self.proposal(title).await?,
+            (None, None) => None,
         };
-        let before = match self.names.topics.get(&code) {
-            Some(id) => Entity::find_by_id(*id).one(self.writing.db()).await?,
-            None => None,
-        };
-        let Some(before) = before else {
-            fields.no_such("code", "Topic", &code);
-            return Ok(None);
-        };
-        let unchanged = same(&title, Some(&before.title))
-            && same(&summary, Some(&before.summary))
-            && same(&review_on, before.review_on.map(Date).as_ref())
-            && provisions.is_undefined()
-            && publications.is_undefined();
-        if unchanged && fields.is_right() {
-            return Ok(Some(Done::Unchanged));
+        if let Some(before) = before {
+            fields.lasting("language", &language, Some(&before.original_language));
+            self.leads(fields, &before, &lead).await?;
+            let unchanged = same(&title, Some(&before.title))
+                && same(&summary, Some(&before.summary))
+                && same(&review_on, before.review_on.map(Date).as_ref())
+                && self.is_about(&before, &provisions, &publications).await?;
+            if unchanged && fields.is_right() {
+                return Ok(Some(Done::Unchanged));
+            }
+            let input = TopicUpdateInput {
+                id: public(before.id),
+                version: before.version,
+                title,
+                summary,
+                provision_ids: provisions,
+                publication_ids: publications,
+                review_on,
+            };
+            return self
+                .update(fields, async |writing| {
+                    topic::change(writing, input).await.map(|_| ())
+                })
+                .await;
         }
-        let input = TopicUpdateInput {
-            id: public(before.id),
-            version: before.version,
-            title,
-            summary,
-            provision_ids: provisions,
-            publication_ids: publications,
-            review_on,
+        let publications = publications.take().unwrap_or_default();
+        let input = TopicProposeInput {
+            title: fields.needed_text("title", title),
+            summary: fields.needed_text("summary", summary),
+            lead_committee_id: lead.take(),
+            provision_ids: provisions.take(),
+            review_on: review_on.take(),
+            language: language.take(),
+            idempotency: Idempotency::default(),
         };
-        self.update(fields, async |writing| {
-            topic::change(writing, input).await.map(|_| ())
-        })
-        .await
+        let made = fields
+            .carry_out(&mut self.writing, async |writing| {
+                topic::propose_about(writing, input, &publications).await
+            })
+            .await?;
+        Ok(made.map(|_| Done::Created))
+    }
+
+    /// The last topic that the party has proposed with this title, whatever became of it: the same file once more
+    /// does not propose again what was declined.
+    async fn proposal(&self, title: &str) -> Result<Option<Model>, Fault> {
+        let found = Entity::find()
+            .filter(Column::ProposedBy.eq(self.writing.party()))
+            .filter(Column::Title.eq(title))
+            .order_by_desc(Column::Number)
+            .one(self.writing.db())
+            .await?;
+        Ok(found)
+    }
+
+    /// Finds out whether a line names the committee that leads for the party, which an update leaves as it is.
+    async fn leads(
+        &self,
+        fields: &mut Fields,
+        topic: &Model,
+        given: &MaybeUndefined<ID>,
+    ) -> Result<(), Fault> {
+        if given.is_undefined() {
+            return Ok(());
+        }
+        let lead = topic_committee::Entity::find()
+            .filter(topic_committee::Column::TopicId.eq(topic.id))
+            .filter(topic_committee::Column::Role.eq(CommitteeRole::Lead))
+            .filter(topic_committee::Column::Party.eq(self.writing.party()))
+            .one(self.writing.db())
+            .await?;
+        if !same(given, lead.map(|it| public(it.committee_id)).as_ref()) {
+            let message = "Is another than leads the topic: leave it out, and link the new one as LEAD by `topicLinkCommittee`.";
+            fields.wrong(Code::Invalid, "leadCommittee", message);
+        }
+        Ok(())
+    }
+
+    /// Whether a topic answers these clauses and is about these publications already.
+    async fn is_about(
+        &self,
+        topic: &Model,
+        provisions: &MaybeUndefined<Vec<ID>>,
+        publications: &MaybeUndefined<Vec<ID>>,
+    ) -> Result<bool, Fault> {
+        let answered = topic_provision::Entity::find()
+            .filter(topic_provision::Column::TopicId.eq(topic.id))
+            .all(self.writing.db())
+            .await?;
+        let about = topic_publication::Entity::find()
+            .filter(topic_publication::Column::TopicId.eq(topic.id))
+            .all(self.writing.db())
+            .await?;
+        let answered = answered.iter().map(|it| public(it.provision_id));
+        let about = about.iter().map(|it| public(it.publication_id));
+        Ok(same_list(provisions, answered) && same_list(publications, about))
     }
 
     /// The publications that a line lists by their numbers.
     async fn publications(&self, fields: &mut Fields) -> Result<MaybeUndefined<Vec<ID>>, Fault> {
         const FIELD: &str = "publications";
-        let numbers = match fields.texts(FIELD) {
+        let numbers = match fields.texts(FIELD, text::NAME) {
             MaybeUndefined::Value(numbers) => numbers,
             MaybeUndefined::Null => return Ok(MaybeUndefined::Null),
             MaybeUndefined::Undefined => return Ok(MaybeUndefined::Undefined),

@@ -99,11 +99,16 @@ impl Creating for TopicProposeInput {
     }
 
     async fn make(self, writing: &mut Writing) -> Result<TopicId> {
-        make(writing, self).await
+        propose_about(writing, self, &[]).await
     }
 }
 
-async fn make(writing: &mut Writing, input: TopicProposeInput) -> Result<TopicId> {
+/// Proposes a topic that is about these publications from its beginning.
+pub async fn propose_about(
+    writing: &mut Writing,
+    input: TopicProposeInput,
+    publications: &[ID],
+) -> Result<TopicId> {
     let party = writing.party();
 
     let mut problems = Problems::default();
@@ -120,6 +125,7 @@ async fn make(writing: &mut Writing, input: TopicProposeInput) -> Result<TopicId
     };
     let provisions = input.provision_ids.unwrap_or_default();
     let provisions = provisions::listed(writing.db(), &mut problems, &provisions).await?;
+    let publications = publications::listed(writing.db(), &mut problems, publications).await?;
     let review_on = input.review_on.map(|it| it.0);
     if let Some(day) = review_on {
         problems.check("reviewOn", rules::review_fits(day, writing.today()));
@@ -163,6 +169,7 @@ async fn make(writing: &mut Writing, input: TopicProposeInput) -> Result<TopicId
         .exec_without_returning(writing.db())
         .await?;
     provisions::insert(writing.db(), id, &provisions).await?;
+    changes.append(publications::insert(writing.db(), id, &publications).await?);
     if let Some(lead) = lead {
         let links = Links::none(id);
         changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);

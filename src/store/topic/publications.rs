@@ -37,6 +37,18 @@ pub async fn listed(
     .await
 }
 
+/// Those that a new topic is about from its beginning.
+pub async fn insert(
+    db: &impl ConnectionTrait,
+    topic: TopicId,
+    publications: &[Model],
+) -> Result<Changes, DbErr> {
+    link(db, publications.iter().map(|it| (topic, it.id))).await?;
+    let mut changes = Changes::default();
+    changes.given(FIELD, numbers(publications));
+    Ok(changes)
+}
+
 /// Puts these in the place of those there are.
 pub async fn replace(
     db: &impl ConnectionTrait,

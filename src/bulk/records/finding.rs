@@ -1,0 +1,84 @@
+//! What one's own side found, known by the publication that was examined.
+
+use async_graphql::MaybeUndefined;
+use entity::finding::{Entity, Impact};
+use sea_orm::EntityTrait;
+
+use super::{Entering, public};
+use crate::bulk::Fault;
+use crate::bulk::fields::{Fields, same};
+use crate::bulk::report::Done;
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::store::examination::{self, ExaminationRecordFindingInput};
+
+impl Entering {
+    /// Records it, or rewrites it; none where something is wrong.
+    pub(super) async fn finding(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
+        let number = fields.key("publication", text::KEY);
+        let impact = fields.word::<Impact>("impact");
+        let statement = fields.text("statement", text::LONG);
+        let committee = fields.named("committee", &self.names.committees);
+        fields.nothing_else("Finding");
+
+        let number = number.as_deref();
+        let Some(publication) = self.publication(fields, "publication", number).await? else {
+            return Ok(None);
+        };
+        let Some(examination) = self.examination_of(publication.id).await? else {
+            let message = "Nobody has asked for an examination of it: ask first, with a record of the type Examination.";
+            fields.wrong(Code::NotFound, "publication", message);
+            return Ok(None);
+        };
+        // The TSB has no side, and is told so by the rules.
+        let before = match self.writing.party().side() {
+            Some(side) => {
+                Entity::find_by_id((examination.id, side))
+                    .one(self.writing.db())
+                    .await?
+            }
+            None => None,
+        };
+        let found_by = before.as_ref().and_then(|it| it.committee_id).map(public);
+        let unchanged = before.as_ref().is_some_and(|before| {
+            same(&impact, Some(&before.impact))
+                && same(&statement, Some(&before.statement))
+                && same(&committee, found_by.as_ref())
+        });
+        if unchanged && fields.is_right() {
+            return Ok(Some(Done::Unchanged));
+        }
+        let is_new = before.is_none();
+        let (impact, statement) = match before {
+            Some(before) => (
+                stays(impact, before.impact),
+                stays(statement, before.statement),
+            ),
+            None => (impact, statement),
+        };
+        let impact = fields.needed("impact", impact);
+        let input = ExaminationRecordFindingInput {
+            id: public(examination.id),
+            impact: impact.unwrap_or(Impact::None),
+            statement: fields.needed_text("statement", statement),
+            committee_id: match committee {
+                MaybeUndefined::Undefined => found_by,
+                given => given.take(),
+            },
+        };
+        let done = self
+            .update(fields, async |writing| {
+                examination::find(writing, input).await.map(|_| ())
+            })
+            .await?;
+        Ok(done.map(|done| if is_new { Done::Created } else { done }))
+    }
+}
+
+/// What a line leaves out stays as it is.
+fn stays<T>(given: MaybeUndefined<T>, is: T) -> MaybeUndefined<T> {
+    match given {
+        MaybeUndefined::Undefined => MaybeUndefined::Value(is),
+        given => given,
+    }
+}

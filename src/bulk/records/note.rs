@@ -1,0 +1,106 @@
+//! Notes, known by what they are about and say: the same note of the same party is added once.
+
+use async_graphql::ID;
+use entity::id::split;
+use entity::note::{Column, Entity};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::{Entering, public};
+use crate::bulk::Fault;
+use crate::bulk::fields::Fields;
+use crate::bulk::report::Done;
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::store::creation::Idempotency;
+use crate::store::note::NoteAddInput;
+
+/// The fields that name what a note is about.
+const SUBJECTS: [&str; 5] = [
+    "topic",
+    "actionItem",
+    "publication",
+    "examination",
+    "statement",
+];
+
+impl Entering {
+    /// Adds one; none where something is wrong. One that was taken back has lost its body, so that nobody can tell
+    /// whether this is the same: it is added again.
+    pub(super) async fn note(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
+        let subject = self.subject(fields).await?;
+        let body = fields.key("body", text::BODY);
+        fields.nothing_else("Note");
+
+        let (Some(subject_id), Some(body)) = (subject, body) else {
+            return Ok(None);
+        };
+        let there = Entity::find()
+            .filter(Column::SubjectId.eq(split(&subject_id).map(|it| it.1)))
+            .filter(Column::Party.eq(self.writing.party()))
+            .filter(Column::Body.eq(&body))
+            .count(self.writing.db())
+            .await?;
+        if 0 < there && fields.is_right() {
+            return Ok(Some(Done::Unchanged));
+        }
+        let input = NoteAddInput {
+            subject_id,
+            body,
+            idempotency: Idempotency::default(),
+        };
+        let made = self.create(fields, input).await?;
+        Ok(made.map(|_| Done::Created))
+    }
+
+    /// The one record that a line names as the subject of a note.
+    async fn subject(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
+        let named = SUBJECTS.into_iter().filter(|it| fields.give(it));
+        if named.count() != 1 {
+            let names = SUBJECTS.join(", ");
+            fields.whole(format!(
+                "Say what it is about in one of the fields {names}."
+            ));
+        }
+        let topic = fields.named("topic", &self.names.topics).take();
+        let statement = fields.named("statement", &self.names.statements).take();
+        let number = fields.text("publication", text::KEY).take();
+        let publication = self.publication(fields, "publication", number.as_deref());
+        let publication = publication.await?.map(|it| public(it.id));
+        let examination = self.examined(fields).await?;
+        let item = self.item(fields).await?;
+        Ok(topic.or(statement).or(publication).or(examination).or(item))
+    }
+
+    /// The examination that a line names by the number of the publication.
+    async fn examined(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
+        const FIELD: &str = "examination";
+        let number = fields.text(FIELD, text::KEY).take();
+        let publication = self.publication(fields, FIELD, number.as_deref()).await?;
+        let Some(publication) = publication else {
+            return Ok(None);
+        };
+        let found = self.examination_of(publication.id).await?;
+        if found.is_none() {
+            let message = format!(
+                "Nobody has asked for an examination of {}.",
+                publication.number
+            );
+            fields.wrong(Code::NotFound, FIELD, message);
+        }
+        Ok(found.map(|it| public(it.id)))
+    }
+
+    /// The action item that a line names by the party's own key.
+    async fn item(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
+        const FIELD: &str = "actionItem";
+        let Some(key) = fields.text(FIELD, text::KEY).take() else {
+            return Ok(None);
+        };
+        let found = self.item_of(&key).await?;
+        if found.is_none() {
+            let message = format!("Your party has asked for no action item with the key `{key}`.");
+            fields.wrong(Code::NotFound, FIELD, message);
+        }
+        Ok(found.map(|it| public(it.id)))
+    }
+}

@@ -1,0 +1,194 @@
+//! Liaison statements, known by the committees that send them and their titles: each is sent once, and never changes.
+
+use std::collections::BTreeSet;
+
+use async_graphql::{ID, MaybeUndefined};
+use entity::addressee::{self, Purpose};
+use entity::liaison_statement::{Column, Entity, Model};
+use entity::scalar::{Date, Url};
+use entity::{attachment, sender, statement_topic};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use super::{Entering, public};
+use crate::bulk::Fault;
+use crate::bulk::fields::{Fields, same, same_list};
+use crate::bulk::names::Names;
+use crate::bulk::report::Done;
+use crate::rules::refusal::Code;
+use crate::rules::text;
+use crate::store::creation::Idempotency;
+use crate::store::statement::{self, AddresseeInput, AttachmentInput, LiaisonStatementSendInput};
+
+const ADDRESSEES: &str = "addressees";
+const ATTACHMENTS: &str = "attachments";
+
+/// What a line says in the statement.
+struct Said {
+    addressees: MaybeUndefined<Vec<AddresseeInput>>,
+    body: MaybeUndefined<String>,
+    contact: MaybeUndefined<String>,
+    in_reply_to: MaybeUndefined<ID>,
+    topics: MaybeUndefined<Vec<ID>>,
+    attachments: MaybeUndefined<Vec<AttachmentInput>>,
+}
+
+impl Entering {
+    /// Sends one; none where something is wrong.
+    pub(super) async fn statement(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
+        let title = fields.key("title", text::NAME);
+        let from = fields.listed("from", &self.names.committees);
+        let from = fields.needed("from", from);
+        let said = Said {
+            addressees: addressees(fields, &self.names),
+            body: fields.text("body", text::BODY),
+            contact: fields.text("contact", text::NAME),
+            in_reply_to: fields.named("inReplyTo", &self.names.statements),
+            topics: fields.listed("topics", &self.names.topics),
+            attachments: attachments(fields),
+        };
+        fields.nothing_else("LiaisonStatement");
+
+        if let (Some(title), Some(from)) = (&title, &from)
+            && let Some(sent) = self.sent(title, from).await?
+        {
+            self.says(fields, &sent, &said).await?;
+            return Ok(Some(Done::Unchanged).filter(|_| fields.is_right()));
+        }
+        let input = LiaisonStatementSendInput {
+            title: title.unwrap_or_else(|| "?".to_owned()),
+            from_ids: from.unwrap_or_default(),
+            addressees: said.addressees.take().unwrap_or_default(),
+            body: said.body.take(),
+            contact: said.contact.take(),
+            in_reply_to_id: said.in_reply_to.take(),
+            topic_ids: said.topics.take(),
+            attachments: said.attachments.take(),
+            idempotency: Idempotency::default(),
+        };
+        let made = self.create(fields, input).await?;
+        Ok(made.map(|_| Done::Created))
+    }
+
+    /// The last statement with this title that exactly these committees have sent.
+    async fn sent(&self, title: &str, from: &[ID]) -> Result<Option<Model>, Fault> {
+        let titled = Entity::find()
+            .filter(Column::SentBy.eq(self.writing.party()))
+            .filter(Column::Title.eq(title))
+            .order_by_desc(Column::Number)
+            .all(self.writing.db())
+            .await?;
+        let senders = sender::Entity::find()
+            .filter(sender::Column::StatementId.is_in(titled.iter().map(|it| it.id)))
+            .all(self.writing.db())
+            .await?;
+        let from: BTreeSet<&ID> = from.iter().collect();
+        let is_from = |statement: &Model| {
+            let senders = senders.iter().filter(|it| it.statement_id == statement.id);
+            let senders: BTreeSet<ID> = senders.map(|it| public(it.committee_id)).collect();
+            senders.iter().collect::<BTreeSet<&ID>>() == from
+        };
+        Ok(titled.into_iter().find(is_from))
+    }
+
+    /// Finds in what a line says something else than the statement that was sent.
+    async fn says(&self, fields: &mut Fields, sent: &Model, said: &Said) -> Result<(), Fault> {
+        let db = self.writing.db();
+        let to = addressee::Entity::find()
+            .filter(addressee::Column::StatementId.eq(sent.id))
+            .order_by_asc(addressee::Column::Ordinal)
+            .all(db)
+            .await?;
+        let topics = statement_topic::Entity::find()
+            .filter(statement_topic::Column::StatementId.eq(sent.id))
+            .all(db)
+            .await?;
+        let attached = attachment::Entity::find()
+            .filter(attachment::Column::StatementId.eq(sent.id))
+            .order_by_asc(attachment::Column::Ordinal)
+            .all(db)
+            .await?;
+        let is_asked = |(it, given): (&addressee::Model, &AddresseeInput)| {
+            let day = given.reply_by.map(|it| it.0);
+            (public(it.committee_id), it.purpose, it.reply_by)
+                == (given.committee_id.clone(), given.purpose, day)
+        };
+        let is_attached = |(it, given): (&attachment::Model, &AttachmentInput)| {
+            (&it.name, &it.url) == (&given.name, &given.url.0)
+        };
+        let asked = all(&said.addressees, &to, is_asked);
+        let reply = sent.in_reply_to_id.map(public);
+        let topics = topics.iter().map(|it| public(it.topic_id));
+        let attached = all(&said.attachments, &attached, is_attached);
+        for (field, same) in [
+            (ADDRESSEES, asked),
+            ("body", same(&said.body, sent.body.as_ref())),
+            ("contact", same(&said.contact, sent.contact.as_ref())),
+            ("inReplyTo", same(&said.in_reply_to, reply.as_ref())),
+            ("topics", same_list(&said.topics, topics)),
+            (ATTACHMENTS, attached),
+        ] {
+            if !same && !fields.complains_of(field) {
+                let number = statement::code(sent.number);
+                let message = format!(
+                    "Differs from {number}, which has this title and these senders. What was sent never changes: a new statement has another title."
+                );
+                fields.wrong(Code::Invalid, field, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line lists nothing else than what there is, in its order.
+fn all<G, T>(given: &MaybeUndefined<Vec<G>>, there: &[T], same: impl Fn((&T, &G)) -> bool) -> bool {
+    match given {
+        MaybeUndefined::Undefined => true,
+        MaybeUndefined::Null => there.is_empty(),
+        MaybeUndefined::Value(given) => {
+            given.len() == there.len() && there.iter().zip(given).all(same)
+        }
+    }
+}
+
+/// `POC C5 (2013-2016): ACTION by 2026-07-01`, as the history has them.
+fn addressees(fields: &mut Fields, names: &Names) -> MaybeUndefined<Vec<AddresseeInput>> {
+    let given = fields.texts(ADDRESSEES, text::NAME);
+    given.map_value(|texts| fields.each(&texts, |fields, it| addressee(fields, names, it)))
+}
+
+fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<AddresseeInput> {
+    let Some((committee, asked)) = given.rsplit_once(':') else {
+        let message = format!(
+            "`{given}` does not say what for: it is written `POC C5 (2013-2016): INFORMATION` or, with a day, `…: ACTION by 2026-07-01`."
+        );
+        fields.wrong(Code::Invalid, ADDRESSEES, message);
+        return None;
+    };
+    let committee = fields.find(ADDRESSEES, &names.committees, committee);
+    let (purpose, day) = match asked.split_once(" by ") {
+        Some((purpose, day)) => (purpose, Some(day)),
+        None => (asked, None),
+    };
+    let purpose = fields.one_of::<Purpose>(ADDRESSEES, purpose.trim().into());
+    let reply_by = day.and_then(|it| fields.parse::<Date>(ADDRESSEES, it.trim().into()).take());
+    Some(AddresseeInput {
+        committee_id: committee?,
+        purpose: purpose.take()?,
+        reply_by,
+    })
+}
+
+/// `Draft Recommendation https://itu.int/draft.pdf`: a name, and where it can be read.
+fn attachments(fields: &mut Fields) -> MaybeUndefined<Vec<AttachmentInput>> {
+    let given = fields.texts(ATTACHMENTS, text::LONG);
+    given.map_value(|texts| fields.each(&texts, attachment))
+}
+
+fn attachment(fields: &mut Fields, given: &str) -> Option<AttachmentInput> {
+    let (name, url) = given
+        .rsplit_once(char::is_whitespace)
+        .unwrap_or(("", given));
+    let url = fields.parse::<Url>(ATTACHMENTS, url.into()).take()?;
+    let name = name.trim().to_owned();
+    Some(AttachmentInput { name, url })
+}
