@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
@@ -20,6 +21,7 @@ use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
 use crate::http::document::trusted::Trusted;
 use crate::http::limits::Limits;
+use crate::http::memory::Memory;
 
 /// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
 #[derive(Debug, Parser)]
@@ -171,6 +173,8 @@ pub struct Serve {
     pub limits: Limits,
     #[command(flatten)]
     pub documents: Documents,
+    #[command(flatten)]
+    pub answers: Answers,
 }
 
 /// Which documents run, and how many are remembered.
@@ -189,6 +193,34 @@ pub struct Documents {
 
 /// How many bytes of checked documents are remembered unless told.
 pub const DOCUMENT_CACHE: u64 = 20_000_000;
+
+/// Which answers are remembered.
+#[derive(Clone, Debug, Args)]
+pub struct Answers {
+    /// How many bytes of answers are remembered, each for as long as nothing has changed; 0: none.
+    #[arg(long, env = "LIAISON_ANSWER_CACHE", default_value_t = Self::DEFAULT.answer_cache)]
+    pub answer_cache: u64,
+    /// For how many milliseconds this instance may not know what another has written, on PostgreSQL; 0: it asks before each answer. Not given: none are remembered there.
+    #[arg(long, env = "LIAISON_ANSWER_STALENESS")]
+    pub answer_staleness: Option<u64>,
+}
+
+impl Answers {
+    /// Unless told.
+    pub const DEFAULT: Self = Self {
+        answer_cache: 16_000_000,
+        answer_staleness: None,
+    };
+
+    /// Where they are remembered, on a database that is shared with other instances or is not.
+    #[must_use]
+    pub fn memory(&self, shared: bool) -> Option<Memory> {
+        // Who is alone knows all that was written.
+        let staleness = if shared { self.answer_staleness? } else { 0 };
+        let unknown = Duration::from_millis(staleness);
+        (self.answer_cache > 0).then(|| Memory::new(self.answer_cache, unknown))
+    }
+}
 
 /// What a token says, and what it is signed with.
 #[derive(Clone, Debug, Args)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use liaison::bulk::{self, Source};
-use liaison::config::{self, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
+use liaison::config::{self, Answers, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
@@ -28,6 +28,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
+
+/// Requests make many small things and drop them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -120,6 +124,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     let setup = Setup {
         verifier,
         documents: documents(&limits, config::DOCUMENT_CACHE, None)?,
+        answers: Answers::DEFAULT,
         limits,
         around: Around::default(),
         // Whoever tries things out listens on this machine.
@@ -152,6 +157,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
     let setup = Setup {
         verifier,
         documents,
+        answers: settings.answers.clone(),
         limits: settings.limits.clone(),
         around: settings.surroundings.around(),
         reach: if settings.webhooks_anywhere {
@@ -180,6 +186,7 @@ fn documents(
 struct Setup {
     verifier: Verifier,
     documents: Documents,
+    answers: Answers,
     limits: Limits,
     around: Around,
     reach: Reach,
@@ -193,6 +200,7 @@ async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<
         .then(|| Deliveries::start(&db, &feed, setup.reach, Arc::new(now)))
         .transpose()
         .map_err(Wrong)?;
+    let memory = setup.answers.memory(db.is_shared());
     let app = App {
         feed,
         open: Open::default(),
@@ -201,6 +209,7 @@ async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<
         verifier: Arc::new(setup.verifier),
         clock: Arc::new(now),
         documents: Arc::new(setup.documents),
+        memory,
         limits: setup.limits,
         around: Arc::new(setup.around),
     };

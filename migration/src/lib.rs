@@ -15,6 +15,7 @@ mod m20261124_000006_append_only;
 mod m20261124_000007_idempotency;
 mod m20261124_000008_notify;
 mod m20261124_000009_webhooks;
+mod m20261124_000010_newest_topics;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000007_idempotency::Migration),
             Box::new(m20261124_000008_notify::Migration),
             Box::new(m20261124_000009_webhooks::Migration),
+            Box::new(m20261124_000010_newest_topics::Migration),
         ]
     }
 }

@@ -43,6 +43,9 @@ async fn hear(db: &Database, recent: &Recent) -> Result<Infallible, sqlx::Error>
         let message = listener.try_recv().await?;
         // Without a message the connection was lost and is there again.
         let position = message.and_then(|it| it.payload().parse().ok());
+        if let Some(position) = position {
+            db.reaches(position);
+        }
         if position.is_none_or(|it: i64| it > recent.newest()) {
             db.announce();
         }

@@ -10,6 +10,7 @@ mod recent;
 pub mod wanted;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
@@ -77,6 +78,25 @@ impl Feed {
     #[must_use]
     pub fn newest(&self) -> i64 {
         self.recent.newest()
+    }
+
+    /// The version of all that is public: the newest place in the log. What another instance has written may be
+    /// unknown for so long; asking the database each time is the price of no time at all. `SQLite` is one instance's:
+    /// what another program writes to its file is seen as the feed sees it.
+    pub async fn version(&self, unknown: Duration) -> Result<i64> {
+        let unknown = if self.db.is_shared() {
+            unknown
+        } else {
+            Duration::MAX
+        };
+        if self.recent.known_within(unknown) {
+            return Ok(self.db.newest());
+        }
+        let asked = Instant::now();
+        let head = self.head().await?;
+        self.db.reaches(head);
+        self.recent.read_at(asked);
+        Ok(head)
     }
 
     /// What is wanted of all later than this place: in order, the first `limit` of it.

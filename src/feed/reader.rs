@@ -1,7 +1,7 @@
 //! Reads each event from the log once, in order.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
 use sea_orm::sea_query::Condition;
@@ -48,14 +48,21 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
 
 async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<(), DbErr> {
     if !*begun {
-        recent.begin(log::head(&db.read).await?);
+        let head = log::head(&db.read).await?;
+        db.reaches(head);
+        recent.begin(head);
         *begun = true;
     }
     loop {
+        let looked = Instant::now();
         let events = log::after(&db.read, recent.newest(), Condition::all(), BATCH).await?;
         let all = events.len() < BATCH;
+        if let Some(newest) = events.last() {
+            db.reaches(newest.position);
+        }
         recent.add(events);
         if all {
+            recent.read_at(looked);
             return Ok(());
         }
     }

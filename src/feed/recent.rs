@@ -1,7 +1,8 @@
 //! The newest events in memory, shared by all who follow.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -16,6 +17,8 @@ pub struct Recent {
     window: RwLock<Window>,
     /// The place up to which the log was read.
     newest: watch::Sender<i64>,
+    /// When nothing was later than what was known.
+    whole_at: Mutex<Option<Instant>>,
 }
 
 struct Window {
@@ -33,6 +36,7 @@ impl Default for Recent {
                 events: VecDeque::new(),
             }),
             newest: watch::Sender::new(0),
+            whole_at: Mutex::default(),
         }
     }
 }
@@ -45,6 +49,18 @@ impl Recent {
 
     pub fn newest(&self) -> i64 {
         *self.newest.borrow()
+    }
+
+    /// Takes note that all of the log was known at this moment.
+    pub fn read_at(&self, moment: Instant) {
+        let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *whole_at = Some(moment);
+    }
+
+    /// Whether all of the log was known so short a time ago.
+    pub fn known_within(&self, time: Duration) -> bool {
+        let whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
+        whole_at.is_some_and(|it| it.elapsed() < time)
     }
 
     /// Begins behind this place of the log.

@@ -3,12 +3,14 @@
 mod action_item;
 mod activity;
 mod committee;
+mod direct;
 mod examination;
 mod exchange;
 mod list;
 mod mandate;
 mod node;
 mod note;
+mod operation;
 mod organization;
 mod payload;
 mod publication;
@@ -24,20 +26,16 @@ mod viewer;
 pub mod webhook;
 mod words;
 
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationType, Selection,
-};
 use async_graphql::{
-    InputType, MergedObject, Name, Pos, Positioned, Response, SDLExportOptions, ValidationMode,
-    Value, Variables,
+    InputType, MergedObject, Pos, Response, SDLExportOptions, ValidationMode, Value,
 };
 use entity::scalar::{Date, DateTime, Url};
 use futures_util::stream::BoxStream;
 
+pub use self::operation::{Operation, Question};
 use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
-use crate::read::document::Document;
 use crate::read::page;
 use crate::rules::webhook::Reach;
 
@@ -96,22 +94,12 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
     }
 }
 
-/// One operation of a document that has passed all checks, with what it needs.
-pub struct Operation {
-    pub document: ExecutableDocument,
-    /// None where the document has one operation without a name.
-    pub name: Option<String>,
-    pub variables: Variables,
-    pub kind: OperationType,
-    /// How many values the answer may hold: an upper bound from the document and its variables.
-    pub cost: u64,
-    /// The SHA-256 of the document's text, in hexadecimal digits.
-    pub hash: String,
-}
-
 /// Runs a query or a mutation. Nothing is validated here any more.
 pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
-    schema.execute(operation.ready().data(request)).await
+    match direct::answer(&operation, &request).await {
+        Some(response) => response,
+        None => schema.execute(operation.ready().data(request)).await,
+    }
 }
 
 /// Runs a subscription: an answer for each event. One without data is the last, and its error says why.
@@ -130,66 +118,5 @@ pub fn take_cursor(response: &mut Response) -> Option<String> {
     match response.extensions.remove(subscription::CURSOR)? {
         Value::String(cursor) => Some(cursor),
         _ => None,
-    }
-}
-
-impl Operation {
-    /// As async-graphql takes it.
-    fn ready(mut self) -> async_graphql::Request {
-        self.merge_root();
-        let mut run = async_graphql::Request::new(String::new()).variables(self.variables);
-        run.operation_name = self.name;
-        run.set_parsed_query(self.document);
-        run
-    }
-
-    /// The name that the document gives it.
-    #[must_use]
-    pub fn title(&self) -> Option<&str> {
-        let mut named = self.document.operations.iter();
-        match &self.name {
-            Some(name) => Some(name),
-            None => named.find_map(|(name, _)| name.map(Name::as_str)),
-        }
-    }
-
-    /// Brings the root's fields of one response key together: async-graphql would run each of them,
-    /// and so change twice what the document changes once.
-    fn merge_root(&mut self) {
-        let root = match self.kind {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        };
-        let operation = match (&mut self.document.operations, &self.name) {
-            (DocumentOperations::Single(operation), _) => Some(operation),
-            (DocumentOperations::Multiple(operations), Some(name)) => {
-                operations.get_mut(name.as_str())
-            }
-            (DocumentOperations::Multiple(operations), None) => operations.values_mut().next(),
-        };
-        let Some(operation) = operation else {
-            return;
-        };
-        let document = Document {
-            fragments: &self.document.fragments,
-            operation: &operation.node,
-            variables: &self.variables,
-        };
-        let fields = document.collect(&[&operation.node.selection_set.node], &|it| it == root);
-        // Subscriptions are looked for at the root alone, not in fragments.
-        let plain = root != "Subscription" && fields.iter().all(|it| it.fields.len() == 1);
-        if plain {
-            return;
-        }
-        let merged = fields.iter().map(|it| {
-            let mut field = it.field().clone();
-            let items = it.sets().into_iter().flat_map(|set| set.items.clone());
-            field.node.selection_set.node.items = items.collect();
-            field.node.directives.clear();
-            let pos = field.pos;
-            Positioned::new(Selection::Field(field), pos)
-        });
-        operation.node.selection_set.node.items = merged.collect();
     }
 }

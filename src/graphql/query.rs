@@ -32,7 +32,7 @@ use crate::read::{About, Answer, At, Env, Find, registry};
 pub struct Query;
 
 /// A field of the root.
-struct Root {
+pub(super) struct Root {
     name: &'static str,
     description: &'static str,
     args: Vec<Arg>,
@@ -40,6 +40,7 @@ struct Root {
 }
 
 enum Source {
+    /// What the token says, which async-graphql answers.
     Viewer,
     /// Any record by its id, or null.
     Node,
@@ -202,6 +203,11 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
 });
 
 impl Root {
+    /// The field of this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        ROOTS.iter().find(|it| it.name == name)
+    }
+
     fn ty(&self, registry: &mut Registry) -> String {
         match &self.source {
             Source::Viewer => Viewer::create_type_info(registry),
@@ -215,56 +221,58 @@ impl Root {
         }
     }
 
+    /// Whether the read path has it.
+    pub(super) fn planned(&self) -> bool {
+        !matches!(self.source, Source::Viewer)
+    }
+
     /// Null takes the place of what failed, where the schema lets it.
-    fn nullable(&self) -> bool {
+    pub(super) fn nullable(&self) -> bool {
         matches!(self.source, Source::Node | Source::One(..))
     }
 
-    async fn answer(&self, ctx: &Context<'_>) -> ServerResult<Value> {
-        let selected = Merged {
-            key: ctx.item.node.response_key().node.as_str(),
-            fields: vec![ctx.item],
-        };
+    /// What the read path has for the field; none where it is not the read path's.
+    pub(super) async fn answer<'a>(
+        &self,
+        document: Document<'a>,
+        selected: &Merged<'a>,
+        request: &Request,
+        at: &At,
+    ) -> ServerResult<Option<Answer>> {
         let sets = selected.sets();
-        let ctx_set = ctx.with_selection_set(&ctx.item.node.selection_set);
-        let request = Request::of(ctx);
         let env = request.env();
         let planner = Planner {
-            document: Document::of(&ctx_set),
+            document,
             env: &env,
         };
-        let args = planner.args(ctx.item);
-        let at = At::of(ctx);
+        let args = planner.args(selected.field());
         let answer = match &self.source {
-            Source::Viewer => {
-                let viewer = Viewer::from(&request.viewer);
-                return viewer.resolve(&ctx_set, ctx.item).await;
-            }
+            Source::Viewer => return Ok(None),
             Source::Node => {
                 let id: ID = at.check(args.get("id"))?;
                 let node = at.check(node(&id))?;
-                planner.nodes(&at, &[node], &sets, true, seen).await?
+                planner.nodes(at, &[node], &sets, true, seen).await?
             }
             Source::Nodes => {
                 let nodes = at.check(args.get("ids").and_then(|ids: Vec<ID>| many(&ids)))?;
-                planner.nodes(&at, &nodes, &sets, false, seen).await?
+                planner.nodes(at, &nodes, &sets, false, seen).await?
             }
             Source::One(object, find) => {
                 let find = at.check(find(&args))?;
-                planner.first(&at, object(), &sets, find).await?
+                planner.first(at, object(), &sets, find).await?
             }
             Source::Mandates => {
                 let all = Find {
                     condition: Condition::all(),
                     order: Some((col(mandates::Column::Code), Direction::Asc)),
                 };
-                planner.all(&at, mandate::object(), &sets, all).await?
+                planner.all(at, mandate::object(), &sets, all).await?
             }
             Source::Webhooks => {
                 let own = at.check(webhook::own(request))?;
-                planner.all(&at, webhook::object(), &sets, own).await?
+                planner.all(at, webhook::object(), &sets, own).await?
             }
-            Source::Page(list) => planner.list(&at, list, &selected).await?,
+            Source::Page(list) => planner.list(at, list, selected).await?,
             Source::About(object, find, missing) => {
                 let (about, find) = at.check(find(&args))?;
                 let env = Env { about, ..env };
@@ -272,10 +280,10 @@ impl Root {
                     env: &env,
                     ..planner
                 };
-                planner.only(&at, object(), &sets, find, missing).await?
+                planner.only(at, object(), &sets, find, missing).await?
             }
         };
-        Ok(answer.into_value(ctx))
+        Ok(Some(answer))
     }
 }
 
@@ -321,16 +329,28 @@ impl OutputType for Query {
 
 impl ContainerType for Query {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
-        let name = ctx.item.node.name.node.as_str();
-        let Some(root) = ROOTS.iter().find(|it| it.name == name) else {
+        let selected = Merged {
+            key: ctx.item.node.response_key().node.as_str(),
+            fields: vec![ctx.item],
+        };
+        let Some(root) = Root::named(selected.name()) else {
             return Ok(None);
         };
-        match root.answer(ctx).await {
+        let ctx_set = ctx.with_selection_set(&ctx.item.node.selection_set);
+        let request = Request::of(ctx);
+        let document = Document::of(&ctx_set);
+        let at = At::of(ctx);
+        match root.answer(document, &selected, request, &at).await {
+            Ok(Some(answer)) => Ok(Some(answer.into_value(ctx))),
+            Ok(None) => {
+                let viewer = Viewer::from(&request.viewer);
+                viewer.resolve(&ctx_set, ctx.item).await.map(Some)
+            }
             Err(error) if root.nullable() => {
                 ctx.add_error(error);
                 Ok(Some(Value::Null))
             }
-            answer => answer.map(Some),
+            Err(error) => Err(error),
         }
     }
 }

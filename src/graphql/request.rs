@@ -63,6 +63,7 @@ impl Request {
             now: self.now,
             about: About::Nothing,
             bound: &self.bound,
+            told: &*self.db.told.0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of an answer.
 
 use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value};
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
@@ -10,29 +11,17 @@ use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
 use crate::error::INTERNAL;
 
-/// An operation that was run.
-pub struct Answered {
-    pub executed: Executed,
-    /// What it cost, and how much a request may, where its sender wants to know.
-    pub cost: Option<(u64, u64)>,
-}
-
-/// The answer in the media type that the client accepts best.
-pub fn respond(headers: &HeaderMap, answer: Result<Answered, Refused>) -> Response {
+/// The answer in the media type that the client accepts best: the text of one that was executed, or why there is none.
+pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response {
     let media = Media::accepted(headers).unwrap_or(Media::Json);
-    let id = request_id(headers);
     let (status, text, more) = match answer {
-        Ok(Answered { executed, cost }) => (
-            StatusCode::OK,
-            executed_text(executed, cost, id),
-            Vec::new(),
-        ),
+        Ok(text) => (StatusCode::OK, text, Vec::new()),
         Err(refused) => {
             let invalid = match media {
                 Media::Modern => StatusCode::BAD_REQUEST,
                 Media::Json => StatusCode::OK,
             };
-            let text = refused_text(&refused.errors);
+            let text = refused_text(&refused.errors).into();
             (refused.status.unwrap_or(invalid), text, refused.headers)
         }
     };

@@ -36,7 +36,7 @@ impl Default for Room {
 }
 
 /// Answers in place of a request whose body does not come, or finds no room.
-pub async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }

@@ -1,18 +1,20 @@
 //! The front door: takes a request, and gives its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Response as Executed;
 use async_graphql::parser::types::OperationType;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use super::answer::{Answered, respond};
+use super::answer::{executed_text, request_id, respond};
 use super::asked::Asked;
 use super::auth::Denied;
+use super::conditional::tagged;
 use super::document::prepare;
 use super::media::Media;
 use super::refused::Refused;
@@ -27,7 +29,7 @@ const COST: &str = "graphql-cost";
 
 /// Queries and mutations in a body of JSON; subscriptions for who takes a stream of events.
 pub async fn post(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     visit: Visit,
     headers: HeaderMap,
     body: Body,
@@ -42,12 +44,12 @@ pub async fn post(
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, headers, prepared, now).await
+    answer(app, Method::POST, headers, prepared, now).await
 }
 
 /// Queries in an address; subscriptions for who takes a stream of events.
 pub async fn get(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     visit: Visit,
     headers: HeaderMap,
     address: Uri,
@@ -67,12 +69,13 @@ pub async fn get(
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, headers, prepared, now).await
+    answer(app, Method::GET, headers, prepared, now).await
 }
 
 /// Answers in the form that the client accepts: as a whole, or as a stream of events.
 async fn answer(
-    app: App,
+    app: Arc<App>,
+    method: Method,
     headers: HeaderMap,
     prepared: Result<(Viewer, Operation), Refused>,
     now: DateTime<Utc>,
@@ -87,11 +90,13 @@ async fn answer(
             respond(&headers, Err(Refused::bad_request(message)))
         }
         Ok((viewer, operation)) => {
-            let asks = headers.contains_key(COST);
-            let cost = asks.then_some((operation.cost, app.limits.cost));
-            let executed = run(&app, viewer, operation, now).await;
-            let answered = executed.map(|executed| Answered { executed, cost });
-            respond(&headers, answered)
+            let answered = answered(&app, &headers, viewer, operation, now).await;
+            match answered {
+                Ok(Answered { text, whole: true }) if method == Method::GET => {
+                    tagged(&headers, text)
+                }
+                answered => respond(&headers, answered.map(|it| it.text)),
+            }
         }
         // Who knows nothing but events is told so by one.
         Err(refused) if refused.status.is_none() && accepts == sse::Accepts::Only => {
@@ -99,6 +104,45 @@ async fn answer(
         }
         Err(refused) => respond(&headers, Err(refused)),
     }
+}
+
+/// The answer of an operation.
+struct Answered {
+    text: Bytes,
+    /// Whether nothing of it has failed.
+    whole: bool,
+}
+
+/// The answer that was given before, or what it is now.
+async fn answered(
+    app: &App,
+    headers: &HeaderMap,
+    viewer: Viewer,
+    operation: Operation,
+    now: DateTime<Utc>,
+) -> Result<Answered, Refused> {
+    let asks = headers.contains_key(COST);
+    let cost = asks.then_some((operation.cost, app.limits.cost));
+    let memory = app.memory.as_ref().filter(|_| !asks);
+    let place = match memory {
+        Some(memory) => memory.place(&app.feed, &viewer, &operation, now).await,
+        None => None,
+    };
+    if let (Some(memory), Some(place)) = (memory, &place)
+        && let Some(known) = memory.find(place)
+    {
+        let (text, whole) = (known, true);
+        return Ok(Answered { text, whole });
+    }
+    let executed = run(app, viewer, operation, now).await?;
+    let whole = executed.errors.is_empty();
+    let text = Bytes::from(executed_text(executed, cost, request_id(headers)));
+    if let (Some(memory), Some(place)) = (memory, place)
+        && whole
+    {
+        memory.keep(place, text.clone());
+    }
+    Ok(Answered { text, whole })
 }
 
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");

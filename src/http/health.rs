@@ -1,5 +1,7 @@
 //! Whether the service lives, and whether it can answer.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -11,7 +13,7 @@ pub async fn alive() -> &'static str {
 }
 
 /// It can answer: the database does, and it is not about to stop.
-pub async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     if !app.open.more() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the service stops\n");
     }

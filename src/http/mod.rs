@@ -4,6 +4,7 @@ mod answer;
 mod asked;
 pub mod auth;
 mod body;
+mod conditional;
 pub mod cors;
 pub mod document;
 mod explorer;
@@ -12,6 +13,7 @@ mod front;
 mod health;
 pub mod limits;
 mod media;
+pub mod memory;
 pub mod open;
 mod places;
 pub mod proxies;
@@ -41,6 +43,7 @@ use self::auth::Verifier;
 use self::body::Room;
 use self::document::Documents;
 use self::limits::Limits;
+use self::memory::Memory;
 use self::open::Open;
 use self::proxies::Proxies;
 use self::rate::Rates;
@@ -51,13 +54,14 @@ use crate::graphql::{Schema, sdl};
 use crate::store::Database;
 
 /// What the service holds for as long as it runs.
-#[derive(Clone)]
 pub struct App {
     pub db: Database,
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
     pub documents: Arc<Documents>,
+    /// None where each answer is read anew.
+    pub memory: Option<Memory>,
     pub limits: Limits,
     pub feed: Feed,
     pub open: Open,
@@ -82,6 +86,7 @@ pub struct Around {
 
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
+    let app = Arc::new(app);
     Router::new()
         .route("/", get(|| async { Redirect::to("/graphiql") }))
         .route("/graphql", get(front::get).post(front::post))
@@ -97,7 +102,7 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn schema(State(app): State<App>) -> Response {
+async fn schema(State(app): State<Arc<App>>) -> Response {
     if app.limits.no_introspection {
         return StatusCode::NOT_FOUND.into_response();
     }

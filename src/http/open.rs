@@ -1,6 +1,7 @@
 //! What all connections that stay open share: how long they wait, and when they end.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -92,7 +93,7 @@ impl Stopping {
 }
 
 /// Done once the token in these headers no longer counts; never without one.
-pub async fn expiry(app: App, headers: HeaderMap, viewer: Viewer) {
+pub async fn expiry(app: Arc<App>, headers: HeaderMap, viewer: Viewer) {
     let Some(end) = viewer.expires_at else {
         return pending().await;
     };

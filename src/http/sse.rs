@@ -1,5 +1,7 @@
 //! GraphQL over Server-Sent Events, each operation on a connection of its own: `next` events, then `complete`.
 
+use std::sync::Arc;
+
 use std::convert::Infallible;
 
 use async_graphql::parser::types::OperationType;
@@ -64,7 +66,7 @@ impl Accepts {
 }
 
 /// Answers by events. The header `Last-Event-ID` says after which one to go on.
-pub fn stream(app: App, headers: HeaderMap, viewer: Viewer, operation: Operation) -> Response {
+pub fn stream(app: Arc<App>, headers: HeaderMap, viewer: Viewer, operation: Operation) -> Response {
     let resume = headers.get("last-event-id");
     let resume = resume.and_then(|it| it.to_str().ok()).map(str::to_owned);
     let resume = resume.filter(|it| !it.is_empty());
@@ -104,7 +106,7 @@ fn respond(events: impl Stream<Item = Event> + Send + 'static, patience: Patienc
 
 /// Runs the operation for as long as the client listens; the events to end with.
 async fn tell(
-    app: App,
+    app: Arc<App>,
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,

@@ -1,5 +1,7 @@
 //! The answers of one operation, one after the other: one for a query or mutation, one for each event of a subscription.
 
+use std::sync::Arc;
+
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::http::HeaderMap;
@@ -28,7 +30,7 @@ pub enum Part {
 
 /// Runs an operation. `resume` is the cursor after which a subscription goes on, whatever its document says.
 pub fn parts(
-    app: &App,
+    app: &Arc<App>,
     headers: &HeaderMap,
     viewer: Viewer,
     operation: Operation,

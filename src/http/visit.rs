@@ -45,7 +45,7 @@ pub struct Asked {
     /// The name of the operation, where it has one.
     pub operation: Option<String>,
     /// The SHA-256 of the document, in hexadecimal digits.
-    pub document: String,
+    pub document: Arc<str>,
     pub cost: u64,
 }
 
@@ -90,7 +90,7 @@ impl Visit {
 }
 
 /// Gives a request its id, counts its statements, and logs one line when it is answered, or its client gone.
-pub async fn welcome(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = id(request.headers());
     let peer = request.extensions().get::<Peer>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
@@ -196,7 +196,7 @@ impl Drop for Line {
             statements = facts.statements.load(Ordering::Relaxed),
             subject = facts.subject.get(),
             operation = asked.and_then(|it| it.operation.as_deref()),
-            document = asked.map(|it| it.document.as_str()),
+            document = asked.map(|it| &*it.document),
             cost = asked.map(|it| it.cost),
             "{}",
             if self.status.is_some() { "answered" } else { "the client went away" },

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ fn bad_message(why: &str) -> End {
 
 /// Opens a WebSocket.
 pub async fn open(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     visit: Visit,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -137,7 +138,7 @@ pub async fn open(
 
 /// A socket with all that runs on it.
 struct Connection {
-    app: App,
+    app: Arc<App>,
     visit: Visit,
     /// Of the handshake, and what the first message has put in their place: whose the socket is.
     headers: HeaderMap,

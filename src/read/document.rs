@@ -49,6 +49,11 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The fields that the operation selects at its root, a type of this name.
+    pub fn root(&self, name: &str) -> Vec<Merged<'a>> {
+        self.collect(&[&self.operation.selection_set.node], &|it| it == name)
+    }
+
     /// The fields that `sets` select on a type, in order; `is` tells whether a fragment's condition holds for it.
     pub fn collect(&self, sets: &[&'a SelectionSet], is: &dyn Fn(&str) -> bool) -> Vec<Merged<'a>> {
         let mut collected = Collected::default();

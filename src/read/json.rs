@@ -29,8 +29,14 @@ pub enum Scalar {
 }
 
 /// A growing JSON text.
-#[derive(Default)]
 pub struct Json(String);
+
+impl Default for Json {
+    /// With room for most answers.
+    fn default() -> Self {
+        Self(String::with_capacity(4096))
+    }
+}
 
 impl Json {
     pub fn into_text(self) -> String {

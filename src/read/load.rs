@@ -12,12 +12,12 @@ use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction, PgFunc,
     SelectStatement,
 };
-use sea_orm::{DbBackend, DbErr, QueryResult, StreamTrait};
+use sea_orm::{DbBackend, DbErr, QueryResult};
 
-use super::Env;
 use super::cells::{get, length};
 use super::plan::{Child, KEY, LINK, Load, Page, Rows, parent};
 use super::shape::{Link, Object, Order, ROW, col};
+use super::{Env, send};
 use crate::error::Result;
 
 /// What a statement and those below it gave.
@@ -87,6 +87,9 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
     })
 }
 
+/// What `SQLite` finds a row by in one step; by its key it is two.
+const ROWID: &str = "rowid";
+
 /// The rows of a statement; an error as soon as their texts are more than an answer may hold.
 async fn query(
     statement: Option<SelectStatement>,
@@ -97,7 +100,7 @@ async fn query(
     let Some(statement) = statement else {
         return Ok(rows);
     };
-    let mut arriving = env.db.stream(&statement).await?;
+    let mut arriving = send::rows(&statement, env);
     while let Some(row) = arriving.try_next().await? {
         env.bound
             .arrives(texts.iter().map(|it| length(&row, *it)).sum())?;
@@ -295,16 +298,18 @@ fn page_statement(
     } else {
         // SQLite has no lateral joins, but it asks a list anew for each parent. A window function would
         // read and number all rows of each.
-        inner.column((ROW, "id"));
+        inner.column((ROW, ROWID));
         let parents = SelectStatement::new()
             .expr_as(Expr::cust("unhex(value)"), KEY)
             .from_function(keys.rows(), KEY)
+            // As a part of the whole it would be worked out for each row again.
+            .limit(i64::MAX as u64)
             .take();
         let table = object.table().name.clone();
         select
             .from_subquery(parents, KEY)
             .join_as(JoinType::CrossJoin, table, ROW, Condition::all())
-            .and_where(col("id").in_subquery(inner));
+            .and_where(col(ROWID).in_subquery(inner));
     }
     sorted(&mut select, &sort);
     Ok(select)

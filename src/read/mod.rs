@@ -13,6 +13,7 @@ mod load;
 pub mod page;
 pub mod plan;
 pub mod registry;
+mod send;
 pub mod shape;
 mod write;
 
@@ -22,7 +23,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend, Statement};
 
 use self::bound::Bound;
 use self::document::Merged;
@@ -41,6 +42,8 @@ pub struct Env<'a> {
     pub about: About,
     /// How many bytes the answer may have.
     pub bound: &'a Bound,
+    /// Told of each statement.
+    pub told: &'a (dyn Fn(&Statement) + Send + Sync),
 }
 
 /// What a field at the root is about, where it is not about records of its own.
@@ -68,6 +71,22 @@ impl Env<'_> {
 pub struct Answer {
     pub json: String,
     pub errors: Vec<ServerError>,
+}
+
+impl Answer {
+    /// One that is this text of JSON.
+    #[must_use]
+    pub fn of(json: &str) -> Self {
+        Self {
+            json: json.to_owned(),
+            errors: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn null() -> Self {
+        Self::of("null")
+    }
 }
 
 /// How one record is found: the first that the condition holds for.

@@ -1,6 +1,7 @@
 //! All writes: each in one transaction with its activity, after asking the rules.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use entity::organization as organizations;
@@ -10,6 +11,8 @@ use sea_orm::{
     EntityTrait, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::watch;
+
+use self::statements::Told;
 
 pub mod action_item;
 pub mod committee;
@@ -35,6 +38,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a request waits for a connection: its client learns sooner that it should try again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Rows of a statement that `SQLite` has ready before they are taken.
+const ROWS: usize = 1000;
+
 /// Any number, the same in every instance: who holds it migrates or loads.
 const LOCK: i64 = 0x11a1_5011;
 
@@ -47,8 +53,12 @@ pub struct Database {
     pub write: DatabaseConnection,
     /// Where several writes are made as one: the transaction that theirs are parts of.
     whole: Option<Arc<DatabaseTransaction>>,
+    /// Told of each statement that the read path sends by itself; sea-orm tells of all others.
+    pub told: Told,
     /// Changes whenever something may be new in the log; what it is, the log alone tells.
     news: watch::Sender<()>,
+    /// The newest place in the log that this process knows of.
+    newest: Arc<AtomicI64>,
 }
 
 impl Database {
@@ -74,29 +84,39 @@ impl Database {
                 read,
                 write,
                 whole: None,
+                told: Told::default(),
                 news: watch::Sender::default(),
+                newest: Arc::default(),
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let mut options = plain(url, connections);
+            // Each statement seeks an index, whatever its values: planning it anew takes longer than running it.
+            let mut settings = vec![("plan_cache_mode", "force_generic_plan".to_owned())];
             if let Some(longest) = longest {
-                let longest = longest.as_millis().to_string();
-                options.map_sqlx_postgres_opts(move |it| {
-                    it.options([("statement_timeout", longest.as_str())])
-                });
+                settings.push(("statement_timeout", longest.as_millis().to_string()));
             }
+            options.map_sqlx_postgres_opts(move |it| it.options(settings.clone()));
             let mut pool = sea_orm::Database::connect(options).await?;
             statements::watch(&mut pool);
             Ok(Self {
                 read: pool.clone(),
                 write: pool,
                 whole: None,
+                told: Told::default(),
                 news: watch::Sender::default(),
+                newest: Arc::default(),
             })
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
                 "the address of the database starts with sqlite: or postgres:".to_owned(),
             )))
         }
+    }
+
+    /// Whether other instances may write to it, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.read.get_database_backend() == DbBackend::Postgres
     }
 
     /// Changes after each commit of this process, and each [`Database::announce`].
@@ -108,6 +128,17 @@ impl Database {
     /// Tells those who wait for news to look into the log.
     pub fn announce(&self) {
         self.news.send_replace(());
+    }
+
+    /// The newest place in the log that this process knows of: each of its own as soon as its commit is over.
+    #[must_use]
+    pub fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    /// Takes note that the log reaches to this place.
+    pub fn reaches(&self, position: i64) {
+        self.newest.fetch_max(position, Ordering::AcqRel);
     }
 
     /// Whether nothing was entered yet.
@@ -138,7 +169,9 @@ impl Database {
         drop(within);
         let transaction = Arc::into_inner(transaction)
             .ok_or_else(|| DbErr::Custom("a part of the whole is still under way".to_owned()))?;
+        let position = writing::last(&transaction).await?;
         transaction.commit().await?;
+        self.reaches(position);
         self.announce();
         Ok(done)
     }
@@ -190,7 +223,8 @@ fn sqlite(url: &str, connections: u32, reads: bool) -> ConnectOptions {
         .map_sqlx_sqlite_opts(move |options| {
             let options = options.busy_timeout(BUSY).foreign_keys(true);
             if reads {
-                return options.pragma("query_only", "ON");
+                // A page comes whole, rather than in parts for each of which two threads wait for each other.
+                return options.pragma("query_only", "ON").row_buffer_size(ROWS);
             }
             options
                 .create_if_missing(true)

@@ -1,9 +1,10 @@
 //! How many statements a request sends to the database.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, Statement};
 
 tokio::task_local! {
     static COUNTER: Arc<AtomicU32>;
@@ -16,8 +17,26 @@ pub async fn counting<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>)
 
 /// Has the statements of a connection counted. What begins and ends a transaction is none.
 pub(super) fn watch(db: &mut DatabaseConnection) {
-    db.set_metric_callback(|_| {
-        // Outside of a request nobody counts.
-        let _ = COUNTER.try_with(|counter| counter.fetch_add(1, Ordering::Relaxed));
-    });
+    db.set_metric_callback(|_| count());
+}
+
+/// Who is told of a statement; unless told otherwise, the request's counter.
+#[derive(Clone)]
+pub struct Told(pub Arc<dyn Fn(&Statement) + Send + Sync>);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(Arc::new(|_| count()))
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Told")
+    }
+}
+
+fn count() {
+    // Outside of a request nobody counts.
+    let _ = COUNTER.try_with(|counter| counter.fetch_add(1, Ordering::Relaxed));
 }

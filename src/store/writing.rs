@@ -25,6 +25,8 @@ pub struct Writing {
     now: DateTime<Utc>,
     /// The first place in the log.
     position: Option<i64>,
+    /// The last one that was taken.
+    last: i64,
     /// What is still to be added to the log.
     entries: Vec<Entry>,
     db: Database,
@@ -44,6 +46,7 @@ impl Writing {
             // The database keeps no more, and an answer shows what a later one will.
             now: now.trunc_subsecs(6),
             position: Some(position),
+            last: position,
             entries: Vec::new(),
             logged: 0,
             db: db.clone(),
@@ -57,6 +60,7 @@ impl Writing {
             actor: self.actor.clone(),
             now: self.now,
             position: None,
+            last: self.last,
             entries: Vec::new(),
             logged: 0,
             db: self.db.clone(),
@@ -130,6 +134,7 @@ impl Writing {
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
             let last = advance(&self.transaction, ACTIVITY, missing).await?;
             positions.extend(last - missing + 1..=last);
+            self.last = last;
         }
         let actor: String = self.actor.subject.chars().take(ACTOR_MAX).collect();
         let party = self.actor.party;
@@ -158,9 +163,20 @@ impl Writing {
             return self.undo().await;
         }
         self.transaction.commit().await?;
-        self.db.announce();
+        // As a part of a whole it is not there yet for others.
+        if self.db.whole.is_none() {
+            self.db.reaches(self.last);
+            self.db.announce();
+        }
         Ok(())
     }
+}
+
+/// The last place in the log that was taken.
+pub(super) async fn last(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
+    let counter = counter::Entity::find().filter(counter::COLUMN.name.eq(ACTIVITY));
+    let counter = counter.one(transaction).await?;
+    Ok(counter.map_or(0, |it| it.value))
 }
 
 /// Counts up, and tells the last number that was taken.

@@ -280,7 +280,7 @@ async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
 async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     let mut db = server.db.clone();
     let statements = Statements::default();
-    statements.watch(&mut db.read);
+    statements.watch(&mut db);
     let feed = Feed::start(&db);
     let head = feed.head().await.unwrap();
     // Wait until it has begun: what came before, each would have to read for itself.

@@ -158,8 +158,7 @@ impl Server {
         // The reader of the feed asks the log whenever it likes: that is no request's.
         let feed = Feed::start(&db);
         let statements = Statements::default();
-        statements.watch(&mut db.read);
-        statements.watch(&mut db.write);
+        statements.watch(&mut db);
         let schema = graphql::schema(Reach::Anywhere);
         let limits = Limits::default();
         let documents = Documents::new(&schema, &limits, DOCUMENT_CACHE, None).unwrap();
@@ -167,6 +166,7 @@ impl Server {
             db: db.clone(),
             schema,
             documents: Arc::new(documents),
+            memory: None,
             verifier: Arc::new(Verifier::new(rules(), Keys::secret(SECRET).unwrap()).unwrap()),
             clock: ticking(&clock),
             limits,

@@ -58,6 +58,7 @@ mod reading;
 mod reference;
 mod refusals;
 mod refusals_of_collaboration;
+mod remembered;
 mod report;
 mod schema;
 mod server;

@@ -2,18 +2,26 @@
 
 use std::sync::{Arc, Mutex};
 
-use sea_orm::{DatabaseConnection, Statement};
+use liaison::store::Database;
+use liaison::store::statements::Told;
+use sea_orm::Statement;
 
 /// All statements since they were last taken.
 #[derive(Clone, Default)]
 pub struct Statements(Arc<Mutex<Vec<Statement>>>);
 
 impl Statements {
-    pub fn watch(&self, db: &mut DatabaseConnection) {
+    pub fn watch(&self, db: &mut Database) {
+        for connection in [&mut db.read, &mut db.write] {
+            let seen = self.0.clone();
+            connection.set_metric_callback(move |info| {
+                seen.lock().unwrap().push(info.statement.clone());
+            });
+        }
         let seen = self.0.clone();
-        db.set_metric_callback(move |info| {
-            seen.lock().unwrap().push(info.statement.clone());
-        });
+        db.told = Told(Arc::new(move |statement| {
+            seen.lock().unwrap().push(statement.clone());
+        }));
     }
 
     pub fn take(&self) -> Vec<Statement> {

@@ -88,6 +88,7 @@ pub async fn messages(
         now,
         about: About::Nothing,
         bound: &bound,
+        told: &*db.told.0,
     };
     let planner = Planner {
         document: Document {

@@ -11,6 +11,7 @@ mod describe;
 mod guard;
 mod parse;
 mod place;
+mod sets;
 mod strict;
 pub mod trusted;
 mod valueless;
@@ -57,7 +58,9 @@ pub struct Documents {
 /// A document that may run.
 pub struct Checked {
     hash: Hash,
-    document: ExecutableDocument,
+    /// The same in hexadecimal digits.
+    name: Arc<str>,
+    document: Arc<ExecutableDocument>,
     operations: Vec<CheckedOperation>,
     /// About how many bytes it takes in memory.
     weight: u64,
@@ -68,6 +71,7 @@ struct CheckedOperation {
     kind: OperationType,
     variables: Vec<Node<VariableDefinition>>,
     cost: Cost,
+    personal: bool,
 }
 
 /// Makes an operation of what a client asks: its document parsed, bounded and validated (or known to
@@ -95,7 +99,8 @@ pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation
         variables,
         kind: operation.kind,
         cost,
-        hash: hexadecimal(&document.hash),
+        hash: document.name.clone(),
+        personal: operation.personal,
     })
 }
 
@@ -176,11 +181,13 @@ impl Documents {
             kind: convert::kind(it.operation_type),
             variables: it.variables.clone(),
             cost: self.sizes.cost(&document, it),
+            personal: sets::personal(&document, it),
         });
         Ok(Checked {
             hash,
+            name: hexadecimal(&hash).into(),
             operations: operations.collect(),
-            document: convert::document(text, &document),
+            document: Arc::new(convert::document(text, &document)),
             weight: cache::weight(text, tokens),
         })
     }

@@ -1,7 +1,5 @@
 //! Validation by the specification: what the library does, and what it leaves to us.
 
-use std::collections::HashSet;
-
 use apollo_compiler::ast::{Document, Type, Value};
 use apollo_compiler::diagnostic::ToCliReport;
 use apollo_compiler::executable::{Selection, SelectionSet, VariableDefinition};
@@ -9,6 +7,7 @@ use apollo_compiler::parser::SourceMap;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, Schema};
 
+use super::sets::sets;
 use super::{Problem, convert, place};
 use crate::graphql::scalar_problem;
 
@@ -71,22 +70,8 @@ fn values(schema: &Schema, document: &ExecutableDocument) -> Vec<Problem> {
                 check.value(&variable.ty, false, default);
             }
         }
-        let mut spread = HashSet::new();
-        let mut sets = vec![&operation.selection_set];
-        while let Some(set) = sets.pop() {
+        for set in sets(document, operation) {
             check.arguments(set);
-            for selection in &set.selections {
-                match selection {
-                    Selection::Field(field) => sets.push(&field.selection_set),
-                    Selection::InlineFragment(fragment) => sets.push(&fragment.selection_set),
-                    Selection::FragmentSpread(fragment) => {
-                        if spread.insert(&fragment.fragment_name) {
-                            let found = document.fragments.get(&fragment.fragment_name);
-                            sets.extend(found.map(|it| &it.selection_set));
-                        }
-                    }
-                }
-            }
         }
     }
     problems

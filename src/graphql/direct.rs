@@ -1,0 +1,66 @@
+//! Queries that are answered by the read path alone.
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{PathSegment, Response, Value};
+use futures_util::future::join_all;
+
+use super::operation::{self, Operation};
+use super::query::Root;
+use super::request::Request;
+use crate::read::document::Merged;
+use crate::read::{Answer, At};
+
+const TYPENAME: &str = "__typename";
+const QUERY: &str = r#""Query""#;
+
+/// Answers a query from the read path alone; none where some of it is not the read path's. It is what async-graphql
+/// would answer, without a copy of the document and another walk through it.
+pub async fn answer(operation: &Operation, request: &Request) -> Option<Response> {
+    if operation.kind != OperationType::Query {
+        return None;
+    }
+    let document = operation.selections()?;
+    let selected = document.root(operation::root(operation.kind));
+    let planned = |it: &Merged<'_>| {
+        it.name() == TYPENAME || Root::named(it.name()).is_some_and(Root::planned)
+    };
+    if !selected.iter().all(planned) {
+        return None;
+    }
+    let answers = selected.iter().map(async |field| {
+        let Some(root) = Root::named(field.name()) else {
+            return Ok(Answer::of(QUERY));
+        };
+        let at = At {
+            path: vec![PathSegment::Field(field.key.to_owned())],
+            pos: field.field().pos,
+        };
+        match root.answer(document, field, request, &at).await {
+            Ok(answer) => Ok(answer.unwrap_or_else(Answer::null)),
+            Err(error) if root.nullable() => Ok(Answer {
+                errors: vec![error],
+                ..Answer::null()
+            }),
+            Err(error) => Err(error),
+        }
+    });
+    let mut json = String::from("{");
+    let mut errors = Vec::new();
+    for (field, answer) in selected.iter().zip(join_all(answers).await) {
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            // A field that cannot be null has failed, and with it all others.
+            Err(error) => return Some(Response::from_errors(vec![error])),
+        };
+        if json.len() > 1 {
+            json.push(',');
+        }
+        // A response key is a GraphQL name: nothing in it needs escaping.
+        json.extend(["\"", field.key, "\":", &answer.json]);
+        errors.append(&mut answer.errors);
+    }
+    json.push('}');
+    let mut response = Response::new(Value::Binary(json.into()));
+    response.errors = errors;
+    Some(response)
+}

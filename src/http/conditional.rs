@@ -1,0 +1,48 @@
+//! Answers that a client has already: `ETag` and `If-None-Match`.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::answer::respond;
+use crate::rules::text::hex;
+
+/// What an answer depends on besides the address.
+const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, acting-as");
+/// It may be kept, by its client alone where a token was shown, and is asked for again each time.
+const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
+const KEPT_PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// The answer with a tag; without its text for who shows that tag.
+pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
+    // Weak, as it is the same for both media types.
+    let tag = format!("W/\"{}\"", &hex(&Sha256::digest(&text))[..32]);
+    let mut response = if shows(headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        respond(headers, Ok(text))
+    };
+    let kept = if headers.contains_key(header::AUTHORIZATION) {
+        KEPT_PRIVATE
+    } else {
+        KEPT
+    };
+    let about = response.headers_mut();
+    about.insert(header::CACHE_CONTROL, kept);
+    about.insert(header::VARY, VARY);
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        about.insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn shows(headers: &HeaderMap, tag: &str) -> bool {
+    let opaque = |it: &str| it.trim().trim_start_matches("W/").to_owned();
+    let shown = headers.get_all(header::IF_NONE_MATCH).into_iter();
+    let mut shown = shown.filter_map(|it| it.to_str().ok());
+    shown.any(|it| {
+        let mut tags = it.split(',');
+        tags.any(|it| it.trim() == "*" || opaque(it) == opaque(tag))
+    })
+}
