@@ -12,7 +12,7 @@ use crate::client::{Asked, ask};
 use crate::data::{Size, fill};
 use crate::postgres::Postgres;
 use crate::process::run as finish;
-use crate::services::{Service, root, service};
+use crate::services::{ANEW, Service, root, service};
 use crate::workloads::WORKLOADS;
 
 #[derive(Args, Debug)]
@@ -60,8 +60,15 @@ pub async fn run(options: &Options) -> Result<()> {
 
     let out = format!("--callgrind-out-file={}", at.join("out").display());
     let under = ["valgrind", "--quiet", "--tool=callgrind", &out];
-    let mut services =
-        [service(options.program.as_ref(), &under, &url, &secret, CONNECTIONS).await?];
+    let mut services = [service(
+        options.program.as_ref(),
+        &under,
+        &url,
+        &secret,
+        CONNECTIONS,
+        ANEW,
+    )
+    .await?];
     Service::prepare(&mut services, size).await?;
     let [mut service] = services;
     let mut counted = Vec::new();

@@ -1,7 +1,7 @@
 //! The yardstick: one hand-written statement for each workload that builds the whole answer in the database,
 //! on the same driver, pools and settings as the service has.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -49,12 +49,22 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
     };
     let router = Router::new()
         .route("/{workload}", post(answer))
+        .route("/fixed/{bytes}", post(fixed))
         .with_state(Arc::new(store));
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
     let listener = listener.map_err(|it| it.to_string())?;
     axum::serve(listener, router)
         .await
         .map_err(|it| it.to_string())
+}
+
+/// So many bytes, whatever is asked.
+async fn fixed(Path(bytes): Path<usize>, _: Bytes) -> impl IntoResponse {
+    /// The beginning of an answer, and more bytes than any has.
+    static FILLER: LazyLock<Vec<u8>> =
+        LazyLock::new(|| [&br#"{"data":""#[..], &[b'0'; 100_000]].concat());
+    let body = Bytes::from_static(&FILLER[..bytes.min(FILLER.len())]);
+    ([(header::CONTENT_TYPE, "application/json")], body)
 }
 
 async fn answer(

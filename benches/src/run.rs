@@ -11,7 +11,9 @@ use crate::client::measure;
 use crate::data::{Size, fill};
 use crate::postgres::Postgres;
 use crate::process::{most_memory, used, used_by_family};
-use crate::services::{CONNECTIONS, Kind, Service, limit, postgraphile, service};
+use crate::services::{
+    ANEW, CONNECTIONS, Kind, REMEMBERING, Service, limit, postgraphile, service,
+};
 use crate::table::{Place, Table};
 use crate::workloads::WORKLOADS;
 
@@ -71,8 +73,18 @@ pub async fn run(options: &Options) -> Result<()> {
         eprintln!("filling PostgreSQL");
         fill(&server.url(), size).await?;
         let mut services = vec![
-            service(program, &[], &server.url(), &secret, CONNECTIONS).await?,
-            limit(&server.url()).await?,
+            service(program, &[], &server.url(), &secret, CONNECTIONS, ANEW).await?,
+            limit(Kind::Limit, &server.url()).await?,
+            service(
+                program,
+                &[],
+                &server.url(),
+                &secret,
+                CONNECTIONS,
+                REMEMBERING,
+            )
+            .await?,
+            limit(Kind::Fixed, &server.url()).await?,
         ];
         if !options.without_postgraphile {
             services.push(postgraphile(server.socket()).await?);
@@ -88,8 +100,10 @@ pub async fn run(options: &Options) -> Result<()> {
         eprintln!("filling SQLite");
         fill(&url, size).await?;
         let services = vec![
-            service(program, &[], &url, &secret, CONNECTIONS).await?,
-            limit(&url).await?,
+            service(program, &[], &url, &secret, CONNECTIONS, ANEW).await?,
+            limit(Kind::Limit, &url).await?,
+            service(program, &[], &url, &secret, CONNECTIONS, REMEMBERING).await?,
+            limit(Kind::Fixed, &url).await?,
         ];
         contests.push(Contest {
             database: "SQLite",
@@ -145,10 +159,14 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The number of clients with which answers from memory are measured.
+const REMEMBERED_AT: usize = 8;
+
 /// All services give the same answers, or nothing is measured.
 async fn alike(contest: &Contest, workload: usize) -> Result<()> {
     let ours = contest.services[0].answers(workload).await?;
-    for other in &contest.services[1..] {
+    let others = contest.services[1..].iter();
+    for other in others.filter(|it| it.kind != Kind::Fixed) {
         let theirs = other.answers(workload).await?;
         let different = ours
             .iter()
@@ -179,6 +197,10 @@ async fn turn(
         let Some(asked) = &mut service.asked[workload] else {
             continue;
         };
+        // What takes nothing but the transport is the same whatever the number of clients.
+        if connections != REMEMBERED_AT && matches!(service.kind, Kind::Remembering | Kind::Fixed) {
+            continue;
+        }
         let warming = Duration::from_secs_f64(seconds / 5.0);
         measure(&address, asked, connections, warming).await?;
         let before = (used(process), server.map_or(0.0, used_by_family));
@@ -209,6 +231,8 @@ impl Kind {
             Self::Service => "liaison",
             Self::Limit => "hand-written SQL",
             Self::Postgraphile => "PostGraphile",
+            Self::Remembering => "liaison from memory",
+            Self::Fixed => "fixed bytes",
         }
     }
 }

@@ -18,9 +18,14 @@ use entity::id::{ActionItemId, Id};
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// Ours, which reads each answer anew.
     Service,
     Limit,
     Postgraphile,
+    /// Ours, with answers from memory.
+    Remembering,
+    /// The bytes of an answer, whatever is asked.
+    Fixed,
 }
 
 /// A service, with what it is asked in each workload.
@@ -29,6 +34,8 @@ pub struct Service {
     pub program: Program,
     pub asked: Vec<Option<Asked>>,
     token: Option<String>,
+    /// How long the answers of the workloads are, for what answers with as many bytes.
+    bytes: Vec<usize>,
 }
 
 /// Connections that each service holds to its database.
@@ -56,6 +63,11 @@ async fn build() -> Result<PathBuf> {
     Ok(root().join("target/release/liaison"))
 }
 
+/// Has the service read each answer.
+pub const ANEW: &[&str] = &["--answer-cache", "0"];
+/// Has it remember answers, on PostgreSQL too.
+pub const REMEMBERING: &[&str] = &["--answer-staleness", "1000"];
+
 /// Starts the service on this database, under another program where one is given; `secret` is a file to sign tokens with.
 pub async fn service(
     built: Option<&PathBuf>,
@@ -63,6 +75,7 @@ pub async fn service(
     url: &str,
     secret: &Path,
     connections: &str,
+    answers: &[&str],
 ) -> Result<Service> {
     let liaison = match built {
         Some(built) => built.clone(),
@@ -94,17 +107,30 @@ pub async fn service(
         &secret,
         "--token-algorithms",
         "HS256",
+        // One client asks for as much as many do.
+        "--rate-limit",
+        "0",
+        "--rate-limit-token",
+        "0",
     ]);
+    arguments.extend(answers);
     let variables = [("LIAISON_LOG", "error")];
+    let kind = if answers == REMEMBERING {
+        Kind::Remembering
+    } else {
+        Kind::Service
+    };
     Ok(Service {
-        kind: Kind::Service,
+        kind,
         program: Program::start(arguments[0], &arguments[1..], &variables, root()).await?,
         asked: Vec::new(),
+        bytes: Vec::new(),
         token: Some(token.trim().to_owned()),
     })
 }
 
-pub async fn limit(url: &str) -> Result<Service> {
+/// Starts the hand-written SQL, or what answers without asking for anything.
+pub async fn limit(kind: Kind, url: &str) -> Result<Service> {
     let this = std::env::current_exe().map_err(|it| it.to_string())?;
     let arguments = [
         "limit",
@@ -116,9 +142,10 @@ pub async fn limit(url: &str) -> Result<Service> {
         CONNECTIONS,
     ];
     Ok(Service {
-        kind: Kind::Limit,
+        kind,
         program: Program::start(this, &arguments, &[], root()).await?,
         asked: Vec::new(),
+        bytes: Vec::new(),
         token: None,
     })
 }
@@ -148,6 +175,7 @@ pub async fn postgraphile(socket: &Path) -> Result<Service> {
         kind: Kind::Postgraphile,
         program: Program::start(node, &arguments, &variables, &directory).await?,
         asked: Vec::new(),
+        bytes: Vec::new(),
         token: None,
     })
 }
@@ -158,6 +186,7 @@ impl Service {
             port: self.program.port,
             path: match self.kind {
                 Kind::Limit => format!("/{}", WORKLOADS[workload].name),
+                Kind::Fixed => format!("/fixed/{}", self.bytes[workload]),
                 _ => "/graphql".to_owned(),
             },
             // Reading needs none.
@@ -177,13 +206,20 @@ impl Service {
                 let asked = service.asked(workload, &variables).await?;
                 service.asked.push(asked);
             }
+            let bytes = match services[0].answers(workload).await?.first() {
+                Some(answer) => answer.to_string().len(),
+                None => 0,
+            };
+            for service in &mut *services {
+                service.bytes.push(bytes);
+            }
         }
         Ok(())
     }
 
     async fn asked(&self, workload: usize, all: &[Variables]) -> Result<Option<Asked>> {
         let document = match self.kind {
-            Kind::Service => WORKLOADS[workload].document,
+            Kind::Service | Kind::Remembering | Kind::Fixed => WORKLOADS[workload].document,
             Kind::Limit => "",
             Kind::Postgraphile => match WORKLOADS[workload].postgraphile {
                 Some(document) => document,
@@ -191,6 +227,9 @@ impl Service {
             },
         };
         if workload == MOVE {
+            if matches!(self.kind, Kind::Remembering | Kind::Fixed) {
+                return Ok(None);
+            }
             // Each moves items of its own.
             let (first, body): (u64, fn(&Moved) -> String) = match self.kind {
                 Kind::Service => (0, service_moves),
@@ -206,7 +245,7 @@ impl Service {
         let mut bodies = Vec::new();
         for variables in all {
             let variables = match self.kind {
-                Kind::Service => variables.service.clone(),
+                Kind::Service | Kind::Remembering | Kind::Fixed => variables.service.clone(),
                 Kind::Limit => variables.limit.clone(),
                 Kind::Postgraphile if workload == DEEP => {
                     self.postgraphile_cursor(variables).await?

@@ -117,6 +117,28 @@ impl Table {
                 writeln!(text, "- {}: {}", workload.name, workload.what)?;
             }
         }
+        writeln!(
+            text,
+            "\nAnswers from memory, in requests a second; ratios to a handler that returns as many fixed bytes:\n"
+        )?;
+        writeln!(text, "| | clients | from memory | fixed bytes | ratio |")?;
+        writeln!(text, "|---|---|---|---|---|")?;
+        for (place, services) in &self.figures {
+            let (Some(memory), Some(fixed)) =
+                (services.get(&Kind::Remembering), services.get(&Kind::Fixed))
+            else {
+                continue;
+            };
+            let (memory, fixed) = (median(&memory.throughput), median(&fixed.throughput));
+            writeln!(
+                text,
+                "| {} {} | {} | {memory:.0} | {fixed:.0} | {:.2} |",
+                WORKLOADS[place.workload].name,
+                place.database,
+                place.connections,
+                memory / fixed,
+            )?;
+        }
         writeln!(text, "\nMost memory held, in MB:\n")?;
         for (database, kind, megabytes) in &self.memory {
             writeln!(text, "- {} on {database}: {megabytes:.0}", kind.name())?;
