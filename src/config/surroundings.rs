@@ -32,10 +32,10 @@ pub struct Surroundings {
     #[arg(long, env = "LIAISON_DRAIN", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain: u64,
     /// The cost that each address may ask for per minute without a token; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 1_000_000)]
+    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
     pub rate_limit: u32,
     /// The cost that the subject of each token may ask for per minute; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 10_000_000)]
+    #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 100_000_000)]
     pub rate_limit_token: u32,
     /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
     #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
