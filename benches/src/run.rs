@@ -141,21 +141,14 @@ pub async fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    for contest in &contests {
-        for service in &contest.services {
-            table.memory(
-                contest.database,
-                service.kind,
-                most_memory(service.program.process),
-            );
-        }
-    }
-    println!("{}", table.markdown(options.scale, size));
     for contest in contests {
         for service in contest.services {
+            let held = most_memory(service.program.process);
+            table.memory(contest.database, service.kind, held);
             service.program.stop().await?;
         }
     }
+    println!("{}", table.markdown(options.scale, size));
     Ok(())
 }
 

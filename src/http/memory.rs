@@ -2,24 +2,25 @@
 //!
 //! Every write adds to the log, so its newest place is the version of all that is public.
 
-use std::collections::hash_map::RandomState;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use chrono::{DateTime, Utc};
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::Weighter;
 
+use super::bounded::{Bounded, bounded};
 use crate::feed::Feed;
 use crate::graphql::{Operation, Question};
 use crate::rules::viewer::Viewer;
 
 /// Bytes that an answer takes besides its text and its variables.
 const EACH: usize = 300;
+/// Bytes that most take.
+const USUAL: u64 = 2000;
 
 /// Answers in memory, bounded by bytes.
 pub struct Memory {
-    answers: Cache<Question, Kept, Weight, RandomState>,
+    answers: Bounded<Question, Kept, Weight>,
     /// How long it may be unknown what another instance has written.
     unknown: Duration,
 }
@@ -49,17 +50,8 @@ impl Memory {
     /// A memory of about as many bytes.
     #[must_use]
     pub fn new(bytes: u64, unknown: Duration) -> Self {
-        let items = usize::try_from(bytes / 2000).unwrap_or(usize::MAX);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(bytes)
-            // In several parts each would bound what one answer may have.
-            .shards(1)
-            .build();
-        let options = options.expect("the two that are required are given");
-        let (hash, life) = (RandomState::new(), DefaultLifecycle::default());
         Self {
-            answers: Cache::with_options(options, Weight, hash, life),
+            answers: bounded(bytes, USUAL, Weight),
             unknown,
         }
     }

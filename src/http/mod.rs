@@ -4,6 +4,7 @@ mod answer;
 mod asked;
 pub mod auth;
 mod body;
+mod bounded;
 mod conditional;
 pub mod cors;
 pub mod document;

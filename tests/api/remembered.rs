@@ -25,7 +25,7 @@ on_both_databases! {
     a_client_that_has_the_answer_goes_without_it
 }
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 const SOON: Duration = Duration::from_secs(10);
 const NOTES: &str = "{ topic(by: { code: \"T-1\" }) { notes { totalCount } } }";
 

@@ -1,12 +1,11 @@
 //! Documents that have passed all checks, by the hash of their text, bounded by the bytes they take.
 
-use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache as Bounded, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::Weighter;
 
 use super::{Checked, Hash};
+use crate::http::bounded::{Bounded, bounded};
 
 /// Bytes in memory, as measured: of a document whatever it says, and for each byte and token of its text.
 const EACH: u64 = 800;
@@ -27,26 +26,12 @@ impl Weighter<Hash, Arc<Checked>> for Bytes {
     }
 }
 
-/// Documents that come often stay; many that come once do not drive them out.
-pub struct Cache(Bounded<Hash, Arc<Checked>, Bytes, RandomState>);
+pub struct Cache(Bounded<Hash, Arc<Checked>, Bytes>);
 
 impl Cache {
     /// A cache of at most so many bytes.
     pub fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / (10 * EACH)).unwrap_or(usize::MAX);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(bytes)
-            // In several parts each would bound what one document may have.
-            .shards(1)
-            .build();
-        let options = options.expect("the two that are required are given");
-        Self(Bounded::with_options(
-            options,
-            Bytes,
-            RandomState::new(),
-            DefaultLifecycle::default(),
-        ))
+        Self(bounded(bytes, 10 * EACH, Bytes))
     }
 
     pub fn get(&self, hash: &Hash) -> Option<Arc<Checked>> {
