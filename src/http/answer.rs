@@ -11,6 +11,9 @@ use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
 use crate::error::INTERNAL;
 
+/// What an answer depends on besides its address.
+pub const VARY: &str = "accept, authorization, acting-as";
+
 /// The answer in the media type that the client accepts best: the text of one that was executed, or why there is none.
 pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response {
     let media = Media::accepted(headers).unwrap_or(Media::Json);
@@ -27,7 +30,7 @@ pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response 
     };
     let common = [
         (header::CONTENT_TYPE, media.content_type()),
-        (header::VARY, "accept"),
+        (header::VARY, VARY),
     ];
     let mut response = (status, common, text).into_response();
     response.headers_mut().extend(more);

@@ -5,11 +5,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::answer::respond;
+use super::answer::{VARY, respond};
 use crate::rules::text::hex;
 
-/// What an answer depends on besides the address.
-const VARY: HeaderValue = HeaderValue::from_static("accept, authorization, acting-as");
 /// It may be kept, by its client alone where a token was shown, and is asked for again each time.
 const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 const KEPT_PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -30,7 +28,7 @@ pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
     };
     let about = response.headers_mut();
     about.insert(header::CACHE_CONTROL, kept);
-    about.insert(header::VARY, VARY);
+    about.insert(header::VARY, HeaderValue::from_static(VARY));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         about.insert(header::ETAG, tag);
     }

@@ -90,7 +90,9 @@ async fn what_failed_for_its_length_alone_is_null_where_it_may_be(server: &Serve
     );
     let answer = strict.anonymous().run(&document, variables).await;
     assert!(answer.to_string().len() < 1200, "{answer}");
-    assert_eq!(answer["errors"].as_array().unwrap().len(), 2, "{answer}");
+    // The first that fails may end the other.
+    let errors = answer["errors"].as_array().unwrap().len();
+    assert!((1..=2).contains(&errors), "{answer}");
     let document = format!("{{ viewer {{ party }} topic(by: {{ code: \"T-1\" }}) {{ {many} }} }}");
     let answer = strict.anonymous().run(&document, json!({})).await;
     refused(&answer, 600);
