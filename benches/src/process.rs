@@ -90,12 +90,13 @@ pub fn used(process: u32) -> f64 {
     stat(process).map_or(0.0, |it| it.used)
 }
 
-/// The same of a process and those that it has started.
+/// The same of a process and those that it has started, also where they have ended.
 pub fn used_by_family(parent: u32) -> f64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
     let children = processes.filter_map(stat).filter(|it| it.parent == parent);
-    used(parent) + children.map(|it| it.used).sum::<f64>()
+    let own = stat(parent).map_or(0.0, |it| it.used + it.ended);
+    own + children.map(|it| it.used).sum::<f64>()
 }
 
 /// The most memory that a process has held, in megabytes.
@@ -109,6 +110,8 @@ pub fn most_memory(process: u32) -> f64 {
 struct Stat {
     parent: u32,
     used: f64,
+    /// By those of its children that have ended.
+    ended: f64,
 }
 
 fn stat(process: u32) -> Option<Stat> {
@@ -122,5 +125,6 @@ fn stat(process: u32) -> Option<Stat> {
     Some(Stat {
         parent: fields.get(1)?.parse().ok()?,
         used: (ticks(11)? + ticks(12)?) / TICKS,
+        ended: (ticks(13)? + ticks(14)?) / TICKS,
     })
 }
