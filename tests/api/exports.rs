@@ -1,5 +1,6 @@
 //! The whole register as a file, and the register again from that file.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -145,15 +146,17 @@ async fn every_table_is_exported(server: &Server) {
 async fn an_export_is_of_one_moment(server: &Server) {
     let subject = server.topic("T-1").await;
     let tsb = server.tsb();
+    let over = Cell::new(false);
     let write = async {
         for number in 0..60 {
             let note = json!({ "subjectId": subject, "body": format!("Note {number}") });
             tsb.change("noteAdd", note, "id").await;
         }
+        over.set(true);
     };
     let export = async {
         let mut seen = BTreeSet::new();
-        for _ in 0..15 {
+        while !over.get() {
             let mut export = Vec::new();
             bulk::export(&server.db, &mut export).await.unwrap();
             let lines = String::from_utf8(export).unwrap();
