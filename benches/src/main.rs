@@ -1,6 +1,6 @@
 //! Measures the service against hand-written SQL and against PostGraphile, on both databases.
 //!
-//!     cargo run --release -p benches -- run            the table of the README, in about fifteen minutes
+//!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
 
 #![forbid(unsafe_code)]
