@@ -154,6 +154,10 @@ async fn all_that_is_wrong_with_it_is_told_at_once(server: &Server) {
         with(note("statement", "LS-9"), "body", "x".repeat(20_001)),
     ];
     let report = told(server, ITU, &records);
+    // The program goes by the day that it is.
+    let (said, rest) = report.split_once("today is ").unwrap();
+    let (_today, rest) = rest.split_once(' ').unwrap();
+    let report = format!("{said}today is … {rest}");
     insta::assert_snapshot!("all_that_is_wrong_of_a_collaboration", report);
     assert_eq!(log(server).await, before);
 }
