@@ -86,7 +86,7 @@ pub struct Database {
         hide_env_values = true
     )]
     pub database_url: String,
-    /// How many connections are held at most.
+    /// How many connections read at most; on PostgreSQL there are as many again for all else, and one that listens.
     #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
 }

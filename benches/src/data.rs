@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use liaison::store::Database;
 use sea_orm::sqlx::{self, AssertSqlSafe, PgPool, SqlitePool};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -40,32 +40,58 @@ const CHUNK: usize = 1000;
 pub async fn fill(url: &str, size: Size) -> Result<()> {
     let db = Database::connect(url, 1).await.map_err(wrong)?;
     db.migrate().await.map_err(wrong)?;
+    let indexes = take_indexes(&db.write).await.map_err(wrong)?;
     if url.starts_with("sqlite:") {
         let pool = db.write.get_sqlite_connection_pool();
         for (table, rows) in tables(size) {
             insert_sqlite(pool, table, rows).await?;
         }
-        db.write
-            .execute_unprepared("analyze")
-            .await
-            .map_err(wrong)?;
     } else {
         let pool = db.write.get_postgres_connection_pool();
         for (table, rows) in tables(size) {
             insert_postgres(pool, table, rows).await?;
         }
-        db.write
-            .execute_unprepared("vacuum analyze")
-            .await
-            .map_err(wrong)?;
     }
     let counted = format!(
         "update counter set value = case name when 'topic' then {} when 'action_item' then {} else 0 end",
         size.topics, size.action_items
     );
-    db.write.execute_unprepared(&counted).await.map_err(wrong)?;
-    db.read.close().await.map_err(wrong)?;
-    db.write.close().await.map_err(wrong)
+    let vacuum = match db.write.get_database_backend() {
+        DbBackend::Postgres => "vacuum analyze",
+        _ => "analyze",
+    };
+    for last in indexes
+        .iter()
+        .map(String::as_str)
+        .chain([&*counted, vacuum])
+    {
+        db.write.execute_unprepared(last).await.map_err(wrong)?;
+    }
+    db.close().await.map_err(wrong)
+}
+
+/// Takes away the indexes that are no constraint's; what makes them again. One that is made once all rows are there
+/// takes a small part of the time of one that grows by rows in no order of its own.
+async fn take_indexes(db: &DatabaseConnection) -> std::result::Result<Vec<String>, DbErr> {
+    let backend = db.get_database_backend();
+    let known = match backend {
+        DbBackend::Postgres => {
+            "select indexrelid::regclass::text, pg_get_indexdef(indexrelid) from pg_index
+            where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+            and indexrelid not in (select conindid from pg_constraint)"
+        }
+        _ => "select name, sql from sqlite_master where type = 'index' and sql is not null",
+    };
+    let mut definitions = Vec::new();
+    for index in db
+        .query_all_raw(Statement::from_string(backend, known))
+        .await?
+    {
+        let name: String = index.try_get_by_index(0)?;
+        definitions.push(index.try_get_by_index(1)?);
+        db.execute_unprepared(&format!("drop index {name}")).await?;
+    }
+    Ok(definitions)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]

@@ -44,9 +44,12 @@ pub async fn answer(operation: &Operation, request: &Request) -> Option<Response
             Err(error) => Err(error),
         }
     });
-    let mut json = String::from("{");
+    let answers = join_all(answers).await;
+    let bytes = answers.iter().flatten().map(|it| it.json.len() + 100);
+    let mut json = String::with_capacity(bytes.sum());
+    json.push('{');
     let mut errors = Vec::new();
-    for (field, answer) in selected.iter().zip(join_all(answers).await) {
+    for (field, answer) in selected.iter().zip(answers) {
         let mut answer = match answer {
             Ok(answer) => answer,
             // A field that cannot be null has failed, and with it all others.

@@ -65,7 +65,7 @@ pub fn object() -> &'static Object {
                 "Whether it was due before today (UTC) and a side has not found yet.",
                 vec![Cell::column(Column::Complete), Cell::column(Column::DueOn)],
                 |cells, env, json| {
-                    json.bool(overdue(cells.get(0)?, cells.get(1)?, env.today()));
+                    json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
                     Ok(())
                 },
             ),

@@ -85,7 +85,7 @@ fn describe() -> shape::Object {
             vec![Cell::column(Column::Side)],
             |cells, env, json| {
                 let facts = Facts {
-                    side: cells.get(0)?,
+                    side: cells.find(0)?,
                 };
                 words::list(json, permissions(env.party, &facts));
                 Ok(())

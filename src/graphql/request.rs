@@ -58,7 +58,7 @@ impl Request {
     #[must_use]
     pub fn env(&self) -> Env<'_> {
         Env {
-            db: &self.db.read,
+            db: &self.db.reader,
             party: self.viewer.party(),
             now: self.now,
             about: About::Nothing,

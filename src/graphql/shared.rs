@@ -7,6 +7,7 @@ use async_graphql::{Context, ServerError, ServerResult, Value};
 use sea_orm::prelude::Uuid;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
+use tokio::task::yield_now;
 
 use super::request::Request;
 use crate::read::Answer;
@@ -67,6 +68,8 @@ impl Shared {
     ) -> ServerResult<Answers> {
         let answers = self.reading(Question { asked, events });
         let read = async {
+            // Meanwhile those ask whom the same event has woken: reading itself may keep them from it.
+            yield_now().await;
             let answers = read.await?.into_iter();
             let answers = answers.map(|it| (Value::Binary(it.json.into()), it.errors));
             Ok(answers.collect())

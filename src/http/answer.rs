@@ -46,7 +46,12 @@ pub fn request_id(headers: &HeaderMap) -> &str {
 /// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.
 pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     let errors = executed.errors.into_iter().map(|it| tidy(it, id));
-    let mut text = String::from("{");
+    let bytes = match &executed.data {
+        Value::Binary(json) => json.len(),
+        _ => 0,
+    };
+    let mut text = String::with_capacity(bytes + 100);
+    text.push('{');
     write_errors(&mut text, &errors.collect::<Vec<_>>());
     text.push_str("\"data\":");
     write_value(&mut text, &executed.data);

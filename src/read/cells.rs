@@ -1,18 +1,21 @@
 //! The cells of one row, by their place in the statement.
 
-use std::sync::Arc;
+use entity::action_item::ActionItemStatus;
+use entity::committee::CommitteeStatus;
+use entity::party::{Party, Side};
+use entity::topic::{Position, TopicStatus};
+use sea_orm::{ActiveEnum, DbErr};
 
-use sea_orm::sqlx::{Decode, Postgres, Row, Sqlite, Type, ValueRef};
-use sea_orm::{DbErr, QueryResult, RuntimeErr, TryGetable};
+use crate::rows::{Cell, Readable, Row};
 
 /// Some cells of a row, in the order that a computed field asked for them.
 pub struct Cells<'a> {
-    row: &'a QueryResult,
+    row: Row<'a>,
     places: &'a [usize],
 }
 
 impl<'a> Cells<'a> {
-    pub fn new(row: &'a QueryResult, places: &'a [usize]) -> Self {
+    pub fn new(row: Row<'a>, places: &'a [usize]) -> Self {
         Self { row, places }
     }
 
@@ -20,49 +23,32 @@ impl<'a> Cells<'a> {
     ///
     /// # Errors
     /// Where the database holds something else than `T`.
-    pub fn get<T: TryGetable>(&self, place: usize) -> Result<T, DbErr> {
-        self.row.try_get_by_index(self.places[place])
+    pub fn get<T: Readable<'a>>(&self, place: usize) -> Result<T, DbErr> {
+        self.row.get(self.places[place])
+    }
+
+    /// The same, none where it is null.
+    ///
+    /// # Errors
+    /// Where the database holds something else than `T`.
+    pub fn find<T: Readable<'a>>(&self, place: usize) -> Result<Option<T>, DbErr> {
+        self.row.find(self.places[place])
     }
 }
 
-/// What a cell can be read as on both databases.
-pub trait Readable<'r>:
-    Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite>
-{
-}
+/// Enums that fields are computed from; the database holds their words.
+macro_rules! words {
+    ($($ty:ty)*) => {$(
+        impl<'r> Readable<'r> for $ty {
+            fn of_postgres(bytes: &'r [u8]) -> Option<Self> {
+                Self::try_from_value(&<&str>::of_postgres(bytes)?.to_owned()).ok()
+            }
 
-impl<'r, T> Readable<'r> for T where
-    T: Decode<'r, Postgres> + Type<Postgres> + Decode<'r, Sqlite> + Type<Sqlite>
-{
-}
-
-/// The value of a cell, none where it is null. From the driver itself: `QueryResult` copies texts, and writes
-/// a message for each null.
-///
-/// # Errors
-/// Where the database holds something else there.
-pub fn get<'r, T: Readable<'r>>(row: &'r QueryResult, place: usize) -> Result<Option<T>, DbErr> {
-    let found = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
-        // Its columns have one type each, and looking it up takes longer than the value.
-        (Some(row), _) => row.try_get_unchecked(place),
-        (_, Some(row)) => row.try_get(place),
-        _ => return Err(DbErr::Custom("a row of neither database".to_owned())),
-    };
-    found.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))))
-}
-
-/// How many bytes the text of a cell has; none where it is null. Nothing is copied or checked for it.
-pub fn length(row: &QueryResult, place: usize) -> usize {
-    let bytes = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
-        (Some(row), _) => match row.try_get_raw(place) {
-            Ok(cell) if !cell.is_null() => cell.as_bytes().ok(),
-            _ => None,
-        },
-        (_, Some(row)) => {
-            let cell = row.try_get_raw(place).ok();
-            cell.and_then(|it| <&[u8] as Decode<Sqlite>>::decode(it).ok())
+            fn of_sqlite(cell: Cell<'r>) -> Option<Self> {
+                Self::try_from_value(&<&str>::of_sqlite(cell)?.to_owned()).ok()
+            }
         }
-        _ => None,
-    };
-    bytes.map_or(0, <[u8]>::len)
+    )*};
 }
+
+words! { ActionItemStatus CommitteeStatus Party Position Side TopicStatus }

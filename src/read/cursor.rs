@@ -5,11 +5,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{DbBackend, DbErr, QueryResult};
+use sea_orm::{DbBackend, DbErr};
 use sha2::{Digest, Sha256};
 
 use super::shape::{Key, Order, col};
 use crate::error::{Error, Result};
+use crate::rows::Row;
 
 /// Changes when the form of cursors does; older ones are then told apart from damaged ones by nobody.
 const VERSION: u8 = 1;
@@ -92,20 +93,20 @@ impl Position {
     ///
     /// # Errors
     /// Where the database holds something else there.
-    pub fn of(row: &QueryResult, id: usize, key: usize, kind: &Key) -> Result<Self, DbErr> {
+    pub fn of(row: Row<'_>, id: usize, key: usize, kind: &Key) -> Result<Self, DbErr> {
         let key = match kind {
-            Key::Text => row.try_get_by_index(key)?,
-            Key::Int => row.try_get_by_index::<i32>(key)?.to_string(),
-            Key::Long => row.try_get_by_index::<i64>(key)?.to_string(),
+            Key::Text => row.get::<&str>(key)?.to_owned(),
+            Key::Int => row.get::<i32>(key)?.to_string(),
+            Key::Long => row.get::<i64>(key)?.to_string(),
             Key::Time => row
-                .try_get_by_index::<DateTime<Utc>>(key)?
+                .get::<DateTime<Utc>>(key)?
                 .timestamp_micros()
                 .to_string(),
             Key::OpenDate(_) => row
-                .try_get_by_index::<Option<NaiveDate>>(key)?
+                .find::<NaiveDate>(key)?
                 .map_or_else(String::new, |it| it.to_string()),
         };
-        let id = row.try_get_by_index(id)?;
+        let id = row.get(id)?;
         Ok(Self { id, key })
     }
 

@@ -1,32 +1,30 @@
 //! Runs a plan, level by level: one statement for all parents of a level, those that need nothing of each other side by side.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 
-use futures_util::TryStreamExt;
 use futures_util::future::{try_join, try_join_all};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction, PgFunc,
     SelectStatement,
 };
-use sea_orm::{DbBackend, DbErr, QueryResult};
+use sea_orm::{DbBackend, DbErr};
 
-use super::cells::{get, length};
-use super::plan::{Child, KEY, LINK, Load, Page, Rows, parent};
+use super::Env;
+use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked, parent};
 use super::shape::{Link, Object, Order, ROW, col};
-use super::{Env, send};
 use crate::error::Result;
+use crate::rows::{Row, Rows};
 
 /// What a statement and those below it gave.
 #[derive(Default)]
 pub struct Loaded {
-    pub rows: Vec<QueryResult>,
-    /// The rows of each parent; where there is none, all stand under the nil key.
-    groups: HashMap<Uuid, Group>,
-    totals: HashMap<Uuid, i64>,
+    pub rows: Rows,
+    /// The rows of each parent, by its key; where there is none, all stand under the nil key.
+    groups: Vec<(Uuid, Group)>,
+    totals: Vec<(Uuid, i64)>,
     pub children: Vec<Loaded>,
 }
 
@@ -40,22 +38,30 @@ pub struct Group {
 
 impl Loaded {
     pub fn group(&self, parent: Uuid) -> Option<&Group> {
-        self.groups.get(&parent)
+        found(&self.groups, parent)
     }
 
     pub fn total(&self, parent: Uuid) -> i64 {
-        self.totals.get(&parent).copied().unwrap_or_default()
+        found(&self.totals, parent).copied().unwrap_or_default()
     }
+}
+
+/// What stands under a key in a list that is sorted by it.
+fn found<T>(list: &[(Uuid, T)], key: Uuid) -> Option<&T> {
+    let place = list.binary_search_by_key(&key, |it| it.0).ok()?;
+    Some(&list[place].1)
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
 
 /// Runs the statement of `load` for these parents, then those below it.
-pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
+pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
     Box::pin(async move {
+        parents.sort_unstable();
+        parents.dedup();
         let rooted = matches!(
             load.rows,
-            Rows::Where { .. } | Rows::Page(Page { link: None, .. })
+            Asked::Where { .. } | Asked::Page(Page { link: None, .. })
         );
         if parents.is_empty() && !rooted {
             return Ok(Loaded {
@@ -73,7 +79,7 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
         )
         .await?;
         let mut loaded = Loaded {
-            groups: groups(load, &rows, rooted)?,
+            groups: groups(load, &rows, &keys.parents, rooted)?,
             totals: totals_of(&totals, rooted)?,
             rows,
             children: Vec::new(),
@@ -91,55 +97,52 @@ pub fn run<'a>(load: &'a Load, parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<
 const ROWID: &str = "rowid";
 
 /// The rows of a statement; an error as soon as their texts are more than an answer may hold.
-async fn query(
-    statement: Option<SelectStatement>,
-    texts: &[usize],
-    env: &Env<'_>,
-) -> Result<Vec<QueryResult>> {
-    let mut rows = Vec::new();
+async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_>) -> Result<Rows> {
     let Some(statement) = statement else {
-        return Ok(rows);
+        return Ok(Rows::default());
     };
-    let mut arriving = send::rows(&statement, env);
-    while let Some(row) = arriving.try_next().await? {
-        env.bound
-            .arrives(texts.iter().map(|it| length(&row, *it)).sum())?;
-        rows.push(row);
-    }
-    Ok(rows)
+    let arrives = |row: Row<'_>| (env.bound).arrives(texts.iter().map(|it| row.length(*it)).sum());
+    env.db.read(&statement, env.told, arrives).await
 }
 
-/// The distinct keys of a child in the rows that are shown: the surplus row of a page has no children.
+/// The keys of a child in the rows that are shown: the surplus row of a page has no children.
 fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
     let Some(cell) = child.key else {
         return Ok(Vec::new());
     };
     let mut keys = Vec::with_capacity(loaded.rows.len());
-    for group in loaded.groups.values() {
+    for (_, group) in &loaded.groups {
         for row in &group.rows {
-            let row = &loaded.rows[*row];
+            let row = loaded.rows.row(*row);
             if let Some((cell, word)) = child.only
-                && get::<&str>(row, cell)? != Some(word)
+                && row.find::<&str>(cell)? != Some(word)
             {
                 continue;
             }
-            keys.extend(get::<Uuid>(row, cell)?);
+            keys.extend(row.find::<Uuid>(cell)?);
         }
     }
-    keys.sort_unstable();
-    keys.dedup();
     Ok(keys)
 }
 
-fn groups(load: &Load, rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, Group>, DbErr> {
-    let mut groups: HashMap<Uuid, Group> = HashMap::new();
+fn groups(
+    load: &Load,
+    rows: &Rows,
+    parents: &[Uuid],
+    rooted: bool,
+) -> Result<Vec<(Uuid, Group)>, DbErr> {
+    let parents = if rooted { &[Uuid::nil()] } else { parents };
+    let groups = parents.iter().map(|parent| (*parent, Group::default()));
+    let mut groups: Vec<_> = groups.collect();
     for (place, row) in rows.iter().enumerate() {
-        let parent = if rooted { Uuid::nil() } else { key(row)? };
-        groups.entry(parent).or_default().rows.push(place);
+        let parent = parent_of(row, rooted)?;
+        if let Ok(group) = groups.binary_search_by_key(&parent, |it| it.0) {
+            groups[group].1.rows.push(place);
+        }
     }
-    if let Rows::Page(page) = &load.rows {
+    if let Asked::Page(page) = &load.rows {
         let limit = usize::try_from(page.window.limit).unwrap_or(usize::MAX);
-        for group in groups.values_mut() {
+        for (_, group) in &mut groups {
             group.more = group.rows.len() > limit;
             group.rows.truncate(limit);
             if page.window.backward {
@@ -150,21 +153,19 @@ fn groups(load: &Load, rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uui
     Ok(groups)
 }
 
-/// The key of the parent that a row belongs to.
-fn key(row: &QueryResult) -> Result<Uuid, DbErr> {
-    get(row, 0)?.ok_or_else(|| DbErr::Custom("a row that belongs to no parent".to_owned()))
+fn totals_of(rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    let total = |row: Row<'_>| Ok((parent_of(row, rooted)?, row.get(usize::from(!rooted))?));
+    let mut totals: Vec<_> = rows.iter().map(total).collect::<Result<_, DbErr>>()?;
+    totals.sort_unstable();
+    Ok(totals)
 }
 
-fn totals_of(rows: &[QueryResult], rooted: bool) -> Result<HashMap<Uuid, i64>, DbErr> {
-    rows.iter()
-        .map(|row| {
-            if rooted {
-                Ok((Uuid::nil(), row.try_get_by_index(0)?))
-            } else {
-                Ok((key(row)?, row.try_get_by_index(1)?))
-            }
-        })
-        .collect()
+/// The key of the parent that a row belongs to.
+fn parent_of(row: Row<'_>, rooted: bool) -> Result<Uuid, DbErr> {
+    if rooted {
+        return Ok(Uuid::nil());
+    }
+    row.get(0)
 }
 
 /// The parents of a statement, as its database takes many values in one parameter.
@@ -205,7 +206,7 @@ impl Keys {
 
 fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, DbErr> {
     let mut select = match &load.rows {
-        Rows::Where {
+        Asked::Where {
             condition,
             order,
             limit,
@@ -218,13 +219,13 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
             }
             select
         }
-        Rows::Named(condition) => {
+        Asked::Named(condition) => {
             let mut select = load.object.select();
             select.and_where(keys.hold(col("id")));
             select.cond_where(condition.clone());
             select
         }
-        Rows::Of {
+        Asked::Of {
             link,
             condition,
             order,
@@ -235,8 +236,8 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
             order_by(&mut select, order);
             select
         }
-        Rows::Page(page) if !page.rows => return Ok(None),
-        Rows::Page(page) => page_statement(load.object, page, keys)?,
+        Asked::Page(page) if !page.rows => return Ok(None),
+        Asked::Page(page) => page_statement(load.object, page, keys)?,
     };
     for cell in &load.cells {
         select.expr(cell.clone());
@@ -262,6 +263,7 @@ fn page_statement(
         link,
         criteria,
         window,
+        more,
         ..
     } = page;
     let mut range = criteria.condition.clone();
@@ -272,7 +274,7 @@ fn page_statement(
             range = range.add(beyond.map_err(|_| DbErr::Custom("cursor".to_owned()))?);
         }
     }
-    let limit = window.limit + 1;
+    let limit = window.limit + u64::from(*more);
     let sort = sort(&criteria.order, window.backward);
 
     let Some(link) = link else {
@@ -316,7 +318,7 @@ fn page_statement(
 }
 
 fn totals_statement(load: &Load, keys: &Keys) -> Option<SelectStatement> {
-    let Rows::Page(
+    let Asked::Page(
         page @ Page {
             total: true,
             criteria,

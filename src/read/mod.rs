@@ -13,7 +13,6 @@ mod load;
 pub mod page;
 pub mod plan;
 pub mod registry;
-mod send;
 pub mod shape;
 mod write;
 
@@ -23,7 +22,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
-use sea_orm::{DatabaseConnection, DbBackend, Statement};
+use sea_orm::{DbBackend, Statement};
 
 use self::bound::Bound;
 use self::document::Merged;
@@ -31,11 +30,12 @@ use self::load::{Loaded, run};
 use self::plan::{Load, Planner, Rows, Template};
 use self::shape::{List, Object, ROW};
 use self::write::{Failed, Source, Writer};
+use crate::rows::Reader;
 
 /// What an answer depends on besides the request's document.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
-    pub db: &'a DatabaseConnection,
+    pub db: &'a Reader,
     /// Whom the viewer acts for; none for those who only read.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
@@ -58,7 +58,7 @@ pub enum About {
 
 impl Env<'_> {
     pub fn backend(&self) -> DbBackend {
-        self.db.get_database_backend()
+        self.db.backend()
     }
 
     /// The day it is (UTC).

@@ -138,6 +138,7 @@ pub fn plan<'a>(
         criteria,
         window,
         rows: false,
+        more: false,
         total: false,
     };
     let mut load = Load::new(list.object(), Rows::Page(page));
@@ -150,7 +151,7 @@ pub fn plan<'a>(
             cells: None,
         },
     };
-    let (mut rows, mut total, mut cursors) = (false, false, false);
+    let (mut rows, mut more, mut total, mut cursors) = (false, false, false, false);
     let row = ROW.into_iden();
     for field in planner.document.collect(sets, &|it| it == list.connection) {
         let slot = match field.name() {
@@ -194,6 +195,7 @@ pub fn plan<'a>(
                         "endCursor" => Info::EndCursor,
                         _ => Info::Typename,
                     };
+                    more |= matches!(info, Info::HasNextPage | Info::HasPreviousPage);
                     cursors |= matches!(info, Info::StartCursor | Info::EndCursor);
                     (field.key, info)
                 });
@@ -218,6 +220,7 @@ pub fn plan<'a>(
     }
     if let Rows::Page(page) = &mut load.rows {
         page.rows = rows;
+        page.more = more;
         page.total = total;
     }
     Ok((load, template))

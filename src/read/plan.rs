@@ -12,7 +12,7 @@ use super::args::Args;
 use super::document::{Document, Merged};
 use super::json::Scalar;
 use super::page::{self, PageTemplate, Window};
-use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Source, col};
+use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Source, Then, col};
 use super::{Env, Find};
 use crate::error::{Error, Result};
 
@@ -58,6 +58,8 @@ pub struct Page {
     pub criteria: Criteria,
     pub window: Window,
     pub rows: bool,
+    /// Whether somebody asks if there are more.
+    pub more: bool,
     pub total: bool,
 }
 
@@ -202,6 +204,14 @@ impl Load {
         self.children.len() - 1
     }
 
+    /// Sorts its rows by a column of a record that it joins for this, too.
+    fn sort(&mut self, then: &Then) {
+        let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
+        if let Rows::Of { order, .. } = &mut self.rows {
+            order.extend(alias.map(|it| Expr::col((it, then.column.clone()))));
+        }
+    }
+
     /// Joins the record of `table` that `by` names; none where the statement has joins enough.
     fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
         let path = (row.clone(), by.clone());
@@ -325,6 +335,7 @@ impl<'a> Planner<'a, '_> {
                 object,
                 link,
                 order,
+                then,
                 condition,
             } => {
                 let args = self.args(selected.field());
@@ -334,6 +345,9 @@ impl<'a> Planner<'a, '_> {
                     order: order.clone(),
                 };
                 let mut child = Load::new(object(), rows);
+                if let Some(then) = then {
+                    child.sort(then);
+                }
                 let template = self.template(object(), &sets, &mut child, &ROW.into_iden());
                 let child = self.below(load, row, child);
                 Slot::Many { child, template }

@@ -88,6 +88,7 @@ pub enum Source {
         object: ObjectRef,
         link: Link,
         order: Vec<Expr>,
+        then: Option<Then>,
         condition: fn(&Args<'_>) -> Result<Condition, Error>,
     },
     /// The records that belong to the row, in pages.
@@ -108,6 +109,14 @@ pub enum Source {
     Stored { cell: Cell, object: ObjectRef },
     /// The value of the field's name in a record that is stored as JSON: a text or null.
     Key(Register),
+}
+
+/// A column of a record that rows are sorted by, and the column of theirs that names it.
+#[derive(Clone)]
+pub struct Then {
+    pub object: ObjectRef,
+    pub by: DynIden,
+    pub column: DynIden,
 }
 
 /// Writes a computed value; the cells come in the order of `needs`.
@@ -283,6 +292,7 @@ pub fn many(
         object,
         link,
         order,
+        then: None,
         condition: |_| Ok(Condition::all()),
     };
     field(name, description, source)
@@ -330,6 +340,19 @@ impl Field {
     #[must_use]
     pub fn arg<T: InputType>(mut self, name: &'static str, description: &'static str) -> Self {
         self.args.push(arg::<T>(name, description));
+        self
+    }
+
+    /// A field with all records, sorted at last by a column of the record that `by` names.
+    #[must_use]
+    pub fn then(mut self, object: ObjectRef, by: impl IntoIden, column: impl IntoIden) -> Self {
+        if let Source::Many { then, .. } = &mut self.source {
+            *then = Some(Then {
+                object,
+                by: by.into_iden(),
+                column: column.into_iden(),
+            });
+        }
         self
     }
 

@@ -1,18 +1,19 @@
 //! Writes what was loaded as JSON, in the order of the selection; null takes the place of what failed.
 
 use async_graphql::{PathSegment, Pos, ServerError};
+use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
-use sea_orm::{DbErr, QueryResult};
 use serde_json::Value;
 
 use super::Env;
-use super::cells::{Cells, get};
+use super::cells::Cells;
 use super::cursor::Position;
 use super::json::{Json, Scalar};
 use super::load::{Group, Loaded};
 use super::page::{EdgeSlot, Info, PageSlot, PageTemplate};
 use super::plan::{Kind, Load, Rows, Slot, Template};
 use crate::error::Error;
+use crate::rows::Row;
 
 /// An answer being written.
 pub struct Writer<'d, 'e> {
@@ -58,9 +59,9 @@ impl<'a> Source<'a> {
     }
 
     /// The key by which the rows of a child belong to this row.
-    fn key(self, row: &QueryResult, child: usize) -> Result<Option<Uuid>, DbErr> {
+    fn key(self, row: Row<'_>, child: usize) -> Result<Option<Uuid>, DbErr> {
         match self.load.children[child].key {
-            Some(cell) => get(row, cell),
+            Some(cell) => row.find(cell),
             None => Ok(None),
         }
     }
@@ -120,17 +121,12 @@ impl<'d, 'e> Writer<'d, 'e> {
     }
 
     /// Writes a record.
-    pub fn record(
-        &mut self,
-        from: Source<'_>,
-        row: &QueryResult,
-        template: &Template<'d>,
-    ) -> Written {
+    pub fn record(&mut self, from: Source<'_>, row: Row<'_>, template: &Template<'d>) -> Written {
+        if self.is_full() {
+            return Err(self.failed(self.env.bound.exceeded(), None));
+        }
         let mut separator = '{';
         for entry in &template.entries {
-            if self.is_full() {
-                return Err(self.failed(self.env.bound.exceeded(), Some(entry.pos)));
-            }
             self.key(&mut separator, entry.key);
             let field = Step::Key(entry.key);
             match &entry.slot {
@@ -155,7 +151,7 @@ impl<'d, 'e> Writer<'d, 'e> {
     }
 
     /// Writes a field that holds records.
-    fn slot(&mut self, from: Source<'_>, row: &QueryResult, slot: &Slot<'d>, pos: Pos) -> Written {
+    fn slot(&mut self, from: Source<'_>, row: Row<'_>, slot: &Slot<'d>, pos: Pos) -> Written {
         let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
         match slot {
             Slot::Joined {
@@ -163,7 +159,7 @@ impl<'d, 'e> Writer<'d, 'e> {
                 nullable,
                 template,
             } => {
-                let key = get::<Uuid>(row, *present);
+                let key = row.find::<Uuid>(*present);
                 match key.map_err(|error| fault(self, error))? {
                     None => self.json.null(),
                     Some(_) => self.one(*nullable, from, row, template)?,
@@ -182,7 +178,7 @@ impl<'d, 'e> Writer<'d, 'e> {
                 match found {
                     None => self.json.null(),
                     Some(found) => {
-                        self.one(*nullable, child, &child.loaded.rows[*found], template)?;
+                        self.one(*nullable, child, child.loaded.rows.row(*found), template)?;
                     }
                 }
             }
@@ -220,7 +216,7 @@ impl<'d, 'e> Writer<'d, 'e> {
                 }
             }
             Slot::Stored(place, template) => {
-                let stored = row.try_get_by_index::<Value>(*place);
+                let stored = row.get::<Value>(*place);
                 let stored = stored.map_err(|error| fault(self, error))?;
                 self.stored(stored.as_array().map_or(&[], Vec::as_slice), template);
             }
@@ -234,19 +230,17 @@ impl<'d, 'e> Writer<'d, 'e> {
     fn node(
         &mut self,
         from: Source<'_>,
-        row: &QueryResult,
+        row: Row<'_>,
         ty: usize,
         kinds: &[Kind<'d>],
         pos: Pos,
     ) -> Written {
         let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
-        let ty: String = row.try_get_by_index(ty).map_err(|it| fault(self, it))?;
+        let ty: &str = row.get(ty).map_err(|it| fault(self, it))?;
         let Some(kind) = kinds.iter().find(|it| it.template.object.name == ty) else {
-            return Err(fault(self, missing(&ty)));
+            return Err(fault(self, missing(ty)));
         };
-        let key: Uuid = row
-            .try_get_by_index(kind.key)
-            .map_err(|error| fault(self, error))?;
+        let key: Uuid = row.get(kind.key).map_err(|error| fault(self, error))?;
         let Some(child) = kind.child else {
             let mut separator = '{';
             for entry in &kind.template.entries {
@@ -262,8 +256,8 @@ impl<'d, 'e> Writer<'d, 'e> {
         let child = from.child(child);
         let found = child.loaded.group(key).and_then(|it| it.rows.first());
         match found {
-            Some(found) => self.record(child, &child.loaded.rows[*found], &kind.template),
-            None => Err(fault(self, missing(&ty))),
+            Some(found) => self.record(child, child.loaded.rows.row(*found), &kind.template),
+            None => Err(fault(self, missing(ty))),
         }
     }
 
@@ -295,7 +289,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         &mut self,
         nullable: bool,
         from: Source<'_>,
-        row: &QueryResult,
+        row: Row<'_>,
         template: &Template<'d>,
     ) -> Written {
         if nullable {
@@ -319,14 +313,14 @@ impl<'d, 'e> Writer<'d, 'e> {
         &mut self,
         from: Source<'_>,
         group: Option<&Group>,
-        mut write: impl FnMut(&mut Self, &QueryResult) -> Written,
+        mut write: impl FnMut(&mut Self, Row<'_>) -> Written,
     ) -> Written {
         self.json.raw("[");
         for (place, row) in group.iter().flat_map(|it| &it.rows).enumerate() {
             if place > 0 {
                 self.json.raw(",");
             }
-            let row = &from.loaded.rows[*row];
+            let row = from.loaded.rows.row(*row);
             self.within(Step::Index(place), |it| write(it, row))?;
         }
         self.json.raw("]");
@@ -366,7 +360,9 @@ impl<'d, 'e> Writer<'d, 'e> {
         let one = |it: &mut Self, (from, key, template): (Source<'s>, Uuid, &'s Template<'d>)| {
             let found = from.loaded.group(key).and_then(|group| group.rows.first());
             match found {
-                Some(row) => it.nullable(|it| it.record(from, &from.loaded.rows[*row], template)),
+                Some(row) => {
+                    it.nullable(|it| it.record(from, from.loaded.rows.row(*row), template));
+                }
                 None => it.json.null(),
             }
         };
@@ -415,7 +411,7 @@ impl<'d, 'e> Writer<'d, 'e> {
     fn edge(
         &mut self,
         from: Source<'_>,
-        row: &QueryResult,
+        row: Row<'_>,
         template: &PageTemplate<'d>,
         edge: &[(&'d str, EdgeSlot<'d>)],
     ) -> Written {
@@ -448,7 +444,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         let window = &page.window;
         let more = group.is_some_and(|it| it.more);
         let shown = group.map_or([].as_slice(), |it| &it.rows);
-        let row = |place: Option<&usize>| place.map(|it| &from.loaded.rows[*it]);
+        let row = |place: Option<&usize>| place.map(|it| from.loaded.rows.row(*it));
         let mut separator = '{';
         for (key, info) in info {
             self.key(&mut separator, key);
@@ -474,7 +470,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         Ok(())
     }
 
-    fn cursor(&mut self, row: &QueryResult, template: &PageTemplate<'d>) -> Written {
+    fn cursor(&mut self, row: Row<'_>, template: &PageTemplate<'d>) -> Written {
         let cursors = &template.cursors;
         let Some((id, key)) = cursors.cells else {
             return Ok(());

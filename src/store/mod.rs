@@ -13,6 +13,7 @@ use sea_orm::{
 use tokio::sync::watch;
 
 use self::statements::Told;
+use crate::rows::{PATIENCE, Reader, postgres_settings};
 
 pub mod action_item;
 pub mod committee;
@@ -35,19 +36,15 @@ pub mod writing;
 /// How long a process waits while another one writes to the same `SQLite` file.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How long a request waits for a connection: its client learns sooner that it should try again.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Rows of a statement that `SQLite` has ready before they are taken.
-const ROWS: usize = 1000;
-
 /// Any number, the same in every instance: who holds it migrates or loads.
 const LOCK: i64 = 0x11a1_5011;
 
 /// The connections to the one database.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// For reading alone.
+    /// For the read path.
+    pub reader: Reader,
+    /// For all else that only reads.
     pub read: DatabaseConnection,
     /// For writing: on `SQLite` one connection, since it takes one writer at a time; on `PostgreSQL` the same pool.
     pub write: DatabaseConnection,
@@ -78,9 +75,11 @@ impl Database {
         if url.starts_with("sqlite:") {
             let mut write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
             let mut read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
+            let reader = Reader::sqlite(url, connections, longest)?;
             statements::watch(&mut write);
             statements::watch(&mut read);
             Ok(Self {
+                reader,
                 read,
                 write,
                 whole: None,
@@ -90,15 +89,12 @@ impl Database {
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let mut options = plain(url, connections);
-            // Each statement seeks an index, whatever its values: planning it anew takes longer than running it.
-            let mut settings = vec![("plan_cache_mode", "force_generic_plan".to_owned())];
-            if let Some(longest) = longest {
-                settings.push(("statement_timeout", longest.as_millis().to_string()));
-            }
-            options.map_sqlx_postgres_opts(move |it| it.options(settings.clone()));
+            options.map_sqlx_postgres_opts(move |it| it.options(postgres_settings(longest)));
             let mut pool = sea_orm::Database::connect(options).await?;
+            let reader = Reader::postgres(url, connections, longest)?;
             statements::watch(&mut pool);
             Ok(Self {
+                reader,
                 read: pool.clone(),
                 write: pool,
                 whole: None,
@@ -139,6 +135,13 @@ impl Database {
     /// Takes note that the log reaches to this place.
     pub fn reaches(&self, position: i64) {
         self.newest.fetch_max(position, Ordering::AcqRel);
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.reader.close().await;
+        self.read.clone().close().await?;
+        self.write.clone().close().await
     }
 
     /// Whether nothing was entered yet.
@@ -223,8 +226,7 @@ fn sqlite(url: &str, connections: u32, reads: bool) -> ConnectOptions {
         .map_sqlx_sqlite_opts(move |options| {
             let options = options.busy_timeout(BUSY).foreign_keys(true);
             if reads {
-                // A page comes whole, rather than in parts for each of which two threads wait for each other.
-                return options.pragma("query_only", "ON").row_buffer_size(ROWS);
+                return options.pragma("query_only", "ON");
             }
             options
                 .create_if_missing(true)

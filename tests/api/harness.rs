@@ -272,8 +272,7 @@ pub async fn prepare(url: &str) {
     db.migrate().await.unwrap();
     let loaded = DateTime::from_timestamp(LOADED, 0).unwrap();
     seed::load(&db, loaded).await.unwrap();
-    db.read.close().await.unwrap();
-    db.write.close().await.unwrap();
+    db.close().await.unwrap();
 }
 
 /// A clock that goes on by a second each time it is asked, so that times can be told apart.

@@ -301,7 +301,7 @@ async fn it_says_whether_it_lives_and_can_answer(server: &Server) {
     assert_eq!(status("/livez").await, 200);
     assert_eq!(status("/readyz").await, 200);
     assert_eq!(status("/nothing").await, 404);
-    server.db.read.clone().close().await.unwrap();
+    server.db.close().await.unwrap();
     assert_eq!(status("/readyz").await, 503);
     assert_eq!(status("/livez").await, 200);
     let answer = client.run("{ topics { totalCount } }", json!({})).await;

@@ -55,6 +55,7 @@ mod plans;
 mod problems;
 mod publications;
 mod reading;
+mod reconnects;
 mod reference;
 mod refusals;
 mod refusals_of_collaboration;

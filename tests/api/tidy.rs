@@ -5,15 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// What each module may name of this crate, of the workspace and of the libraries that make a layer.
 /// It may always name itself, and the standard library; other libraries are nobody's layer.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("rules", &["entity"]),
     ("error", &["rules", "sea_orm", "async_graphql"]),
-    ("read", &["error", "entity", "sea_orm", "async_graphql"]),
+    ("rows", &["sea_orm"]),
+    (
+        "read",
+        &["error", "rows", "entity", "sea_orm", "async_graphql"],
+    ),
     (
         "store",
         &[
             "error",
             "rules",
+            "rows",
             "entity",
             "migration",
             "sea_orm",

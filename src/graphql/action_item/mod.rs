@@ -88,7 +88,7 @@ fn describe() -> Object {
             "Whether it is still open and was due before today, by the day in UTC.",
             vec![Cell::column(Column::Status), Cell::column(Column::DueOn)],
             |cells, env, json| {
-                json.bool(overdue(cells.get(0)?, cells.get(1)?, env.today()));
+                json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
                 Ok(())
             },
         ),

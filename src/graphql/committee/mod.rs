@@ -157,8 +157,8 @@ fn describe() -> Object {
             ],
             |cells, env, json| {
                 let facts = Facts {
-                    side: cells.get(0)?,
-                    party: cells.get(1)?,
+                    side: cells.find(0)?,
+                    party: cells.find(1)?,
                     status: cells.get(2)?,
                     leads_open_topics: cells.get(3)?,
                     open_items: cells.get(4)?,

@@ -149,7 +149,7 @@ fn describe() -> Object {
             ],
             |cells, env, json| {
                 let facts = Facts {
-                    side: cells.get(0)?,
+                    side: cells.find(0)?,
                     under_examination: cells.get(1)?,
                 };
                 words::list(json, permissions(env.party, &facts));

@@ -243,8 +243,8 @@ fn addressee() -> &'static Object {
                     Cell::column(addressee::Column::ReplyBy),
                 ],
                 |cells, env, json| {
-                    let replied = cells.get::<Option<chrono::DateTime<chrono::Utc>>>(0)?;
-                    json.bool(overdue(replied.is_some(), cells.get(1)?, env.today()));
+                    let replied = cells.find::<chrono::DateTime<chrono::Utc>>(0)?;
+                    json.bool(overdue(replied.is_some(), cells.find(1)?, env.today()));
                     Ok(())
                 },
             ),

@@ -108,7 +108,7 @@ fn describe() -> Object {
             "Whether it is active and its review date has passed, by the day in UTC.",
             vec![Cell::column(Column::Status), Cell::column(Column::ReviewOn)],
             |cells, env, json| {
-                json.bool(needs_review(cells.get(0)?, cells.get(1)?, env.today()));
+                json.bool(needs_review(cells.get(0)?, cells.find(1)?, env.today()));
                 Ok(())
             },
         ),
@@ -234,19 +234,17 @@ fn linked_committees() -> crate::read::shape::Field {
             2,
         )
         .finally(3);
-    let code = SelectStatement::new()
-        .column(("s", committee::Column::CodeKey))
-        .from_as(committee::Entity, "s")
-        .and_where(
-            Expr::col(("s", committee::Column::Id)).eq(col(topic_committee::Column::CommitteeId)),
-        )
-        .take();
     many(
         "committees",
         "The committees that work on it or follow it: leads first, then by code.",
         topic_committee,
         Link::column(topic_committee::Column::TopicId),
-        vec![rank.into(), Expr::SubQuery(None, Box::new(code.into()))],
+        vec![rank.into()],
+    )
+    .then(
+        committees::object,
+        topic_committee::Column::CommitteeId,
+        committee::Column::CodeKey,
     )
     .arg::<Option<CommitteeRole>>("role", "Only those in this role.")
     .arg::<Option<Side>>("side", "Only those of this side.")

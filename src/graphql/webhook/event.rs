@@ -83,7 +83,7 @@ pub async fn messages(
     // Whatever an activity holds is delivered: the document is ours, and so are few values for each.
     let bound = Bound::new(usize::MAX);
     let env = Env {
-        db: &db.read,
+        db: &db.reader,
         party: Some(webhook.party),
         now,
         about: About::Nothing,

@@ -8,7 +8,6 @@ use entity::id::{Id, WebhookId};
 use entity::party::Party;
 use entity::scalar::{DateTime, Url};
 use entity::webhook::{Column, Entity};
-use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
 };
@@ -88,7 +87,7 @@ pub fn object() -> &'static Object {
                     Cell::column(Column::Position),
                 ],
                 |cells, _, json| {
-                    match cells.get::<Option<Uuid>>(0)? {
+                    match cells.find(0)? {
                         Some(key) => json.word(&cursor(key, cells.get(1)?)),
                         None => json.null(),
                     }

@@ -1,0 +1,154 @@
+//! The read path's own way to the databases: a statement goes in, its rows come out, and nothing is copied between.
+
+mod cell;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sea_query::{SelectStatement, Values};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr, Statement};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+pub use self::cell::{Readable, Row};
+pub use self::postgres::settings as postgres_settings;
+use self::sqlite::Block;
+pub use self::sqlite::Cell;
+
+/// How long a request waits for a connection: its client learns sooner that it should try again.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections that only read.
+#[derive(Clone, Debug)]
+pub enum Reader {
+    Postgres(Arc<postgres::Connections>),
+    Sqlite(Arc<sqlite::Connections>),
+}
+
+/// What a statement gave, in its order.
+#[derive(Debug)]
+pub enum Rows {
+    Postgres(Vec<PgRow>),
+    Sqlite(Block),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::Postgres(Vec::new())
+    }
+}
+
+impl Rows {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Postgres(rows) => rows.len(),
+            Self::Sqlite(rows) => rows.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The row in this place.
+    ///
+    /// # Panics
+    /// Where there are not as many.
+    #[must_use]
+    pub fn row(&self, place: usize) -> Row<'_> {
+        match self {
+            Self::Postgres(rows) => Row::Postgres(&rows[place]),
+            Self::Sqlite(rows) => Row::Sqlite(rows.row(place)),
+        }
+    }
+
+    #[must_use]
+    pub fn first(&self) -> Option<Row<'_>> {
+        (!self.is_empty()).then(|| self.row(0))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.len()).map(|place| self.row(place))
+    }
+}
+
+impl Reader {
+    /// Reads from `postgres:…` with as many connections at most, waiting no longer than this for a statement.
+    ///
+    /// # Errors
+    /// Where the address is none.
+    pub fn postgres(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
+        let connections = postgres::Connections::new(url, connections, longest)?;
+        Ok(Self::Postgres(Arc::new(connections)))
+    }
+
+    /// The same from `sqlite:…`, whose file is there.
+    ///
+    /// # Errors
+    /// Where the address is none.
+    pub fn sqlite(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
+        let connections = sqlite::Connections::new(url, connections, longest)?;
+        Ok(Self::Sqlite(Arc::new(connections)))
+    }
+
+    /// Closes all connections, and opens no more.
+    pub async fn close(&self) {
+        match self {
+            Self::Postgres(it) => it.close().await,
+            Self::Sqlite(it) => it.close(),
+        }
+    }
+
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        match self {
+            Self::Postgres(_) => DbBackend::Postgres,
+            Self::Sqlite(_) => DbBackend::Sqlite,
+        }
+    }
+
+    /// The rows of a statement. `told` learns of it before it is sent, `arrives` of each row as it comes, and
+    /// may refuse it and all that follow.
+    ///
+    /// # Errors
+    /// Where the database fails, or `arrives` does.
+    pub async fn read<E: From<DbErr>>(
+        &self,
+        select: &SelectStatement,
+        told: &(dyn Fn(&Statement) + Send + Sync),
+        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+    ) -> Result<Rows, E> {
+        let mut statement = self.backend().build(select);
+        if self.backend() == DbBackend::Sqlite {
+            // A bare parameter here has SQLite prepare the statement anew each time, in the hope of a better plan.
+            statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
+        }
+        told(&statement);
+        let values = statement.values.unwrap_or(Values(Vec::new()));
+        Ok(match self {
+            Self::Postgres(it) => Rows::Postgres(it.read(&statement.sql, &values, arrives).await?),
+            Self::Sqlite(it) => Rows::Sqlite(it.read(&statement.sql, &values, arrives).await?),
+        })
+    }
+}
+
+/// Waits for a connection that is free.
+async fn turn(free: &Semaphore) -> Result<SemaphorePermit<'_>, DbErr> {
+    if let Ok(turn) = free.try_acquire() {
+        return Ok(turn);
+    }
+    // Apart, as all that is rare: a future is copied with the room for all that it may come to.
+    let turn = Box::pin(timeout(PATIENCE, free.acquire())).await;
+    turn.map_err(|_| none_free())?
+        .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+}
+
+/// That all connections are taken, for too long.
+fn none_free() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+}
