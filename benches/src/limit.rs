@@ -1,7 +1,7 @@
 //! The yardstick: one hand-written statement for each workload that builds the whole answer in the database,
-//! on the same driver, pools and settings as the service has.
+//! on the same drivers, connections and settings as the service has.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,18 +10,54 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::NaiveDate;
+use rusqlite::{Connection, Params};
+use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sea_orm::sqlx::{self, PgPool, Row, SqlitePool};
+use sea_orm::sqlx::{self, PgPool, Postgres, Row, SqlitePool};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Result;
 
 enum Store {
-    Postgres(PgPool),
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres {
+        read: Idle<PoolConnection<Postgres>>,
+        /// Where those come from.
+        opens: PgPool,
+        write: PgPool,
+    },
+    Sqlite {
+        read: Idle<Connection>,
+        write: SqlitePool,
+    },
+}
+
+/// Connections that nobody uses. A pool's own would ask the server after each statement whether it is still there.
+struct Idle<T> {
+    idle: Mutex<Vec<T>>,
+    turns: Semaphore,
+}
+
+impl<T> Idle<T> {
+    fn new(idle: Vec<T>, turns: u32) -> Self {
+        let (idle, turns) = (Mutex::new(idle), Semaphore::new(turns as usize));
+        Self { idle, turns }
+    }
+
+    fn take(&self) -> Option<T> {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    fn give(&self, connection: T) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(connection);
+    }
 }
 
 /// Serves until it is killed.
@@ -30,22 +66,27 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
     let store = if url.starts_with("sqlite:") {
         let options: SqliteConnectOptions = url.parse().map_err(wrong)?;
         let options = options.foreign_keys(true).pragma("synchronous", "NORMAL");
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .test_before_acquire(false)
-        };
-        let reading = options.clone().pragma("query_only", "ON");
-        let read = pool(connections).connect_with(reading);
+        let read = (0..connections).map(|_| Connection::open(options.get_filename()));
+        let read: std::result::Result<_, _> = read.collect();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false);
         Store::Sqlite {
-            read: read.await.map_err(wrong)?,
-            write: pool(1).connect_with(options).await.map_err(wrong)?,
+            read: Idle::new(read.map_err(|it| it.to_string())?, connections),
+            write: pool.connect_with(options).await.map_err(wrong)?,
         }
     } else {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .test_before_acquire(false);
-        Store::Postgres(pool.connect(url).await.map_err(wrong)?)
+        let pool = async || {
+            let options = PgPoolOptions::new()
+                .max_connections(connections)
+                .test_before_acquire(false);
+            options.connect(url).await.map_err(wrong)
+        };
+        Store::Postgres {
+            read: Idle::new(Vec::new(), connections),
+            opens: pool().await?,
+            write: pool().await?,
+        }
     };
     let router = Router::new()
         .route("/{workload}", post(answer))
@@ -75,14 +116,23 @@ async fn answer(
     let Ok(variables) = serde_json::from_slice::<Value>(&body) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let moves = workload == "Q5";
     let answered = match &*store {
-        Store::Postgres(pool) => on_postgres(pool, &workload, &variables).await,
-        Store::Sqlite { read, write } => on_sqlite(read, write, &workload, &variables).await,
+        Store::Postgres { write, .. } if moves => shown(move_on_postgres(write, &variables).await),
+        Store::Postgres { read, opens, .. } => {
+            shown(on_postgres(read, opens, &workload, &variables).await)
+        }
+        Store::Sqlite { write, .. } if moves => shown(move_on_sqlite(write, &variables).await),
+        Store::Sqlite { read, .. } => shown(on_sqlite(read, &workload, &variables)),
     };
     match answered {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     }
+}
+
+fn shown(answered: std::result::Result<String, impl ToString>) -> Result<String> {
+    answered.map_err(|it| it.to_string())
 }
 
 fn text<'a>(variables: &'a Value, name: &str) -> &'a str {
@@ -103,7 +153,8 @@ fn version(variables: &Value) -> i32 {
 }
 
 async fn on_postgres(
-    pool: &PgPool,
+    read: &Idle<PoolConnection<Postgres>>,
+    opens: &PgPool,
     workload: &str,
     variables: &Value,
 ) -> std::result::Result<String, sqlx::Error> {
@@ -143,7 +194,6 @@ async fn on_postgres(
         )
         .bind(day(variables, "day"))
         .bind(key(variables, "id")),
-        "Q5" => return move_on_postgres(pool, variables).await,
         _ => sqlx::query_scalar(
             "select json_build_object('data', json_build_object('actionItems', json_build_object(
                 'totalCount', (select count(*) from action_item where status = $1),
@@ -152,7 +202,14 @@ async fn on_postgres(
         )
         .bind(text(variables, "status")),
     };
-    query.fetch_one(pool).await
+    let _turn = read.turns.acquire().await;
+    let mut connection = match read.take() {
+        Some(connection) => connection,
+        None => opens.acquire().await?,
+    };
+    let answer = query.fetch_one(&mut *connection).await;
+    read.give(connection);
+    answer
 }
 
 const COUNT: &str = "update counter set value = value + 1 where name = 'activity' returning value";
@@ -188,27 +245,23 @@ async fn move_on_postgres(
     moved.try_get(1)
 }
 
-async fn on_sqlite(
-    pool: &SqlitePool,
-    writer: &SqlitePool,
+fn on_sqlite(
+    read: &Idle<Connection>,
     workload: &str,
     variables: &Value,
-) -> std::result::Result<String, sqlx::Error> {
-    let query = match workload {
-        "Q1" => sqlx::query_scalar(
+) -> rusqlite::Result<String> {
+    let connection = read.take().ok_or(rusqlite::Error::InvalidQuery)?;
+    let answer = match workload {
+        "Q1" => one(&connection,
             "select json_object('data', json_object('topic', json_object(
                 'id', hex(id), 'code', 'T-' || number, 'title', title, 'summary', summary, 'status', status, 'updatedAt', updated_at)))
-            from topic where id = ?",
-        )
-        .bind(key(variables, "id")),
-        "Q2" => sqlx::query_scalar(
+            from topic where id = ?", (&key(variables, "id").as_bytes()[..],)),
+        "Q2" => one(&connection,
             "with p as materialized (select id, number, title, status, updated_at from topic where status = ? order by updated_at desc, id desc limit 51)
             select json_object('data', json_object('topics', json_object(
                 'nodes', (select json_group_array(json_object('id', hex(id), 'code', 'T-' || number, 'title', title, 'status', status, 'updatedAt', updated_at)) from (select * from p limit 50)),
-                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select updated_at || '_' || hex(id) from p limit 1 offset 49)))))",
-        )
-        .bind(text(variables, "status")),
-        "Q3" => sqlx::query_scalar(
+                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select updated_at || '_' || hex(id) from p limit 1 offset 49)))))", (text(variables, "status"),)),
+        "Q3" => one(&connection,
             "select json_object('data', json_object('topics', json_object('nodes', json_group_array(json_object(
                 'id', hex(t.id), 'code', 'T-' || t.number, 'title', t.title, 'status', t.status,
                 'committees', (select json_group_array(json_object('role', role, 'committee', json_object('code', code, 'name', name, 'organization', json_object('acronym', acronym))))
@@ -216,26 +269,25 @@ async fn on_sqlite(
                         where l.topic_id = t.id order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key)),
                 'actionItems', json_object('nodes', (select json_group_array(json_object('number', number, 'title', title, 'status', status, 'dueOn', due_on, 'committee', json_object('code', code)))
                     from (select a.number, a.title, a.status, a.due_on, c.code from action_item a join committee c on c.id = a.committee_id where a.topic_id = t.id order by a.due_asc, a.id limit 5))))))))
-            from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t",
-        ),
-        "Q4" => sqlx::query_scalar(
+            from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t", ()),
+        "Q4" => one(&connection,
             "with p as materialized (select id, number, title, status, due_on from action_item where (due_asc, id) > (?, ?) order by due_asc, id limit 51)
             select json_object('data', json_object('actionItems', json_object(
                 'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50)),
-                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select coalesce(due_on, '') || '_' || hex(id) from p limit 1 offset 49)))))",
-        )
-        .bind(day(variables, "day"))
-        .bind(key(variables, "id")),
-        "Q5" => return move_on_sqlite(writer, variables).await,
-        _ => sqlx::query_scalar(
+                'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select coalesce(due_on, '') || '_' || hex(id) from p limit 1 offset 49)))))", (text(variables, "day"), &key(variables, "id").as_bytes()[..])),
+        _ => one(&connection,
             "select json_object('data', json_object('actionItems', json_object(
                 'totalCount', (select count(*) from action_item where status = ?1),
                 'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on))
-                    from (select id, number, title, status, due_on from action_item where status = ?1 order by due_asc, id limit 10)))))",
-        )
-        .bind(text(variables, "status")),
+                    from (select id, number, title, status, due_on from action_item where status = ?1 order by due_asc, id limit 10)))))", (text(variables, "status"),)),
     };
-    query.fetch_one(pool).await
+    read.give(connection);
+    answer
+}
+
+fn one(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_one(values, |row| row.get(0))
 }
 
 async fn move_on_sqlite(

@@ -87,7 +87,7 @@ impl Table {
             let limit = services.get(&Kind::Limit);
             let node = services.get(&Kind::Postgraphile);
             let ratio = |other: Option<&Figures>| {
-                other.map(|it| median(&ours.throughput) / median(&it.throughput))
+                other.map(|it| quotient(&ours.throughput, &it.throughput))
             };
             writeln!(
                 text,
@@ -108,7 +108,7 @@ impl Table {
                     median(&it.service),
                     median(&it.database)
                 )),
-                decimals(limit.map(|it| ours.processor() / it.processor())),
+                decimals(limit.map(|it| quotient(&ours.processor(), &it.processor()))),
             )?;
         }
         writeln!(text)?;
@@ -129,14 +129,16 @@ impl Table {
             else {
                 continue;
             };
-            let (memory, fixed) = (median(&memory.throughput), median(&fixed.throughput));
+            let (memory, fixed) = (&memory.throughput, &fixed.throughput);
             writeln!(
                 text,
-                "| {} {} | {} | {memory:.0} | {fixed:.0} | {:.2} |",
+                "| {} {} | {} | {:.0} | {:.0} | {:.2} |",
                 WORKLOADS[place.workload].name,
                 place.database,
                 place.connections,
-                memory / fixed,
+                median(memory),
+                median(fixed),
+                quotient(memory, fixed),
             )?;
         }
         writeln!(text, "\nMost memory held, in MB:\n")?;
@@ -148,13 +150,20 @@ impl Table {
 }
 
 impl Figures {
-    fn processor(&self) -> f64 {
-        median(&self.service) + median(&self.database)
+    fn processor(&self) -> Vec<f64> {
+        let both = self.service.iter().zip(&self.database);
+        both.map(|(service, database)| service + database).collect()
     }
 }
 
 fn decimals(number: Option<f64>) -> String {
     number.map_or_else(String::new, |it| format!("{it:.2}"))
+}
+
+/// How many times as much, as a median of the rounds: in each both ran right after one another.
+fn quotient(ours: &[f64], others: &[f64]) -> f64 {
+    let rounds = ours.iter().zip(others);
+    median(&rounds.map(|(ours, other)| ours / other).collect::<Vec<_>>())
 }
 
 fn median(figures: &[f64]) -> f64 {
