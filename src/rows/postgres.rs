@@ -28,9 +28,13 @@ pub struct Connections {
 }
 
 /// What a session of ours is told at its start: each statement seeks an index, whatever its values, and planning it
-/// anew takes longer than running it; and nobody waits for one longer than this.
+/// anew takes longer than running it; a count that is shared out among processes takes longer than what it counts, and
+/// from others; and nobody waits for a statement longer than this.
 pub fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
-    let mut settings = vec![("plan_cache_mode", "force_generic_plan".to_owned())];
+    let mut settings = vec![
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
+        ("max_parallel_workers_per_gather", "0".to_owned()),
+    ];
     settings.extend(longest.map(|it| ("statement_timeout", it.as_millis().to_string())));
     settings
 }

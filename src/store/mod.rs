@@ -66,7 +66,7 @@ impl Database {
     }
 
     /// The same for those who wait no longer than this for a statement: `PostgreSQL` would go on with it when they
-    /// have gone. (On `SQLite` it ends with the next row that nobody takes.)
+    /// have gone, and so would `SQLite` for the read path. (Its other statements end with the next row that nobody takes.)
     pub async fn connect_within(
         url: &str,
         connections: u32,
