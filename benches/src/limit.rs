@@ -1,5 +1,5 @@
 //! The yardstick: one hand-written statement for each workload that builds the whole answer in the database,
-//! on the same drivers, connections and settings as the service has.
+//! on the same drivers and connections as the service has.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
