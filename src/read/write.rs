@@ -122,11 +122,11 @@ impl<'d, 'e> Writer<'d, 'e> {
 
     /// Writes a record.
     pub fn record(&mut self, from: Source<'_>, row: Row<'_>, template: &Template<'d>) -> Written {
-        if self.is_full() {
-            return Err(self.failed(self.env.bound.exceeded(), None));
-        }
         let mut separator = '{';
         for entry in &template.entries {
+            if self.is_full() {
+                return Err(self.failed(self.env.bound.exceeded(), Some(entry.pos)));
+            }
             self.key(&mut separator, entry.key);
             let field = Step::Key(entry.key);
             match &entry.slot {

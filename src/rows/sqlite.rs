@@ -116,6 +116,7 @@ impl Connections {
         }
         read
     }
+
     /// Whether a statement that begins now is late.
     fn in_time(&self) -> impl FnMut() -> bool + Send + 'static {
         let (begun, longest) = (Instant::now(), self.longest);
