@@ -123,7 +123,7 @@ fn moment(microseconds: i64) -> Option<DateTime<Utc>> {
     begin.checked_add_signed(TimeDelta::microseconds(microseconds))
 }
 
-/// A day as SQLite holds it: `2026-11-24`. chrono's own reader takes ten times as long, for all forms that there are.
+/// A day as SQLite holds it: `2026-11-24`. chrono's own reader takes several times as long, for all forms that there are.
 fn written_day(text: &str) -> Option<NaiveDate> {
     let (year, rest) = text.split_once('-')?;
     let (month, day) = rest.split_once('-')?;

@@ -1,4 +1,4 @@
-//! The read path's own way to the databases: a statement goes in, its rows come out, and nothing is copied between.
+//! The read path's own way to the databases: a statement goes in, its rows come out, with as little as can be between.
 
 mod cell;
 mod postgres;
