@@ -1,15 +1,15 @@
 //! The cells of a row, borrowed from what the database sent.
 
 use std::str::from_utf8;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
+use sea_orm::sqlx::Row as _;
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::sqlx::{self, Row as _};
-use sea_orm::{DbErr, RuntimeErr};
 use serde_json::Value;
 
+use super::postgres::failed;
 use super::sqlite::{Cell, Held};
 
 /// A row of either database.
@@ -67,10 +67,6 @@ impl<'r> Row<'r> {
             },
         }
     }
-}
-
-fn failed(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 /// What a cell can be read as, on both databases; none where it holds something else.

@@ -1,6 +1,7 @@
 //! The read path's own way to the databases: a statement goes in, its rows come out, with as little as can be between.
 
 mod cell;
+mod idle;
 mod postgres;
 mod sqlite;
 
@@ -9,17 +10,13 @@ use std::time::Duration;
 
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::{ConnAcquireErr, DbBackend, DbErr, Statement};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use sea_orm::{DbBackend, DbErr, Statement};
 
 pub use self::cell::{Readable, Row};
+pub use self::idle::PATIENCE;
 pub use self::postgres::settings as postgres_settings;
 use self::sqlite::Block;
 pub use self::sqlite::Cell;
-
-/// How long a request waits for a connection: its client learns sooner that it should try again.
-pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections that only read.
 #[derive(Clone, Debug)]
@@ -135,20 +132,4 @@ impl Reader {
             Self::Sqlite(it) => Rows::Sqlite(it.read(&statement.sql, &values, arrives).await?),
         })
     }
-}
-
-/// Waits for a connection that is free.
-async fn turn(free: &Semaphore) -> Result<SemaphorePermit<'_>, DbErr> {
-    if let Ok(turn) = free.try_acquire() {
-        return Ok(turn);
-    }
-    // Apart, as all that is rare: a future is copied with the room for all that it may come to.
-    let turn = Box::pin(timeout(PATIENCE, free.acquire())).await;
-    turn.map_err(|_| none_free())?
-        .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
-}
-
-/// That all connections are taken, for too long.
-fn none_free() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }

@@ -1,6 +1,6 @@
 //! Connections to PostgreSQL that stay taken: a pool's own asks the server, after each statement, whether it is still there.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -13,9 +13,9 @@ use sea_orm::sqlx::{
 };
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::Semaphore;
 
-use super::{PATIENCE, Row, none_free, turn};
+use super::Row;
+use super::idle::{Idle, PATIENCE};
 
 /// As many connections at most as were asked for.
 #[derive(Debug)]
@@ -23,8 +23,7 @@ pub struct Connections {
     /// Opens them, and closes those that are given up.
     pool: PgPool,
     /// Those that nobody uses: each has answered its last statement to the end.
-    idle: Mutex<Vec<PoolConnection<Postgres>>>,
-    free: Semaphore,
+    idle: Idle<PoolConnection<Postgres>>,
 }
 
 /// What a session of ours is told at its start: each statement seeks an index, whatever its values, and planning it
@@ -52,8 +51,7 @@ impl Connections {
             .connect_lazy_with(options);
         Ok(Self {
             pool,
-            idle: Mutex::default(),
-            free: Semaphore::new(connections as usize),
+            idle: Idle::new(connections),
         })
     }
 
@@ -63,9 +61,9 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Vec<PgRow>, E> {
-        let _turn = turn(&self.free).await?;
+        let _turn = self.idle.turn().await?;
         loop {
-            let idle = self.idle().pop();
+            let idle = self.idle.take();
             let known = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
@@ -74,7 +72,7 @@ impl Connections {
             let mut rows = Vec::new();
             match read_all(&mut connection, sql, values, &mut rows, &mut arrives).await {
                 Ok(()) => {
-                    self.idle().push(connection);
+                    self.idle.give(connection);
                     return Ok(rows);
                 }
                 // Whatever ends here goes back to the pool, which waits until its statement is over, or closes it.
@@ -82,7 +80,7 @@ impl Connections {
                 Err(Stopped::Failed(error)) if !is_lost(&error) => return Err(failed(error).into()),
                 Err(Stopped::Failed(error)) => {
                     // The others have lost the server, too; it may be there again.
-                    self.idle().clear();
+                    self.idle.clear();
                     if !known || !rows.is_empty() {
                         return Err(failed(error).into());
                     }
@@ -92,13 +90,8 @@ impl Connections {
     }
 
     pub async fn close(&self) {
-        self.free.close();
-        self.idle().clear();
+        self.idle.close();
         self.pool.close().await;
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,9 +131,9 @@ fn is_lost(error: &Error) -> bool {
 }
 
 /// As sea-orm tells it.
-fn failed(error: Error) -> DbErr {
+pub fn failed(error: Error) -> DbErr {
     match error {
-        Error::PoolTimedOut => none_free(),
+        Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
         lost if is_lost(&lost) => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(lost))),
         error => DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))),

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -12,10 +11,10 @@ use sea_orm::sea_query::{Value, Values};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::{PATIENCE, Row, turn};
+use super::Row;
+use super::idle::{Idle, PATIENCE};
 
 /// Statements that a connection has prepared.
 const PREPARED: usize = 200;
@@ -35,8 +34,7 @@ const NOTICE: Duration = Duration::from_millis(200);
 pub struct Connections {
     file: PathBuf,
     longest: Option<Duration>,
-    idle: Mutex<Vec<Connection>>,
-    free: Semaphore,
+    idle: Idle<Connection>,
 }
 
 impl Connections {
@@ -48,8 +46,7 @@ impl Connections {
         Ok(Self {
             file: options.get_filename().to_owned(),
             longest,
-            idle: Mutex::default(),
-            free: Semaphore::new(connections as usize),
+            idle: Idle::new(connections),
         })
     }
 
@@ -59,7 +56,7 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Block, E> {
-        let turn = turn(&self.free).await?;
+        let turn = self.idle.turn().await?;
         let mut arrived = 0;
         let mut read = self.read_while(within(HERE), sql, values, |row| {
             arrived += 1;
@@ -91,8 +88,7 @@ impl Connections {
     }
 
     pub fn close(&self) {
-        self.free.close();
-        self.idle().clear();
+        self.idle.close();
     }
 
     fn read_while<E>(
@@ -102,7 +98,7 @@ impl Connections {
         values: &Values,
         arrives: impl FnMut(Row<'_>) -> Result<(), E>,
     ) -> Result<Block, Stopped<E>> {
-        let idle = self.idle().pop();
+        let idle = self.idle.take();
         let connection = match idle {
             Some(connection) => connection,
             None => self
@@ -112,7 +108,7 @@ impl Connections {
         connection.progress_handler(STEPS, Some(late))?;
         let read = read_all(&connection, sql, values, arrives);
         if !matches!(read, Err(Stopped::Failed(_))) {
-            self.idle().push(connection);
+            self.idle.give(connection);
         }
         read
     }
@@ -131,10 +127,6 @@ impl Connections {
         connection.pragma_update(None, "query_only", true)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         Ok(connection)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
