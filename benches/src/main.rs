@@ -2,6 +2,7 @@
 //!
 //!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
+//!     cargo run --release -p benches -- soak           writes through kills, network breaks and full disks: is any lost?
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,8 @@ mod postgres;
 mod process;
 mod run;
 mod services;
+mod silent_proxy;
+mod soak;
 mod table;
 mod workloads;
 
@@ -37,6 +40,9 @@ enum Command {
     Run(run::Options),
     /// Instructions of a request on SQLite, by valgrind; fails where one has become dearer.
     Instructions(instructions::Options),
+    /// Writes for minutes through kills, restarts, network breaks, full disks and locks on both databases, and fails
+    /// if an acknowledged write is lost or made twice. Mounts small file systems: needs root.
+    Soak(soak::Options),
     /// Serves the hand-written SQL.
     #[command(hide = true)]
     Limit {
@@ -82,6 +88,7 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Run(options) => run::run(&options).await,
         Command::Instructions(options) => instructions::run(&options).await,
+        Command::Soak(options) => Box::pin(soak::run(&options)).await,
         Command::Limit {
             url,
             port,

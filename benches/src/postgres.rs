@@ -1,5 +1,6 @@
 //! A PostgreSQL server for one run.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,6 +49,12 @@ impl Postgres {
         format!("postgres://postgres@localhost:5432/postgres?sslmode=disable&host={host}")
     }
 
+    /// Stops it as a crash does, and starts it again.
+    pub fn crash(&mut self) -> Result<()> {
+        let input = self.keeper.stdin.as_mut().ok_or("PostgreSQL has ended")?;
+        writeln!(input, "crash").map_err(|it| format!("PostgreSQL: {it}"))
+    }
+
     /// The same as programs in Node write it.
     pub fn socket(&self) -> &Path {
         self.directory.path()
@@ -67,8 +74,7 @@ const KEEPER: &str = r#"
 trap '' HUP INT TERM PIPE
 PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | sort -rV | tr '\n' :)
 [ "$(id -u)" != 0 ] || as='setpriv --reuid postgres --regid postgres --clear-groups'
-start() {
-    $as initdb -D "$PWD/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 || return
+launch() {
     $as postgres -D "$PWD/data" -k "$PWD" -p 5432 -c listen_addresses= -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=2GB &
     server=$!
     for try in $(seq 600); do
@@ -78,8 +84,15 @@ start() {
     done
     return 1
 }
+start() {
+    $as initdb -D "$PWD/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 || return
+    launch
+}
 if start >log 2>&1 </dev/null; then head -n 1 data/postmaster.pid; else tail -n 20 log; fi
-exec >/dev/null
-read -r end
+exec >>log 2>&1
+while read -r crash; do
+    kill -QUIT $server; wait $server
+    launch </dev/null
+done
 [ -z "$server" ] || { kill -QUIT $server; wait $server; }
 "#;

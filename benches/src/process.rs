@@ -54,8 +54,20 @@ impl Program {
         Err(format!("{name} takes no connections"))
     }
 
+    /// Kills it.
     pub async fn stop(mut self) -> Result<()> {
         self.child.kill().await.map_err(|it| it.to_string())
+    }
+
+    /// Asks it to stop, as a supervisor does, and waits until it has ended.
+    pub async fn terminate(mut self) -> Result<()> {
+        let process = self.process.to_string();
+        run("kill", &["-TERM", &process], Path::new("/")).await?;
+        let ended = self.child.wait().await.map_err(|it| it.to_string())?;
+        if ended.success() {
+            return Ok(());
+        }
+        Err(format!("it ended with {ended} when asked to stop"))
     }
 }
 

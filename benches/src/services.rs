@@ -181,6 +181,11 @@ pub async fn postgraphile(socket: &Path) -> Result<Service> {
 }
 
 impl Service {
+    /// The token of an ITU editor.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     pub fn address(&self, workload: usize) -> Address {
         Address {
             port: self.program.port,

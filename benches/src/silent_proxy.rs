@@ -1,0 +1,73 @@
+//! A TCP proxy whose network can break in silence: connections stay open, and nothing passes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+use crate::Result;
+
+/// Forwards a TCP port to a Unix socket.
+pub struct SilentProxy {
+    pub port: u16,
+    breaks: Arc<watch::Sender<u64>>,
+}
+
+impl SilentProxy {
+    /// Begins to listen on a free port.
+    pub async fn start(socket: PathBuf) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.map_err(|error| format!("proxy: {error}"))?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let breaks = Arc::new(watch::Sender::new(0));
+        let subscribe = breaks.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, socket.clone(), subscribe.subscribe()));
+            }
+        });
+        Ok(Self {
+            port: address.port(),
+            breaks,
+        })
+    }
+
+    /// Passes no more bytes of the connections that are open now, without closing them; new ones are served.
+    pub fn break_connections(&self) {
+        self.breaks.send_modify(|count| *count += 1);
+    }
+}
+
+async fn forward(client: TcpStream, socket: PathBuf, mut breaks: watch::Receiver<u64>) {
+    let Ok(server) = UnixStream::connect(socket).await else {
+        return;
+    };
+    breaks.mark_unchanged();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let open = async {
+        tokio::select! {
+            () = copy(&mut from_client, &mut to_server) => {}
+            () = copy(&mut from_server, &mut to_client) => {}
+        }
+    };
+    let broken = tokio::select! {
+        () = open => false,
+        changed = breaks.changed() => changed.is_ok(),
+    };
+    if broken {
+        // Both ends stay open: neither side learns that the other one is gone.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read) = from.read(&mut buffer).await {
+        if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
