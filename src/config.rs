@@ -1,5 +1,6 @@
 //! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
 
+mod reference;
 mod surroundings;
 mod tokens;
 
@@ -73,6 +74,8 @@ pub enum Command {
     Token(Token),
     /// Print the schema.
     Schema,
+    /// Print the reference of all settings of `serve`, as Markdown.
+    Settings,
 }
 
 /// Where the register is kept.
@@ -265,6 +268,12 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
         serve.issuers = issuers;
     }
     Ok(cli)
+}
+
+/// Returns the reference of all settings of `serve` as a Markdown table.
+#[must_use]
+pub fn reference() -> String {
+    reference::markdown(&Cli::command())
 }
 
 fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {

@@ -70,6 +70,10 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
         Command::Export(settings) => export(&settings).await,
         Command::Import(settings) => import(&settings).await,
         Command::Token(settings) => token(&settings),
+        Command::Settings => {
+            print!("{}", config::reference());
+            Ok(())
+        }
         Command::Schema => {
             print!("{}", graphql::sdl(&graphql::schema(Reach::default())));
             Ok(())

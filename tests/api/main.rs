@@ -24,6 +24,7 @@ mod conformance;
 mod counts;
 mod data;
 mod deliveries;
+mod documentation;
 mod documents;
 mod drain;
 mod events;

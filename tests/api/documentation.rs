@@ -1,0 +1,54 @@
+//! The documents say what the program does.
+
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+use liaison::config::{self, Cli};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn the_configuration_lists_all_settings() {
+    let reference = config::reference();
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    for setting in serve.get_arguments().filter_map(clap::Arg::get_long) {
+        assert!(
+            reference.contains(&format!("| `--{setting}` |")),
+            "{setting}"
+        );
+    }
+    let current = read("docs/configuration.md").ends_with(&reference);
+    assert!(
+        current,
+        "replace the table of docs/configuration.md by what `liaison settings` prints"
+    );
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        documents.push(entry.unwrap().path());
+    }
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.contains("://") {
+                continue;
+            }
+            let file = link.split('#').next().unwrap();
+            let target = document.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link}", document.display());
+        }
+    }
+}
+
+#[test]
+fn the_readme_fits_on_a_page() {
+    assert!(read("README.md").lines().count() <= 100);
+}
