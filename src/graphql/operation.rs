@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
 use async_graphql::{Name, Positioned, Variables};
+use async_graphql_value::Value as InputValue;
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 
@@ -13,6 +15,7 @@ use crate::read::document::Document;
 use crate::rules::viewer::Viewer;
 
 /// One operation of a document that has passed all checks, with what it needs.
+#[derive(Clone)]
 pub struct Operation {
     pub document: Arc<ExecutableDocument>,
     /// None where the document has one operation without a name.
@@ -59,6 +62,7 @@ impl Operation {
     /// As async-graphql takes it.
     pub(super) fn ready(self) -> async_graphql::Request {
         let mut document = Arc::unwrap_or_clone(self.document);
+        omit_absent_variables(&mut document, &self.variables);
         if let Some(merged) =
             merged_root(&document, self.name.as_deref(), self.kind, &self.variables)
             && let Some(operation) = selected_mut(&mut document, self.name.as_deref())
@@ -76,6 +80,13 @@ impl Operation {
         selections(&self.document, self.name.as_deref(), &self.variables)
     }
 
+    /// Whether it selects one field at its root.
+    #[must_use]
+    pub fn has_one_root_field(&self) -> bool {
+        let selections = self.selections();
+        selections.is_some_and(|document| document.root(root(self.kind)).len() == 1)
+    }
+
     /// The name that the document gives it.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
@@ -85,6 +96,66 @@ impl Operation {
             None => named.find_map(|(name, _)| name.map(Name::as_str)),
         }
     }
+}
+
+/// Takes out of all arguments what is given by a variable that was left out: by the specification such an argument or
+/// input field is absent, while async-graphql takes it for null.
+fn omit_absent_variables(document: &mut ExecutableDocument, variables: &Variables) {
+    for fragment in document.fragments.values_mut() {
+        omit_in_selections(&mut fragment.node.selection_set.node, variables);
+    }
+    match &mut document.operations {
+        DocumentOperations::Single(operation) => {
+            omit_in_selections(&mut operation.node.selection_set.node, variables);
+        }
+        DocumentOperations::Multiple(operations) => {
+            for operation in operations.values_mut() {
+                omit_in_selections(&mut operation.node.selection_set.node, variables);
+            }
+        }
+    }
+}
+
+fn omit_in_selections(set: &mut SelectionSet, variables: &Variables) {
+    for selection in &mut set.items {
+        match &mut selection.node {
+            Selection::Field(field) => {
+                let arguments = &mut field.node.arguments;
+                arguments.retain(|(_, value)| !is_absent(&value.node, variables));
+                for (_, value) in arguments {
+                    omit_in_value(&mut value.node, variables);
+                }
+                omit_in_selections(&mut field.node.selection_set.node, variables);
+            }
+            Selection::InlineFragment(fragment) => {
+                omit_in_selections(&mut fragment.node.selection_set.node, variables);
+            }
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+fn omit_in_value(value: &mut InputValue, variables: &Variables) {
+    match value {
+        InputValue::Object(fields) => {
+            fields.retain(|_, value| !is_absent(value, variables));
+            for value in fields.values_mut() {
+                omit_in_value(value, variables);
+            }
+        }
+        // Within a list an absent variable is null.
+        InputValue::List(items) => {
+            for item in items {
+                omit_in_value(item, variables);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a value is a variable that was left out. One with a default is never: its value is among the variables.
+fn is_absent(value: &InputValue, variables: &Variables) -> bool {
+    matches!(value, InputValue::Variable(name) if !variables.contains_key(name))
 }
 
 /// The name of the type at the root.
@@ -133,9 +204,13 @@ fn merged_root(
 ) -> Option<Vec<Positioned<Selection>>> {
     let document = selections(document, name, variables)?;
     let fields = document.root(root(kind));
-    // Subscriptions are looked for at the root alone, not in fragments.
-    let plain = kind != OperationType::Subscription && fields.iter().all(|it| it.fields.len() == 1);
-    if plain {
+    // A fragment that is spread twice adds its fields once here, and async-graphql would run them twice. It looks for
+    // subscriptions at the root alone, not in fragments.
+    let items = &document.operation.selection_set.node.items;
+    let has_fragments = items
+        .iter()
+        .any(|item| !matches!(item.node, Selection::Field(_)));
+    if !has_fragments && fields.iter().all(|field| field.fields.len() == 1) {
         return None;
     }
     let merged = fields.iter().map(|it| {

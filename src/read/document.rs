@@ -135,8 +135,9 @@ impl<'a> Document<'a> {
             let mut definitions = self.operation.variable_definitions.iter();
             definitions.find(|it| it.node.name.node == *name)
         };
+        // Not `default_value()`: that is null for a nullable variable without a default, which is absent.
         given
-            .or_else(|| definition()?.node.default_value())
+            .or_else(|| Some(&definition()?.node.default_value.as_ref()?.node))
             .cloned()
     }
 }

@@ -17,6 +17,7 @@ use crate::harness::{Client, Server};
 on_both_databases! {
     every_audit_of_graphql_over_http_is_passed
     documents_are_judged_as_the_reference_judges_them
+    variables_that_are_left_out_are_absent
 }
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
@@ -137,6 +138,38 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
         let count = all.iter().filter(|it| it.verdict == verdict).count();
         assert!(count >= 100, "{verdict}: {count}");
     }
+}
+
+/// A document whose variables are partly left out, and what the reference makes of it.
+#[derive(Debug, Deserialize)]
+struct WithoutVariables {
+    document: String,
+    variables: Value,
+    /// The same without variables.
+    inlined: String,
+}
+
+async fn variables_that_are_left_out_are_absent(server: &Server) {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+    let printed = judge("absent.mjs", "SCHEMA", schema).await;
+    let all: Vec<WithoutVariables> = serde_json::from_slice(&printed).unwrap();
+    assert!(all.len() >= 300, "{}", all.len());
+    let client = server.itu();
+    for pair in &all {
+        let response = outcome(&client, &pair.document, pair.variables.clone()).await;
+        let expected = outcome(&client, &pair.inlined, json!({})).await;
+        assert_eq!(response, expected, "{pair:#?}");
+    }
+}
+
+/// The data of a response, and the codes and paths of its errors.
+async fn outcome(client: &Client<'_>, document: &str, variables: Value) -> Value {
+    let response = client.post(document, variables).await.json();
+    let errors = response["errors"].as_array().cloned().unwrap_or_default();
+    let errors = errors
+        .iter()
+        .map(|error| json!([error["extensions"]["code"], error["path"]]));
+    json!({ "data": response["data"], "errors": errors.collect::<Vec<_>>() })
 }
 
 async fn verdict(client: &Client<'_>, judged: &Judged) -> String {

@@ -14,6 +14,7 @@ mod socket;
 mod statements;
 mod wire;
 
+mod absent_variables;
 mod action_items;
 mod answers;
 mod around;
@@ -47,6 +48,7 @@ mod issuers;
 mod liaison_statements;
 mod limits;
 mod long_answers;
+mod merged_fields;
 mod migrations;
 mod notes;
 mod pages;
