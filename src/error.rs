@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::rules::refusal::Refusal;
 
@@ -75,10 +75,9 @@ impl Error {
                 "The cursor is damaged, or was given for another list, order or filter: start again without it."
                     .to_owned(),
             ),
-            Self::Database(error) if unavailable(error) => (
-                "SERVICE_UNAVAILABLE",
-                "The database does not answer. Try again in a moment.".to_owned(),
-            ),
+            Self::Database(error) if is_unavailable(error) => {
+                (UNAVAILABLE, "The database does not answer. Try again in a moment.".to_owned())
+            }
             Self::Database(_) => ("INTERNAL", INTERNAL.to_owned()),
         }
     }
@@ -101,9 +100,71 @@ impl Error {
     }
 }
 
-/// Whether trying again later may help.
-fn unavailable(error: &DbErr) -> bool {
-    matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
+/// The code of an error that may be gone when the request is sent again.
+pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+
+/// The code that the database gave for an error: an SQLSTATE of PostgreSQL, or a result code of SQLite.
+#[must_use]
+pub fn database_code(error: &DbErr) -> Option<String> {
+    let code = driver_error(error)?.as_database_error()?.code()?;
+    Some(code.into_owned())
+}
+
+/// Whether the database ended a transaction in favour of another one, so that it can be repeated at once:
+/// serialization failure and deadlock.
+#[must_use]
+pub fn is_conflict(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "40001" || code == "40P01")
+}
+
+/// Whether the database cannot be reached or cannot work at the moment, so that trying again later may help.
+#[must_use]
+pub fn is_unavailable(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) || is_conflict(error) {
+        return true;
+    }
+    match driver_error(error) {
+        Some(
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed,
+        ) => true,
+        Some(sqlx::Error::Database(_)) => {
+            database_code(error).is_some_and(|code| is_passing_code(&code))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or a result code of SQLite
+/// (<https://www.sqlite.org/rescode.html>) tells of a state that can pass.
+fn is_passing_code(code: &str) -> bool {
+    if code.len() == 5 {
+        // Connection exceptions, insufficient resources, operator intervention, system errors; read-only transaction,
+        // lock not available.
+        return ["08", "53", "57P", "58"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            || code == "25006"
+            || code == "55P03";
+    }
+    // An extended result code holds the primary one in its lowest byte: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL,
+    // CANTOPEN.
+    let primary = code.parse::<u32>().ok().map(|code| code & 0xff);
+    matches!(primary, Some(5 | 6 | 7 | 8 | 10 | 13 | 14))
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
 }
 
 impl From<Error> for async_graphql::Error {
@@ -113,6 +174,26 @@ impl From<Error> for async_graphql::Error {
             message: shown.message,
             source: shown.source,
             extensions: shown.extensions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_states_that_pass() {
+        for code in [
+            "08006", "25006", "53100", "53300", "55P03", "57P01", "57P03", "58030", "5", "6", "7",
+            "8", "10", "13", "14", "778", "1032", "2570",
+        ] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        for code in [
+            "23505", "42601", "42501", "22P02", "57014", "1", "11", "19", "26", "2067",
+        ] {
+            assert!(!is_passing_code(code), "{code}");
         }
     }
 }

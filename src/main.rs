@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::join;
 use liaison::bulk::{self, Source};
 use liaison::config::{self, Answers, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::feed::Feed;
@@ -25,6 +27,7 @@ use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
@@ -218,8 +221,23 @@ async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<
         around: Arc::new(setup.around),
     };
     let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;
-    let served = serve(listener, app, stop).await;
-    drop(deliveries);
+    let stop = stop.shared();
+    let ended = Notify::new();
+    let serving = async {
+        let served = serve(listener, app, stop.clone()).await;
+        ended.notify_one();
+        served
+    };
+    let delivering = async {
+        tokio::select! {
+            () = stop.clone() => {}
+            () = ended.notified() => {}
+        }
+        if let Some(deliveries) = deliveries {
+            deliveries.stop().await;
+        }
+    };
+    let (served, ()) = join(serving, delivering).await;
     served.map_err(|error| Wrong(format!("--listen: {error}")))
 }
 

@@ -15,6 +15,7 @@ mod postgres;
 mod process;
 mod run;
 mod services;
+#[path = "../../tests/api/silent_proxy.rs"]
 mod silent_proxy;
 mod soak;
 mod table;

@@ -186,7 +186,8 @@ impl Soak {
             .close()
             .await
             .map_err(|error| error.to_string())?;
-        let proxy = SilentProxy::start(postgres.socket().join(".s.PGSQL.5432")).await?;
+        let proxy = SilentProxy::start(postgres.socket()).await;
+        let proxy = proxy.map_err(|error| error.to_string())?;
         let port = proxy.port;
         let url = format!("postgres://postgres@127.0.0.1:{port}/soak?sslmode=disable");
         let server = Server { postgres, proxy };

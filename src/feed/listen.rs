@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::recent::Recent;
 use crate::store::Database;
@@ -17,11 +17,18 @@ const CHANNEL: &str = "liaison_activity";
 /// How long to wait before listening again; the poll of the reader goes on meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// After so long without a message the connection is tested: one that passes nothing any more is as quiet as one on
+/// which nothing happens.
+const TEST_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a server that is reachable takes to answer a test, or to let us listen.
+const TEST_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Listens for ever.
 pub async fn listen(db: Database, recent: Arc<Recent>) {
     loop {
         let Err(error) = hear(&db, &recent).await;
-        tracing::debug!(%error, "no longer listening to the log");
+        tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
         sleep(RETRY).await;
     }
 }
@@ -34,13 +41,21 @@ async fn hear(db: &Database, recent: &Recent) -> Result<Infallible, sqlx::Error>
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_lazy_with((*options).clone());
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.ignore_pool_close_event(true);
-    listener.listen(CHANNEL).await?;
+    let begin = async {
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.ignore_pool_close_event(true);
+        listener.listen(CHANNEL).await?;
+        Ok::<_, sqlx::Error>(listener)
+    };
+    let mut listener = in_time(begin).await?;
     // Something may have come before.
     db.announce();
     loop {
-        let message = listener.try_recv().await?;
+        let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
+            in_time(sqlx::query("select 1").execute(&mut listener)).await?;
+            continue;
+        };
+        let message = message?;
         // Without a message the connection was lost and is there again.
         let position = message.and_then(|it| it.payload().parse().ok());
         if let Some(position) = position {
@@ -50,4 +65,9 @@ async fn hear(db: &Database, recent: &Recent) -> Result<Infallible, sqlx::Error>
             db.announce();
         }
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let done = timeout(TEST_TIMEOUT, work).await;
+    done.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sea_orm::DbErr;
 use sea_orm::sea_query::Condition;
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::{sleep, timeout};
 
 use super::log;
@@ -13,6 +13,9 @@ use crate::store::Database;
 
 /// How long a change stays unseen where nobody told of it: another process wrote to the file, or a message was lost.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long a look into the log may take: a connection that passes nothing any more never answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait where the database does not answer.
 const RETRY: Duration = Duration::from_millis(250);
@@ -26,10 +29,12 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
     let mut begun = false;
     let mut failing = false;
     loop {
-        match catch_up(&db, &recent, &mut begun).await {
+        let caught_up = timeout(READ_TIMEOUT, catch_up(&db, &recent, &mut begun)).await;
+        let timed_out = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+        match caught_up.unwrap_or(Err(timed_out)) {
             Ok(()) => {
                 if failing {
-                    tracing::info!("the log can be read again");
+                    tracing::info!("activity feed: poll succeeded again");
                 }
                 failing = false;
                 // That it took too long is the poll; the sender is in `db`, and stays.
@@ -37,7 +42,7 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
             }
             Err(error) => {
                 if !failing {
-                    tracing::warn!(%error, "the log cannot be read: those who follow have to wait");
+                    tracing::warn!(%error, "activity feed: poll failed, retrying");
                 }
                 failing = true;
                 sleep(RETRY).await;

@@ -31,11 +31,13 @@ use async_graphql::{
 };
 use entity::scalar::{Date, DateTime, Url};
 use futures_util::stream::BoxStream;
+use sea_orm::DbErr;
 
 pub use self::operation::{Operation, Question};
 use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
+use crate::error::is_conflict;
 use crate::read::page;
 use crate::rules::webhook::Reach;
 
@@ -99,6 +101,31 @@ pub async fn execute(schema: &Schema, operation: Operation, request: Request) ->
     match direct::answer(&operation, &request).await {
         Some(response) => response,
         None => schema.execute(operation.ready().data(request)).await,
+    }
+}
+
+/// How often a mutation is tried that the database ends in favour of another one.
+const CONFLICT_ATTEMPTS: u32 = 3;
+
+/// Runs a mutation, again if the database has ended its transaction in favour of another one.
+pub async fn mutate(
+    schema: &Schema,
+    operation: &Operation,
+    request: impl Fn() -> Request,
+) -> Response {
+    let mut attempts = 1;
+    loop {
+        let response = execute(schema, operation.clone(), request()).await;
+        let conflict = response.errors.iter().any(|error| {
+            let source = error.source::<DbErr>();
+            source.is_some_and(is_conflict)
+        });
+        // Otherwise a part of what the document changes is made already.
+        let repeatable = operation.has_one_root_field();
+        if !conflict || !repeatable || attempts == CONFLICT_ATTEMPTS {
+            return response;
+        }
+        attempts += 1;
     }
 }
 

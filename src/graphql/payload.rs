@@ -10,6 +10,7 @@ use async_graphql::{
     ContextSelectionSet, Enum, Name, OutputType, Positioned, ServerResult, SimpleObject, Value,
 };
 use entity::id::Id;
+use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
 use super::node::seen;
@@ -201,8 +202,14 @@ impl<T: Thing> Payload<T> {
         let read = planner
             .nodes(&At::of(&ctx), &[node], &selected.sets(), true, seen)
             .await;
-        // The change is made: what cannot be read of it now is null, not a failed mutation.
+        // The change is made: what cannot be read of it now is null with an error, not a failed mutation.
         Ok(match read {
+            Ok(answer) if answer.is_null() => {
+                let missing = DbErr::RecordNotFound(format!("{} {key}, just written", T::FIELD));
+                let error = Error::from(missing).server_error(Some(selected.field().pos));
+                ctx.add_error(ctx.set_error_path(error));
+                Value::Null
+            }
             Ok(answer) => answer.into_value(&ctx),
             Err(mut error) => {
                 if is_too_long(&error) {

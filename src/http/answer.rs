@@ -9,10 +9,13 @@ use sea_orm::DbErr;
 use super::media::Media;
 use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
-use crate::error::INTERNAL;
+use crate::error::{INTERNAL, UNAVAILABLE, database_code, is_unavailable};
 
 /// What an answer depends on besides its address.
 pub const VARY: &str = "accept, authorization, acting-as";
+
+/// After how many seconds to try again if the database is not available.
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// The answer in the media type that the client accepts best: the text of one that was executed, or why there is none.
 pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response {
@@ -64,6 +67,54 @@ pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> 
     text
 }
 
+/// The refusal of an operation of which nothing ran since the database cannot be reached or cannot work at the moment;
+/// `None` if anything of it ran, or failed for another reason.
+pub fn unavailable(executed: &Executed) -> Option<Refused> {
+    let is_unavailable = |error: &ServerError| {
+        let extensions = error.extensions.as_ref();
+        let code = extensions.and_then(|extensions| extensions.get("code"));
+        code.is_some_and(|code| *code == UNAVAILABLE.into())
+    };
+    if executed.errors.is_empty()
+        || !executed.errors.iter().all(is_unavailable)
+        || has_value(&executed.data)
+    {
+        return None;
+    }
+    let refused = Refused {
+        status: Some(StatusCode::SERVICE_UNAVAILABLE),
+        errors: executed.errors.clone(),
+        headers: Vec::new(),
+    };
+    Some(refused.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS))
+}
+
+/// The error of the database for which an operation failed, if it cannot work at the moment.
+pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
+    let mut sources = executed
+        .errors
+        .iter()
+        .filter_map(ServerError::source::<DbErr>);
+    sources.find(|source| is_unavailable(source))
+}
+
+/// Whether any root field has a value.
+fn has_value(data: &Value) -> bool {
+    match data {
+        Value::Null => false,
+        Value::Object(fields) => fields.values().any(has_value),
+        Value::Binary(json) => {
+            let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+            match json {
+                serde_json::Value::Null => false,
+                serde_json::Value::Object(fields) => fields.values().any(|field| !field.is_null()),
+                _ => true,
+            }
+        }
+        _ => true,
+    }
+}
+
 /// The answer of one that was not.
 pub fn refused_text(errors: &[ServerError]) -> String {
     let mut text = String::from("{");
@@ -76,7 +127,13 @@ pub fn refused_text(errors: &[ServerError]) -> String {
 /// Gives an error its code; one of ours is logged, with the id that its client is told.
 pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
     if let Some(source) = error.source::<DbErr>() {
-        tracing::error!(request = id, error = %source, "a request failed");
+        let code = database_code(source);
+        let code = code.as_deref();
+        if is_unavailable(source) {
+            tracing::warn!(request_id = id, db.response.status_code = code, error = %source, "database unavailable");
+        } else {
+            tracing::error!(request_id = id, db.response.status_code = code, error = %source, "request failed");
+        }
     }
     let extensions = error
         .extensions

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use super::answer::{executed_text, request_id, respond};
+use super::answer::{database_failure, executed_text, request_id, respond, tidy, unavailable};
 use super::asked::Asked;
 use super::auth::Denied;
 use super::conditional::tagged;
@@ -21,8 +21,9 @@ use super::refused::Refused;
 use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::Request;
-use crate::graphql::{Operation, execute};
+use crate::graphql::{Operation, execute, mutate};
 use crate::rules::viewer::Viewer;
+use crate::store::statements::spawn_counted;
 
 /// The header by which a request asks for what it costs.
 const COST: &str = "graphql-cost";
@@ -135,6 +136,13 @@ async fn answered(
         return Ok(Answered { text, whole });
     }
     let executed = run(app, viewer, operation, now).await?;
+    if let Some(mut refused) = unavailable(&executed) {
+        let errors = refused.errors.into_iter();
+        refused.errors = errors
+            .map(|error| tidy(error, request_id(headers)))
+            .collect();
+        return Err(refused);
+    }
     let whole = executed.errors.is_empty();
     let text = Bytes::from(executed_text(executed, cost, request_id(headers)));
     if let (Some(memory), Some(place)) = (memory, place)
@@ -206,18 +214,43 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// Runs a query or a mutation within the time that it has.
+///
+/// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
+/// gone away.
 pub async fn run(
     app: &App,
     viewer: Viewer,
     operation: Operation,
     now: DateTime<Utc>,
 ) -> Result<Executed, Refused> {
-    let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
     let seconds = app.limits.seconds;
-    let changes = operation.kind == OperationType::Mutation;
-    let executing = execute(&app.schema, operation, request);
-    let executed = tokio::time::timeout(Duration::from_secs(seconds), executing).await;
-    executed.map_err(|_| too_slow(seconds, changes))
+    let time_limit = Duration::from_secs(seconds);
+    let (db, limit) = (app.db.clone(), app.limits.answer);
+    let request = move || Request::new(db.clone(), viewer.clone(), now, limit);
+    if operation.kind != OperationType::Mutation {
+        let executing = execute(&app.schema, operation, request());
+        let executed = tokio::time::timeout(time_limit, executing).await;
+        return executed.map_err(|_| too_slow(seconds, false));
+    }
+    let schema = app.schema.clone();
+    // The service does not stop while it runs.
+    let (open, health) = (app.open.one(), app.db.health.clone());
+    let running = spawn_counted(async move {
+        let executed = tokio::time::timeout(time_limit, mutate(&schema, &operation, request)).await;
+        if let Ok(executed) = &executed {
+            health.report_write(database_failure(executed));
+        }
+        drop(open);
+        executed
+    });
+    match running.await {
+        Ok(executed) => executed.map_err(|_| too_slow(seconds, true)),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => Err(too_slow(seconds, true)),
+        },
+    }
 }
 
 fn too_slow(seconds: u64, changes: bool) -> Refused {

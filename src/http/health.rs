@@ -1,30 +1,49 @@
-//! Whether the service lives, and whether it can answer.
+//! Health checks: whether the process is alive, and whether it is ready for requests.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
 
 use super::App;
 
-/// It runs: whoever can read this knows.
-pub async fn alive() -> &'static str {
-    "alive\n"
+/// Status 503 if only a restart would help.
+pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    if app.db.health.is_file_replaced() {
+        let message = "The database file was moved or replaced: restart the service.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, message);
+    }
+    (StatusCode::OK, "alive\n")
 }
 
-/// It can answer: the database does, and it is not about to stop.
-pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if !app.open.more() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the service stops\n");
+/// Status 503 if requests would fail, with what is wrong by parts. Answers within two seconds.
+pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let health = app.db.health().await;
+    let shutdown = (!app.open.more()).then_some("the service is about to stop");
+    let tokens = (!app.verifier.has_keys())
+        .then_some("the keys of an identity provider could not be fetched yet");
+    let mut checks = vec![("shutdown", shutdown), ("databaseRead", health.read)];
+    // Without tokens nobody writes.
+    if app.verifier.accepts_tokens() {
+        checks.extend([("databaseWrite", health.write), ("tokens", tokens)]);
     }
-    match app.db.read.ping().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(error) => {
-            tracing::warn!(%error, "the database does not answer");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer\n",
-            )
-        }
-    }
+    let is_ready = checks.iter().all(|(_, problem)| problem.is_none());
+    let (status, word) = if is_ready {
+        (StatusCode::OK, "ready")
+    } else {
+        tracing::warn!(?checks, "not ready");
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    };
+    let checks: Map<String, Value> = checks
+        .into_iter()
+        .map(|(name, problem)| (name.to_owned(), problem.unwrap_or("ok").into()))
+        .collect();
+    let body = serde_json::json!({ "status": word, "checks": checks }).to_string();
+    let headers = [
+        (header::CONTENT_TYPE, "application/json; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, body).into_response()
 }

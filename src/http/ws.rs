@@ -198,8 +198,9 @@ impl Connection {
             reason: reason.into(),
         })));
         for message in last {
+            // Fails if the client has closed: then its close frame is answered by reading on (RFC 6455, 5.5.1).
             if self.send(message).await.is_err() {
-                return;
+                break;
             }
         }
         // What is unread when a connection ends would take the last messages with it.

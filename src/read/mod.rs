@@ -87,6 +87,12 @@ impl Answer {
     pub fn null() -> Self {
         Self::of("null")
     }
+
+    /// Whether there is no value, and no error that says why.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.json == "null" && self.errors.is_empty()
+    }
 }
 
 /// How one record is found: the first that the condition holds for.

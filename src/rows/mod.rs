@@ -14,7 +14,9 @@ use sea_orm::{DbBackend, DbErr, Statement};
 
 pub use self::cell::{Readable, Row};
 pub use self::idle::PATIENCE;
-pub use self::postgres::settings as postgres_settings;
+pub use self::postgres::{
+    check_idle, check_released, check_session, failed, settings as postgres_settings,
+};
 use self::sqlite::Block;
 pub use self::sqlite::Cell;
 

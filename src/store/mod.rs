@@ -6,14 +6,20 @@ use std::time::Duration;
 
 use entity::organization as organizations;
 use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::watch;
 
+use self::health::{DatabaseHealth, HealthCheck};
 use self::statements::Told;
-use crate::rows::{PATIENCE, Reader, postgres_settings};
+use crate::rows::{
+    PATIENCE, Reader, check_idle, check_released, check_session, failed, postgres_settings,
+};
 
 pub mod action_item;
 pub mod committee;
@@ -29,12 +35,22 @@ pub mod webhook;
 pub mod activity;
 pub mod creation;
 pub mod delivery;
+pub mod health;
 mod input;
 pub mod statements;
 pub mod writing;
 
 /// How long a process waits while another one writes to the same `SQLite` file.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Connections to `PostgreSQL` for the feed, webhooks and exports, so that they do not wait behind writers.
+const BACKGROUND_CONNECTIONS: u32 = 4;
+
+/// After so long a connection to `PostgreSQL` is closed and opened anew: behind a load balancer it moves on.
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
+/// After so long without use a connection to `PostgreSQL` is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Any number, the same in every instance: who holds it migrates or loads.
 const LOCK: i64 = 0x11a1_5011;
@@ -44,12 +60,14 @@ const LOCK: i64 = 0x11a1_5011;
 pub struct Database {
     /// For the read path.
     pub reader: Reader,
-    /// For all else that only reads.
+    /// For all else that only reads: the feed, webhooks, exports.
     pub read: DatabaseConnection,
-    /// For writing: on `SQLite` one connection, since it takes one writer at a time; on `PostgreSQL` the same pool.
+    /// For writing: on `SQLite` one connection, since it takes one writer at a time.
     pub write: DatabaseConnection,
     /// Where several writes are made as one: the transaction that theirs are parts of.
     whole: Option<Arc<DatabaseTransaction>>,
+    /// Checks whether the database can be read and written.
+    pub health: HealthCheck,
     /// Told of each statement that the read path sends by itself; sea-orm tells of all others.
     pub told: Told,
     /// Changes whenever something may be new in the log; what it is, the log alone tells.
@@ -73,40 +91,61 @@ impl Database {
         longest: Option<Duration>,
     ) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            let mut write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
-            let mut read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
+            let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
+            let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
             let reader = Reader::sqlite(url, connections, longest)?;
-            statements::watch(&mut write);
-            statements::watch(&mut read);
-            Ok(Self {
-                reader,
-                read,
-                write,
-                whole: None,
-                told: Told::default(),
-                news: watch::Sender::default(),
-                newest: Arc::default(),
-            })
+            let options: SqliteConnectOptions = url.parse().map_err(failed)?;
+            let health = HealthCheck::sqlite(options.get_filename());
+            Ok(Self::new(reader, read, write, health))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let mut options = plain(url, connections);
-            options.map_sqlx_postgres_opts(move |it| it.options(postgres_settings(longest)));
-            let mut pool = sea_orm::Database::connect(options).await?;
+            let write = sea_orm::Database::connect(postgres(url, connections, longest)).await?;
+            let background = postgres(url, BACKGROUND_CONNECTIONS, longest);
+            let read = sea_orm::Database::connect(background).await?;
             let reader = Reader::postgres(url, connections, longest)?;
-            statements::watch(&mut pool);
-            Ok(Self {
-                reader,
-                read: pool.clone(),
-                write: pool,
-                whole: None,
-                told: Told::default(),
-                news: watch::Sender::default(),
-                newest: Arc::default(),
-            })
+            let options: PgConnectOptions = url.parse().map_err(failed)?;
+            let health = HealthCheck::postgres(options.options(postgres_settings(longest)));
+            Ok(Self::new(reader, read, write, health))
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
                 "the address of the database starts with sqlite: or postgres:".to_owned(),
             )))
         }
+    }
+
+    fn new(
+        reader: Reader,
+        mut read: DatabaseConnection,
+        mut write: DatabaseConnection,
+        health: HealthCheck,
+    ) -> Self {
+        statements::watch(&mut read);
+        statements::watch(&mut write);
+        Self {
+            reader,
+            read,
+            write,
+            whole: None,
+            health,
+            told: Told::default(),
+            news: watch::Sender::default(),
+            newest: Arc::default(),
+        }
+    }
+
+    /// Checks whether the database can be read and written, within two seconds.
+    pub async fn health(&self) -> DatabaseHealth {
+        let is_closed = match self.read.get_database_backend() {
+            DbBackend::Postgres => self.read.get_postgres_connection_pool().is_closed(),
+            _ => self.read.get_sqlite_connection_pool().is_closed(),
+        };
+        if is_closed {
+            let problem = Some("the database connections are closed");
+            return DatabaseHealth {
+                read: problem,
+                write: problem,
+            };
+        }
+        self.health.check().await
     }
 
     /// Whether other instances may write to it, too.
@@ -218,11 +257,44 @@ fn plain(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
+fn postgres(url: &str, connections: u32, longest: Option<Duration>) -> ConnectOptions {
+    let mut options = plain(url, connections);
+    options
+        .max_lifetime(MAX_LIFETIME)
+        .idle_timeout(IDLE_TIMEOUT)
+        .map_sqlx_postgres_opts(move |options| options.options(postgres_settings(longest)))
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_connect(|connection, _| Box::pin(check_session(connection)))
+                .before_acquire(|connection, metadata| {
+                    Box::pin(check_idle(connection, metadata.idle_for))
+                })
+                .after_release(|connection, _| Box::pin(check_released(connection)))
+        });
+    options
+}
+
+/// Checks that no transaction is open on a connection that is returned to the pool. An error has the pool close the
+/// connection and open another one.
+///
+/// SQLite ends a transaction by itself when a statement meets a full disk, an I/O error or no memory. sqlx does not
+/// notice: it would begin each further transaction as a savepoint, and never commit again.
+async fn check_autocommit(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // `begin` fails within a transaction, and takes no lock outside of one. A rollback that is pending runs first.
+    connection.execute("begin; rollback").await?;
+    if connection.is_in_transaction() {
+        return Err(sqlx::Error::BeginFailed);
+    }
+    Ok(true)
+}
+
 fn sqlite(url: &str, connections: u32, reads: bool) -> ConnectOptions {
     let mut options = plain(url, connections);
     options
         .idle_timeout(None)
         .max_lifetime(None)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(check_autocommit(connection)))
+        })
         .map_sqlx_sqlite_opts(move |options| {
             let options = options.busy_timeout(BUSY).foreign_keys(true);
             if reads {

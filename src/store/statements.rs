@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{DatabaseConnection, Statement};
+use tokio::task::JoinHandle;
 
 tokio::task_local! {
     static COUNTER: Arc<AtomicU32>;
@@ -13,6 +14,16 @@ tokio::task_local! {
 /// Counts in `counter` the statements that `work` sends, as long as it does so in its own task.
 pub async fn counting<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>) -> T {
     COUNTER.scope(counter, work).await
+}
+
+/// Spawns a task whose statements are counted for the request that spawns it.
+pub fn spawn_counted<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    match COUNTER.try_with(Arc::clone) {
+        Ok(counter) => tokio::spawn(counting(counter, work)),
+        Err(_) => tokio::spawn(work),
+    }
 }
 
 /// Has the statements of a connection counted. What begins and ends a transaction is none.

@@ -4,8 +4,8 @@ use entity::id::WebhookId;
 use entity::webhook::Model;
 use sea_orm::prelude::Uuid;
 
-use super::Process;
 use super::signature::sign;
+use super::{Process, in_time};
 use crate::error::Result;
 use crate::feed::Event;
 use crate::graphql::webhook::event::{Message, messages, wanted};
@@ -27,13 +27,12 @@ impl<'a> Endpoint<'a> {
     /// Where the database fails: the lease ends by itself, and somebody goes on.
     pub async fn deliver(process: &'a Process, id: WebhookId) -> Result<()> {
         let now = (process.clock)();
-        let Some(webhook) = lease(&process.db, id, process.id, now).await? else {
+        let Some(webhook) = in_time(lease(&process.db, id, process.id, now)).await? else {
             return Ok(());
         };
         let mut endpoint = Self { process, webhook };
-        while endpoint.batch().await? {}
-        release(&process.db, id, process.id).await?;
-        Ok(())
+        while !process.is_stopping() && endpoint.batch().await? {}
+        in_time(release(&process.db, id, process.id)).await
     }
 
     /// Delivers what comes next; whether there may be more, and it is still ours to deliver.
@@ -47,11 +46,11 @@ impl<'a> Endpoint<'a> {
         } = self.process;
         let newest = feed.newest();
         let wanted = wanted(&self.webhook)?;
-        let events = feed.read(self.webhook.position, &wanted, BATCH).await?;
+        let events = in_time(feed.read(self.webhook.position, &wanted, BATCH)).await?;
         let all = events.len() < BATCH;
-        let messages = messages(db, &self.webhook, &events, clock()).await?;
+        let messages = in_time(messages(db, &self.webhook, &events, clock())).await?;
         for (event, message) in events.iter().zip(&messages) {
-            if !self.send(event, message).await? {
+            if self.process.is_stopping() || !self.send(event, message).await? {
                 return Ok(false);
             }
         }
@@ -60,7 +59,8 @@ impl<'a> Endpoint<'a> {
         }
         if self.webhook.position < newest {
             // Nothing of what lies between was wanted.
-            let ours = passed(db, *process, &self.webhook, newest, clock()).await?;
+            let passed = passed(db, *process, &self.webhook, newest, clock());
+            let ours = in_time(passed).await?;
             self.webhook.position = newest;
             return Ok(ours && newest < feed.newest());
         }
@@ -89,7 +89,7 @@ impl<'a> Endpoint<'a> {
             now: clock(),
         };
         if outcome.delivered {
-            let ours = delivered(db, attempt, &outcome).await?;
+            let ours = in_time(delivered(db, attempt, &outcome)).await?;
             self.webhook.position = event.position;
             self.webhook.failing_since = None;
             self.webhook.attempts = 0;
@@ -97,7 +97,7 @@ impl<'a> Endpoint<'a> {
         }
         // The end of a key that grows with time is chance.
         let chance = u32::from(Uuid::now_v7().as_bytes()[15]);
-        failed(db, attempt, &outcome, chance).await?;
+        in_time(failed(db, attempt, &outcome, chance)).await?;
         Ok(false)
     }
 }

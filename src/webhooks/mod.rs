@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use entity::id::WebhookId;
 use sea_orm::prelude::Uuid;
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
@@ -28,9 +30,13 @@ pub use crate::rules::webhook::Reach;
 /// How long what becomes due without anything new waits: a second attempt, a lease that another process has left.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for the attempts under way: longer than one may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The deliveries of one process, which end with this.
 pub struct Deliveries {
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl Deliveries {
@@ -39,8 +45,10 @@ impl Deliveries {
     /// # Errors
     /// Why requests cannot be sent, in a line.
     pub fn start(db: &Database, feed: &Feed, reach: Reach, clock: Clock) -> Result<Self, String> {
+        let (stop, stopping) = watch::channel(false);
         let process = Process {
             id: Uuid::now_v7(),
+            stopping,
             db: db.clone(),
             feed: feed.clone(),
             client: Client::new(reach)?,
@@ -48,7 +56,16 @@ impl Deliveries {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(process.run());
-        Ok(Self { _tasks: tasks })
+        Ok(Self { tasks, stop })
+    }
+
+    /// Finishes the attempts under way and gives the webhooks back, so that another process goes on at once.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let ended = timeout(STOP_TIMEOUT, self.tasks.join_next()).await;
+        if ended.is_err() {
+            tracing::warn!("webhooks: deliveries under way did not end in time");
+        }
     }
 }
 
@@ -56,6 +73,7 @@ impl Deliveries {
 #[derive(Clone)]
 struct Process {
     id: Uuid,
+    stopping: watch::Receiver<bool>,
     db: Database,
     feed: Feed,
     client: Client,
@@ -63,7 +81,13 @@ struct Process {
 }
 
 impl Process {
+    /// Whether no further attempt is to begin.
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     async fn run(self) {
+        let mut stopping = self.stopping.clone();
         let mut under_way: JoinSet<WebhookId> = JoinSet::new();
         let mut busy = HashSet::new();
         loop {
@@ -72,14 +96,16 @@ impl Process {
             }
             let newest = self.feed.newest();
             if let Err(error) = self.begin(newest, &mut busy, &mut under_way).await {
-                tracing::warn!(error = ?error, "what is due for delivery cannot be read");
+                tracing::warn!(error = ?error, "webhooks: cannot load due deliveries");
             }
             tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => break,
                 // That it took too long is the poll.
                 _ = timeout(POLL, self.feed.past(newest)) => {}
                 Some(done) = under_way.join_next() => forget(&mut busy, &done),
             }
         }
+        while under_way.join_next().await.is_some() {}
     }
 
     /// Begins with each webhook that is due and not under way here.
@@ -89,7 +115,7 @@ impl Process {
         busy: &mut HashSet<WebhookId>,
         under_way: &mut JoinSet<WebhookId>,
     ) -> Result<(), Error> {
-        for webhook in delivery::due(&self.db, newest, (self.clock)()).await? {
+        for webhook in in_time(delivery::due(&self.db, newest, (self.clock)())).await? {
             let id = webhook.id;
             if !busy.insert(id) {
                 continue;
@@ -97,7 +123,7 @@ impl Process {
             let process = self.clone();
             under_way.spawn(async move {
                 if let Err(error) = Endpoint::deliver(&process, id).await {
-                    tracing::warn!(error = ?error, "a delivery was broken off");
+                    tracing::warn!(error = ?error, "webhook delivery aborted");
                 }
                 id
             });
@@ -113,5 +139,21 @@ fn forget(busy: &mut HashSet<WebhookId>, done: &Result<WebhookId, JoinError>) {
             busy.remove(id);
         }
         Err(_) => busy.clear(),
+    }
+}
+
+/// How long the database may take: a connection that passes nothing any more never answers.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn in_time<T, E: Into<Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T>> {
+    // Boxed, since the transaction of a write is a large future.
+    let work = timeout(DATABASE_TIMEOUT, Box::pin(work));
+    async {
+        match work.await {
+            Ok(done) => done.map_err(Into::into),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()),
+        }
     }
 }

@@ -144,6 +144,12 @@ impl Server {
         Self::on(database, clock, change).await
     }
 
+    /// A service on this database.
+    pub async fn start_on(database: TestDatabase) -> Self {
+        let clock = Arc::new(AtomicI64::new(LOADED + 3600));
+        Self::on(Arc::new(database), clock, |_| {}).await
+    }
+
     /// Another instance on the same database.
     pub async fn beside(&self, change: impl FnOnce(&mut App)) -> Self {
         Self::on(self.database.clone(), self.clock.clone(), change).await

@@ -304,9 +304,11 @@ async fn it_says_whether_it_lives_and_can_answer(server: &Server) {
     server.db.close().await.unwrap();
     assert_eq!(status("/readyz").await, 503);
     assert_eq!(status("/livez").await, 200);
-    let answer = client.run("{ topics { totalCount } }", json!({})).await;
-    let code = &answer["errors"][0]["extensions"]["code"];
-    assert_eq!(code, "SERVICE_UNAVAILABLE", "{answer}");
+    let response = client.post("{ topics { totalCount } }", json!({})).await;
+    assert_eq!(response.status, 503);
+    assert_eq!(response.headers["retry-after"], "5");
+    let code = &response.json()["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "SERVICE_UNAVAILABLE");
 }
 
 async fn the_explorer_names_nothing_of_another_origin(server: &Server) {

@@ -58,6 +58,14 @@ impl Issuer {
         }
     }
 
+    /// Whether its keys are known.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.keys {
+            Source::Fixed(_) => true,
+            Source::Published(keys) => keys.are_fetched(),
+        }
+    }
+
     fn try_out(&self, keys: &Keys, now: DateTime<Utc>) -> Result<(), String> {
         let Some(key) = keys.signing() else {
             return Ok(());

@@ -92,6 +92,18 @@ impl Verifier {
         }
     }
 
+    /// Whether tokens are accepted at all.
+    #[must_use]
+    pub const fn accepts_tokens(&self) -> bool {
+        !self.issuers.is_empty()
+    }
+
+    /// Whether the keys of each issuer are known: those that it publishes were fetched once.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.issuers.iter().all(Issuer::has_keys)
+    }
+
     /// The sender of a request; nobody in particular without a token. A bad token is never taken for none.
     pub async fn viewer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         let viewer = match bearer(headers)? {

@@ -139,6 +139,11 @@ impl Published {
         }
     }
 
+    /// Whether there are keys, however old.
+    pub fn are_fetched(&self) -> bool {
+        self.held().is_some()
+    }
+
     fn held(&self) -> Option<Arc<Held>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()

@@ -1,37 +1,34 @@
 //! A TCP proxy whose network can break in silence: connections stay open, and nothing passes.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use crate::Result;
-
 /// Forwards a TCP port to a Unix socket.
 pub struct SilentProxy {
     pub port: u16,
-    breaks: Arc<watch::Sender<u64>>,
+    breaks: watch::Sender<u64>,
 }
 
 impl SilentProxy {
-    /// Begins to listen on a free port.
-    pub async fn start(socket: PathBuf) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
-        let listener = listener.map_err(|error| format!("proxy: {error}"))?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let breaks = Arc::new(watch::Sender::new(0));
+    /// Begins to listen on a free port, for the PostgreSQL whose socket is in this directory.
+    ///
+    /// # Errors
+    /// Returns an error if there is no free port.
+    pub async fn start(directory: &Path) -> std::io::Result<Self> {
+        let socket = directory.join(".s.PGSQL.5432");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let breaks = watch::Sender::new(0);
         let subscribe = breaks.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(forward(client, socket.clone(), subscribe.subscribe()));
             }
         });
-        Ok(Self {
-            port: address.port(),
-            breaks,
-        })
+        Ok(Self { port, breaks })
     }
 
     /// Passes no more bytes of the connections that are open now, without closing them; new ones are served.
@@ -44,7 +41,6 @@ async fn forward(client: TcpStream, socket: PathBuf, mut breaks: watch::Receiver
     let Ok(server) = UnixStream::connect(socket).await else {
         return;
     };
-    breaks.mark_unchanged();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let open = async {

@@ -1,0 +1,272 @@
+//! Whether the database can be read and written at the moment, for readiness checks.
+//!
+//! The checks have a connection of their own, so that they do not wait behind requests.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection as SqliteConnection, OpenFlags};
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions, Executor, PgConnection, query_scalar};
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::error::database_code;
+
+/// How long all checks together may take.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long a check waits for the lock of all writers, which others hold for a moment.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
+/// A lock that is held for longer makes writes fail.
+const LOCKED_TOO_LONG: Duration = Duration::from_secs(10);
+
+/// A write that changes nothing.
+const WRITE: &str = "update counter set value = value where name = 'activity'";
+/// A write that needs more room than the table has; rolled back.
+const WRITE_MORE: &str =
+    "insert into counter (name, value) select 'check ' || n, 0 from generate_series(1, 500) n";
+
+/// What is wrong; `None` if all is well.
+type Problem = Option<&'static str>;
+
+/// The state of the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseHealth {
+    /// Why the database cannot be read.
+    pub read: Problem,
+    /// Why the database cannot be written.
+    pub write: Problem,
+}
+
+/// Checks one database.
+#[derive(Clone, Debug)]
+pub struct HealthCheck {
+    target: Target,
+    state: Arc<SyncMutex<State>>,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Sqlite {
+        file: PathBuf,
+        /// Device and inode of the file when it was opened.
+        identity: Option<(u64, u64)>,
+    },
+    Postgres {
+        options: Box<PgConnectOptions>,
+        connection: Arc<Mutex<Option<PgConnection>>>,
+    },
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Why the last write of a request failed.
+    failed_write: Problem,
+    locked_since: Option<Instant>,
+}
+
+impl HealthCheck {
+    /// Checks the SQLite file, which is there.
+    pub(super) fn sqlite(file: &Path) -> Self {
+        Self::new(Target::Sqlite {
+            file: file.to_owned(),
+            identity: identity(file),
+        })
+    }
+
+    /// Checks a PostgreSQL database.
+    pub(super) fn postgres(options: PgConnectOptions) -> Self {
+        let timeout = LOCK_TIMEOUT.as_millis().to_string();
+        let options = options
+            .options([("lock_timeout", timeout)])
+            .disable_statement_logging();
+        Self::new(Target::Postgres {
+            options: Box::new(options),
+            connection: Arc::default(),
+        })
+    }
+
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            state: Arc::default(),
+        }
+    }
+
+    /// Notes how the last write of a request ended.
+    pub fn report_write(&self, error: Option<&DbErr>) {
+        let problem = error.map(describe);
+        self.state().failed_write = problem;
+    }
+
+    /// Whether the file that is written to is no longer the one at its path: only a restart opens that one.
+    #[must_use]
+    pub fn is_file_replaced(&self) -> bool {
+        match &self.target {
+            Target::Sqlite {
+                file,
+                identity: opened,
+            } => identity(file) != *opened,
+            Target::Postgres { .. } => false,
+        }
+    }
+
+    /// Checks the database. Takes at most two seconds.
+    pub async fn check(&self) -> DatabaseHealth {
+        let suspicious = self.state().failed_write.is_some();
+        let checked = match &self.target {
+            Target::Sqlite { file, .. } => {
+                if self.is_file_replaced() {
+                    let problem = Some("the database file was moved or replaced: restart");
+                    return DatabaseHealth {
+                        read: problem,
+                        write: problem,
+                    };
+                }
+                let file = file.clone();
+                let check = tokio::task::spawn_blocking(move || check_sqlite(&file));
+                let checked = timeout(CHECK_TIMEOUT, check).await;
+                checked.map(|checked| checked.unwrap_or_else(|_| unreachable_database()))
+            }
+            Target::Postgres {
+                options,
+                connection,
+            } => {
+                timeout(
+                    CHECK_TIMEOUT,
+                    check_postgres(options, connection, suspicious),
+                )
+                .await
+            }
+        };
+        let mut health = checked.unwrap_or_else(|_| unreachable_database());
+        let mut state = self.state();
+        if health.write == Some(LOCKED) {
+            let since = *state.locked_since.get_or_insert_with(Instant::now);
+            health.write = health.write.filter(|_| since.elapsed() > LOCKED_TOO_LONG);
+        } else {
+            state.locked_since = None;
+            state.failed_write = state.failed_write.and(health.write);
+        }
+        health
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const LOCKED: &str = "another program holds the write lock";
+
+const fn unreachable_database() -> DatabaseHealth {
+    let problem = Some("the database does not answer");
+    DatabaseHealth {
+        read: problem,
+        write: problem,
+    }
+}
+
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Says what an error means, without what the database said of it.
+fn describe(error: &DbErr) -> &'static str {
+    match database_code(error).as_deref() {
+        Some(code) => describe_code(code),
+        None => "the database does not answer",
+    }
+}
+
+fn describe_code(code: &str) -> &'static str {
+    let primary = code.parse::<u32>().map(|code| code & 0xff);
+    match (code, primary) {
+        ("53100", _) | (_, Ok(13)) => "the disk is full",
+        ("25006", _) | (_, Ok(8)) => "the database is read-only",
+        ("55P03", _) | (_, Ok(5 | 6)) => LOCKED,
+        (_, Ok(10)) => "the disk fails",
+        _ => "the database cannot be written",
+    }
+}
+
+fn check_sqlite(file: &Path) -> DatabaseHealth {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = SqliteConnection::open_with_flags(file, flags).and_then(|connection| {
+        connection.busy_timeout(LOCK_TIMEOUT)?;
+        connection.query_row("select value from counter limit 1", [], |_| Ok(()))?;
+        Ok(connection)
+    });
+    match opened {
+        Err(_) => unreachable_database(),
+        Ok(connection) => {
+            let batch = format!("begin immediate; {WRITE}; commit");
+            let written = connection.execute_batch(&batch);
+            let problem = written.err().map(|error| match error.sqlite_error() {
+                Some(error) => describe_code(&error.extended_code.to_string()),
+                None => "the database cannot be written",
+            });
+            DatabaseHealth {
+                read: None,
+                write: problem,
+            }
+        }
+    }
+}
+
+async fn check_postgres(
+    options: &PgConnectOptions,
+    connection: &Mutex<Option<PgConnection>>,
+    suspicious: bool,
+) -> DatabaseHealth {
+    let mut connection = connection.lock().await;
+    // Taken out, so that one that does not answer in time is dropped, not used again.
+    let known = connection.take();
+    for known in known.into_iter().map(Some).chain([None]) {
+        let opened = match known {
+            Some(known) => Ok(known),
+            None => PgConnectOptions::connect(options).await,
+        };
+        let Ok(mut opened) = opened else {
+            return unreachable_database();
+        };
+        match try_postgres(&mut opened, suspicious).await {
+            Ok(health) => {
+                *connection = Some(opened);
+                return health;
+            }
+            Err(error) if error.as_database_error().is_some() => {
+                let error = DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
+                return DatabaseHealth {
+                    read: None,
+                    write: Some(describe(&error)),
+                };
+            }
+            // The connection was lost; a new one may do.
+            Err(_) => {}
+        }
+    }
+    unreachable_database()
+}
+
+async fn try_postgres(
+    connection: &mut PgConnection,
+    suspicious: bool,
+) -> Result<DatabaseHealth, sqlx::Error> {
+    let read_only = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'";
+    let read_only: bool = query_scalar(read_only).fetch_one(&mut *connection).await?;
+    if read_only {
+        return Ok(DatabaseHealth {
+            read: None,
+            write: Some("the database is read-only"),
+        });
+    }
+    let more = if suspicious { WRITE_MORE } else { "select 1" };
+    let batch = sqlx::AssertSqlSafe(format!("begin; {WRITE}; {more}; rollback"));
+    connection.execute(sqlx::raw_sql(batch)).await?;
+    Ok(DatabaseHealth::default())
+}

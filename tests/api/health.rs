@@ -1,0 +1,80 @@
+//! Health checks say what is wrong, by parts.
+
+use std::fs;
+
+use reqwest::Method;
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Server};
+
+on_both_databases! {
+    readiness_lists_its_checks
+    a_lock_that_is_held_for_a_moment_is_no_reason
+    writes_that_fail_make_the_service_not_ready
+}
+
+async fn readyz(server: &Server) -> (u16, Value) {
+    let answer = server
+        .anonymous()
+        .send(Method::GET, "/readyz", &[], "")
+        .await;
+    (answer.status.as_u16(), answer.json())
+}
+
+async fn readiness_lists_its_checks(server: &Server) {
+    let checks =
+        json!({ "shutdown": "ok", "databaseRead": "ok", "databaseWrite": "ok", "tokens": "ok" });
+    assert_eq!(
+        readyz(server).await,
+        (200, json!({ "status": "ready", "checks": checks }))
+    );
+}
+
+async fn a_lock_that_is_held_for_a_moment_is_no_reason(server: &Server) {
+    let writing = server.db.write.begin().await.unwrap();
+    let lock = "update counter set value = value";
+    writing.execute_unprepared(lock).await.unwrap();
+    assert_eq!(readyz(server).await.0, 200);
+    writing.rollback().await.unwrap();
+    assert_eq!(readyz(server).await.0, 200);
+}
+
+async fn writes_that_fail_make_the_service_not_ready(server: &Server) {
+    let (broken, mended) = match server.db.write.get_database_backend() {
+        DbBackend::Sqlite => (
+            "create trigger broken before update on counter begin select raise(abort, 'broken'); end",
+            "drop trigger broken",
+        ),
+        _ => (
+            "create function broken() returns trigger language plpgsql as $$
+                begin raise exception 'no room' using errcode = '53100'; end $$;
+            create trigger broken before update on counter for each row execute function broken()",
+            "drop trigger broken on counter",
+        ),
+    };
+    server.sql(broken).await;
+    let (status, body) = readyz(server).await;
+    assert_eq!((status, &body["status"]), (503, &json!("unavailable")));
+    assert_eq!(body["checks"]["databaseRead"], "ok");
+    assert_ne!(body["checks"]["databaseWrite"], "ok");
+    server.sql(mended).await;
+    assert_eq!(readyz(server).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_needs_a_restart() {
+    let server = Server::start(Backend::Sqlite).await;
+    let livez = async || {
+        let client = server.anonymous();
+        client.send(Method::GET, "/livez", &[], "").await.status
+    };
+    assert_eq!(livez().await, 200);
+    let file = server.database_url().trim_start_matches("sqlite://");
+    fs::rename(file, format!("{file}.moved")).unwrap();
+    assert_eq!(livez().await, 503);
+    assert_eq!(readyz(&server).await.0, 503);
+    fs::rename(format!("{file}.moved"), file).unwrap();
+    assert_eq!(livez().await, 200);
+    assert_eq!(readyz(&server).await.0, 200);
+}
