@@ -21,6 +21,8 @@ pub enum Error {
     AnswerTooLong { limit: usize },
     /// A cursor that was not given for this list, order and filter.
     InvalidCursor,
+    /// A cursor of an activity that is no longer in the history.
+    HistoryReplaced,
     /// The database failed; what it said is for the log alone.
     Database(Arc<DbErr>),
 }
@@ -40,6 +42,9 @@ impl From<DbErr> for Error {
 /// What clients read where it is our fault.
 pub const INTERNAL: &str =
     "Something went wrong on our side. Try again; if it stays, tell us the request's id.";
+
+/// What clients read whose cursor is of another history.
+pub const HISTORY_REPLACED: &str = "The history was replaced since this cursor was given, for example by an older backup: read the records again, then continue from the newest activity.";
 
 /// The name of the limit to an answer's bytes.
 const ANSWER: &str = "answer";
@@ -75,6 +80,7 @@ impl Error {
                 "The cursor is damaged, or was given for another list, order or filter: start again without it."
                     .to_owned(),
             ),
+            Self::HistoryReplaced => ("INVALID_CURSOR", HISTORY_REPLACED.to_owned()),
             Self::Database(error) if is_unavailable(error) => {
                 (UNAVAILABLE, "The database does not answer. Try again in a moment.".to_owned())
             }

@@ -4,7 +4,7 @@
 
 mod follower;
 mod listen;
-mod log;
+pub mod log;
 mod reader;
 mod recent;
 pub mod wanted;
@@ -72,6 +72,11 @@ impl Feed {
     /// The place of the newest activity in the log; 0 where there is none.
     pub async fn head(&self) -> Result<i64> {
         Ok(log::head(&self.db.read).await?)
+    }
+
+    /// The id and position of the newest activity in the log; `None` if there is none.
+    pub async fn newest_activity(&self) -> Result<Option<(Uuid, i64)>> {
+        Ok(log::newest(&self.db.read).await?)
     }
 
     /// The place up to which this process has read the log.

@@ -7,6 +7,7 @@ use entity::activity::{ActivityVerb, Column, Entity};
 use entity::id::{ActivityId, Id, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::DateTime;
+use sea_orm::ConnectionTrait;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, IntoIden, IntoTableRef};
 
@@ -15,6 +16,7 @@ use super::node::{node, nodes, subject};
 use super::stamps::id;
 use super::words;
 use crate::error::{Error, Result};
+use crate::feed::log;
 use crate::feed::wanted::Wanted;
 use crate::read::Env;
 use crate::read::cursor::Position;
@@ -121,13 +123,18 @@ pub fn cursor(key: Uuid, position: i64) -> String {
         .write(&Position::numbered(key, position))
 }
 
-/// The place in the log that a cursor of an activity names.
+/// Returns the position in the log that a cursor of an activity names.
 ///
 /// # Errors
-/// An invalid cursor where it is none.
-pub fn position(cursor: &str) -> Result<i64> {
+/// Returns an error if it is no such cursor, or if another activity, or none, has that position by now.
+pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<i64> {
     let position = HISTORY.scope(&order()).read(cursor)?;
-    position.number().ok_or(Error::InvalidCursor)
+    let number = position.number().ok_or(Error::InvalidCursor)?;
+    if log::is_at(db, position.id(), number).await? {
+        Ok(number)
+    } else {
+        Err(Error::HistoryReplaced)
+    }
 }
 
 /// The type.

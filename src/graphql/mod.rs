@@ -37,6 +37,7 @@ pub use self::operation::{Operation, Question};
 use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
+pub use self::subscription::{Start, start};
 use crate::error::is_conflict;
 use crate::read::page;
 use crate::rules::webhook::Reach;

@@ -27,8 +27,8 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct Live {
     pub feed: Feed,
     pub clock: Clock,
-    /// The cursor after which it goes on, where the transport knows of one: it is newer than the document's.
-    pub resume: Option<String>,
+    /// The position in the log after which it reports.
+    pub begin: i64,
 }
 
 impl Live {

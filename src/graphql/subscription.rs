@@ -16,15 +16,17 @@ use sea_orm::prelude::Uuid;
 use tokio::time::sleep;
 
 use super::activity::{self, ActivityFilter};
+use super::operation::Operation;
 use super::request::{Live, Request};
 use super::shared::{Asked, Shared};
 use crate::error::{Error, Result, is_too_long};
-use crate::feed::{Event, Follower};
+use crate::feed::{Event, Feed, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
 use crate::read::plan::Planner;
 use crate::read::shape::{Arg, arg};
 use crate::read::{At, Env, registry};
+use crate::store::Database;
 
 /// The root of all subscriptions.
 #[derive(Default)]
@@ -98,7 +100,7 @@ fn answers<'a>(
 ) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
     let at = At::of(ctx);
     let begun = async move {
-        let follower = begin(ctx).await;
+        let follower = begin(ctx);
         at.check(follower).map(|follower| Following {
             ctx,
             shared,
@@ -118,7 +120,7 @@ fn answers<'a>(
     answers.boxed()
 }
 
-async fn begin(ctx: &Context<'_>) -> Result<Follower> {
+fn begin(ctx: &Context<'_>) -> Result<Follower> {
     let root = &ctx.query_env.operation.node.selection_set.node.items;
     let fields = root
         .iter()
@@ -136,12 +138,45 @@ async fn begin(ctx: &Context<'_>) -> Result<Follower> {
     let wanted = filter
         .unwrap_or_default()
         .wanted(Request::of(ctx).viewer.party())?;
-    let after: Option<String> = args.get("after")?;
-    let position = match live.resume.as_ref().or(after.as_ref()) {
-        Some(cursor) => activity::position(cursor)?,
-        None => live.feed.head().await?,
+    Ok(live.feed.follow(live.begin, wanted))
+}
+
+/// Where a subscription begins.
+pub struct Start {
+    /// The position in the log after which it reports.
+    pub position: i64,
+    /// The cursor of that position; `None` if nothing was logged yet.
+    pub cursor: Option<String>,
+}
+
+/// Returns where a subscription begins: after the cursor `resume` of the transport, which is newer than the one of the
+/// document, else after that one, else now.
+///
+/// # Errors
+/// Returns an error if the cursor is invalid.
+pub async fn start(
+    operation: &Operation,
+    feed: &Feed,
+    db: &Database,
+    resume: Option<String>,
+) -> Result<Start> {
+    let document = operation.selections();
+    let after = document.and_then(|document| {
+        let field = document.root(NAME).into_iter().next()?;
+        let args = Args::new(document, &field.field().node);
+        args.get::<Option<String>>("after").transpose()
+    });
+    let Some(cursor) = resume.map(Ok).or(after).transpose()? else {
+        let newest = feed.newest_activity().await?;
+        return Ok(Start {
+            position: newest.map_or(0, |(_, position)| position),
+            cursor: newest.map(|(id, position)| activity::cursor(id, position)),
+        });
     };
-    Ok(live.feed.follow(position, wanted))
+    Ok(Start {
+        position: activity::position(&db.read, &cursor).await?,
+        cursor: Some(cursor),
+    })
 }
 
 /// A subscription under way.

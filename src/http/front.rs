@@ -84,7 +84,7 @@ async fn answer(
     let accepts = sse::Accepts::of(&headers);
     match prepared {
         Ok((viewer, operation)) if accepts.for_operation(&operation) => {
-            sse::stream(app, headers, viewer, operation)
+            sse::stream(app, headers, viewer, operation).await
         }
         Ok((_, operation)) if operation.kind == OperationType::Subscription => {
             let message = "A subscription has many answers: send `Accept: text/event-stream`, or open a WebSocket at /graphql/ws.";

@@ -17,7 +17,7 @@ use super::App;
 use super::answer::refused_text;
 use super::open::{Patience, expiry};
 use super::refused::{Refused, coded};
-use super::stream::{Part, parts, too_slow};
+use super::stream::{Begun, Part, begin, parts, too_slow};
 use crate::graphql::Operation;
 use crate::rules::viewer::Viewer;
 
@@ -66,23 +66,32 @@ impl Accepts {
 }
 
 /// Answers by events. The header `Last-Event-ID` says after which one to go on.
-pub fn stream(app: Arc<App>, headers: HeaderMap, viewer: Viewer, operation: Operation) -> Response {
+pub async fn stream(
+    app: Arc<App>,
+    headers: HeaderMap,
+    viewer: Viewer,
+    operation: Operation,
+) -> Response {
     let resume = headers.get("last-event-id");
     let resume = resume.and_then(|it| it.to_str().ok()).map(str::to_owned);
     let resume = resume.filter(|it| !it.is_empty());
     let patience = app.limits.patience;
+    // Before the head of the response: what is written after that is reported.
+    let begun = begin(&app, &operation, resume).await;
+    // A browser that reconnects before the first event resumes from here.
+    let first = begun.cursor.clone().map(|id| Event::default().id(id));
 
     let (events, waiting) = mpsc::channel(WAITING);
     let (last, end) = oneshot::channel();
     tokio::spawn(async move {
-        let ended = tell(app, headers, viewer, operation, resume, events).await;
+        let ended = tell(app, headers, viewer, operation, begun, events).await;
         // Fails where the client is gone.
         let _ = last.send(ended);
     });
     let end = async { iter(end.await.unwrap_or_default()) };
     let events = ReceiverStream::new(waiting);
     let events = events.chain(futures_util::stream::once(end).flatten());
-    respond(events, patience)
+    respond(iter(first).chain(events), patience)
 }
 
 /// Says by events why an operation is not executed.
@@ -110,13 +119,13 @@ async fn tell(
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
-    resume: Option<String>,
+    begun: Begun,
     events: mpsc::Sender<Event>,
 ) -> Vec<Event> {
     let patience = app.limits.patience;
     let mut stopping = app.open.one();
-    let mut cursor = resume.clone();
-    let mut parts = parts(&app, &headers, viewer.clone(), operation, resume);
+    let mut cursor = begun.cursor.clone();
+    let mut parts = parts(&app, &headers, viewer.clone(), operation, begun);
     let mut expired = Box::pin(expiry(app.clone(), headers, viewer));
     loop {
         let part = tokio::select! {

@@ -13,7 +13,7 @@ use super::answer::{executed_text, request_id, tidy};
 use super::front::run;
 use super::refused::coded;
 use crate::graphql::request::{Live, Request};
-use crate::graphql::{Operation, follow, take_cursor};
+use crate::graphql::{Operation, follow, start, take_cursor};
 use crate::rules::viewer::Viewer;
 
 /// A part of what an operation answers.
@@ -28,13 +28,41 @@ pub enum Part {
     Refused(Vec<ServerError>),
 }
 
-/// Runs an operation. `resume` is the cursor after which a subscription goes on, whatever its document says.
+/// Where a subscription begins, taken before its client is told that it has begun.
+pub struct Begun {
+    pub cursor: Option<String>,
+    /// The position, or why there is none.
+    position: Result<i64, ServerError>,
+}
+
+/// Takes the position in the log at which an operation begins. `resume` is the cursor after which a subscription goes
+/// on, whatever its document says.
+pub async fn begin(app: &App, operation: &Operation, resume: Option<String>) -> Begun {
+    if operation.kind != OperationType::Subscription {
+        return Begun {
+            cursor: None,
+            position: Ok(0),
+        };
+    }
+    match start(operation, &app.feed, &app.db, resume).await {
+        Ok(start) => Begun {
+            cursor: start.cursor,
+            position: Ok(start.position),
+        },
+        Err(error) => Begun {
+            cursor: None,
+            position: Err(error.server_error(None)),
+        },
+    }
+}
+
+/// Runs an operation that has begun.
 pub fn parts(
     app: &Arc<App>,
     headers: &HeaderMap,
     viewer: Viewer,
     operation: Operation,
-    resume: Option<String>,
+    begun: Begun,
 ) -> BoxStream<'static, Part> {
     let id = request_id(headers).to_owned();
     let now = (app.clock)();
@@ -51,10 +79,14 @@ pub fn parts(
         };
         return once(part).boxed();
     }
+    let begin = match begun.position {
+        Ok(position) => position,
+        Err(error) => return once(ready(Part::Refused(vec![tidy(error, &id)]))).boxed(),
+    };
     let live = Live {
         feed: app.feed.clone(),
         clock: app.clock.clone(),
-        resume,
+        begin,
     };
     let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
     let responses = follow(&app.schema, operation, request, live);

@@ -28,7 +28,7 @@ use super::document::prepare;
 use super::front::admit;
 use super::open::{Stopping, expiry};
 use super::refused::Refused;
-use super::stream::{Part, parts, too_slow};
+use super::stream::{Part, begin, parts, too_slow};
 use super::visit::Visit;
 use crate::rules::viewer::Viewer;
 
@@ -328,8 +328,10 @@ impl Connection {
         });
         match prepared {
             Ok(operation) => {
+                // Before the next message is read: what that one changes is reported.
+                let begun = begin(app, &operation, None).await;
                 let running = Running {
-                    parts: parts(app, &self.headers, viewer, operation, None),
+                    parts: parts(app, &self.headers, viewer, operation, begun),
                     cursor: None,
                     over: false,
                 };

@@ -84,6 +84,11 @@ impl Position {
         Self { id, key }
     }
 
+    /// The id of the row.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// The number of a row that has one for its key.
     pub fn number(&self) -> Option<i64> {
         self.key.parse().ok()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{try_join_all, try_join3};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{
     Asterisk, Condition, Expr, ExprTrait, Func, FunctionCall, JoinType, Order as Direction, PgFunc,
@@ -15,7 +15,7 @@ use sea_orm::{DbBackend, DbErr};
 use super::Env;
 use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked, parent};
 use super::shape::{Link, Object, Order, ROW, col};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rows::{Row, Rows};
 
 /// What a statement and those below it gave.
@@ -73,9 +73,10 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
             parents,
             backend: env.backend(),
         };
-        let (rows, totals) = try_join(
+        let (rows, totals, ()) = try_join3(
             query(rows_statement(load, &keys)?, &load.texts, env),
             query(totals_statement(load, &keys), &[], env),
+            verify_cursors(load, env),
         )
         .await?;
         let mut loaded = Loaded {
@@ -103,6 +104,24 @@ async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_
     };
     let arrives = |row: Row<'_>| (env.bound).arrives(texts.iter().map(|it| row.length(*it)).sum());
     env.db.read(&statement, env.told, arrives).await
+}
+
+/// Checks that the rows which the cursors of a page name are where they were, if the list asks for that.
+async fn verify_cursors(load: &Load, env: &Env<'_>) -> Result<()> {
+    let Asked::Page(page) = &load.rows else {
+        return Ok(());
+    };
+    let cursors = [&page.window.after, &page.window.before];
+    for position in cursors.into_iter().flatten().filter(|_| page.window.verify) {
+        let mut select = load.object.select();
+        select.expr(Expr::val(1));
+        let key = col(page.criteria.order.key.clone()).eq(position.number());
+        select.and_where(key.and(col("id").eq(position.id())));
+        if query(Some(select), &[], env).await?.is_empty() {
+            return Err(Error::HistoryReplaced);
+        }
+    }
+    Ok(())
 }
 
 /// The keys of a child in the rows that are shown: the surplus row of a page has no children.

@@ -22,6 +22,8 @@ pub struct Window {
     pub backward: bool,
     pub after: Option<Position>,
     pub before: Option<Position>,
+    /// Whether the rows that the cursors name must be there still.
+    pub verify: bool,
 }
 
 /// How a connection is written.
@@ -93,6 +95,7 @@ pub fn window(
         backward: last.is_some(),
         after: cursor("after")?,
         before: cursor("before")?,
+        verify: list.lasting,
     };
     Ok((window, scope))
 }

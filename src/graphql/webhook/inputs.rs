@@ -3,11 +3,13 @@
 use async_graphql::{ID, InputObject, InputType, MaybeUndefined, Value};
 use entity::id::WebhookId;
 use entity::scalar::Url;
+use sea_orm::ConnectionTrait;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, HISTORY_REPLACED, Result};
 use crate::graphql::activity::{ActivityFilter, position};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::webhook::Reach;
+use crate::store::Database;
 use crate::store::creation::{Creating, Idempotency};
 use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
 use crate::store::writing::Writing;
@@ -72,7 +74,7 @@ impl Creating for WebhookCreateInput {
         let new = NewWebhook {
             url: self.url.0,
             filter: self.filter.as_ref().map(kept).transpose()?.flatten(),
-            after: place("after", self.after.as_ref())?,
+            after: place(writing.db(), "after", self.after.as_ref()).await?,
             secret: self.secret,
             reach: self.reach,
         };
@@ -84,8 +86,14 @@ impl WebhookUpdateInput {
     /// What it asks the store for; `secret` takes the place of the present one where it is to be rotated.
     ///
     /// # Errors
-    /// A problem with the filter or the cursor.
-    pub fn change(self, reach: Reach, secret: Option<String>) -> Result<WebhookChange> {
+    /// Returns an error if the filter or the cursor is invalid.
+    pub async fn change(
+        self,
+        db: &Database,
+        reach: Reach,
+        secret: Option<String>,
+    ) -> Result<WebhookChange> {
+        let after = place(&db.read, "redeliverAfter", self.redeliver_after.as_ref()).await?;
         let filter = match self.filter {
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
             MaybeUndefined::Null => MaybeUndefined::Null,
@@ -100,7 +108,7 @@ impl WebhookUpdateInput {
             filter,
             enabled: self.enabled,
             secret,
-            redeliver_after: place("redeliverAfter", self.redeliver_after.as_ref())?,
+            redeliver_after: after,
             reach,
         })
     }
@@ -129,14 +137,21 @@ fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
 }
 
 /// The place in the log that a cursor names.
-fn place(field: &str, cursor: Option<&String>) -> Result<Option<i64>> {
-    let place = cursor.map(|it| position(it)).transpose();
-    place.map_err(|_| {
-        Refusal::one(
-            Code::Invalid,
-            field,
+async fn place(
+    db: &impl ConnectionTrait,
+    field: &str,
+    cursor: Option<&String>,
+) -> Result<Option<i64>> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let invalid = |message: &str| Error::from(Refusal::one(Code::Invalid, field, message));
+    match position(db, cursor).await {
+        Ok(position) => Ok(Some(position)),
+        Err(Error::InvalidCursor) => Err(invalid(
             "Is not the cursor of an activity: take one from `Activity.cursor`, or leave it out.",
-        )
-        .into()
-    })
+        )),
+        Err(Error::HistoryReplaced) => Err(invalid(HISTORY_REPLACED)),
+        Err(error) => Err(error),
+    }
 }

@@ -60,7 +60,7 @@ impl WebhookMutation {
         let made = async {
             let rotates = input.rotate_secret == Some(true);
             let secret = rotates.then(new_secret).transpose()?;
-            let change = input.change(reach(ctx), secret.clone())?;
+            let change = input.change(db, reach(ctx), secret.clone()).await?;
             Ok((store::update(db, viewer, *now, change).await?, secret))
         };
         Some(answer(made.await))
