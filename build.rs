@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 14] = [
     ".npmrc",
+    "bar.js",
     "build.mjs",
     "examples.js",
     "icon.svg",
@@ -17,7 +18,9 @@ const SOURCES: [&str; 11] = [
     "package-lock.json",
     "package.json",
     "page.css",
+    "service.js",
     "strict-styles.js",
+    "tabs.js",
     "workers.js",
 ];
 

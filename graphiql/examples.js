@@ -7,6 +7,7 @@ const IDS = `query Ids {
   waiting: topics(first: 1, filter: { status: [PROPOSED], proposedBy: [ITU] }, orderBy: { field: CODE }) { nodes { id } }
   active: topics(first: 1, filter: { status: [ACTIVE] }, orderBy: { field: CODE }) { nodes { id } }
   requested: actionItems(first: 1, filter: { status: [REQUESTED], side: [UPU] }) { nodes { id version } }
+  text: publications(first: 1, filter: { status: [IN_FORCE] }) { nodes { id } }
 }`;
 
 const DASHBOARD = `# Every topic, its committees, and what is due next.
@@ -156,6 +157,71 @@ query WhatChanged($first: Int, $after: String, $filter: ActivityFilter) {
 }
 `;
 
+const PUBLICATIONS = `# Publications by a word of their number or title,
+# with what both sides found in them.
+query Publications($first: Int, $filter: PublicationFilter) {
+  publications(first: $first, filter: $filter) {
+    totalCount
+    nodes {
+      number
+      title
+      kind
+      status
+      approvedOn
+      organization { acronym }
+      supersedes { number }
+      examinations { complete findings { side impact } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
+const EXCHANGE = `# What two committees share: topics of both, open action
+# items, and statements that still need a reply.
+query Exchange($committee: ID!, $counterpart: ID!) {
+  exchange(committee: $committee, counterpart: $counterpart) {
+    committee { code name }
+    counterpart { code name }
+    topics { code title status }
+    actionItems { title status dueOn overdue }
+    awaitingReply { title sentAt }
+    lastActivityAt
+  }
+}
+`;
+
+const NODE = `# Any record by its id. The fragments say what to read
+# of each type.
+query AnyRecord($id: ID!) {
+  node(id: $id) {
+    __typename
+    id
+    ... on Topic { code title status }
+    ... on Committee { code name period }
+    ... on Publication { title approvedOn }
+  }
+}
+`;
+
+const WATCH = `# Each change as it happens. Run it, then run one of the
+# mutations in another browser window.
+subscription Watch($filter: ActivityFilter) {
+  activity(filter: $filter) {
+    cursor
+    at
+    party
+    verb
+    subject {
+      __typename
+      id
+      ... on Topic { code title }
+    }
+    changes { field before after }
+  }
+}
+`;
+
 const PROPOSE = `# As ITU_EDITOR: a topic, led by one of ITU's own
 # committees. Its id (SG17's) was filled in when this
 # page opened.
@@ -243,6 +309,48 @@ mutation SendLiaisonStatement($input: LiaisonStatementSendInput!) {
 }
 `;
 
+const EXAMINE = `# As ITU_EDITOR: ask both sides to examine a publication.
+# Each then records a finding: examinationRecordFinding.
+mutation RequestExamination($input: ExaminationRequestInput!) {
+  examinationRequest(input: $input) {
+    examination {
+      id
+      publication { title }
+      requestedBy
+      dueOn
+      complete
+    }
+    userErrors { code field message }
+  }
+}
+`;
+
+const WEBHOOKS = `# As ITU_EDITOR: the webhooks of ITU, and what was
+# delivered to them last.
+query Webhooks {
+  webhooks {
+    id
+    url
+    enabled
+    deliveries(first: 5) {
+      nodes { attempts delivered status response nextAttemptAt }
+    }
+  }
+}
+`;
+
+const CREATE_WEBHOOK = `# As ITU_EDITOR: have each change of a topic sent to an
+# address of yours. The secret, which verifies
+# signatures, is shown only in this response.
+mutation CreateWebhook($input: WebhookCreateInput!) {
+  webhookCreate(input: $input) {
+    webhook { id url enabled }
+    secret
+    userErrors { code field message }
+  }
+}
+`;
+
 export async function examples(ask) {
   // Without the data set there is nothing to fill in: the examples stay, the ids are for the reader to find.
   const ids = await ask({ query: IDS }).then(({ data }) => data ?? {}, () => ({}));
@@ -251,6 +359,7 @@ export async function examples(ask) {
   const requested = ids.requested?.nodes[0];
   const itu = ids.itu?.id ?? '';
   const upu = ids.upu?.id ?? '';
+  const text = ids.text?.nodes[0]?.id ?? '';
   const year = new Date().getFullYear();
 
   return [
@@ -260,6 +369,10 @@ export async function examples(ask) {
     tab(OPEN_ITEMS, { first: 10, after: null, filter: { open: true } }),
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
     tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['Topic', 'ActionItem'] } }),
+    tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
+    tab(EXCHANGE, { committee: itu, counterpart: upu }),
+    tab(NODE, { id: active }),
+    tab(WATCH, { filter: { subjectType: ['Topic'] } }),
     tab(PROPOSE, {
       input: {
         title: 'Trusted delivery of parcels',
@@ -290,6 +403,9 @@ export async function examples(ask) {
         topicIds: [active],
       },
     }),
+    tab(EXAMINE, { input: { publicationId: text, reason: 'Does it affect the format of postal addresses?', dueOn: `${year + 1}-06-30` } }),
+    tab(WEBHOOKS),
+    tab(CREATE_WEBHOOK, { input: { url: 'https://hooks.example/liaison', filter: { subjectType: ['Topic'] } } }),
   ];
 }
 

@@ -1,71 +1,81 @@
-// The explorer: GraphiQL, our examples, and what the bar above it adds to each request.
+// The explorer: GraphiQL with our examples, below a bar that says who asks.
 import './strict-styles.js';
 import './workers.js';
 
 import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { ToolbarButton, useGraphiQL } from '@graphiql/react';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
-import { getOperationAST } from 'graphql';
-import { createClient } from 'graphql-sse';
+import { useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
+import { setUpBar } from './bar.js';
 import { examples } from './examples.js';
+import { fetcher, identity, send } from './service.js';
+import { hasTabs, sharedOperation, shareAddress } from './tabs.js';
 
-// Where GraphiQL keeps the tabs, and the contents of the one that is open.
-const TABS = ['graphiql:tabState', 'graphiql:query', 'graphiql:variables'];
+setUpBar();
 
-// The session alone keeps the token: it is gone with the browser's tab, and never in GraphiQL's own storage.
-for (const id of ['token', 'acting-as']) {
-  const input = document.getElementById(id);
-  input.value = sessionStorage.getItem(id) ?? '';
-  input.addEventListener('input', () => sessionStorage.setItem(id, input.value.trim()));
+const prepared = hasTabs() ? [] : await examples(async (body) => (await send(body, identity())).result);
+const shared = sharedOperation();
+const defaultTabs = [...(shared ? [shared] : []), ...prepared];
+
+function report({ status, milliseconds, cost, requestId, events }) {
+  const facts = [
+    status && `status ${status}`,
+    milliseconds && `${Math.round(milliseconds)} ms`,
+    cost && `cost ${cost.requested.toLocaleString('en')} of ${cost.limit.toLocaleString('en')}`,
+    events !== undefined && `subscribed, ${events} ${events === 1 ? 'event' : 'events'}`,
+    requestId && `request ${requestId}`,
+  ];
+  document.getElementById('outcome').textContent = facts.filter(Boolean).join(' · ');
 }
 
-document.getElementById('restore').addEventListener('click', () => {
-  TABS.forEach((key) => localStorage.removeItem(key));
-  location.reload();
-});
-
-function identity() {
-  const token = sessionStorage.getItem('token')?.replace(/^Bearer /i, '');
-  const role = sessionStorage.getItem('acting-as');
-  return { ...(token && { Authorization: `Bearer ${token}` }), ...(role && { 'Acting-As': role }) };
-}
-
-async function ask(body, { headers } = {}) {
-  const response = await fetch('graphql', {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
-      Accept: 'application/graphql-response+json, application/json;q=0.9',
-      ...identity(),
-      ...headers,
-    },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${response.status} ${response.statusText}: ${text}`);
+function ShareButton() {
+  const { queryEditor, variableEditor } = useGraphiQL(({ queryEditor, variableEditor }) => ({ queryEditor, variableEditor }));
+  const [copied, setCopied] = useState(false);
+  async function share() {
+    const address = shareAddress(queryEditor?.getValue(), variableEditor?.getValue());
+    history.replaceState(null, '', address);
+    await navigator.clipboard?.writeText(address).catch(() => undefined); // the address bar has it anyway
+    setCopied(true);
+    setTimeout(() => setCopied(false), 3000);
   }
+  return (
+    <ToolbarButton label={copied ? 'The link is copied and in the address bar' : 'Share: copy a link to this operation'} onClick={share}>
+      <svg viewBox="0 0 14 14" fill="none" stroke="currentColor" strokeWidth="1.3" className="graphiql-toolbar-icon" aria-hidden="true">
+        {copied ? (
+          <path d="M2 7.5 5.5 11 12 3.5" />
+        ) : (
+          <path d="M6 8a2.6 2.6 0 0 0 3.7 0l2.1-2.1A2.6 2.6 0 0 0 8.1 2.2L7 3.3M8 6a2.6 2.6 0 0 0-3.7 0L2.2 8.1a2.6 2.6 0 0 0 3.7 3.7L7 10.7" />
+        )}
+      </svg>
+    </ToolbarButton>
+  );
 }
-
-// A subscription has an answer for each event, until it is stopped.
-function run(body, { headers, documentAST } = {}) {
-  if (getOperationAST(documentAST, body.operationName)?.operation !== 'subscription') return ask(body, { headers });
-  return createClient({ url: 'graphql', headers: { ...identity(), ...headers } }).iterate(body);
-}
-
-const defaultTabs = localStorage.getItem(TABS[0]) ? undefined : await examples(ask);
 
 createRoot(document.querySelector('main')).render(
   <GraphiQL
-    defaultEditorToolsVisibility
-    defaultTabs={defaultTabs}
-    fetcher={run}
+    defaultEditorToolsVisibility={matchMedia('(min-width: 701px)').matches} // a telephone has no room for the variables
+    defaultTabs={defaultTabs.length ? defaultTabs : undefined}
+    fetcher={fetcher(report)}
+    initialQuery={shared?.query}
+    initialVariables={shared?.variables}
     plugins={[HISTORY_PLUGIN, explorerPlugin()]}
     showPersistHeadersSettings={false} // a token typed among the headers is not kept either
   >
     <GraphiQL.Logo> </GraphiQL.Logo>
+    <GraphiQL.Toolbar>
+      {({ prettify, merge, copy }) => (
+        <>
+          {prettify}
+          {merge}
+          {copy}
+          <ShareButton />
+        </>
+      )}
+    </GraphiQL.Toolbar>
+    <GraphiQL.Footer>
+      <output id="outcome" aria-label="Outcome of the last request" />
+    </GraphiQL.Footer>
   </GraphiQL>,
 );
