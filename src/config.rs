@@ -92,6 +92,9 @@ pub struct Database {
     /// How many connections read at most; on PostgreSQL there are as many again for all else, and one that listens.
     #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
+    /// How long a start waits for a database that does not answer yet, such as `60s`; `0s`: not at all.
+    #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = seconds)]
+    pub database_wait: Duration,
 }
 
 /// What an export is written to.
@@ -431,6 +434,14 @@ impl Documents {
             ))),
         }
     }
+}
+
+/// Parses a number of seconds with its unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
+    number
+        .map(Duration::from_secs)
+        .ok_or_else(|| "write seconds with their unit, such as 60s".to_owned())
 }
 
 fn party(text: &str) -> Result<Party, String> {

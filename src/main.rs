@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io::{BufWriter, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -22,12 +23,13 @@ use liaison::http::document::trusted::Trusted;
 use liaison::http::limits::Limits;
 use liaison::http::open::Open;
 use liaison::http::{App, Around, serve};
-use liaison::store::Database;
+use liaison::store::{Database, unreachable_reason};
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
@@ -266,10 +268,33 @@ async fn connected(
 ) -> Result<Database, Wrong> {
     let longest = limits.map(Limits::longest_statement);
     let connections = settings.database_connections;
-    Database::connect_within(&settings.database_url, connections, longest)
-        .await
-        .map_err(|error| database_wrong(&error))
+    let (begun, mut told) = (Instant::now(), false);
+    loop {
+        let connect = Database::connect_within(&settings.database_url, connections, longest);
+        let error = match connect.await {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        let Some(reason) = unreachable_reason(&error) else {
+            return Err(database_wrong(&error));
+        };
+        let wait = settings.database_wait;
+        if begun.elapsed() >= wait {
+            let seconds = wait.as_secs();
+            return Err(Wrong(format!(
+                "--database-url: the database did not answer within {seconds} s: {reason}"
+            )));
+        }
+        if !told {
+            tracing::info!(reason, ?wait, "waiting for the database");
+            told = true;
+        }
+        sleep(CONNECT_RETRY).await;
+    }
 }
+
+/// How long to wait before a database that did not answer is tried again.
+const CONNECT_RETRY: Duration = Duration::from_millis(500);
 
 async fn migrated(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
     let db = connected(settings, limits).await?;

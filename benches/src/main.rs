@@ -15,6 +15,7 @@ mod postgres;
 mod process;
 mod run;
 mod services;
+#[expect(dead_code, reason = "the tests also freeze it")]
 #[path = "../../tests/api/silent_proxy.rs"]
 mod silent_proxy;
 mod soak;

@@ -73,9 +73,10 @@ impl Follower {
 
     /// What is further back than memory. All up to `newest` stands in the log already.
     async fn missed(&self, newest: i64) -> Result<(Vec<Arc<Event>>, i64)> {
-        let db = &self.feed.db.read;
+        let db = &self.feed.db;
         let condition = self.wanted.condition();
-        let events = log::after(db, self.position, condition, BATCH).await?;
+        let after = log::after(&db.read, self.position, condition, BATCH);
+        let events = db.query(after).await?;
         let last = events.last().map_or(self.position, |it| it.position);
         let upto = if events.len() < BATCH {
             last.max(newest)

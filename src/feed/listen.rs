@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx;
-use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::{self, PgPool};
 use tokio::time::{sleep, timeout};
 
 use super::recent::Recent;
@@ -25,24 +25,17 @@ const TEST_AFTER: Duration = Duration::from_secs(5);
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Listens for ever.
-pub async fn listen(db: Database, recent: Arc<Recent>) {
+pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<Recent>) {
     loop {
-        let Err(error) = hear(&db, &recent).await;
+        let Err(error) = hear(&db, &connect(), &recent).await;
         tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
         sleep(RETRY).await;
     }
 }
 
-async fn hear(db: &Database, recent: &Recent) -> Result<Infallible, sqlx::Error> {
-    // A connection of its own: one of the pool would be missing there.
-    let options = db.read.get_postgres_connection_pool().connect_options();
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connect_lazy_with((*options).clone());
+async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallible, sqlx::Error> {
     let begin = async {
-        let mut listener = PgListener::connect_with(&pool).await?;
+        let mut listener = PgListener::connect_with(pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen(CHANNEL).await?;
         Ok::<_, sqlx::Error>(listener)

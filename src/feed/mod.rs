@@ -16,8 +16,8 @@ use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
 use entity::id::{ActivityId, TopicId};
 use entity::party::Party;
+use sea_orm::FromQueryResult;
 use sea_orm::prelude::Uuid;
-use sea_orm::{DbBackend, FromQueryResult};
 use tokio::task::JoinSet;
 
 pub use self::follower::Follower;
@@ -59,8 +59,8 @@ impl Feed {
         let recent = Arc::new(Recent::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(reader::read(db.clone(), recent.clone()));
-        if db.read.get_database_backend() == DbBackend::Postgres {
-            tasks.spawn(listen::listen(db.clone(), recent.clone()));
+        if let Some(connect) = db.listener_pool() {
+            tasks.spawn(listen::listen(db.clone(), connect, recent.clone()));
         }
         Self {
             db: db.clone(),
@@ -71,12 +71,12 @@ impl Feed {
 
     /// The place of the newest activity in the log; 0 where there is none.
     pub async fn head(&self) -> Result<i64> {
-        Ok(log::head(&self.db.read).await?)
+        Ok(self.db.query(log::head(&self.db.read)).await?)
     }
 
     /// The id and position of the newest activity in the log; `None` if there is none.
     pub async fn newest_activity(&self) -> Result<Option<(Uuid, i64)>> {
-        Ok(log::newest(&self.db.read).await?)
+        Ok(self.db.query(log::newest(&self.db.read)).await?)
     }
 
     /// The place up to which this process has read the log.
@@ -106,7 +106,8 @@ impl Feed {
 
     /// What is wanted of all later than this place: in order, the first `limit` of it.
     pub async fn read(&self, position: i64, wanted: &Wanted, limit: usize) -> Result<Vec<Event>> {
-        Ok(log::after(&self.db.read, position, wanted.condition(), limit).await?)
+        let after = log::after(&self.db.read, position, wanted.condition(), limit);
+        Ok(self.db.query(after).await?)
     }
 
     /// Done once something later than this place may be read.

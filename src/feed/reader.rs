@@ -53,14 +53,15 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
 
 async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<(), DbErr> {
     if !*begun {
-        let head = log::head(&db.read).await?;
+        let head = db.query(log::head(&db.read)).await?;
         db.reaches(head);
         recent.begin(head);
         *begun = true;
     }
     loop {
         let looked = Instant::now();
-        let events = log::after(&db.read, recent.newest(), Condition::all(), BATCH).await?;
+        let after = log::after(&db.read, recent.newest(), Condition::all(), BATCH);
+        let events = db.query(after).await?;
         let all = events.len() < BATCH;
         if let Some(newest) = events.last() {
             db.reaches(newest.position);

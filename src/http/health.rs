@@ -22,7 +22,7 @@ pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let health = app.db.health().await;
     let shutdown = (!app.open.more()).then_some("the service is about to stop");
-    let tokens = (!app.verifier.has_keys())
+    let tokens = (!app.verifier.has_keys((app.clock)()))
         .then_some("the keys of an identity provider could not be fetched yet");
     let mut checks = vec![("shutdown", shutdown), ("databaseRead", health.read)];
     // Without tokens nobody writes.

@@ -46,6 +46,11 @@ impl<T> Idle<T> {
         self.all().push(connection);
     }
 
+    /// Gives up those that nobody uses and that are not to be kept.
+    pub fn retain(&self, keep: impl FnMut(&T) -> bool) {
+        self.all().retain(keep);
+    }
+
     /// Gives up those that nobody uses.
     pub fn clear(&self) {
         self.all().clear();

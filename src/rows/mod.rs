@@ -1,6 +1,7 @@
 //! The read path's own way to the databases: a statement goes in, its rows come out, with as little as can be between.
 
 mod cell;
+pub mod connect;
 mod idle;
 mod postgres;
 mod sqlite;
@@ -13,10 +14,9 @@ use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::{DbBackend, DbErr, Statement};
 
 pub use self::cell::{Readable, Row};
+use self::connect::Connector;
 pub use self::idle::PATIENCE;
-pub use self::postgres::{
-    check_idle, check_released, check_session, failed, settings as postgres_settings,
-};
+pub use self::postgres::failed;
 use self::sqlite::Block;
 pub use self::sqlite::Cell;
 
@@ -77,16 +77,14 @@ impl Rows {
 }
 
 impl Reader {
-    /// Reads from `postgres:…` with as many connections at most, waiting no longer than this for a statement.
-    ///
-    /// # Errors
-    /// Where the address is none.
-    pub fn postgres(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
-        let connections = postgres::Connections::new(url, connections, longest)?;
-        Ok(Self::Postgres(Arc::new(connections)))
+    /// Reads from PostgreSQL with as many connections at most, waiting no longer than this for a statement.
+    #[must_use]
+    pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
+        let connections = postgres::Connections::new(connector, connections, longest);
+        Self::Postgres(Arc::new(connections))
     }
 
-    /// The same from `sqlite:…`, whose file is there.
+    /// Reads from `sqlite:…`, whose file is there.
     ///
     /// # Errors
     /// Where the address is none.
@@ -96,9 +94,9 @@ impl Reader {
     }
 
     /// Closes all connections, and opens no more.
-    pub async fn close(&self) {
+    pub fn close(&self) {
         match self {
-            Self::Postgres(it) => it.close().await,
+            Self::Postgres(it) => it.close(),
             Self::Sqlite(it) => it.close(),
         }
     }

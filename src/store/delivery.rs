@@ -40,15 +40,22 @@ pub struct Outcome {
     pub retry_after: Option<Duration>,
 }
 
-/// The webhooks that somebody may deliver to now, and has something to deliver to: something is later than their place.
-pub async fn due(db: &Database, newest: i64, now: DateTime<Utc>) -> Result<Vec<Model>, DbErr> {
-    Entity::find()
+/// The webhooks that this process may deliver to now, and has something to deliver to: something is later than their
+/// position. Those that it holds already are among them: a delivery may have been aborted.
+pub async fn due(
+    db: &Database,
+    process: Uuid,
+    newest: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<Model>, DbErr> {
+    let free =
+        unset_or_past(webhook::Column::LeasedUntil, now).add(webhook::Column::Lease.eq(process));
+    let due = Entity::find()
         .filter(webhook::Column::Enabled.eq(true))
         .filter(webhook::Column::Position.lt(newest))
         .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
-        .filter(unset_or_past(webhook::Column::LeasedUntil, now))
-        .all(&db.read)
-        .await
+        .filter(free);
+    db.query(due.all(&db.read)).await
 }
 
 /// Takes a webhook for one process, which then delivers alone; none where another was faster.
@@ -67,22 +74,22 @@ pub async fn lease(
         .filter(webhook::COLUMN.id.eq(id))
         .filter(webhook::Column::Enabled.eq(true))
         .filter(free)
-        .exec_with_returning(&db.write)
-        .await?;
+        .exec_with_returning(&db.write);
+    let taken = db.execute(taken).await?;
     Ok(taken.into_iter().next())
 }
 
 /// Gives a webhook back before the lease ends.
 pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), DbErr> {
-    Entity::update_many()
+    let released = Entity::update_many()
         .col_expr(
             webhook::Column::LeasedUntil,
             Expr::val(None::<DateTime<Utc>>),
         )
         .filter(webhook::COLUMN.id.eq(id))
         .filter(webhook::Column::Lease.eq(process))
-        .exec(&db.write)
-        .await?;
+        .exec(&db.write);
+    db.execute(released).await?;
     Ok(())
 }
 
@@ -106,8 +113,8 @@ pub async fn passed(
 ) -> Result<bool, DbErr> {
     let moved = step(process, webhook, now)
         .col_expr(webhook::Column::Position, Expr::val(position))
-        .exec(&db.write)
-        .await?;
+        .exec(&db.write);
+    let moved = db.execute(moved).await?;
     Ok(moved.rows_affected == 1)
 }
 
@@ -117,7 +124,7 @@ pub async fn delivered(
     attempt: Attempt<'_>,
     outcome: &Outcome,
 ) -> Result<bool, DbErr> {
-    let transaction = super::begin(db).await?;
+    let (transaction, _permit) = super::begin(db).await?;
     let moved = step(attempt.process, attempt.webhook, attempt.now)
         .col_expr(webhook::Column::Position, Expr::val(attempt.position))
         .col_expr(
@@ -152,7 +159,7 @@ pub async fn failed(
     if next.is_none() {
         return disable(db, attempt, outcome).await;
     }
-    let transaction = super::begin(db).await?;
+    let (transaction, _permit) = super::begin(db).await?;
     step(attempt.process, webhook, now)
         .col_expr(webhook::Column::FailingSince, Expr::val(since))
         .col_expr(webhook::Column::Attempts, Expr::val(attempts))

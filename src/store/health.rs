@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as SqliteConnection, OpenFlags};
-use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::{self, ConnectOptions, Executor, PgConnection, query_scalar};
+use sea_orm::sqlx::{self, Executor, PgConnection, query_scalar};
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::error::database_code;
+use crate::rows::connect::Connector;
 
 /// How long all checks together may take.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -57,7 +57,7 @@ enum Target {
         identity: Option<(u64, u64)>,
     },
     Postgres {
-        options: Box<PgConnectOptions>,
+        connector: Box<Connector>,
         connection: Arc<Mutex<Option<PgConnection>>>,
     },
 }
@@ -79,13 +79,9 @@ impl HealthCheck {
     }
 
     /// Checks a PostgreSQL database.
-    pub(super) fn postgres(options: PgConnectOptions) -> Self {
-        let timeout = LOCK_TIMEOUT.as_millis().to_string();
-        let options = options
-            .options([("lock_timeout", timeout)])
-            .disable_statement_logging();
+    pub(super) fn postgres(connector: Connector) -> Self {
         Self::new(Target::Postgres {
-            options: Box::new(options),
+            connector: Box::new(connector),
             connection: Arc::default(),
         })
     }
@@ -133,12 +129,12 @@ impl HealthCheck {
                 checked.map(|checked| checked.unwrap_or_else(|_| unreachable_database()))
             }
             Target::Postgres {
-                options,
+                connector,
                 connection,
             } => {
                 timeout(
                     CHECK_TIMEOUT,
-                    check_postgres(options, connection, suspicious),
+                    check_postgres(connector, connection, suspicious),
                 )
                 .await
             }
@@ -219,7 +215,7 @@ fn check_sqlite(file: &Path) -> DatabaseHealth {
 }
 
 async fn check_postgres(
-    options: &PgConnectOptions,
+    connector: &Connector,
     connection: &Mutex<Option<PgConnection>>,
     suspicious: bool,
 ) -> DatabaseHealth {
@@ -229,7 +225,7 @@ async fn check_postgres(
     for known in known.into_iter().map(Some).chain([None]) {
         let opened = match known {
             Some(known) => Ok(known),
-            None => PgConnectOptions::connect(options).await,
+            None => connector.connect().await,
         };
         let Ok(mut opened) = opened else {
             return unreachable_database();
@@ -266,7 +262,10 @@ async fn try_postgres(
         });
     }
     let more = if suspicious { WRITE_MORE } else { "select 1" };
-    let batch = sqlx::AssertSqlSafe(format!("begin; {WRITE}; {more}; rollback"));
+    let batch = sqlx::AssertSqlSafe(format!(
+        "begin; set local lock_timeout = {}; {WRITE}; {more}; rollback",
+        LOCK_TIMEOUT.as_millis()
+    ));
     connection.execute(sqlx::raw_sql(batch)).await?;
     Ok(DatabaseHealth::default())
 }

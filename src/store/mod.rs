@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use entity::organization as organizations;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, EntityTrait, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector,
+    TransactionOptions, TransactionTrait,
 };
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use self::health::{DatabaseHealth, HealthCheck};
 use self::statements::Told;
-use crate::rows::{
-    PATIENCE, Reader, check_idle, check_released, check_session, failed, postgres_settings,
-};
+use crate::rows::connect::Connector;
+use crate::rows::{PATIENCE, Reader, failed};
 
 pub mod action_item;
 pub mod committee;
@@ -44,13 +44,7 @@ pub mod writing;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Connections to `PostgreSQL` for the feed, webhooks and exports, so that they do not wait behind writers.
-const BACKGROUND_CONNECTIONS: u32 = 4;
-
-/// After so long a connection to `PostgreSQL` is closed and opened anew: behind a load balancer it moves on.
-const MAX_LIFETIME: Duration = Duration::from_mins(30);
-
-/// After so long without use a connection to `PostgreSQL` is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+const BACKGROUND_CONNECTIONS: usize = 4;
 
 /// Any number, the same in every instance: who holds it migrates or loads.
 const LOCK: i64 = 0x11a1_5011;
@@ -68,6 +62,11 @@ pub struct Database {
     whole: Option<Arc<DatabaseTransaction>>,
     /// Checks whether the database can be read and written.
     pub health: HealthCheck,
+    /// On `PostgreSQL`: opens connections beside those.
+    connector: Option<Connector>,
+    /// How many use `read` and `write` at once; on `PostgreSQL` the pools do not limit themselves.
+    read_permits: Arc<Semaphore>,
+    write_permits: Arc<Semaphore>,
     /// Told of each statement that the read path sends by itself; sea-orm tells of all others.
     pub told: Told,
     /// Changes whenever something may be new in the log; what it is, the log alone tells.
@@ -98,13 +97,21 @@ impl Database {
             let health = HealthCheck::sqlite(options.get_filename());
             Ok(Self::new(reader, read, write, health))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let write = sea_orm::Database::connect(postgres(url, connections, longest)).await?;
-            let background = postgres(url, BACKGROUND_CONNECTIONS, longest);
-            let read = sea_orm::Database::connect(background).await?;
-            let reader = Reader::postgres(url, connections, longest)?;
-            let options: PgConnectOptions = url.parse().map_err(failed)?;
-            let health = HealthCheck::postgres(options.options(postgres_settings(longest)));
-            Ok(Self::new(reader, read, write, health))
+            let connector = Connector::new(url, longest).map_err(failed)?;
+            // The second finds the mark of the first if they share a session.
+            let first = connector.connect().await.map_err(failed)?;
+            connector.connect().await.map_err(failed)?;
+            drop(first);
+            let [read, write] = [connector.pool(), connector.pool()]
+                .map(SqlxPostgresConnector::from_sqlx_postgres_pool);
+            let reader = Reader::postgres(connector.clone(), connections, longest);
+            let health = HealthCheck::postgres(connector.clone());
+            Ok(Self {
+                connector: Some(connector),
+                read_permits: Arc::new(Semaphore::new(BACKGROUND_CONNECTIONS)),
+                write_permits: Arc::new(Semaphore::new(connections as usize)),
+                ..Self::new(reader, read, write, health)
+            })
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
                 "the address of the database starts with sqlite: or postgres:".to_owned(),
@@ -126,6 +133,9 @@ impl Database {
             write,
             whole: None,
             health,
+            connector: None,
+            read_permits: unlimited(),
+            write_permits: unlimited(),
             told: Told::default(),
             news: watch::Sender::default(),
             newest: Arc::default(),
@@ -176,9 +186,56 @@ impl Database {
         self.newest.fetch_max(position, Ordering::AcqRel);
     }
 
+    /// Makes pools for those who listen on `PostgreSQL`.
+    #[must_use]
+    pub fn listener_pool(&self) -> Option<impl Fn() -> sqlx::PgPool + Send + use<>> {
+        let connector = self.connector.clone()?;
+        Some(move || connector.pool())
+    }
+
+    /// Runs a statement on `read`. On `PostgreSQL` it waits at most 5 s for its permit, and as long for its answer.
+    ///
+    /// # Errors
+    /// Returns an error if one of the waits is over, or the statement fails.
+    pub async fn query<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let _permit = permit(&self.read_permits).await?;
+        self.bounded(statement).await
+    }
+
+    /// Runs a statement on `write`, bounded as [`Database::query`]. A transaction takes its permit when it begins.
+    ///
+    /// # Errors
+    /// Returns an error if one of the waits is over, or the statement fails.
+    pub async fn execute<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let _permit = permit(&self.write_permits).await?;
+        self.bounded(statement).await
+    }
+
+    /// Gives up after 5 s on `PostgreSQL`, where the network may be broken. `SQLite` has its own bounds.
+    ///
+    /// # Errors
+    /// Returns an error if the work takes too long, or fails.
+    pub async fn bounded<T, E: From<DbErr>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if !self.is_shared() {
+            return work.await;
+        }
+        timeout(PATIENCE, work)
+            .await
+            .unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()))
+    }
+
     /// Closes all connections.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.reader.close().await;
+        self.reader.close();
         self.read.clone().close().await?;
         self.write.clone().close().await
     }
@@ -191,7 +248,7 @@ impl Database {
 
     /// Brings the tables up to date. Several instances may start at once: one does it, the others wait.
     pub async fn migrate(&self) -> Result<(), DbErr> {
-        let transaction = self.alone().await?;
+        let (transaction, _permit) = self.alone().await?;
         Migrator::up(&transaction, None).await?;
         transaction.commit().await
     }
@@ -202,7 +259,8 @@ impl Database {
         &self,
         work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> crate::error::Result<T>,
     ) -> crate::error::Result<T> {
-        let transaction = Arc::new(self.alone().await?);
+        let (transaction, _permit) = self.alone().await?;
+        let transaction = Arc::new(transaction);
         let within = Self {
             whole: Some(transaction.clone()),
             ..self.clone()
@@ -219,30 +277,69 @@ impl Database {
     }
 
     /// A transaction that one instance at a time is in, and that may take its time.
-    async fn alone(&self) -> Result<DatabaseTransaction, DbErr> {
-        let transaction = begin(self).await?;
+    async fn alone(&self) -> Result<(DatabaseTransaction, Permit), DbErr> {
+        let (transaction, permit) = begin(self).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // SQLite's transaction is the lock; PostgreSQL has one of its own kind for this, which
             // SeaQuery cannot say.
-            let lock =
-                format!("set local statement_timeout = 0; select pg_advisory_xact_lock({LOCK})");
+            let lock = format!(
+                "set local statement_timeout = 0; set local lock_timeout = 0; \
+                 set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
+            );
             transaction.execute_unprepared(&lock).await?;
         }
-        Ok(transaction)
+        Ok((transaction, permit))
     }
 }
 
-/// A transaction that holds `SQLite`'s write lock from its start: one that read first could not take it later.
-async fn begin(db: &Database) -> Result<DatabaseTransaction, DbErr> {
-    if let Some(whole) = &db.whole {
-        return whole.begin().await;
+/// Returns why a database could not be connected to, if it may be there later.
+#[must_use]
+pub fn unreachable_reason(error: &DbErr) -> Option<String> {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some("no answer".to_owned()),
+        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match &**error {
+                sqlx::Error::Io(error) => Some(error.to_string()),
+                // It starts or stops, or has no place for another connection.
+                sqlx::Error::Database(error) => {
+                    let code = error.code()?;
+                    matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")
+                        .then(|| error.message().to_owned())
+                }
+                _ => None,
+            }
+        }
+        _ => None,
     }
-    db.write
-        .begin_with_options(TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
+}
+
+/// One of the places of those who use a pool at once; none within a transaction that has one.
+type Permit = Option<OwnedSemaphorePermit>;
+
+/// A transaction that holds `SQLite`'s write lock from its start: one that read first could not take it later.
+async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
+    if let Some(whole) = &db.whole {
+        return Ok((whole.begin().await?, None));
+    }
+    let permit = permit(&db.write_permits).await?;
+    let begin = db.write.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    });
+    Ok((db.bounded(begin).await?, Some(permit)))
+}
+
+/// Waits for its place among those who use a pool.
+async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbErr> {
+    timeout(PATIENCE, permits.clone().acquire_owned())
         .await
+        .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+        .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+}
+
+/// `SQLite`'s pools limit themselves.
+fn unlimited() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))
 }
 
 fn plain(url: &str, connections: u32) -> ConnectOptions {
@@ -254,22 +351,6 @@ fn plain(url: &str, connections: u32) -> ConnectOptions {
         .sqlx_logging(false)
         // A connection that has died shows it soon enough; asking each time costs a round trip.
         .test_before_acquire(false);
-    options
-}
-
-fn postgres(url: &str, connections: u32, longest: Option<Duration>) -> ConnectOptions {
-    let mut options = plain(url, connections);
-    options
-        .max_lifetime(MAX_LIFETIME)
-        .idle_timeout(IDLE_TIMEOUT)
-        .map_sqlx_postgres_opts(move |options| options.options(postgres_settings(longest)))
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_connect(|connection, _| Box::pin(check_session(connection)))
-                .before_acquire(|connection, metadata| {
-                    Box::pin(check_idle(connection, metadata.idle_for))
-                })
-                .after_release(|connection, _| Box::pin(check_released(connection)))
-        });
     options
 }
 

@@ -175,10 +175,8 @@ pub async fn delete(
 
 /// Whether it is this secret that messages are signed with.
 pub async fn has_secret(db: &Database, id: WebhookId, secret: &str) -> Result<bool, DbErr> {
-    let found = Entity::find_by_id(id)
-        .filter(entity::webhook::COLUMN.secret.eq(secret))
-        .count(&db.write)
-        .await?;
+    let found = Entity::find_by_id(id).filter(entity::webhook::COLUMN.secret.eq(secret));
+    let found = db.execute(found.count(&db.write)).await?;
     Ok(found > 0)
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionT
 use uuid::{NoContext, Timestamp};
 
 use super::activity::Entry;
-use super::{Database, begin};
+use super::{Database, Permit, begin};
 use crate::rules::viewer::Actor;
 
 const ACTIVITY: &str = "activity";
@@ -21,6 +21,7 @@ const AT_ONCE: usize = 500;
 #[derive(Debug)]
 pub struct Writing {
     transaction: DatabaseTransaction,
+    _permit: Permit,
     actor: Actor,
     now: DateTime<Utc>,
     /// The first place in the log.
@@ -38,10 +39,11 @@ impl Writing {
     /// Begins by taking the first place in the log. That row is the lock of all writers: from here on
     /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
-        let transaction = begin(db).await?;
+        let (transaction, permit) = begin(db).await?;
         let position = advance(&transaction, ACTIVITY, 1).await?;
         Ok(Self {
             transaction,
+            _permit: permit,
             actor,
             // The database keeps no more, and an answer shows what a later one will.
             now: now.trunc_subsecs(6),
@@ -57,6 +59,7 @@ impl Writing {
     pub async fn trial(&self) -> Result<Self, DbErr> {
         Ok(Self {
             transaction: self.transaction.begin().await?,
+            _permit: None,
             actor: self.actor.clone(),
             now: self.now,
             position: None,

@@ -115,7 +115,7 @@ impl Process {
         busy: &mut HashSet<WebhookId>,
         under_way: &mut JoinSet<WebhookId>,
     ) -> Result<(), Error> {
-        for webhook in in_time(delivery::due(&self.db, newest, (self.clock)())).await? {
+        for webhook in in_time(delivery::due(&self.db, self.id, newest, (self.clock)())).await? {
             let id = webhook.id;
             if !busy.insert(id) {
                 continue;
@@ -143,7 +143,7 @@ fn forget(busy: &mut HashSet<WebhookId>, done: &Result<WebhookId, JoinError>) {
 }
 
 /// How long the database may take: a connection that passes nothing any more never answers.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(10);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(6);
 
 fn in_time<T, E: Into<Error>>(
     work: impl Future<Output = Result<T, E>>,

@@ -292,6 +292,8 @@ fn a_wrong_setting_is_one_line_that_names_it() {
                 "migrate",
                 "--database-url",
                 "postgres://somebody:hunter2@127.0.0.1:1/x",
+                "--database-wait",
+                "0s",
             ],
             "--database-url",
         ),

@@ -252,7 +252,7 @@ impl Server {
 }
 
 /// Whom the server runs as when the tests are root, which `initdb` refuses: a user and its group.
-fn other_user() -> Option<(u32, u32)> {
+pub fn other_user() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout != b"0\n" {
         return None;

@@ -1,17 +1,27 @@
 //! Health checks say what is wrong, by parts.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
+use liaison::http::auth::Verifier;
+use liaison::http::auth::issuer::Issuer;
+use liaison::http::auth::published::Place;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, Server};
+use crate::identity::rules;
+use crate::provider::{Mood, Provider, public};
 
 on_both_databases! {
     readiness_lists_its_checks
     a_lock_that_is_held_for_a_moment_is_no_reason
     writes_that_fail_make_the_service_not_ready
+}
+
+on_both_backends! {
+    keys_that_were_never_fetched_are_tried_again
 }
 
 async fn readyz(server: &Server) -> (u16, Value) {
@@ -77,4 +87,24 @@ async fn a_file_that_was_moved_away_needs_a_restart() {
     fs::rename(format!("{file}.moved"), file).unwrap();
     assert_eq!(livez().await, 200);
     assert_eq!(readyz(&server).await.0, 200);
+}
+
+async fn keys_that_were_never_fetched_are_tried_again(backend: Backend) {
+    let provider = Provider::start("", vec![public("RS256", "1")]).await;
+    provider.becomes(Mood::Down);
+    let place = Place::key_set(&provider.key_set()).unwrap();
+    let issuer = Issuer::publishing(rules("https://id.example.org"), place).unwrap();
+    let verifier = Verifier::of(vec![issuer]).unwrap();
+    let server = Server::start_with(backend, |app| app.verifier = verifier.into()).await;
+    let (status, body) = readyz(&server).await;
+    assert_eq!(status, 503);
+    assert_ne!(body["checks"]["tokens"], "ok");
+    assert_eq!(body["checks"]["databaseWrite"], "ok");
+    provider.becomes(Mood::Well);
+    // Nobody sends a token to a service that is not ready.
+    let begun = Instant::now();
+    while readyz(&server).await.0 != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        server.pass_seconds(10);
+    }
 }

@@ -75,7 +75,7 @@ impl Trusting {
     }
 }
 
-fn rules(issuer: &str) -> TokenRules {
+pub fn rules(issuer: &str) -> TokenRules {
     TokenRules::new(
         issuer.to_owned(),
         "liaison".to_owned(),

@@ -240,7 +240,7 @@ fn since(moment: &Value) -> Duration {
 }
 
 /// One request over HTTP; none where it got no answer.
-async fn ask(
+pub async fn ask(
     address: &str,
     token: Option<&str>,
     document: &str,

@@ -19,7 +19,7 @@ use crate::webhooks::create;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A PostgreSQL database behind a proxy, which the tests' own server or another one on a Unix socket serves.
-async fn behind_proxy() -> (SilentProxy, TestDatabase) {
+pub async fn behind_proxy() -> (SilentProxy, TestDatabase) {
     let mut database = TestDatabase::create(Backend::Postgres, prepare).await;
     let mut url = Url::parse(&database.url).unwrap();
     let host = url.query_pairs().find(|(name, _)| name == "host");

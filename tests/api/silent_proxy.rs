@@ -1,6 +1,8 @@
 //! A TCP proxy whose network can break in silence: connections stay open, and nothing passes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 pub struct SilentProxy {
     pub port: u16,
     breaks: watch::Sender<u64>,
+    frozen: Arc<AtomicBool>,
 }
 
 impl SilentProxy {
@@ -23,12 +26,30 @@ impl SilentProxy {
         let port = listener.local_addr()?.port();
         let breaks = watch::Sender::new(0);
         let subscribe = breaks.clone();
+        let frozen = Arc::new(AtomicBool::new(false));
+        let is_frozen = frozen.clone();
         tokio::spawn(async move {
+            let mut unserved = Vec::new();
             while let Ok((client, _)) = listener.accept().await {
+                if is_frozen.load(Ordering::Relaxed) {
+                    // It stays open.
+                    unserved.push(client);
+                    continue;
+                }
                 tokio::spawn(forward(client, socket.clone(), subscribe.subscribe()));
             }
         });
-        Ok(Self { port, breaks })
+        Ok(Self {
+            port,
+            breaks,
+            frozen,
+        })
+    }
+
+    /// Passes nothing at all, as a server that is stopped; or serves new connections again.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.store(frozen, Ordering::Relaxed);
+        self.break_connections();
     }
 
     /// Passes no more bytes of the connections that are open now, without closing them; new ones are served.

@@ -58,11 +58,11 @@ impl Issuer {
         }
     }
 
-    /// Whether its keys are known.
-    pub(super) fn has_keys(&self) -> bool {
+    /// Whether its keys are known. If they were never fetched, another attempt begins.
+    pub(super) fn has_keys(&self, now: DateTime<Utc>) -> bool {
         match &self.keys {
             Source::Fixed(_) => true,
-            Source::Published(keys) => keys.are_fetched(),
+            Source::Published(keys) => keys.are_fetched(now),
         }
     }
 

@@ -98,10 +98,12 @@ impl Verifier {
         !self.issuers.is_empty()
     }
 
-    /// Whether the keys of each issuer are known: those that it publishes were fetched once.
+    /// Whether the keys of each issuer are known. Those that were never fetched are tried again.
     #[must_use]
-    pub fn has_keys(&self) -> bool {
-        self.issuers.iter().all(Issuer::has_keys)
+    pub fn has_keys(&self, now: DateTime<Utc>) -> bool {
+        // Each of them is asked, so that all are tried.
+        let missing = self.issuers.iter().filter(|issuer| !issuer.has_keys(now));
+        missing.count() == 0
     }
 
     /// The sender of a request; nobody in particular without a token. A bad token is never taken for none.

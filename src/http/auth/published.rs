@@ -139,9 +139,14 @@ impl Published {
         }
     }
 
-    /// Whether there are keys, however old.
-    pub fn are_fetched(&self) -> bool {
-        self.held().is_some()
+    /// Whether there are keys, however old. If not, another attempt begins: a service that is not ready gets no token
+    /// for which it would.
+    pub fn are_fetched(self: &Arc<Self>, now: DateTime<Utc>) -> bool {
+        let are_fetched = self.held().is_some();
+        if !are_fetched {
+            tokio::spawn(self.clone().fetch(RETRY, now));
+        }
+        are_fetched
     }
 
     fn held(&self) -> Option<Arc<Held>> {

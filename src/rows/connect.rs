@@ -1,0 +1,188 @@
+//! Opens connections to PostgreSQL. Each has its settings and is checked before it is used, and every wait is bounded.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::prelude::Uuid;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, PgPool, Row,
+    query_scalar, raw_sql,
+};
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// A connection that has been idle for longer is pinged before it is used.
+pub const TRUSTED: Duration = Duration::from_secs(1);
+/// How long a ping may take.
+pub const PING: Duration = Duration::from_secs(1);
+/// The maximum age of a connection.
+pub const MAX_AGE: Duration = Duration::from_mins(30);
+/// How long a connection may be idle.
+pub const MAX_IDLE: Duration = Duration::from_mins(10);
+
+/// More than are used at once: sqlx keeps the permit of a connection that lost its peer while it was returned
+/// (launchbadge/sqlx issue 4349). Whoever uses a pool takes a permit of a semaphore of ours first.
+const POOL_LIMIT: u32 = 1000;
+
+/// Ends what the other side of a broken connection has left behind. Versions and platforms that lack one of these
+/// refuse the statement, which is no reason to refuse the connection.
+const BROKEN_PEERS: &str = "select set_config('tcp_keepalives_idle', '15', false), \
+     set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false), \
+     set_config('tcp_user_timeout', '15000', false), set_config('client_connection_check_interval', '1000', false)";
+
+/// What the operator reads if a session does not keep its settings.
+const POOLER: &str = "a pooler in transaction mode stands between the service and PostgreSQL: let it use session mode, or connect to PostgreSQL itself";
+
+/// The settings of each session, so that nothing depends on the defaults of the server: statements seek an index
+/// whatever their values, so that a generic plan serves; a parallel count takes longer than a plain one, and takes
+/// processes from others. With `longest`, the bound of a statement of a request, locks and transactions that nobody
+/// continues are bounded too.
+fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
+    let mut settings: Vec<_> = [
+        ("plan_cache_mode", "force_generic_plan"),
+        ("max_parallel_workers_per_gather", "0"),
+        ("jit", "off"),
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_deferrable", "off"),
+        ("standard_conforming_strings", "on"),
+        ("bytea_output", "hex"),
+        ("client_min_messages", "warning"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    if let Some(longest) = longest {
+        settings.extend([
+            ("statement_timeout", longest.as_millis().to_string()),
+            // Who waits for the lock of a broken connection gives up before that connection is ended:
+            // otherwise each of several broken connections would hold the lock in turn.
+            ("lock_timeout", "4000".to_owned()),
+            ("idle_in_transaction_session_timeout", "5000".to_owned()),
+        ]);
+    }
+    settings
+}
+
+/// Knows how to connect to one database.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    options: PgConnectOptions,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Connector {
+    /// # Errors
+    /// Returns an error if the address cannot be parsed.
+    pub fn new(url: &str, longest: Option<Duration>) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse()?;
+        Ok(Self {
+            // PgBouncer refuses this startup parameter; numbers come in binary form anyway.
+            options: options.extra_float_digits(None).disable_statement_logging(),
+            settings: settings(longest),
+        })
+    }
+
+    /// Opens a connection within 5 s.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be reached, refuses, or does not keep the session's settings.
+    pub async fn connect(&self) -> Result<PgConnection, Error> {
+        let connect = async {
+            let mut connection = self.options.connect().await?;
+            self.prepare(&mut connection).await?;
+            Ok(connection)
+        };
+        timeout(PATIENCE, connect)
+            .await
+            .map_err(|_| Error::PoolTimedOut)?
+    }
+
+    /// Returns a pool for sea-orm. It opens its connections when they are needed.
+    #[must_use]
+    pub fn pool(&self) -> PgPool {
+        let connector = self.clone();
+        PgPoolOptions::new()
+            .max_connections(POOL_LIMIT)
+            .acquire_timeout(PATIENCE)
+            .max_lifetime(MAX_AGE)
+            .idle_timeout(MAX_IDLE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > TRUSTED {
+                        ping(connection).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_release(|connection, _| Box::pin(check_released(connection)))
+            .after_connect(move |connection, _| -> BoxFuture<'_, Result<(), Error>> {
+                let connector = connector.clone();
+                Box::pin(async move { connector.prepare(connection).await })
+            })
+            .connect_lazy_with(self.options.clone())
+    }
+
+    /// Tells a session its settings, and checks that it is this connection's own. Behind a pooler in transaction mode
+    /// it carries the mark of another connection, or loses its own.
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        // Digits and hyphens need no quoting.
+        let mark = Uuid::now_v7();
+        let mut told = format!("set_config('liaison.session', '{mark}', false)");
+        let mut kept = "current_setting('liaison.session', true)".to_owned();
+        for (name, value) in &self.settings {
+            // Writing into a String cannot fail.
+            let _ = write!(told, ", set_config('{name}', '{value}', false)");
+            let _ = write!(kept, ", current_setting('{name}')");
+        }
+        let former = "coalesce(current_setting('liaison.session', true), '')";
+        let former = text(connection, &format!("select {former}")).await?;
+        let told = format!("select concat_ws(' ', pg_backend_pid(), {told})");
+        let told = text(connection, &told).await?;
+        match connection.execute(raw_sql(BROKEN_PEERS)).await {
+            Ok(_) | Err(Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let kept = format!("select concat_ws(' ', pg_backend_pid(), {kept})");
+        let kept = text(connection, &kept).await?;
+        if former.is_empty() && kept == told {
+            Ok(())
+        } else {
+            Err(Error::Configuration(POOLER.into()))
+        }
+    }
+}
+
+/// Tests that a connection that is returned to its pool answers, and is in no transaction: a request that was dropped
+/// while `BEGIN` was under way leaves one that nobody ends. The pool closes a connection for which this fails.
+async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
+    // Within a transaction `now()` is its start.
+    let test = query_scalar("select now() = statement_timestamp()").fetch_one(&mut *connection);
+    let is_idle: bool = timeout(PING, test)
+        .await
+        .map_err(|_| Error::PoolTimedOut)??;
+    if is_idle && !connection.is_in_transaction() {
+        return Ok(true);
+    }
+    Err(Error::Protocol("a transaction was left open".to_owned()))
+}
+
+/// The one text that a statement returns. It is sent unprepared: a pooler could send the parts elsewhere.
+async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error> {
+    let row = connection
+        .fetch_one(raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await?;
+    row.try_get(0)
+}
+
+/// Asks the server for a sign of life.
+///
+/// # Errors
+/// Returns an error if there is none in time.
+pub async fn ping(connection: &mut PgConnection) -> Result<(), Error> {
+    timeout(PING, connection.ping())
+        .await
+        .map_err(|_| Error::PoolTimedOut)?
+}

@@ -1,0 +1,170 @@
+//! The network to PostgreSQL breaks in silence: connections stay open, and nothing passes on them any more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::endpoint::Endpoint;
+use crate::instances::ask;
+use crate::program::{Running, Workplace};
+use crate::silent_breaks::behind_proxy;
+use crate::socket::Socket;
+
+/// How long after a break everything works again.
+const BACK: Duration = Duration::from_secs(15);
+const BREAKS: usize = 10;
+
+const READ: &str = "{ topics(first: 5) { nodes { id code notes(first: 2) { nodes { id } } } } }";
+const WRITE: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
+const FOLLOW: &str = "subscription { activity { id subject { ... on Note { id } } } }";
+
+/// A service, and a token for writing.
+pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, String) {
+    workplace.write("secret", "a secret that only this test knows, long enough");
+    let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
+    let token = workplace.done(&token).trim().to_owned();
+    let mut service = workplace.start(&[
+        "serve",
+        "--database-url",
+        database_url,
+        "--listen",
+        "127.0.0.1:0",
+        "--token-key",
+        "secret",
+        "--token-algorithms",
+        "HS256",
+        "--webhooks-anywhere",
+    ]);
+    let address = service.address();
+    (service, address, token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
+    let (proxy, database) = behind_proxy().await;
+    let workplace = Workplace::new();
+    let (_service, address, token) = serve(&workplace, &database.url);
+    let asked = ask(
+        &address,
+        None,
+        "{ topic(by: { code: \"T-1\" }) { id } }",
+        json!({}),
+    )
+    .await;
+    let topic = &asked.unwrap()["data"]["topic"]["id"];
+    let variables = json!({ "input": { "subjectId": topic, "body": "A note." } });
+    let endpoint = Endpoint::start().await;
+    let document =
+        "mutation($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }";
+    let input = json!({ "url": endpoint.url, "filter": { "verb": ["NOTED"] } });
+    ask(&address, Some(&token), document, json!({ "input": input }))
+        .await
+        .unwrap();
+    let mut socket = Socket::anonymous(&address).await;
+    socket.subscribe("a", FOLLOW, json!({})).await;
+
+    let read = || ask(&address, None, READ, json!({}));
+    let write = || ask(&address, Some(&token), WRITE, variables.clone());
+    let done = AtomicBool::new(false);
+    let load = join_all((0..6).map(async |number| {
+        while !done.load(Ordering::Relaxed) {
+            // A break ends some of them.
+            let _ = if number < 4 {
+                read().await
+            } else {
+                write().await
+            };
+        }
+    }));
+    let breaks = async {
+        for number in 0..BREAKS {
+            sleep(Duration::from_millis(300)).await;
+            proxy.break_connections();
+            let begun = Instant::now();
+            let (mut reads, mut note) = (false, None);
+            while !reads || note.is_none() || ready(&address).await != 200 {
+                assert!(
+                    begun.elapsed() < BACK,
+                    "break {number}: reads {reads}, note {note:?}"
+                );
+                let (answer, written) = join(soon(read()), soon(write())).await;
+                reads = reads || answer.is_some_and(|it| it["data"]["topics"].is_object());
+                let written = written.and_then(|it| {
+                    it["data"]["noteAdd"]["note"]["id"]
+                        .as_str()
+                        .map(str::to_owned)
+                });
+                note = note.or(written);
+            }
+            let note = note.unwrap();
+            let activity = loop {
+                assert!(begun.elapsed() < BACK, "break {number}: the feed");
+                if let Some(activity) = told(&mut socket, &note).await {
+                    break activity;
+                }
+            };
+            while !endpoint.ids().contains(&activity) {
+                assert!(begun.elapsed() < BACK, "break {number}: the webhook");
+                sleep(Duration::from_millis(50)).await;
+            }
+            eprintln!("break {number}: all is back after {:?}", begun.elapsed());
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    join(load, breaks).await;
+}
+
+/// An answer, unless it takes so long that another try is better.
+async fn soon(answer: impl Future<Output = Option<Value>>) -> Option<Value> {
+    timeout(Duration::from_secs(3), answer).await.ok().flatten()
+}
+
+async fn ready(address: &str) -> u16 {
+    let answer = timeout(
+        Duration::from_secs(3),
+        reqwest::get(format!("{address}/readyz")),
+    )
+    .await;
+    answer
+        .ok()
+        .and_then(Result::ok)
+        .map_or(0, |it| it.status().as_u16())
+}
+
+/// The id of the activity that the next message of a subscription tells, if it is about this note.
+async fn told(socket: &mut Socket, note: &str) -> Option<String> {
+    let message = timeout(Duration::from_secs(1), socket.hear()).await.ok()?;
+    let activity = &message["payload"]["data"]["activity"];
+    assert!(activity.is_object(), "{message}");
+    (activity["subject"]["id"] == note).then(|| activity["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_is_told_within_two_seconds() {
+    let (proxy, database) = behind_proxy().await;
+    let workplace = Workplace::new();
+    let (_service, address, _) = serve(&workplace, &database.url);
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2));
+    let client = client.build().unwrap();
+    let get = async |path: &str| {
+        let answer = client.get(format!("{address}{path}")).send().await;
+        let answer = answer.expect("an answer within two seconds");
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/readyz").await.0, 200);
+    proxy.freeze(true);
+    for _ in 0..3 {
+        let (status, body) = get("/readyz").await;
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains("the database does not answer"), "{body}");
+        assert_eq!(get("/livez").await.0, 200);
+    }
+    proxy.freeze(false);
+    let begun = Instant::now();
+    while get("/readyz").await.0 != 200 {
+        assert!(begun.elapsed() < BACK);
+    }
+}

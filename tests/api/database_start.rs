@@ -1,0 +1,195 @@
+//! Starts before the database is there, and behind a pooler.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use url::Url;
+
+use crate::broken_network::serve;
+use crate::databases::{Backend, TestDatabase, other_user};
+use crate::harness::prepare;
+use crate::instances::ask;
+use crate::program::Workplace;
+
+/// The directory of the server's socket.
+fn socket_directory(database_url: &str) -> String {
+    let url = Url::parse(database_url).unwrap();
+    let mut parameters = url.query_pairs();
+    let directory = parameters.find(|(name, _)| name == "host");
+    directory.expect("a server of our own").1.into_owned()
+}
+
+/// The same database by way of a socket in another directory.
+fn by_way_of(database_url: &str, directory: &str, port: u16) -> String {
+    let mut url = Url::parse(database_url).unwrap();
+    url.set_query(None);
+    url.set_port(Some(port)).unwrap();
+    url.query_pairs_mut()
+        .append_pair("host", directory)
+        .append_pair("sslmode", "disable");
+    url.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_a_database_that_is_not_there_yet() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let workplace = Workplace::new();
+    let directory = workplace.path("");
+    let url = by_way_of(&database.url, directory.to_str().unwrap(), 5432);
+    let arguments = [
+        "serve",
+        "--read-only",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        &url,
+    ];
+    let mut service = workplace.start(&arguments);
+    service.logged(|log| log.contains("waiting for the database"));
+    let socket = format!("{}/.s.PGSQL.5432", socket_directory(&database.url));
+    symlink(socket, workplace.path(".s.PGSQL.5432")).unwrap();
+    let address = service.address();
+    let answer = ask(&address, None, "{ topics { totalCount } }", json!({})).await;
+    assert_eq!(answer.unwrap()["data"]["topics"]["totalCount"], 8);
+    let log = service.logged(|_| true);
+    assert_eq!(log.matches("waiting for the database").count(), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_says_why_it_has_no_database() {
+    let workplace = Workplace::new();
+    let refusal = |url: &str, wait: &str| {
+        workplace.refusal(&[
+            "serve",
+            "--read-only",
+            "--database-url",
+            url,
+            "--database-wait",
+            wait,
+        ])
+    };
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("postgres://u:hidden@{}/d", free.local_addr().unwrap());
+    drop(free);
+    let why = refusal(&closed, "1s");
+    let begin = "--database-url: the database did not answer within 1 s: Connection refused";
+    assert!(why.starts_with(begin), "{why}");
+    assert!(!why.contains("hidden"), "{why}");
+    let why = refusal("postgres://u@nowhere.invalid/d", "0s");
+    assert!(why.contains("failed to lookup address"), "{why}");
+
+    // Waiting would not help: it is told at once.
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let stranger = database.url.replace("postgres@", "stranger@");
+    let why = refusal(&stranger, "3600s");
+    assert!(why.contains("role \"stranger\" does not exist"), "{why}");
+    let why = refusal(&stranger, "soon");
+    assert!(why.contains("such as 60s"), "{why}");
+}
+
+/// `PgBouncer` in front of the server; it ends when this is dropped.
+struct Pooler {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Pooler {
+    const PORT: u16 = 6432;
+
+    fn start(database_url: &str, mode: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        let settings = format!(
+            "[databases]\n* = host={} port=5432 user=postgres\n[pgbouncer]\nlisten_addr =\nlisten_port = {}\nunix_socket_dir = {}\nauth_type = any\npool_mode = {mode}\n",
+            socket_directory(database_url),
+            Self::PORT,
+            directory.path().display(),
+        );
+        let file = directory.path().join("pgbouncer.ini");
+        fs::write(&file, settings).unwrap();
+        let mut command = Command::new("pgbouncer");
+        command
+            .arg(&file)
+            .env("PATH", "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // It refuses to run as root, and the server's socket is its user's alone.
+        if let Some((uid, gid)) = other_user() {
+            command.uid(uid).gid(gid);
+        }
+        let child = command.spawn();
+        let child = child.expect("pgbouncer. On Debian and Ubuntu: apt-get install pgbouncer");
+        let pooler = Self { child, directory };
+        let begun = Instant::now();
+        while UnixStream::connect(pooler.directory.path().join(".s.PGSQL.6432")).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "no pooler");
+            thread::sleep(Duration::from_millis(20));
+        }
+        pooler
+    }
+
+    fn url(&self, database_url: &str) -> String {
+        by_way_of(
+            database_url,
+            self.directory.path().to_str().unwrap(),
+            Self::PORT,
+        )
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_transaction_mode_is_refused() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let pooler = Pooler::start(&database.url, "transaction");
+    let workplace = Workplace::new();
+    let url = pooler.url(&database.url);
+    for command in ["serve", "migrate"] {
+        let mut arguments = vec![command, "--database-url", &url];
+        if command == "serve" {
+            arguments.push("--read-only");
+        }
+        let why = workplace.refusal(&arguments);
+        assert!(
+            why.contains("a pooler in transaction mode stands between"),
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_session_mode_serves() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let pooler = Pooler::start(&database.url, "session");
+    let workplace = Workplace::new();
+    let (_service, address, token) = serve(&workplace, &pooler.url(&database.url));
+    let asked = ask(
+        &address,
+        None,
+        "{ topic(by: { code: \"T-1\" }) { id } }",
+        json!({}),
+    )
+    .await;
+    let topic = &asked.unwrap()["data"]["topic"]["id"];
+    let document = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { body } } }";
+    let input = json!({ "subjectId": topic, "body": "By way of a pooler." });
+    let written = ask(&address, Some(&token), document, json!({ "input": input })).await;
+    assert_eq!(
+        written.unwrap()["data"]["noteAdd"]["note"]["body"],
+        "By way of a pooler."
+    );
+}
