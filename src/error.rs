@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
 use crate::rules::refusal::Refusal;
 
@@ -57,6 +57,12 @@ pub fn is_too_long(error: &ServerError) -> bool {
 }
 
 impl Error {
+    /// The database did not answer in time.
+    #[must_use]
+    pub fn database_timeout() -> Self {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
+    }
+
     /// The code that clients branch on and the message that people read.
     fn shown(&self) -> (&'static str, String) {
         match self {

@@ -7,8 +7,7 @@ use futures_util::future::BoxFuture;
 use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, PgPool, Row,
-    query_scalar, raw_sql,
+    AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, PgPool, Row, raw_sql,
 };
 use tokio::time::timeout;
 
@@ -158,12 +157,13 @@ impl Connector {
 /// Tests that a connection that is returned to its pool answers, and is in no transaction: a request that was dropped
 /// while `BEGIN` was under way leaves one that nobody ends. The pool closes a connection for which this fails.
 async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
-    // Within a transaction `now()` is its start.
-    let test = query_scalar("select now() = statement_timestamp()").fetch_one(&mut *connection);
-    let is_idle: bool = timeout(PING, test)
+    // Within a transaction `now()` is its start. Sent unprepared, since a prepared statement begins its transaction
+    // with an earlier message.
+    let test = "select (now() = statement_timestamp())::text";
+    let is_idle = timeout(PING, text(connection, test))
         .await
         .map_err(|_| Error::PoolTimedOut)??;
-    if is_idle && !connection.is_in_transaction() {
+    if is_idle == "true" && !connection.is_in_transaction() {
         return Ok(true);
     }
     Err(Error::Protocol("a transaction was left open".to_owned()))

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use entity::id::WebhookId;
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -153,7 +152,7 @@ fn in_time<T, E: Into<Error>>(
     async {
         match work.await {
             Ok(done) => done.map_err(Into::into),
-            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()),
+            Err(_) => Err(Error::database_timeout()),
         }
     }
 }

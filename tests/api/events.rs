@@ -84,7 +84,8 @@ impl Events {
                     }
                 }
                 self.text = rest.into();
-                if event != Event::default() {
+                // Without data it is none: its id is where a browser resumes.
+                if !event.data.is_empty() {
                     return Some(event);
                 }
             }

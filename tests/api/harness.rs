@@ -132,22 +132,15 @@ impl Server {
         Self::start_with(backend, |_| {}).await
     }
 
-    /// As it is in production: webhooks lead to the open Internet alone.
-    pub async fn start_public(backend: Backend) -> Self {
-        Self::start_with(backend, |app| app.schema = graphql::schema(Reach::Public)).await
-    }
-
     /// A service that was set up in another way than usual.
     pub async fn start_with(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
-        let database = Arc::new(TestDatabase::create(backend, prepare).await);
-        let clock = Arc::new(AtomicI64::new(LOADED + 3600));
-        Self::on(database, clock, change).await
+        Self::start_on(TestDatabase::create(backend, prepare).await, change).await
     }
 
     /// A service on this database.
-    pub async fn start_on(database: TestDatabase) -> Self {
+    pub async fn start_on(database: TestDatabase, change: impl FnOnce(&mut App)) -> Self {
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
-        Self::on(Arc::new(database), clock, |_| {}).await
+        Self::on(Arc::new(database), clock, change).await
     }
 
     /// Another instance on the same database.
@@ -340,9 +333,8 @@ impl Client<'_> {
     /// Sends a mutation `name` with this input; how it was refused: the code of the top-level error or
     /// of the first user error, or `OK`.
     pub async fn verdict(&self, name: &str, input: Value) -> String {
-        let answer = self
-            .run(&mutation(name, "id"), json!({ "input": input }))
-            .await;
+        let variables = json!({ "input": input });
+        let answer = self.post(&mutation(name, "id"), variables).await.json();
         let code = match &answer["errors"][0]["extensions"]["code"] {
             Value::Null => &answer["data"][name]["userErrors"][0]["code"],
             code => code,

@@ -74,6 +74,7 @@ mod server;
 mod silent_breaks;
 mod slow_statements;
 mod sockets;
+mod subscription_start;
 mod tidy;
 mod tokens;
 mod topics;

@@ -47,7 +47,7 @@ async fn eventually(what: &str, mut attempt: impl AsyncFnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_comes_back_after_each_of_ten_silent_breaks() {
     let (proxy, database) = behind_proxy().await;
-    let server = Server::start_on(database).await;
+    let server = Server::start_on(database, |_| {}).await;
     let (anonymous, upu) = (server.anonymous(), server.upu());
     let topic = server.topic("T-1").await;
     let endpoint = Endpoint::start().await;
