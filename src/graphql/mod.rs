@@ -26,11 +26,12 @@ mod viewer;
 pub mod webhook;
 mod words;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{
     InputType, MergedObject, Pos, Response, SDLExportOptions, ValidationMode, Value,
 };
 use entity::scalar::{Date, DateTime, Url};
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, StreamExt};
 use sea_orm::DbErr;
 
 pub use self::operation::{Operation, Question};
@@ -38,7 +39,7 @@ use self::query::Query;
 use self::request::{Live, Request};
 use self::subscription::Subscription;
 pub use self::subscription::{Start, start};
-use crate::error::is_conflict;
+use crate::error::{Error, is_conflict};
 use crate::read::page;
 use crate::rules::webhook::Reach;
 
@@ -97,12 +98,65 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
     }
 }
 
-/// Runs a query or a mutation. Nothing is validated here any more.
+/// Runs a query or a mutation. Nothing is validated here any more. The data of the response is text.
 pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
-    match direct::answer(&operation, &request).await {
-        Some(response) => response,
-        None => schema.execute(operation.ready().data(request)).await,
+    if let Some(response) = direct::answer(&operation, &request).await {
+        return response;
     }
+    // What a mutation has changed is reported in any case; its records have been bounded by the read path.
+    let limit = match operation.kind {
+        OperationType::Query => request.bound.limit(),
+        _ => usize::MAX,
+    };
+    let response = schema.execute(operation.ready().data(request)).await;
+    with_text(response, limit)
+}
+
+/// A response whose data is text, or the error that it would have more bytes than `limit`.
+fn with_text(mut response: Response, limit: usize) -> Response {
+    let mut json = String::new();
+    if write_value(&mut json, &response.data, limit) {
+        response.data = Value::Binary(json.into());
+        return response;
+    }
+    let too_long = Error::AnswerTooLong { limit };
+    Response::from_errors(vec![too_long.server_error(None)])
+}
+
+/// Writes a value as JSON; what the read path gave is text already. Returns false as soon as it has more bytes than
+/// `limit`.
+fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Binary(json) => text.push_str(std::str::from_utf8(json).unwrap_or("null")),
+        Value::List(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                if !write_value(text, item, limit) {
+                    return false;
+                }
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (index, (key, field)) in fields.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                // A response key is a GraphQL name: nothing in it needs escaping.
+                text.extend(["\"", key, "\":"]);
+                if !write_value(text, field, limit) {
+                    return false;
+                }
+            }
+            text.push('}');
+        }
+        plain => text.push_str(&serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned())),
+    }
+    text.len() <= limit
 }
 
 /// How often a mutation is tried that the database ends in favour of another one.
@@ -138,7 +192,9 @@ pub fn follow(
     request: Request,
     live: Live,
 ) -> BoxStream<'static, Response> {
-    schema.execute_stream(operation.ready().data(request).data(live))
+    let responses = schema.execute_stream(operation.ready().data(request).data(live));
+    // The read path bounds each event.
+    responses.map(|it| with_text(it, usize::MAX)).boxed()
 }
 
 /// The cursor of the event that an answer of [`follow`] tells: taken out, as it is not for clients.

@@ -49,15 +49,15 @@ pub fn request_id(headers: &HeaderMap) -> &str {
 /// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.
 pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     let errors = executed.errors.into_iter().map(|it| tidy(it, id));
-    let bytes = match &executed.data {
-        Value::Binary(json) => json.len(),
-        _ => 0,
+    let data = match &executed.data {
+        Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
+        _ => "null",
     };
-    let mut text = String::with_capacity(bytes + 100);
+    let mut text = String::with_capacity(data.len() + 100);
     text.push('{');
     write_errors(&mut text, &errors.collect::<Vec<_>>());
     text.push_str("\"data\":");
-    write_value(&mut text, &executed.data);
+    text.push_str(data);
     if let Some((requested, limit)) = cost {
         let cost = serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
         text.push_str(",\"extensions\":");
@@ -157,36 +157,4 @@ fn write_errors(text: &mut String, errors: &[ServerError]) {
     // Errors have text keys and plain values: they can be written.
     text.push_str(&serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned()));
     text.push(',');
-}
-
-/// Writes a value; what the read path gave is text already.
-fn write_value(text: &mut String, value: &Value) {
-    match value {
-        Value::Binary(json) => text.push_str(std::str::from_utf8(json).unwrap_or("null")),
-        Value::List(items) => {
-            text.push('[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                write_value(text, item);
-            }
-            text.push(']');
-        }
-        Value::Object(fields) => {
-            text.push('{');
-            for (place, (key, field)) in fields.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                // A response key is a GraphQL name: nothing in it needs escaping.
-                text.push('"');
-                text.push_str(key);
-                text.push_str("\":");
-                write_value(text, field);
-            }
-            text.push('}');
-        }
-        plain => text.push_str(&serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned())),
-    }
 }

@@ -28,6 +28,12 @@ impl Bound {
         Self::new(self.limit)
     }
 
+    /// How many bytes the answer may have.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Counts the texts of a row. They may be twice what an answer may: a page of one record reads the next one, too.
     ///
     /// # Errors

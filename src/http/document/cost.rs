@@ -75,45 +75,83 @@ fn page(size: i64) -> u64 {
     u64::try_from(size).unwrap_or(0).min(PAGE.1)
 }
 
-/// How long the lists of the introspection are on average.
+/// How long the lists of introspection are in this schema.
 pub struct Sizes {
     types: u64,
+    /// On average over all types, rounded up: below `__schema.types`, where a list is read of each type once.
+    average: ListSizes,
+    /// At most: everywhere else.
+    longest: ListSizes,
+}
+
+struct ListSizes {
     fields: u64,
     args: u64,
     inputs: u64,
     values: u64,
+    interfaces: u64,
+    possible: u64,
+}
+
+impl ListSizes {
+    /// From the lengths of each type's lists; `combine` has those of all types, and how many types there are.
+    fn of(schema: &Schema, combine: impl Fn(Vec<u64>) -> u64) -> Self {
+        let implementers = schema.implementers_map();
+        let (mut fields, mut args, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut interfaces, mut possible) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, ty) in &schema.types {
+            let of_type = match ty {
+                ExtendedType::Object(object) => Some(&object.fields),
+                ExtendedType::Interface(interface) => Some(&interface.fields),
+                _ => None,
+            };
+            args.extend(
+                of_type
+                    .into_iter()
+                    .flat_map(|it| it.values().map(|it| it.arguments.len() as u64)),
+            );
+            fields.push(of_type.map_or(0, |it| it.len() as u64));
+            interfaces.push(match ty {
+                ExtendedType::Object(object) => object.implements_interfaces.len() as u64,
+                ExtendedType::Interface(interface) => interface.implements_interfaces.len() as u64,
+                _ => 0,
+            });
+            possible.push(match ty {
+                ExtendedType::Union(union) => union.members.len() as u64,
+                _ => implementers
+                    .get(name)
+                    .map_or(0, |it| it.objects.len() as u64),
+            });
+            inputs.push(match ty {
+                ExtendedType::InputObject(input) => input.fields.len() as u64,
+                _ => 0,
+            });
+            values.push(match ty {
+                ExtendedType::Enum(list) => list.values.len() as u64,
+                _ => 0,
+            });
+        }
+        Self {
+            fields: combine(fields),
+            args: combine(args),
+            inputs: combine(inputs),
+            values: combine(values),
+            interfaces: combine(interfaces),
+            possible: combine(possible),
+        }
+    }
 }
 
 impl Sizes {
     pub fn of(schema: &Schema) -> Self {
-        let types = schema.types.len() as u64;
-        let (mut fields, mut args, mut inputs, mut values) = (0, 0, 0, 0);
-        for ty in schema.types.values() {
-            let of_object = match ty {
-                ExtendedType::Object(object) => &object.fields,
-                ExtendedType::Interface(interface) => &interface.fields,
-                ExtendedType::InputObject(input) => {
-                    inputs += input.fields.len() as u64;
-                    continue;
-                }
-                ExtendedType::Enum(list) => {
-                    values += list.values.len() as u64;
-                    continue;
-                }
-                _ => continue,
-            };
-            fields += of_object.len() as u64;
-            args += of_object
-                .values()
-                .map(|it| it.arguments.len() as u64)
-                .sum::<u64>();
-        }
+        let average = |lengths: Vec<u64>| {
+            let count = lengths.len().max(1) as u64;
+            lengths.into_iter().sum::<u64>().div_ceil(count)
+        };
         Self {
-            types,
-            fields: fields.div_ceil(types),
-            args: args.div_ceil(fields.max(1)),
-            inputs: inputs.div_ceil(types),
-            values: values.div_ceil(types),
+            types: schema.types.len() as u64,
+            average: ListSizes::of(schema, average),
+            longest: ListSizes::of(schema, |it| it.into_iter().max().unwrap_or(0)),
         }
     }
 
@@ -124,7 +162,7 @@ impl Sizes {
             document,
             operation,
         };
-        let mut cost = count.set(&operation.selection_set, None);
+        let mut cost = count.set(&operation.selection_set, None, false);
         if operation.operation_type == OperationType::Mutation {
             let changes = operation.root_fields(document).count() as u64;
             cost.once = cost.once.saturating_add(CHANGE.saturating_mul(changes));
@@ -140,23 +178,33 @@ struct Count<'a> {
 }
 
 impl Count<'_> {
-    /// `page` is the size of the page that this is selected of.
-    fn set(&self, set: &SelectionSet, page: Option<&Size>) -> Cost {
+    /// `page` is the size of the page that this is selected of; `of_types` says that it is selected of each type once.
+    fn set(&self, set: &SelectionSet, page: Option<&Size>, of_types: bool) -> Cost {
         let mut cost = Cost::default();
         for selection in &set.selections {
             cost.add(match selection {
-                Selection::Field(field) => self.field(field, set, page),
-                Selection::InlineFragment(fragment) => self.set(&fragment.selection_set, page),
+                Selection::Field(field) => self.field(field, set, page, of_types),
+                Selection::InlineFragment(fragment) => {
+                    self.set(&fragment.selection_set, page, of_types)
+                }
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.fragment_name);
-                    fragment.map_or_else(Cost::default, |it| self.set(&it.selection_set, page))
+                    fragment.map_or_else(Cost::default, |it| {
+                        self.set(&it.selection_set, page, of_types)
+                    })
                 }
             });
         }
         cost
     }
 
-    fn field(&self, field: &Field, parent: &SelectionSet, page: Option<&Size>) -> Cost {
+    fn field(
+        &self,
+        field: &Field,
+        parent: &SelectionSet,
+        page: Option<&Size>,
+        of_types: bool,
+    ) -> Cost {
         let mut cost = Cost {
             once: 1,
             lists: Vec::new(),
@@ -165,14 +213,17 @@ impl Count<'_> {
             return cost;
         }
         let own = self.page(field);
-        let mut inner = self.set(&field.selection_set, own.as_ref());
+        let introspects = parent.ty.starts_with("__");
+        let still_of_types =
+            introspects && (field.name == "types" || (of_types && field.name == "fields"));
+        let mut inner = self.set(&field.selection_set, own.as_ref(), still_of_types);
         if !field.ty().is_list() {
             cost.add(inner);
             return cost;
         }
         let size = page.cloned().or(own).unwrap_or_else(|| Size {
-            otherwise: if parent.ty.starts_with("__") {
-                self.sizes.list(&field.name)
+            otherwise: if introspects {
+                self.sizes.list(&field.name, of_types)
             } else {
                 LIST
             },
@@ -223,14 +274,22 @@ fn written(value: &Value) -> Option<u64> {
 }
 
 impl Sizes {
-    fn list(&self, field: &str) -> u64 {
+    /// The size of a list of introspection; `of_types` are those that `__schema` has.
+    fn list(&self, field: &str, of_types: bool) -> u64 {
+        let sizes = if of_types {
+            &self.average
+        } else {
+            &self.longest
+        };
         match field {
             "types" => self.types,
-            "fields" => self.fields,
-            "args" => self.args,
-            "inputFields" => self.inputs,
-            "enumValues" => self.values,
-            _ => 2, // interfaces, possible types; there are few directives
+            "fields" => sizes.fields,
+            "args" => sizes.args,
+            "inputFields" => sizes.inputs,
+            "enumValues" => sizes.values,
+            "interfaces" => sizes.interfaces,
+            "possibleTypes" => sizes.possible,
+            _ => LIST, // directives and their locations
         }
     }
 }

@@ -19,7 +19,16 @@ struct Size {
     depth: usize,
     /// Levels of fields and fragments.
     nesting: usize,
+    /// Levels of those lists of introspection that lead back to types.
+    type_lists: usize,
 }
+
+/// The lists of introspection that lead from a type to types, each as many times larger.
+const TYPE_LISTS: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
+
+/// Levels of these lists that a document may have: as many as the reference implementation allows, and one more
+/// than the usual tools ask for.
+const MAX_TYPE_LISTS: usize = 2;
 
 /// Fragments may be nested this much deeper than fields.
 const FRAGMENTS: usize = 32;
@@ -75,9 +84,22 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
         whole.add(size);
         whole.depth = whole.depth.max(size.depth);
         whole.nesting = whole.nesting.max(size.nesting);
+        whole.type_lists = whole.type_lists.max(size.type_lists);
     }
     if whole.nesting > nesting(limits) {
         return Err(too_deep(limits, None));
+    }
+    if whole.type_lists > MAX_TYPE_LISTS {
+        let message = format!(
+            "The document nests {} lists of types ({}); {MAX_TYPE_LISTS} are allowed.",
+            whole.type_lists,
+            TYPE_LISTS.map(|it| format!("`{it}`")).join(", ")
+        );
+        return Err(Refused::beyond(
+            "introspectionDepth",
+            "QUERY_TOO_DEEP",
+            message,
+        ));
     }
     if whole.depth > limits.depth {
         return Err(too_deep(limits, Some(whole.depth)));
@@ -154,6 +176,7 @@ impl<'a> Walk<'a> {
                     let mut inner = self.set(&field.selection_set, level + 1);
                     inner.fields = 1;
                     inner.depth += 1;
+                    inner.type_lists += usize::from(TYPE_LISTS.contains(&field.name.as_str()));
                     inner.aliases = inner
                         .aliases
                         .saturating_add(u64::from(field.alias.is_some()));
@@ -174,6 +197,7 @@ impl<'a> Walk<'a> {
             whole.fields = whole.fields.saturating_add(inner.fields);
             whole.depth = whole.depth.max(inner.depth);
             whole.nesting = whole.nesting.max(inner.nesting + 1);
+            whole.type_lists = whole.type_lists.max(inner.type_lists);
         }
         whole
     }
