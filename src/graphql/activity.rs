@@ -22,7 +22,8 @@ use crate::read::Env;
 use crate::read::cursor::Position;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, column, computed, field,
+    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, column, computed, distinct,
+    field,
 };
 
 /// The history of everything.
@@ -106,10 +107,10 @@ impl ActivityFilter {
         }
         Ok(Wanted {
             subject: subject.map(|(_, key)| key),
-            subject_type: self.subject_type.clone(),
-            verb: self.verb.clone(),
-            party: self.party.clone(),
-            side: self.side.clone(),
+            subject_type: self.subject_type.clone().map(distinct),
+            verb: self.verb.clone().map(distinct),
+            party: self.party.clone().map(distinct),
+            side: self.side.clone().map(distinct),
             topic: list::some_key::<TopicId>("topic", self.topic.as_ref())?,
             viewer,
         })

@@ -168,7 +168,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
 }
 
 /// Whether a column holds one of the values; an empty list leaves nothing.
-pub fn among<V: Copy + Into<Value>>(
+pub fn among<V: Copy + PartialEq + Into<Value>>(
     column: impl IntoIden,
     values: Option<&Vec<V>>,
 ) -> Option<Expr> {

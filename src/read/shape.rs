@@ -449,7 +449,18 @@ pub fn count(mut rows: SelectStatement) -> Expr {
     Expr::SubQuery(None, Box::new(rows.into()))
 }
 
-/// Whether a column holds one of the values; an empty list of values matches nothing.
-pub fn among<V: Into<sea_orm::Value>>(column: impl IntoIden, values: Vec<V>) -> Expr {
-    col(column).is_in(values.into_iter().map(Into::into))
+/// Whether a column holds one of the values, of which few are distinct; an empty list of values matches nothing.
+pub fn among<V: Into<sea_orm::Value> + PartialEq>(column: impl IntoIden, values: Vec<V>) -> Expr {
+    col(column).is_in(distinct(values).into_iter().map(Into::into))
+}
+
+/// Each value once. A statement has room for 32,766 parameters, and a client may repeat a value more often.
+pub fn distinct<V: PartialEq>(values: Vec<V>) -> Vec<V> {
+    let mut distinct = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
 }
