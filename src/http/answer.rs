@@ -100,17 +100,13 @@ pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
 
 /// Whether any root field has a value.
 fn has_value(data: &Value) -> bool {
-    match data {
-        Value::Null => false,
-        Value::Object(fields) => fields.values().any(has_value),
-        Value::Binary(json) => {
-            let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
-            match json {
-                serde_json::Value::Null => false,
-                serde_json::Value::Object(fields) => fields.values().any(|field| !field.is_null()),
-                _ => true,
-            }
-        }
+    let Value::Binary(json) = data else {
+        return false;
+    };
+    let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    match json {
+        serde_json::Value::Null => false,
+        serde_json::Value::Object(fields) => fields.values().any(|field| !field.is_null()),
         _ => true,
     }
 }

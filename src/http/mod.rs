@@ -91,6 +91,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::to("/graphiql") }))
         .route("/graphql", get(front::get).post(front::post))
+        .route("/graphql/", get(front::get).post(front::post))
         .route("/graphql/ws", get(ws::open))
         .route("/schema.graphql", get(schema))
         .route("/livez", get(health::livez))

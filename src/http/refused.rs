@@ -1,7 +1,42 @@
 //! A request that is not executed: its status, its errors, and what else its sender is told.
 
-use async_graphql::{ErrorExtensionValues, Pos, ServerError};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+
+/// What is wrong with a document or with its variables.
+pub struct Problem {
+    pub message: String,
+    pub pos: Option<Pos>,
+    /// The argument that it is about, and the way from there to the value: field names and list indexes.
+    pub input_path: Option<Vec<PathSegment>>,
+}
+
+impl Problem {
+    pub fn new(message: String, pos: Option<Pos>) -> Self {
+        Self {
+            message,
+            pos,
+            input_path: None,
+        }
+    }
+
+    /// What is wrong with a value, which the message names by its path.
+    pub fn of_value(path: Vec<PathSegment>, what: &str, pos: Option<Pos>) -> Self {
+        let mut name = String::new();
+        for segment in &path {
+            match segment {
+                PathSegment::Field(field) if name.is_empty() => name.push_str(field),
+                PathSegment::Field(field) => name.extend([".", field]),
+                PathSegment::Index(index) => name.extend(["[", &index.to_string(), "]"]),
+            }
+        }
+        Self {
+            message: format!("`{name}`: {what}."),
+            pos,
+            input_path: Some(path),
+        }
+    }
+}
 
 /// A request that was not executed.
 #[derive(Debug)]
@@ -27,20 +62,29 @@ impl Refused {
     }
 
     /// A document, or its variables, that are wrong in these ways.
-    pub fn invalid(code: &str, problems: impl IntoIterator<Item = (String, Option<Pos>)>) -> Self {
-        let errors = problems.into_iter();
+    pub fn invalid(code: &str, problems: impl IntoIterator<Item = Problem>) -> Self {
+        let errors = problems.into_iter().map(|it| {
+            let mut error = coded(ServerError::new(short(it.message), it.pos), code);
+            if let Some(path) = it.input_path {
+                let path = path.into_iter().map(|it| match it {
+                    PathSegment::Field(name) => Value::from(name),
+                    PathSegment::Index(index) => Value::from(index),
+                });
+                let extensions = error.extensions.get_or_insert_default();
+                extensions.set("inputPath", Value::List(path.collect()));
+            }
+            error
+        });
         Self {
             status: None,
-            errors: errors
-                .map(|(message, pos)| coded(ServerError::new(short(message), pos), code))
-                .collect(),
+            errors: errors.collect(),
             headers: Vec::new(),
         }
     }
 
     /// A document beyond a limit, which `extensions.limit` names.
     pub fn beyond(limit: &str, code: &str, message: impl Into<String>) -> Self {
-        Self::invalid(code, [(message.into(), None)]).about(limit)
+        Self::invalid(code, [Problem::new(message.into(), None)]).about(limit)
     }
 
     /// With the name of the limit that it is about.

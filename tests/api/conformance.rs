@@ -193,7 +193,7 @@ async fn verdict(client: &Client<'_>, judged: &Judged) -> String {
         "GRAPHQL_PARSE_FAILED" => "syntax",
         "GRAPHQL_VALIDATION_FAILED" => "validation",
         "BAD_USER_INPUT" if message.starts_with("It is not clear") => "operation",
-        "BAD_USER_INPUT" if message.starts_with("`$") => "variables",
+        "BAD_USER_INPUT" if first["extensions"].get("inputPath").is_some() => "variables",
         // It could run, over another transport.
         "BAD_USER_INPUT" if message.starts_with("A subscription") => "fine",
         _ => return format!("{code}: {message}"),

@@ -9,10 +9,12 @@ import {
   getVariableValues,
   GraphQLError,
   isNullableType,
+  Kind,
   parse,
   specifiedRules,
   typeFromAST,
   validate,
+  visit,
 } from 'graphql';
 
 import { cases } from './cases.mjs';
@@ -42,6 +44,17 @@ function missed(context) {
   };
 }
 
+/// Whether a condition is null, for which the reference fails where it collects fields.
+function nullCondition(ast, variables) {
+  let found = false;
+  visit(ast, {
+    Directive({ arguments: [condition] }) {
+      found ||= condition?.value.kind === Kind.VARIABLE && variables[condition.value.name.value] === null;
+    },
+  });
+  return found;
+}
+
 function judge({ document, operationName, variables }) {
   let ast;
   try {
@@ -61,8 +74,9 @@ function judge({ document, operationName, variables }) {
   const operations = ast.definitions.filter((it) => it.kind === 'OperationDefinition');
   const operation = operations.find((it) => !operationName || it.name?.value === operationName);
   if (operations.length > 1 && !operationName) return ['operation', 'which one'];
-  const { errors: wrong } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
-  return wrong ? ['variables', wrong[0].message] : ['fine', ''];
+  const { errors: wrong, coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  if (wrong) return ['variables', wrong[0].message];
+  return nullCondition(ast, coerced) ? ['variables', 'a condition is null'] : ['fine', ''];
 }
 
 const random = new Random(11);

@@ -1,15 +1,15 @@
 //! Variables against their declared types, before anything runs.
 
-use std::fmt::Write;
-
 use apollo_compiler::ast::Type;
 use apollo_compiler::executable::VariableDefinition;
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{Node, Schema};
-use async_graphql::{Name, Value, Variables};
+use async_graphql::{Name, PathSegment, Pos, Value, Variables};
 use serde_json::{Map, Number, Value as Json};
 
-use super::{Problem, convert};
+use super::super::refused::Problem;
+use super::convert;
+use super::strict::VariableUses;
 use crate::graphql::scalar_problem;
 
 /// How many problems are told at once.
@@ -21,24 +21,32 @@ const WHOLE: f64 = 9_007_199_254_740_991.0;
 pub fn variables(
     schema: &Schema,
     definitions: &[Node<VariableDefinition>],
+    uses: &VariableUses,
     mut given: Map<String, Json>,
 ) -> Result<Variables, Vec<Problem>> {
     let mut read = Read {
         schema,
-        path: String::new(),
+        variable: "",
+        used: None,
+        path: Vec::new(),
         problems: Vec::new(),
     };
     let mut variables = Variables::default();
     for definition in definitions {
         let name = definition.name.as_str();
-        read.path = format!("${name}");
+        read.variable = name;
+        read.used = uses.inputs.get(name);
         let value = match given.remove(name) {
             Some(value) => read.value(&definition.ty, value),
             None => match &definition.default_value {
                 // Validated with the document.
                 Some(default) => convert::value(default).into_const().unwrap_or_default(),
                 None if definition.ty.is_non_null() => {
-                    read.problem(&format!("a value of type {} is missing", definition.ty));
+                    let what = format!(
+                        "a value of type {} is missing: give it in the variable `${name}`",
+                        definition.ty
+                    );
+                    read.problem(&what);
                     continue;
                 }
                 None => continue,
@@ -46,35 +54,58 @@ pub fn variables(
         };
         variables.insert(Name::new(name), value);
     }
-    if read.problems.is_empty() {
+    let mut problems = read.problems;
+    for (name, pos) in &uses.conditions {
+        if matches!(variables.get(name.as_str()), Some(Value::Null)) {
+            let path = vec![PathSegment::Field("if".to_owned())];
+            let what = format!("it cannot be null, and the variable `${name}` is");
+            problems.push(Problem::of_value(path, &what, *pos));
+        }
+    }
+    if problems.is_empty() {
         Ok(variables)
     } else {
-        read.problems.truncate(TOLD);
-        Err(read.problems)
+        problems.truncate(TOLD);
+        Err(problems)
     }
 }
 
-struct Read<'a> {
+/// A step from a value into what it holds.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+struct Read<'a, 'v> {
     schema: &'a Schema,
-    /// Where the value is that is being read: `$input.items[2]`.
-    path: String,
+    variable: &'v str,
+    /// Where the variable is used: the path to it, and the place in the document. `None` for a condition.
+    used: Option<&'v (Vec<PathSegment>, Option<Pos>)>,
+    /// Where the value is within the variable.
+    path: Vec<Step<'a>>,
     problems: Vec<Problem>,
 }
 
-impl Read<'_> {
+impl<'a> Read<'a, '_> {
     fn problem(&mut self, what: &str) -> Value {
-        let path = &self.path;
-        self.problems.push((format!("`{path}`: {what}."), None));
+        let (mut path, pos) = self.used.cloned().unwrap_or_else(|| {
+            let variable = PathSegment::Field(format!("${}", self.variable));
+            (vec![variable], None)
+        });
+        path.extend(self.path.iter().map(|it| match it {
+            Step::Field(name) => PathSegment::Field((*name).to_owned()),
+            Step::Index(index) => PathSegment::Index(*index),
+        }));
+        self.problems.push(Problem::of_value(path, what, pos));
         Value::Null
     }
 
     /// Reads a value one step further down the path.
-    fn inside(&mut self, step: std::fmt::Arguments<'_>, ty: &Type, value: Json) -> Value {
-        let length = self.path.len();
-        // Writing into a String cannot fail.
-        let _ = self.path.write_fmt(step);
+    fn inside(&mut self, step: Step<'a>, ty: &Type, value: Json) -> Value {
+        self.path.push(step);
         let value = self.value(ty, value);
-        self.path.truncate(length);
+        self.path.pop();
         value
     }
 
@@ -92,8 +123,7 @@ impl Read<'_> {
         match (ty, value) {
             (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
                 let items = items.into_iter().enumerate();
-                let items =
-                    items.map(|(place, it)| self.inside(format_args!("[{place}]"), item, it));
+                let items = items.map(|(index, it)| self.inside(Step::Index(index), item, it));
                 Value::List(items.collect())
             }
             // A single value is a list of one.
@@ -125,7 +155,7 @@ impl Read<'_> {
         ))
     }
 
-    fn object(&mut self, input: &InputObjectType, value: Json) -> Value {
+    fn object(&mut self, input: &'a InputObjectType, value: Json) -> Value {
         let Json::Object(mut given) = value else {
             return self.problem(&format!(
                 "it must be an object with the fields of {}",
@@ -141,7 +171,7 @@ impl Read<'_> {
         for (name, field) in &input.fields {
             match given.remove(name.as_str()) {
                 Some(value) => {
-                    let value = self.inside(format_args!(".{name}"), &field.ty, value);
+                    let value = self.inside(Step::Field(name), &field.ty, value);
                     fields.push((Name::new(name.as_str()), value));
                 }
                 None if field.is_required() => {

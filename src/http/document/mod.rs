@@ -25,26 +25,23 @@ use apollo_compiler::executable::VariableDefinition;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Node, name, ty};
-use async_graphql::Pos;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use axum::http::{HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
 use self::cache::Cache;
 use self::cost::{Cost, Sizes};
+use self::strict::VariableUses;
 use self::trusted::Trusted;
 use super::App;
 use super::asked::{Asked, PersistedQuery};
 use super::limits::Limits;
-use super::refused::Refused;
+use super::refused::{Problem, Refused};
 use crate::graphql::{Operation, Schema, sdl};
 use crate::rules::viewer::Viewer;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
-
-/// A problem of a document, and where it is.
-type Problem = (String, Option<Pos>);
 
 /// What documents are checked against, and those that have passed.
 pub struct Documents {
@@ -70,6 +67,7 @@ struct CheckedOperation {
     name: Option<String>,
     kind: OperationType,
     variables: Vec<Node<VariableDefinition>>,
+    uses: VariableUses,
     cost: Cost,
     personal: bool,
 }
@@ -81,9 +79,12 @@ pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation
     let persisted = asked.extensions.and_then(|it| it.persisted_query);
     let documents = &app.documents;
     let document = documents.document(asked.query.as_deref(), persisted, viewer, &app.limits)?;
-    let operation = document.operation(asked.operation_name.as_deref())?;
+    // Forms and generated clients send an empty text for no name.
+    let name = asked.operation_name.filter(|it| !it.is_empty());
+    let operation = document.operation(name.as_deref())?;
 
-    let variables = coerce::variables(&documents.schema, &operation.variables, variables)
+    let (schema, definitions) = (&documents.schema, &operation.variables);
+    let variables = coerce::variables(schema, definitions, &operation.uses, variables)
         .map_err(|problems| Refused::invalid("BAD_USER_INPUT", problems))?;
     let cost = operation.cost.with(&variables);
     if cost > app.limits.cost {
@@ -170,16 +171,19 @@ impl Documents {
         let (ast, tokens) = parse::parse(text, limits)?;
         guard::bound(&ast, limits)?;
         let invalid = |problems| Refused::invalid("GRAPHQL_VALIDATION_FAILED", problems);
-        let document = strict::validate(&self.schema, &ast).map_err(invalid)?;
+        let suggests = !limits.no_introspection;
+        let (document, uses) = strict::validate(&self.schema, &ast, suggests).map_err(invalid)?;
         if limits.no_introspection
             && let Some(problem) = strict::introspection(&document)
         {
             return Err(invalid(vec![problem]).about("introspection"));
         }
-        let operations = document.operations.iter().map(|it| CheckedOperation {
+        let operations = document.operations.iter().zip(uses);
+        let operations = operations.map(|(it, uses)| CheckedOperation {
             name: it.name.as_ref().map(ToString::to_string),
             kind: convert::kind(it.operation_type),
             variables: it.variables.clone(),
+            uses,
             cost: self.sizes.cost(&document, it),
             personal: sets::personal(&document, it),
         });
@@ -195,15 +199,23 @@ impl Documents {
 
 impl Checked {
     fn operation(&self, name: Option<&str>) -> Result<&CheckedOperation, Refused> {
-        let found = match (name, self.operations.as_slice()) {
+        let operations = self.operations.as_slice();
+        let found = match (name, operations) {
             (None, [only]) => Some(only),
             (None, _) => None,
             (Some(_), all) => all.iter().find(|it| it.name.as_deref() == name),
         };
         found.ok_or_else(|| {
-            Refused::bad_request(
-                "It is not clear which operation is meant: name one of the document's in `operationName`.",
-            )
+            let names: Vec<String> = operations
+                .iter()
+                .filter_map(|it| Some(format!("`{}`", it.name.as_ref()?)))
+                .collect();
+            let names = names.join(", ");
+            Refused::bad_request(match name {
+                None => format!("It is not clear which operation is meant: name one of {names} in `operationName`."),
+                Some(name) if names.is_empty() => format!("The document has no operation `{name}`; its only one has no name: leave out `operationName`."),
+                Some(name) => format!("The document has no operation `{name}`; it has {names}."),
+            })
         })
     }
 }
@@ -232,7 +244,7 @@ fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Ha
 
 /// Clients know this message, and send the document along with its hash.
 fn unknown_hash() -> Refused {
-    let problem = ("PersistedQueryNotFound".to_owned(), None);
+    let problem = Problem::new("PersistedQueryNotFound".to_owned(), None);
     let mut refused = Refused::invalid("PERSISTED_QUERY_NOT_FOUND", [problem]);
     let never = HeaderValue::from_static("no-store");
     refused.headers.push((header::CACHE_CONTROL, never));

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use apollo_compiler::ast::Document;
 use apollo_compiler::diagnostic::ToCliReport;
 use apollo_compiler::parser::Parser;
+use apollo_parser::{Lexer, TokenKind};
 
 use super::super::limits::Limits;
-use super::super::refused::Refused;
+use super::super::refused::{Problem, Refused};
 use super::guard::{nesting, too_deep};
 use super::place::{self, Places};
 use super::{describe, valueless};
@@ -40,22 +41,70 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
         // What follows the first error is guesswork.
         let first = found.errors.iter().next();
         let problem = first.map(|it| {
-            let at = place::of(it.error.location(), it.sources);
-            (sentence(&it.error.to_string()), at)
+            let pos = place::of(it.error.location(), it.sources);
+            Problem::new(sentence(&it.error.to_string()), pos)
         });
         Refused::invalid("GRAPHQL_PARSE_FAILED", problem)
     })?;
     if let Some((offset, name)) = valueless::first(&bare, limits.tokens, nesting(limits)) {
         let message = format!("Syntax error: expected a colon and a value after `{name}`.");
-        let problem = (message, Some(Places::of(text).at(offset)));
-        return Err(Refused::invalid("GRAPHQL_PARSE_FAILED", [problem]));
+        return Err(invalid(text, offset, message));
+    }
+    if let Some(offset) = broken_string(text, limits.tokens) {
+        let message = "Syntax error: a line break within a string; use \\n, or three quotes around a text of several lines.";
+        return Err(invalid(text, offset, message.to_owned()));
     }
     Ok((document, tokens))
 }
+
+fn invalid(text: &str, offset: usize, message: String) -> Refused {
+    let problem = Problem::new(message, Some(Places::of(text).at(offset)));
+    Refused::invalid("GRAPHQL_PARSE_FAILED", [problem])
+}
+
+/// Where the first string begins that has a line break: the lexer accepts one right after the opening quote.
+fn broken_string(text: &str, tokens: usize) -> Option<usize> {
+    if !text.contains("\"\n") && !text.contains("\"\r") {
+        return None;
+    }
+    let tokens = Lexer::new(text).with_limit(tokens).filter_map(Result::ok);
+    let mut strings = tokens.filter(|it| it.kind() == TokenKind::StringValue);
+    let broken = strings.find(|it| {
+        let string = it.data();
+        !string.starts_with("\"\"\"") && string.contains(['\n', '\r'])
+    })?;
+    Some(broken.index())
+}
+
+/// The parser's names of tokens, and how they are written in a document.
+const TOKENS: [(&str, &str); 8] = [
+    ("R_CURLY", "`}`"),
+    ("L_CURLY", "`{`"),
+    ("R_PAREN", "`)`"),
+    ("L_PAREN", "`(`"),
+    ("R_BRACK", "`]`"),
+    ("L_BRACK", "`[`"),
+    ("COLON", "`:`"),
+    ("EOF", "the end of the document"),
+];
 
 /// What the parser says, for people.
 fn sentence(text: &str) -> String {
     let text = text.trim_start_matches("syntax error: ");
     let text = text.lines().next().unwrap_or_default();
-    format!("Syntax error: {}.", text.trim_end_matches('.'))
+    // What stands after the comma is quoted from the document.
+    let (expected, got) = text.split_once(", got ").unwrap_or((text, ""));
+    let written = |text: &str| {
+        let words = text.split(' ').map(|word| {
+            let token = TOKENS.iter().find(|it| it.0 == word);
+            token.map_or(word, |it| it.1)
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let expected = written(expected.trim_end_matches('.')).replace("<EOF>", "end of the document");
+    match got {
+        "" => format!("Syntax error: {expected}."),
+        "EOF" => format!("Syntax error: {expected}, got {}.", written(got)),
+        got => format!("Syntax error: {expected}, got `{got}`."),
+    }
 }

@@ -1,37 +1,176 @@
 //! Validation by the specification: what the library does, and what it leaves to us.
 
-use apollo_compiler::ast::{Document, Type, Value};
-use apollo_compiler::diagnostic::ToCliReport;
+use std::collections::{HashMap, HashSet};
+
+use apollo_compiler::ast::{Definition, Document, Type, Value};
+use apollo_compiler::diagnostic::{Diagnostic, ToCliReport};
 use apollo_compiler::executable::{Selection, SelectionSet, VariableDefinition};
 use apollo_compiler::parser::SourceMap;
-use apollo_compiler::validation::Valid;
-use apollo_compiler::{ExecutableDocument, Node, Schema};
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::{DiagnosticData, Valid};
+use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
+use async_graphql::{PathSegment, Pos};
 
+use super::super::refused::Problem;
 use super::sets::sets;
-use super::{Problem, convert, place};
+use super::{convert, place};
 use crate::graphql::scalar_problem;
 
 /// How many problems are told at once.
 const TOLD: usize = 20;
 
-/// Validates a document.
+/// What an operation does with its variables.
+#[derive(Default)]
+pub struct VariableUses {
+    /// Where each is used first: the argument and the path within it, and the place in the document.
+    pub inputs: HashMap<Name, (Vec<PathSegment>, Option<Pos>)>,
+    /// Those in `@skip` and `@include` that may be null by their type; the place in the document.
+    pub conditions: Vec<(Name, Option<Pos>)>,
+}
+
+/// Validates a document; also returns what each of its operations does with its variables. `suggests` says that names
+/// of the schema may be told.
 pub fn validate(
     schema: &Valid<Schema>,
     document: &Document,
-) -> Result<Valid<ExecutableDocument>, Vec<Problem>> {
-    let valid = document.to_executable_validate(schema).map_err(|found| {
-        let told = found.errors.iter().take(TOLD).map(|it| {
-            let at = place::of(it.error.location(), it.sources);
-            (sentence(&it.error.to_string()), at)
+    suggests: bool,
+) -> Result<(Valid<ExecutableDocument>, Vec<VariableUses>), Vec<Problem>> {
+    let valid = document.to_executable_validate(schema).or_else(|found| {
+        let mut errors: Vec<_> = found
+            .errors
+            .iter()
+            .filter(|it| !is_false(it, document, &found.partial))
+            .collect();
+        if errors.is_empty() {
+            // Nothing of the document is missing here: what is dropped has an error of its own.
+            return Ok(Valid::assume_valid(found.partial));
+        }
+        // What is left of a selection without its wrong fields uses fewer variables and fragments.
+        errors.sort_by_key(|it| {
+            let name = it.error.unstable_error_name();
+            matches!(name, Some("UnusedVariable" | "UnusedFragment"))
         });
-        told.collect::<Vec<_>>()
+        let told = errors.iter().take(TOLD).map(|it| {
+            let pos = place::of(it.error.location(), it.sources);
+            let mut message = message(it);
+            if suggests && let Some(similar) = similar_name(schema, it) {
+                message = format!("{message} Did you mean `{similar}`?");
+            }
+            Problem::new(message, pos)
+        });
+        Err(told.collect::<Vec<_>>())
     })?;
-    let problems = values(schema, &valid);
+    let (problems, uses) = values(schema, &valid);
     if problems.is_empty() {
-        Ok(valid)
+        Ok((valid, uses))
     } else {
         Err(problems)
     }
+}
+
+/// The text of the document that a diagnostic is about.
+fn source<'a>(diagnostic: &Diagnostic<'a, DiagnosticData>) -> Option<&'a str> {
+    let span = diagnostic.error.location()?;
+    let source = diagnostic.sources.get(&span.file_id())?.source_text();
+    source.get(span.offset()..span.end_offset())
+}
+
+/// Whether the library is wrong with a diagnostic: what it drops as invalid it takes for missing, and a field of a
+/// subscription that is selected twice for two fields.
+fn is_false(
+    diagnostic: &Diagnostic<'_, DiagnosticData>,
+    document: &Document,
+    partial: &ExecutableDocument,
+) -> bool {
+    match diagnostic.error.unstable_error_name() {
+        Some("MissingSubselection") => source(diagnostic).is_some_and(|it| it.ends_with('}')),
+        Some("UndefinedFragment") => {
+            let message = diagnostic.error.to_string();
+            let name = message.split('`').nth(1);
+            let mut definitions = document.definitions.iter();
+            definitions.any(|it| match it {
+                Definition::FragmentDefinition(it) => name == Some(&*it.name),
+                _ => false,
+            })
+        }
+        Some("SubscriptionUsesMultipleFields") => partial
+            .operations
+            .iter()
+            .filter(|it| it.is_subscription())
+            .all(|it| {
+                let keys = it.root_fields(partial).map(|it| it.response_key());
+                keys.collect::<HashSet<_>>().len() == 1
+            }),
+        _ => false,
+    }
+}
+
+/// What the library says, for people. It does not name the field that should, or should not, have a selection.
+fn message(diagnostic: &Diagnostic<'_, DiagnosticData>) -> String {
+    let field = source(diagnostic).and_then(|it| {
+        it.split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+            .next()
+    });
+    match (diagnostic.error.unstable_error_name(), field) {
+        (Some("MissingSubselection"), Some(field)) => {
+            format!("The field `{field}` needs a selection of fields: `{field} {{ … }}`.")
+        }
+        (Some("SubselectionOnScalarType" | "SubselectionOnEnumType"), Some(field)) => {
+            format!("The field `{field}` has no fields to select: leave out its `{{ … }}`.")
+        }
+        _ => sentence(&diagnostic.error.to_string()),
+    }
+}
+
+/// The name of the schema that is most like one that it does not have.
+fn similar_name<'a>(
+    schema: &'a Schema,
+    diagnostic: &Diagnostic<'_, DiagnosticData>,
+) -> Option<&'a str> {
+    let text = diagnostic.error.to_string();
+    // The library quotes the names in its messages, and in no other way tells them.
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let (wrong, known): (&str, Vec<&str>) =
+        match (diagnostic.error.unstable_error_name()?, &quoted[..]) {
+            ("UndefinedField", [ty, field]) => {
+                let fields = match schema.types.get(*ty)? {
+                    ExtendedType::Object(object) => &object.fields,
+                    ExtendedType::Interface(interface) => &interface.fields,
+                    _ => return None,
+                };
+                (*field, fields.keys().map(Name::as_str).collect())
+            }
+            ("UndefinedInputValue", [field, input]) => {
+                let fields = &schema.get_input_object(input)?.fields;
+                (*field, fields.keys().map(Name::as_str).collect())
+            }
+            ("UndefinedEnumValue", [value, list]) => {
+                let values = &schema.get_enum(list)?.values;
+                (*value, values.keys().map(Name::as_str).collect())
+            }
+            ("UndefinedArgument", [argument, coordinate]) => {
+                let (ty, field) = coordinate.split_once('.')?;
+                let field = field.split('(').next()?;
+                let definition = schema.type_field(ty, field).ok()?;
+                let arguments = definition.arguments.iter();
+                (*argument, arguments.map(|it| it.name.as_str()).collect())
+            }
+            (
+                "UndefinedDefinition"
+                | "UndefinedTypeInNamedFragmentTypeCondition"
+                | "UndefinedTypeInInlineFragmentTypeCondition",
+                [ty, ..],
+            ) => (*ty, schema.types.keys().map(Name::as_str).collect()),
+            _ => return None,
+        };
+    let distances = known.into_iter().map(|name| {
+        let lower = (wrong.to_ascii_lowercase(), name.to_ascii_lowercase());
+        (strsim::damerau_levenshtein(&lower.0, &lower.1), name)
+    });
+    // As the reference implementation has it.
+    let threshold = wrong.len() * 2 / 5 + 1;
+    let (_, name) = distances.filter(|it| it.0 <= threshold).min()?;
+    Some(name)
 }
 
 /// What the library says, for people.
@@ -52,29 +191,36 @@ pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
         "Introspection is switched off here: `{}` is not answered.",
         field.name
     );
-    Some((message, place::of(field.location(), &document.sources)))
+    let pos = place::of(field.location(), &document.sources);
+    Some(Problem::new(message, pos))
 }
 
 /// What the library does not look at: keys given twice, `@oneOf`, variables within values, our scalars.
-fn values(schema: &Schema, document: &ExecutableDocument) -> Vec<Problem> {
+fn values(schema: &Schema, document: &ExecutableDocument) -> (Vec<Problem>, Vec<VariableUses>) {
     let mut problems = Vec::new();
+    let mut uses = Vec::new();
     for operation in document.operations.iter() {
         let mut check = Check {
             schema,
             sources: &document.sources,
             variables: &operation.variables,
             problems: &mut problems,
+            uses: VariableUses::default(),
+            path: Vec::new(),
         };
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
-                check.value(&variable.ty, false, default);
+                let name = PathSegment::Field(variable.name.to_string());
+                check.inside(name, &variable.ty, false, default);
             }
         }
         for set in sets(document, operation) {
             check.arguments(set);
+            check.conditions(set);
         }
+        uses.push(check.uses);
     }
-    problems
+    (problems, uses)
 }
 
 struct Check<'a> {
@@ -82,6 +228,9 @@ struct Check<'a> {
     sources: &'a SourceMap,
     variables: &'a [Node<VariableDefinition>],
     problems: &'a mut Vec<Problem>,
+    uses: VariableUses,
+    /// Where the value is that is looked at.
+    path: Vec<PathSegment>,
 }
 
 impl Check<'_> {
@@ -91,17 +240,44 @@ impl Check<'_> {
                 let definition = field.definition.argument_by_name(&argument.name);
                 if let Some(definition) = definition {
                     let fills = definition.default_value.is_some();
-                    self.value(&definition.ty, fills, &argument.value);
+                    let name = PathSegment::Field(argument.name.to_string());
+                    self.inside(name, &definition.ty, fills, &argument.value);
                 }
             }
         }
     }
 
-    fn problem(&mut self, message: String, value: &Node<Value>) {
-        if self.problems.len() < TOLD {
-            let at = place::of(value.location(), self.sources);
-            self.problems.push((message, at));
+    fn conditions(&mut self, set: &SelectionSet) {
+        let directives = set.selections.iter().flat_map(|it| it.directives().iter());
+        for directive in directives.filter(|it| it.name == "skip" || it.name == "include") {
+            let Some(condition) = directive.specified_argument_by_name("if") else {
+                continue;
+            };
+            let Some(name) = condition.as_variable() else {
+                continue;
+            };
+            let mut variables = self.variables.iter();
+            let variable = variables.find(|it| it.name == *name);
+            if variable.is_some_and(|it| !it.ty.is_non_null()) {
+                let pos = place::of(condition.location(), self.sources);
+                self.uses.conditions.push((name.clone(), pos));
+            }
         }
+    }
+
+    fn problem(&mut self, what: &str, value: &Node<Value>) {
+        if self.problems.len() < TOLD {
+            let pos = place::of(value.location(), self.sources);
+            let problem = Problem::of_value(self.path.clone(), what, pos);
+            self.problems.push(problem);
+        }
+    }
+
+    /// Looks at a value one step further down the path.
+    fn inside(&mut self, step: PathSegment, ty: &Type, fills: bool, value: &Node<Value>) {
+        self.path.push(step);
+        self.value(ty, fills, value);
+        self.path.pop();
     }
 
     /// `fills`: the place has a default, which stands in for what is left out.
@@ -111,30 +287,35 @@ impl Check<'_> {
                 let variables = self.variables;
                 if let Some(variable) = variables.iter().find(|it| it.name == *name) {
                     self.variable(ty, fills, variable, value);
+                    if !self.uses.inputs.contains_key(name) {
+                        let pos = place::of(value.location(), self.sources);
+                        let input = (self.path.clone(), pos);
+                        self.uses.inputs.insert(name.clone(), input);
+                    }
                 }
             }
             Value::List(items) if ty.is_list() => {
-                for item in items {
-                    self.value(ty.item_type(), false, item);
+                for (index, item) in items.iter().enumerate() {
+                    self.inside(PathSegment::Index(index), ty.item_type(), false, item);
                 }
             }
             Value::Object(fields) => {
                 for (place, (name, value)) in fields.iter().enumerate() {
                     if fields[..place].iter().any(|it| it.0 == *name) {
-                        self.problem(format!("The field `{name}` is given twice."), value);
+                        self.problem(&format!("the field `{name}` is given twice"), value);
                     }
                 }
                 let Some(input) = self.schema.get_input_object(ty.inner_named_type()) else {
                     return;
                 };
                 if input.directives.has("oneOf") && !self.is_one(fields) {
-                    let message =
-                        format!("`{}` takes one of its fields, and not null.", input.name);
-                    self.problem(message, value);
+                    let what = format!("{} takes one of its fields, and not null", input.name);
+                    self.problem(&what, value);
                 }
                 for (name, value) in fields {
                     if let Some(field) = input.fields.get(name) {
-                        self.value(&field.ty, field.default_value.is_some(), value);
+                        let step = PathSegment::Field(name.to_string());
+                        self.inside(step, &field.ty, field.default_value.is_some(), value);
                     }
                 }
             }
@@ -144,14 +325,14 @@ impl Check<'_> {
                 if !value.is_null()
                     && let Some(problem) = scalar_problem(ty.inner_named_type(), constant)
                 {
-                    self.problem(sentence(&problem), value);
+                    self.problem(&problem, value);
                 }
             }
         }
     }
 
     /// Whether these are the fields of a `@oneOf` input: one, and never null.
-    fn is_one(&self, fields: &[(apollo_compiler::Name, Node<Value>)]) -> bool {
+    fn is_one(&self, fields: &[(Name, Node<Value>)]) -> bool {
         let [(_, value)] = fields else {
             return false;
         };
@@ -178,11 +359,11 @@ impl Check<'_> {
             ty.clone()
         };
         if !variable.ty.is_assignable_to(&place) {
-            let message = format!(
-                "The variable `${}` is of type `{}`, where `{ty}` is due.",
+            let what = format!(
+                "the variable `${}` is of type `{}`, where `{ty}` is due",
                 variable.name, variable.ty
             );
-            self.problem(message, value);
+            self.problem(&what, value);
         }
     }
 }
