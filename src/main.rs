@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::future::Future;
 use std::io::{BufWriter, IsTerminal};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::bulk::{self, Source};
+use liaison::bulk::{self, Fault, Source};
 use liaison::config::{self, Answers, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
@@ -23,7 +25,7 @@ use liaison::http::document::trusted::Trusted;
 use liaison::http::limits::Limits;
 use liaison::http::open::Open;
 use liaison::http::{App, Around, serve};
-use liaison::store::{Database, unreachable_reason};
+use liaison::store::{Database, sqlite_file, unreachable_reason};
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use tokio::net::TcpListener;
@@ -296,6 +298,17 @@ async fn connected(
 /// How long to wait before a database that did not answer is tried again.
 const CONNECT_RETRY: Duration = Duration::from_millis(500);
 
+/// Connects to a database that is only read: an SQLite file must exist.
+async fn existing(settings: &config::Database) -> Result<Database, Wrong> {
+    if let Some(file) = sqlite_file(&settings.database_url)
+        && !file.exists()
+    {
+        let file = file.display();
+        return Err(Wrong(format!("--database-url: there is no file {file}")));
+    }
+    connected(settings, None).await
+}
+
 async fn migrated(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
     let db = connected(settings, limits).await?;
     db.migrate().await.map_err(|error| database_wrong(&error))?;
@@ -321,26 +334,54 @@ async fn load(db: &Database) -> Result<(), Wrong> {
 }
 
 async fn export(settings: &config::Export) -> Result<(), Wrong> {
-    let db = connected(&settings.database, None).await?;
+    let db = existing(&settings.database).await?;
     let rows = match &settings.file {
         None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
-        Some(path) => {
-            let wrong = |error| Wrong(format!("{}: {error}", path.display()));
-            let file = File::create(path).map_err(wrong)?;
-            bulk::export(&db, BufWriter::new(file)).await
-        }
+        Some(path) => export_to_file(&db, path).await,
     };
     let rows = rows.map_err(|fault| Wrong(format!("the export has failed: {}", fault.line())))?;
     tracing::info!(rows, "the register is exported");
     Ok(())
 }
 
+/// Writes beside the file and renames at the end, so that an export that fails leaves an earlier one as it is.
+async fn export_to_file(db: &Database, path: &Path) -> Result<u64, Fault> {
+    // Through a link, the file that it leads to is replaced.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let permissions = match path.metadata() {
+        // Pipes and devices are written to, not replaced.
+        Ok(there) if !there.is_file() => {
+            return bulk::export(db, BufWriter::new(File::create(&path)?)).await;
+        }
+        Ok(there) => there.permissions(),
+        // As for any new file: the process's mask applies.
+        Err(_) => Permissions::from_mode(0o666),
+    };
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new()
+        .prefix(".liaison-export-")
+        .permissions(permissions)
+        .tempfile_in(directory)?;
+    let rows = bulk::export(db, BufWriter::new(file.as_file())).await?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    // The new name lasts as well.
+    File::open(directory)?.sync_all()?;
+    Ok(rows)
+}
+
 async fn import(settings: &config::Import) -> Result<(), Wrong> {
     let wrong = |what: String| Wrong(format!("{}: {what}", settings.file.display()));
     let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
-    let db = migrated(&settings.database, None).await?;
+    // A trial of records changes nothing, not even the tables.
+    let db = if settings.dry_run && !source.is_export {
+        existing(&settings.database).await?
+    } else {
+        migrated(&settings.database, None).await?
+    };
     let out = std::io::stdout();
-    let imported = bulk::import(&db, now(), source, &settings.settings(), out).await;
+    let imported = Box::pin(bulk::import(&db, now(), source, &settings.settings(), out)).await;
     let imported =
         imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;
     let kept = if imported.kept {

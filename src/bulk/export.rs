@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use sea_orm::{AccessMode, DbBackend, IsolationLevel, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    AccessMode, DatabaseTransaction, DbBackend, IsolationLevel, TransactionOptions,
+    TransactionTrait,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -33,6 +36,12 @@ pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
         ..TransactionOptions::default()
     });
     let snapshot = snapshot.await?;
+    let written = write(&snapshot, out).await;
+    snapshot.rollback().await?;
+    written
+}
+
+async fn write(snapshot: &DatabaseTransaction, out: impl Write) -> Result<u64, Fault> {
     let mut out = Sealed {
         out,
         hash: Sha256::new(),
@@ -42,7 +51,7 @@ pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
     for table in &TABLES {
         let mut after = None;
         loop {
-            let page = (table.read)(&snapshot, after).await?;
+            let page = (table.read)(snapshot, after).await?;
             for line in &page.lines {
                 out.line(line)?;
             }
@@ -56,7 +65,6 @@ pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
     let end = json!({ "rows": rows, "sha256": hex(&out.hash.clone().finalize()) });
     out.line(&end.to_string())?;
     out.out.flush()?;
-    snapshot.commit().await?;
     Ok(rows)
 }
 

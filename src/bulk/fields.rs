@@ -17,6 +17,21 @@ use crate::store::writing::Writing;
 pub struct Fields {
     given: Map<String, Json>,
     problems: Vec<Problem>,
+    /// The fields that a record of this type does not have.
+    unknown: Vec<Problem>,
+    /// What the report calls the record.
+    called: Option<String>,
+    /// What the record names that leads back to the record, and how.
+    circle: Option<(String, String)>,
+}
+
+/// What a report says of a line.
+pub struct Told {
+    /// The record, if the line says which.
+    pub called: Option<String>,
+    pub problems: Vec<Problem>,
+    /// What is wrong with the columns rather than with the line.
+    pub unknown: Vec<Problem>,
 }
 
 impl Fields {
@@ -24,7 +39,20 @@ impl Fields {
         Self {
             given,
             problems: Vec::new(),
+            unknown: Vec::new(),
+            called: None,
+            circle: None,
         }
+    }
+
+    /// Says what the report calls the record.
+    pub fn is_called(&mut self, name: String) {
+        self.called = Some(name);
+    }
+
+    /// Says that the record called `name`, which this one names, leads back to this one.
+    pub fn is_in_circle(&mut self, name: &str, message: &str) {
+        self.circle = Some((name.to_owned(), message.to_owned()));
     }
 
     pub fn wrong(&mut self, code: Code, field: &str, message: impl Into<String>) {
@@ -41,19 +69,24 @@ impl Fields {
     }
 
     pub fn is_right(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.unknown.is_empty()
     }
 
-    /// All that is wrong.
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    /// Returns all that is wrong.
+    pub fn into_told(self) -> Told {
+        Told {
+            called: self.called,
+            problems: self.problems,
+            unknown: self.unknown,
+        }
     }
 
     /// Finds fields that a record of this type does not have: those that nobody has taken.
     pub fn nothing_else(&mut self, ty: &str) {
         for name in std::mem::take(&mut self.given).keys() {
             let message = format!("An import of {ty} has no such field.");
-            self.wrong(Code::Invalid, name, message);
+            self.unknown
+                .push(Problem::new(Code::Invalid, name, message));
         }
     }
 
@@ -62,9 +95,21 @@ impl Fields {
         self.given.get(name).is_some_and(|it| !it.is_null())
     }
 
-    /// A key as it is stored, before it is taken.
+    /// Returns a name as it is stored, before it is taken.
     pub fn peek(&self, name: &str) -> Option<String> {
-        text::stored(self.given.get(name)?.as_str()?, text::KEY).ok()?
+        stored(self.given.get(name)?.as_str()?)
+    }
+
+    /// Returns the names that a field lists, as they are stored, before they are taken.
+    pub fn peek_all(&self, name: &str) -> Vec<String> {
+        match self.given.get(name) {
+            Some(Json::String(text)) => text.split(';').filter_map(stored).collect(),
+            Some(Json::Array(all)) => {
+                let texts = all.iter().filter_map(Json::as_str);
+                texts.filter_map(stored).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// A value of a type of the API.
@@ -97,6 +142,10 @@ impl Fields {
     }
 
     pub fn parse<T: InputType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
+        let json = match json {
+            Json::String(text) => Json::String(text.trim().to_owned()),
+            json => json,
+        };
         let value = Value::from_json(json).map_err(|error| error.to_string());
         let parsed = value.and_then(|value| {
             T::parse(Some(value)).map_err(|error| {
@@ -244,7 +293,11 @@ impl Fields {
     }
 
     pub fn no_such(&mut self, name: &str, ty: &str, given: &str) {
-        self.wrong(Code::NotFound, name, format!("There is no {ty} `{given}`."));
+        let message = match &self.circle {
+            Some((next, message)) if stored(given).as_deref() == Some(next) => message.clone(),
+            _ => format!("There is no {ty} `{given}`."),
+        };
+        self.wrong(Code::NotFound, name, message);
     }
 
     /// Whether something is wrong with this field by now.
@@ -306,6 +359,11 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+/// Returns a name as it is stored; `None` if it is no name.
+fn stored(given: &str) -> Option<String> {
+    text::stored(given, text::NAME).ok()?
 }
 
 /// Whether a line gives nothing else than what the record has.

@@ -1,9 +1,12 @@
 //! The register as files: all of it as an export, which an empty database takes in again, and records that are entered many at once.
 
+mod csv;
 mod export;
 mod fields;
 mod names;
+mod order;
 mod records;
+mod rehearsal;
 mod report;
 mod restore;
 mod source;

@@ -1,10 +1,12 @@
 //! What an import tells: how far it is, what is wrong with which line, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::fields::Fields;
+use super::records::Imported;
 use crate::rules::refusal::Problem;
 
 /// What became of a record.
@@ -19,14 +21,12 @@ pub enum Done {
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// For a file of so many bytes, where that is known.
-    pub fn new(length: Option<u64>) -> Self {
-        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-        if length.is_some() {
-            let style = "{bar:40} {percent} % {elapsed} (still {eta})";
-            let style = ProgressStyle::with_template(style);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        }
+    /// Starts at the beginning of a file of this many bytes.
+    pub fn new(length: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+        let style = "{bar:40} {percent} % {elapsed} (still {eta})";
+        let style = ProgressStyle::with_template(style);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self(bar)
     }
 
@@ -41,8 +41,7 @@ impl Progress {
 }
 
 /// What is told line by line, and counted.
-pub struct Report<W> {
-    out: W,
+pub struct Report {
     /// What the file is called.
     file: String,
     pub progress: Progress,
@@ -50,17 +49,22 @@ pub struct Report<W> {
     done: BTreeMap<(&'static str, Done), u64>,
     pub lines: u64,
     pub wrong: u64,
+    /// What is wrong, by line: records are not entered in the order of their lines.
+    told: BTreeMap<u64, String>,
+    /// The unknown fields that were told.
+    unknown: HashSet<(String, String)>,
 }
 
-impl<W: Write> Report<W> {
-    pub fn new(out: W, file: String, progress: Progress) -> Self {
+impl Report {
+    pub fn new(file: String, progress: Progress) -> Self {
         Self {
-            out,
             file,
             progress,
             done: BTreeMap::new(),
             lines: 0,
             wrong: 0,
+            told: BTreeMap::new(),
+            unknown: HashSet::new(),
         }
     }
 
@@ -68,24 +72,55 @@ impl<W: Write> Report<W> {
         *self.done.entry((ty, done)).or_default() += 1;
     }
 
-    /// Tells all that is wrong with a line, as compilers do.
-    pub fn tell(&mut self, number: u64, problems: &[Problem]) -> io::Result<()> {
+    /// Takes note of all that is wrong with a line. An unknown field is told once for all lines.
+    pub fn tell(&mut self, number: u64, fields: Fields) {
         self.wrong += 1;
-        let Self { out, file, .. } = self;
-        self.progress.0.suspend(|| {
-            for problem in problems {
-                write!(out, "{file}:{number}: ")?;
-                if !problem.field.is_empty() {
-                    write!(out, "{}: ", problem.field.join("."))?;
-                }
-                writeln!(out, "{}", problem.message)?;
-            }
-            Ok(())
-        })
+        let mut told = fields.into_told();
+        let unknown = &mut self.unknown;
+        told.unknown
+            .retain(|it| unknown.insert((it.field.join("."), it.message.clone())));
+        let record = told
+            .called
+            .map_or_else(String::new, |it| format!(" ({it})"));
+        let mut text = String::new();
+        for problem in told.problems {
+            let field = field(&problem);
+            let line = format!(
+                "{}:{number}: {field}{}{record}\n",
+                self.file, problem.message
+            );
+            text.push_str(&line);
+        }
+        for problem in told.unknown {
+            let (field, message) = (field(&problem), problem.message);
+            let line = format!(
+                "{}:{number}: {field}{message} Told once for all lines.\n",
+                self.file
+            );
+            text.push_str(&line);
+        }
+        self.told.insert(number, text);
+    }
+
+    /// Writes what is wrong, in the order of the lines, as compilers do.
+    pub fn write(&mut self, mut out: impl Write) -> io::Result<()> {
+        for text in std::mem::take(&mut self.told).into_values() {
+            out.write_all(text.as_bytes())?;
+        }
+        out.flush()
+    }
+
+    /// Sums up what came of it.
+    pub fn imported(&self, kept: bool) -> Imported {
+        Imported {
+            summary: self.summary(),
+            wrong: self.wrong,
+            kept,
+        }
     }
 
     /// `3 lines: 2 Publication created, 1 wrong`.
-    pub fn summary(&self) -> String {
+    fn summary(&self) -> String {
         let mut parts: Vec<String> = self
             .done
             .iter()
@@ -106,5 +141,13 @@ impl<W: Write> Report<W> {
         }
         let lines = crate::rules::text::counted(self.lines.cast_signed(), "line");
         format!("{lines}: {}", parts.join(", "))
+    }
+}
+
+/// `title: `; nothing for what is wrong with a line as a whole.
+fn field(problem: &Problem) -> String {
+    match problem.field.join(".") {
+        path if path.is_empty() => path,
+        path => path + ": ",
     }
 }

@@ -1,17 +1,24 @@
-//! The lines of a file: JSON Lines, or CSV with a head.
+//! The records of a file: JSON Lines or CSV, in UTF-8 or UTF-16.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::Fault;
+use super::csv::{Csv, Row};
 use super::export::HEAD;
 
-/// The most bytes of a line: more than any record has.
-const LINE: u64 = 2_000_000;
-/// The mark that spreadsheets put before UTF-8.
+/// The maximum size of a record in bytes; the largest valid record is smaller.
+pub const MAX_RECORD: u64 = 2_000_000;
+
+/// How many bytes tell what a file is.
+const START: u64 = 512;
+/// The byte order mark that spreadsheets put before UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How records are written down.
@@ -21,111 +28,147 @@ pub enum Format {
     Csv,
 }
 
-/// A file that is read from its beginning to its end.
+/// A file that can be read from its beginning more than once.
 pub struct Source {
-    input: BufReader<Box<dyn Read + Send>>,
-    /// In bytes; none where it is not a file.
-    pub length: Option<u64>,
+    file: File,
+    input: BufReader<DecodeReaderBytes<File, Vec<u8>>>,
+    /// In bytes.
+    pub length: u64,
+    /// Whether it begins as an export does.
+    pub is_export: bool,
     number: u64,
     read: u64,
 }
 
 /// One record as the file has it.
 pub struct Line {
-    /// Its place in the file, from 1.
+    /// The line that it begins on, from 1.
     pub number: u64,
     /// Its fields, or why it has none.
     pub fields: Result<Map<String, Value>, String>,
 }
 
 impl Source {
-    /// Opens a file; `-` is the standard input.
+    /// Opens a file; `-` is the standard input. Input that cannot be read twice is copied to a temporary file.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Returns an error if it cannot be read, is empty, or is no text file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let (input, length): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
-            (Box::new(io::stdin()), None)
+        let file = if path == Path::new("-") {
+            copied(&mut io::stdin().lock())?
         } else {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            (Box::new(file), Some(length))
+            let mut file = File::open(path)?;
+            if file.metadata()?.is_file() {
+                file
+            } else {
+                copied(&mut file)?
+            }
         };
-        let mut source = Self {
-            input: BufReader::new(input),
-            length,
+        let mut start = Vec::new();
+        (&file).take(START).read_to_end(&mut start)?;
+        let what = match &start[..] {
+            [] => "there is nothing in the file",
+            // The formats of spreadsheet programs: ZIP, and the one before it.
+            [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+                "this is a workbook (such as xlsx) or an archive, not a text: save it as CSV in UTF-8"
+            }
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "",
+            _ if start.contains(&0) => {
+                "this is no text in UTF-8, nor in UTF-16 with a byte order mark: save it as CSV in UTF-8"
+            }
+            _ => "",
+        };
+        if !what.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let start = start.strip_prefix(MARK).unwrap_or(&start);
+        Ok(Self {
+            is_export: start.starts_with(HEAD.as_bytes()),
+            length: file.metadata()?.len(),
+            input: decoded(&file)?,
+            file,
             number: 0,
             read: 0,
-        };
-        if source.input.fill_buf()?.starts_with(MARK) {
-            source.input.consume(MARK.len());
-        }
-        Ok(source)
+        })
     }
 
-    /// Whether it begins as an export does.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn is_export(&mut self) -> io::Result<bool> {
-        Ok(self.input.fill_buf()?.starts_with(HEAD.as_bytes()))
-    }
-
-    /// How many bytes were read.
+    /// Returns how many bytes were read.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.read
     }
 
-    /// The next line with its end, and its place; none at the end of the file.
+    /// Returns the next line with its end, and its number; `None` at the end of the file.
     pub fn line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let mut line = Vec::new();
-        let read = (&mut self.input).take(LINE).read_until(b'\n', &mut line)?;
+        let read = (&mut self.input)
+            .take(MAX_RECORD)
+            .read_until(b'\n', &mut line)?;
         self.number += 1;
         self.read += read as u64;
-        if read as u64 == LINE {
-            let what = format!("it is longer than {LINE} bytes");
-            return Err(Fault::Line(self.number, what));
+        if read as u64 == MAX_RECORD {
+            return Err(too_long(self.number));
         }
         Ok((read > 0).then_some((self.number, line)))
     }
 
-    pub fn records(self, format: Format) -> Result<Records, Fault> {
+    /// Reads the records from the beginning of the file.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read or its header is wrong.
+    pub fn records(&self, format: Format) -> Result<Records, Fault> {
+        let input = decoded(&self.file)?;
         Ok(match format {
-            Format::JsonLines => Records::JsonLines(self),
-            Format::Csv => {
-                let mut reader = csv::ReaderBuilder::new()
-                    .flexible(true)
-                    .from_reader(self.input);
-                let head = reader.headers().map_err(wrong)?.clone();
-                for (place, name) in head.iter().enumerate() {
-                    if head.iter().take(place).any(|it| it == name) {
-                        return Err(Fault::Line(1, format!("there are two columns `{name}`")));
-                    }
-                }
-                Records::Csv(Box::new(reader), head)
-            }
+            Format::JsonLines => Records::JsonLines(Box::new(Self {
+                file: self.file.try_clone()?,
+                input,
+                length: self.length,
+                is_export: self.is_export,
+                number: 0,
+                read: 0,
+            })),
+            Format::Csv => Records::Csv(Box::new(Table::new(input)?)),
         })
     }
 }
 
+/// Copies what can be read once into a file that can be read again.
+fn copied(from: &mut impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(from, &mut file)?;
+    Ok(file)
+}
+
+/// Reads a file from its beginning as UTF-8, without a byte order mark.
+fn decoded(file: &File) -> io::Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>> {
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    let decoder = DecodeReaderBytesBuilder::new()
+        .utf8_passthru(true)
+        .strip_bom(true)
+        .build(file);
+    Ok(BufReader::new(decoder))
+}
+
+pub fn too_long(line: u64) -> Fault {
+    Fault::Line(line, format!("it is longer than {MAX_RECORD} bytes"))
+}
+
 /// The records of a file, one after the other.
 pub enum Records {
-    JsonLines(Source),
-    Csv(
-        Box<csv::Reader<BufReader<Box<dyn Read + Send>>>>,
-        csv::StringRecord,
-    ),
+    JsonLines(Box<Source>),
+    Csv(Box<Table>),
 }
 
 impl Records {
-    /// The next record; lines with nothing on them are passed over.
+    /// Returns the next record. Blank lines and rows of empty cells are skipped.
     pub fn next(&mut self) -> Result<Option<Line>, Fault> {
         match self {
             Self::JsonLines(source) => {
                 while let Some((number, line)) = source.line()? {
                     if !line.trim_ascii().is_empty() {
-                        let fields = serde_json::from_slice(&line).map_err(|error| {
+                        let object: Result<Object, _> = serde_json::from_slice(&line);
+                        let fields = object.map(|it| it.0).map_err(|error| {
                             format!("It is not an object of JSON: {}.", without_place(&error))
                         });
                         return Ok(Some(Line { number, fields }));
@@ -133,51 +176,149 @@ impl Records {
                 }
                 Ok(None)
             }
-            Self::Csv(reader, head) => {
-                let mut record = csv::StringRecord::new();
-                let number = reader.position().line();
-                match reader.read_record(&mut record) {
-                    Ok(false) => Ok(None),
-                    Ok(true) => {
-                        let number = record.position().map_or(number, csv::Position::line);
-                        let fields = cells(head, &record);
-                        Ok(Some(Line { number, fields }))
-                    }
-                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                        let fields = Err("It is not written in UTF-8.".to_owned());
-                        Ok(Some(Line { number, fields }))
-                    }
-                    Err(error) => Err(wrong(error)),
-                }
-            }
+            Self::Csv(table) => table.next(),
         }
     }
 
-    /// How many bytes were read.
+    /// Returns how many bytes were read.
     pub fn position(&self) -> u64 {
         match self {
             Self::JsonLines(source) => source.position(),
-            Self::Csv(reader, _) => reader.position().byte(),
+            Self::Csv(table) => table.csv.position(),
         }
     }
 }
 
-/// The cells of a line by the names of their columns. One that is empty was left out.
-fn cells(
-    head: &csv::StringRecord,
-    record: &csv::StringRecord,
-) -> Result<Map<String, Value>, String> {
-    if record.len() != head.len() {
+/// CSV with a header.
+pub struct Table {
+    csv: Csv<Box<dyn BufRead + Send>>,
+    header: Vec<String>,
+}
+
+impl Table {
+    fn new(mut input: impl BufRead + Send + 'static) -> Result<Self, Fault> {
+        let start = first_line(&mut input)?;
+        let separator = separator(&start);
+        let input: Box<dyn BufRead + Send> = Box::new(Cursor::new(start).chain(input));
+        let mut csv = Csv::new(input, separator);
+        let Some(row) = csv.row()? else {
+            return Err(Fault::Line(1, "there is no header".to_owned()));
+        };
+        let wrong = |what: String| Err(Fault::Line(row.line, what));
+        let Some(header) = row.cells() else {
+            return wrong(
+                "the header is not written in UTF-8: save the file as CSV in UTF-8".to_owned(),
+            );
+        };
+        for (place, name) in header.iter().enumerate() {
+            if !name.is_empty() && header[..place].contains(name) {
+                return wrong(format!("there are two columns `{name}`"));
+            }
+        }
+        Ok(Self {
+            header: header.into_iter().map(str::to_owned).collect(),
+            csv,
+        })
+    }
+
+    fn next(&mut self) -> Result<Option<Line>, Fault> {
+        while let Some(row) = self.csv.row()? {
+            let fields = match row.cells() {
+                None => Err("It is not written in UTF-8.".to_owned()),
+                Some(cells) if cells.iter().all(|it| it.is_empty()) => continue,
+                Some(cells) => fields(&self.header, &cells),
+            };
+            let Row { line: number, .. } = row;
+            return Ok(Some(Line { number, fields }));
+        }
+        Ok(None)
+    }
+}
+
+/// Reads the first line that is not blank, with its end and all before it.
+fn first_line(input: &mut impl BufRead) -> Result<Vec<u8>, Fault> {
+    let mut line = Vec::new();
+    for byte in input.by_ref().bytes() {
+        let byte = byte?;
+        line.push(byte);
+        let ends = matches!(byte, b'\r' | b'\n');
+        if ends && !line.trim_ascii().is_empty() {
+            break;
+        }
+        if line.len() as u64 == MAX_RECORD {
+            return Err(too_long(1));
+        }
+    }
+    Ok(line)
+}
+
+/// Returns what separates the cells of a header: the separator that it has most of.
+fn separator(header: &[u8]) -> u8 {
+    let count = |separator: &u8| {
+        let mut quoted = false;
+        let outside = header.iter().filter(|byte| {
+            quoted ^= **byte == b'"';
+            !quoted && *byte == separator
+        });
+        outside.count()
+    };
+    // Of several with the same count the last one is taken.
+    [b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(count)
+        .unwrap_or(b',')
+}
+
+/// Returns the cells of a row by the names of their columns. One that is empty was left out.
+fn fields(header: &[String], cells: &[&str]) -> Result<Map<String, Value>, String> {
+    if cells.len() != header.len() {
+        let (cells, header) = (cells.len(), header.len());
         return Err(format!(
-            "It has {} cells, and the head has {}.",
-            record.len(),
-            head.len()
+            "It has {cells} cells, and the header has {header}."
         ));
     }
-    let given = head.iter().zip(record).filter(|(_, cell)| !cell.is_empty());
-    Ok(given
-        .map(|(name, cell)| (name.trim().to_owned(), cell.into()))
-        .collect())
+    let mut fields = Map::new();
+    for (place, (name, cell)) in header.iter().zip(cells).enumerate() {
+        if cell.is_empty() {
+            continue;
+        }
+        if name.is_empty() {
+            let place = place + 1;
+            return Err(format!("The header has no name for cell {place}."));
+        }
+        fields.insert(name.clone(), (*cell).into());
+    }
+    Ok(fields)
+}
+
+/// An object of JSON that names no field twice.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if fields.contains_key(&name) {
+                return Err(A::Error::custom(format!("it has the field `{name}` twice")));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Object(fields))
+    }
 }
 
 /// What the parser says, without the line and column that it counts from the line's beginning.
@@ -185,13 +326,4 @@ fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     text.to_owned()
-}
-
-fn wrong(error: csv::Error) -> Fault {
-    let line = error.position().map_or(1, csv::Position::line);
-    let text = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => Fault::File(error),
-        _ => Fault::Line(line, text),
-    }
 }

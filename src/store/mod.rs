@@ -1,5 +1,6 @@
 //! All writes: each in one transaction with its activity, after asking the rules.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -265,10 +266,17 @@ impl Database {
             whole: Some(transaction.clone()),
             ..self.clone()
         };
-        let done = work(&within, &transaction).await?;
+        let done = work(&within, &transaction).await;
         drop(within);
         let transaction = Arc::into_inner(transaction)
             .ok_or_else(|| DbErr::Custom("a part of the whole is still under way".to_owned()))?;
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                transaction.rollback().await?;
+                return Err(error);
+            }
+        };
         let position = writing::last(&transaction).await?;
         transaction.commit().await?;
         self.reaches(position);
@@ -311,6 +319,16 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The file of a `sqlite:` URL; `None` for another database or a URL that cannot be parsed.
+#[must_use]
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    if !url.starts_with("sqlite:") {
+        return None;
+    }
+    let options: SqliteConnectOptions = url.parse().ok()?;
+    Some(options.get_filename().to_owned())
 }
 
 /// One of the places of those who use a pool at once; none within a transaction that has one.

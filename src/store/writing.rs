@@ -40,6 +40,26 @@ impl Writing {
     /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
         let (transaction, permit) = begin(db).await?;
+        Self::within(db, transaction, permit, actor, now).await
+    }
+
+    /// Begins on a copy of the register that only `transaction` sees.
+    pub async fn on_copy(
+        db: &Database,
+        transaction: DatabaseTransaction,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, DbErr> {
+        Self::within(db, transaction, None, actor, now).await
+    }
+
+    async fn within(
+        db: &Database,
+        transaction: DatabaseTransaction,
+        permit: Permit,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, DbErr> {
         let position = advance(&transaction, ACTIVITY, 1).await?;
         Ok(Self {
             transaction,

@@ -302,10 +302,7 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         (&["import", "secret", "--party", "ISO"], "--party"),
         (&["import", "secret", "--type", "Poem"], "--type"),
         (&["import", "secret", "--format", "xml"], "--format"),
-        (
-            &["export", "no/such/directory.jsonl"],
-            "no/such/directory.jsonl",
-        ),
+        (&["export", "out.jsonl"], "there is no file liaison.db"),
         (&["dance"], "dance"),
     ] {
         let line = workplace.refusal(arguments);

@@ -46,6 +46,7 @@ mod hostile_requests;
 mod http;
 mod idempotency;
 mod identity;
+mod import_files;
 mod imports;
 mod imports_of_collaboration;
 mod instances;

@@ -16,11 +16,14 @@ use async_graphql::ID;
 use chrono::{DateTime, Utc};
 use entity::id::Id;
 use entity::party::{Party, Role};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use self::publication::Publications;
+pub use self::statement::ADDRESSEES;
 use super::fields::Fields;
 use super::names::Names;
+use super::order::{Announced, Key, Order, Record};
+use super::rehearsal::Rehearsal;
 use super::report::{Done, Progress, Report};
 use super::restore::restore;
 use super::source::{Format, Line, Records, Source};
@@ -33,7 +36,7 @@ use crate::store::creation::Creating;
 use crate::store::writing::Writing;
 
 /// What a record can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Organization,
     Committee,
@@ -126,40 +129,109 @@ impl Kind {
 pub async fn import(
     db: &Database,
     now: DateTime<Utc>,
-    mut source: Source,
+    source: Source,
     settings: &Settings,
     out: impl Write,
 ) -> Result<Imported, Fault> {
-    let progress = Progress::new(source.length);
-    if source.is_export()? {
+    if source.is_export {
+        let progress = Progress::new(source.length);
         return whole(db, source, settings, &progress).await;
     }
     let Some(party) = settings.party else {
         let what = "the file holds records: name the party that enters them with --party";
         return Err(Fault::Line(1, what.to_owned()));
     };
-    let actor = viewer(party, &settings.subject).actor();
-    let writing = Writing::begin(db, actor.map_err(Error::from)?, now).await?;
-    let mut entering = Entering {
-        names: Names::of(writing.db()).await?,
-        writing,
-    };
-    let mut report = Report::new(out, settings.file.clone(), progress);
-    entering
-        .all(source.records(settings.format)?, settings.kind, &mut report)
-        .await?;
-    report.progress.end();
-    let kept = !settings.dry_run && (report.wrong == 0 || settings.partial);
-    if kept {
-        entering.writing.commit().await?;
-    } else {
-        entering.writing.undo().await?;
+    let actor = viewer(party, &settings.subject)
+        .actor()
+        .map_err(Error::from)?;
+    // A file that cannot be read to its end is refused here, before anything is entered.
+    let file = File::read(&source, settings)?;
+    let report = || Report::new(settings.file.clone(), Progress::new(source.length));
+    let is_kept = |report: &Report| report.wrong == 0 || settings.partial;
+    if settings.dry_run || file.is_long() {
+        let mut rehearsal = report();
+        let trial = Rehearsal::begin(db, actor.clone(), now).await?;
+        let begun = trial.begun;
+        let writing = Box::pin(file.enter(trial.writing, &mut rehearsal)).await?;
+        writing.undo().await?;
+        if settings.dry_run || !is_kept(&rehearsal) {
+            rehearsal.write(out)?;
+            return Ok(rehearsal.imported(false));
+        }
+        tracing::info!(
+            "storing {} records: other writers wait for about {} s",
+            file.records,
+            begun.elapsed().as_secs() + 1
+        );
     }
-    Ok(Imported {
-        summary: report.summary(),
-        wrong: report.wrong,
-        kept,
-    })
+    let mut report = report();
+    let writing = Writing::begin(db, actor, now).await?;
+    let writing = Box::pin(file.enter(writing, &mut report)).await?;
+    let kept = is_kept(&report);
+    if kept {
+        writing.commit().await?;
+    } else {
+        writing.undo().await?;
+    }
+    report.write(out)?;
+    Ok(report.imported(kept))
+}
+
+/// A file of records that was read once to its end.
+struct File<'a> {
+    source: &'a Source,
+    settings: &'a Settings,
+    announced: Announced,
+    records: usize,
+}
+
+impl<'a> File<'a> {
+    fn read(source: &'a Source, settings: &'a Settings) -> Result<Self, Fault> {
+        let mut announced = Announced::default();
+        let mut lines = source.records(settings.format)?;
+        let mut records = 0;
+        while let Some(line) = lines.next()? {
+            records += 1;
+            if let Ok(record) = record(line, settings.kind) {
+                announced.add(&record);
+            }
+        }
+        if records == 0 && settings.format == Format::JsonLines {
+            return Err(Fault::Line(1, "there is nothing in the file".to_owned()));
+        }
+        Ok(Self {
+            source,
+            settings,
+            announced,
+            records,
+        })
+    }
+
+    /// Returns whether other writers would notice how long they wait for it.
+    fn is_long(&self) -> bool {
+        AT_ONCE < self.records
+    }
+
+    /// Enters all records as a part of a write, which is neither committed nor undone.
+    async fn enter(&self, writing: Writing, report: &mut Report) -> Result<Writing, Fault> {
+        if writing.db().get_database_backend() == DbBackend::Postgres {
+            // PostgreSQL keeps the plans that it makes while the tables are small, and would read the whole table in
+            // each statement, and for each foreign key, when they are large.
+            let seek = "set local enable_seqscan = off; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
+            writing.db().execute_unprepared(seek).await?;
+        }
+        let mut entering = Entering {
+            names: Names::of(writing.db()).await?,
+            writing,
+        };
+        let records = self.source.records(self.settings.format)?;
+        let order = Order::new(self.announced.clone());
+        entering
+            .all(records, order, self.settings.kind, report)
+            .await?;
+        report.progress.end();
+        Ok(entering.writing)
+    }
 }
 
 /// All of an export.
@@ -214,50 +286,86 @@ struct Entering {
 }
 
 impl Entering {
-    async fn all<W: Write>(
+    async fn all(
         &mut self,
         mut records: Records,
+        mut order: Order,
         kind: Option<Kind>,
-        report: &mut Report<W>,
+        report: &mut Report,
     ) -> Result<(), Fault> {
         let mut publications = Publications::default();
-        while let Some(line) = records.next()? {
-            report.progress.at(records.position());
-            report.lines += 1;
-            let (number, kind, mut fields) = match kind_of(line, kind) {
-                Ok(record) => record,
-                Err((number, fields)) => {
-                    self.enter(&mut publications, report).await?;
-                    report.tell(number, &fields.into_problems())?;
-                    continue;
-                }
+        loop {
+            let record = match order.ready() {
+                Some(record) => record,
+                None => match records.next()? {
+                    Some(line) => {
+                        report.progress.at(records.position());
+                        report.lines += 1;
+                        let number = line.number;
+                        match record(line, kind) {
+                            Ok(record) => {
+                                order.read(&record);
+                                record
+                            }
+                            Err(fields) => {
+                                report.tell(number, *fields);
+                                continue;
+                            }
+                        }
+                    }
+                    None if !publications.are_none() => {
+                        self.enter(&mut publications, &mut order, report).await?;
+                        continue;
+                    }
+                    None if order.break_circle() => continue,
+                    None => return Ok(()),
+                },
             };
-            if kind == Kind::Publication {
-                if publications.have(&fields) || publications.len() == AT_ONCE {
-                    self.enter(&mut publications, report).await?;
-                }
-                publications.add(number, fields, &self.names);
-                continue;
+            // What does not wait is entered in the order of the lines.
+            let about_same = |key: &Key| record.key.as_ref() == Some(key) && publications.have(key);
+            if record.kind != Kind::Publication
+                || order.blocks(&record).is_some_and(about_same)
+                || publications.are_many()
+            {
+                self.enter(&mut publications, &mut order, report).await?;
             }
-            // In the order of the lines, as later ones may name what earlier ones enter.
-            self.enter(&mut publications, report).await?;
-            let done = match kind {
-                Kind::Organization => self.organization(&mut fields).await?,
-                Kind::Committee => self.committee(&mut fields).await?,
-                Kind::Topic => self.topic(&mut fields).await?,
-                Kind::ActionItem => self.action_item(&mut fields).await?,
-                Kind::Examination => self.examination(&mut fields).await?,
-                Kind::Finding => self.finding(&mut fields).await?,
-                Kind::LiaisonStatement => self.statement(&mut fields).await?,
-                Kind::Note => self.note(&mut fields).await?,
-                Kind::Publication => None,
-            };
-            match done {
-                Some(done) => report.count(kind.name(), done),
-                None => report.tell(number, &fields.into_problems())?,
+            if let Some(key) = order.blocks(&record).cloned() {
+                order.wait(key, record);
+                publications.held_back += 1;
+            } else if record.kind == Kind::Publication {
+                publications.add(record, &self.names);
+            } else {
+                self.one(record, &mut order, report).await?;
             }
         }
-        self.enter(&mut publications, report).await
+    }
+
+    /// Enters a record that is no publication.
+    async fn one(
+        &mut self,
+        record: Record,
+        order: &mut Order,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        let kind = record.kind;
+        let mut fields = record.fields;
+        let done = match kind {
+            Kind::Organization => self.organization(&mut fields).await?,
+            Kind::Committee => self.committee(&mut fields).await?,
+            Kind::Topic => self.topic(&mut fields).await?,
+            Kind::ActionItem => self.action_item(&mut fields).await?,
+            Kind::Examination => self.examination(&mut fields).await?,
+            Kind::Finding => self.finding(&mut fields).await?,
+            Kind::LiaisonStatement => self.statement(&mut fields).await?,
+            Kind::Note => self.note(&mut fields).await?,
+            Kind::Publication => None,
+        };
+        order.entered(record.number, record.key.as_ref());
+        match done {
+            Some(done) => report.count(kind.name(), done),
+            None => report.tell(record.number, fields),
+        }
+        Ok(())
     }
 
     /// Makes a new record; its id.
@@ -288,16 +396,15 @@ impl Entering {
     }
 }
 
-/// The fields of a line and what they are of.
-fn kind_of(line: Line, kind: Option<Kind>) -> Result<(u64, Kind, Fields), (u64, Fields)> {
+/// Returns the record of a line, or what is wrong with a line that has none.
+fn record(line: Line, kind: Option<Kind>) -> Result<Record, Box<Fields>> {
     const FIELD: &str = "type";
-    let number = line.number;
     let mut fields = match line.fields {
         Ok(fields) => Fields::new(fields),
         Err(message) => {
             let mut fields = Fields::new(serde_json::Map::new());
             fields.whole(message);
-            return Err((number, fields));
+            return Err(Box::new(fields));
         }
     };
     let named = fields.value::<String>(FIELD).take();
@@ -307,10 +414,10 @@ fn kind_of(line: Line, kind: Option<Kind>) -> Result<(u64, Kind, Fields), (u64, 
         (None, None) => Err("Say what the record is, or name it for all with --type.".to_owned()),
     };
     match found {
-        Ok(kind) => Ok((number, kind, fields)),
+        Ok(kind) => Ok(Record::new(line.number, kind, fields)),
         Err(message) => {
             fields.wrong(Code::Invalid, FIELD, message);
-            Err((number, fields))
+            Err(Box::new(fields))
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Publications, known by their numbers: they come by the ten thousands, so that many are entered at once.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
 
 use async_graphql::{ID, MaybeUndefined};
 use entity::id::{Id, PublicationId};
@@ -12,21 +11,27 @@ use entity::topic_publication;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Entering, Kind, public};
-use crate::bulk::Fault;
 use crate::bulk::fields::{Fields, news, same};
 use crate::bulk::names::Names;
+use crate::bulk::order::{Key, Order, Record};
 use crate::bulk::report::{Done, Report};
+use crate::bulk::{AT_ONCE, Fault};
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::publication::{self, PublicationAddInput, PublicationUpdateInput};
 
-/// The lines that are read and not yet entered, each with another number.
+/// Records that are read and not yet entered, none of which names another one of them.
 #[derive(Default)]
-pub struct Publications(Vec<Line>);
+pub struct Publications {
+    lines: Vec<Line>,
+    /// How many records were held back since the last ones were entered.
+    pub held_back: usize,
+}
 
 struct Line {
     place: u64,
+    key: Option<Key>,
     fields: Fields,
     number: Option<String>,
     title: MaybeUndefined<String>,
@@ -43,22 +48,24 @@ struct Line {
 }
 
 impl Publications {
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Returns whether it is time to enter the records.
+    pub fn are_many(&self) -> bool {
+        AT_ONCE <= self.lines.len().max(self.held_back)
     }
 
-    /// Whether one of the lines has the number of this one, which then is an update of it.
-    pub fn have(&self, fields: &Fields) -> bool {
-        let number = fields.peek("number");
-        number.is_some_and(|number| {
-            let mut lines = self.0.iter();
-            lines.any(|it| it.number.as_deref() == Some(number.as_str()))
-        })
+    pub fn are_none(&self) -> bool {
+        self.lines.is_empty()
     }
 
-    pub fn add(&mut self, place: u64, mut fields: Fields, names: &Names) {
+    pub fn have(&self, key: &Key) -> bool {
+        self.lines.iter().any(|it| it.key.as_ref() == Some(key))
+    }
+
+    pub fn add(&mut self, record: Record, names: &Names) {
+        let mut fields = record.fields;
         let line = Line {
-            place,
+            place: record.number,
+            key: record.key,
             number: fields.key("number", text::KEY),
             title: fields.text("title", text::NAME),
             kind: fields.word("kind"),
@@ -72,47 +79,31 @@ impl Publications {
             language: fields.word("language"),
             fields,
         };
-        self.0.push(line);
-        if let Some(line) = self.0.last_mut() {
+        self.lines.push(line);
+        if let Some(line) = self.lines.last_mut() {
             line.fields.nothing_else("Publication");
         }
-    }
-
-    /// Takes the lines that supersede none of the others.
-    fn take_first(&mut self) -> Vec<Line> {
-        let numbers: HashSet<String> = self.0.iter().filter_map(|it| it.number.clone()).collect();
-        let waits = |it: &Line| it.supersedes.value().is_some_and(|it| numbers.contains(it));
-        let (later, first): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.0).into_iter().partition(waits);
-        if first.is_empty() {
-            // They go round in a circle, which the rules will find.
-            return later;
-        }
-        self.0 = later;
-        first
     }
 }
 
 impl Entering {
-    /// Enters the lines, and tells what is wrong with them.
-    pub(super) async fn enter<W: Write>(
+    /// Enters the records, and tells what is wrong with them.
+    pub(super) async fn enter(
         &mut self,
         publications: &mut Publications,
-        report: &mut Report<W>,
+        order: &mut Order,
+        report: &mut Report,
     ) -> Result<(), Fault> {
-        let mut wrong = Vec::new();
-        while publications.len() > 0 {
-            let lines = publications.take_first();
-            for (line, done) in self.enter_at_once(lines).await? {
-                match done {
-                    Some(done) => report.count(Kind::Publication.name(), done),
-                    None => wrong.push(line),
-                }
-            }
+        if publications.are_none() {
+            return Ok(());
         }
-        wrong.sort_by_key(|it| it.place);
-        for line in wrong {
-            report.tell(line.place, &line.fields.into_problems())?;
+        let lines = std::mem::take(publications).lines;
+        for (line, done) in self.enter_at_once(lines).await? {
+            order.entered(line.place, line.key.as_ref());
+            match done {
+                Some(done) => report.count(Kind::Publication.name(), done),
+                None => report.tell(line.place, line.fields),
+            }
         }
         Ok(())
     }

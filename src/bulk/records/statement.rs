@@ -19,7 +19,7 @@ use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::statement::{self, AddresseeInput, AttachmentInput, LiaisonStatementSendInput};
 
-const ADDRESSEES: &str = "addressees";
+pub const ADDRESSEES: &str = "addressees";
 const ATTACHMENTS: &str = "attachments";
 
 /// What a line says in the statement.

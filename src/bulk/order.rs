@@ -1,0 +1,249 @@
+//! The order in which the records of a file are entered: each after those that it names, wherever they stand.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::fields::Fields;
+use super::records::{ADDRESSEES, Kind};
+use crate::store::committee;
+
+/// How many characters of what a record is known by are told.
+const CALLED: usize = 60;
+
+/// What a record is known by in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    kind: Kind,
+    name: String,
+}
+
+/// A record that is not entered yet.
+pub struct Record {
+    /// Its line.
+    pub number: u64,
+    pub kind: Kind,
+    pub fields: Fields,
+    pub key: Option<Key>,
+    /// The records that it names.
+    names: Vec<Key>,
+}
+
+/// The records of a file that others can name, with the first line about each.
+#[derive(Clone, Default)]
+pub struct Announced(HashMap<Key, u64>);
+
+/// The lines of a file that wait for others.
+#[derive(Default)]
+pub struct Order {
+    /// The records that others can name and that are not entered yet, with their first lines.
+    missing: HashMap<Key, u64>,
+    /// The lines about each record that were read and are not entered yet.
+    open: HashMap<Key, BTreeSet<u64>>,
+    /// The lines that wait, by what they wait for.
+    waiting: HashMap<Key, Vec<Record>>,
+    /// The lines that wait no more.
+    ready: BTreeMap<u64, Record>,
+}
+
+impl Record {
+    pub fn new(number: u64, kind: Kind, mut fields: Fields) -> Self {
+        let key = key(kind, &fields).map(|name| Key { kind, name });
+        let names = names(kind, &fields);
+        if let Some(key) = &key {
+            let mut name: String = key.name.chars().take(CALLED).collect();
+            if name.len() < key.name.len() {
+                name.push('…');
+            }
+            fields.is_called(format!("{} {name}", kind.name()));
+        }
+        Self {
+            number,
+            kind,
+            fields,
+            key,
+            names,
+        }
+    }
+}
+
+impl Announced {
+    pub fn add(&mut self, record: &Record) {
+        let is_named = matches!(
+            record.kind,
+            Kind::Organization
+                | Kind::Committee
+                | Kind::Publication
+                | Kind::ActionItem
+                | Kind::Examination
+        );
+        if let Some(key) = record.key.as_ref().filter(|_| is_named) {
+            let number = record.number;
+            self.0.entry(key.clone()).or_insert(number);
+        }
+    }
+}
+
+impl Order {
+    /// Begins with a file that enters these records, none of which is entered yet.
+    pub fn new(announced: Announced) -> Self {
+        Self {
+            missing: announced.0,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note that a record was read.
+    pub fn read(&mut self, record: &Record) {
+        if let Some(key) = &record.key {
+            let open = self.open.entry(key.clone()).or_default();
+            open.insert(record.number);
+        }
+    }
+
+    /// Returns what a record has to wait for; `None` if it can be entered. It is the record's own key if an earlier line
+    /// is about the same record.
+    pub fn blocks<'a>(&self, record: &'a Record) -> Option<&'a Key> {
+        if let Some(key) = &record.key
+            && let Some(first) = self.open.get(key).and_then(BTreeSet::first)
+            && *first < record.number
+        {
+            return Some(key);
+        }
+        let mut names = record.names.iter();
+        names.find(|it| record.key.as_ref() != Some(it) && self.missing.contains_key(it))
+    }
+
+    /// Holds a record back until `key` is entered.
+    pub fn wait(&mut self, key: Key, record: Record) {
+        self.waiting.entry(key).or_default().push(record);
+    }
+
+    /// Takes note that a line is entered, or cannot be: those that waited for it are ready.
+    pub fn entered(&mut self, number: u64, key: Option<&Key>) {
+        let Some(key) = key else { return };
+        if let Some(open) = self.open.get_mut(key) {
+            open.remove(&number);
+            if open.is_empty() {
+                self.open.remove(key);
+            }
+        }
+        if self.missing.get(key) == Some(&number) {
+            self.missing.remove(key);
+        }
+        let ready = self.waiting.remove(key).into_iter().flatten();
+        self.ready.extend(ready.map(|it| (it.number, it)));
+    }
+
+    /// Takes the first record that waits no more.
+    pub fn ready(&mut self) -> Option<Record> {
+        self.ready.pop_first().map(|(_, record)| record)
+    }
+
+    /// Lets a record be tried that waits for itself in a circle. All in the circle are told so, unless what they name
+    /// is in the register already. Returns `false` if no record waits.
+    pub fn break_circle(&mut self) -> bool {
+        let waiting = || self.waiting.iter();
+        let blocks: HashMap<u64, &Key> = waiting()
+            .flat_map(|(key, records)| records.iter().map(move |it| (it.number, key)))
+            .collect();
+        let Some(mut number) = blocks.keys().min().copied() else {
+            return false;
+        };
+        // Each waits for one that waits, so that the way leads into a circle.
+        let mut path: Vec<(u64, Key)> = Vec::new();
+        while !path.iter().any(|(passed, _)| *passed == number)
+            && let Some(key) = blocks.get(&number)
+        {
+            path.push((number, (*key).clone()));
+            let first = self.open.get(key).and_then(BTreeSet::first);
+            number = first.copied().unwrap_or(number);
+        }
+        let start = path.iter().position(|(passed, _)| *passed == number);
+        let circle = path.get(start.unwrap_or_default()..).unwrap_or_default();
+        let names: Vec<&str> = circle.iter().map(|(_, key)| key.name.as_str()).collect();
+        let last = names.last().copied().unwrap_or_default();
+        let message = format!(
+            "Names itself in a circle: {last} -> {}.",
+            names.join(" -> ")
+        );
+        for record in self.waiting.values_mut().flatten() {
+            if let Some((_, key)) = circle.iter().find(|(passed, _)| *passed == record.number) {
+                record.fields.is_in_circle(&key.name, &message);
+            }
+        }
+        for (_, key) in circle.iter().take(1) {
+            self.missing.remove(key);
+            let ready = self.waiting.remove(key).into_iter().flatten();
+            self.ready.extend(ready.map(|it| (it.number, it)));
+        }
+        true
+    }
+}
+
+/// Returns what a record is known by, with nothing else of its kind known by the same.
+fn key(kind: Kind, fields: &Fields) -> Option<String> {
+    match kind {
+        Kind::Organization => fields.peek("acronym"),
+        Kind::Committee => Some(committee::named(
+            &fields.peek("organization")?,
+            &fields.peek("code")?,
+            &fields.peek("period")?,
+        )),
+        Kind::Topic => fields.peek("code").or_else(|| fields.peek("title")),
+        Kind::Publication => fields.peek("number"),
+        Kind::ActionItem => fields.peek("externalKey"),
+        Kind::Examination | Kind::Finding => fields.peek("publication"),
+        Kind::LiaisonStatement => fields.peek("title"),
+        Kind::Note => None,
+    }
+}
+
+/// Returns the records that a record names and that a file can enter. Topics and statements are named by the codes
+/// that the register has given them, so that no file enters what it names.
+fn names(kind: Kind, fields: &Fields) -> Vec<Key> {
+    let named: &[(&'static str, Kind)] = match kind {
+        Kind::Organization => &[("parent", Kind::Organization)],
+        Kind::Committee => &[
+            ("organization", Kind::Organization),
+            ("parent", Kind::Committee),
+            ("predecessors", Kind::Committee),
+        ],
+        Kind::Topic => &[
+            ("leadCommittee", Kind::Committee),
+            ("publications", Kind::Publication),
+        ],
+        Kind::Publication => &[
+            ("organization", Kind::Organization),
+            ("committee", Kind::Committee),
+            ("supersedes", Kind::Publication),
+        ],
+        Kind::ActionItem => &[
+            ("committee", Kind::Committee),
+            ("counterpart", Kind::Committee),
+        ],
+        Kind::Examination => &[("publication", Kind::Publication)],
+        Kind::Finding => &[
+            ("publication", Kind::Publication),
+            ("publication", Kind::Examination),
+            ("committee", Kind::Committee),
+        ],
+        Kind::LiaisonStatement => &[("from", Kind::Committee), (ADDRESSEES, Kind::Committee)],
+        Kind::Note => &[
+            ("actionItem", Kind::ActionItem),
+            ("publication", Kind::Publication),
+            ("examination", Kind::Publication),
+            ("examination", Kind::Examination),
+        ],
+    };
+    let keys = |(field, kind)| {
+        fields.peek_all(field).into_iter().filter_map(move |name| {
+            // `POC C5 (2013-2016): ACTION`
+            let name = if field == ADDRESSEES {
+                name.rsplit_once(':')?.0.trim().to_owned()
+            } else {
+                name
+            };
+            Some(Key { kind, name })
+        })
+    };
+    named.iter().copied().flat_map(keys).collect()
+}

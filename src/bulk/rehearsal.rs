@@ -1,0 +1,81 @@
+//! Tries a write on a private copy of the register, so that nobody has to wait for it.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, IsolationLevel, TransactionOptions, TransactionTrait,
+};
+use tempfile::TempDir;
+
+use super::Fault;
+use crate::rules::viewer::Actor;
+use crate::store::Database;
+use crate::store::writing::Writing;
+
+/// Copies the tables that `PostgreSQL` sessions find first into temporary ones, which they find before those. The log
+/// is long, and a write only adds to it.
+const COPY: &str = "
+set local statement_timeout = 0;
+do $$
+declare
+    source record;
+    columns text;
+begin
+    for source in
+        select oid::regclass as name, relname from pg_class
+        where relkind = 'r' and pg_table_is_visible(oid) and relnamespace = current_schema()::regnamespace
+        and relname <> 'seaql_migrations'
+    loop
+        execute format('create temporary table %I (like %s including all) on commit drop', source.relname, source.name);
+        if source.relname <> 'activity' and source.relname not like '%\\_version' then
+            select string_agg(quote_ident(attname), ', ') into columns from pg_attribute
+            where attrelid = source.name and attnum > 0 and not attisdropped and attgenerated = '';
+            execute format('insert into %1$I (%2$s) select %2$s from %3$s', source.relname, columns, source.name);
+        end if;
+    end loop;
+end $$;
+discard plans";
+
+/// A write on a copy, which is to be undone.
+pub struct Rehearsal {
+    pub writing: Writing,
+    pub begun: Instant,
+    _copy: Option<TempDir>,
+}
+
+impl Rehearsal {
+    /// Copies the register as it is at this moment. It takes no lock that a writer needs.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read, or there is no room for a copy.
+    pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, Fault> {
+        if db.write.get_database_backend() == DbBackend::Postgres {
+            let transaction = db.write.begin_with_options(TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                ..TransactionOptions::default()
+            });
+            let transaction = transaction.await?;
+            transaction.execute_unprepared(COPY).await?;
+            return Ok(Self {
+                writing: Writing::on_copy(db, transaction, actor, now).await?,
+                begun: Instant::now(),
+                _copy: None,
+            });
+        }
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("copy.db");
+        let file = file.to_str().ok_or_else(|| {
+            DbErr::Custom("the directory for temporary files has no name in UTF-8".to_owned())
+        })?;
+        let quoted = file.replace('\'', "''");
+        let copy = format!("vacuum into '{quoted}'");
+        db.write.execute_unprepared(&copy).await?;
+        let copy = Database::connect(&format!("sqlite:{file}"), 1).await?;
+        Ok(Self {
+            writing: Writing::begin(&copy, actor, now).await?,
+            begun: Instant::now(),
+            _copy: Some(directory),
+        })
+    }
+}
