@@ -16,6 +16,7 @@ mod m20261124_000007_idempotency;
 mod m20261124_000008_notify;
 mod m20261124_000009_webhooks;
 mod m20261124_000010_newest_topics;
+mod m20261126_000011_next_position;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000008_notify::Migration),
             Box::new(m20261124_000009_webhooks::Migration),
             Box::new(m20261124_000010_newest_topics::Migration),
+            Box::new(m20261126_000011_next_position::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ on_both_databases! {
     every_kind_of_change_reads_in_words
     a_record_has_its_own_history
     the_database_refuses_to_change_the_past
+    the_log_takes_nothing_but_its_next_position
     subjects_are_read_by_their_type
 }
 
@@ -244,6 +245,75 @@ async fn the_database_refuses_to_change_the_past(server: &Server) {
     }
     let first = page(server, json!({ "first": 1 })).await;
     assert_eq!(first["nodes"][0]["verb"], "CREATED");
+}
+
+async fn the_log_takes_nothing_but_its_next_position(server: &Server) {
+    const COLUMNS: &str =
+        "actor, party, verb, subject_type, subject_id, topic_id, itu, upu, changes";
+    let db = &server.db.write;
+    let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    let new_id = if sqlite {
+        "randomblob(16)"
+    } else {
+        "gen_random_uuid()"
+    };
+    let next = "(select max(position) + 1 from activity)";
+    // A copy of the first entry with another id and position.
+    let copy = |insert: &str, id: &str, position: &str| {
+        format!(
+            "insert {insert} (id, position, at, {COLUMNS}) select {id}, {position}, at, {COLUMNS} from activity where position = 1"
+        )
+    };
+    let insert = "into activity";
+    let mut attempts = vec![
+        copy(insert, new_id, "0"),
+        copy(insert, new_id, "-5"),
+        copy(insert, new_id, "position"),
+        copy(insert, new_id, next),
+        copy(insert, new_id, &format!("{next} + 1")),
+        copy(insert, "id", next),
+        // Of several at once the first one is before the newest.
+        format!(
+            "insert into activity (id, position, at, {COLUMNS}) select {new_id}, n + (select max(position) from activity), at, {COLUMNS} from activity, (select -1 as n union all select 1) as numbers where position = 1"
+        ),
+    ];
+    if sqlite {
+        let replace = "or replace into activity";
+        attempts.extend([
+            copy(replace, "id", "position"),
+            copy(replace, "id", next),
+            copy(replace, new_id, "position"),
+            format!(
+                "insert or replace into activity (rowid, id, position, at, {COLUMNS}) select rowid, {new_id}, {next}, at, {COLUMNS} from activity where position = 1"
+            ),
+        ]);
+    } else {
+        for key in ["id", "position"] {
+            let upsert = copy(insert, "id", "position");
+            attempts.push(format!(
+                "{upsert} on conflict ({key}) do update set actor = 'someone else'"
+            ));
+        }
+    }
+    let before = server.history(None, json!({})).await;
+    for attempt in attempts {
+        let error = db.execute_unprepared(&attempt).await.expect_err(&attempt);
+        let error = error.to_string();
+        let refused = error.contains("only ever added to") || error.contains("duplicate key");
+        assert!(refused, "{attempt}: {error}");
+    }
+    assert_eq!(server.history(None, json!({})).await, before);
+
+    let topic = server.topic("T-1").await;
+    let input = json!({ "subjectId": topic, "body": "As ever." });
+    server.itu().change("noteAdd", input, "id").await;
+    // As the service does it.
+    server
+        .sql("update counter set value = value + 1 where name = 'activity'")
+        .await;
+    server.sql(&copy(insert, new_id, next)).await;
+    let after = server.history(None, json!({})).await;
+    assert_eq!(after.len(), before.len() + 2);
 }
 
 async fn subjects_are_read_by_their_type(server: &Server) {

@@ -80,6 +80,7 @@ mod subscription_start;
 mod tidy;
 mod tokens;
 mod topics;
+mod two_roles;
 mod validation;
 mod variables;
 mod webhooks;

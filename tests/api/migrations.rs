@@ -156,6 +156,9 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
         ),
         _ => ("randomblob(16)", "zeroblob(16)"),
     };
+    // The log takes positions that were given out.
+    let given = "update counter set value = 9999 where name = 'activity'";
+    db.execute_unprepared(given).await.unwrap();
     let fresh: [(&str, &[(&str, &str)]); 8] = [
         ("organization", &[("id", new), ("acronym", "'NEW'")]),
         ("committee", &[("id", new), ("code", "'NEW'")]),

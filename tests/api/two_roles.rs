@@ -1,0 +1,107 @@
+//! PostgreSQL with one role that owns the tables and another one that serves, as the manual sets them up.
+
+use std::fs;
+
+use reqwest::StatusCode;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+use url::Url;
+
+use crate::databases::{Backend, TestDatabase};
+use crate::harness::{Server, prepare};
+use crate::webhooks::create;
+
+/// The statements of the manual, for a database and two roles with other names.
+fn manual(block: usize, database: &str) -> String {
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md"));
+    let manual = manual.unwrap();
+    let (_, section) = manual.split_once("## Two roles on PostgreSQL").unwrap();
+    let block = section.split("```sql").nth(block).unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    block
+        .replace(
+            "create database liaison owner",
+            "alter database liaison owner to",
+        )
+        .replace("database liaison", &format!("database {database}"))
+        .replace("liaison_owner", &format!("{database}_owner"))
+        .replace("liaison_server", &format!("{database}_server"))
+}
+
+#[tokio::test]
+async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
+    let mut database = TestDatabase::empty(Backend::Postgres).await;
+    let url = Url::parse(&database.url).unwrap();
+    let name = url.path().trim_start_matches('/').to_owned();
+    let as_role = |role: &str, password: &str| {
+        let mut url = url.clone();
+        url.set_username(&format!("{name}_{role}")).unwrap();
+        url.set_password(Some(password)).unwrap();
+        String::from(url)
+    };
+    let superuser = sea_orm::Database::connect(url.as_str()).await.unwrap();
+    for statement in manual(1, &name).split_inclusive(';') {
+        superuser.execute_unprepared(statement).await.unwrap();
+    }
+    let owner_url = as_role("owner", "a secret");
+    prepare(&owner_url).await;
+    let owner = sea_orm::Database::connect(&owner_url).await.unwrap();
+    owner.execute_unprepared(&manual(2, &name)).await.unwrap();
+
+    database.url = as_role("server", "another secret");
+    let server = Server::start_on(database, |_| {}).await;
+    let anonymous = server.anonymous();
+    let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
+    assert_eq!(ready.await.status, StatusCode::OK);
+    // Writes to all tables whose rows can go.
+    let (itu, topic) = (server.itu(), server.topic("T-3").await);
+    let committee = server.committee("ITU-T", "SG2").await;
+    let read = "query($topic: ID!, $committee: ID!) { topic(by: { id: $topic }) { version } committee(by: { id: $committee }) { version } }";
+    let ids = json!({ "topic": topic, "committee": committee });
+    let read = itu.data(read, ids).await;
+    let link = json!({ "topicId": topic, "committeeId": committee, "role": "CONTRIBUTING" });
+    let unlink = json!({ "topicId": topic, "committeeId": committee });
+    let note = json!({ "subjectId": topic, "body": "Served.", "idempotencyKey": "served" });
+    let cleared = json!({ "id": topic, "version": read["topic"]["version"], "provisionIds": [], "publicationIds": [] });
+    let reformed =
+        json!({ "id": committee, "version": read["committee"]["version"], "predecessorIds": [] });
+    for (mutation, input) in [
+        ("topicUpdate", cleared),
+        ("topicLinkCommittee", link),
+        ("topicUnlinkCommittee", unlink),
+        ("committeeUpdate", reformed),
+        ("noteAdd", note),
+    ] {
+        assert_eq!(itu.verdict(mutation, input).await, "OK", "{mutation}");
+    }
+    let webhook = create(&itu, json!({ "url": "https://example.org/hook" })).await;
+    let delete = "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { userErrors { code } } }";
+    let input = json!({ "id": webhook["webhook"]["id"], "version": 1 });
+    let deleted = itu.data(delete, json!({ "input": input })).await;
+    assert_eq!(deleted["webhookDelete"]["userErrors"], json!([]));
+
+    for attempt in [
+        "update activity set actor = 'someone else'",
+        "delete from activity",
+        "truncate activity",
+        "delete from note",
+        "alter table activity disable trigger all",
+        "drop trigger activity_next_position on activity",
+        "create table more (n int)",
+        "create temporary table activity (n int)",
+        "delete from seaql_migrations",
+    ] {
+        let error = server.db.write.execute_unprepared(attempt).await;
+        let error = error.expect_err(attempt).to_string();
+        let refused = error.contains("permission denied") || error.contains("must be owner");
+        assert!(refused, "{attempt}: {error}");
+    }
+    server.db.close().await.unwrap();
+    owner.close().await.unwrap();
+    let remove = format!(
+        "reassign owned by {name}_owner to current_user; drop owned by {name}_owner, {name}_server;
+         drop role {name}_owner, {name}_server"
+    );
+    superuser.execute_unprepared(&remove).await.unwrap();
+    superuser.close().await.unwrap();
+}
