@@ -25,6 +25,8 @@ pub enum Error {
     HistoryReplaced,
     /// The database failed; what it said is for the log alone.
     Database(Arc<DbErr>),
+    /// The connection was lost while a change was committed: it may have been made.
+    OutcomeUnknown(Arc<DbErr>),
 }
 
 impl From<Refusal> for Error {
@@ -46,6 +48,9 @@ pub const INTERNAL: &str =
 /// What clients read whose cursor is of another history.
 pub const HISTORY_REPLACED: &str = "The history was replaced since this cursor was given, for example by an older backup: read the records again, then continue from the newest activity.";
 
+/// What clients read if nobody knows whether their change was made.
+pub const OUTCOME_UNKNOWN: &str = "The connection to the database was lost while the change was stored: it may have been made. Look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is.";
+
 /// The name of the limit to an answer's bytes.
 const ANSWER: &str = "answer";
 
@@ -61,6 +66,16 @@ impl Error {
     #[must_use]
     pub fn database_timeout() -> Self {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
+    }
+
+    /// The error of a commit that failed.
+    #[must_use]
+    pub fn of_commit(error: DbErr) -> Self {
+        if is_lost(&error) {
+            Self::OutcomeUnknown(Arc::new(error))
+        } else {
+            error.into()
+        }
     }
 
     /// The code that clients branch on and the message that people read.
@@ -91,6 +106,7 @@ impl Error {
                 (UNAVAILABLE, "The database does not answer. Try again in a moment.".to_owned())
             }
             Self::Database(_) => ("INTERNAL", INTERNAL.to_owned()),
+            Self::OutcomeUnknown(_) => (UNAVAILABLE, OUTCOME_UNKNOWN.to_owned()),
         }
     }
 
@@ -105,7 +121,7 @@ impl Error {
         }
         let mut error = ServerError::new(message, pos);
         error.extensions = Some(extensions);
-        if let Self::Database(source) = self {
+        if let Self::Database(source) | Self::OutcomeUnknown(source) = self {
             error.source = Some(source);
         }
         error
@@ -148,6 +164,22 @@ pub fn is_unavailable(error: &DbErr) -> bool {
         Some(sqlx::Error::Database(_)) => {
             database_code(error).is_some_and(|code| is_passing_code(&code))
         }
+        _ => false,
+    }
+}
+
+/// Whether the connection was lost before the database had answered.
+fn is_lost(error: &DbErr) -> bool {
+    match driver_error(error) {
+        Some(sqlx::Error::Database(_)) => database_code(error).is_some_and(|code| {
+            code.len() == 5 && (code.starts_with("08") || code.starts_with("57P"))
+        }),
+        Some(
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed,
+        ) => true,
         _ => false,
     }
 }

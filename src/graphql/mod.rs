@@ -175,8 +175,12 @@ pub async fn mutate(
             let source = error.source::<DbErr>();
             source.is_some_and(is_conflict)
         });
-        // Otherwise a part of what the document changes is made already.
-        let repeatable = operation.has_one_root_field();
+        // Otherwise the change, or a part of what the document changes, is made already.
+        let has_value = match &response.data {
+            Value::Object(fields) => fields.values().any(|field| *field != Value::Null),
+            data => *data != Value::Null,
+        };
+        let repeatable = operation.has_one_root_field() && !has_value;
         if !conflict || !repeatable || attempts == CONFLICT_ATTEMPTS {
             return response;
         }

@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 use super::media::Media;
 use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
-use crate::error::{INTERNAL, UNAVAILABLE, database_code, is_unavailable};
+use crate::error::{INTERNAL, OUTCOME_UNKNOWN, UNAVAILABLE, database_code, is_unavailable};
 
 /// What an answer depends on besides its address.
 pub const VARY: &str = "accept, authorization, acting-as";
@@ -48,6 +48,7 @@ pub fn request_id(headers: &HeaderMap) -> &str {
 
 /// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.
 pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
+    log_database_errors(&executed.errors, id);
     let errors = executed.errors.into_iter().map(|it| tidy(it, id));
     let data = match &executed.data {
         Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
@@ -73,7 +74,7 @@ pub fn unavailable(executed: &Executed) -> Option<Refused> {
     let is_unavailable = |error: &ServerError| {
         let extensions = error.extensions.as_ref();
         let code = extensions.and_then(|extensions| extensions.get("code"));
-        code.is_some_and(|code| *code == UNAVAILABLE.into())
+        code.is_some_and(|code| *code == UNAVAILABLE.into()) && error.message != OUTCOME_UNKNOWN
     };
     if executed.errors.is_empty()
         || !executed.errors.iter().all(is_unavailable)
@@ -120,17 +121,27 @@ pub fn refused_text(errors: &[ServerError]) -> String {
     text
 }
 
-/// Gives an error its code; one of ours is logged, with the id that its client is told.
-pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
-    if let Some(source) = error.source::<DbErr>() {
+/// Logs the errors of the database in a response, with the id that the client is told: each code once, since all fields
+/// fail alike.
+pub fn log_database_errors(errors: &[ServerError], id: &str) {
+    let mut logged: Vec<Option<String>> = Vec::new();
+    for source in errors.iter().filter_map(ServerError::source::<DbErr>) {
         let code = database_code(source);
-        let code = code.as_deref();
-        if is_unavailable(source) {
-            tracing::warn!(request_id = id, db.response.status_code = code, error = %source, "database unavailable");
-        } else {
-            tracing::error!(request_id = id, db.response.status_code = code, error = %source, "request failed");
+        if logged.contains(&code) {
+            continue;
         }
+        let status_code = code.as_deref();
+        if is_unavailable(source) {
+            tracing::warn!(request_id = id, db.response.status_code = status_code, error = %source, "database unavailable");
+        } else {
+            tracing::error!(request_id = id, db.response.status_code = status_code, error = %source, "request failed");
+        }
+        logged.push(code);
     }
+}
+
+/// Gives an error its code.
+pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
     let extensions = error
         .extensions
         .get_or_insert_with(ErrorExtensionValues::default);

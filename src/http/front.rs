@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use super::answer::{database_failure, executed_text, request_id, respond, tidy, unavailable};
+use super::answer::{
+    database_failure, executed_text, log_database_errors, request_id, respond, tidy, unavailable,
+};
 use super::asked::Asked;
 use super::auth::Denied;
 use super::conditional::tagged;
@@ -137,10 +139,10 @@ async fn answered(
     }
     let executed = run(app, viewer, operation, now).await?;
     if let Some(mut refused) = unavailable(&executed) {
+        let id = request_id(headers);
+        log_database_errors(&refused.errors, id);
         let errors = refused.errors.into_iter();
-        refused.errors = errors
-            .map(|error| tidy(error, request_id(headers)))
-            .collect();
+        refused.errors = errors.map(|error| tidy(error, id)).collect();
         return Err(refused);
     }
     let whole = executed.errors.is_empty();

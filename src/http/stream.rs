@@ -9,7 +9,7 @@ use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 
 use super::App;
-use super::answer::{executed_text, request_id, tidy};
+use super::answer::{executed_text, log_database_errors, request_id, tidy};
 use super::front::run;
 use super::refused::coded;
 use crate::graphql::request::{Live, Request};
@@ -81,7 +81,12 @@ pub fn parts(
     }
     let begin = match begun.position {
         Ok(position) => position,
-        Err(error) => return once(ready(Part::Refused(vec![tidy(error, &id)]))).boxed(),
+        Err(error) => {
+            let errors = vec![error];
+            log_database_errors(&errors, &id);
+            let errors = errors.into_iter().map(|error| tidy(error, &id)).collect();
+            return once(ready(Part::Refused(errors))).boxed();
+        }
     };
     let live = Live {
         feed: app.feed.clone(),
@@ -90,21 +95,20 @@ pub fn parts(
     };
     let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
     let responses = follow(&app.schema, operation, request, live);
-    let parts = responses.map(move |mut response| match take_cursor(&mut response) {
-        Some(cursor) => Part::Next {
-            json: executed_text(response, None, &id),
-            cursor: Some(cursor),
-        },
-        None => Part::Refused(
-            response
-                .errors
-                .into_iter()
-                .map(|error| match &error.path[..] {
-                    [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
-                    _ => tidy(error, &id),
-                })
-                .collect(),
-        ),
+    let parts = responses.map(move |mut response| {
+        if let Some(cursor) = take_cursor(&mut response) {
+            return Part::Next {
+                json: executed_text(response, None, &id),
+                cursor: Some(cursor),
+            };
+        }
+        log_database_errors(&response.errors, &id);
+        let errors = response.errors.into_iter();
+        let errors = errors.map(|error| match &error.path[..] {
+            [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
+            _ => tidy(error, &id),
+        });
+        Part::Refused(errors.collect())
     });
     // After a refusal there is nothing.
     let mut over = false;

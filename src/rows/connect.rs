@@ -52,15 +52,15 @@ fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into();
-    if let Some(longest) = longest {
-        settings.extend([
-            ("statement_timeout", longest.as_millis().to_string()),
-            // Who waits for the lock of a broken connection gives up before that connection is ended:
-            // otherwise each of several broken connections would hold the lock in turn.
-            ("lock_timeout", "4000".to_owned()),
-            ("idle_in_transaction_session_timeout", "5000".to_owned()),
-        ]);
-    }
+    let statement = longest.unwrap_or_default().as_millis().to_string();
+    // Who waits for the lock of a broken connection gives up before that connection is ended:
+    // otherwise each of several broken connections would hold the lock in turn. Zero is no limit.
+    let (lock, idle) = longest.map_or(("0", "0"), |_| ("4000", "5000"));
+    settings.extend([
+        ("statement_timeout", statement),
+        ("lock_timeout", lock.to_owned()),
+        ("idle_in_transaction_session_timeout", idle.to_owned()),
+    ]);
     settings
 }
 

@@ -182,6 +182,15 @@ impl<E> From<rusqlite::Error> for Stopped<E> {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Self::Late,
+            // A state that can pass.
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory
+                | ErrorCode::SystemIoFailure,
+            ) => Self::Failed(DbErr::Conn(internal(&error))),
             _ => Self::Failed(DbErr::Query(internal(&error))),
         }
     }
@@ -327,6 +336,22 @@ mod tests {
         arrives: impl FnMut(Row<'_>) -> Result<(), DbErr> + Send,
     ) -> Result<Block, DbErr> {
         connections.read(sql, &Values(Vec::new()), arrives).await
+    }
+
+    #[test]
+    fn an_error_that_can_pass_is_told_from_others() {
+        let stopped = |code| {
+            let error = rusqlite::ffi::Error::new(code);
+            Stopped::<DbErr>::from(rusqlite::Error::SqliteFailure(error, None))
+        };
+        // BUSY, IOERR_READ, FULL, CANTOPEN.
+        for code in [5, 266, 13, 14] {
+            assert!(matches!(stopped(code), Stopped::Failed(DbErr::Conn(_))));
+        }
+        // ERROR, CORRUPT.
+        for code in [1, 11] {
+            assert!(matches!(stopped(code), Stopped::Failed(DbErr::Query(_))));
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,8 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector,
-    TransactionOptions, TransactionTrait,
+    DbBackend, DbErr, EntityTrait, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    SqlxPostgresConnector, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -92,6 +92,10 @@ impl Database {
     ) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
             let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
+            // Later connections do not create the file: that would hide that it is gone.
+            let pool = write.get_sqlite_connection_pool();
+            let options = pool.connect_options().as_ref().clone();
+            pool.set_connect_options(options.create_if_missing(false));
             let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
             let reader = Reader::sqlite(url, connections, longest)?;
             let options: SqliteConnectOptions = url.parse().map_err(failed)?;
@@ -334,13 +338,15 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 /// One of the places of those who use a pool at once; none within a transaction that has one.
 type Permit = Option<OwnedSemaphorePermit>;
 
-/// A transaction that holds `SQLite`'s write lock from its start: one that read first could not take it later.
+/// Begins a transaction: on SQLite with the write lock, which one that has read could not take any more; on PostgreSQL at
+/// the isolation level that the lock of all writers is made for.
 async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
     if let Some(whole) = &db.whole {
         return Ok((whole.begin().await?, None));
     }
     let permit = permit(&db.write_permits).await?;
     let begin = db.write.begin_with_options(TransactionOptions {
+        isolation_level: db.is_shared().then_some(IsolationLevel::ReadCommitted),
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     });

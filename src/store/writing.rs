@@ -10,6 +10,7 @@ use uuid::{NoContext, Timestamp};
 
 use super::activity::Entry;
 use super::{Database, Permit, begin};
+use crate::error::{Error, Result};
 use crate::rules::viewer::Actor;
 
 const ACTIVITY: &str = "activity";
@@ -180,12 +181,15 @@ impl Writing {
     }
 
     /// Makes it last. Where nothing was logged nothing was changed, and the place in the log is given back.
-    pub async fn commit(mut self) -> Result<(), DbErr> {
+    ///
+    /// # Errors
+    /// Returns [`Error::OutcomeUnknown`] if the connection is lost on the way: the change may have been made.
+    pub async fn commit(mut self) -> Result<()> {
         self.write_log().await?;
         if self.position.is_some() {
-            return self.undo().await;
+            return Ok(self.undo().await?);
         }
-        self.transaction.commit().await?;
+        self.transaction.commit().await.map_err(Error::of_commit)?;
         // As a part of a whole it is not there yet for others.
         if self.db.whole.is_none() {
             self.db.reaches(self.last);

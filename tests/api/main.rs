@@ -6,6 +6,7 @@
 mod harness;
 mod databases;
 mod endpoint;
+mod failed_writes;
 mod filled;
 mod forged;
 mod program;

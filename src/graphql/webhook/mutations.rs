@@ -40,10 +40,12 @@ impl WebhookMutation {
             let secret = new_secret()?;
             input.secret.clone_from(&secret);
             input.reach = reach(ctx);
+            let repeatable = input.idempotency.idempotency_key.is_some();
             let id = create(db, viewer, *now, input).await?;
-            // A request that was made before has found its own webhook, with another secret.
-            let shown = store::has_secret(db, id, &secret).await?.then_some(secret);
-            Ok((id, shown))
+            // A request that was made before has found its own webhook, with another secret. Without a key nothing is
+            // read here, so that nothing fails after the webhook is made.
+            let is_new = !repeatable || store::has_secret(db, id, &secret).await?;
+            Ok((id, is_new.then_some(secret)))
         };
         Some(answer(made.await))
     }
