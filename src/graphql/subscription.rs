@@ -13,13 +13,13 @@ use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{Context, InputType, Name, Response, ServerResult, SubscriptionType, Value};
 use futures_util::stream::{Stream, StreamExt, once, unfold};
 use sea_orm::prelude::Uuid;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
 use super::request::{Live, Request};
 use super::shared::{Asked, Shared};
-use crate::error::{Error, Result, is_too_long};
+use crate::error::{Error, Result, is_too_long, is_unavailable};
 use crate::feed::{Event, Feed, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
@@ -42,6 +42,9 @@ const FIELD: &str = "activity";
 /// back by then.
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long reading some events may take: a connection that passes nothing any more never answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SubscriptionType for Subscription {
     fn type_name() -> Cow<'static, str> {
@@ -166,7 +169,25 @@ pub async fn start(
         let args = Args::new(document, &field.field().node);
         args.get::<Option<String>>("after").transpose()
     });
-    let Some(cursor) = resume.map(Ok).or(after).transpose()? else {
+    let cursor = resume.map(Ok).or(after).transpose()?;
+    let mut attempts = 1;
+    loop {
+        match start_after(cursor.as_deref(), feed, db).await {
+            // A connection that was lost meanwhile; the next one is new.
+            Err(Error::Database(error)) if is_unavailable(&error) && attempts < START_ATTEMPTS => {
+                attempts += 1;
+                sleep(RETRY).await;
+            }
+            started => return started,
+        }
+    }
+}
+
+/// How often the start of a subscription is tried.
+const START_ATTEMPTS: u32 = 3;
+
+async fn start_after(cursor: Option<&str>, feed: &Feed, db: &Database) -> Result<Start> {
+    let Some(cursor) = cursor else {
         let newest = feed.newest_activity().await?;
         return Ok(Start {
             position: newest.map_or(0, |(_, position)| position),
@@ -174,8 +195,8 @@ pub async fn start(
         });
     };
     Ok(Start {
-        position: activity::position(&db.read, &cursor).await?,
-        cursor: Some(cursor),
+        position: activity::position(&db.read, cursor).await?,
+        cursor: Some(cursor.to_owned()),
     })
 }
 
@@ -254,7 +275,10 @@ impl Following<'_, '_> {
         let keys: Vec<Uuid> = self.events.iter().map(|it| it.id.into()).collect();
         let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
         let read = planner.each(&self.at, activity::object(), &keys, &sets);
-        let answers = self.shared.answers(self.asked, keys.clone(), read).await?;
+        let answers = self.shared.answers(self.asked, keys.clone(), read);
+        let answers = timeout(READ_TIMEOUT, answers).await;
+        let answers =
+            answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
         let key = &ctx.item.node.response_key().node;
         for (event, (value, errors)) in self.events.drain(..).zip(answers.iter()) {
             let mut response = response(&event, key, value.clone());
