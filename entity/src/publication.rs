@@ -15,6 +15,8 @@ pub struct Model {
     pub number: String,
     /// The number in natural order.
     pub number_key: String,
+    /// The number without case and with single blanks; no two publications have the same.
+    pub number_identity: String,
     pub title: String,
     pub kind: PublicationKind,
     pub status: Option<PublicationStatus>,

@@ -17,6 +17,7 @@ mod m20261124_000008_notify;
 mod m20261124_000009_webhooks;
 mod m20261124_000010_newest_topics;
 mod m20261126_000011_next_position;
+mod m20261126_000012_number_identity;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000009_webhooks::Migration),
             Box::new(m20261124_000010_newest_topics::Migration),
             Box::new(m20261126_000011_next_position::Migration),
+            Box::new(m20261126_000012_number_identity::Migration),
         ]
     }
 }

@@ -285,7 +285,7 @@ impl Fields {
         known: &HashMap<String, I>,
         given: &str,
     ) -> Option<ID> {
-        let found = known.get(given.trim());
+        let found = known.get(&text::normalize(given));
         if found.is_none() {
             self.no_such(name, I::TYPE, given);
         }

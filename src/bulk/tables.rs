@@ -22,6 +22,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json, json};
 
 use super::AT_ONCE;
+use crate::rules::text::number_identity;
 
 /// What a line says of itself beside the columns: the table.
 pub const TABLE: &str = "table";
@@ -203,6 +204,12 @@ async fn write<E: EntityTrait>(
 /// A row that has all columns and no others.
 fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, DbErr> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
+    // Exports made before the column existed do not have it.
+    if let ("publication", Some(number)) = (table, row.get("number").and_then(Json::as_str)) {
+        let identity = number_identity(number);
+        row.entry("number_identity")
+            .or_insert_with(|| identity.into());
+    }
     for column in columns::<E>(table) {
         let name = column.as_str();
         let value = row

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::read::Env;
 use crate::read::args::Args;
 use crate::read::shape::{Criteria, Order, col};
-use crate::rules::text::fold;
+use crate::rules::text::{fold, normalize};
 
 /// Which way a list is ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -76,6 +76,7 @@ pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) ->
 
 /// The number in a code that is written as the register writes it: 7 of LS-7.
 pub fn numbered(prefix: &str, code: &str) -> Option<i32> {
+    let code = normalize(code);
     let number = code.strip_prefix(prefix)?.parse().ok()?;
     (format!("{prefix}{number}") == code).then_some(number)
 }
@@ -117,11 +118,12 @@ pub fn some_key<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
     id.map(|id| key::<T>(name, id)).transpose()
 }
 
-/// A text that the database is asked for as it is.
+/// Returns a text as the database has it, to look it up: what was given finds what was made.
 ///
 /// # Errors
-/// Bad input where it holds what no stored text can.
-pub fn plain(name: &str, text: String) -> Result<String> {
+/// Returns an error if it holds what no stored text can.
+pub fn plain(name: &str, text: &str) -> Result<String> {
+    let text = normalize(text);
     if text.contains('\0') {
         return Err(Error::BadInput(format!(
             "`{name}` holds the character NUL, which no text of the register has."
@@ -130,12 +132,12 @@ pub fn plain(name: &str, text: String) -> Result<String> {
     Ok(text)
 }
 
-/// An optional text that the database is asked for as it is.
+/// Returns an optional text as the database has it, to look it up.
 ///
 /// # Errors
 /// As [`plain`].
 pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
-    text.map(|it| plain(name, it.clone())).transpose()
+    text.map(|it| plain(name, it)).transpose()
 }
 
 /// As long as the longest title; who looks for more looks for something else.
@@ -154,7 +156,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
             "`text` has more than {TEXT} characters: look for less."
         )));
     }
-    let needle = fold(plain("text", text.trim().to_owned())?.as_str());
+    let needle = fold(&plain("text", text)?);
     if needle.is_empty() {
         return Ok(None);
     }

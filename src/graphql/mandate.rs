@@ -125,6 +125,6 @@ pub fn provision() -> &'static Object {
 /// # Errors
 /// Bad input where the code holds what none can.
 pub fn find(args: &Args<'_>) -> Result<Find> {
-    let code = list::plain("code", args.get("code")?)?;
+    let code = list::plain("code", &args.get::<String>("code")?)?;
     Ok(col(mandate::Column::Code).eq(code).into())
 }

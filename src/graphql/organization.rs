@@ -193,7 +193,7 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
             col(organization::Column::Id).eq(list::key::<OrganizationId>("id", &id)?)
         }
         OrganizationBy::Acronym(acronym) => {
-            col(Column::Acronym).eq(list::plain("acronym", acronym)?)
+            col(Column::Acronym).eq(list::plain("acronym", &acronym)?)
         }
     }
     .into())

@@ -3,7 +3,8 @@
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::refused::Refused;
@@ -18,12 +19,14 @@ pub struct Asked {
     /// An object or null.
     #[serde(default)]
     pub variables: Value,
+    #[serde(default, deserialize_with = "object_or_null")]
     pub extensions: Option<Extensions>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extensions {
+    #[serde(default, deserialize_with = "object_or_null")]
     pub persisted_query: Option<PersistedQuery>,
 }
 
@@ -34,6 +37,15 @@ pub struct PersistedQuery {
     pub version: u32,
     /// Hexadecimal digits.
     pub sha256_hash: String,
+}
+
+/// Reads an object or null. By itself serde takes a list of the fields' values for an object, too.
+fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    json: D,
+) -> Result<Option<T>, D::Error> {
+    let object = Option::<Map<String, Value>>::deserialize(json)?;
+    let read = object.map(|it| serde_json::from_value(Value::Object(it)));
+    read.transpose().map_err(D::Error::custom)
 }
 
 /// The same in an address, where objects are JSON texts.
@@ -67,12 +79,10 @@ impl Asked {
                 "The address cannot be read: give `query`, `operationName`, `variables` and `extensions` once each.",
             ));
         };
-        let extensions = match object("extensions", address.extensions)? {
-            Value::Null => None,
-            extensions => Some(serde_json::from_value(extensions).map_err(|_| {
-                Refused::bad_request("`extensions` is not what this service knows: see `persistedQuery` of Apollo's clients.")
-            })?),
-        };
+        let extensions = object("extensions", address.extensions)?;
+        let extensions = object_or_null(extensions).map_err(|_| {
+            Refused::bad_request("`extensions` is not what this service knows: see `persistedQuery` of Apollo's clients.")
+        })?;
         Ok(Self {
             query: address.query,
             operation_name: address.operation_name,

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use sha2::{Digest, Sha256};
 
 use super::answer::{VARY, respond};
@@ -35,12 +36,11 @@ pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
     response
 }
 
-fn shows(headers: &HeaderMap, tag: &str) -> bool {
-    let opaque = |it: &str| it.trim().trim_start_matches("W/").to_owned();
-    let shown = headers.get_all(header::IF_NONE_MATCH).into_iter();
-    let mut shown = shown.filter_map(|it| it.to_str().ok());
-    shown.any(|it| {
-        let mut tags = it.split(',');
-        tags.any(|it| it.trim() == "*" || opaque(it) == opaque(tag))
-    })
+/// Returns whether `If-None-Match` names the tag.
+pub fn shows(headers: &HeaderMap, tag: &str) -> bool {
+    let shown = headers.typed_get::<IfNoneMatch>();
+    let tag = tag.parse::<ETag>().ok();
+    shown
+        .zip(tag)
+        .is_some_and(|(shown, tag)| !shown.precondition_passes(&tag))
 }

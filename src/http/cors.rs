@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use axum::http::header::{ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method};
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
-use super::auth::ACTING_AS;
 use super::visit::REQUEST_ID;
 
 /// How long a browser need not ask again.
@@ -37,19 +34,16 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     } else {
         AllowOrigin::list(origins.iter().cloned())
     };
-    let name = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            ACCEPT,
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            IF_NONE_MATCH,
-            name(ACTING_AS),
-            name(REQUEST_ID),
-            name("last-event-id"),
+        // Clients and tracing libraries add headers of their own.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            ETAG,
+            RETRY_AFTER,
+            WWW_AUTHENTICATE,
+            HeaderName::from_static(REQUEST_ID),
         ])
-        .expose_headers([ETAG, RETRY_AFTER, WWW_AUTHENTICATE, name(REQUEST_ID)])
         .max_age(REMEMBERED)
 }

@@ -1,5 +1,6 @@
 //! The explorer at `/graphiql`, held in the binary as `build.rs` bundled it.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use axum::Router;
@@ -7,11 +8,13 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderMap, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use flate2::read::GzDecoder;
+
+use super::conditional::shows;
 
 /// A file of the bundle. Its name carries the hash of its content, so it is the entity tag too.
 struct Asset {
@@ -62,10 +65,10 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
         (VARY, "accept-encoding"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    if lists(headers, &IF_NONE_MATCH, &tag) {
+    if shows(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, common, [(ETAG, tag)]).into_response();
     }
-    if lists(headers, &ACCEPT_ENCODING, "gzip") {
+    if accepts_gzip(headers) {
         return (
             common,
             [(ETAG, tag)],
@@ -82,22 +85,28 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
     }
 }
 
-/// Whether a header that is a list names `wanted`; with the weight 0 it refuses it.
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|item| {
-        let (item, weight) = item.split_once(";q=").unwrap_or((item, "1"));
-        item.trim() == wanted && weight.trim().parse() != Ok(0.0)
-    })
+/// Returns whether `Accept-Encoding` allows gzip: by name, or by `*` if it is not named.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    let codings = values.flat_map(|value| value.split(',')).map(|item| {
+        let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+        let weight = weight.trim().split_once('=').map(|(_, it)| it.trim());
+        let allowed = weight
+            .and_then(|it| it.parse::<f32>().ok())
+            .is_some_and(|it| it > 0.0);
+        (coding.trim().to_ascii_lowercase(), allowed)
+    });
+    let codings: HashMap<String, bool> = codings.collect();
+    let gzip = codings.get("gzip").or_else(|| codings.get("*"));
+    gzip.copied().unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
     use axum::http::HeaderValue;
+    use axum::http::header::{HeaderName, IF_NONE_MATCH};
 
     use super::*;
 
@@ -123,6 +132,23 @@ mod tests {
         let plain = page(headers(ACCEPT_ENCODING, "gzip;q=0")).await;
         assert!(!plain.headers().contains_key(CONTENT_ENCODING));
         assert_eq!(read(plain).await, unzipped);
+    }
+
+    #[test]
+    fn gzip_is_sent_to_whoever_allows_it() {
+        for (accept, expected) in [
+            ("gzip", true),
+            ("gzip;q=0.5", true),
+            ("br , GZIP ; q=0.5", true),
+            ("*", true),
+            ("gzip;q=0, *;q=0", false),
+            ("gzip;q=0.000, *", false),
+            ("gzip; q=0", false),
+            ("identity", false),
+        ] {
+            let allowed = accepts_gzip(&headers(ACCEPT_ENCODING, accept));
+            assert_eq!(allowed, expected, "{accept}");
+        }
     }
 
     #[tokio::test]

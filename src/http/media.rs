@@ -1,6 +1,9 @@
 //! The media type of an answer: what the client accepts best of the two that there are.
 
 use axum::http::{HeaderMap, header};
+use mediatype::{MediaType, MediaTypeList, ReadParams};
+
+const MODERN: &str = "graphql-response+json";
 
 /// In what form an answer goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +25,14 @@ impl Media {
     /// What fits the header `Accept` best; none where nothing does. Where both fit alike it is JSON,
     /// for those who never heard of the other.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(header::ACCEPT).iter();
-        let texts = values.map(|it| it.to_str().unwrap_or("unreadable"));
-        let mut entries = texts
-            .flat_map(|it| it.split(','))
-            .filter(|it| !it.trim().is_empty())
-            .peekable();
-        if entries.peek().is_none() {
+        let accept = Accept::of(headers);
+        if accept.is_empty {
             return Some(Self::Json);
         }
-        let ranges: Vec<Range<'_>> = entries.filter_map(Range::read).collect();
-        let modern = weight(&ranges, "graphql-response+json");
-        let json = weight(&ranges, "json");
+        let modern = accept.quality("application", MODERN);
+        let json = accept.quality("application", "json");
         // Named alike, the modern one is meant: who names it knows it.
-        let named = ranges
-            .iter()
-            .any(|it| it.subtype.eq_ignore_ascii_case("graphql-response+json"));
+        let named = accept.ranges.iter().any(|it| it.subtype == MODERN);
         match (modern, json) {
             (0, 0) => None,
             _ if modern > json || (modern == json && named) => Some(Self::Modern),
@@ -46,53 +41,88 @@ impl Media {
     }
 }
 
-/// One entry of `Accept`.
-struct Range<'a> {
-    subtype: &'a str,
-    /// In thousandths.
-    weight: u32,
+/// The header `Accept`.
+pub struct Accept {
+    is_empty: bool,
+    /// The entries that can be read, and that take UTF-8.
+    ranges: Vec<MediaRange>,
 }
 
-impl<'a> Range<'a> {
-    /// None for what can be no answer of ours.
-    fn read(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (kind, subtype) = parts.next()?.split_once('/')?;
-        let fits = kind.eq_ignore_ascii_case("application") || (kind, subtype) == ("*", "*");
-        let mut weight = 1000;
-        for part in parts {
-            let Some((name, value)) = part.split_once('=') else {
-                continue;
-            };
-            if name.trim().eq_ignore_ascii_case("q") {
-                let given: f64 = value.trim().parse().ok()?;
-                // A weight has three digits; what is beyond 1 is 1.
+/// One entry of `Accept`, in lowercase.
+struct MediaRange {
+    kind: String,
+    subtype: String,
+    /// In thousandths.
+    quality: u32,
+}
+
+impl Accept {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::ACCEPT).iter();
+        let texts: Vec<&str> = values
+            .map(|it| it.to_str().unwrap_or("unreadable"))
+            .collect();
+        let entries = texts.iter().flat_map(|it| MediaTypeList::new(it));
+        Self {
+            is_empty: texts
+                .iter()
+                .all(|it| it.trim_matches([' ', '\t', ',']).is_empty()),
+            ranges: entries
+                .filter_map(|it| MediaRange::read(&it.ok()?))
+                .collect(),
+        }
+    }
+
+    /// Returns the quality by the entry that names the media type most closely; 0 if none does.
+    fn quality(&self, kind: &str, subtype: &str) -> u32 {
+        let of = |kind: &str, subtype: &str| {
+            let ranges = self.ranges.iter();
+            let found = ranges.filter(|it| it.kind == kind && it.subtype == subtype);
+            found.map(|it| it.quality).max()
+        };
+        of(kind, subtype)
+            .or_else(|| of(kind, "*"))
+            .or_else(|| of("*", "*"))
+            .unwrap_or(0)
+    }
+
+    /// Returns whether it asks for a stream of events. Whoever takes anything does not.
+    pub fn takes_events(&self) -> bool {
+        let named = ["event-stream", "*"];
+        let mut ranges = self.ranges.iter();
+        ranges.any(|it| it.kind == "text" && named.contains(&it.subtype.as_str()))
+            && self.quality("text", "event-stream") > 0
+    }
+}
+
+impl MediaRange {
+    fn read(entry: &MediaType<'_>) -> Option<Self> {
+        let mut quality = 1000;
+        for (name, value) in entry.params() {
+            let value = value.unquoted_str();
+            if name.as_str().eq_ignore_ascii_case("q") {
+                let given: f64 = value.parse().ok()?;
+                // A quality has three digits; what is beyond 1 is 1.
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
                     reason = "clamped right before"
                 )]
                 let thousandths = (given.clamp(0.0, 1.0) * 1000.0).round() as u32;
-                weight = thousandths;
-            } else if name.trim().eq_ignore_ascii_case("charset")
-                && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+                quality = thousandths;
+            } else if name.as_str().eq_ignore_ascii_case("charset")
+                && !value.eq_ignore_ascii_case("utf-8")
             {
                 return None;
             }
         }
-        fits.then_some(Self { subtype, weight })
+        let suffix = entry.suffix.map_or_else(String::new, |it| format!("+{it}"));
+        Some(Self {
+            kind: entry.ty.as_str().to_ascii_lowercase(),
+            subtype: format!("{}{suffix}", entry.subty).to_ascii_lowercase(),
+            quality,
+        })
     }
-}
-
-/// The weight of the entry that names the subtype most closely; 0 where none does.
-fn weight(ranges: &[Range<'_>], subtype: &str) -> u32 {
-    let of = |wanted: &str| {
-        let found = ranges
-            .iter()
-            .filter(|it| it.subtype.eq_ignore_ascii_case(wanted));
-        found.map(|it| it.weight).max()
-    };
-    of(subtype).or_else(|| of("*")).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -144,5 +174,24 @@ mod tests {
             assert_eq!(Media::accepted(&headers), expected, "{accept}");
         }
         assert_eq!(Media::accepted(&HeaderMap::new()), json);
+    }
+
+    #[test]
+    fn events_go_to_who_asks_for_them() {
+        for (accept, expected) in [
+            ("text/event-stream", true),
+            ("TEXT/Event-Stream; q=0.1, application/json", true),
+            ("text/*", true),
+            ("text/event-stream;q=0", false),
+            ("text/*, text/event-stream;q=0", false),
+            ("text/html, */*", false),
+            ("text/html", false),
+            ("*/*", false),
+            ("application/json", false),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(Accept::of(&headers).takes_events(), expected, "{accept}");
+        }
     }
 }

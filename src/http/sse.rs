@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::convert::Infallible;
 
 use async_graphql::parser::types::OperationType;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{Stream, StreamExt, iter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument;
 
 use super::App;
 use super::answer::refused_text;
+use super::media::{Accept, Media};
 use super::open::{Patience, expiry};
 use super::refused::{Refused, coded};
 use super::stream::{Begun, Part, begin, parts, too_slow};
@@ -31,27 +33,16 @@ pub enum Accepts {
     Only,
 }
 
-const MEDIA: &str = "text/event-stream";
-
 /// Events that wait for the connection to take them.
 const WAITING: usize = 4;
 
 impl Accepts {
     /// As the header `Accept` says.
     pub fn of(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(header::ACCEPT).iter();
-        let values = values.filter_map(|it| it.to_str().ok());
-        let mut accepts = (false, false);
-        for entry in values.flat_map(|it| it.split(',')) {
-            match entry.split(';').next().unwrap_or_default().trim() {
-                it if it.eq_ignore_ascii_case(MEDIA) => accepts.0 = true,
-                _ => accepts.1 = true,
-            }
-        }
-        match accepts {
+        match (Accept::of(headers).takes_events(), Media::accepted(headers)) {
             (false, _) => Self::No,
-            (true, true) => Self::Too,
-            (true, false) => Self::Only,
+            (true, Some(_)) => Self::Too,
+            (true, None) => Self::Only,
         }
     }
 
@@ -83,11 +74,12 @@ pub async fn stream(
 
     let (events, waiting) = mpsc::channel(WAITING);
     let (last, end) = oneshot::channel();
-    tokio::spawn(async move {
+    let task = async move {
         let ended = tell(app, headers, viewer, operation, begun, events).await;
         // Fails where the client is gone.
         let _ = last.send(ended);
-    });
+    };
+    tokio::spawn(task.in_current_span());
     let end = async { iter(end.await.unwrap_or_default()) };
     let events = ReceiverStream::new(waiting);
     let events = events.chain(futures_util::stream::once(end).flatten());

@@ -15,6 +15,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use sea_orm::prelude::Uuid;
 use serde_json::json;
+use tracing::Instrument;
 
 use super::App;
 use super::failure::failure;
@@ -26,6 +27,8 @@ use crate::store::statements::counting;
 pub const REQUEST_ID: &str = "x-request-id";
 
 const LONGEST_ID: usize = 64;
+/// The most characters of a user agent that are logged.
+const USER_AGENT: usize = 256;
 
 /// One request, for whoever answers it: who sends it, and what is to be logged of it. Never a token, a variable or a text.
 #[derive(Clone, Debug)]
@@ -99,13 +102,18 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
         begun: Instant::now(),
         id: id.clone(),
         method: request.method().clone(),
+        user_agent: user_agent(request.headers()),
         route: request.extensions().get().cloned(),
         visit: visit.clone(),
         status: None,
     };
+    // On at every level of the log, so that all lines of a request carry its id.
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     request.headers_mut().insert(REQUEST_ID, id.clone());
     request.extensions_mut().insert(visit.clone());
-    let mut answer = counting(visit.0.statements.clone(), next.run(request)).await;
+    let mut answer = counting(visit.0.statements.clone(), next.run(request))
+        .instrument(span)
+        .await;
     line.status = Some(answer.status());
     dress(answer.headers_mut(), id);
     answer
@@ -149,6 +157,12 @@ fn id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
+/// The header `User-Agent`, as far as it is text.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(value.chars().take(USER_AGENT).collect())
+}
+
 /// What every answer carries: the id, and what keeps a browser from taking it for something else.
 fn dress(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
@@ -175,6 +189,7 @@ struct Line {
     begun: Instant,
     id: HeaderValue,
     method: Method,
+    user_agent: Option<String>,
     /// As it stands in the list of addresses: what clients make up is theirs to know.
     route: Option<MatchedPath>,
     visit: Visit,
@@ -190,6 +205,8 @@ impl Drop for Line {
             target: "liaison::request",
             id = self.id.to_str().unwrap_or_default(),
             method = self.method.as_str(),
+            client.address = %facts.client,
+            user_agent.original = self.user_agent.as_deref(),
             route = self.route.as_ref().map(MatchedPath::as_str),
             status = self.status.map(|status| status.as_u16()),
             milliseconds = (milliseconds * 1000.0).round() / 1000.0,

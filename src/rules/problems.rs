@@ -66,6 +66,32 @@ impl Problems {
         self.needed_text(field, Some(given), max, "Must not be blank.")
     }
 
+    /// Returns a required code, acronym or key as it is stored.
+    pub fn identifier(&mut self, field: &str, given: &str, max: usize) -> String {
+        let before = self.0.len();
+        let stored = self.optional_identifier(field, Some(given), max);
+        if stored.is_none() && self.0.len() == before {
+            self.add(Code::Invalid, field, "Must not be blank.");
+        }
+        stored.unwrap_or_default()
+    }
+
+    /// Returns a code, acronym or key that may be missing, as it is stored; a blank one counts as missing.
+    pub fn optional_identifier(
+        &mut self,
+        field: &str,
+        given: Option<&str>,
+        max: usize,
+    ) -> Option<String> {
+        match text::identifier(given?, max) {
+            Ok(text) => text,
+            Err(message) => {
+                self.add(Code::Invalid, field, message);
+                None
+            }
+        }
+    }
+
     /// A text that this input needs, though not every one does: `missing` says so.
     pub fn needed_text(
         &mut self,

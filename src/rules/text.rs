@@ -1,5 +1,7 @@
 //! Texts: how they are stored, searched and sorted.
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -17,13 +19,53 @@ pub const BODY: usize = 20_000;
 const SORT_KEY: usize = 200;
 const DIGITS: usize = 10;
 
-/// A text as it is stored: trimmed, in Unicode NFC, every line break as `\n`; none where nothing is left of it.
+/// Returns a text as everything that is compared is stored and looked up: trimmed, in Unicode NFC, every line break as `\n`.
+#[must_use]
+pub fn normalize(given: &str) -> String {
+    let text = given.replace("\r\n", "\n").replace('\r', "\n");
+    text.trim().nfc().collect()
+}
+
+/// Returns what two numbers of publications have in common if they are the same number: case, and the kind and
+/// number of blanks, make no difference.
+#[must_use]
+pub fn number_identity(number: &str) -> String {
+    let words: Vec<&str> = number.split_whitespace().collect();
+    let lower = words.join(" ");
+    lower.chars().flat_map(char::to_lowercase).nfc().collect()
+}
+
+/// Returns whether a character leaves nothing to see by itself.
+fn is_invisible(character: char) -> bool {
+    // The blank of braille is a symbol by its Unicode properties.
+    character == '\u{2800}'
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        || CodePointSetData::new::<BidiControl>().contains(character)
+}
+
+/// Returns a code, an acronym or a key as it is stored, like [`stored`]. It holds no characters that cannot be seen, so
+/// that no two of them look alike.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
+    let stored = stored(given, max)?;
+    let hidden = |it: &char| is_invisible(*it) || it.is_control();
+    match stored.as_deref().and_then(|it| it.chars().find(hidden)) {
+        Some(hidden) => Err(format!(
+            "Must not contain invisible characters; this has U+{:04X}.",
+            u32::from(hidden)
+        )),
+        None => Ok(stored),
+    }
+}
+
+/// A text as it is stored: trimmed, in Unicode NFC, every line break as `\n`; none where nothing is left to see of it.
 ///
 /// # Errors
 /// What is wrong with it, as a sentence.
 pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
-    let text: String = given.replace("\r\n", "\n").replace('\r', "\n");
-    let text: String = text.trim().nfc().collect();
+    let text = normalize(given);
     let control = |it: &char| it.is_control() && !matches!(it, '\n' | '\t');
     if let Some(control) = text.chars().find(control) {
         return Err(format!(
@@ -37,7 +79,8 @@ pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
             "Must be {max} characters long at most; this has {length}."
         ));
     }
-    Ok((!text.is_empty()).then_some(text))
+    let is_blank = |it: char| it.is_whitespace() || is_invisible(it) || is_combining_mark(it);
+    Ok((!text.chars().all(is_blank)).then_some(text))
 }
 
 /// A text without case and accents, for finding words in it.
@@ -129,6 +172,48 @@ mod tests {
             stored(&"é".repeat(33), 32),
             Err("Must be 32 characters long at most; this has 33.".to_owned())
         );
+    }
+
+    #[test]
+    fn a_text_of_invisible_characters_alone_is_blank() {
+        for text in [
+            "\u{200b}",
+            "\u{feff}",
+            "\u{ad}",
+            "\u{2060}",
+            "\u{200e}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{301}",
+            "\u{202e} \u{200b}",
+        ] {
+            assert_eq!(stored(text, 20), Ok(None), "{text:?}");
+        }
+        let family = "\u{1f468}\u{200d}\u{1f469}";
+        assert_eq!(stored(family, 20), Ok(Some(family.to_owned())));
+    }
+
+    #[test]
+    fn identifiers_hold_no_characters_that_cannot_be_seen() {
+        assert_eq!(identifier(" SG17 ", 20), Ok(Some("SG17".to_owned())));
+        for text in [
+            "SG\u{200b}17",
+            "\u{202e}SG17",
+            "SG17\u{feff}",
+            "S\u{ad}G",
+            "SG\n17",
+        ] {
+            assert!(identifier(text, 20).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_the_same_whatever_their_case_and_blanks() {
+        for text in ["ITU-T X.1", "ITU-T  X.1", "ITU-T\u{a0}X.1", " itu-t x.1 "] {
+            assert_eq!(number_identity(text), "itu-t x.1", "{text:?}");
+        }
+        assert_eq!(number_identity("\u{212b} 1"), number_identity("\u{c5} 1"));
+        assert_ne!(number_identity("X.11"), number_identity("X.1 1"));
     }
 
     #[test]

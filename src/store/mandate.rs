@@ -54,7 +54,7 @@ pub async fn create(
     let mut writing = Writing::begin(db, actor, now).await?;
 
     let mut problems = Problems::default();
-    let code = problems.text("code", &new.code, text::CODE);
+    let code = problems.identifier("code", &new.code, text::CODE);
     let title = problems.text("title", &new.title, text::NAME);
     let edition = problems.text("edition", &new.edition, text::NAME);
     let id: MandateId = writing.new_id();

@@ -83,7 +83,7 @@ async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<O
     rules::write(writing.party(), &rules::Facts { side })?;
 
     let mut problems = Problems::default();
-    let acronym = problems.text("acronym", &input.acronym, text::CODE);
+    let acronym = problems.identifier("acronym", &input.acronym, text::CODE);
     let name = problems.text("name", &input.name, text::NAME);
     problems.check("side", rules::kind_fits(input.kind, side));
     let parent = input.parent_id.as_ref();

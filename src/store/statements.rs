@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{DatabaseConnection, Statement};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 tokio::task_local! {
     static COUNTER: Arc<AtomicU32>;
@@ -20,6 +21,8 @@ pub async fn counting<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>)
 pub fn spawn_counted<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {
+    // What the task logs has the request's id.
+    let work = work.in_current_span();
     match COUNTER.try_with(Arc::clone) {
         Ok(counter) => tokio::spawn(counting(counter, work)),
         Err(_) => tokio::spawn(work),

@@ -40,7 +40,7 @@ async fn preflight(client: &Client<'_>, origin: &str) -> Answer {
         ("access-control-request-method", "POST"),
         (
             "access-control-request-headers",
-            "authorization,content-type,acting-as",
+            "authorization,content-type,acting-as,x-request-id,graphql-cost,traceparent,sentry-trace,apollographql-client-name",
         ),
     ];
     client.send(Method::OPTIONS, "/graphql", &headers, "").await
@@ -72,7 +72,16 @@ async fn listed_origins_may_call(backend: Backend) {
     let named = allowed.headers["access-control-allow-headers"]
         .to_str()
         .unwrap();
-    for header in ["authorization", "content-type", "acting-as", "x-request-id"] {
+    for header in [
+        "authorization",
+        "content-type",
+        "acting-as",
+        "x-request-id",
+        "graphql-cost",
+        "traceparent",
+        "sentry-trace",
+        "apollographql-client-name",
+    ] {
         assert!(named.contains(header), "{named}");
     }
     assert!(allowed.headers.contains_key("access-control-max-age"));
@@ -355,6 +364,7 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
 
 const SECRET: &str = "a secret in a file, of 32 bytes and more";
 
+#[expect(clippy::too_many_lines, reason = "one service and its log")]
 async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
     let workplace = Workplace::new();
     workplace.write("secret", SECRET);
@@ -422,7 +432,10 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
             "{line}"
         );
         assert_eq!(line["id"].as_str().unwrap().len(), 32, "{line}");
-        assert_eq!(line["level"], "INFO");
+        assert_eq!(
+            [&line["level"], &line["client.address"]],
+            ["INFO", "127.0.0.1"]
+        );
     }
     assert_eq!(
         shown(lines[0]),

@@ -58,6 +58,7 @@ mod limits;
 mod long_answers;
 mod merged_fields;
 mod migrations;
+mod normalized_text;
 mod notes;
 mod pages;
 mod permissions;

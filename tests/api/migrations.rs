@@ -290,7 +290,7 @@ async fn the_database_itself_refuses_bad_changes(server: &Server) {
     let long = |length: usize| format!("'{}'", "x".repeat(length));
     let (number, name, text, body) = (long(101), long(501), long(8001), long(20_001));
     for (table, column, value) in [
-        ("publication", "number", "'UPU S52'"),
+        ("publication", "number_identity", "'upu s52'"),
         ("publication", "number", &number),
         ("publication", "title", &name),
         ("publication", "kind", "'POEM'"),

@@ -119,7 +119,10 @@ impl Entering {
         let mut inputs = Vec::new();
         for mut line in lines {
             let superseded = line.superseded(&known);
-            let before = line.number.as_ref().and_then(|it| known.get(it));
+            let before = line
+                .number
+                .as_ref()
+                .and_then(|it| known.get(&text::number_identity(it)));
             let Some(before) = before else {
                 match line.add(superseded) {
                     Some(input) if line.fields.is_right() => {
@@ -170,7 +173,7 @@ impl Entering {
         let lines = lines.iter().filter(|it| it.topics.is_value());
         let numbers = lines.filter_map(|it| it.number.as_ref());
         let ids: Vec<PublicationId> = numbers
-            .filter_map(|it| known.get(it))
+            .filter_map(|it| known.get(&text::number_identity(it)))
             .map(|it| it.id)
             .collect();
         if ids.is_empty() {
@@ -197,7 +200,7 @@ impl Entering {
             return Ok(None);
         };
         let found = Entity::find()
-            .filter(Column::Number.eq(number))
+            .filter(Column::NumberIdentity.eq(text::number_identity(number)))
             .one(self.writing.db())
             .await?;
         if found.is_none() {
@@ -206,18 +209,21 @@ impl Entering {
         Ok(found)
     }
 
-    /// The publications that lines name, by their numbers.
+    /// The publications that lines name, by what identifies their numbers.
     async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
         let superseded = lines.iter().filter_map(|it| it.supersedes.value());
         let numbers = lines.iter().filter_map(|it| it.number.as_ref());
-        let numbers: HashSet<&String> = numbers.chain(superseded).collect();
+        let numbers: HashSet<String> = numbers
+            .chain(superseded)
+            .map(|it| text::number_identity(it))
+            .collect();
         let known = Entity::find()
-            .filter(Column::Number.is_in(numbers))
+            .filter(Column::NumberIdentity.is_in(numbers))
             .all(self.writing.db())
             .await?;
         Ok(known
             .into_iter()
-            .map(|it| (it.number.clone(), it))
+            .map(|it| (it.number_identity.clone(), it))
             .collect())
     }
 }
@@ -229,7 +235,7 @@ impl Line {
     fn superseded(&mut self, known: &HashMap<String, Model>) -> MaybeUndefined<ID> {
         match std::mem::take(&mut self.supersedes) {
             MaybeUndefined::Value(number) => {
-                if let Some(found) = known.get(&number) {
+                if let Some(found) = known.get(&text::number_identity(&number)) {
                     return MaybeUndefined::Value(public(found.id));
                 }
                 self.fields.no_such("supersedes", "Publication", &number);

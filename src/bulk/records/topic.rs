@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{ID, MaybeUndefined};
-use entity::id::PublicationId;
+use entity::id::{Id, PublicationId};
 use entity::party::Language;
 use entity::scalar::Date;
 use entity::topic::{Column, Entity, Model};
@@ -152,14 +152,23 @@ impl Entering {
             MaybeUndefined::Undefined => return Ok(MaybeUndefined::Undefined),
         };
         let found = publication::Entity::find()
-            .filter(publication::Column::Number.is_in(&numbers))
+            .filter(
+                publication::Column::NumberIdentity
+                    .is_in(numbers.iter().map(|it| text::number_identity(it))),
+            )
             .all(self.writing.db())
             .await?;
-        let known: HashMap<String, PublicationId> =
-            found.into_iter().map(|it| (it.number, it.id)).collect();
-        let ids = numbers
-            .iter()
-            .filter_map(|it| fields.find(FIELD, &known, it));
+        let known: HashMap<String, PublicationId> = found
+            .into_iter()
+            .map(|it| (it.number_identity, it.id))
+            .collect();
+        let ids = numbers.iter().filter_map(|it| {
+            let found = known.get(&text::number_identity(it));
+            if found.is_none() {
+                fields.no_such(FIELD, PublicationId::TYPE, it);
+            }
+            found.map(|id| ID(id.public()))
+        });
         Ok(MaybeUndefined::Value(ids.collect()))
     }
 }

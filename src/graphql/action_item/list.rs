@@ -201,7 +201,7 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
         ActionItemBy::Id(id) => col(Column::Id).eq(list::key::<ActionItemId>("id", &id)?),
         ActionItemBy::Number(number) => col(Column::Number).eq(number),
         ActionItemBy::ExternalKey(ExternalKey { requested_by, key }) => {
-            let key = list::plain("key", key)?;
+            let key = list::plain("key", &key)?;
             let given = col(Column::ExternalKey).eq(key);
             col(Column::RequestedBy).eq(requested_by).and(given)
         }

@@ -136,8 +136,8 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
         }
         CommitteeBy::Key(key) => key,
     };
-    let acronym = list::plain("organization", key.organization)?;
-    let code = list::plain("code", key.code)?;
+    let acronym = list::plain("organization", &key.organization)?;
+    let code = list::plain("code", &key.code)?;
     let period = list::some_plain("period", key.period.as_ref())?;
     let organization = SelectStatement::new()
         .column(organization::Column::Id)

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::shape::{Key, List, Order, col};
 use crate::read::{Env, Find};
+use crate::rules::text::number_identity;
 
 /// All publications.
 pub static PUBLICATIONS: List = List {
@@ -137,7 +138,7 @@ impl Sorting for PublicationOrder {
 pub enum PublicationBy {
     /// Its id.
     Id(ID),
-    /// Its number with the edition, exactly: `ITU-T X.1341 (09/2015)`.
+    /// Its number with the edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and number of blanks, make no difference.
     Number(String),
 }
 
@@ -148,7 +149,10 @@ pub enum PublicationBy {
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         PublicationBy::Id(id) => col(Column::Id).eq(list::key::<PublicationId>("id", &id)?),
-        PublicationBy::Number(number) => col(Column::Number).eq(list::plain("number", number)?),
+        PublicationBy::Number(number) => {
+            let number = list::plain("number", &number)?;
+            col(Column::NumberIdentity).eq(number_identity(&number))
+        }
     }
     .into())
 }

@@ -146,7 +146,7 @@ async fn make(
     let counterpart = input.counterpart_id.as_ref();
     let counterpart = named(writing, &mut problems, "counterpartId", counterpart).await?;
     let external_key =
-        problems.optional_text("externalKey", input.external_key.as_deref(), text::KEY);
+        problems.optional_identifier("externalKey", input.external_key.as_deref(), text::KEY);
     // A committee without a party cannot own an item.
     let owner = owner.and_then(|it| Some((it.side?, it.party?, it)));
     let (side, owned_by, owner) = problems.found(owner)?;

@@ -111,8 +111,8 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
     rules::write(writing.party(), side, party)?;
 
     let mut problems = Problems::default();
-    let code = problems.text("code", &input.code, text::CODE);
-    let period = problems.text("period", &input.period, text::CODE);
+    let code = problems.identifier("code", &input.code, text::CODE);
+    let period = problems.identifier("period", &input.period, text::CODE);
     let name = problems.text("name", &input.name, text::NAME);
     let parent = input.parent_id.as_ref();
     let parent =

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::publication as rules;
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::text::{self, natural_key};
+use crate::rules::text::{self, natural_key, number_identity};
 use crate::rules::viewer::Viewer;
 use crate::store::activity::{Changes, Entry};
 use crate::store::committee::labels;
@@ -180,7 +180,7 @@ impl Known {
         rules::write(writing.party(), side)?;
 
         let mut problems = Problems::default();
-        let number = problems.text("number", &input.number, text::KEY);
+        let number = problems.identifier("number", &input.number, text::KEY);
         let title = problems.text("title", &input.title, text::NAME);
         let committee = input.committee_id.as_ref();
         let committee =
@@ -222,6 +222,7 @@ impl Known {
             id: Set(id),
             number: Set(number.clone()),
             number_key: Set(natural_key(&number)),
+            number_identity: Set(number_identity(&number)),
             folded: Set(folded(&number, &title)),
             title: Set(title),
             kind: Set(input.kind),
@@ -276,7 +277,7 @@ async fn insert(
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let mut free = OnConflict::column(Column::Number);
+    let mut free = OnConflict::column(Column::NumberIdentity);
     let insert = Entity::insert_many(rows)
         .on_conflict(free.do_nothing().to_owned())
         .into_query()
