@@ -96,7 +96,7 @@ impl ScalarType for Url {
                 Ok(Self(text))
             }
             _ => Err(InputValueError::custom(
-                "a URL is absolute and starts with http:// or https://, with 2,000 characters at most; what RFC 3986 does not allow is percent-encoded",
+                "a URL is absolute and starts with http:// or https://, with 2,000 characters at most",
             )),
         }
     }
