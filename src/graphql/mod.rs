@@ -176,15 +176,25 @@ pub async fn mutate(
             source.is_some_and(is_conflict)
         });
         // Otherwise the change, or a part of what the document changes, is made already.
-        let has_value = match &response.data {
-            Value::Object(fields) => fields.values().any(|field| *field != Value::Null),
-            data => *data != Value::Null,
-        };
-        let repeatable = operation.has_one_root_field() && !has_value;
-        if !conflict || !repeatable || attempts == CONFLICT_ATTEMPTS {
+        let is_repeatable = || operation.has_one_root_field() && !has_value(&response.data);
+        if !conflict || attempts == CONFLICT_ATTEMPTS || !is_repeatable() {
             return response;
         }
         attempts += 1;
+    }
+}
+
+/// Whether any root field has a value.
+#[must_use]
+pub fn has_value(data: &Value) -> bool {
+    let Value::Binary(json) = data else {
+        return false;
+    };
+    let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    match json {
+        serde_json::Value::Null => false,
+        serde_json::Value::Object(fields) => fields.values().any(|field| !field.is_null()),
+        _ => true,
     }
 }
 

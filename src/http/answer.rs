@@ -10,6 +10,7 @@ use super::media::Media;
 use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
 use crate::error::{INTERNAL, OUTCOME_UNKNOWN, UNAVAILABLE, database_code, is_unavailable};
+use crate::graphql::has_value;
 
 /// What an answer depends on besides its address.
 pub const VARY: &str = "accept, authorization, acting-as";
@@ -97,19 +98,6 @@ pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
         .iter()
         .filter_map(ServerError::source::<DbErr>);
     sources.find(|source| is_unavailable(source))
-}
-
-/// Whether any root field has a value.
-fn has_value(data: &Value) -> bool {
-    let Value::Binary(json) = data else {
-        return false;
-    };
-    let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
-    match json {
-        serde_json::Value::Null => false,
-        serde_json::Value::Object(fields) => fields.values().any(|field| !field.is_null()),
-        _ => true,
-    }
 }
 
 /// The answer of one that was not.
