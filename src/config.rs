@@ -1,20 +1,25 @@
 //! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
 
+mod database;
+mod environment;
+mod file;
+mod origin;
 mod reference;
 mod surroundings;
 mod tokens;
 
 use std::ffi::OsString;
-use std::fmt::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use entity::party::{Party, Role};
 
+pub use self::database::Database;
+use self::file::SettingsFile;
+use self::origin::{known_settings, origin};
 use self::surroundings::Surroundings;
 use self::tokens::{OtherIssuer, Tokens};
 use crate::bulk::{Format, Kind, Settings};
@@ -33,7 +38,8 @@ pub struct Cli {
         long,
         global = true,
         env = "LIAISON_LOG",
-        default_value = "info,sea_orm_migration=warn"
+        default_value = "info,sea_orm_migration=warn",
+        value_parser = environment::log_filter
     )]
     pub log: String,
     /// How it is written: lines for people, or one JSON object each for programs.
@@ -59,7 +65,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Try it: real data, a signing key for this run, tokens ready to paste.
-    Dev(Dev),
+    Dev(Box<Dev>),
     /// Serve in production.
     Serve(Box<Serve>),
     /// Bring the database to the tables of this version.
@@ -76,25 +82,6 @@ pub enum Command {
     Schema,
     /// Print the reference of all settings of `serve`, as Markdown.
     Settings,
-}
-
-/// Where the register is kept.
-#[derive(Clone, Debug, Args)]
-pub struct Database {
-    /// A `SQLite` file (sqlite:liaison.db, made where there is none) or a `PostgreSQL` database (postgres://user@host/name).
-    #[arg(
-        long,
-        env = "LIAISON_DATABASE_URL",
-        default_value = "sqlite:liaison.db",
-        hide_env_values = true
-    )]
-    pub database_url: String,
-    /// How many connections read at most; on PostgreSQL there are as many again for all else, and one that listens.
-    #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub database_connections: u32,
-    /// How long a start waits for a database that does not answer yet, such as `60s`; `0s`: not at all.
-    #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = seconds)]
-    pub database_wait: Duration,
 }
 
 /// What an export is written to.
@@ -138,14 +125,25 @@ pub struct Import {
     pub partial: bool,
 }
 
-/// Settings of a run to try things out.
+/// Settings of a run to try things out: those of `serve` but for tokens, which it signs itself.
 #[derive(Clone, Debug, Args)]
 pub struct Dev {
+    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, env = "LIAISON_CONFIG")]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub database: Database,
     /// The address and port to listen on.
-    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
+    #[command(flatten)]
+    pub surroundings: Surroundings,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub documents: Documents,
+    #[command(flatten)]
+    pub answers: Answers,
 }
 
 /// Settings of the service in production. A file named by `--config` may hold them in TOML, by the names of the flags.
@@ -157,8 +155,8 @@ pub struct Serve {
     #[command(flatten)]
     pub database: Database,
     /// The address and port to listen on.
-    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
     #[command(flatten)]
     pub tokens: Tokens,
     /// Further issuers: the tables `[[issuer]]` of the file.
@@ -257,18 +255,36 @@ pub struct Wrong(pub String);
 /// Reads the command line, the environment and the file of settings.
 ///
 /// # Errors
-/// One line with the name of the setting that is wrong. Help and version are printed, and end the program.
+/// Returns one line with the setting that is wrong, and where it was set. Help and version are printed, and end the program.
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
     let args: Vec<OsString> = args.into_iter().collect();
+    let command = environment::without_empty_variables(Cli::command());
+    environment::check_variables(&command)?;
     // The file's name is itself a setting.
-    let (cli, file) = parse(Cli::command(), &args)?;
-    let Some(file) = file else {
-        return Ok(cli);
-    };
-    let (command, issuers) = with_file(Cli::command(), &file)?;
-    let (mut cli, _) = parse(command, &args)?;
-    if let Command::Serve(serve) = &mut cli.command {
-        serve.issuers = issuers;
+    let mut cli = parse(command.clone(), &args, None)?;
+    let mut file = None;
+    if let Some((path, subcommand)) = cli.command.settings_file() {
+        let known = known_settings(&command, subcommand);
+        let found = SettingsFile::read(path, &known)?;
+        cli = parse(
+            found.set_defaults(command.clone(), subcommand),
+            &args,
+            Some(&found),
+        )?;
+        if let Command::Serve(serve) = &mut cli.command {
+            serve.issuers.clone_from(&found.issuers);
+        } else if !found.issuers.is_empty() {
+            return Err(Wrong(format!(
+                "[[issuer]] is no setting of `liaison {subcommand}`"
+            )));
+        }
+        file = Some(found);
+    }
+    if let Some(database) = cli.command.database() {
+        let origin = origin(&command, &args, file.as_ref(), "database-url");
+        database
+            .check()
+            .map_err(|what| Wrong(format!("--database-url: {what}{origin}")))?;
     }
     Ok(cli)
 }
@@ -279,8 +295,15 @@ pub fn reference() -> String {
     reference::markdown(&Cli::command())
 }
 
-fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<PathBuf>), Wrong> {
-    let matches = command.try_get_matches_from_mut(args).map_err(|error| {
+fn parse(
+    mut command: clap::Command,
+    args: &[OsString],
+    file: Option<&SettingsFile>,
+) -> Result<Cli, Wrong> {
+    let parsed = command
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         // Help is asked for, or all that can be said.
         if !error.use_stderr()
             || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -289,77 +312,42 @@ fn parse(mut command: clap::Command, args: &[OsString]) -> Result<(Cli, Option<P
         }
         // Usage and hints follow on further lines; the first says what is wrong.
         let text = error.render().to_string();
-        let lines = text.lines().take_while(|it| !it.is_empty());
+        let lines = text.lines().take_while(|line| !line.is_empty());
         let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-        Wrong(line.trim_start_matches("error: ").to_owned())
-    })?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| Wrong(error.to_string()))?;
-    let file = match &cli.command {
-        Command::Serve(serve) => serve.config.clone(),
-        _ => None,
-    };
-    Ok((cli, file))
+        let flag = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            // `--listen <LISTEN>`
+            (
+                ErrorKind::InvalidValue | ErrorKind::ValueValidation,
+                Some(ContextValue::String(argument)),
+            ) => argument.trim_start_matches('-').split(' ').next(),
+            _ => None,
+        };
+        let origin = flag
+            .map(|flag| origin(&command, args, file, flag))
+            .unwrap_or_default();
+        Wrong(format!("{}{origin}", line.trim_start_matches("error: ")))
+    })
 }
 
-/// The command whose defaults are what the file says, and the issuers that it lists.
-fn with_file(
-    command: clap::Command,
-    file: &Path,
-) -> Result<(clap::Command, Vec<OtherIssuer>), Wrong> {
-    let wrong = |what: &str| Wrong(format!("--config {}: {what}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
-    let wrong_toml = |error: toml::de::Error| wrong(error.message().trim());
-    let mut table: toml::Table = text.parse().map_err(wrong_toml)?;
-    let issuers = match table.remove("issuer") {
-        Some(issuers) => issuers
-            .try_into()
-            .map_err(|error: toml::de::Error| wrong(&format!("[[issuer]]: {}", error.message())))?,
-        None => Vec::new(),
-    };
-    let known: Vec<String> = command
-        .find_subcommand("serve")
-        .into_iter()
-        .flat_map(clap::Command::get_arguments)
-        .filter_map(|it| it.get_long().map(str::to_owned))
-        .filter(|it| it != "config")
-        .collect();
-    let mut values = Vec::new();
-    for (name, value) in table {
-        if !known.contains(&name) {
-            return Err(wrong(&format!("there is no setting `{name}`")));
+impl Command {
+    /// Returns the file of settings, and the name of the subcommand that it is for.
+    fn settings_file(&self) -> Option<(&Path, &'static str)> {
+        match self {
+            Self::Dev(dev) => Some((dev.config.as_deref()?, "dev")),
+            Self::Serve(serve) => Some((serve.config.as_deref()?, "serve")),
+            _ => None,
         }
-        values.push((name.replace('-', "_"), plain(&value)));
     }
-    let command = command.mut_subcommand("serve", |mut serve| {
-        for (id, value) in values {
-            serve = serve.mut_arg(id, |it| it.default_value(value));
-        }
-        serve
-    });
-    Ok((command, issuers))
-}
 
-/// A value of the file as it would be given on the command line.
-fn plain(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(plain).collect();
-            items.join(",")
+    fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Dev(dev) => Some(&dev.database),
+            Self::Serve(serve) => Some(&serve.database),
+            Self::Migrate(database) | Self::Seed(database) => Some(database),
+            Self::Export(export) => Some(&export.database),
+            Self::Import(import) => Some(&import.database),
+            Self::Token(_) | Self::Schema | Self::Settings => None,
         }
-        toml::Value::Table(entries) => {
-            let mut text = String::new();
-            for (word, value) in entries {
-                let comma = if text.is_empty() { "" } else { "," };
-                // Writing into a String cannot fail.
-                let _ = write!(text, "{comma}{word}={}", plain(value));
-            }
-            text
-        }
-        toml::Value::Integer(number) => number.to_string(),
-        toml::Value::Float(number) => number.to_string(),
-        toml::Value::Boolean(flag) => flag.to_string(),
-        toml::Value::Datetime(moment) => moment.to_string(),
     }
 }
 
@@ -436,14 +424,6 @@ impl Documents {
     }
 }
 
-/// Parses a number of seconds with its unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
-    number
-        .map(Duration::from_secs)
-        .ok_or_else(|| "write seconds with their unit, such as 60s".to_owned())
-}
-
 fn party(text: &str) -> Result<Party, String> {
     let known = [
         ("ITU", Party::Itu),
@@ -469,5 +449,5 @@ fn format(text: &str) -> Result<Format, String> {
 /// # Errors
 /// Why it cannot be read.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| error.to_string())
+    std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))
 }

@@ -2,11 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::future::Future;
-use std::io::{BufWriter, IsTerminal};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,15 +21,17 @@ use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenRules, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
+use liaison::http::cors::LOCAL_PAGES;
 use liaison::http::document::Documents;
 use liaison::http::document::trusted::Trusted;
 use liaison::http::limits::Limits;
 use liaison::http::open::Open;
+use liaison::http::redact::redact;
 use liaison::http::{App, Around, serve};
 use liaison::store::{Database, sqlite_file, unreachable_reason};
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -59,7 +62,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Wrong(line)) => {
-            eprintln!("liaison: {line}");
+            eprintln!("liaison: {}", redact(&line));
             ExitCode::from(2)
         }
     }
@@ -67,7 +70,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
-        Command::Dev(settings) => dev(settings).await,
+        Command::Dev(settings) => dev(&settings).await,
         Command::Serve(settings) => production(&settings).await,
         Command::Migrate(database) => migrated(&database, None).await.map(|_| ()),
         Command::Seed(database) => {
@@ -97,9 +100,11 @@ fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-async fn dev(settings: Dev) -> Result<(), Wrong> {
-    let limits = Limits::default();
-    let db = migrated(&settings.database, Some(&limits)).await?;
+async fn dev(settings: &Dev) -> Result<(), Wrong> {
+    let limits = &settings.limits;
+    let trusted = settings.documents.trusted()?;
+    let documents = documents(limits, settings.documents.document_cache, trusted)?;
+    let db = migrated(&settings.database, Some(limits)).await?;
     if db
         .is_empty()
         .await
@@ -107,9 +112,7 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     {
         load(&db).await?;
     }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
-        .map_err(|error| Wrong(format!("no random bytes for a signing key: {error}")))?;
+    let secret = dev_key(&settings.database.database_url)?;
     let rules = TokenRules::new(
         "liaison dev".to_owned(),
         "liaison dev".to_owned(),
@@ -119,9 +122,8 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
     let signing = SigningKey::secret(&secret).map_err(Wrong)?;
     let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
     verifier.prepare(now()).await.map_err(Wrong)?;
-    let listener = listen(settings.listen).await?;
+    let (listener, address) = listen(&settings.listen).await?;
 
-    let address = listener.local_addr().unwrap_or(settings.listen);
     println!("http://{address}/graphiql");
     for (name, role) in [
         ("ITU_EDITOR", Role::ItuEditor),
@@ -132,12 +134,15 @@ async fn dev(settings: Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
+    let mut around = settings.surroundings.around();
+    // A frontend in development is served from a port of its own.
+    around.origins.push(LOCAL_PAGES);
     let setup = Setup {
         verifier,
-        documents: documents(&limits, config::DOCUMENT_CACHE, None)?,
-        answers: Answers::DEFAULT,
-        limits,
-        around: Around::default(),
+        documents,
+        answers: settings.answers.clone(),
+        limits: settings.limits.clone(),
+        around,
         // Whoever tries things out listens on this machine.
         reach: Reach::Anywhere,
         delivers: true,
@@ -162,8 +167,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
     } else {
         migrated(&settings.database, Some(&settings.limits)).await?
     };
-    let listener = listen(settings.listen).await?;
-    let address = listener.local_addr().unwrap_or(settings.listen);
+    let (listener, address) = listen(&settings.listen).await?;
     tracing::info!(%address, "serving");
     let setup = Setup {
         verifier,
@@ -257,10 +261,59 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Wrong> {
-    TcpListener::bind(address)
+/// Listens; also returns the address with the port that was chosen, if the setting leaves that open.
+async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Wrong> {
+    let listening = async {
+        let mut found: Vec<_> = lookup_host(address).await?.collect();
+        // `localhost` is both: not every client tries IPv6.
+        found.sort_by_key(SocketAddr::is_ipv6);
+        let listener = TcpListener::bind(&*found).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listening
         .await
-        .map_err(|error| Wrong(format!("--listen {address}: {error}")))
+        .map_err(|error: io::Error| Wrong(format!("--listen {address}: {error}")))
+}
+
+/// Returns the signing key of development runs on this database. It is kept beside the SQLite file, for PostgreSQL in
+/// the working directory, so that tokens that were printed before still count after a restart.
+fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
+    let mut path = sqlite_file(database_url)
+        .unwrap_or_else(|| "liaison".into())
+        .into_os_string();
+    path.push(".dev-key");
+    let path = PathBuf::from(path);
+    let kept = || {
+        let key = fs::read(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        let wrong_length =
+            |_| io::Error::other("it is not of 32 bytes: delete it, and a new one is made");
+        <[u8; 32]>::try_from(key).map_err(wrong_length)
+    };
+    let make = || {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        // Appears with its content, or not at all: another run may read it.
+        let draft = path.with_extension(format!("{}.draft", std::process::id()));
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
+        file.write_all(&key)?;
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft)?;
+        linked
+    };
+    let key = match kept() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match make() {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => kept(),
+        },
+        kept => kept,
+    };
+    key.map_err(|error| Wrong(format!("the signing key {}: {error}", path.display())))
 }
 
 /// Connects to the database; for requests that have these limits, or for work that takes its time.
@@ -398,7 +451,7 @@ async fn import(settings: &config::Import) -> Result<(), Wrong> {
 }
 
 fn token(settings: &Token) -> Result<(), Wrong> {
-    let wrong = |what: String| Wrong(format!("--key {}: {what}", settings.key.display()));
+    let wrong = |what: String| Wrong(format!("--key: {what}"));
     let content = config::read_file(&settings.key).map_err(wrong)?;
     let key = SigningKey::of_file(&content).map_err(wrong)?;
     let rules = TokenRules::new(

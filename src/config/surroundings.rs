@@ -48,7 +48,7 @@ pub struct Surroundings {
         ignore_case = true
     )]
     pub proxy_header: ProxyHeader,
-    /// Origins, such as `https://app.example.org`, whose pages may call from a browser; `*` is all.
+    /// Origins, such as `https://app.example.org`, whose pages may call from a browser; `localhost` is all pages of this machine, `*` is all.
     #[arg(long, env = "LIAISON_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<HeaderValue>,
 }

@@ -61,13 +61,17 @@ impl Tokens {
     /// The issuer that the flags name; none where nothing says what its keys are.
     pub fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
         let key = self.token_key.as_deref();
-        let (setting, value) = match key {
-            Some(key) => ("--token-key", key),
-            None if self.token_issuer.contains("://") => ("--token-issuer", &*self.token_issuer),
+        // A key is not shown: somebody may have written the secret itself in place of its file.
+        let setting = match key {
+            Some(_) => "--token-key".to_owned(),
+            None if self.token_issuer.contains("://") => {
+                format!("--token-issuer {}", self.token_issuer)
+            }
             None => return Ok(None),
         };
         let issuer = match key {
-            None => Place::discovery(value).and_then(|it| Issuer::publishing(self.rules(), it)),
+            None => Place::discovery(&self.token_issuer)
+                .and_then(|it| Issuer::publishing(self.rules(), it)),
             Some(address) if address.contains("://") => {
                 Place::key_set(address).and_then(|it| Issuer::publishing(self.rules(), it))
             }
@@ -77,7 +81,7 @@ impl Tokens {
         };
         match issuer {
             Ok(issuer) => Ok(Some(issuer)),
-            Err(what) => Err(Wrong(format!("{setting} {value}: {what}"))),
+            Err(what) => Err(Wrong(format!("{setting}: {what}"))),
         }
     }
 
@@ -88,8 +92,8 @@ impl Tokens {
         }
         match std::str::from_utf8(&content) {
             Ok(text) if text.trim_start().starts_with('{') => Keys::jwks(text),
-            Ok(text) => Keys::pem(text),
-            Err(_) => Err("it is neither PEM nor a JSON Web Key Set.".to_owned()),
+            Ok(text) if text.contains("-----BEGIN") => Keys::pem(text),
+            _ => Err("the file holds neither PEM nor a JSON Web Key Set. If it is a shared secret, say so: --token-algorithms HS256".to_owned()),
         }
     }
 

@@ -5,25 +5,47 @@ use std::time::Duration;
 use axum::http::header::{ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
+use url::{Host, Url};
 
 use super::visit::REQUEST_ID;
 
 /// How long a browser need not ask again.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
-/// An origin as browsers send it, or `*` for all of them.
+/// Stands for all pages that this machine itself serves, at any port.
+pub const LOCAL_PAGES: HeaderValue = HeaderValue::from_static("localhost");
+
+/// An origin as browsers send it, `*` for all of them, or `localhost` for those of this machine.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = || {
-        let url = url::Url::parse(text).ok()?;
+        let url = Url::parse(text).ok()?;
         (url.origin().ascii_serialization() == text).then_some(())
     };
-    if text == "*" || is_origin().is_some() {
+    if text == "*" || text == "localhost" || is_origin().is_some() {
         return text.parse().map_err(|_| "it is no origin".to_owned());
     }
-    Err("write an origin as https://app.example.org, without a path, or * for all".to_owned())
+    Err("write an origin as https://app.example.org, without a path, localhost for the pages of this machine, or * for all".to_owned())
+}
+
+/// Whether a page of this origin may call.
+#[must_use]
+pub fn is_allowed(origins: &[HeaderValue], origin: &HeaderValue) -> bool {
+    let mut allowed = origins.iter();
+    allowed.any(|it| it == "*" || it == origin || (*it == LOCAL_PAGES && is_local(origin)))
+}
+
+/// Whether this machine itself serves the pages of this origin, at any port.
+fn is_local(origin: &HeaderValue) -> bool {
+    let url = origin.to_str().ok().and_then(|it| Url::parse(it).ok());
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Answers the questions that browsers ask before and after a call; none may call where the list is empty.
@@ -32,7 +54,8 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let allowed = if origins.iter().any(|it| it == "*") {
         AllowOrigin::from(Any)
     } else {
-        AllowOrigin::list(origins.iter().cloned())
+        let origins = origins.to_vec();
+        AllowOrigin::predicate(move |origin, _| is_allowed(&origins, origin))
     };
     CorsLayer::new()
         .allow_origin(allowed)

@@ -19,6 +19,7 @@ pub mod open;
 mod places;
 pub mod proxies;
 pub mod rate;
+pub mod redact;
 mod refused;
 pub mod server;
 mod sse;

@@ -1,5 +1,6 @@
 //! All writes: each in one transaction with its activity, after asking the rules.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -91,6 +92,7 @@ impl Database {
         longest: Option<Duration>,
     ) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
+            create_private_file(url);
             let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
             // Later connections do not create the file: that would hide that it is gone.
             let pool = write.get_sqlite_connection_pool();
@@ -364,6 +366,15 @@ async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbErr>
 /// `SQLite`'s pools limit themselves.
 fn unlimited() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))
+}
+
+/// Creates the file, if it is missing, so that only its owner may read it: it holds the secrets of webhooks. SQLite
+/// gives the files beside it the same permissions. What goes wrong, connecting reports.
+fn create_private_file(url: &str) {
+    if let Some(path) = sqlite_file(url) {
+        let mut file = std::fs::OpenOptions::new();
+        let _ = file.write(true).create_new(true).mode(0o600).open(path);
+    }
 }
 
 fn plain(url: &str, connections: u32) -> ConnectOptions {

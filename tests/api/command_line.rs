@@ -1,6 +1,9 @@
 //! The program's commands, settings and signals.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -10,6 +13,8 @@ use crate::wire;
 on_both_empty_databases! {
     dev_makes_everything_and_prints_what_is_needed
     dev_leaves_an_existing_database_as_it_is
+    dev_answers_local_pages_and_takes_the_settings_of_serve
+    tokens_of_dev_count_after_a_restart
     two_instances_start_at_once_on_one_empty_database
     a_stopped_service_finishes_the_request_that_runs
     serve_reads_what_seed_has_loaded
@@ -94,6 +99,78 @@ async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
     assert_eq!(counts(&address), before);
     let ended = second.stop();
     assert!(!ended.err.contains("loaded"), "{}", ended.err);
+}
+
+async fn dev_answers_local_pages_and_takes_the_settings_of_serve(url: &str) {
+    let workplace = Workplace::new();
+    workplace.write("dev.toml", "depth-limit = 3\n");
+    let mut dev = workplace.start(&[
+        "dev",
+        "--config",
+        "dev.toml",
+        "--allowed-origins",
+        "https://app.example.org",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ]);
+    let address = dev.dev_address();
+    let allowed = |origin: &str| {
+        let head = format!(
+            "OPTIONS /graphql HTTP/1.1\r\nHost: test\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\nConnection: close\r\n\r\n"
+        );
+        let mut stream = wire::connect(&address);
+        stream.write_all(head.as_bytes()).unwrap();
+        let head = wire::reply(stream).head.to_ascii_lowercase();
+        head.contains(&format!("access-control-allow-origin: {origin}"))
+    };
+    for origin in [
+        "http://localhost:5173",
+        "https://localhost",
+        "http://127.0.0.1:3000",
+        "http://[::1]:4200",
+        "http://app.localhost:8080",
+        "https://app.example.org",
+    ] {
+        assert!(allowed(origin), "{origin}");
+    }
+    for origin in [
+        "https://example.org",
+        "http://localhost.example.org",
+        "http://localhost:5173@example.org",
+        "null",
+    ] {
+        assert!(!allowed(origin), "{origin}");
+    }
+    let deep = json!({ "query": "{ topics { nodes { committees { role } } } }" });
+    let reply = wire::post(&address, None, &deep.to_string());
+    assert!(reply.body.contains('3'), "{reply:?}");
+    assert!(
+        reply.json()["errors"][0]["message"].is_string(),
+        "{reply:?}"
+    );
+}
+
+async fn tokens_of_dev_count_after_a_restart(url: &str) {
+    let workplace = Workplace::new();
+    let mut first = dev(&workplace, url);
+    let greeting = first.greeting();
+    let token = greeting[1].split_once(' ').unwrap().1.to_owned();
+    counts(&first.dev_address());
+    first.stop();
+    let mut second = dev(&workplace, url);
+    let viewer = ask(
+        &second.dev_address(),
+        Some(&token),
+        "{ viewer { subject } }",
+    );
+    assert_eq!(viewer["data"]["viewer"]["subject"], "dev:itu_editor");
+    let key: PathBuf = match url.strip_prefix("sqlite:") {
+        Some(path) => format!("{}.dev-key", path.split('?').next().unwrap()).into(),
+        None => workplace.path("liaison.dev-key"),
+    };
+    assert_eq!(mode(&key), 0o600);
 }
 
 async fn two_instances_start_at_once_on_one_empty_database(url: &str) {
@@ -189,129 +266,18 @@ fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
 }
 
 #[test]
-fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
+fn a_file_of_sqlite_is_for_its_owner_alone() {
     let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
-    let file = |body: usize| {
-        format!(
-            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nbody-limit = {body}\n"
-        )
-    };
-    workplace.write("liaison.toml", file(100));
-    let refused = |arguments: &[&str], environment: &[(&str, &str)], bytes: usize| {
-        let mut service = workplace.start_with(arguments, environment);
-        let reply = wire::post(&service.address(), None, &"x".repeat(5000));
-        assert_eq!(reply.status, 413, "{reply:?}");
-        let message = reply.json()["errors"][0]["message"].to_string();
-        assert!(message.contains(&format!(" {bytes} bytes")), "{message}");
-    };
-    let from_file = ["serve", "--config", "liaison.toml"];
-    refused(&from_file, &[], 100);
-    assert!(workplace.path("file.db").exists());
-    refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
-    refused(&from_file, &[("LIAISON_BODY_LIMIT", "200")], 200);
-    let flag = ["serve", "--config", "liaison.toml", "--body-limit", "300"];
-    refused(&flag, &[("LIAISON_BODY_LIMIT", "200")], 300);
-    let all = [
-        ("LIAISON_LISTEN", FREE_PORT),
-        ("LIAISON_READ_ONLY", "true"),
-        ("LIAISON_BODY_LIMIT", "400"),
-        ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
-    ];
-    refused(&["serve"], &all, 400);
-    assert!(workplace.path("environment.db").exists());
-    assert!(!workplace.path("liaison.db").exists());
+    let mut service = workplace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
+    service.address();
+    for name in ["liaison.db", "liaison.db-wal", "liaison.db-shm"] {
+        assert_eq!(mode(&workplace.path(name)), 0o600, "{name}");
+    }
 }
 
-#[test]
-fn a_wrong_setting_is_one_line_that_names_it() {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
-    for (content, named) in [
-        ("colour = \"red\"", "colour"),
-        ("read-only = \"perhaps\"", "--read-only"),
-        ("read-only = true\nlisten = 5", "--listen"),
-        ("read-only = true\nbody-limit = \"big\"", "--body-limit"),
-        (
-            "read-only = true\ndatabase-connections = 0",
-            "--database-connections",
-        ),
-        ("token-algorithms = [\"none\"]", "--token-algorithms"),
-        (
-            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
-            "--roles-map",
-        ),
-        ("listen = ", "settings.toml"),
-    ] {
-        workplace.write("settings.toml", content);
-        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
-        assert!(line.contains(named), "{content}: {line}");
-    }
-    for (arguments, named) in [
-        (
-            &["serve", "--config", "none.toml"][..],
-            "--config none.toml",
-        ),
-        (
-            &["serve", "--token-key", "none.pem"],
-            "--token-key none.pem",
-        ),
-        (&["serve", "--token-key", "secret"], "--token-key secret"),
-        (&["serve", "--colour"], "--colour"),
-        (&["serve", "--cost-limit", "much"], "--cost-limit"),
-        (&["serve", "--time-limit", "0"], "--time-limit"),
-        (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
-        (&["token", "--key", "secret"], "--role"),
-        (&["token", "--role", "ITU_EDITOR"], "--key"),
-        (
-            &["token", "--role", "ITU_EDITOR", "--key", "none"],
-            "--key none",
-        ),
-        (
-            &[
-                "token",
-                "--role",
-                "ITU_EDITOR",
-                "--key",
-                "secret",
-                "--ttl",
-                "soon",
-            ],
-            "--ttl",
-        ),
-        (
-            &["migrate", "--database-url", "mysql://localhost/x"],
-            "--database-url",
-        ),
-        (
-            &["migrate", "--database-url", "sqlite:no/such/directory.db"],
-            "--database-url",
-        ),
-        (
-            &[
-                "migrate",
-                "--database-url",
-                "postgres://somebody:hunter2@127.0.0.1:1/x",
-                "--database-wait",
-                "0s",
-            ],
-            "--database-url",
-        ),
-        (&["import"], "FILE"),
-        (&["import", "none.jsonl"], "none.jsonl"),
-        (&["import", "secret", "--party", "ISO"], "--party"),
-        (&["import", "secret", "--type", "Poem"], "--type"),
-        (&["import", "secret", "--format", "xml"], "--format"),
-        (&["export", "out.jsonl"], "there is no file liaison.db"),
-        (&["dance"], "dance"),
-    ] {
-        let line = workplace.refusal(arguments);
-        assert!(line.contains(named), "{arguments:?}: {line}");
-        assert!(!line.contains("hunter2"), "{line}");
-    }
-    let environment = [("LIAISON_LISTEN", "everywhere")];
-    let line = workplace.run_with(&["dev"], &environment).refusal();
-    assert!(line.contains("--listen"), "{line}");
+/// The permissions of a file.
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).unwrap().permissions().mode() & 0o777
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
         (format!("{secret}roles-claim = \"aud\""), "--token-key: The token is for another service"),
         ("token-key = \"http://id.example.org/keys\"".to_owned(), "must start with https://"),
         ("token-issuer = \"http://id.example.org\"".to_owned(), "must start with https://"),
-        ("token-key = \"https://\"".to_owned(), "--token-key https://"),
+        ("token-key = \"https://\"".to_owned(), "--token-key: `https://` is no address"),
         (
             "token-issuer = \"https://id.example.org\"\ntoken-algorithms = [\"HS256\"]".to_owned(),
             "HS256",
@@ -212,7 +212,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
         ),
         (
             "[[issuer]]\nissuer = \"https://a.example\"\n[[issuer]]\nissuer = \"x\"\nkey = \"none.pem\"".to_owned(),
-            "[[issuer]] 2: --token-key none.pem",
+            "[[issuer]] 2: --token-key: the file cannot be read",
         ),
         (
             "[[issuer]]\nissuer = \"https://a.example\"\n[[issuer]]\nissuer = \"https://a.example\"".to_owned(),

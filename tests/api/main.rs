@@ -75,6 +75,7 @@ mod remembered;
 mod report;
 mod schema;
 mod server;
+mod settings;
 mod silent_breaks;
 mod slow_statements;
 mod sockets;

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use super::keys::{Algorithm, Claims, Keys};
+use crate::http::redact::redact;
 
 /// After this they are fetched again, so that a key that was taken back counts no longer.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
@@ -39,6 +40,13 @@ impl Place {
     /// The address of a key set.
     pub fn key_set(address: &str) -> Result<Self, String> {
         Ok(Self::KeySet(safe(address)?))
+    }
+
+    fn address(&self) -> &str {
+        match self {
+            Self::KeySet(address) => address.as_str(),
+            Self::Discovery(issuer) => issuer,
+        }
     }
 
     /// For an issuer whose name is its address, as OpenID Connect has it.
@@ -135,7 +143,11 @@ impl Published {
                 let held = Arc::new(Held { keys, since: now });
                 *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
             }
-            Err(why) => tracing::warn!(place = ?self.place, why, "an issuer's keys cannot be had"),
+            Err(why) => tracing::warn!(
+                address = redact(self.place.address()),
+                why = redact(&why),
+                "an issuer's keys cannot be had"
+            ),
         }
     }
 

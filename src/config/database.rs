@@ -1,0 +1,125 @@
+//! The setting that says where the register is kept.
+
+use std::time::Duration;
+
+use clap::Args;
+use url::{Url, form_urlencoded};
+
+/// The parameters that the driver reads. It ignores others on PostgreSQL.
+const POSTGRES_PARAMETERS: [&str; 16] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+const SQLITE_PARAMETERS: [&str; 4] = ["cache", "immutable", "mode", "vfs"];
+
+/// Where the register is kept.
+#[derive(Clone, Debug, Args)]
+pub struct Database {
+    /// A `SQLite` file (sqlite:liaison.db, made where there is none) or a `PostgreSQL` database (postgres://user@host/name).
+    #[arg(
+        long,
+        env = "LIAISON_DATABASE_URL",
+        default_value = "sqlite:liaison.db",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+    /// How many connections read at most; on PostgreSQL there are as many again for all else, and one that listens.
+    #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+    /// How long a start waits for a database that does not answer yet, such as `60s`; `0s`: not at all.
+    #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = seconds)]
+    pub database_wait: Duration,
+}
+
+impl Database {
+    /// Checks the form of the address. It may hold a password, so the error never shows any of it.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let url = &self.database_url;
+        if let Some(rest) = url.strip_prefix("sqlite:") {
+            check_sqlite(rest)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            check_postgres(url)
+        } else {
+            Err("the address must start with sqlite: or postgres:".to_owned())
+        }
+    }
+}
+
+fn check_sqlite(rest: &str) -> Result<(), String> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let in_memory = parameters
+        .iter()
+        .any(|(name, value)| name == "mode" && value == "memory");
+    if in_memory || path.contains(":memory:") || path.trim_matches('/').is_empty() {
+        return Err("the register needs a file, such as sqlite:liaison.db: a database in memory is not shared by its connections, and is lost at the end".to_owned());
+    }
+    let names = parameters.iter().map(|(name, _)| &**name);
+    check_parameters(names, &SQLITE_PARAMETERS)
+}
+
+fn check_postgres(url: &str) -> Result<(), String> {
+    const FORM: &str = "write postgres://user:password@host:5432/name, and in the user's name and password %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #";
+    let parsed =
+        Url::parse(url).map_err(|error| format!("the address cannot be read ({error}): {FORM}"))?;
+    // What stands there is the rest of a password.
+    if parsed.cannot_be_a_base()
+        || parsed.fragment().is_some()
+        || parsed.path().contains('@')
+        || url.contains(' ')
+    {
+        return Err(format!("the address cannot be read: {FORM}"));
+    }
+    let names: Vec<_> = parsed.query_pairs().map(|(name, _)| name).collect();
+    let names = names.iter().map(|name| {
+        if name.starts_with("options[") {
+            "options"
+        } else {
+            name
+        }
+    });
+    check_parameters(names, &POSTGRES_PARAMETERS)
+}
+
+fn check_parameters<'a>(
+    names: impl Iterator<Item = &'a str>,
+    known: &[&str],
+) -> Result<(), String> {
+    let mut unknown = names.filter(|name| !known.contains(name));
+    let Some(name) = unknown.next() else {
+        return Ok(());
+    };
+    let is_word = |it: char| it.is_ascii_alphanumeric() || "_-".contains(it);
+    // Anything else may be the rest of a password.
+    let shown = if name.chars().all(is_word) {
+        format!("`{name}`")
+    } else {
+        "one of its parameters".to_owned()
+    };
+    Err(format!(
+        "the address has no such parameter: {shown}; there are {}",
+        known.join(", ")
+    ))
+}
+
+/// Parses a number of seconds with its unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
+    number
+        .map(Duration::from_secs)
+        .ok_or_else(|| "write seconds with their unit, such as 60s".to_owned())
+}

@@ -1,0 +1,92 @@
+//! What the environment says: its variables, the address to listen on and the filter of the log.
+
+use std::env;
+
+use clap::Command;
+use clap::builder::Resettable;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::Wrong;
+use super::origin::all_arguments;
+
+const PREFIX: &str = "LIAISON_";
+
+/// Kubernetes sets these in every container beside a service of the name `liaison`.
+const KUBERNETES: [&str; 3] = [
+    "LIAISON_SERVICE_HOST",
+    "LIAISON_SERVICE_PORT",
+    "LIAISON_PORT",
+];
+
+/// Returns the command without the environment variables that are set to nothing: they count as unset.
+pub fn without_empty_variables(command: Command) -> Command {
+    let ignore = |argument: clap::Arg| {
+        let variable = argument.get_env().map(ToOwned::to_owned);
+        let is_empty = variable
+            .and_then(env::var_os)
+            .is_some_and(|value| value.is_empty());
+        if is_empty {
+            argument.env(Resettable::Reset)
+        } else {
+            argument
+        }
+    };
+    command
+        .mut_args(ignore)
+        .mut_subcommands(|it| it.mut_args(ignore))
+}
+
+/// Refuses variables with our prefix that are no settings: they would be ignored without a word.
+pub fn check_variables(command: &Command) -> Result<(), Wrong> {
+    let known: Vec<_> = all_arguments(command)
+        .filter_map(clap::Arg::get_env)
+        .collect();
+    for (name, value) in env::vars_os() {
+        let is_ours = name.to_str().is_some_and(|name| {
+            name.starts_with(PREFIX)
+                && !KUBERNETES
+                    .iter()
+                    .any(|it| name == *it || name.starts_with(&format!("{it}_")))
+        });
+        if !is_ours || value.is_empty() || known.contains(&name.as_os_str()) {
+            continue;
+        }
+        let letters = |name: &str| name.replace('_', "");
+        let meant = known
+            .iter()
+            .filter_map(|it| it.to_str())
+            .find(|it| letters(it) == letters(&name.to_string_lossy()));
+        let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |it| {
+            format!("did you mean {it}?")
+        });
+        return Err(Wrong(format!(
+            "the environment variable {} is no setting: {hint}",
+            name.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Reads an address to listen on. Without a host it is all addresses of this machine.
+pub fn listen_address(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or_default();
+    let is_host = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    if port.parse::<u16>().is_err() || !is_host || host.contains(char::is_whitespace) {
+        return Err("write an address and a port: 127.0.0.1:8080, [::1]:8080, localhost:8080, or :8080 for all addresses".to_owned());
+    }
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    Ok(format!("{host}:{port}"))
+}
+
+/// Checks a filter of the log. The library takes a misspelt level for the name of a module.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_directive = |part: &str| is_level(part) || part.contains(['=', '[']);
+    // Within brackets stand spans with their fields, which may have commas.
+    let is_filter = text.contains('[') || text.split(',').map(str::trim).all(is_directive);
+    if is_filter && EnvFilter::try_new(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("write error, warn, info, debug, trace or off, or levels by module: info,liaison::http=debug".to_owned())
+}

@@ -1,0 +1,116 @@
+//! The TOML file with settings, by the names of the flags.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use super::Wrong;
+use super::tokens::OtherIssuer;
+
+/// What a file of settings says.
+pub struct SettingsFile {
+    path: PathBuf,
+    values: Vec<Setting>,
+    pub issuers: Vec<OtherIssuer>,
+}
+
+struct Setting {
+    /// As the flag has it.
+    name: String,
+    value: String,
+    line: usize,
+}
+
+impl SettingsFile {
+    /// Reads the file. `known` are the names of all settings of the command.
+    ///
+    /// # Errors
+    /// Returns a line with the file, the line in it and what is wrong there. It shows no value, which may be a secret.
+    pub fn read(path: &Path, known: &[String]) -> Result<Self, Wrong> {
+        let wrong = |what: &str| Wrong(format!("--config {}: {what}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+        let line = |span: Range<usize>| text[..span.start.min(text.len())].split('\n').count();
+        let mut table: BTreeMap<String, Spanned<toml::Value>> =
+            toml::from_str(&text).map_err(|error| {
+                let line = error.span().map(line).unwrap_or_default();
+                wrong(&format!("line {line}: {}", error.message().trim()))
+            })?;
+        let issuers = match table.remove("issuer") {
+            Some(issuers) => {
+                issuers
+                    .into_inner()
+                    .try_into()
+                    .map_err(|error: toml::de::Error| {
+                        wrong(&format!("[[issuer]]: {}", error.message()))
+                    })?
+            }
+            None => Vec::new(),
+        };
+        let mut values = Vec::new();
+        for (name, value) in table {
+            let line = line(value.span());
+            if !known.contains(&name) {
+                return Err(wrong(&format!("line {line}: there is no setting `{name}`")));
+            }
+            let value = plain(value.get_ref());
+            values.push(Setting { name, value, line });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            values,
+            issuers,
+        })
+    }
+
+    /// Makes the values of the file the defaults of the command.
+    pub fn set_defaults(&self, mut command: clap::Command, subcommand: &str) -> clap::Command {
+        for Setting { name, value, .. } in &self.values {
+            let id = name.replace('-', "_");
+            let value = value.clone();
+            if command
+                .get_arguments()
+                .any(|argument| *argument.get_id() == id)
+            {
+                command = command.mut_arg(id, |argument| argument.default_value(value));
+            } else {
+                command = command.mut_subcommand(subcommand, |it| {
+                    it.mut_arg(id, |argument| argument.default_value(value))
+                });
+            }
+        }
+        command
+    }
+
+    /// Where the file sets this flag, for a message; `None` if it does not.
+    pub fn place(&self, flag: &str) -> Option<String> {
+        let setting = self.values.iter().find(|setting| setting.name == flag)?;
+        Some(format!("{}, line {}", self.path.display(), setting.line))
+    }
+}
+
+/// A value of the file as it would be given on the command line.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join(",")
+        }
+        toml::Value::Table(entries) => {
+            let mut text = String::new();
+            for (word, value) in entries {
+                let comma = if text.is_empty() { "" } else { "," };
+                // Writing into a String cannot fail.
+                let _ = write!(text, "{comma}{word}={}", plain(value));
+            }
+            text
+        }
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        toml::Value::Boolean(flag) => flag.to_string(),
+        toml::Value::Datetime(moment) => moment.to_string(),
+    }
+}

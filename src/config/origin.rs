@@ -1,0 +1,57 @@
+//! The settings of the commands, and where each was set.
+
+use std::ffi::OsString;
+
+use clap::{Arg, Command};
+
+use super::file::SettingsFile;
+
+/// Says where a setting was set, for the end of a message; nothing for a default.
+pub fn origin(
+    command: &Command,
+    args: &[OsString],
+    file: Option<&SettingsFile>,
+    flag: &str,
+) -> String {
+    let long = format!("--{flag}");
+    let is_flag = |arg: &OsString| {
+        arg.to_str()
+            .is_some_and(|arg| arg == long || arg.starts_with(&format!("{long}=")))
+    };
+    let variable = || {
+        let variable = all_arguments(command)
+            .filter(|argument| argument.get_long() == Some(flag))
+            .find_map(Arg::get_env)?;
+        std::env::var_os(variable).filter(|value| !value.is_empty())?;
+        Some(format!("the environment variable {}", variable.display()))
+    };
+    let place = if args.iter().any(is_flag) {
+        Some("the flag".to_owned())
+    } else {
+        variable().or_else(|| file?.place(flag))
+    };
+    place
+        .map(|place| format!(" (set by {place})"))
+        .unwrap_or_default()
+}
+
+/// Returns the arguments of all commands.
+pub fn all_arguments(command: &Command) -> impl Iterator<Item = &Arg> {
+    let subcommands = command.get_subcommands().flat_map(Command::get_arguments);
+    command.get_arguments().chain(subcommands)
+}
+
+/// Returns the names of the settings that a file may set for this subcommand.
+pub fn known_settings(command: &Command, subcommand: &str) -> Vec<String> {
+    let own = command
+        .find_subcommand(subcommand)
+        .into_iter()
+        .flat_map(Command::get_arguments);
+    command
+        .get_arguments()
+        .chain(own)
+        .filter_map(Arg::get_long)
+        .filter(|name| *name != "config")
+        .map(str::to_owned)
+        .collect()
+}

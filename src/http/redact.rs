@@ -1,0 +1,58 @@
+//! Takes user names and passwords out of text before it is printed or logged.
+
+const HIDDEN: &str = "…";
+
+/// Replaces what stands before the `@` of an address, and its parameters.
+#[must_use]
+pub fn redact(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(redact_line).collect();
+    lines.join("\n")
+}
+
+fn redact_line(line: &str) -> String {
+    let mut line = line.to_owned();
+    let schemes = ["://", "postgres:", "postgresql:", "sqlite:"];
+    let starts = schemes
+        .iter()
+        .filter_map(|it| Some(line.find(it)? + it.len()));
+    let Some(start) = starts.max() else {
+        return line;
+    };
+    // A password may hold any character, also `@`, `/` and blanks: whatever stands up to the last `@` goes.
+    if let Some(end) = line.rfind('@')
+        && start < end
+    {
+        line.replace_range(start..end, HIDDEN);
+    }
+    if let Some(query) = line[start..].find('?') {
+        let query = start + query + 1;
+        let end = line[query..].find(['\'', '"', '`']);
+        line.replace_range(query..end.map_or(line.len(), |end| query + end), HIDDEN);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_addresses_are_hidden() {
+        for (text, shown) in [
+            ("postgres://u:p@h/x is wrong", "postgres://…@h/x is wrong"),
+            ("'postgres://u:p@s/s w@h/x'", "'postgres://…@h/x'"),
+            ("postgres:u:p@h/x", "postgres:…@h/x"),
+            ("https://id.example.org/keys", "https://id.example.org/keys"),
+            (
+                "'postgres://h/x?password=p w&user=u' is",
+                "'postgres://h/x?…' is",
+            ),
+            (
+                "write to somebody@example.org",
+                "write to somebody@example.org",
+            ),
+        ] {
+            assert_eq!(redact(text), shown);
+        }
+    }
+}
