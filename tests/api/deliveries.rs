@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use liaison::webhooks::Reach;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +23,7 @@ on_both_databases! {
     of_two_processes_one_delivers
     who_serves_read_only_delivers_nothing
     nothing_is_lost_where_a_process_is_killed
+    a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back
 }
 
 async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server) {
@@ -261,4 +263,23 @@ async fn nothing_is_lost_where_the_database_is_away() {
     let mut ids = endpoint.ids();
     ids.dedup();
     assert_eq!(ids, expected, "in order, each at least once");
+}
+
+async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    endpoint.reply([Reply::Late(Duration::from_millis(500))]);
+    create(&server.itu(), json!({ "url": endpoint.url })).await;
+    let first = server.deliver(Reach::Anywhere);
+    let mut expected = vec![happen(server, "One").await];
+    endpoint.wait_for(1).await;
+    expected.push(happen(server, "Two").await);
+    first.stop().await;
+    // The attempt was finished and noted, no other was begun, and nobody waits for the end of a lease.
+    assert_eq!(endpoint.ids(), expected[..1]);
+    let webhook = entity::webhook::Entity::find().one(&server.db.read).await;
+    let webhook = webhook.unwrap().unwrap();
+    assert_eq!(webhook.leased_until, None);
+    let _second = server.deliver(Reach::Anywhere);
+    endpoint.wait_for(2).await;
+    assert_eq!(endpoint.ids(), expected);
 }

@@ -20,6 +20,8 @@ use tokio::time::{sleep, timeout};
 pub enum Reply {
     Status(u16),
     With(u16, &'static str, String),
+    /// By 204, after this time.
+    Late(Duration),
     /// Not at all.
     Never,
     /// By 200 and a body without end.
@@ -112,6 +114,10 @@ async fn take(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> Resp
             .status(status)
             .header(name, value)
             .body(Body::empty()),
+        Reply::Late(time) => {
+            sleep(time).await;
+            answer.status(204).body(Body::empty())
+        }
         Reply::Never => {
             sleep(Duration::from_mins(10)).await;
             answer.body(Body::empty())

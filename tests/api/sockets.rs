@@ -8,6 +8,7 @@ use liaison::http::limits::Limits;
 use liaison::http::open::Patience;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::harness::{Backend, Server, token};
 use crate::program::Workplace;
@@ -23,6 +24,7 @@ on_both_databases! {
     pings_are_answered
     a_message_beyond_the_limit_closes_the_socket
     what_is_no_socket_is_told_so
+    a_close_frame_is_answered_by_one
 }
 
 const ACTIVITIES: &str = "subscription($after: String) { activity(after: $after) { cursor verb } }";
@@ -307,6 +309,20 @@ async fn a_message_beyond_the_limit_closes_the_socket(server: &Server) {
         ended,
         (1009, "A message has 1000000 bytes at most".to_owned())
     );
+}
+
+async fn a_close_frame_is_answered_by_one(server: &Server) {
+    for code in [1000, 1001, 4321] {
+        let mut socket = Socket::anonymous(&server.address).await;
+        let follow = "subscription { activity { id } }";
+        socket.subscribe("a", follow, json!({})).await;
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        socket.send(Message::Close(Some(frame))).await;
+        assert_eq!(socket.end().await.0, code);
+    }
 }
 
 async fn what_is_no_socket_is_told_so(server: &Server) {
