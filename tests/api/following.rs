@@ -132,6 +132,7 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
     let mut told = vec![Vec::new(); filters.len()];
     for _ in 0..expected.iter().map(Vec::len).sum() {
         let message = socket.hear().await;
+        assert_eq!(message["type"], "next", "{message}");
         let place: usize = message["id"].as_str().unwrap().parse().unwrap();
         told[place].push(id_and_cursor(&message["payload"]["data"]["activity"]));
     }

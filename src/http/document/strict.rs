@@ -16,6 +16,9 @@ use super::sets::sets;
 use super::{convert, place};
 use crate::graphql::scalar_problem;
 
+/// A name of more bytes is compared with none of the schema's.
+const LONGEST_MISTYPED: usize = 100;
+
 /// How many problems are told at once.
 const TOLD: usize = 20;
 
@@ -163,6 +166,10 @@ fn similar_name<'a>(
             ) => (*ty, schema.types.keys().map(Name::as_str).collect()),
             _ => return None,
         };
+    // The time of a comparison grows with the product of both lengths, and one that is long is no mistyped name.
+    if wrong.len() > LONGEST_MISTYPED {
+        return None;
+    }
     let distances = known.into_iter().map(|name| {
         let lower = (wrong.to_ascii_lowercase(), name.to_ascii_lowercase());
         (strsim::damerau_levenshtein(&lower.0, &lower.1), name)
