@@ -124,6 +124,15 @@ pub fn cursor(key: Uuid, position: i64) -> String {
         .write(&Position::numbered(key, position))
 }
 
+/// Returns the position in the log that a cursor of an activity names, without a look into the log.
+///
+/// # Errors
+/// Returns an error if it is no such cursor.
+pub fn unchecked_position(cursor: &str) -> Result<i64> {
+    let position = HISTORY.scope(&order()).read(cursor)?;
+    position.number().ok_or(Error::InvalidCursor)
+}
+
 /// Returns the position in the log that a cursor of an activity names.
 ///
 /// # Errors

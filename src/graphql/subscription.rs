@@ -183,6 +183,9 @@ pub async fn start(
     }
 }
 
+/// How long checking the cursor of a subscription may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How often the start of a subscription is tried.
 const START_ATTEMPTS: u32 = 3;
 
@@ -194,8 +197,13 @@ async fn start_after(cursor: Option<&str>, feed: &Feed, db: &Database) -> Result
             cursor: newest.map(|(id, position)| activity::cursor(id, position)),
         });
     };
+    // A busy database is not waited for long: others wait for this on the same socket.
+    let checked = timeout(CHECK_TIMEOUT, activity::position(&db.read, cursor)).await;
     Ok(Start {
-        position: activity::position(&db.read, cursor).await?,
+        position: match checked {
+            Ok(position) => position?,
+            Err(_) => activity::unchecked_position(cursor)?,
+        },
         cursor: Some(cursor.to_owned()),
     })
 }
