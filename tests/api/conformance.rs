@@ -162,11 +162,19 @@ async fn variables_that_are_left_out_are_absent(server: &Server) {
     }
 }
 
-/// The data of a response, and whether any of it failed.
+/// The data of a response, and the codes and paths of its errors.
 async fn outcome(client: &Client<'_>, document: &str, variables: Value) -> Value {
     let response = client.post(document, variables).await.json();
-    // Of several fields that fail, any may be the first.
-    json!({ "data": response["data"], "failed": response["errors"].is_array() })
+    // Of several root fields that fail, any may be the first, and is the only one.
+    if response["data"].is_null() {
+        return json!({ "failed": response["errors"].is_array() });
+    }
+    let errors = response["errors"].as_array().cloned().unwrap_or_default();
+    let errors = errors
+        .iter()
+        .map(|error| json!([error["extensions"]["code"], error["path"]]).to_string());
+    let errors: std::collections::BTreeSet<String> = errors.collect();
+    json!({ "data": response["data"], "errors": errors })
 }
 
 async fn verdict(client: &Client<'_>, judged: &Judged) -> String {
