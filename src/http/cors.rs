@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::header::{ETAG, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 use url::{Host, Url};
 
@@ -46,6 +46,19 @@ fn is_local(origin: &HeaderValue) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// Whether a WebSocket may be opened. Browsers send no preflight request for a handshake, so the service checks
+/// `Origin` itself. Programs send none; pages of the service itself send its own host.
+pub fn may_open_socket(origins: &[HeaderValue], headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let is_own = || {
+        let (_, host) = origin.to_str().ok()?.split_once("://")?;
+        Some(host.eq_ignore_ascii_case(headers.get(HOST)?.to_str().ok()?))
+    };
+    is_allowed(origins, origin) || is_own().unwrap_or(false)
 }
 
 /// Answers the questions that browsers ask before and after a call; none may call where the list is empty.

@@ -12,6 +12,7 @@ mod explorer;
 mod failure;
 mod front;
 mod health;
+mod host;
 pub mod limits;
 mod media;
 pub mod memory;
@@ -99,6 +100,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::readyz))
         .merge(explorer::routes())
         .layer(from_fn_with_state(app.clone(), body::bounded))
+        .layer(from_fn(host::require_host))
         .layer(from_fn(visit::caught))
         .layer(cors::layer(&app.around.origins))
         .layer(from_fn_with_state(app.clone(), visit::welcome))

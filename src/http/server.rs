@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -165,10 +165,20 @@ async fn serve(
     let seen = stage.clone();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        // Holds the header names as the client spells them.
+        let extensions = request
+            .headers()
+            .contains_key(UPGRADE)
+            .then(|| request.extensions().clone());
         let answer = inner.call(request);
         let seen = &seen;
         async move {
             let mut answer: Response<Body> = answer.await?;
+            if let Some(extensions) = extensions
+                && answer.status() == StatusCode::SWITCHING_PROTOCOLS
+            {
+                answer.extensions_mut().extend(extensions);
+            }
             if *seen.borrow() >= Stage::Stopping
                 && answer.status() != StatusCode::SWITCHING_PROTOCOLS
             {
@@ -183,6 +193,10 @@ async fn serve(
         .header_read_timeout(bounds.head)
         .max_header_size(BUFFER)
         .max_buf_size(BUFFER)
+        // Some clients compare header names by case. Title case would make it `Sec-Websocket-Protocol`: there the
+        // spelling of the request is kept.
+        .title_case_headers(true)
+        .preserve_header_case(true)
         .serve_connection(TokioIo::new(wire), service)
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -11,6 +11,7 @@ use async_graphql::ServerError;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
@@ -24,6 +25,7 @@ use super::App;
 use super::answer::respond;
 use super::asked::Asked;
 use super::auth::{ACTING_AS, Denied};
+use super::cors;
 use super::document::prepare;
 use super::front::admit;
 use super::open::{Stopping, expiry};
@@ -62,12 +64,15 @@ enum Said {
     },
     Subscribe {
         id: String,
-        payload: Asked,
+        payload: Map<String, Value>,
     },
     Complete {
         id: String,
     },
 }
+
+/// The types of [`Said`].
+const TYPES: [&str; 5] = ["connection_init", "ping", "pong", "subscribe", "complete"];
 
 /// Why a socket is closed.
 struct End {
@@ -108,6 +113,11 @@ pub async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    if !cors::may_open_socket(&app.around.origins, &headers) {
+        let message = "Pages of this origin may not call the service: add it to the setting `allowed-origins`.";
+        let refused = Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message);
+        return respond(&headers, Err(refused));
+    }
     let Ok(upgrade) = upgrade else {
         let refused = Refused::bad_request(
             "Here is a WebSocket with the subprotocol graphql-transport-ws: open it with a client for that.",
@@ -247,16 +257,18 @@ impl Connection {
             Some(Ok(Message::Binary(_))) => return Err(bad_message("it must be a text")),
             Some(Err(error)) => return Err(self.fault(error)),
         };
-        let said = serde_json::from_str(&text)
-            .map_err(|_| bad_message("it is none of graphql-transport-ws"))?;
-        match said {
+        match said(&text)? {
             Said::ConnectionInit { payload } => self.init(payload.unwrap_or_default()).await,
             Said::Ping { payload } => {
                 let payload = payload.map(Value::Object);
                 self.send(message("pong", None, payload.as_ref())).await
             }
             Said::Pong { _payload } => Ok(()),
-            Said::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            Said::Subscribe { id, payload } => {
+                let asked = Asked::deserialize(Value::Object(payload));
+                let asked = asked.map_err(|_| bad_message("its `payload` is not a request"))?;
+                self.subscribe(id, asked).await
+            }
             Said::Complete { id } => {
                 self.running.remove(&id);
                 Ok(())
@@ -343,6 +355,10 @@ impl Connection {
     }
 
     async fn tell(&mut self, id: &str, part: Option<Part>) -> Result<(), End> {
+        if !matches!(part, Some(Part::Next { .. })) {
+            // Before the client is told: it may use the id again at once.
+            self.running.remove(id);
+        }
         match part {
             Some(Part::Next { json, .. }) => {
                 // The answer is a JSON text already; an id is not.
@@ -368,6 +384,20 @@ impl Connection {
             Err(_) => Err(SLOW),
         }
     }
+}
+
+/// Parses a message of the client, which is an object whose `type` is known.
+fn said(text: &str) -> Result<Said, End> {
+    let message: Map<String, Value> =
+        serde_json::from_str(text).map_err(|_| bad_message("it is not a JSON object"))?;
+    let kind = message.get("type").cloned().unwrap_or_default();
+    if !kind.as_str().is_some_and(|kind| TYPES.contains(&kind)) {
+        return Err(bad_message(&format!(
+            "graphql-transport-ws has no type {kind}"
+        )));
+    }
+    let said = Said::deserialize(Value::Object(message));
+    said.map_err(|_| bad_message(&format!("a field of {kind} is missing or has a wrong type")))
 }
 
 fn forbidden(why: &str) -> End {

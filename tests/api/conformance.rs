@@ -18,6 +18,7 @@ on_both_databases! {
     every_audit_of_graphql_over_http_is_passed
     documents_are_judged_as_the_reference_judges_them
     variables_that_are_left_out_are_absent
+    a_subscription_of_a_python_client_is_answered
 }
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
@@ -138,6 +139,55 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
         let count = all.iter().filter(|it| it.verdict == verdict).count();
         assert!(count >= 100, "{verdict}: {count}");
     }
+}
+
+/// The Python client with what it needs, installed once.
+async fn python() -> PathBuf {
+    static INSTALLED: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(Mutex::default);
+    let mut installed = INSTALLED.lock().await;
+    if let Some(python) = &*installed {
+        return python.clone();
+    }
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance-python");
+    run_python(Command::new("python3").args(["-m", "venv"]).arg(&place)).await;
+    let python = place.join("bin/python");
+    let install = "-m pip install --quiet --disable-pip-version-check --requirement";
+    run_python(
+        Command::new(&python)
+            .args(install.split(' '))
+            .arg(Path::new(SOURCES).join("requirements.txt")),
+    )
+    .await;
+    *installed = Some(python.clone());
+    python
+}
+
+async fn run_python(command: &mut Command) -> Vec<u8> {
+    let output = command.output().await;
+    let output = output.expect("this test needs Python 3.10 or newer: install python3");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {told} (without the module venv: install python3-venv)"
+    );
+    output.stdout
+}
+
+async fn a_subscription_of_a_python_client_is_answered(server: &Server) {
+    let start = server.newest().await;
+    let input = json!({ "subjectId": server.topic("T-1").await, "body": "For Python." });
+    server.itu().change("noteAdd", input, "id").await;
+    let python = python().await;
+    let address = server.address.replacen("http", "ws", 1);
+    let printed = run_python(
+        Command::new(python)
+            .arg(Path::new(SOURCES).join("subscribe.py"))
+            .arg(format!("{address}/graphql/ws"))
+            .arg(start),
+    )
+    .await;
+    let activity: Value = serde_json::from_slice(&printed).unwrap();
+    assert_eq!(activity, json!({ "activity": { "verb": "NOTED" } }));
 }
 
 /// A document whose variables are partly left out, and what the reference makes of it.

@@ -1,5 +1,7 @@
 //! The service over HTTP: methods, media types, limits, and the pages beside the API.
 
+use std::io::Write;
+
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -12,6 +14,7 @@ on_both_databases! {
     a_mutation_goes_by_post_alone
     only_json_is_read
     a_request_that_cannot_be_read_is_told_why
+    a_request_names_one_host
     a_body_beyond_the_limit_is_refused
     a_document_that_is_not_run_has_no_data
     what_accepts_the_modern_media_type_gets_the_modern_status
@@ -118,6 +121,26 @@ async fn only_json_is_read(server: &Server) {
     }
 }
 
+async fn a_request_names_one_host(server: &Server) {
+    let address = server.address.clone();
+    let answers = tokio::task::spawn_blocking(move || {
+        for (head, status) in [
+            ("HTTP/1.1", 400),
+            ("HTTP/1.1\r\nHost: a\r\nHost: b", 400),
+            ("HTTP/1.1\r\nHost: a\r\nHost: a", 400),
+            ("HTTP/1.1\r\nHost: a", 200),
+            ("HTTP/1.0", 200),
+        ] {
+            let mut connection = wire::connect(&address);
+            let request = format!("GET /livez {head}\r\nConnection: close\r\n\r\n");
+            connection.write_all(request.as_bytes()).unwrap();
+            let reply = wire::reply(connection);
+            assert_eq!(reply.status, status, "{head}: {reply:?}");
+        }
+    });
+    answers.await.unwrap();
+}
+
 async fn a_request_that_cannot_be_read_is_told_why(server: &Server) {
     let client = server.anonymous();
     for body in [
@@ -132,6 +155,8 @@ async fn a_request_that_cannot_be_read_is_told_why(server: &Server) {
         "{\"query\": null}",
         "{\"query\": \"{ viewer { roles } }\", \"variables\": [1]}",
         "{\"query\": \"{ viewer { roles } }\", \"variables\": \"x\"}",
+        "{\"query\": \"{ viewer { roles } }\", \"extensions\": [null]}",
+        "{\"query\": \"{ viewer { roles } }\", \"extensions\": {\"persistedQuery\": [1, \"ab\"]}}",
         "{\"query\": \"{ viewer { roles } }\", \"operationName\": 1}",
         "{\"query\": \"{ viewer { roles } }\", \"operationName\": \"Other\"}",
         "{\"query\": \"query A { viewer { roles } } query B { viewer { roles } }\"}",
@@ -156,6 +181,7 @@ async fn a_request_that_cannot_be_read_is_told_why(server: &Server) {
         &[("variables", "{}")][..],
         &[("query", "{ viewer { roles } }"), ("variables", "{")],
         &[("query", "{ viewer { roles } }"), ("variables", "[]")],
+        &[("query", "{ viewer { roles } }"), ("extensions", "[null]")],
         &[
             ("query", "{ viewer { roles } }"),
             ("query", "{ viewer { roles } }"),

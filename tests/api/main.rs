@@ -40,6 +40,7 @@ mod exports;
 mod following;
 mod full_disk;
 mod fuzz;
+mod handshakes;
 mod health;
 mod history;
 mod hostile;

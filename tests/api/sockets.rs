@@ -23,8 +23,8 @@ on_both_databases! {
     operations_run_side_by_side_and_end_when_told
     pings_are_answered
     a_message_beyond_the_limit_closes_the_socket
-    what_is_no_socket_is_told_so
     a_close_frame_is_answered_by_one
+    an_id_can_be_used_again_once_its_operation_is_complete
 }
 
 const ACTIVITIES: &str = "subscription($after: String) { activity(after: $after) { cursor verb } }";
@@ -87,7 +87,37 @@ const BREACHES: &[(&[&str], u16, &str)] = &[
     (&["[]"], 4400, "Invalid message"),
     (&["\"connection_init\""], 4400, "Invalid message"),
     (&[r#"{"payload":{}}"#], 4400, "Invalid message"),
-    (&[r#"{"type":"start"}"#], 4400, "Invalid message"),
+    (
+        &[r#"{"type":"start"}"#],
+        4400,
+        r#"Invalid message: graphql-transport-ws has no type "start""#,
+    ),
+    (
+        &[r#"["connection_init",{}]"#],
+        4400,
+        "Invalid message: it is not a JSON object",
+    ),
+    (
+        &[INIT, r#"["subscribe","a",{"query":"{ __typename }"}]"#],
+        4400,
+        "Invalid message: it is not a JSON object",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"a","type":"subscribe","payload":["{ __typename }",null,null,null]}"#,
+        ],
+        4400,
+        "Invalid message",
+    ),
+    (
+        &[
+            INIT,
+            r#"{"id":"a","type":"subscribe","payload":{"query":"{ __typename }","extensions":[null]}}"#,
+        ],
+        4400,
+        "Invalid message: its `payload` is not a request",
+    ),
     (&[r#"{"type":"connection_ack"}"#], 4400, "Invalid message"),
     (
         &[r#"{"type":"connection_init","payload":"token"}"#],
@@ -325,16 +355,12 @@ async fn a_close_frame_is_answered_by_one(server: &Server) {
     }
 }
 
-async fn what_is_no_socket_is_told_so(server: &Server) {
-    let client = server.anonymous();
-    let answer = client
-        .send(reqwest::Method::GET, "/graphql/ws", &[], "")
-        .await;
-    assert_eq!(answer.status, 400);
-    let error = &answer.json()["errors"][0];
-    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("graphql-transport-ws"), "{message}");
+async fn an_id_can_be_used_again_once_its_operation_is_complete(server: &Server) {
+    let mut socket = Socket::anonymous(&server.address).await;
+    for _ in 0..500 {
+        let answer = socket.run("{ __typename }", json!({})).await;
+        assert_eq!(answer, json!({ "data": { "__typename": "Query" } }));
+    }
 }
 
 /// Limits with which nobody has to wait long.

@@ -1,0 +1,21 @@
+//! Requires one `Host` header of each request (RFC 9112, section 3.2).
+
+use axum::extract::Request;
+use axum::http::Version;
+use axum::http::header::HOST;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::answer::respond;
+use super::refused::Refused;
+
+/// Refuses a request that has no `Host` or several: proxies and servers would take it for different ones.
+pub async fn require_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let is_optional = request.version() < Version::HTTP_11;
+    if hosts == 1 || (hosts == 0 && is_optional) {
+        return next.run(request).await;
+    }
+    let refused = Refused::bad_request("The request has no `Host` header, or several: send one.");
+    respond(request.headers(), Err(refused))
+}
