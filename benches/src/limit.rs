@@ -179,7 +179,7 @@ async fn on_postgres(
             from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t
             left join lateral (
                 select json_agg(json_build_object('role', l.role, 'committee', json_build_object('code', c.code, 'name', c.name, 'organization', json_build_object('acronym', o.acronym)))
-                    order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key) all_of
+                    order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key, c.id) all_of
                 from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id where l.topic_id = t.id) l on true
             left join lateral (
                 select json_agg(json_build_object('number', a.number, 'title', a.title, 'status', a.status, 'dueOn', a.due_on, 'committee', json_build_object('code', c.code)) order by a.due_asc, a.id) all_of
@@ -266,7 +266,7 @@ fn on_sqlite(
                 'id', hex(t.id), 'code', 'T-' || t.number, 'title', t.title, 'status', t.status,
                 'committees', (select json_group_array(json_object('role', role, 'committee', json_object('code', code, 'name', name, 'organization', json_object('acronym', acronym))))
                     from (select l.role, c.code, c.name, o.acronym from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id
-                        where l.topic_id = t.id order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key)),
+                        where l.topic_id = t.id order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key, c.id)),
                 'actionItems', json_object('nodes', (select json_group_array(json_object('number', number, 'title', title, 'status', status, 'dueOn', due_on, 'committee', json_object('code', code)))
                     from (select a.number, a.title, a.status, a.due_on, c.code from action_item a join committee c on c.id = a.committee_id where a.topic_id = t.id order by a.due_asc, a.id limit 5))))))))
             from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t", ()),

@@ -71,7 +71,7 @@ fn describe() -> shape::Object {
             "The organizations that are a part of it, by acronym.",
             object,
             Link::column(Column::ParentId),
-            vec![col(Column::AcronymKey)],
+            vec![col(Column::AcronymKey), col(Column::Id)],
         ),
         page(
             "committees",

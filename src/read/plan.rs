@@ -204,11 +204,12 @@ impl Load {
         self.children.len() - 1
     }
 
-    /// Sorts its rows by a column of a record that it joins for this, too.
+    /// Sorts its rows by a column of a record that it joins for this, too, and of equal ones by that record's key.
     fn sort(&mut self, then: &Then) {
         let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
         if let Rows::Of { order, .. } = &mut self.rows {
             order.extend(alias.map(|it| Expr::col((it, then.column.clone()))));
+            order.push(col(then.by.clone()));
         }
     }
 

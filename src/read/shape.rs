@@ -111,7 +111,8 @@ pub enum Source {
     Key(Register),
 }
 
-/// A column of a record that rows are sorted by, and the column of theirs that names it.
+/// A column of a record that rows are sorted by, and the column of theirs that names it. Rows that are equal in it are
+/// sorted by that record's key.
 #[derive(Clone)]
 pub struct Then {
     pub object: ObjectRef,

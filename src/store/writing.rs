@@ -1,12 +1,14 @@
 //! The transaction that every write runs in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use entity::counter;
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait};
-use uuid::{NoContext, Timestamp};
+use uuid::Timestamp;
 
 use super::activity::Entry;
 use super::{Database, Permit, begin};
@@ -17,6 +19,10 @@ const ACTIVITY: &str = "activity";
 const ACTOR_MAX: usize = 500;
 /// How many entries of the log one statement adds at most.
 const AT_ONCE: usize = 500;
+/// The bits of an id that count within a millisecond, as RFC 9562 suggests; 32 random bits follow.
+const COUNTER_BITS: u8 = 42;
+/// The ids of the writes of one millisecond are in order if none makes more than this for each of its log entries.
+const IDS_PER_ENTRY: u64 = 8;
 
 /// A write that is under way; dropping it undoes everything.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct Writing {
     db: Database,
     /// How many there were.
     logged: usize,
+    /// Counts the ids that are made.
+    ids: AtomicU64,
 }
 
 impl Writing {
@@ -72,6 +80,7 @@ impl Writing {
             last: position,
             entries: Vec::new(),
             logged: 0,
+            ids: AtomicU64::new(position.unsigned_abs().wrapping_mul(IDS_PER_ENTRY)),
             db: db.clone(),
         })
     }
@@ -87,6 +96,7 @@ impl Writing {
             last: self.last,
             entries: Vec::new(),
             logged: 0,
+            ids: AtomicU64::new(self.ids.load(Ordering::Relaxed)),
             db: self.db.clone(),
         })
     }
@@ -113,12 +123,15 @@ impl Writing {
         self.now.date_naive()
     }
 
-    /// A key for a new record; keys grow with time.
+    /// Returns a key for a new record. Keys grow with time, and within a millisecond in the order of the writes, so that
+    /// lists which end with the key have the order in which their records were made.
     #[must_use]
     pub fn new_id<I: From<Uuid>>(&self) -> I {
         let seconds = u64::try_from(self.now.timestamp()).unwrap_or_default();
         let nanos = self.now.timestamp_subsec_nanos();
-        Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos)).into()
+        let count = self.ids.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
+        let time = Timestamp::from_unix_time(seconds, nanos, count.into(), COUNTER_BITS);
+        Uuid::new_v7(time).into()
     }
 
     /// The next number of a counter; a write that fails gives it back.

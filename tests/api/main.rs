@@ -61,6 +61,7 @@ mod merged_fields;
 mod migrations;
 mod normalized_text;
 mod notes;
+mod orders;
 mod pages;
 mod permissions;
 mod planned;

@@ -102,32 +102,32 @@ fn describe() -> Object {
         ),
         many(
             "children",
-            "The committees that are a part of it, by code.",
+            "The committees that are a part of it, by code, then by period.",
             object,
             Link::column(Column::ParentId),
-            vec![col(Column::CodeKey)],
+            vec![col(Column::CodeKey), col(Column::Id)],
         ),
         many(
             "predecessors",
-            "The committees whose work it took over, by code.",
+            "The committees whose work it took over, by code, then by period.",
             object,
             Link::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::CommitteeId,
                 committee_predecessor::Column::PredecessorId,
             ),
-            vec![col(Column::CodeKey)],
+            vec![col(Column::CodeKey), col(Column::Id)],
         ),
         many(
             "successors",
-            "The committees that took over its work, by code.",
+            "The committees that took over its work, by code, then by period.",
             object,
             Link::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::PredecessorId,
                 committee_predecessor::Column::CommitteeId,
             ),
-            vec![col(Column::CodeKey)],
+            vec![col(Column::CodeKey), col(Column::Id)],
         ),
         page(
             "topics",

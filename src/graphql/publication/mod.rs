@@ -101,7 +101,7 @@ fn describe() -> Object {
             "The editions that took its place, by number; empty while it is the latest.",
             object,
             Link::column(Column::SupersedesId),
-            vec![col(Column::NumberKey)],
+            vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "related",
@@ -112,7 +112,7 @@ fn describe() -> Object {
                 publication_relation::Column::PublicationId,
                 publication_relation::Column::RelatedId,
             ),
-            vec![col(Column::NumberKey)],
+            vec![col(Column::NumberKey), col(Column::Id)],
         ),
         page(
             "topics",

@@ -74,14 +74,20 @@ fn describe() -> Vec<Field> {
                 sender::Column::StatementId,
                 sender::Column::CommitteeId,
             ),
-            vec![Expr::col((LINK, sender::Column::Ordinal))],
+            vec![
+                Expr::col((LINK, sender::Column::Ordinal)),
+                Expr::col((LINK, sender::Column::CommitteeId)),
+            ],
         ),
         many(
             "addressees",
             "The committees that it was sent to, in the order named, each with what it is asked for.",
             addressee,
             Link::column(addressee::Column::StatementId),
-            vec![col(addressee::Column::Ordinal)],
+            vec![
+                col(addressee::Column::Ordinal),
+                col(addressee::Column::CommitteeId),
+            ],
         ),
         column::<Option<String>>(
             "contact",

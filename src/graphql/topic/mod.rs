@@ -236,7 +236,7 @@ fn linked_committees() -> crate::read::shape::Field {
         .finally(3);
     many(
         "committees",
-        "The committees that work on it or follow it: leads first, then by code.",
+        "The committees that work on it or follow it: leads first, then by code and period.",
         topic_committee,
         Link::column(topic_committee::Column::TopicId),
         vec![rank.into()],

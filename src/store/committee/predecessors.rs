@@ -69,6 +69,7 @@ pub async fn replace(
     let current = committee::Entity::find()
         .filter(committee::COLUMN.id.is_in(ids))
         .order_by_asc(committee::Column::CodeKey)
+        .order_by_asc(committee::Column::Id)
         .all(db)
         .await?;
     let stays = |it: &Model| predecessors.iter().any(|other| other.id == it.id);

@@ -53,6 +53,7 @@ pub async fn replace(
     let ids = links.iter().map(|it| it.provision_id);
     let current = provision::Entity::find()
         .filter(provision::COLUMN.id.is_in(ids))
+        .order_by_asc(provision::Column::MandateId)
         .order_by_asc(provision::Column::Ordinal)
         .all(db)
         .await?;

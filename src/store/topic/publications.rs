@@ -61,6 +61,7 @@ pub async fn replace(
     let current = publication::Entity::find()
         .filter(publication::COLUMN.id.is_in(ids))
         .order_by_asc(publication::Column::NumberKey)
+        .order_by_asc(publication::Column::Id)
         .all(db)
         .await?;
     let stays = |it: &Model| publications.iter().any(|other| other.id == it.id);
