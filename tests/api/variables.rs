@@ -8,6 +8,7 @@ on_both_databases! {
     a_direction_that_is_left_out_is_ascending
     a_condition_cannot_be_null
     a_value_that_does_not_fit_is_named_by_its_field
+    a_literal_that_does_not_fit_is_named_by_its_path
     a_filter_may_repeat_a_value_80_000_times
 }
 
@@ -91,6 +92,56 @@ async fn a_value_that_does_not_fit_is_named_by_its_field(server: &Server) {
         );
         let message = error["message"].as_str().unwrap();
         assert!(message.starts_with(name), "{message}");
+        assert!(error["locations"][0]["line"].is_u64(), "{answer}");
+    }
+}
+
+async fn a_literal_that_does_not_fit_is_named_by_its_path(server: &Server) {
+    for (document, path) in [
+        ("{ topics(first: \"x\") { totalCount } }", json!(["first"])),
+        (
+            "{ topics(first: 3000000000) { totalCount } }",
+            json!(["first"]),
+        ),
+        (
+            "{ topics(filter: { status: [ACTIVE, WRONG] }) { totalCount } }",
+            json!(["filter", "status", 1]),
+        ),
+        (
+            "{ topics(filter: { nonsense: 1 }) { totalCount } }",
+            json!(["filter", "nonsense"]),
+        ),
+        (
+            "mutation { topicPropose(input: { title: 5, summary: \"x\" }) { topic { id } } }",
+            json!(["input", "title"]),
+        ),
+        (
+            "mutation { topicPropose(input: { summary: \"x\" }) { topic { id } } }",
+            json!(["input"]),
+        ),
+        ("{ viewer { roles @include(if: 3) } }", json!(["if"])),
+        (
+            "query($first: Int = true) { topics(first: $first) { totalCount } }",
+            json!(["first"]),
+        ),
+        (
+            "{ topics { nodes { ...F } } } fragment F on Topic { ... on Topic { notes(last: {}) { totalCount } } }",
+            json!(["last"]),
+        ),
+    ] {
+        let answer = server.anonymous().run(document, json!({})).await;
+        let error = &answer["errors"][0];
+        let code = &error["extensions"]["code"];
+        assert_eq!(code, "GRAPHQL_VALIDATION_FAILED", "{document} {answer}");
+        assert_eq!(
+            error["extensions"]["inputPath"], path,
+            "{document} {answer}"
+        );
+        let message = error["message"].as_str().unwrap();
+        let field = path[path.as_array().unwrap().len() - 1]
+            .as_str()
+            .unwrap_or("[1]");
+        assert!(message.contains(field), "{message}");
         assert!(error["locations"][0]["line"].is_u64(), "{answer}");
     }
 }

@@ -9,6 +9,7 @@ mod convert;
 mod cost;
 mod describe;
 mod guard;
+mod input_path;
 mod parse;
 mod place;
 mod sets;

@@ -13,7 +13,7 @@ use async_graphql::{PathSegment, Pos};
 
 use super::super::refused::Problem;
 use super::sets::sets;
-use super::{convert, place};
+use super::{convert, input_path, place};
 use crate::graphql::scalar_problem;
 
 /// A name of more bytes is compared with none of the schema's.
@@ -55,11 +55,16 @@ pub fn validate(
         });
         let told = errors.iter().take(TOLD).map(|it| {
             let pos = place::of(it.error.location(), it.sources);
-            let mut message = message(it);
+            let path = it.error.location();
+            let path = path.and_then(|span| input_path::of(document, span));
+            let mut problem = match path {
+                Some(path) => Problem::of_value(path, &it.error.to_string(), pos),
+                None => Problem::new(message(it), pos),
+            };
             if suggests && let Some(similar) = similar_name(schema, it) {
-                message = format!("{message} Did you mean `{similar}`?");
+                problem.message = format!("{} Did you mean `{similar}`?", problem.message);
             }
-            Problem::new(message, pos)
+            problem
         });
         Err(told.collect::<Vec<_>>())
     })?;

@@ -1,0 +1,88 @@
+//! The way to a value among the arguments of a document, for `extensions.inputPath`.
+
+use apollo_compiler::Node;
+use apollo_compiler::ast::{Argument, Definition, DirectiveList, Document, Selection, Value};
+use apollo_compiler::parser::SourceSpan;
+use async_graphql::PathSegment;
+
+/// Returns the argument or variable whose value stands at `span`, and the way from there to it; `None` if no value
+/// stands there.
+pub fn of(document: &Document, span: SourceSpan) -> Option<Vec<PathSegment>> {
+    let mut sets = Vec::new();
+    for definition in &document.definitions {
+        let (directives, set) = match definition {
+            Definition::OperationDefinition(it) => {
+                for variable in &it.variables {
+                    if let Some(default) = &variable.default_value
+                        && holds(default, span)
+                    {
+                        return Some(path(&variable.name, default, span));
+                    }
+                }
+                (&it.directives, &it.selection_set)
+            }
+            Definition::FragmentDefinition(it) => (&it.directives, &it.selection_set),
+            _ => continue,
+        };
+        if let Some(path) = in_directives(directives, span) {
+            return Some(path);
+        }
+        sets.push(set);
+    }
+    while let Some(set) = sets.pop() {
+        for selection in set {
+            let (arguments, directives, set) = match selection {
+                Selection::Field(it) => {
+                    (&it.arguments[..], &it.directives, Some(&it.selection_set))
+                }
+                Selection::InlineFragment(it) => (&[][..], &it.directives, Some(&it.selection_set)),
+                Selection::FragmentSpread(it) => (&[][..], &it.directives, None),
+            };
+            let found = in_arguments(arguments, span).or_else(|| in_directives(directives, span));
+            if found.is_some() {
+                return found;
+            }
+            sets.extend(set);
+        }
+    }
+    None
+}
+
+fn in_directives(directives: &DirectiveList, span: SourceSpan) -> Option<Vec<PathSegment>> {
+    let mut directives = directives.iter();
+    directives.find_map(|it| in_arguments(&it.arguments, span))
+}
+
+fn in_arguments(arguments: &[Node<Argument>], span: SourceSpan) -> Option<Vec<PathSegment>> {
+    let argument = arguments.iter().find(|it| holds(&it.value, span))?;
+    Some(path(&argument.name, &argument.value, span))
+}
+
+/// The way from the value of `name` to the innermost value that `span` stands in.
+fn path(name: &str, mut value: &Node<Value>, span: SourceSpan) -> Vec<PathSegment> {
+    let mut path = vec![PathSegment::Field(name.to_owned())];
+    loop {
+        let inner = match &**value {
+            Value::List(items) => {
+                let found = items.iter().enumerate().find(|it| holds(it.1, span));
+                found.map(|(index, item)| (PathSegment::Index(index), item))
+            }
+            Value::Object(fields) => {
+                let found = fields.iter().find(|it| holds(&it.1, span));
+                found.map(|(name, value)| (PathSegment::Field(name.to_string()), value))
+            }
+            _ => None,
+        };
+        let Some((step, item)) = inner else {
+            return path;
+        };
+        path.push(step);
+        value = item;
+    }
+}
+
+fn holds(value: &Node<Value>, span: SourceSpan) -> bool {
+    value
+        .location()
+        .is_some_and(|it| it.offset() <= span.offset() && span.end_offset() <= it.end_offset())
+}
