@@ -1,25 +1,37 @@
-//! A connection that is closed when its client takes nothing of an answer for too long.
+//! A connection that is closed when its client takes nothing of an answer for too long, and that ends so that the client
+//! can read the last of it.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::places::Place;
 
+/// How long a client that is still sending is read from after the service has sent its last.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long such a client may send nothing.
+const IDLE: Duration = Duration::from_secs(1);
+/// The most bytes that are read from it: a client may send all of a long message before it reads.
+const DISCARDED: u64 = 64 * 1024 * 1024;
+
 /// Reads are timed by what reads: only it knows whether something is due.
 pub struct Wire {
-    stream: TcpStream,
+    /// `None` once it is dropped.
+    stream: Option<TcpStream>,
+    /// Whether the client has sent its last.
+    ended: bool,
     /// How long the client may take nothing.
     patience: Duration,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Kept for as long as the connection is open, whatever protocol it speaks by then.
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl Wire {
@@ -27,11 +39,17 @@ impl Wire {
         // Fails where the connection is gone, which shows soon enough.
         let _ = stream.set_nodelay(true);
         Self {
-            stream,
+            stream: Some(stream),
+            ended: false,
             patience,
             stalled: None,
-            _place: place,
+            place: Some(place),
         }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let stream = self.stream.as_mut().map(Pin::new);
+        stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What a write gave; an error in place of nothing where that has lasted too long.
@@ -59,7 +77,11 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let room = buffer.remaining() > 0;
+        let read = ready!(self.stream()?.poll_read(cx, buffer));
+        self.ended |= read.is_err() || (room && buffer.filled().len() == before);
+        Poll::Ready(read)
     }
 }
 
@@ -69,7 +91,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = self.stream()?.poll_write(cx, bytes);
         self.timed(cx, written)
     }
 
@@ -78,19 +100,48 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = self.stream()?.poll_write_vectored(cx, slices);
         self.timed(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream
+            .as_ref()
+            .is_some_and(TcpStream::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream()?.poll_shutdown(cx)
     }
+}
+
+impl Drop for Wire {
+    /// Closes the connection. A socket that is closed with unread bytes resets the connection, and what the client has
+    /// not read by then is lost: the reason of a close frame, or the response to a body that is too long.
+    fn drop(&mut self) {
+        let (stream, place) = (self.stream.take(), self.place.take());
+        if let Some(stream) = stream
+            && !self.ended
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                // Fails or ends late if the client does not close: then it is reset.
+                let _ = timeout(LINGER, discard(stream)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Sends the end of the stream, and reads what still comes until the client closes.
+async fn discard(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut buffer = vec![0; 16 * 1024];
+    let mut rest = stream.take(DISCARDED);
+    while timeout(IDLE, rest.read(&mut buffer)).await?? > 0 {}
+    Ok(())
 }

@@ -148,7 +148,7 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
             let answer = String::from_utf8_lossy(&read).into_owned();
             if answer.starts_with("HTTP/1.1 503") {
                 assert!(answer.contains("SERVICE_UNAVAILABLE"), "{answer}");
-                assert!(answer.contains("retry-after: 1"), "{answer}");
+                assert!(answer.contains("Retry-After: 1"), "{answer}");
                 refused += 1;
             }
         }
