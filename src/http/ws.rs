@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Error as Fault;
+use tracing::{Instrument, Span};
 
 use super::App;
 use super::answer::respond;
@@ -125,13 +126,15 @@ pub async fn open(
         return respond(&headers, Err(refused));
     };
     let stopping = app.open.one();
+    // What the socket's task logs has the id of the handshake.
+    let span = Span::current();
     upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(READ_AHEAD)
         .write_buffer_size(0)
         .max_message_size(app.limits.body)
         .max_frame_size(app.limits.body)
-        .on_upgrade(move |socket| async {
+        .on_upgrade(move |socket| {
             let connection = Connection {
                 app,
                 visit,
@@ -142,7 +145,7 @@ pub async fn open(
                 expired: Box::pin(pending()),
                 running: StreamMap::new(),
             };
-            connection.run().await;
+            connection.run().instrument(span)
         })
 }
 

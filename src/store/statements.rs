@@ -54,3 +54,18 @@ fn count() {
     // Outside of a request nobody counts.
     let _ = COUNTER.try_with(|counter| counter.fetch_add(1, Ordering::Relaxed));
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::Span;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_spawned_task_stands_in_the_span_of_its_request() {
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry());
+        let span = tracing::error_span!("request");
+        let inner = span.in_scope(|| spawn_counted(async { Span::current().id() }));
+        assert_eq!(inner.await.unwrap(), span.id());
+    }
+}

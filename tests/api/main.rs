@@ -56,6 +56,7 @@ mod introspection;
 mod issuers;
 mod liaison_statements;
 mod limits;
+mod log_lines;
 mod long_answers;
 mod merged_fields;
 mod migrations;

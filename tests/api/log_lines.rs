@@ -1,0 +1,38 @@
+//! The lines of the log that one request causes: all of them have its id.
+
+use liaison::store::Database;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+
+use crate::program::Workplace;
+use crate::socket::{PROTOCOL, Socket};
+
+on_both_empty_databases! {
+    what_a_socket_logs_has_the_id_of_its_handshake
+}
+
+const ID: &str = "handshake-17";
+
+async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
+    let workplace = Workplace::new();
+    let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
+    let mut service = workplace.start(&[&dev[..], &["--log-format", "json"]].concat());
+    let address = service.dev_address();
+    let db = Database::connect(url, 1).await.unwrap();
+    let rename = "alter table mandate rename to elsewhere";
+    db.write.execute_unprepared(rename).await.unwrap();
+    db.close().await.unwrap();
+
+    let header = Some(("x-request-id", ID));
+    let mut socket = Socket::mute(&address, Some(PROTOCOL), header).await;
+    socket.say(&json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    let answer = socket.run("{ mandates { code } }", json!({})).await;
+    let id = &answer["errors"][0]["extensions"]["requestId"];
+    assert_eq!(id, ID, "{answer}");
+    let log = service.logged(|log| log.contains("request failed"));
+    let line = log.lines().find(|it| it.contains("request failed"));
+    let line: Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(line["span"]["name"], "request", "{line}");
+    assert_eq!(line["span"]["id"], ID, "{line}");
+}
