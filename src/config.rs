@@ -164,7 +164,7 @@ pub struct Serve {
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
     pub surroundings: Surroundings,
-    /// Take no tokens: nobody writes, and webhooks are left to other instances.
+    /// Write nothing: mutations are refused, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
     /// Leave the tables as they are.
@@ -366,10 +366,10 @@ impl Serve {
                 wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
             })?);
         }
-        if self.read_only {
-            return Ok(Verifier::without_keys());
-        }
         if issuers.is_empty() {
+            if self.read_only {
+                return Ok(Verifier::without_keys());
+            }
             return Err(Wrong(
                 "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
             ));

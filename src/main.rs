@@ -174,7 +174,10 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         documents,
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
-        around: settings.surroundings.around(),
+        around: Around {
+            read_only: settings.read_only,
+            ..settings.surroundings.around()
+        },
         reach: if settings.webhooks_anywhere {
             Reach::Anywhere
         } else {

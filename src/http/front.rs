@@ -194,6 +194,10 @@ pub fn admit(
         document: operation.hash.clone(),
         cost: operation.cost,
     });
+    if app.around.read_only && operation.kind == OperationType::Mutation {
+        let message = "This instance is read-only: send mutations to one that is not.";
+        return Err(Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
+    }
     let rates = &app.around.rates;
     let admitted = rates.admit(viewer, visit.client(), operation.cost, now);
     admitted.map_err(|limited| {

@@ -25,9 +25,12 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let tokens = (!app.verifier.has_keys((app.clock)()))
         .then_some("the keys of an identity provider could not be fetched yet");
     let mut checks = vec![("shutdown", shutdown), ("databaseRead", health.read)];
-    // Without tokens nobody writes.
     if app.verifier.accepts_tokens() {
-        checks.extend([("databaseWrite", health.write), ("tokens", tokens)]);
+        // Without tokens nobody writes.
+        if !app.around.read_only {
+            checks.push(("databaseWrite", health.write));
+        }
+        checks.push(("tokens", tokens));
     }
     let is_ready = checks.iter().all(|(_, problem)| problem.is_none());
     let (status, word) = if is_ready {

@@ -83,6 +83,8 @@ pub struct Around {
     /// The origins whose pages may call from a browser; `*` is all.
     pub origins: Vec<HeaderValue>,
     pub room: Room,
+    /// Whether mutations are refused.
+    pub read_only: bool,
     /// How long the service goes on when it is told to stop, so that nobody is sent any more when it does.
     pub drain: Duration,
 }
@@ -95,6 +97,7 @@ pub fn router(app: App) -> Router {
         .route("/graphql", get(front::get).post(front::post))
         .route("/graphql/", get(front::get).post(front::post))
         .route("/graphql/ws", get(ws::open))
+        .route("/graphql/ws/", get(ws::open))
         .route("/schema.graphql", get(schema))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -18,6 +18,7 @@ on_both_empty_databases! {
     two_instances_start_at_once_on_one_empty_database
     a_stopped_service_finishes_the_request_that_runs
     serve_reads_what_seed_has_loaded
+    a_read_only_instance_answers_reads_with_a_token
     serve_leaves_the_tables_alone_when_told_to
 }
 
@@ -233,6 +234,38 @@ async fn serve_reads_what_seed_has_loaded(url: &str) {
     assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
     assert_eq!(wire::post(&address, Some("a.b.c"), "{}").status, 401);
     assert_eq!(service.stop().status.code(), Some(0));
+}
+
+async fn a_read_only_instance_answers_reads_with_a_token(url: &str) {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    workplace.done(&["migrate", "--database-url", url]);
+    workplace.done(&["seed", "--database-url", url]);
+    let keys = ["--token-key", "secret", "--token-algorithms", "HS256"];
+    let token = workplace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
+    let token = Some(token.trim());
+    let serve = [
+        "serve",
+        "--read-only",
+        "--database-url",
+        url,
+        "--listen",
+        FREE_PORT,
+    ];
+    let mut service = workplace.start(&[&serve, &keys[..]].concat());
+    let address = service.address();
+    let answer = ask(&address, token, "{ viewer { party } webhooks { id } }");
+    assert_eq!(answer["data"]["viewer"]["party"], "TSB", "{answer}");
+    assert_eq!(answer["data"]["webhooks"], json!([]), "{answer}");
+    let mutation = r#"{"query": "mutation { topicPropose(input: { title: \"T\", summary: \"S\" }) { topic { id } } }"}"#;
+    let reply = wire::post(&address, token, mutation);
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert_eq!(reply.json()["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
+    let ready = wire::get(&address, "/readyz").json();
+    let checks = json!({ "shutdown": "ok", "databaseRead": "ok", "tokens": "ok" });
+    assert_eq!(ready["checks"], checks);
+    assert_eq!(wire::post(&address, Some("a.b.c"), "{}").status, 401);
 }
 
 async fn serve_leaves_the_tables_alone_when_told_to(url: &str) {

@@ -28,12 +28,14 @@ const HANDSHAKE: [(&str, &str); 5] = [
 
 async fn what_is_no_socket_is_told_so(server: &Server) {
     let client = server.anonymous();
-    let answer = client.send(Method::GET, "/graphql/ws", &[], "").await;
-    assert_eq!(answer.status, 400);
-    let error = &answer.json()["errors"][0];
-    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("graphql-transport-ws"), "{message}");
+    for path in ["/graphql/ws", "/graphql/ws/"] {
+        let answer = client.send(Method::GET, path, &[], "").await;
+        assert_eq!(answer.status, 400);
+        let error = &answer.json()["errors"][0];
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("graphql-transport-ws"), "{message}");
+    }
 }
 
 async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
