@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use mediatype::{MediaType, ReadParams, names};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -120,24 +121,31 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
             "The body must come as it is: send it without `Content-Encoding`.",
         ));
     }
-    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    let mut parts = kind.split(';').map(str::trim);
-    let json = parts
-        .next()
-        .is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
-    let utf8 = parts.all(|it| match it.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
-            let value = value.trim_matches('"');
-            value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
-        }
-        _ => true,
-    });
-    if json && utf8 {
+    if is_json(headers) {
         return Ok(());
     }
     Err(unsupported(
         "The body must be JSON in UTF-8: send `Content-Type: application/json`.",
     ))
+}
+
+/// Whether there is one `Content-Type`, and it is JSON in UTF-8.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let media_type = value.to_str().ok().and_then(|it| MediaType::parse(it).ok());
+    media_type.is_some_and(|it| {
+        let mut params = it.params();
+        it.essence() == MediaType::new(names::APPLICATION, names::JSON)
+            && params.all(|(name, value)| {
+                let value = value.unquoted_str();
+                name != names::CHARSET
+                    || value.eq_ignore_ascii_case("utf-8")
+                    || value.eq_ignore_ascii_case("utf8")
+            })
+    })
 }
 
 fn unsupported(message: &str) -> Refused {

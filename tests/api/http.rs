@@ -102,6 +102,10 @@ async fn only_json_is_read(server: &Server) {
         "multipart/form-data; boundary=x",
         "application/graphql",
         "application/jsonp",
+        "application/problem+json",
+        "application/json, text/plain",
+        "application/json; charset",
+        "application/json; charset=utf-8; charset=latin1",
         "",
     ] {
         let answer = send(&client, &[("content-type", kind)], &body).await;
@@ -109,12 +113,19 @@ async fn only_json_is_read(server: &Server) {
         assert_eq!(code(&answer), "BAD_USER_INPUT");
     }
     assert_eq!(send(&client, &[], &body).await.status, 415);
-    for kind in ["application/json", "Application/JSON; charset=utf-8"] {
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/json;charset=\"UTF-8\"",
+        "application/json; charset=utf8; profile=\"a;b\"",
+    ] {
         let answer = send(&client, &[("content-type", kind)], &body).await;
         assert_eq!(answer.status, 200, "{kind}");
     }
     let latin = [("content-type", "application/json; charset=iso-8859-1")];
     assert_eq!(send(&client, &latin, &body).await.status, 415);
+    let twice = [JSON, ("content-type", "text/plain")];
+    assert_eq!(send(&client, &twice, &body).await.status, 415);
     for (encoding, status) in [("gzip", 415), ("br", 415), ("identity", 200)] {
         let headers = [JSON, ("content-encoding", encoding)];
         assert_eq!(send(&client, &headers, &body).await.status, status);
