@@ -1,4 +1,4 @@
-//! The lines of the log that one request causes: all of them have its id.
+//! The lines of the log: those of one request have its id, and none holds a password.
 
 use liaison::store::Database;
 use sea_orm::ConnectionTrait;
@@ -35,4 +35,14 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["span"]["name"], "request", "{line}");
     assert_eq!(line["span"]["id"], ID, "{line}");
+}
+
+#[test]
+fn a_warning_never_prints_the_password_of_an_address() {
+    let workplace = Workplace::new();
+    let key = "https://user:hunter2@127.0.0.1:1/keys?key=hunter2";
+    let mut service = workplace.start(&["serve", "--listen", "127.0.0.1:0", "--token-key", key]);
+    service.address();
+    let log = service.logged(|log| log.contains("127.0.0.1:1/keys"));
+    assert!(!log.contains("hunter2"), "{log}");
 }
