@@ -1,7 +1,7 @@
 //! The front door: takes a request, and gives its answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_graphql::Response as Executed;
 use async_graphql::parser::types::OperationType;
@@ -10,6 +10,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::answer::{
     database_failure, executed_text, log_database_errors, request_id, respond, tidy, unavailable,
@@ -24,6 +26,7 @@ use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::Request;
 use crate::graphql::{Operation, execute, mutate};
+use crate::rows::REQUEST_DEADLINE;
 use crate::rules::viewer::Viewer;
 use crate::store::statements::spawn_counted;
 
@@ -235,14 +238,14 @@ pub async fn run(
     let request = move || Request::new(db.clone(), viewer.clone(), now, limit);
     if operation.kind != OperationType::Mutation {
         let executing = execute(&app.schema, operation, request());
-        let executed = tokio::time::timeout(time_limit, executing).await;
+        let executed = within(time_limit, executing).await;
         return executed.map_err(|_| too_slow(seconds, false));
     }
     let schema = app.schema.clone();
     // The service does not stop while it runs.
     let (open, health) = (app.open.one(), app.db.health.clone());
     let running = spawn_counted(async move {
-        let executed = tokio::time::timeout(time_limit, mutate(&schema, &operation, request)).await;
+        let executed = within(time_limit, mutate(&schema, &operation, request)).await;
         if let Ok(executed) = &executed {
             health.report_write(database_failure(executed));
         }
@@ -257,6 +260,12 @@ pub async fn run(
             Err(_) => Err(too_slow(seconds, true)),
         },
     }
+}
+
+/// Stops what runs for longer, and lets each statement of it know when that is.
+async fn within<T>(time_limit: Duration, running: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let deadline = Instant::now() + time_limit;
+    timeout(time_limit, REQUEST_DEADLINE.scope(deadline, running)).await
 }
 
 fn too_slow(seconds: u64, changes: bool) -> Refused {

@@ -7,7 +7,7 @@ mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::sqlx::postgres::PgRow;
@@ -19,6 +19,16 @@ pub use self::idle::PATIENCE;
 pub use self::postgres::failed;
 use self::sqlite::Block;
 pub use self::sqlite::Cell;
+
+tokio::task_local! {
+    /// When the request that the task answers has to end.
+    pub static REQUEST_DEADLINE: Instant;
+}
+
+/// The deadline of the request that the task answers; `None` if it answers none.
+fn request_deadline() -> Option<Instant> {
+    REQUEST_DEADLINE.try_with(|deadline| *deadline).ok()
+}
 
 /// Connections that only read.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 //! Connections to SQLite that read where they are asked, rather than in threads of their own.
 
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -9,22 +13,34 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Value, Values};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::time::sleep;
 
-use super::Row;
 use super::idle::{Idle, PATIENCE};
+use super::{Row, request_deadline};
 
 /// Statements that a connection has prepared.
 const PREPARED: usize = 200;
 
-/// Steps of SQLite's machine after which a statement asks whether it may go on: less than a thousandth of a second.
-const STEPS: i32 = 10_000;
+/// Steps of SQLite's virtual machine between two looks at the clock.
+const STEPS: i32 = 1000;
 
-/// So many times a statement may go on before it must leave the thread to others: for some thousandths of a second.
-/// Nearly all end long before, and giving the thread's tasks to another one takes as long as many of them.
-const HERE: u32 = 50;
+/// How long a statement may hold a thread of the runtime. Nearly all end long before, and moving the thread's other
+/// tasks to another thread takes as long as many of them.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// The running time that costs a task one unit of its cooperative budget in the runtime, which is 128 units: the
+/// statements of one poll take about two milliseconds together, then the task yields.
+const BUDGET_UNIT: Duration = Duration::from_micros(16);
+
+/// Statements that are remembered as slow. Beyond that all are forgotten, and each is tried in the runtime's thread again.
+const SLOW_STATEMENTS: usize = 1000;
+
+/// The time limit of a statement that has none.
+const UNBOUNDED: Duration = Duration::from_hours(24 * 365);
 
 /// How long to wait for the request to notice that its time is over.
 const NOTICE: Duration = Duration::from_millis(200);
@@ -35,6 +51,11 @@ pub struct Connections {
     file: PathBuf,
     longest: Option<Duration>,
     idle: Idle<Connection>,
+    /// Hashes of the statements that last took longer than a slice.
+    slow: Mutex<HashSet<u64>>,
+    hasher: RandomState,
+    /// Slow statements use half of the connections at most, so that fast ones find a free one.
+    slow_permits: Semaphore,
 }
 
 impl Connections {
@@ -47,6 +68,9 @@ impl Connections {
             file: options.get_filename().to_owned(),
             longest,
             idle: Idle::new(connections),
+            slow: Mutex::default(),
+            hasher: RandomState::new(),
+            slow_permits: Semaphore::new(connections.div_ceil(2) as usize),
         })
     }
 
@@ -56,16 +80,31 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Block, E> {
-        let turn = self.idle.turn().await?;
+        // Yields if the statements of this poll have used up the budget: the deadline of the request is looked at then.
+        consume_budget().await;
+        let hash = self.hasher.hash_one(sql);
         let mut arrived = 0;
-        let mut read = self.read_while(within(HERE), sql, values, |row| {
-            arrived += 1;
-            arrives(row)
-        });
+        let mut read = Err(Stopped::Late);
+        if !self.slow().contains(&hash) {
+            let turn = self.idle.turn().await?;
+            let begun = Instant::now();
+            let end = self.deadline(begun).min(begun + SLICE);
+            read = self.read_until(end, sql, values, |row| {
+                arrived += 1;
+                arrives(row)
+            });
+            drop(turn);
+            spend(begun.elapsed()).await;
+        }
         if let Err(Stopped::Late) = read {
-            // Anew, since it cannot go on elsewhere. Rows that have arrived are not counted again.
-            read = aside(|| {
-                self.read_while(self.in_time(), sql, values, |row| {
+            let slow_permit = self.slow_permits.acquire().await;
+            let _slow_permit = slow_permit
+                .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+            let _turn = self.idle.turn().await?;
+            let begun = Instant::now();
+            // From its beginning, since a statement cannot continue in another call. The rows that have arrived are skipped.
+            read = beside(|| {
+                self.read_until(self.deadline(begun), sql, values, |row| {
                     if arrived > 0 {
                         arrived -= 1;
                         return Ok(());
@@ -73,8 +112,9 @@ impl Connections {
                     arrives(row)
                 })
             });
+            self.remember(hash, begun.elapsed() > SLICE);
+            spend(begun.elapsed()).await;
         }
-        drop(turn);
         match read {
             Err(Stopped::Late) => {
                 Box::pin(sleep(NOTICE)).await;
@@ -88,16 +128,21 @@ impl Connections {
     }
 
     pub fn close(&self) {
+        self.slow_permits.close();
         self.idle.close();
     }
 
-    fn read_while<E>(
+    /// Runs a statement, which is late when it has not ended at `end`.
+    fn read_until<E>(
         &self,
-        late: impl FnMut() -> bool + Send + 'static,
+        end: Instant,
         sql: &str,
         values: &Values,
         arrives: impl FnMut(Row<'_>) -> Result<(), E>,
     ) -> Result<Block, Stopped<E>> {
+        if Instant::now() >= end {
+            return Err(Stopped::Late);
+        }
         let idle = self.idle.take();
         let connection = match idle {
             Some(connection) => connection,
@@ -105,7 +150,7 @@ impl Connections {
                 .open()
                 .map_err(|error| Stopped::Failed(DbErr::Conn(internal(&error))))?,
         };
-        connection.progress_handler(STEPS, Some(late))?;
+        connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
         let read = read_all(&connection, sql, values, arrives);
         if !matches!(read, Err(Stopped::Failed(_))) {
             self.idle.give(connection);
@@ -113,10 +158,26 @@ impl Connections {
         read
     }
 
-    /// Whether a statement that begins now is late.
-    fn in_time(&self) -> impl FnMut() -> bool + Send + 'static {
-        let (begun, longest) = (Instant::now(), self.longest);
-        move || longest.is_some_and(|it| begun.elapsed() > it)
+    /// When a statement that begins now has to end: with its request at the latest.
+    fn deadline(&self, begun: Instant) -> Instant {
+        let longest = begun + self.longest.unwrap_or(UNBOUNDED);
+        request_deadline().map_or(longest, |deadline| longest.min(deadline))
+    }
+
+    fn remember(&self, hash: u64, is_slow: bool) {
+        let mut slow = self.slow();
+        if !is_slow {
+            slow.remove(&hash);
+            return;
+        }
+        if slow.len() >= SLOW_STATEMENTS {
+            slow.clear();
+        }
+        slow.insert(hash);
+    }
+
+    fn slow(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {
@@ -130,11 +191,12 @@ impl Connections {
     }
 }
 
-/// Whether a statement has asked more often.
-fn within(mut times: u32) -> impl FnMut() -> bool + Send + 'static {
-    move || {
-        times = times.saturating_sub(1);
-        times == 0
+/// Takes the time of a statement from the budget of the task, so that a poll ends after a while.
+async fn spend(time: Duration) {
+    let mut left = time;
+    while left >= BUDGET_UNIT && has_budget_remaining() {
+        consume_budget().await;
+        left -= BUDGET_UNIT;
     }
 }
 
@@ -163,7 +225,7 @@ fn read_all<E>(
 }
 
 /// Does what takes a while, with another thread for the tasks that wait for this one.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
+fn beside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         // There are no others.
@@ -312,7 +374,16 @@ impl ToSql for Bound<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
+
+    use futures_util::future::{join_all, poll_fn};
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::rows::REQUEST_DEADLINE;
 
     /// Numbers from 1 to the last.
     fn count_to(last: u32) -> String {
@@ -322,11 +393,15 @@ mod tests {
     }
 
     fn connections(longest: Duration) -> (tempfile::TempDir, Connections) {
+        some_connections(1, longest)
+    }
+
+    fn some_connections(number: u32, longest: Duration) -> (tempfile::TempDir, Connections) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("register.db");
         Connection::open(&file).unwrap();
         let url = format!("sqlite:{}", file.display());
-        let connections = Connections::new(&url, 1, Some(longest)).unwrap();
+        let connections = Connections::new(&url, number, Some(longest)).unwrap();
         (directory, connections)
     }
 
@@ -405,6 +480,78 @@ mod tests {
             DbErr::Custom("enough".to_owned())
         );
         assert_eq!(arrived, 1000);
+    }
+
+    /// Runs this in a task, as requests are, and counts the polls.
+    async fn polls(running: impl Future<Output = ()> + Send + 'static) -> usize {
+        let task = tokio::spawn(async move {
+            let mut running = pin!(running);
+            let mut polls = 0;
+            poll_fn(|context| {
+                polls += 1;
+                running.as_mut().poll(context)
+            })
+            .await;
+            polls
+        });
+        task.await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn slow_statements_of_a_request_do_not_run_in_one_poll() {
+        let (_directory, connections) = some_connections(8, Duration::from_mins(1));
+        let polls = polls(async move {
+            let slow = format!("select count(*) from ({})", count_to(300_000));
+            let reads = (0..10).map(|_| read(&connections, &slow, |_| Ok(())));
+            for block in join_all(reads).await {
+                assert_eq!(block.unwrap().len(), 1);
+            }
+        });
+        let polls = polls.await;
+        assert!(polls >= 10, "{polls}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_past_its_deadline_starts_no_other_statement() {
+        let (_directory, connections) = some_connections(8, Duration::from_mins(1));
+        let started = Arc::new(AtomicUsize::new(0));
+        let starts = started.clone();
+        let task = tokio::spawn(async move {
+            let limit = Duration::from_millis(100);
+            // One row, then none without an end.
+            let endless = format!(
+                "select 1 union all select count(*) from ({})",
+                count_to(u32::MAX)
+            );
+            let reads = (0..8).map(|_| {
+                let mut is_first = true;
+                let starts = starts.clone();
+                read(&connections, &endless, move |_| {
+                    starts.fetch_add(usize::from(is_first), Ordering::Relaxed);
+                    is_first = false;
+                    Ok(())
+                })
+            });
+            let reading = REQUEST_DEADLINE.scope(Instant::now() + limit, join_all(reads));
+            timeout(limit, reading).await.is_err()
+        });
+        assert!(task.await.unwrap(), "it went on");
+        let started = started.load(Ordering::Relaxed);
+        assert!((1..8).contains(&started), "{started}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn slow_statements_leave_half_of_the_connections_to_others() {
+        let (_directory, connections) = some_connections(2, Duration::from_mins(1));
+        let slow = count_to(300_000);
+        read(&connections, &slow, |_| Ok(())).await.unwrap();
+        assert_eq!(connections.slow().len(), 1, "it is remembered");
+        let _busy = connections.slow_permits.acquire().await.unwrap();
+        let mut waiting = pin!(read(&connections, &slow, |_| Ok(())));
+        let polled = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending(), "another slow one waits");
+        let fast = read(&connections, "select 1", |_| Ok(())).await;
+        assert_eq!(fast.unwrap().len(), 1);
     }
 
     #[tokio::test]
