@@ -16,6 +16,7 @@ use crate::harness::{Client, Server};
 
 on_both_databases! {
     every_audit_of_graphql_over_http_is_passed
+    the_introspection_queries_of_the_usual_tools_are_answered
     documents_are_judged_as_the_reference_judges_them
     variables_that_are_left_out_are_absent
     a_subscription_of_a_python_client_is_answered
@@ -83,6 +84,14 @@ async fn every_audit_of_graphql_over_http_is_passed(server: &Server) {
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(audits.len() > 50, "{}", audits.len());
     assert!(audits.iter().any(|it| it.name.starts_with("MUST")));
+}
+
+async fn the_introspection_queries_of_the_usual_tools_are_answered(server: &Server) {
+    let address = format!("{}/graphql", server.address);
+    let printed = judge("introspection.mjs", "ADDRESS", &address).await;
+    let tried: Value = serde_json::from_slice(&printed).unwrap();
+    assert_eq!(tried["queries"], 129);
+    assert_eq!(tried["failed"], json!([]));
 }
 
 #[expect(dead_code, reason = "read where a test fails")]
