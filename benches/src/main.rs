@@ -2,6 +2,7 @@
 //!
 //!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
+//!     cargo run --release -p benches -- hostile        what others meet while a client attacks
 //!     cargo run --release -p benches -- soak           writes through kills, network breaks and full disks: is any lost?
 
 #![forbid(unsafe_code)]
@@ -9,6 +10,7 @@
 mod answers;
 mod client;
 mod data;
+mod hostile;
 mod instructions;
 mod limit;
 mod postgres;
@@ -45,6 +47,8 @@ enum Command {
     /// Writes for minutes through kills, restarts, network breaks, full disks and locks on both databases, and fails
     /// if an acknowledged write is lost or made twice. Mounts small file systems: needs root.
     Soak(soak::Options),
+    /// What others meet while a client tries to take all memory or connections, at the default settings.
+    Hostile(hostile::Options),
     /// Serves the hand-written SQL.
     #[command(hide = true)]
     Limit {
@@ -91,6 +95,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Run(options) => run::run(&options).await,
         Command::Instructions(options) => instructions::run(&options).await,
         Command::Soak(options) => Box::pin(soak::run(&options)).await,
+        Command::Hostile(options) => Box::pin(hostile::run(&options)).await,
         Command::Limit {
             url,
             port,
