@@ -19,6 +19,8 @@ pub enum Error {
     BadInput(String),
     /// An answer that would have more bytes than one may.
     AnswerTooLong { limit: usize },
+    /// The responses of all requests take the memory that they may have together.
+    Overloaded,
     /// A cursor that was not given for this list, order and filter.
     InvalidCursor,
     /// A cursor of an activity that is no longer in the history.
@@ -54,11 +56,21 @@ pub const OUTCOME_UNKNOWN: &str = "The connection to the database was lost while
 /// The name of the limit to an answer's bytes.
 const ANSWER: &str = "answer";
 
+/// The name of the limit to the bytes of all responses.
+const MEMORY: &str = "memory";
+
 /// Whether an error of a field is that the answer has too many bytes.
 #[must_use]
 pub fn is_too_long(error: &ServerError) -> bool {
     let limit = error.extensions.as_ref().and_then(|it| it.get("limit"));
     limit.is_some_and(|it| *it == ANSWER.into())
+}
+
+/// Whether an error of a field is that the responses of all requests take as much memory as they may.
+#[must_use]
+pub fn is_overloaded(error: &ServerError) -> bool {
+    let limit = error.extensions.as_ref().and_then(|it| it.get("limit"));
+    limit.is_some_and(|it| *it == MEMORY.into())
 }
 
 impl Error {
@@ -96,6 +108,10 @@ impl Error {
                     "The answer has more than {limit} bytes, the most that one may have: ask for fewer records or fields at a time."
                 ),
             ),
+            Self::Overloaded => (
+                UNAVAILABLE,
+                "The service holds as many large responses as it may. Ask for less, or try again in a moment.".to_owned(),
+            ),
             Self::InvalidCursor => (
                 "INVALID_CURSOR",
                 "The cursor is damaged, or was given for another list, order or filter: start again without it."
@@ -118,6 +134,9 @@ impl Error {
         extensions.set("code", code);
         if let Self::AnswerTooLong { .. } = self {
             extensions.set("limit", ANSWER);
+        }
+        if let Self::Overloaded = self {
+            extensions.set("limit", MEMORY);
         }
         let mut error = ServerError::new(message, pos);
         error.extensions = Some(extensions);

@@ -134,7 +134,7 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
-    let mut around = settings.surroundings.around();
+    let mut around = settings.surroundings.around(settings.answers.answer_cache);
     // A frontend in development is served from a port of its own.
     around.origins.push(LOCAL_PAGES);
     let setup = Setup {
@@ -176,7 +176,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         limits: settings.limits.clone(),
         around: Around {
             read_only: settings.read_only,
-            ..settings.surroundings.around()
+            ..settings.surroundings.around(settings.answers.answer_cache)
         },
         reach: if settings.webhooks_anywhere {
             Reach::Anywhere

@@ -4,30 +4,44 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
-use crate::http::Around;
 use crate::http::cors::origin;
 use crate::http::proxies::{Proxies, ProxyHeader};
-use crate::http::rate::Rates;
+use crate::http::rate::{Failures, Rates};
 use crate::http::server::Bounds;
+use crate::http::streams::Shares;
+use crate::http::{Around, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 
 /// What connections and senders may take, and who may send from where.
 #[derive(Clone, Debug, Args)]
 pub struct Surroundings {
-    /// How many connections are open at most; who comes then waits.
+    /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
     #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
     /// How many of them each address may have that is no trusted proxy's; 0 is no bound.
     #[arg(long, env = "LIAISON_CONNECTIONS_EACH", default_value_t = 200)]
     pub connections_each: u32,
+    /// How many WebSockets and event streams the subject of each token may have open, and each address without a token a quarter of it, also behind a trusted proxy; 0 is no bound.
+    #[arg(long, env = "LIAISON_STREAMS_EACH", default_value_t = 200)]
+    pub streams_each: u32,
+    /// How many subscriptions are under way at most, those without a token half of them. One with a large document or large variables counts as several.
+    #[arg(long, env = "LIAISON_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub subscriptions: u32,
+    /// How many of them the subject of each token may have, and each address without a token a quarter of it; 0 is no bound.
+    #[arg(long, env = "LIAISON_SUBSCRIPTIONS_EACH", default_value_t = 1000)]
+    pub subscriptions_each: u32,
     /// Seconds for the head of a request, and for a connection to do nothing between two.
     #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_timeout: u64,
     /// Seconds for the body of a request, and for a client to take nothing of an answer.
     #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub body_timeout: u64,
+    /// How many bytes the responses in memory may have together, beside those of `--answer-cache`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
+    #[arg(long, env = "LIAISON_RESPONSE_MEMORY", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub response_memory: usize,
     /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
     #[arg(long, env = "LIAISON_DRAIN", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain: u64,
@@ -37,6 +51,9 @@ pub struct Surroundings {
     /// The cost that the subject of each token may ask for per minute; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 100_000_000)]
     pub rate_limit_token: u32,
+    /// How many requests with a bad token, an invalid document or an unknown hash each address may send per minute; 0 is no limit.
+    #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
+    pub failure_limit: u32,
     /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
     #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
@@ -54,9 +71,10 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// As the service takes them.
+    /// As the service takes them. Cached responses are in memory, too: `cache` is how many bytes of them.
     #[must_use]
-    pub fn around(&self) -> Around {
+    pub fn around(&self, cache: u64) -> Around {
+        let cache = usize::try_from(cache).unwrap_or(usize::MAX);
         Around {
             bounds: Bounds {
                 connections: self.connections,
@@ -68,7 +86,19 @@ impl Surroundings {
                 trusted: self.trusted_proxies.clone(),
                 header: self.proxy_header,
             },
+            failures: Failures::new(self.failure_limit),
             rates: Rates::new(self.rate_limit, self.rate_limit_token),
+            streams: Shares::new(
+                STREAMS,
+                u64::from(self.connections).div_ceil(2),
+                self.streams_each.into(),
+            ),
+            subscriptions: Shares::new(
+                SUBSCRIPTIONS,
+                self.subscriptions.into(),
+                self.subscriptions_each.into(),
+            ),
+            responses: ResponseBudget::new(self.response_memory.saturating_add(cache)),
             drain: Duration::from_secs(self.drain),
             origins: self.allowed_origins.clone(),
             ..Around::default()

@@ -26,6 +26,8 @@ pub struct Operation {
     pub cost: u64,
     /// The SHA-256 of the document's text, in hexadecimal digits.
     pub hash: Arc<str>,
+    /// About how many bytes of memory its document and variables take.
+    pub weight: u64,
     /// Whether its document asks for something that depends on who asks, beyond the party, or is not in the log.
     pub personal: bool,
 }

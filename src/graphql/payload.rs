@@ -15,7 +15,7 @@ use sea_orm::prelude::Uuid;
 
 use super::node::seen;
 use super::request::Request;
-use crate::error::{Error, Result, is_too_long};
+use crate::error::{Error, Result, is_overloaded, is_too_long};
 use crate::read::document::{Document, Merged};
 use crate::read::plan::Planner;
 use crate::read::shape::Object;
@@ -212,7 +212,7 @@ impl<T: Thing> Payload<T> {
             }
             Ok(answer) => answer.into_value(&ctx),
             Err(mut error) => {
-                if is_too_long(&error) {
+                if is_too_long(&error) || is_overloaded(&error) {
                     error.message.push_str(" The change itself is made.");
                 }
                 ctx.add_error(error);

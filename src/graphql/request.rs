@@ -6,7 +6,8 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use crate::feed::Feed;
-use crate::read::bound::Bound;
+pub use crate::read::bound::Bound;
+pub use crate::read::budget::{Reservation, ResponseBudget};
 use crate::read::{About, Env};
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
@@ -39,14 +40,13 @@ impl Live {
 }
 
 impl Request {
-    /// One whose answer may have so many bytes.
     #[must_use]
-    pub const fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, answer: usize) -> Self {
+    pub const fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: Bound) -> Self {
         Self {
             db,
             viewer,
             now,
-            bound: Bound::new(answer),
+            bound,
         }
     }
 

@@ -2,27 +2,55 @@
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_graphql::{Context, ServerError, ServerResult, Value};
 use sea_orm::prelude::Uuid;
 use sha2::{Digest, Sha256};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::yield_now;
+use tokio::time::timeout;
 
-use super::request::Request;
+use super::request::{Request, Reservation};
+use crate::error::Error;
 use crate::read::Answer;
 
+/// How many are read at a time: after a change all that follow it would read at once, and leave requests no
+/// connection to the database.
+const READERS: usize = 4;
+
+/// How long reading some events may take: a connection that passes nothing any more never answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The answers that are being read. None is kept beyond that: a record is told as it is now.
-#[derive(Default)]
-pub struct Shared(Mutex<Vec<Reading>>);
+pub struct Shared {
+    readings: Mutex<Vec<Reading>>,
+    turns: Semaphore,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            readings: Mutex::default(),
+            turns: Semaphore::new(READERS),
+        }
+    }
+}
 
 struct Reading {
     question: Question,
     answers: Weak<OnceCell<Answers>>,
 }
 
-/// For each event the value of the field, and the errors for which it has nulls.
-pub type Answers = Arc<[(Value, Vec<ServerError>)]>;
+/// What some events are told as.
+pub struct Told {
+    /// For each event the value of the field, and the errors for which it has nulls.
+    pub items: Vec<(Value, Vec<ServerError>)>,
+    /// The bytes that they hold until the last of them is taken.
+    _reservation: Option<Arc<Reservation>>,
+}
+
+pub type Answers = Arc<Told>;
 
 #[derive(PartialEq, Eq)]
 struct Question {
@@ -59,26 +87,40 @@ impl Asked {
 }
 
 impl Shared {
-    /// What `read` gives for these events: read now, or by another follower who has just begun to.
+    /// What `read` gives for these events: read now, or by another follower who has just begun to. `reservation` has the
+    /// bytes that are read.
     pub async fn answers(
         &self,
         asked: Asked,
         events: Vec<Uuid>,
+        reservation: Option<Arc<Reservation>>,
         read: impl Future<Output = ServerResult<Vec<Answer>>>,
     ) -> ServerResult<Answers> {
         let answers = self.reading(Question { asked, events });
         let read = async {
             // Meanwhile those ask whom the same event has woken: reading itself may keep them from it.
             yield_now().await;
-            let answers = read.await?.into_iter();
-            let answers = answers.map(|it| (Value::Binary(it.json.into()), it.errors));
-            Ok(answers.collect())
+            // Never closed.
+            let _turn = self.turns.acquire().await;
+            let answers = timeout(READ_TIMEOUT, read).await;
+            let answers =
+                answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
+            if let Some(reservation) = &reservation {
+                // Fewer than before: the rows are gone.
+                let _ = reservation.set(answers.iter().map(|it| it.json.len()).sum());
+            }
+            let items = answers.into_iter();
+            let items = items.map(|it| (Value::Binary(it.json.into()), it.errors));
+            Ok(Arc::new(Told {
+                items: items.collect(),
+                _reservation: reservation,
+            }))
         };
         answers.get_or_try_init(|| read).await.cloned()
     }
 
     fn reading(&self, question: Question) -> Arc<OnceCell<Answers>> {
-        let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|it| it.answers.strong_count() > 0);
         let known = readings.iter().find(|it| it.question == question);
         if let Some(answers) = known.and_then(|it| it.answers.upgrade()) {

@@ -18,8 +18,8 @@ use tokio::time::{sleep, timeout};
 use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
 use super::request::{Live, Request};
-use super::shared::{Asked, Shared};
-use crate::error::{Error, Result, is_too_long, is_unavailable};
+use super::shared::{Answers, Asked, Shared};
+use crate::error::{Error, Result, is_overloaded, is_too_long, is_unavailable};
 use crate::feed::{Event, Feed, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
@@ -42,9 +42,6 @@ const FIELD: &str = "activity";
 /// back by then.
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
-
-/// How long reading some events may take: a connection that passes nothing any more never answers.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SubscriptionType for Subscription {
     fn type_name() -> Cow<'static, str> {
@@ -113,6 +110,7 @@ fn answers<'a>(
             events: Vec::new(),
             later: Vec::new(),
             ready: VecDeque::new(),
+            answers: None,
             failures: 0,
         })
     };
@@ -221,6 +219,8 @@ struct Following<'a, 'c> {
     later: Vec<Arc<Event>>,
     /// What is read of it.
     ready: VecDeque<Response>,
+    /// What that stands on; `None` if all of it is told.
+    answers: Option<Answers>,
     /// How often in a row that could not be read.
     failures: u32,
 }
@@ -229,6 +229,9 @@ impl Following<'_, '_> {
     async fn next(&mut self) -> Option<Response> {
         loop {
             if let Some(response) = self.ready.pop_front() {
+                if self.ready.is_empty() {
+                    self.answers = None;
+                }
                 return Some(response);
             }
             if self.failures > TRIES {
@@ -237,7 +240,9 @@ impl Following<'_, '_> {
             match self.read().await {
                 Ok(()) => self.failures = 0,
                 // Events that are too much for one answer are told in several.
-                Err(error) if is_too_long(&error) && self.events.len() > 1 => {
+                Err(error)
+                    if (is_too_long(&error) || is_overloaded(&error)) && self.events.len() > 1 =>
+                {
                     let mut later = self.events.split_off(self.events.len() / 2);
                     later.append(&mut self.later);
                     self.later = later;
@@ -283,16 +288,18 @@ impl Following<'_, '_> {
         let keys: Vec<Uuid> = self.events.iter().map(|it| it.id.into()).collect();
         let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
         let read = planner.each(&self.at, activity::object(), &keys, &sets);
-        let answers = self.shared.answers(self.asked, keys.clone(), read);
-        let answers = timeout(READ_TIMEOUT, answers).await;
-        let answers =
-            answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
+        let reservation = bound.reservation().cloned();
+        let answers = self
+            .shared
+            .answers(self.asked, keys.clone(), reservation, read);
+        let answers = answers.await?;
         let key = &ctx.item.node.response_key().node;
-        for (event, (value, errors)) in self.events.drain(..).zip(answers.iter()) {
+        for (event, (value, errors)) in self.events.drain(..).zip(&answers.items) {
             let mut response = response(&event, key, value.clone());
             response.errors.clone_from(errors);
             self.ready.push_back(response);
         }
+        self.answers = Some(answers);
         Ok(())
     }
 }

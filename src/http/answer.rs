@@ -1,5 +1,7 @@
 //! The bytes of an answer.
 
+use std::sync::Arc;
+
 use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,13 +11,14 @@ use sea_orm::DbErr;
 use super::media::Media;
 use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
-use crate::error::{INTERNAL, OUTCOME_UNKNOWN, UNAVAILABLE, database_code, is_unavailable};
+use crate::error::{Error, INTERNAL, OUTCOME_UNKNOWN, UNAVAILABLE, database_code, is_unavailable};
 use crate::graphql::has_value;
+use crate::graphql::request::Reservation;
 
 /// What an answer depends on besides its address.
 pub const VARY: &str = "accept, authorization, acting-as";
 
-/// After how many seconds to try again if the database is not available.
+/// After how many seconds to try again if the database is not available, or memory.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// The answer in the media type that the client accepts best: the text of one that was executed, or why there is none.
@@ -69,6 +72,37 @@ pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> 
     text
 }
 
+/// The text of a response. It holds its bytes of the budget until the last of them is sent, and out of the cache.
+pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
+    struct Held {
+        text: String,
+        _reservation: Arc<Reservation>,
+    }
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            self.text.as_bytes()
+        }
+    }
+    Bytes::from_owner(Held {
+        text,
+        _reservation: reservation,
+    })
+}
+
+/// The refusal of a request whose response finds no room in the budget.
+pub fn overloaded() -> Refused {
+    unavailable_for(vec![Error::Overloaded.server_error(None)])
+}
+
+fn unavailable_for(errors: Vec<ServerError>) -> Refused {
+    let refused = Refused {
+        status: Some(StatusCode::SERVICE_UNAVAILABLE),
+        errors,
+        headers: Vec::new(),
+    };
+    refused.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+}
+
 /// The refusal of an operation of which nothing ran since the database cannot be reached or cannot work at the moment;
 /// `None` if anything of it ran, or failed for another reason.
 pub fn unavailable(executed: &Executed) -> Option<Refused> {
@@ -83,12 +117,7 @@ pub fn unavailable(executed: &Executed) -> Option<Refused> {
     {
         return None;
     }
-    let refused = Refused {
-        status: Some(StatusCode::SERVICE_UNAVAILABLE),
-        errors: executed.errors.clone(),
-        headers: Vec::new(),
-    };
-    Some(refused.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS))
+    Some(unavailable_for(executed.errors.clone()))
 }
 
 /// The error of the database for which an operation failed, if it cannot work at the moment.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::http::header::{
@@ -13,6 +14,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use flate2::read::GzDecoder;
+use futures_util::stream;
 
 use super::conditional::shows;
 
@@ -77,13 +79,22 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
         )
             .into_response();
     }
-    // Every browser takes gzip; this is for those who look with curl.
-    let mut plain = Vec::new();
-    match GzDecoder::new(asset.gzip).read_to_end(&mut plain) {
-        Ok(_) => (common, [(ETAG, tag)], plain).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    // Every browser takes gzip; this is for those who look with curl. In memory is a chunk at a time.
+    let mut decoder = GzDecoder::new(asset.gzip);
+    let chunks = std::iter::from_fn(move || {
+        let mut chunk = vec![0; CHUNK];
+        let read = decoder.read(&mut chunk).map(|length| {
+            chunk.truncate(length);
+            chunk
+        });
+        Some(read).filter(|read| !read.as_ref().is_ok_and(Vec::is_empty))
+    });
+    let plain = Body::from_stream(stream::iter(chunks));
+    (common, [(ETAG, tag)], plain).into_response()
 }
+
+/// Bytes that are unpacked at a time.
+const CHUNK: usize = 16 * 1024;
 
 /// Returns whether `Accept-Encoding` allows gzip: by name, or by `*` if it is not named.
 fn accepts_gzip(headers: &HeaderMap) -> bool {

@@ -14,7 +14,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::answer::{
-    database_failure, executed_text, log_database_errors, request_id, respond, tidy, unavailable,
+    database_failure, executed_text, held, log_database_errors, overloaded, request_id, respond,
+    tidy, unavailable,
 };
 use super::asked::Asked;
 use super::auth::Denied;
@@ -24,7 +25,7 @@ use super::media::Media;
 use super::refused::Refused;
 use super::visit::{self, Visit};
 use super::{App, sse};
-use crate::graphql::request::Request;
+use crate::graphql::request::{Bound, Request, Reservation};
 use crate::graphql::{Operation, execute, mutate};
 use crate::rows::REQUEST_DEADLINE;
 use crate::rules::viewer::Viewer;
@@ -45,12 +46,12 @@ pub async fn post(
         let viewer = viewer(&app, &visit, &headers, now).await?;
         acceptable(&headers)?;
         let asked = Asked::in_body(&headers, body, app.limits.body).await?;
-        let operation = prepare(&app, &viewer, asked)?;
+        let operation = prepare(&app, &visit, &viewer, asked, now)?;
         admit(&app, &visit, &viewer, &operation, now)?;
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, Method::POST, headers, prepared, now).await
+    answer(app, visit, Method::POST, headers, prepared, now).await
 }
 
 /// Queries in an address; subscriptions for who takes a stream of events.
@@ -64,7 +65,7 @@ pub async fn get(
     let prepared = async {
         let viewer = viewer(&app, &visit, &headers, now).await?;
         acceptable(&headers)?;
-        let operation = prepare(&app, &viewer, Asked::in_address(&address)?)?;
+        let operation = prepare(&app, &visit, &viewer, Asked::in_address(&address)?, now)?;
         if operation.kind == OperationType::Mutation {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let message = "A mutation changes something: send it by POST.";
@@ -75,12 +76,13 @@ pub async fn get(
         Ok((viewer, operation))
     };
     let prepared = prepared.await;
-    answer(app, Method::GET, headers, prepared, now).await
+    answer(app, visit, Method::GET, headers, prepared, now).await
 }
 
 /// Answers in the form that the client accepts: as a whole, or as a stream of events.
 async fn answer(
     app: Arc<App>,
+    visit: Visit,
     method: Method,
     headers: HeaderMap,
     prepared: Result<(Viewer, Operation), Refused>,
@@ -89,7 +91,7 @@ async fn answer(
     let accepts = sse::Accepts::of(&headers);
     match prepared {
         Ok((viewer, operation)) if accepts.for_operation(&operation) => {
-            sse::stream(app, headers, viewer, operation).await
+            sse::stream(app, visit.client(), headers, viewer, operation).await
         }
         Ok((_, operation)) if operation.kind == OperationType::Subscription => {
             let message = "A subscription has many answers: send `Accept: text/event-stream`, or open a WebSocket at /graphql/ws.";
@@ -140,7 +142,9 @@ async fn answered(
         let (text, whole) = (known, true);
         return Ok(Answered { text, whole });
     }
-    let executed = run(app, viewer, operation, now).await?;
+    let reservation = Arc::new(app.around.responses.request());
+    let kind = operation.kind;
+    let executed = run(app, viewer, operation, now, &reservation).await?;
     if let Some(mut refused) = unavailable(&executed) {
         let id = request_id(headers);
         log_database_errors(&refused.errors, id);
@@ -149,7 +153,12 @@ async fn answered(
         return Err(refused);
     }
     let whole = executed.errors.is_empty();
-    let text = Bytes::from(executed_text(executed, cost, request_id(headers)));
+    let text = executed_text(executed, cost, request_id(headers));
+    // What was changed is reported in any case.
+    if reservation.set(text.len()).is_err() && kind != OperationType::Mutation {
+        return Err(overloaded());
+    }
+    let text = held(text, reservation);
     if let (Some(memory), Some(place)) = (memory, place)
         && whole
     {
@@ -166,9 +175,15 @@ async fn viewer(
     headers: &HeaderMap,
     now: DateTime<Utc>,
 ) -> Result<Viewer, Refused> {
+    let failures = &app.around.failures;
+    if headers.contains_key(header::AUTHORIZATION) {
+        let checked = failures.check(visit.client(), now);
+        checked.map_err(|it| Refused::limited("failures", it))?;
+    }
     let viewer = app.verifier.viewer(headers, now).await;
     let viewer = viewer.map_err(|denied| match denied {
         Denied::BadToken(message) => {
+            failures.count(visit.client(), now);
             Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
                 .with(header::WWW_AUTHENTICATE, INVALID_TOKEN)
         }
@@ -203,12 +218,7 @@ pub fn admit(
     }
     let rates = &app.around.rates;
     let admitted = rates.admit(viewer, visit.client(), operation.cost, now);
-    admitted.map_err(|limited| {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Refused::new(status, "RATE_LIMITED", limited.message)
-            .about("rate")
-            .with(header::RETRY_AFTER, limited.seconds)
-    })
+    admitted.map_err(|it| Refused::limited("rate", it))
 }
 
 fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
@@ -222,7 +232,7 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-/// Runs a query or a mutation within the time that it has.
+/// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
 ///
 /// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
 /// gone away.
@@ -231,11 +241,18 @@ pub async fn run(
     viewer: Viewer,
     operation: Operation,
     now: DateTime<Utc>,
+    reservation: &Arc<Reservation>,
 ) -> Result<Executed, Refused> {
     let seconds = app.limits.seconds;
     let time_limit = Duration::from_secs(seconds);
     let (db, limit) = (app.db.clone(), app.limits.answer);
-    let request = move || Request::new(db.clone(), viewer.clone(), now, limit);
+    let reservation = reservation.clone();
+    let request = move || {
+        // Nothing is left of an attempt before.
+        let _ = reservation.set(0);
+        let bound = Bound::new(limit, Some(reservation.clone()));
+        Request::new(db.clone(), viewer.clone(), now, bound)
+    };
     if operation.kind != OperationType::Mutation {
         let executing = execute(&app.schema, operation, request());
         let executed = within(time_limit, executing).await;

@@ -25,6 +25,7 @@ mod refused;
 pub mod server;
 mod sse;
 mod stream;
+pub mod streams;
 mod visit;
 mod wire;
 pub mod ws;
@@ -49,11 +50,13 @@ use self::limits::Limits;
 use self::memory::Memory;
 use self::open::Open;
 use self::proxies::Proxies;
-use self::rate::Rates;
+use self::rate::{Failures, Rates};
 use self::server::Bounds;
+use self::streams::Shares;
 use crate::feed::Feed;
+use crate::graphql::Schema;
 use crate::graphql::request::Clock;
-use crate::graphql::{Schema, sdl};
+pub use crate::graphql::request::ResponseBudget;
 use crate::store::Database;
 
 /// What the service holds for as long as it runs.
@@ -75,19 +78,49 @@ pub struct App {
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What surrounds the requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Around {
     pub bounds: Bounds,
     pub proxies: Proxies,
     pub rates: Rates,
+    /// Requests that fail before they run.
+    pub failures: Failures,
     /// The origins whose pages may call from a browser; `*` is all.
     pub origins: Vec<HeaderValue>,
     pub room: Room,
     /// Whether mutations are refused.
     pub read_only: bool,
+    /// WebSockets and event streams: connections that stay open.
+    pub streams: Shares,
+    /// Subscriptions under way; one with a large document or large variables counts as several.
+    pub subscriptions: Shares,
+    /// For the bytes of responses.
+    pub responses: ResponseBudget,
     /// How long the service goes on when it is told to stop, so that nobody is sent any more when it does.
     pub drain: Duration,
 }
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            bounds: Bounds::default(),
+            proxies: Proxies::default(),
+            rates: Rates::default(),
+            failures: Failures::default(),
+            origins: Vec::new(),
+            room: Room::default(),
+            streams: Shares::new(STREAMS, 1000, 0),
+            subscriptions: Shares::new(SUBSCRIPTIONS, 4000, 0),
+            read_only: false,
+            responses: ResponseBudget::default(),
+            drain: Duration::ZERO,
+        }
+    }
+}
+
+/// The names of the limits to what clients share.
+pub const STREAMS: &str = "streams";
+pub const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
@@ -115,7 +148,7 @@ async fn schema(State(app): State<Arc<App>>) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     }
     let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
-    (kind, sdl(&app.schema)).into_response()
+    (kind, app.documents.sdl.clone()).into_response()
 }
 
 /// Serves until `stop` is done, and while it drains; then takes no more connections, and finishes what runs.

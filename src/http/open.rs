@@ -19,6 +19,8 @@ pub struct Patience {
     pub init: Duration,
     /// Between signs of life: ours, and on a WebSocket the client's too.
     pub pulse: Duration,
+    /// For an operation on a WebSocket that has none.
+    pub idle: Duration,
     /// For one that reads nothing of what it was sent.
     pub slow: Duration,
 }
@@ -27,6 +29,7 @@ impl Patience {
     pub const DEFAULT: Self = Self {
         init: Duration::from_secs(10),
         pulse: Duration::from_secs(20),
+        idle: Duration::from_mins(1),
         slow: Duration::from_secs(30),
     };
 }

@@ -1,12 +1,27 @@
-//! The places for connections: so many in all, and so many for each address.
+//! The places for connections: so many in all, so many for each address, and a few that are kept for health checks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::proxies::{Proxies, network};
+
+/// Places beside all others. They answer health checks, and other requests once an ordinary place is free.
+const RESERVE: u32 = 64;
+
+/// Of these for each address that is no trusted proxy's.
+const RESERVE_EACH: u32 = 8;
+
+/// Of these for requests that wait for an ordinary place.
+const WAITING: u32 = RESERVE / 2;
+
+/// How long they wait.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All places, taken or free.
 #[derive(Clone, Debug)]
@@ -15,72 +30,149 @@ pub struct Places {
     /// 0 is no bound.
     each: u32,
     free: Arc<Semaphore>,
-    taken: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    reserve: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    taken: Arc<Mutex<HashMap<IpAddr, Taken>>>,
+}
+
+/// What an address has taken.
+#[derive(Debug, Default)]
+struct Taken {
+    all: u32,
+    /// Of the reserve.
+    reserved: u32,
 }
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
 pub struct Place {
     address: IpAddr,
-    taken: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    _permit: OwnedSemaphorePermit,
+    places: Places,
+    is_reserved: AtomicBool,
+    permit: Mutex<OwnedSemaphorePermit>,
 }
 
 impl Places {
     pub fn new(total: u32, each: u32) -> Self {
+        let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
         Self {
             total,
             each,
-            free: Arc::new(Semaphore::new(total as usize)),
+            free: semaphore(total),
+            reserve: semaphore(RESERVE),
+            waiting: semaphore(WAITING),
             taken: Arc::default(),
         }
     }
 
-    /// A free place, as soon as there is one; none only where the service is gone.
-    pub async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        self.free.clone().acquire_owned().await.ok()
+    /// Done once a place is free, of the reserve if of no others.
+    pub async fn vacancy(&self) {
+        // Neither is ever closed.
+        tokio::select! {
+            _ = self.free.acquire() => {}
+            _ = self.reserve.acquire() => {}
+        }
     }
 
-    /// A free place, if there is one now.
-    pub fn free_now(&self) -> Option<OwnedSemaphorePermit> {
-        self.free.clone().try_acquire_owned().ok()
+    /// Takes a place, or returns `None` if the address has its number. Behind a trusted proxy are many clients.
+    pub async fn take(&self, peer: IpAddr, proxies: &Proxies) -> Option<Arc<Place>> {
+        loop {
+            if let Some((permit, is_reserved)) = self.permit() {
+                return self.place(permit, is_reserved, peer, proxies);
+            }
+            self.vacancy().await;
+        }
     }
 
-    /// Takes a free place for somebody; none where the address has its number. Behind a trusted proxy are many.
-    pub fn take(
+    /// Takes a place, if there is one now.
+    pub fn take_now(&self, peer: IpAddr, proxies: &Proxies) -> Option<Arc<Place>> {
+        let (permit, is_reserved) = self.permit()?;
+        self.place(permit, is_reserved, peer, proxies)
+    }
+
+    fn permit(&self) -> Option<(OwnedSemaphorePermit, bool)> {
+        if let Ok(permit) = self.free.clone().try_acquire_owned() {
+            return Some((permit, false));
+        }
+        let permit = self.reserve.clone().try_acquire_owned().ok()?;
+        Some((permit, true))
+    }
+
+    fn place(
         &self,
-        free: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
+        is_reserved: bool,
         peer: IpAddr,
         proxies: &Proxies,
-    ) -> Option<Place> {
+    ) -> Option<Arc<Place>> {
         let address = network(peer);
-        let bounded = self.each > 0 && !proxies.trusts(peer.to_canonical());
+        let is_bounded = !proxies.trusts(peer.to_canonical());
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = taken.entry(address).or_default();
-        if bounded && *number >= self.each {
+        let own = taken.entry(address).or_default();
+        if is_bounded
+            && ((self.each > 0 && own.all >= self.each)
+                || (is_reserved && own.reserved >= RESERVE_EACH))
+        {
             return None;
         }
-        *number += 1;
-        Some(Place {
+        own.all += 1;
+        own.reserved += u32::from(is_reserved);
+        Some(Arc::new(Place {
             address,
-            taken: self.taken.clone(),
-            _permit: free,
-        })
+            places: self.clone(),
+            is_reserved: AtomicBool::new(is_reserved),
+            permit: Mutex::new(permit),
+        }))
     }
 
     /// Done once nobody has a place.
     pub async fn empty(&self) {
-        // Never closed.
+        // Neither is ever closed.
         let _ = self.free.acquire_many(self.total).await;
+        let _ = self.reserve.acquire_many(RESERVE).await;
+    }
+}
+
+impl Place {
+    pub fn is_reserved(&self) -> bool {
+        self.is_reserved.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the reserve for an ordinary place; returns whether one was free in time.
+    pub async fn leave_reserve(&self) -> bool {
+        if !self.is_reserved() {
+            return true;
+        }
+        let Ok(_waiting) = self.places.waiting.try_acquire() else {
+            return false;
+        };
+        let Ok(Ok(ordinary)) = timeout(PATIENCE, self.places.free.clone().acquire_owned()).await
+        else {
+            return false;
+        };
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        *permit = ordinary;
+        self.is_reserved.store(false, Ordering::Relaxed);
+        let mut taken = self.taken();
+        if let Some(own) = taken.get_mut(&self.address) {
+            own.reserved -= 1;
+        }
+        true
+    }
+
+    fn taken(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Taken>> {
+        let taken = self.places.taken.lock();
+        taken.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = taken.get_mut(&self.address) {
-            *number -= 1;
-            if *number == 0 {
+        let mut taken = self.taken();
+        if let Some(own) = taken.get_mut(&self.address) {
+            own.all -= 1;
+            own.reserved -= u32::from(self.is_reserved());
+            if own.all == 0 {
                 taken.remove(&self.address);
             }
         }

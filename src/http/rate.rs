@@ -1,4 +1,5 @@
-//! How much one sender may ask for: so much cost per minute, for each token's subject or, without one, for each address.
+//! How much one sender may ask for: so much cost per minute, for each token's subject or, without one, for each address;
+//! and how many requests per minute that are refused before they run, for each address.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -96,6 +97,56 @@ impl Rates {
                     },
                 ),
             }),
+        }
+    }
+}
+
+/// Requests that are refused before they run, as with a bad token or an invalid document. They cost no less to check.
+#[derive(Debug, Default)]
+pub struct Failures {
+    /// For each address, per minute; 0 is no limit.
+    limit: u32,
+    spent: Mutex<Senders>,
+}
+
+impl Failures {
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            spent: Mutex::default(),
+        }
+    }
+
+    /// Checks that a client may have something checked that may fail.
+    ///
+    /// # Errors
+    /// Returns how long to wait if too many of its requests failed lately.
+    pub fn check(&self, client: IpAddr, now: DateTime<Utc>) -> Result<(), Limited> {
+        if self.limit == 0 {
+            return Ok(());
+        }
+        let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = spent.of(spent.hash.hash_one(network(client)));
+        let checked = spend(self.limit, before, 1, now).map_err(|seconds| Limited {
+            seconds,
+            message: format!(
+                "Each address may send {} requests per minute with a bad token, an invalid document or an unknown hash, and has sent them: try again in {seconds} seconds.",
+                self.limit
+            ),
+        });
+        checked.map(|_| ())
+    }
+
+    /// Counts a request that failed.
+    pub fn count(&self, client: IpAddr, now: DateTime<Utc>) {
+        if self.limit == 0 {
+            return;
+        }
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = spent.hash.hash_one(network(client));
+        if let Ok(after) = spend(self.limit, spent.of(sender), 1, now) {
+            spent.keep(sender, after);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A request that is not executed: its status, its errors, and what else its sender is told.
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::rate::Limited;
 
 /// What is wrong with a document or with its variables.
 pub struct Problem {
@@ -85,6 +87,14 @@ impl Refused {
     /// A document beyond a limit, which `extensions.limit` names.
     pub fn beyond(limit: &str, code: &str, message: impl Into<String>) -> Self {
         Self::invalid(code, [Problem::new(message.into(), None)]).about(limit)
+    }
+
+    /// A client that has to wait, for the sake of the limit of this name.
+    pub fn limited(limit: &str, limited: Limited) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, "RATE_LIMITED", limited.message)
+            .about(limit)
+            .with(header::RETRY_AFTER, limited.seconds)
     }
 
     /// With the name of the limit that it is about.

@@ -10,25 +10,27 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::header::{CONNECTION, RETRY_AFTER, UPGRADE};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Around;
-use super::places::Places;
+use super::failure::failure;
+use super::places::{Place, Places};
 use super::wire::Wire;
 
 /// What connections may take at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections at a time; who comes then waits to be let in.
+    /// Connections at a time; what comes then waits for a few seconds, but for health checks.
     pub connections: u32,
     /// Of these for each address that is no trusted proxy's, whose further ones are closed at once; 0 is no bound.
     pub each: u32,
@@ -58,6 +60,12 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of a request's head, and of what is read ahead for a connection.
 const BUFFER: usize = 32 * 1024;
 
+/// The requests that are answered also if all places are taken.
+const HEALTH: [&str; 2] = ["/livez", "/readyz"];
+
+/// For the head of a request on a place of the reserve: others wait for it.
+const RESERVE_HEAD: Duration = Duration::from_secs(2);
+
 /// Where the service is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -85,25 +93,24 @@ pub async fn run(
     let bounds = around.bounds;
     let (stage, seen) = watch::channel(Stage::Serving);
     let places = Places::new(bounds.connections, bounds.each);
-    let open = |stream: TcpStream, peer: SocketAddr, free: OwnedSemaphorePermit| {
-        if let Some(place) = places.take(free, peer.ip(), &around.proxies) {
-            let wire = Wire::new(stream, bounds.body, place);
-            tokio::spawn(serve(wire, peer, router.clone(), bounds, seen.clone()));
-        }
+    let open = |stream: TcpStream, peer: SocketAddr, place: Arc<Place>| {
+        let wire = Wire::new(stream, bounds.body, place.clone());
+        let serving = serve(wire, place, peer, router.clone(), bounds, seen.clone());
+        tokio::spawn(serving);
     };
 
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            let free = places.free().await;
-            (accept(&listener).await, free)
+            places.vacancy().await;
+            accept(&listener).await
         };
         tokio::select! {
             biased;
             () = stop.as_mut() => break,
-            ((stream, peer), free) = next => {
-                if let Some(free) = free {
-                    open(stream, peer, free);
+            (stream, peer) = next => {
+                if let Some(place) = places.take(peer.ip(), &around.proxies).await {
+                    open(stream, peer, place);
                 }
             }
         }
@@ -112,10 +119,10 @@ pub async fn run(
     stage.send_replace(Stage::Stopping);
     // Whom the system has let in already counts as let in.
     let listener = listener.into_std()?;
-    while let Some(free) = places.free_now()
-        && let Ok((stream, peer)) = listener.accept()
-    {
-        open(unblocked(stream)?, peer, free);
+    while let Ok((stream, peer)) = listener.accept() {
+        if let Some(place) = places.take_now(peer.ip(), &around.proxies) {
+            open(unblocked(stream)?, peer, place);
+        }
     }
     drop(listener);
 
@@ -148,6 +155,17 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
+/// The response to a request that found no place.
+fn busy() -> Response<Body> {
+    let message = "All connections of the service are in use. Try again in a moment.";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = failure(status, "SERVICE_UNAVAILABLE", message, &Value::Null);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
     stream.set_nonblocking(true)?;
     TcpStream::from_std(stream)
@@ -156,6 +174,7 @@ fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
 /// Answers the requests of one connection.
 async fn serve(
     wire: Wire,
+    place: Arc<Place>,
     peer: SocketAddr,
     router: Router,
     bounds: Bounds,
@@ -170,16 +189,20 @@ async fn serve(
             .headers()
             .contains_key(UPGRADE)
             .then(|| request.extensions().clone());
-        let answer = inner.call(request);
-        let seen = &seen;
+        let (inner, place, seen) = (&inner, &place, &seen);
         async move {
-            let mut answer: Response<Body> = answer.await?;
+            let is_health = HEALTH.contains(&request.uri().path());
+            let mut answer: Response<Body> = if is_health || place.leave_reserve().await {
+                inner.call(request).await?
+            } else {
+                busy()
+            };
             if let Some(extensions) = extensions
                 && answer.status() == StatusCode::SWITCHING_PROTOCOLS
             {
                 answer.extensions_mut().extend(extensions);
             }
-            if *seen.borrow() >= Stage::Stopping
+            if (*seen.borrow() >= Stage::Stopping || place.is_reserved())
                 && answer.status() != StatusCode::SWITCHING_PROTOCOLS
             {
                 let close = HeaderValue::from_static("close");
@@ -188,9 +211,14 @@ async fn serve(
             Ok::<_, Infallible>(answer)
         }
     });
+    let head = if place.is_reserved() {
+        bounds.head.min(RESERVE_HEAD)
+    } else {
+        bounds.head
+    };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
+        .header_read_timeout(head)
         .max_header_size(BUFFER)
         .max_buf_size(BUFFER)
         // Some clients compare header names by case. Title case would make it `Sec-Websocket-Protocol`: there the

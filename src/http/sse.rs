@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use async_graphql::parser::types::OperationType;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{Stream, StreamExt, iter};
+use futures_util::stream::{Stream, StreamExt, iter, unfold};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
 use super::App;
-use super::answer::refused_text;
+use super::answer::{self, refused_text};
 use super::media::{Accept, Media};
 use super::open::{Patience, expiry};
 use super::refused::{Refused, coded};
 use super::stream::{Begun, Part, begin, parts, too_slow};
+use super::streams::Holder;
 use crate::graphql::Operation;
+use crate::graphql::request::Reservation;
 use crate::rules::viewer::Viewer;
 
 /// Whether a client takes a stream of events.
@@ -35,6 +38,9 @@ pub enum Accepts {
 
 /// Events that wait for the connection to take them.
 const WAITING: usize = 4;
+
+/// An event, and the bytes of the budget that it holds until it is sent.
+type Waiting = (Event, Arc<Reservation>);
 
 impl Accepts {
     /// As the header `Accept` says.
@@ -59,6 +65,7 @@ impl Accepts {
 /// Answers by events. The header `Last-Event-ID` says after which one to go on.
 pub async fn stream(
     app: Arc<App>,
+    client: IpAddr,
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
@@ -67,8 +74,22 @@ pub async fn stream(
     let resume = resume.and_then(|it| it.to_str().ok()).map(str::to_owned);
     let resume = resume.filter(|it| !it.is_empty());
     let patience = app.limits.patience;
-    // Before the head of the response: what is written after that is reported.
-    let begun = begin(&app, &operation, resume).await;
+    let holder = Holder::of(&viewer, client);
+    // What has one response is over soon.
+    let stays = operation.kind == OperationType::Subscription;
+    let place = stays.then(|| app.around.streams.take(holder.clone(), 1));
+    let begun = match place.transpose() {
+        // Before the head of the response: what is written after that is reported.
+        Ok(place) => {
+            let begun = begin(&app, holder, &operation, resume).await;
+            begun.map(|begun| (place, begun))
+        }
+        Err(refused) => Err(refused),
+    };
+    let (place, begun) = match begun {
+        Ok(begun) => begun,
+        Err(refused) => return answer::respond(&headers, Err(refused)),
+    };
     // A browser that reconnects before the first event resumes from here.
     let first = begun.cursor.clone().map(|id| Event::default().id(id));
 
@@ -78,10 +99,17 @@ pub async fn stream(
         let ended = tell(app, headers, viewer, operation, begun, events).await;
         // Fails where the client is gone.
         let _ = last.send(ended);
+        drop(place);
     };
     tokio::spawn(task.in_current_span());
     let end = async { iter(end.await.unwrap_or_default()) };
-    let events = ReceiverStream::new(waiting);
+    // The connection asks for the next event when it has sent most of the one before.
+    let waiting = (ReceiverStream::new(waiting), None::<Arc<Reservation>>);
+    let events = unfold(waiting, |(mut waiting, sent)| async move {
+        drop(sent);
+        let (event, reservation) = waiting.next().await?;
+        Some((event, (waiting, Some(reservation))))
+    });
     let events = events.chain(futures_util::stream::once(end).flatten());
     respond(iter(first).chain(events), patience)
 }
@@ -112,7 +140,7 @@ async fn tell(
     viewer: Viewer,
     operation: Operation,
     begun: Begun,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Waiting>,
 ) -> Vec<Event> {
     let patience = app.limits.patience;
     let mut stopping = app.open.one();
@@ -131,16 +159,23 @@ async fn tell(
             () = stopping.told() => return Vec::new(),
             () = events.closed() => return Vec::new(),
         };
-        let (json, at) = match part {
+        let (json, reservation, at) = match part {
             None => return vec![complete()],
             Some(Part::Refused(errors)) => return refusal(&errors),
-            Some(Part::Next { json, cursor }) => (json, cursor),
+            Some(Part::Next {
+                json,
+                reservation,
+                cursor,
+            }) => (json, reservation, cursor),
         };
         let mut event = Event::default().event("next").data(json);
         if let Some(at) = &at {
             event = event.id(at);
         }
-        if timeout(patience.slow, events.send(event)).await.is_err() {
+        if timeout(patience.slow, events.send((event, reservation)))
+            .await
+            .is_err()
+        {
             return refusal(&[too_slow(cursor.as_deref())]);
         }
         cursor = at.or(cursor);

@@ -1,6 +1,7 @@
 //! The answers of one operation, one after the other: one for a query or mutation, one for each event of a subscription.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
@@ -9,10 +10,11 @@ use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 
 use super::App;
-use super::answer::{executed_text, log_database_errors, request_id, tidy};
+use super::answer::{executed_text, log_database_errors, overloaded, request_id, tidy};
 use super::front::run;
-use super::refused::coded;
-use crate::graphql::request::{Live, Request};
+use super::refused::{Refused, coded};
+use super::streams::{Holder, Share};
+use crate::graphql::request::{Bound, Live, Request, Reservation};
 use crate::graphql::{Operation, follow, start, take_cursor};
 use crate::rules::viewer::Viewer;
 
@@ -21,6 +23,8 @@ pub enum Part {
     /// A result.
     Next {
         json: String,
+        /// The bytes that it holds until the client has taken it.
+        reservation: Arc<Reservation>,
         /// Where the event stands that it tells of.
         cursor: Option<String>,
     },
@@ -28,33 +32,54 @@ pub enum Part {
     Refused(Vec<ServerError>),
 }
 
+/// How long a message waits for the memory that others hold, before its subscription ends.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Where a subscription begins, taken before its client is told that it has begun.
 pub struct Begun {
     pub cursor: Option<String>,
+    /// Its place among the subscriptions.
+    share: Option<Share>,
     /// The position, or why there is none.
     position: Result<i64, ServerError>,
 }
 
 /// Takes the position in the log at which an operation begins. `resume` is the cursor after which a subscription goes
 /// on, whatever its document says.
-pub async fn begin(app: &App, operation: &Operation, resume: Option<String>) -> Begun {
+///
+/// # Errors
+/// Returns a refusal if there are as many subscriptions as there may be.
+pub async fn begin(
+    app: &App,
+    holder: Holder,
+    operation: &Operation,
+    resume: Option<String>,
+) -> Result<Begun, Refused> {
     if operation.kind != OperationType::Subscription {
-        return Begun {
+        return Ok(Begun {
             cursor: None,
+            share: None,
             position: Ok(0),
-        };
+        });
     }
-    match start(operation, &app.feed, &app.db, resume).await {
+    let size = 1 + operation.weight / SIZE;
+    let share = Some(app.around.subscriptions.take(holder, size)?);
+    Ok(match start(operation, &app.feed, &app.db, resume).await {
         Ok(start) => Begun {
             cursor: start.cursor,
+            share,
             position: Ok(start.position),
         },
         Err(error) => Begun {
             cursor: None,
+            share,
             position: Err(error.server_error(None)),
         },
-    }
+    })
 }
+
+/// A subscription counts once more for each so many bytes of its document and variables.
+const SIZE: u64 = 16 * 1024;
 
 /// Runs an operation that has begun.
 pub fn parts(
@@ -69,16 +94,26 @@ pub fn parts(
     if operation.kind != OperationType::Subscription {
         let app = app.clone();
         let part = async move {
-            match run(&app, viewer, operation, now).await {
-                Ok(executed) => Part::Next {
-                    json: executed_text(executed, None, &id),
-                    cursor: None,
-                },
-                Err(refused) => Part::Refused(refused.errors),
+            let reservation = Arc::new(app.around.responses.request());
+            let kind = operation.kind;
+            let executed = match run(&app, viewer, operation, now, &reservation).await {
+                Ok(executed) => executed,
+                Err(refused) => return Part::Refused(refused.errors),
+            };
+            let json = executed_text(executed, None, &id);
+            // What was changed is reported in any case.
+            if reservation.set(json.len()).is_err() && kind != OperationType::Mutation {
+                return Part::Refused(overloaded().errors);
+            }
+            Part::Next {
+                json,
+                reservation,
+                cursor: None,
             }
         };
         return once(part).boxed();
     }
+    let share = begun.share;
     let begin = match begun.position {
         Ok(position) => position,
         Err(error) => {
@@ -93,27 +128,40 @@ pub fn parts(
         clock: app.clock.clone(),
         begin,
     };
-    let request = Request::new(app.db.clone(), viewer, now, app.limits.answer);
+    let budget = app.around.responses.clone();
+    let bound = Bound::new(app.limits.answer, Some(Arc::new(budget.message())));
+    let request = Request::new(app.db.clone(), viewer, now, bound);
     let responses = follow(&app.schema, operation, request, live);
-    let parts = responses.map(move |mut response| {
-        if let Some(cursor) = take_cursor(&mut response) {
-            return Part::Next {
-                json: executed_text(response, None, &id),
-                cursor: Some(cursor),
-            };
+    let parts = responses.then(move |mut response| {
+        let mut reservation = budget.message();
+        let id = id.clone();
+        async move {
+            if let Some(cursor) = take_cursor(&mut response) {
+                let json = executed_text(response, None, &id);
+                let reserved = reservation.add_within(json.len(), RESERVE_TIMEOUT).await;
+                return match reserved {
+                    Ok(()) => Part::Next {
+                        json,
+                        reservation: Arc::new(reservation),
+                        cursor: Some(cursor),
+                    },
+                    Err(error) => Part::Refused(vec![error.server_error(None)]),
+                };
+            }
+            log_database_errors(&response.errors, &id);
+            let errors = response.errors.into_iter();
+            let errors = errors.map(|error| match &error.path[..] {
+                [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
+                _ => tidy(error, &id),
+            });
+            Part::Refused(errors.collect())
         }
-        log_database_errors(&response.errors, &id);
-        let errors = response.errors.into_iter();
-        let errors = errors.map(|error| match &error.path[..] {
-            [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
-            _ => tidy(error, &id),
-        });
-        Part::Refused(errors.collect())
     });
     // After a refusal there is nothing.
     let mut over = false;
     parts
         .take_while(move |part| {
+            let _ = &share;
             let go_on = !over;
             over = matches!(part, Part::Refused(_));
             ready(go_on)

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -31,11 +32,11 @@ pub struct Wire {
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Kept for as long as the connection is open, whatever protocol it speaks by then.
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, patience: Duration, place: Place) -> Self {
+    pub fn new(stream: TcpStream, patience: Duration, place: Arc<Place>) -> Self {
         // Fails where the connection is gone, which shows soon enough.
         let _ = stream.set_nodelay(true);
         Self {

@@ -17,7 +17,7 @@ use axum::response::Response;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::StreamMap;
 use tokio_tungstenite::tungstenite::Error as Fault;
 use tracing::{Instrument, Span};
@@ -32,6 +32,7 @@ use super::front::admit;
 use super::open::{Stopping, expiry};
 use super::refused::Refused;
 use super::stream::{Part, begin, parts, too_slow};
+use super::streams::{Holder, Share};
 use super::visit::Visit;
 use crate::rules::viewer::Viewer;
 
@@ -89,7 +90,16 @@ const LATE: End = end(4408, "Connection initialisation timeout");
 const TWICE: End = end(4429, "Too many initialisation requests");
 const EXPIRED: End = end(4403, "Forbidden: the token has expired");
 const SILENT: End = end(close_code::AWAY, "No answer to a ping");
+const IDLE: End = end(close_code::NORMAL, "Idle: no operation for a minute");
+const TOO_MANY: End = end(
+    close_code::AGAIN,
+    "Too many WebSockets: close one, or come back later",
+);
 const SLOW: End = end(close_code::AGAIN, "You read too slowly");
+const REFUSED_OFTEN: End = end(
+    close_code::AGAIN,
+    "Too many tokens were refused: try again later",
+);
 const NO_KEYS: End = end(close_code::AGAIN, "Tokens cannot be checked: come back");
 const STOPPING: End = end(close_code::RESTART, "The service stops: come back");
 
@@ -125,6 +135,11 @@ pub async fn open(
         );
         return respond(&headers, Err(refused));
     };
+    let holder = Holder::unknown(visit.client());
+    let place = match app.around.streams.take(holder, 1) {
+        Ok(place) => place,
+        Err(refused) => return respond(&headers, Err(refused)),
+    };
     let stopping = app.open.one();
     // What the socket's task logs has the id of the handshake.
     let span = Span::current();
@@ -141,6 +156,7 @@ pub async fn open(
                 headers,
                 socket,
                 stopping,
+                place: Some(place),
                 viewer: None,
                 expired: Box::pin(pending()),
                 running: StreamMap::new(),
@@ -157,6 +173,8 @@ struct Connection {
     headers: HeaderMap,
     socket: WebSocket,
     stopping: Stopping,
+    /// Its place among the connections that stay open.
+    place: Option<Share>,
     /// None until the first message has come.
     viewer: Option<Viewer>,
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -231,7 +249,9 @@ impl Connection {
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pulse.reset();
         let mut heard = true;
+        let mut idle = Box::pin(sleep(patience.idle));
         loop {
+            let is_idle = self.running.is_empty();
             tokio::select! {
                 received = self.socket.recv() => {
                     heard = true;
@@ -240,6 +260,7 @@ impl Connection {
                 Some((id, part)) = self.running.next() => self.tell(&id, part).await?,
                 () = &mut late, if self.viewer.is_none() => return Err(LATE),
                 () = &mut self.expired => return Err(EXPIRED),
+                () = &mut idle, if is_idle => return Err(IDLE),
                 () = self.stopping.told() => return Err(STOPPING),
                 _ = pulse.tick() => {
                     if !heard {
@@ -248,6 +269,9 @@ impl Connection {
                     heard = false;
                     self.send(message("ping", None, None)).await?;
                 }
+            }
+            if !is_idle {
+                idle.as_mut().reset(Instant::now() + patience.idle);
             }
         }
     }
@@ -298,11 +322,23 @@ impl Connection {
         }
         credentials(&mut self.headers, &payload).map_err(forbidden)?;
         let now = (self.app.clock)();
+        let (failures, client) = (&self.app.around.failures, self.visit.client());
+        if self.headers.contains_key(AUTHORIZATION) {
+            failures.check(client, now).map_err(|_| REFUSED_OFTEN)?;
+        }
         let viewer = self.app.verifier.viewer(&self.headers, now).await;
         let viewer = viewer.map_err(|denied| match denied {
-            Denied::BadToken(message) | Denied::Forbidden(message) => forbidden(&message),
+            Denied::BadToken(message) => {
+                failures.count(client, now);
+                forbidden(&message)
+            }
+            Denied::Forbidden(message) => forbidden(&message),
             Denied::NoKeys { .. } => NO_KEYS,
         })?;
+        if let Some(place) = self.place.take() {
+            let given = place.given_to(Holder::of(&viewer, client));
+            self.place = Some(given.map_err(|_| TOO_MANY)?);
+        }
         let (app, headers) = (self.app.clone(), self.headers.clone());
         if viewer.expires_at.is_some() {
             self.expired = Box::pin(expiry(app, headers, viewer.clone()));
@@ -337,14 +373,21 @@ impl Connection {
             return self.error(&id, &refused.errors).await;
         }
         let (app, now) = (&self.app, (self.app.clock)());
-        let prepared = prepare(app, &viewer, asked).and_then(|operation| {
+        let prepared = prepare(app, &self.visit, &viewer, asked, now).and_then(|operation| {
             admit(app, &self.visit, &viewer, &operation, now)?;
             Ok(operation)
         });
-        match prepared {
+        // Before the next message is read: what that one changes is reported.
+        let begun = match prepared {
             Ok(operation) => {
-                // Before the next message is read: what that one changes is reported.
-                let begun = begin(app, &operation, None).await;
+                let holder = Holder::of(&viewer, self.visit.client());
+                let begun = begin(app, holder, &operation, None).await;
+                begun.map(|begun| (operation, begun))
+            }
+            Err(refused) => Err(refused),
+        };
+        match begun {
+            Ok((operation, begun)) => {
                 let running = Running {
                     parts: parts(app, &self.headers, viewer, operation, begun),
                     cursor: None,
@@ -363,11 +406,16 @@ impl Connection {
             self.running.remove(id);
         }
         match part {
-            Some(Part::Next { json, .. }) => {
+            Some(Part::Next {
+                json, reservation, ..
+            }) => {
                 // The answer is a JSON text already; an id is not.
                 let id = Value::from(id);
                 let text = format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{json}}}");
-                self.send(Message::text(text)).await
+                drop(json);
+                let sent = self.send(Message::text(text)).await;
+                drop(reservation);
+                sent
             }
             Some(Part::Refused(errors)) => self.error(id, &errors).await,
             None => self.send(message("complete", Some(id), None)).await,

@@ -1,8 +1,13 @@
 //! How many bytes one answer may have: counted as rows arrive and as they are written, over all fields of a request.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::budget::Reservation;
 use crate::error::{Error, Result};
+
+/// Bytes that a row takes besides its texts.
+const ROW: usize = 100;
 
 /// What one answer may hold, and what it holds by now.
 #[derive(Debug)]
@@ -10,22 +15,27 @@ pub struct Bound {
     limit: usize,
     arrived: AtomicUsize,
     written: AtomicUsize,
+    /// `None` if what it holds is not counted together with others.
+    reservation: Option<Arc<Reservation>>,
 }
 
 impl Bound {
     #[must_use]
-    pub const fn new(limit: usize) -> Self {
+    pub const fn new(limit: usize, reservation: Option<Arc<Reservation>>) -> Self {
         Self {
             limit,
             arrived: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
+            reservation,
         }
     }
 
     /// The same for another answer, which holds nothing yet.
     #[must_use]
-    pub const fn anew(&self) -> Self {
-        Self::new(self.limit)
+    pub fn anew(&self) -> Self {
+        let reservation = self.reservation.as_ref();
+        let reservation = reservation.map(|it| Arc::new(it.another()));
+        Self::new(self.limit, reservation)
     }
 
     /// How many bytes the answer may have.
@@ -34,16 +44,22 @@ impl Bound {
         self.limit
     }
 
+    /// The bytes that it has taken from the budget of all responses.
+    #[must_use]
+    pub const fn reservation(&self) -> Option<&Arc<Reservation>> {
+        self.reservation.as_ref()
+    }
+
     /// Counts the texts of a row. They may be twice what an answer may: a page of one record reads the next one, too.
     ///
     /// # Errors
-    /// Where they are more.
+    /// Returns an error if they are more, or more than the budget of all responses has left.
     pub fn arrives(&self, bytes: usize) -> Result<()> {
         let before = self.arrived.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.limit.saturating_mul(2) {
             return Err(self.exceeded());
         }
-        Ok(())
+        self.reserve(bytes.saturating_add(ROW))
     }
 
     /// How much may still be written.
@@ -53,12 +69,21 @@ impl Bound {
         self.limit.saturating_sub(written)
     }
 
-    pub fn wrote(&self, bytes: usize) {
+    /// Counts what was written.
+    ///
+    /// # Errors
+    /// Returns an error if it is more than the budget of all responses has left.
+    pub fn wrote(&self, bytes: usize) -> Result<()> {
         self.written.fetch_add(bytes, Ordering::Relaxed);
+        self.reserve(bytes)
     }
 
     #[must_use]
     pub const fn exceeded(&self) -> Error {
         Error::AnswerTooLong { limit: self.limit }
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<()> {
+        self.reservation.as_ref().map_or(Ok(()), |it| it.add(bytes))
     }
 }

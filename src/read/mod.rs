@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod bound;
+pub mod budget;
 pub mod cells;
 pub mod cursor;
 pub mod document;
@@ -317,7 +318,8 @@ impl Writer<'_, '_> {
     /// What was written, unless it is too long.
     fn answer(mut self, at: &At) -> ServerResult<Answer> {
         self.checked(at, Ok(()))?;
-        self.env.bound.wrote(self.json.len());
+        let written = self.env.bound.wrote(self.json.len());
+        written.map_err(|error| at.failed(error))?;
         Ok(Answer {
             json: self.json.into_text(),
             errors: self.errors,

@@ -1,5 +1,6 @@
 //! Identity providers over HTTP: their keys come, change and stay away, and what they did not sign is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -291,9 +292,11 @@ async fn every_forged_token_is_refused(backend: Backend) {
     let forged = forged(&claims(&provider.issuer), NOW, &evil.issuer);
     println!("{} forged tokens", forged.len());
     assert_eq!(forged.len(), 182);
+    let mut bodies = BTreeSet::new();
     for (what, token) in &forged {
         let answer = service.ask(token).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.text);
+        bodies.insert(answer.text.clone());
         let json = answer.json();
         let code = &json["errors"][0]["extensions"]["code"];
         assert_eq!(code, "UNAUTHENTICATED", "{what}");
@@ -301,4 +304,6 @@ async fn every_forged_token_is_refused(backend: Backend) {
         assert!(answer.headers.contains_key("www-authenticate"), "{what}");
     }
     assert_eq!(evil.asked(), Vec::<String>::new());
+    // One for all that is wrong, one for a token that has expired, and one for a header without any.
+    assert_eq!(bodies.len(), 3, "{bodies:#?}");
 }

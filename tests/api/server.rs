@@ -200,7 +200,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
     );
     let begun = Instant::now();
     let idle = [wire::connect(&address), wire::connect(&address)];
-    let reply = wire::get(&address, "/livez");
+    let reply = wire::post(&address, None, QUERY);
     assert_eq!(reply.status, 200);
     assert!(
         begun.elapsed() > Duration::from_millis(900),

@@ -81,7 +81,7 @@ pub async fn messages(
         .collect();
     let variables = Variables::default();
     // Whatever an activity holds is delivered: the document is ours, and so are few values for each.
-    let bound = Bound::new(usize::MAX);
+    let bound = Bound::new(usize::MAX, None);
     let env = Env {
         db: &db.reader,
         party: Some(webhook.party),

@@ -13,6 +13,9 @@ use crate::rules::viewer::Viewer;
 /// The last second of the year 9999: times in answers have four digits for the year.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
+/// Why a token is refused that was accepted before.
+pub(super) const EXPIRED: &str = "The token has expired: sign in again.";
+
 const LONGEST_SUBJECT: usize = 255;
 
 const ROLES: [Role; 3] = [Role::ItuEditor, Role::UpuEditor, Role::TsbEditor];
@@ -130,7 +133,7 @@ pub fn sign(
     key.sign(&claims)
 }
 
-/// Whom the claims of a verified token are about; the error is for the one who sent it.
+/// Whom the claims of a verified token are about; the error is the reason why it is refused.
 pub(super) fn viewer(
     rules: &TokenRules,
     claims: &Claims,
@@ -152,7 +155,7 @@ pub(super) fn viewer(
     }
     let expires_at = time(claims.get("exp")).ok_or_else(|| expected("exp"))?;
     if expires_at + rules.leeway() <= now {
-        return Err("The token has expired: sign in again.".to_owned());
+        return Err(EXPIRED.to_owned());
     }
     if let Some(not_before) = claims.get("nbf") {
         let not_before = time(Some(not_before)).ok_or_else(|| expected("nbf"))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claims::{self, TokenRules, sign};
+use super::claims::{self, EXPIRED, TokenRules, sign};
 use super::keys::{Algorithm, Keys};
 use super::published::{Place, Published};
 use super::{Denied, UNVERIFIED};
@@ -93,7 +93,14 @@ impl Issuer {
             Source::Published(keys) => keys.claims(token, now).await?,
         };
         let claims = claims.ok_or_else(|| Denied::bad_token(UNVERIFIED))?;
-        claims::viewer(&self.rules, &claims, now).map_err(Denied::bad_token)
+        claims::viewer(&self.rules, &claims, now).map_err(|reason| {
+            tracing::info!(reason, "token rejected");
+            Denied::bad_token(if reason == EXPIRED {
+                EXPIRED
+            } else {
+                UNVERIFIED
+            })
+        })
     }
 }
 

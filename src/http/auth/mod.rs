@@ -25,7 +25,8 @@ pub const ACTING_AS: &str = "acting-as";
 /// Beyond this a token is not looked at. Identity providers stay far below it.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
-/// Said of every token whose form, algorithm, key or signature is wrong, so that who forges one learns nothing.
+/// The message for every token that is not accepted, unless it has expired: whoever forges one learns nothing. The log has the
+/// reason if the signature was right.
 const UNVERIFIED: &str =
     "The token could not be verified: sign in again at the identity provider of this service.";
 
@@ -122,9 +123,7 @@ impl Verifier {
     /// Whom a token is about, wherever it came from; it acts in no role yet. The viewer says when it ends.
     pub async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         if token.len() > LONGEST_TOKEN {
-            return Err(Denied::bad_token(format!(
-                "The token is too long: at most {LONGEST_TOKEN} bytes are read."
-            )));
+            return Err(Denied::bad_token(UNVERIFIED));
         }
         let issuer = match self.issuers.as_slice() {
             [] => {
@@ -169,21 +168,17 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    if values.next().is_some() {
-        return Err(Denied::bad_token(
-            "Send the header `Authorization` once only.",
-        ));
-    }
+    let is_only = values.next().is_none();
     value
         .to_str()
         .ok()
         .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+        .filter(|(scheme, _)| is_only && scheme.eq_ignore_ascii_case("Bearer"))
         .map(|(_, token)| token.trim_matches(' '))
         .filter(|token| !token.is_empty())
         .map(Some)
         .ok_or_else(|| {
-            Denied::bad_token("The header `Authorization` must read `Bearer` and the token.")
+            Denied::bad_token("Send the header `Authorization` once, with `Bearer` and the token.")
         })
 }
 

@@ -17,6 +17,11 @@ pub fn weight(text: &str, tokens: usize) -> u64 {
     EACH + PER_BYTE * text.len() as u64 + PER_TOKEN * tokens as u64
 }
 
+/// About how many bytes variables take that have this length as JSON.
+pub fn variables_weight(length: u64) -> u64 {
+    8 * length
+}
+
 #[derive(Clone)]
 struct Bytes;
 

@@ -27,7 +27,9 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Node, name, ty};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use self::cache::Cache;
@@ -38,6 +40,7 @@ use super::App;
 use super::asked::{Asked, PersistedQuery};
 use super::limits::Limits;
 use super::refused::{Problem, Refused};
+use super::visit::Visit;
 use crate::graphql::{Operation, Schema, sdl};
 use crate::rules::viewer::Viewer;
 
@@ -46,6 +49,8 @@ pub type Hash = [u8; 32];
 
 /// What documents are checked against, and those that have passed.
 pub struct Documents {
+    /// The schema as clients read it.
+    pub sdl: Bytes,
     schema: Valid<Definitions>,
     sizes: Sizes,
     cache: Cache,
@@ -75,11 +80,38 @@ struct CheckedOperation {
 
 /// Makes an operation of what a client asks: its document parsed, bounded and validated (or known to
 /// be), its variables checked. Nothing has run yet when it is refused.
-pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation, Refused> {
+pub fn prepare(
+    app: &App,
+    visit: &Visit,
+    viewer: &Viewer,
+    asked: Asked,
+    now: DateTime<Utc>,
+) -> Result<Operation, Refused> {
+    let (failures, client) = (&app.around.failures, visit.client());
+    let may_check = || {
+        let checked = failures.check(client, now);
+        checked.map_err(|it| Refused::limited("failures", it))
+    };
+    let prepared = prepare_if(app, viewer, asked, may_check);
+    let is_failure = |it: &Refused| it.status != Some(StatusCode::TOO_MANY_REQUESTS);
+    if prepared.as_ref().is_err_and(is_failure) {
+        failures.count(client, now);
+    }
+    prepared
+}
+
+/// As [`prepare`]; a document that is not known is checked only if `may_check` allows it.
+fn prepare_if(
+    app: &App,
+    viewer: &Viewer,
+    mut asked: Asked,
+    may_check: impl FnOnce() -> Result<(), Refused>,
+) -> Result<Operation, Refused> {
     let variables = asked.take_variables()?;
     let persisted = asked.extensions.and_then(|it| it.persisted_query);
     let documents = &app.documents;
-    let document = documents.document(asked.query.as_deref(), persisted, viewer, &app.limits)?;
+    let query = asked.query.as_deref();
+    let document = documents.document(query, persisted, viewer, &app.limits, may_check)?;
     // Forms and generated clients send an empty text for no name.
     let name = asked.operation_name.filter(|it| !it.is_empty());
     let operation = document.operation(name.as_deref())?;
@@ -95,7 +127,13 @@ pub fn prepare(app: &App, viewer: &Viewer, mut asked: Asked) -> Result<Operation
         );
         return Err(Refused::beyond("cost", "QUERY_TOO_COMPLEX", message));
     }
+    let mut weight = document.weight;
+    if operation.kind == OperationType::Subscription {
+        let length = serde_json::to_string(&variables).map_or(0, |it| it.len() as u64);
+        weight += cache::variables_weight(length);
+    }
     Ok(Operation {
+        weight,
         document: document.document.clone(),
         name: operation.name.clone(),
         variables,
@@ -117,8 +155,10 @@ impl Documents {
         cache: u64,
         trusted: Option<Trusted>,
     ) -> Result<Self, String> {
-        let schema = definitions(&sdl(schema))?;
+        let sdl = sdl(schema);
+        let schema = definitions(&sdl)?;
         let documents = Self {
+            sdl: sdl.into(),
             sizes: Sizes::of(&schema),
             schema,
             cache: Cache::new(cache),
@@ -147,6 +187,7 @@ impl Documents {
         persisted: Option<PersistedQuery>,
         viewer: &Viewer,
         limits: &Limits,
+        may_check: impl FnOnce() -> Result<(), Refused>,
     ) -> Result<Arc<Checked>, Refused> {
         let hash = asked_for(text, persisted)?;
         if let Some(trusted) = &self.trusted
@@ -158,6 +199,7 @@ impl Documents {
         if let Some(known) = self.cache.get(&hash) {
             return Ok(known);
         }
+        may_check()?;
         let text = text.or_else(|| self.trusted.as_ref()?.text(&hash));
         let Some(text) = text else {
             return Err(unknown_hash());
