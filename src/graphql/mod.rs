@@ -33,6 +33,7 @@ use async_graphql::{
 use entity::scalar::{Date, DateTime, Url};
 use futures_util::stream::{BoxStream, StreamExt};
 use sea_orm::DbErr;
+use tokio::sync::{Semaphore, oneshot};
 
 pub use self::operation::{Operation, Question};
 use self::query::Query;
@@ -42,6 +43,7 @@ pub use self::subscription::{Start, start};
 use crate::error::{Error, is_conflict};
 use crate::read::page;
 use crate::rules::webhook::Reach;
+use crate::store::statements::spawn_blocking_counted;
 
 /// The API, ready to answer.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -108,8 +110,37 @@ pub async fn execute(schema: &Schema, operation: Operation, request: Request) ->
         OperationType::Query => request.bound.limit(),
         _ => usize::MAX,
     };
-    let response = schema.execute(operation.ready().data(request)).await;
-    with_text(response, limit)
+    let introspects = operation.introspects();
+    let ready = operation.ready().data(request);
+    if introspects {
+        return introspect(schema.clone(), ready, limit).await;
+    }
+    with_text(schema.execute(ready).await, limit)
+}
+
+/// How many requests may introspect the schema at a time. Each keeps a thread busy, for up to a fifth of a second.
+static INTROSPECTIONS: Semaphore = Semaphore::const_new(2);
+
+/// Runs a query that introspects the schema, in a thread that is not the runtime's: others need those.
+async fn introspect(schema: Schema, query: async_graphql::Request, limit: usize) -> Response {
+    // Never closed.
+    let turn = INTROSPECTIONS.acquire().await;
+    let (waiting, gone) = oneshot::channel::<()>();
+    let executed = spawn_blocking_counted(async move {
+        let _turn = turn;
+        tokio::select! {
+            response = schema.execute(query) => with_text(response, limit),
+            // The request is over.
+            _ = gone => Response::default(),
+        }
+    });
+    let response = executed.await;
+    drop(waiting);
+    response.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime ends.
+        Err(_) => Response::default(),
+    })
 }
 
 /// A response whose data is text, or the error that it would have more bytes than `limit`.

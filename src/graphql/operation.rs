@@ -89,6 +89,14 @@ impl Operation {
         selections.is_some_and(|document| document.root(root(self.kind)).len() == 1)
     }
 
+    /// Whether it asks for the schema itself.
+    #[must_use]
+    pub fn introspects(&self) -> bool {
+        let selections = self.selections();
+        let mut fields = selections.iter().flat_map(|it| it.root(root(self.kind)));
+        fields.any(|field| matches!(field.name(), "__schema" | "__type"))
+    }
+
     /// The name that the document gives it.
     #[must_use]
     pub fn title(&self) -> Option<&str> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{DatabaseConnection, Statement};
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
 
 tokio::task_local! {
@@ -26,6 +27,18 @@ pub fn spawn_counted<T: Send + 'static>(
     match COUNTER.try_with(Arc::clone) {
         Ok(counter) => tokio::spawn(counting(counter, work)),
         Err(_) => tokio::spawn(work),
+    }
+}
+
+/// Runs work that keeps a thread busy in a thread of its own. Its statements are counted for the request that spawns it.
+pub fn spawn_blocking_counted<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let work = work.in_current_span();
+    let runtime = Handle::current();
+    match COUNTER.try_with(Arc::clone) {
+        Ok(counter) => spawn_blocking(move || runtime.block_on(counting(counter, work))),
+        Err(_) => spawn_blocking(move || runtime.block_on(work)),
     }
 }
 

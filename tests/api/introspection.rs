@@ -1,6 +1,8 @@
 //! Introspection: the usual tools get the whole schema, and no document gets more of it than fits into a response.
 
+use futures_util::future::join_all;
 use liaison::http::limits::Limits;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -10,6 +12,7 @@ on_both_databases! {
     lists_of_types_within_lists_of_types_are_refused
     lists_of_introspection_cost_what_they_hold
     the_schema_is_answered_within_the_limit_of_bytes
+    others_are_answered_while_the_schema_is_written
 }
 
 /// So many pairs of lists that lead from an interface to its types, and back.
@@ -109,4 +112,30 @@ async fn the_schema_is_answered_within_the_limit_of_bytes(server: &Server) {
     client
         .data("{ __schema { types { name } } }", json!({}))
         .await;
+}
+
+async fn others_are_answered_while_the_schema_is_written(server: &Server) {
+    const INTROSPECTIONS: usize = 6;
+    let fields = each(30, |it| {
+        format!("x{it}: fields {{ name description type {{ name description }} }}")
+    });
+    let client = server.anonymous();
+    let introspections = (0..INTROSPECTIONS).map(async |number| {
+        let wide = format!("query Q{number} {{ __schema {{ types {{ {fields} }} }} }}");
+        client.data(&wide, json!({})).await;
+    });
+    let mut answered = 0;
+    let others = async {
+        loop {
+            let answer = client.send(Method::GET, "/livez", &[], "").await;
+            assert_eq!(answer.status, 200);
+            answered += 1;
+        }
+    };
+    tokio::select! {
+        _ = join_all(introspections) => {}
+        () = others => {}
+    }
+    // Each takes a second and more in a test: all of that time others are answered, not only between two of them.
+    assert!(answered > 10 * INTROSPECTIONS, "{answered}");
 }
