@@ -6,6 +6,7 @@ use crate::program::Workplace;
 
 on_both_databases! {
     tables_are_read_as_spreadsheets_save_them
+    the_table_of_the_documentation_is_imported
     a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept
     lines_are_numbered_whatever_ends_them
     files_that_are_no_tables_are_refused_in_one_line
@@ -76,6 +77,17 @@ async fn tables_are_read_as_spreadsheets_save_them(server: &Server) {
         .data(document, serde_json::json!({}))
         .await;
     assert_eq!(data["publication"]["title"], "a, \"b\",\nc");
+}
+
+async fn the_table_of_the_documentation_is_imported(server: &Server) {
+    let document = include_str!("../../docs/import-export.md");
+    let (_, example) = document.split_once("as `publications.csv`:\n\n").unwrap();
+    let lines = example.lines().map_while(|line| line.strip_prefix("    "));
+    let workplace = Workplace::new();
+    workplace.write("publications.csv", lines.collect::<Vec<_>>().join("\n"));
+    let import_it = ["publications.csv", "--type", "Publication"];
+    let printed = import(&workplace, server, "UPU", &import_it);
+    assert!(printed.ends_with("1 Publication created\n"), "{printed}");
 }
 
 async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &Server) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::program::Workplace;
 use crate::socket::{PROTOCOL, Socket};
+use crate::wire;
 
 on_both_empty_databases! {
     what_a_socket_logs_has_the_id_of_its_handshake
@@ -35,6 +36,26 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["span"]["name"], "request", "{line}");
     assert_eq!(line["span"]["id"], ID, "{line}");
+}
+
+#[test]
+fn a_request_is_logged_with_the_address_and_the_user_agent_of_its_client() {
+    let workplace = Workplace::new();
+    let serve = ["serve", "--read-only", "--listen", "127.0.0.1:0"];
+    let json = ["--log-format", "json", "--trusted-proxies", "127.0.0.1"];
+    let mut service = workplace.start(&[&serve[..], &json].concat());
+    let log = service.logged(|log| log.contains("\"serving\""));
+    let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    let address = format!("http://{}", line["address"].as_str().unwrap());
+    let agent = format!("User-Agent: partner/1.0 {}", "x".repeat(300));
+    let client = "X-Forwarded-For: 203.0.113.7";
+    wire::exchange(&address, &["GET /livez HTTP/1.1", &agent, client], b"");
+    let log = service.logged(|log| log.contains("/livez"));
+    let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(line["client.address"], "203.0.113.7", "{line}");
+    let logged = line["user_agent.original"].as_str().unwrap();
+    assert!(logged.starts_with("partner/1.0 xxx"), "{line}");
+    assert_eq!(logged.len(), 256, "{line}");
 }
 
 #[test]
