@@ -24,7 +24,7 @@ query Dashboard {
       }
       actionItems(first: 5, orderBy: { field: DUE_ON }) {
         nodes {
-          number
+          code
           title
           status
           dueOn
@@ -53,10 +53,10 @@ query OneCommittee($key: CommitteeKey!) {
     topics(first: 10) {
       nodes { code title status }
     }
-    actionItems(first: 10, orderBy: { field: NUMBER }) {
+    actionItems(first: 10, orderBy: { field: CODE }) {
       totalCount
       nodes {
-        number
+        code
         title
         status
         dueOn
@@ -98,10 +98,10 @@ query OpenActionItems(
     nodes {
       id
       version
-      number
+      code
       title
       status
-      nextStatuses
+      nextMoves { to permission note }
       priority
       dueOn
       overdue
@@ -117,7 +117,7 @@ const REPORT = `# What the TSB reports: both sides of a period side by
 # side. Days are those of UTC; both ends belong to it.
 query Report($from: Date!, $to: Date!) {
   report(from: $from, to: $to) {
-    topics { status count }
+    topicsByStatus { status count }
     sides {
       side
       topicsProposed
@@ -147,8 +147,8 @@ query WhatChanged($first: Int, $after: String, $filter: ActivityFilter) {
         __typename
         id
         ... on Topic { code title }
-        ... on ActionItem { item: number title }
-        ... on Publication { text: number title }
+        ... on ActionItem { code title }
+        ... on Publication { number title }
       }
       changes { field before after }
     }
@@ -183,9 +183,9 @@ query Exchange($committee: ID!, $counterpart: ID!) {
   exchange(committee: $committee, counterpart: $counterpart) {
     committee { code name }
     counterpart { code name }
-    topics { code title status }
-    actionItems { title status dueOn overdue }
-    awaitingReply { title sentAt }
+    sharedTopics { code title status }
+    actionItems { code title status dueOn overdue }
+    unansweredStatements { code title sentAt }
     lastActivityAt
   }
 }
@@ -264,7 +264,7 @@ mutation CreateActionItem($input: ActionItemCreateInput!) {
     actionItem {
       id
       version
-      number
+      code
       title
       status
       ownedBy
@@ -283,10 +283,10 @@ mutation MoveActionItem($input: ActionItemMoveInput!) {
     actionItem {
       id
       version
-      number
+      code
       title
       status
-      nextStatuses
+      nextMoves { to permission note }
     }
     userErrors { code field message }
   }
@@ -298,7 +298,7 @@ const SEND = `# As ITU_EDITOR: a liaison statement to a committee of
 mutation SendLiaisonStatement($input: LiaisonStatementSendInput!) {
   liaisonStatementSend(input: $input) {
     liaisonStatement {
-      number
+      code
       title
       from { code }
       addressees { committee { code } purpose replyBy overdue }
@@ -333,7 +333,7 @@ query Webhooks {
     url
     enabled
     deliveries(first: 5) {
-      nodes { attempts delivered status response nextAttemptAt }
+      nodes { id attempts delivered status response nextAttemptAt }
     }
   }
 }
@@ -368,11 +368,11 @@ export async function examples(ask) {
     tab(VIEWER),
     tab(OPEN_ITEMS, { first: 10, after: null, filter: { open: true } }),
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
-    tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['Topic', 'ActionItem'] } }),
+    tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['TOPIC', 'ACTION_ITEM'] } }),
     tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
     tab(EXCHANGE, { committee: itu, counterpart: upu }),
     tab(NODE, { id: active }),
-    tab(WATCH, { filter: { subjectType: ['Topic'] } }),
+    tab(WATCH, { filter: { subjectType: ['TOPIC'] } }),
     tab(PROPOSE, {
       input: {
         title: 'Trusted delivery of parcels',
@@ -382,7 +382,7 @@ export async function examples(ask) {
       },
     }),
     tab(TAKE_POSITION, {
-      input: { topicId: ids.waiting?.nodes[0]?.id ?? '', position: 'AGREED', leadCommitteeId: upu },
+      input: { id: ids.waiting?.nodes[0]?.id ?? '', position: 'AGREED', leadCommitteeId: upu },
     }),
     tab(CREATE_ITEM, {
       input: {
@@ -405,7 +405,7 @@ export async function examples(ask) {
     }),
     tab(EXAMINE, { input: { publicationId: text, reason: 'Does it affect the format of postal addresses?', dueOn: `${year + 1}-06-30` } }),
     tab(WEBHOOKS),
-    tab(CREATE_WEBHOOK, { input: { url: 'https://hooks.example/liaison', filter: { subjectType: ['Topic'] } } }),
+    tab(CREATE_WEBHOOK, { input: { url: 'https://hooks.example/liaison', filter: { subjectType: ['TOPIC'] } } }),
   ];
 }
 

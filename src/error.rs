@@ -101,7 +101,9 @@ impl Error {
                 let messages: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
                 ("BAD_USER_INPUT", messages.join(" "))
             }
-            Self::BadInput(message) => ("BAD_USER_INPUT", message.clone()),
+            Self::Refused(Refusal::Stale { message, .. }) | Self::BadInput(message) => {
+                ("BAD_USER_INPUT", message.clone())
+            }
             Self::AnswerTooLong { limit } => (
                 "QUERY_TOO_COMPLEX",
                 format!(

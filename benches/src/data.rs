@@ -416,7 +416,7 @@ fn action_item(number: u64, size: Size) -> Value {
     let title = dice.text(8);
     let description = (dice.below(10) < 7).then(|| dice.text(40));
     let folded = format!(
-        "{} {title} {}",
+        "a-{} {title} {}",
         number + 1,
         description.as_deref().unwrap_or_default()
     );

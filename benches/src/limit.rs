@@ -182,14 +182,14 @@ async fn on_postgres(
                     order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key, c.id) all_of
                 from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id where l.topic_id = t.id) l on true
             left join lateral (
-                select json_agg(json_build_object('number', a.number, 'title', a.title, 'status', a.status, 'dueOn', a.due_on, 'committee', json_build_object('code', c.code)) order by a.due_asc, a.id) all_of
+                select json_agg(json_build_object('code', 'A-' || a.number, 'title', a.title, 'status', a.status, 'dueOn', a.due_on, 'committee', json_build_object('code', c.code)) order by a.due_asc, a.id) all_of
                 from (select id, number, title, status, due_on, due_asc, committee_id from action_item where topic_id = t.id order by due_asc, id limit 5) a
                 join committee c on c.id = a.committee_id) a on true",
         ),
         "Q4" => sqlx::query_scalar(
             "with p as (select id, number, title, status, due_on from action_item where (due_asc, id) > ($1, $2) order by due_asc, id limit 51)
             select json_build_object('data', json_build_object('actionItems', json_build_object(
-                'nodes', (select json_agg(json_build_object('id', id, 'number', number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50) x),
+                'nodes', (select json_agg(json_build_object('id', id, 'code', 'A-' || number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50) x),
                 'pageInfo', json_build_object('hasNextPage', (select count(*) > 50 from p), 'endCursor', (select coalesce(due_on::text, '') || '_' || id from p offset 49 limit 1)))))::text",
         )
         .bind(day(variables, "day"))
@@ -197,7 +197,7 @@ async fn on_postgres(
         _ => sqlx::query_scalar(
             "select json_build_object('data', json_build_object('actionItems', json_build_object(
                 'totalCount', (select count(*) from action_item where status = $1),
-                'nodes', (select json_agg(json_build_object('id', id, 'number', number, 'title', title, 'status', status, 'dueOn', due_on))
+                'nodes', (select json_agg(json_build_object('id', id, 'code', 'A-' || number, 'title', title, 'status', status, 'dueOn', due_on))
                     from (select id, number, title, status, due_on from action_item where status = $1 order by due_asc, id limit 10) x))))::text",
         )
         .bind(text(variables, "status")),
@@ -224,7 +224,7 @@ async fn move_on_postgres(
         .await?;
     let moved = sqlx::query(
         "update action_item set status = $1, version = version + 1, updated_at = now() where id = $2 and version = $3
-        returning topic_id, json_build_object('data', json_build_object('actionItemMove', json_build_object('actionItem', json_build_object('number', number, 'status', status), 'userErrors', '[]'::json)))::text",
+        returning topic_id, json_build_object('data', json_build_object('actionItemMove', json_build_object('actionItem', json_build_object('code', 'A-' || number, 'status', status), 'userErrors', '[]'::json)))::text",
     )
     .bind(text(variables, "to"))
     .bind(key(variables, "id"))
@@ -267,18 +267,18 @@ fn on_sqlite(
                 'committees', (select json_group_array(json_object('role', role, 'committee', json_object('code', code, 'name', name, 'organization', json_object('acronym', acronym))))
                     from (select l.role, c.code, c.name, o.acronym from topic_committee l join committee c on c.id = l.committee_id join organization o on o.id = c.organization_id
                         where l.topic_id = t.id order by case l.role when 'LEAD' then 1 when 'CONTRIBUTING' then 2 else 3 end, c.code_key, c.id)),
-                'actionItems', json_object('nodes', (select json_group_array(json_object('number', number, 'title', title, 'status', status, 'dueOn', due_on, 'committee', json_object('code', code)))
+                'actionItems', json_object('nodes', (select json_group_array(json_object('code', 'A-' || number, 'title', title, 'status', status, 'dueOn', due_on, 'committee', json_object('code', code)))
                     from (select a.number, a.title, a.status, a.due_on, c.code from action_item a join committee c on c.id = a.committee_id where a.topic_id = t.id order by a.due_asc, a.id limit 5))))))))
             from (select id, number, title, status from topic order by updated_at desc, id desc limit 20) t", ()),
         "Q4" => one(&connection,
             "with p as materialized (select id, number, title, status, due_on from action_item where (due_asc, id) > (?, ?) order by due_asc, id limit 51)
             select json_object('data', json_object('actionItems', json_object(
-                'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50)),
+                'nodes', (select json_group_array(json_object('id', hex(id), 'code', 'A-' || number, 'title', title, 'status', status, 'dueOn', due_on)) from (select * from p limit 50)),
                 'pageInfo', json_object('hasNextPage', json(iif((select count(*) from p) > 50, 'true', 'false')), 'endCursor', (select coalesce(due_on, '') || '_' || hex(id) from p limit 1 offset 49)))))", (text(variables, "day"), &key(variables, "id").as_bytes()[..])),
         _ => one(&connection,
             "select json_object('data', json_object('actionItems', json_object(
                 'totalCount', (select count(*) from action_item where status = ?1),
-                'nodes', (select json_group_array(json_object('id', hex(id), 'number', number, 'title', title, 'status', status, 'dueOn', due_on))
+                'nodes', (select json_group_array(json_object('id', hex(id), 'code', 'A-' || number, 'title', title, 'status', status, 'dueOn', due_on))
                     from (select id, number, title, status, due_on from action_item where status = ?1 order by due_asc, id limit 10)))))", (text(variables, "status"),)),
     };
     read.give(connection);
@@ -300,7 +300,7 @@ async fn move_on_sqlite(
         .await?;
     let moved = sqlx::query(
         "update action_item set status = ?, version = version + 1, updated_at = strftime('%FT%T+00:00') where id = ? and version = ?
-        returning topic_id, json_object('data', json_object('actionItemMove', json_object('actionItem', json_object('number', number, 'status', status), 'userErrors', json('[]'))))",
+        returning topic_id, json_object('data', json_object('actionItemMove', json_object('actionItem', json_object('code', 'A-' || number, 'status', status), 'userErrors', json('[]'))))",
     )
     .bind(text(variables, "to"))
     .bind(key(variables, "id"))

@@ -268,7 +268,7 @@ impl Service {
     /// Walks to the middle of the list and takes the cursors of the pages from there.
     async fn deep(&self, size: Size) -> Result<Vec<Variables>> {
         let start = size.action_items * 3 / 4;
-        let document = "query($first: Int!, $after: String) { actionItems(first: $first, after: $after, orderBy: { field: DUE_ON }) { nodes { number } pageInfo { endCursor } } }";
+        let document = "query($first: Int!, $after: String) { actionItems(first: $first, after: $after, orderBy: { field: DUE_ON }) { nodes { code } pageInfo { endCursor } } }";
         let mut after = Value::Null;
         let (mut rows, mut found) = (0, Vec::new());
         // The last tenth has no date.

@@ -52,31 +52,31 @@ pub const WORKLOADS: [Workload; 6] = [
     Workload {
         name: "Q3",
         what: "the dashboard: 20 topics, their committees with organization, 5 action items each with committee",
-        document: "{ topics(first: 20, orderBy: { field: UPDATED_AT, direction: DESC }) { nodes { id code title status committees { role committee { code name organization { acronym } } } actionItems(first: 5, orderBy: { field: DUE_ON }) { nodes { number title status dueOn committee { code } } } } } }",
+        document: "{ topics(first: 20, orderBy: { field: UPDATED_AT, direction: DESC }) { nodes { id code title status committees { role committee { code name organization { acronym } } } actionItems(first: 5, orderBy: { field: DUE_ON }) { nodes { code title status dueOn committee { code } } } } } }",
         postgraphile: Some(
-            "{ topics: allTopics(first: 20, orderBy: [UPDATED_AT_DESC, PRIMARY_KEY_DESC]) { nodes { id: rowId code: number title status committees: topicCommitteesByTopicId { nodes { role committee: committeeByCommitteeId { code name organization: organizationByOrganizationId { acronym } } } } actionItems: actionItemsByTopicId(first: 5, orderBy: [DUE_ASC_ASC]) { nodes { number title status dueOn committee: committeeByCommitteeId { code } } } } } }",
+            "{ topics: allTopics(first: 20, orderBy: [UPDATED_AT_DESC, PRIMARY_KEY_DESC]) { nodes { id: rowId code: number title status committees: topicCommitteesByTopicId { nodes { role committee: committeeByCommitteeId { code name organization: organizationByOrganizationId { acronym } } } } actionItems: actionItemsByTopicId(first: 5, orderBy: [DUE_ASC_ASC]) { nodes { code: number title status dueOn committee: committeeByCommitteeId { code } } } } } }",
         ),
     },
     Workload {
         name: "Q4",
         what: "50 action items from the middle of all, by due date",
-        document: "query($after: String!) { actionItems(first: 50, after: $after, orderBy: { field: DUE_ON }) { nodes { id number title status dueOn } pageInfo { hasNextPage endCursor } } }",
+        document: "query($after: String!) { actionItems(first: 50, after: $after, orderBy: { field: DUE_ON }) { nodes { id code title status dueOn } pageInfo { hasNextPage endCursor } } }",
         postgraphile: Some(
-            "query($after: Cursor!) { actionItems: allActionItems(first: 50, after: $after, orderBy: [DUE_ASC_ASC]) { nodes { id: rowId number title status dueOn } pageInfo { hasNextPage endCursor } } }",
+            "query($after: Cursor!) { actionItems: allActionItems(first: 50, after: $after, orderBy: [DUE_ASC_ASC]) { nodes { id: rowId code: number title status dueOn } pageInfo { hasNextPage endCursor } } }",
         ),
     },
     Workload {
         name: "Q5",
         what: "a mutation: an action item is moved on",
-        document: "mutation($input: ActionItemMoveInput!) { actionItemMove(input: $input) { actionItem { number status } userErrors { message } } }",
+        document: "mutation($input: ActionItemMoveInput!) { actionItemMove(input: $input) { actionItem { code status } userErrors { message } } }",
         postgraphile: None,
     },
     Workload {
         name: "Q6",
         what: "10 action items by status, with totalCount",
-        document: "query($status: ActionItemStatus!) { actionItems(first: 10, filter: { status: [$status] }, orderBy: { field: DUE_ON }) { totalCount nodes { id number title status dueOn } } }",
+        document: "query($status: ActionItemStatus!) { actionItems(first: 10, filter: { status: [$status] }, orderBy: { field: DUE_ON }) { totalCount nodes { id code title status dueOn } } }",
         postgraphile: Some(
-            "query($status: String!) { actionItems: allActionItems(first: 10, condition: { status: $status }, orderBy: [DUE_ASC_ASC]) { totalCount nodes { id: rowId number title status dueOn } } }",
+            "query($status: String!) { actionItems: allActionItems(first: 10, condition: { status: $status }, orderBy: [DUE_ASC_ASC]) { totalCount nodes { id: rowId code: number title status dueOn } } }",
         ),
     },
 ];

@@ -26,6 +26,8 @@ pub struct Model {
     /// Its owner committee's party.
     pub owned_by: Party,
     pub requested_by: Party,
+    /// Why it was moved to its status, where that move needed a reason.
+    pub status_reason: Option<String>,
     pub outcome: Option<String>,
     pub completed_at: Option<DateTimeUtc>,
     /// How often the TSB has reminded.
@@ -53,7 +55,7 @@ pub enum Ordering {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How far an action item has come.
+/// The status of an action item. REQUESTED, OPEN, IN_PROGRESS and POSTPONED count as open.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -63,25 +65,25 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum ActionItemStatus {
-    /// Asked of another party, which has not answered yet.
+    /// Requested by another party than the owner's, which has not accepted it yet.
     Requested,
-    /// Accepted by its owner; not begun.
+    /// Accepted by the owner, but not started.
     Open,
-    /// Being worked on.
+    /// The owner is working on it.
     InProgress,
-    /// Put off by its owner.
+    /// Put off by the owner; `statusReason` says why.
     Postponed,
-    /// Reported done by its owner; the other party can confirm it.
+    /// Reported as done by the owner. Another party can confirm or reopen it.
     Done,
-    /// Confirmed by a party that does not own it.
+    /// Confirmed as done by a party other than the owner's. Final.
     Confirmed,
-    /// Refused by its owner.
+    /// The request was refused by the owner. Final.
     Declined,
-    /// Taken back.
+    /// Withdrawn before it was done. Final.
     Withdrawn,
 }
 
-/// How much an action item presses.
+/// How urgent an action item is.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -91,10 +93,10 @@ pub enum ActionItemStatus {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Priority {
-    /// It can wait.
+    /// Can wait.
     Low,
-    /// The usual.
+    /// The default.
     Normal,
-    /// Before others.
+    /// To be done before others.
     High,
 }

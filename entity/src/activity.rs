@@ -1,9 +1,13 @@
 //! One change, as history and feed tell it. Only ever added to.
 
 use async_graphql::Enum;
+use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
 
-use crate::id::{ActivityId, TopicId};
+use crate::id::{
+    ActionItemId, ActivityId, CommitteeId, ExaminationId, Id, LiaisonStatementId, MandateId,
+    NoteId, OrganizationId, PublicationId, TopicId, WebhookId,
+};
 use crate::party::Party;
 
 #[sea_orm::model]
@@ -34,6 +38,56 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// The type of the record that an activity is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, Enum)]
+pub enum SubjectType {
+    /// An organization: `Organization`.
+    Organization,
+    /// A committee of an organization: `Committee`.
+    Committee,
+    /// A Resolution that the collaboration is based on: `Mandate`.
+    Mandate,
+    /// A topic of common interest: `Topic`.
+    Topic,
+    /// A task on a topic: `ActionItem`.
+    ActionItem,
+    /// A Recommendation, a standard or another text: `Publication`.
+    Publication,
+    /// The joint examination of a publication: `Examination`.
+    Examination,
+    /// A formal letter between committees: `LiaisonStatement`.
+    LiaisonStatement,
+    /// A note on a record: `Note`.
+    Note,
+    /// A webhook. Only its own party sees what is done to it: `Webhook`.
+    Webhook,
+}
+
+impl SubjectType {
+    /// Returns the name of the type, as `subject_type` has it.
+    #[must_use]
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Organization => OrganizationId::TYPE,
+            Self::Committee => CommitteeId::TYPE,
+            Self::Mandate => MandateId::TYPE,
+            Self::Topic => TopicId::TYPE,
+            Self::ActionItem => ActionItemId::TYPE,
+            Self::Publication => PublicationId::TYPE,
+            Self::Examination => ExaminationId::TYPE,
+            Self::LiaisonStatement => LiaisonStatementId::TYPE,
+            Self::Note => NoteId::TYPE,
+            Self::Webhook => WebhookId::TYPE,
+        }
+    }
+
+    /// Returns the value for the name of a type; `None` if no activity is about that type.
+    #[must_use]
+    pub fn of_type_name(name: &str) -> Option<Self> {
+        Self::iter().find(|ty| ty.type_name() == name)
+    }
+}
+
 /// What was done.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
@@ -44,9 +98,9 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum ActivityVerb {
-    /// It was entered.
+    /// The record was created.
     Created,
-    /// Its texts or dates were changed.
+    /// Fields of the record were changed; `changes` lists them.
     Updated,
     /// A translation was added or changed.
     Translated,
@@ -54,25 +108,25 @@ pub enum ActivityVerb {
     PositionTaken,
     /// A committee was linked to the topic, or its role changed.
     CommitteeLinked,
-    /// A committee was taken off the topic.
+    /// A committee was unlinked from the topic.
     CommitteeUnlinked,
-    /// The topic was found to be still of interest.
+    /// A side confirmed that the topic is still of interest, with a new review date.
     Reaffirmed,
-    /// The action item was moved.
+    /// The action item was moved to another status.
     StatusChanged,
-    /// The TSB reminded the owner.
+    /// The TSB reminded the owner of the action item.
     Reminded,
     /// A note was added.
     Noted,
-    /// A note was taken back.
+    /// A note was retracted.
     NoteRetracted,
-    /// The joint examination of the publication was asked for.
+    /// A joint examination of the publication was requested.
     ExaminationRequested,
-    /// A side told what it found.
+    /// A side recorded its finding in the examination.
     FindingRecorded,
     /// The liaison statement was sent.
     Sent,
-    /// The liaison statement was replied to.
+    /// The liaison statement received a reply.
     Replied,
     /// The committee was concluded.
     Concluded,

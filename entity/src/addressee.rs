@@ -22,7 +22,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a liaison statement asks of an addressee.
+/// What a liaison statement asks an addressee for.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -34,8 +34,8 @@ impl ActiveModelBehavior for ActiveModel {}
 pub enum Purpose {
     /// To act, and to reply.
     Action,
-    /// To comment.
+    /// To comment. A reply is not tracked.
     Comment,
-    /// To take note.
+    /// Nothing: it is for information.
     Information,
 }

@@ -40,7 +40,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a committee is in its organization.
+/// What kind of body a committee is.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -58,21 +58,21 @@ pub enum CommitteeKind {
     WorkingParty,
     /// One subject of study within a study group.
     Question,
-    /// A group of limited life that prepares work for study groups.
+    /// A group that is set up for a limited time to prepare work for study groups.
     FocusGroup,
     /// A committee of a council, such as those of the POC.
     Committee,
-    /// A group below a committee.
+    /// A group that is part of a committee.
     Group,
-    /// A standing contact with an organization outside.
+    /// A standing committee for contacts with another organization.
     ContactCommittee,
     /// A group that several organizations run together.
     JointGroup,
-    /// A bureau that owns tasks of its own, such as the TSB.
+    /// A secretariat that owns action items itself, such as the TSB.
     Secretariat,
 }
 
-/// Whether a committee still works.
+/// Whether a committee still exists.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -82,8 +82,8 @@ pub enum CommitteeKind {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum CommitteeStatus {
-    /// It works.
+    /// It exists and works.
     Active,
-    /// It has ended; its record stays.
+    /// It has ended. Its record stays in the register.
     Concluded,
 }

@@ -22,7 +22,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a text means for the side that examined it.
+/// What a publication means for the side that examined it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -32,11 +32,11 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Impact {
-    /// It changes nothing for this side.
+    /// It has no consequences for this side.
     None,
-    /// Good to know; nothing to do.
+    /// It is good to know, but nothing has to be done.
     Informative,
-    /// Texts of this side should follow.
+    /// Texts of this side should be aligned with it.
     AlignmentNeeded,
     /// It contradicts texts of this side.
     Conflict,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sea_orm::prelude::Uuid;
+pub use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 
 /// The API's name of whatever has an id.

@@ -11,7 +11,7 @@ use crate::party::{Party, Side};
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: LiaisonStatementId,
-    /// The number of its number: 7 of LS-7.
+    /// The number in its code: 7 of LS-7.
     pub number: i32,
     pub title: String,
     pub body: Option<String>,

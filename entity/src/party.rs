@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
-/// One of the two unions that collaborate. A side speaks only for itself.
+/// One of the two unions that collaborate. Each decides only for itself.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -13,13 +13,13 @@ use sea_orm::entity::prelude::*;
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Side {
-    /// The International Telecommunication Union, here its standardization sector ITU-T.
+    /// The International Telecommunication Union, represented by its standardization sector ITU-T.
     Itu,
-    /// The Universal Postal Union, here its Postal Operations Council (POC).
+    /// The Universal Postal Union, represented by its Postal Operations Council (POC).
     Upu,
 }
 
-/// Who does something in the register: a side, or the TSB, which encourages and assists both.
+/// Who acts in the register: one of the two sides, or the TSB, which assists both and takes no side.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -29,15 +29,15 @@ pub enum Side {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Party {
-    /// The ITU side: its editors act for ITU-T and its study groups.
+    /// The ITU side, with ITU-T and its study groups.
     Itu,
-    /// The UPU side: its editors act for the POC and its committees.
+    /// The UPU side, with the POC and its committees.
     Upu,
-    /// The Telecommunication Standardization Bureau: it proposes, asks, confirms and reports, and takes no side's position.
+    /// The Telecommunication Standardization Bureau, the secretariat of ITU-T: it proposes, requests, reminds, confirms and reports, and takes no position.
     Tsb,
 }
 
-/// What a bearer token lets its holder do.
+/// What a bearer token entitles to.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -47,15 +47,15 @@ pub enum Party {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Role {
-    /// Writes for the ITU side.
+    /// May write for the ITU side.
     ItuEditor,
-    /// Writes for the UPU side.
+    /// May write for the UPU side.
     UpuEditor,
-    /// Writes for the TSB.
+    /// May write for the TSB.
     TsbEditor,
 }
 
-/// A language that a text was written in: the six of ITU, and those that the UPU adds.
+/// A language, named by its BCP 47 tag in upper case: the six languages of ITU, and those that the UPU adds.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -65,21 +65,21 @@ pub enum Role {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Language {
-    /// Arabic.
+    /// Arabic, BCP 47 tag `ar`.
     Ar,
-    /// Chinese.
+    /// Chinese, BCP 47 tag `zh`.
     Zh,
-    /// English.
+    /// English, BCP 47 tag `en`.
     En,
-    /// French, the official language of the UPU.
+    /// French, BCP 47 tag `fr`; the official language of the UPU.
     Fr,
-    /// Russian.
+    /// Russian, BCP 47 tag `ru`.
     Ru,
-    /// Spanish.
+    /// Spanish, BCP 47 tag `es`.
     Es,
-    /// German.
+    /// German, BCP 47 tag `de`.
     De,
-    /// Portuguese.
+    /// Portuguese, BCP 47 tag `pt`.
     Pt,
 }
 

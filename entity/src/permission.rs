@@ -2,49 +2,86 @@
 
 use async_graphql::Enum;
 
-/// What the viewer may do to a record now. The mutation of that name then refuses only what is wrong with its input.
+/// Something that the viewer may do with a record now. The mutation then refuses only what is wrong with its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Permission {
-    /// Change its texts and dates.
+    /// Change its fields: the `…Update` mutation.
     Update,
-    /// Close this committee for good.
+    /// Conclude the committee: `committeeConclude`.
     Conclude,
-    /// Link a committee to this topic, or change the role of one that is linked.
+    /// Link a committee to the topic, or change the role of a linked one: `topicLinkCommittee`.
     LinkCommittee,
-    /// Take at least one of its linked committees off this topic.
+    /// Unlink at least one of the linked committees: `topicUnlinkCommittee`.
     UnlinkCommittee,
-    /// Agree for one's own side.
+    /// Agree to the topic for the viewer's own side: `topicTakePosition`.
     Agree,
-    /// Decline the topic for one's own side, or the request for an action item: REQUESTED to DECLINED.
+    /// Decline the topic for the viewer's own side (`topicTakePosition`), or a requested action item (`actionItemMove`).
     Decline,
-    /// Release the topic for one's own side.
+    /// Release the topic for the viewer's own side: `topicTakePosition`.
     Release,
-    /// Accept the request: REQUESTED to OPEN.
+    /// Accept the action item: REQUESTED to OPEN.
     Accept,
-    /// Start work: OPEN to `IN_PROGRESS`.
+    /// Start the action item: OPEN to `IN_PROGRESS`.
     Start,
-    /// Put it off.
+    /// Postpone the action item.
     Postpone,
-    /// Take it up again after it was postponed.
+    /// Resume the action item: POSTPONED to `IN_PROGRESS`.
     Resume,
-    /// Report it done.
+    /// Report the action item as DONE.
     Complete,
-    /// Confirm the work of another party.
+    /// Confirm that the action item is done: DONE to CONFIRMED.
     Confirm,
-    /// Send it back: DONE to `IN_PROGRESS`.
+    /// Reopen the action item: DONE to `IN_PROGRESS`.
     Reopen,
-    /// Take it back.
+    /// Withdraw the action item.
     Withdraw,
-    /// Say that the topic is still of interest, and when it is looked at again.
+    /// Confirm that the topic is still of interest: `topicReaffirm`.
     Reaffirm,
-    /// Remind the owner of the action item.
+    /// Remind the owner of the action item: `actionItemRemind`.
     Remind,
-    /// Add a note.
+    /// Add a note: `noteAdd`.
     AddNote,
-    /// Reply to the liaison statement.
+    /// Reply to the liaison statement: `liaisonStatementSend` with `inReplyToId`.
     Reply,
-    /// Ask for the joint examination of the publication.
+    /// Request a joint examination of the publication: `examinationRequest`.
     Examine,
-    /// Add a translation. Given once there are translations.
+    /// Record or rewrite the finding of the viewer's own side: `examinationRecordFinding`.
+    RecordFinding,
+    /// Add a translation. Not in use yet.
     Translate,
+}
+
+/// What a viewer may create now. The mutation of that name then refuses only what is wrong with its input, such as a topic
+/// that is not ACTIVE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
+pub enum CreatePermission {
+    /// `organizationCreate`
+    CreateOrganization,
+    /// `committeeCreate`
+    CreateCommittee,
+    /// `topicPropose`
+    ProposeTopic,
+    /// `actionItemCreate`
+    CreateActionItem,
+    /// `publicationAdd`
+    AddPublication,
+    /// `examinationRequest`
+    RequestExamination,
+    /// `liaisonStatementSend`
+    SendLiaisonStatement,
+    /// `noteAdd`
+    AddNote,
+    /// `webhookCreate`. Not while the party has 20 webhooks, the most there may be.
+    CreateWebhook,
+}
+
+/// Whether a move of an action item needs a `note`, and what the note says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+pub enum NoteRequirement {
+    /// No note is needed; one may be given.
+    None,
+    /// A note is needed that says why.
+    Reason,
+    /// A note is needed that says what came of the action item.
+    Outcome,
 }

@@ -21,7 +21,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The part of a Resolution that a clause stands in.
+/// The parts of a Resolution, named by the word that opens them.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -31,16 +31,16 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum ProvisionSection {
-    /// What the assembly considers.
+    /// *considering*: the reasons.
     Considering,
-    /// What it recognizes.
+    /// *recognizing*: what is acknowledged.
     Recognizing,
-    /// What it recalls.
+    /// *recalling*: earlier decisions.
     Recalling,
-    /// What it observes.
+    /// *observing*: what was noticed.
     Observing,
-    /// What it decides.
+    /// *resolves*: the decisions.
     Resolves,
-    /// What it asks of somebody.
+    /// *instructs*: tasks for officials, such as the Director of the TSB.
     Instructs,
 }

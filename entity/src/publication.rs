@@ -20,6 +20,8 @@ pub struct Model {
     pub title: String,
     pub kind: PublicationKind,
     pub status: Option<PublicationStatus>,
+    /// What the publisher itself calls its status.
+    pub publisher_status: Option<String>,
     pub organization_id: OrganizationId,
     pub committee_id: Option<CommitteeId>,
     /// Its organization's.
@@ -68,7 +70,7 @@ pub enum PublicationKind {
     Other,
 }
 
-/// How far a publication has come.
+/// The status of a publication.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -78,14 +80,14 @@ pub enum PublicationKind {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum PublicationStatus {
-    /// Being written.
+    /// It is being written.
     Draft,
-    /// Approved, and available before its final form.
+    /// It is approved and available, but not in its final form.
     Prepublished,
-    /// In force.
+    /// It is in force.
     InForce,
-    /// A later edition has taken its place.
+    /// It was replaced by a later edition.
     Superseded,
-    /// No longer valid.
+    /// It is no longer valid.
     Withdrawn,
 }

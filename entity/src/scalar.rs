@@ -13,7 +13,7 @@ pub struct DateTime(pub Moment<Utc>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url(pub String);
 
-/// A day, as `YYYY-MM-DD`: no time of day, no zone.
+/// A date without time or time zone, as `YYYY-MM-DD`. Example: `2026-11-24`.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html"
@@ -40,7 +40,7 @@ impl ScalarType for Date {
     }
 }
 
-/// A moment, as RFC 3339 has it. Answers are in UTC (`2026-11-24T09:30:00.123456Z`), with microseconds at most.
+/// A date and time as specified by RFC 3339, in any time zone as input. Responses are in UTC, with microseconds at most. Example: `2026-11-24T09:30:00.123456Z`.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/chillicream/date-time.html"
@@ -84,7 +84,7 @@ fn is_web_address(text: &str) -> bool {
         && url::Url::parse(text).is_ok()
 }
 
-/// An absolute address that starts with `http://` or `https://`, of at most 2,000 characters.
+/// An absolute URL that starts with `http://` or `https://`; at most 2,000 characters.
 #[Scalar(
     name = "URL",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986"

@@ -48,7 +48,7 @@ pub enum Ordering {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Where one side stands on a topic.
+/// The position of one side on a topic.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -58,17 +58,17 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Position {
-    /// It has not said yet.
+    /// The side has not decided yet.
     Pending,
     /// It works on the topic.
     Agreed,
-    /// It will not work on the topic.
+    /// The side will not work on the topic.
     Declined,
-    /// It has ended its work on the topic.
+    /// The side has ended its work on the topic.
     Released,
 }
 
-/// Where a topic stands. It follows from the two positions and is never set.
+/// The status of a topic. It follows from the positions of both sides.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -78,14 +78,14 @@ pub enum Position {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum TopicStatus {
-    /// At least one side has not said yet, and none has declined.
+    /// At least one side has not decided yet, and none has declined.
     Proposed,
-    /// Both sides have agreed: it is worked on.
+    /// Both sides have agreed and work on it.
     Active,
     /// One side has released it, the other still works on it.
     Closing,
     /// Both sides have released it.
     Retired,
-    /// One side or both have declined it.
+    /// At least one side has declined it.
     Declined,
 }

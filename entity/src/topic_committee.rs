@@ -31,10 +31,10 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum CommitteeRole {
-    /// It answers for the topic on its side. An active topic has one on each side.
+    /// It is responsible for the topic on its side. An ACTIVE topic has exactly one on each side.
     Lead,
     /// It works on the topic.
     Contributing,
-    /// It is kept informed.
+    /// It is kept informed, but does not work on the topic.
     Informed,
 }

@@ -18,6 +18,7 @@ mod m20261124_000009_webhooks;
 mod m20261124_000010_newest_topics;
 mod m20261126_000011_next_position;
 mod m20261126_000012_number_identity;
+mod m20261126_000013_codes;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_newest_topics::Migration),
             Box::new(m20261126_000011_next_position::Migration),
             Box::new(m20261126_000012_number_identity::Migration),
+            Box::new(m20261126_000013_codes::Migration),
         ]
     }
 }

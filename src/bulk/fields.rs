@@ -352,7 +352,11 @@ impl Fields {
                 }
                 self.problems.extend(more);
             }
-            Error::Refused(Refusal::Forbidden(message) | Refusal::Unauthenticated(message)) => {
+            Error::Refused(
+                Refusal::Forbidden(message)
+                | Refusal::Unauthenticated(message)
+                | Refusal::Stale { message, .. },
+            ) => {
                 self.whole(message);
             }
             other => return Err(other.into()),

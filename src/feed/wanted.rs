@@ -1,6 +1,6 @@
 //! Which events somebody wants: as a condition on the log, and as a function over one event. The two agree.
 
-use entity::activity::{ActivityVerb, Column};
+use entity::activity::{ActivityVerb, Column, SubjectType};
 use entity::id::{Id, WebhookId};
 use entity::party::{Party, Side};
 use sea_orm::prelude::Uuid;
@@ -13,8 +13,7 @@ use crate::read::shape::{among, col};
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub subject: Option<Uuid>,
-    /// The API's names of types.
-    pub subject_type: Option<Vec<String>>,
+    pub subject_type: Option<Vec<SubjectType>>,
     pub verb: Option<Vec<ActivityVerb>>,
     pub party: Option<Vec<Party>>,
     /// Concerning one of these.
@@ -44,14 +43,16 @@ impl Wanted {
                 .add_option(sides.contains(&Side::Itu).then(|| col(Column::Itu)))
                 .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)))
         });
-        let (types, verbs) = (self.subject_type.clone(), self.verb.clone());
+        let types = self.subject_type.as_ref();
+        let types = types.map(|types| types.iter().map(|ty| ty.type_name()).collect());
+        let verbs = self.verb.clone();
         let open = Condition::any()
             .add(col(Column::SubjectType).ne(WebhookId::TYPE))
             .add_option(self.viewer.map(|it| col(Column::Party).eq(it)));
         Condition::all()
             .add(open)
             .add_option(self.subject.map(|it| col(Column::SubjectId).eq(it)))
-            .add_option(types.map(|it| among(Column::SubjectType, it)))
+            .add_option(types.map(|it: Vec<&str>| among(Column::SubjectType, it)))
             .add_option(verbs.map(|it| among(Column::Verb, it)))
             .add_option(self.party.clone().map(|it| among(Column::Party, it)))
             .add_option(self.topic.map(|it| col(Column::TopicId).eq(it)))
@@ -71,7 +72,10 @@ impl Wanted {
         let topic: Option<Uuid> = event.topic_id.map(Into::into);
         let open = event.subject_type != WebhookId::TYPE || self.viewer == Some(event.party);
         open && self.subject.is_none_or(|it| it == event.subject_id)
-            && has(self.subject_type.as_ref(), &event.subject_type)
+            && self.subject_type.as_ref().is_none_or(|types| {
+                let mut names = types.iter().map(|ty| ty.type_name());
+                names.any(|name| name == event.subject_type)
+            })
             && has(self.verb.as_ref(), &event.verb)
             && has(self.party.as_ref(), &event.party)
             && self.topic.is_none_or(|it| topic == Some(it))

@@ -3,16 +3,16 @@
 use std::sync::LazyLock;
 
 use async_graphql::{ID, InputObject, InputType, OutputType};
-use entity::activity::{ActivityVerb, Column, Entity};
+use entity::activity::{ActivityVerb, Column, Entity, SubjectType};
 use entity::id::{ActivityId, Id, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::DateTime;
-use sea_orm::ConnectionTrait;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, IntoIden, IntoTableRef};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::list::{self, Filter};
-use super::node::{node, nodes, subject};
+use super::node::{node, subject};
 use super::stamps::id;
 use super::words;
 use crate::error::{Error, Result};
@@ -66,20 +66,20 @@ fn order() -> Order {
     }
 }
 
-/// Which activities. All that is given holds at once.
+/// Conditions for a list of activities: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ActivityFilter {
-    /// About the record with this id, of whatever type.
+    /// It is about the record with this id, of any type.
     subject: Option<ID>,
-    /// About records of one of these types, such as `Topic`; an empty list leaves nothing.
-    subject_type: Option<Vec<String>>,
-    /// Of one of these kinds; an empty list leaves nothing.
+    /// It is about a record of one of these types. An empty list matches nothing.
+    subject_type: Option<Vec<SubjectType>>,
+    /// Of one of these kinds. An empty list matches nothing.
     verb: Option<Vec<ActivityVerb>>,
-    /// Done by one of these; an empty list leaves nothing.
+    /// One of these parties made the change. An empty list matches nothing.
     party: Option<Vec<Party>>,
-    /// Concerning one of these sides; an empty list leaves nothing.
+    /// It concerns one of these sides. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// Belonging to the topic with this id: about it, its action items, or notes on these.
+    /// It belongs to the topic with this id: it is about the topic, its action items, or notes on them.
     topic: Option<ID>,
 }
 
@@ -93,18 +93,9 @@ impl ActivityFilter {
     /// What it leaves of what this viewer may know of.
     ///
     /// # Errors
-    /// Bad input where it names what there is not: a type, or an id of another.
+    /// Returns an error if an id is none, or of another type.
     pub fn wanted(&self, viewer: Option<Party>) -> Result<Wanted> {
         let subject = self.subject.as_ref().map(node).transpose()?;
-        if let Some(types) = &self.subject_type {
-            let names: Vec<&str> = nodes().iter().map(|it| it.name).collect();
-            if let Some(strange) = types.iter().find(|it| !names.contains(&it.as_str())) {
-                return Err(Error::BadInput(format!(
-                    "`subjectType`: there is no type {strange:?}; there are {}.",
-                    names.join(", ")
-                )));
-            }
-        }
         Ok(Wanted {
             subject: subject.map(|(_, key)| key),
             subject_type: self.subject_type.clone().map(distinct),
@@ -151,7 +142,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<i64> {
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Activity",
-        description: "One change to one record. Activities are only ever added, each in the transaction of its change, in one order for the whole register.",
+        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed, and all of the register have one order.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(ActivityId::PREFIX),
@@ -166,34 +157,59 @@ fn describe() -> Vec<Field> {
         id(ActivityId::PREFIX),
         computed::<String>(
             "cursor",
-            "Its place in the history. As `after` of any list of activities, whatever its filter, it gives what came later: nothing is left out, nothing comes twice.",
+            "The position of this entry in the history. Pass it as `after` of any list of activities, of the subscription or of a webhook, with any filter, to get exactly what came later.",
             vec![Cell::column(Column::Id), Cell::column(Column::Position)],
             |cells, _, json| {
                 json.word(&cursor(cells.get(0)?, cells.get(1)?));
                 Ok(())
             },
         ),
-        column::<DateTime>("at", "When it was done.", Column::At, Scalar::Time),
-        column::<Party>("party", "Who did it.", Column::Party, Scalar::Word),
-        subject("The record that was changed, as it is now."),
-        column::<String>(
+        column::<DateTime>("at", "When the change was made.", Column::At, Scalar::Time),
+        column::<Party>(
+            "party",
+            "The party that made the change.",
+            Column::Party,
+            Scalar::Word,
+        ),
+        computed::<Option<String>>(
+            "actor",
+            "The person or system that did it: the subject (`sub`) of its token. Only the party that did it sees this; null for everybody else.",
+            vec![Cell::column(Column::Actor), Cell::column(Column::Party)],
+            |cells, env, json| {
+                if env.party == Some(cells.get(1)?) {
+                    json.text(cells.get(0)?);
+                } else {
+                    json.null();
+                }
+                Ok(())
+            },
+        ),
+        subject("The record that was changed, in its current state."),
+        computed::<SubjectType>(
             "subjectType",
-            "The type of that record, such as `Topic`.",
-            Column::SubjectType,
-            Scalar::Text,
+            "The type of that record.",
+            vec![Cell::column(Column::SubjectType)],
+            |cells, _, json| {
+                let name = cells.get::<&str>(0)?;
+                let ty = SubjectType::of_type_name(name)
+                    .ok_or_else(|| DbErr::Type(format!("no subject type is named {name}")))?;
+                words::one(json, ty);
+                Ok(())
+            },
         ),
         column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Word),
         field(
             "changes",
-            "What it changed, field by field; empty where there is no more to say.",
+            "What changed, field by field. Empty if the verb says it all.",
             Source::Stored {
                 cell: Cell::column(Column::Changes),
                 object: change,
+                many: true,
             },
         ),
         computed::<Vec<Side>>(
             "sides",
-            "The sides that it concerns.",
+            "The sides that the change concerns: none, one or both.",
             vec![Cell::column(Column::Itu), Cell::column(Column::Upu)],
             |cells, _, json| {
                 let sides: [(Side, bool); 2] =
@@ -210,22 +226,22 @@ fn describe() -> Vec<Field> {
 fn change() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Change",
-        description: "What became of one field, in words for people: names, codes and dates rather than ids.",
+        description: "The change of one field, as text for people: with names, codes and dates instead of ids.",
         table: None,
         fields: vec![
             field(
                 "field",
-                "The field, as the API names it.",
+                "The name of the field in this API. Example: `dueOn`.",
                 Source::Key(<String as OutputType>::create_type_info),
             ),
             field(
                 "before",
-                "What it was; null where it was nothing.",
+                "The value before the change; null if there was none.",
                 Source::Key(<Option<String> as OutputType>::create_type_info),
             ),
             field(
                 "after",
-                "What it became; null where it is nothing now.",
+                "The value after the change; null if there is none.",
                 Source::Key(<Option<String> as OutputType>::create_type_info),
             ),
         ],

@@ -8,19 +8,20 @@ use entity::finding::{self, Impact};
 use entity::id::{ExaminationId, Id};
 use entity::note;
 use entity::party::{Party, Side};
+use entity::permission::Permission;
 use entity::scalar::{Date, DateTime};
 use sea_orm::sea_query::IntoTableRef;
 
 use super::payload::{Payload, Thing};
 use super::request::Request;
 use super::stamps::id;
-use super::{committee as committees, note as notes, publication as publications};
+use super::{committee as committees, note as notes, publication as publications, words};
 use crate::error::Result;
 use crate::read::json::Scalar;
 use crate::read::shape::{
     Cell, Link, Object, Table, col, column, computed, many, one, one_or_null, page,
 };
-use crate::rules::examination::overdue;
+use crate::rules::examination::{overdue, permissions};
 use crate::store::examination::{
     self as store, ExaminationRecordFindingInput, ExaminationRequestInput,
 };
@@ -29,7 +30,7 @@ use crate::store::examination::{
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Examination",
-        description: "The joint examination of what a new or changed text means for the two sides. Each records what it found; once both have, it is closed.",
+        description: "The joint examination of what one edition of a publication means for the two sides. Each side records a finding; when both have, the examination is complete.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(ExaminationId::PREFIX),
@@ -38,7 +39,7 @@ pub fn object() -> &'static Object {
             id(ExaminationId::PREFIX),
             one(
                 "publication",
-                "The text that is examined.",
+                "The publication that is examined.",
                 publications::object,
                 Column::PublicationId,
             ),
@@ -50,19 +51,19 @@ pub fn object() -> &'static Object {
             ),
             column::<Option<String>>(
                 "reason",
-                "Why it was asked for; null where no reason was given.",
+                "Why it was requested; null if no reason was given.",
                 Column::Reason,
                 Scalar::Text,
             ),
             column::<Option<Date>>(
                 "dueOn",
-                "The day by which both sides are to have found; null where no day is set.",
+                "The date by which both sides should have recorded a finding; null if none is set.",
                 Column::DueOn,
                 Scalar::Date,
             ),
             computed::<bool>(
                 "overdue",
-                "Whether it was due before today (UTC) and a side has not found yet.",
+                "Whether its due date is before today (UTC) and a finding is missing.",
                 vec![Cell::column(Column::Complete), Cell::column(Column::DueOn)],
                 |cells, env, json| {
                     json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
@@ -71,26 +72,35 @@ pub fn object() -> &'static Object {
             ),
             many(
                 "findings",
-                "What the sides have found so far, two at most: ITU first, then UPU.",
+                "The findings that were recorded: none, one or two, ITU first.",
                 finding,
                 Link::column(finding::Column::ExaminationId),
                 vec![col(finding::Column::Side)],
             ),
             column::<bool>(
                 "complete",
-                "Whether both sides have found. It is closed then, and the findings stay as they are.",
+                "Whether both sides have recorded a finding. Then the findings can no longer be changed.",
                 Column::Complete,
                 Scalar::Bool,
             ),
             page(
                 "notes",
-                "The notes on it, oldest first.",
+                "The notes on this record, oldest first.",
                 &notes::NOTES,
                 Link::column(note::Column::SubjectId),
             ),
+            computed::<Vec<Permission>>(
+                "viewerPermissions",
+                "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
+                vec![Cell::column(Column::Complete)],
+                |cells, env, json| {
+                    words::list(json, permissions(env.party, cells.get(0)?));
+                    Ok(())
+                },
+            ),
             column::<DateTime>(
                 "createdAt",
-                "When it was asked for.",
+                "When it was requested.",
                 Column::CreatedAt,
                 Scalar::Time,
             ),
@@ -103,28 +113,33 @@ pub fn object() -> &'static Object {
 fn finding() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Finding",
-        description: "What one side found. Only that side writes it, and may rewrite it until the other has found too.",
+        description: "The finding of one side. Only that side writes it, and it can rewrite it until the other side has recorded one, too.",
         table: Some(Table {
             name: finding::Entity.into_table_ref(),
             prefix: None,
         }),
         fields: vec![
-            column::<Side>("side", "Who found it.", finding::Column::Side, Scalar::Word),
+            column::<Side>(
+                "side",
+                "The side whose finding it is.",
+                finding::Column::Side,
+                Scalar::Word,
+            ),
             column::<Impact>(
                 "impact",
-                "What the text means for this side.",
+                "What the publication means for this side.",
                 finding::Column::Impact,
                 Scalar::Word,
             ),
             column::<String>(
                 "statement",
-                "What was found.",
+                "The finding in words.",
                 finding::Column::Statement,
                 Scalar::Text,
             ),
             one_or_null(
                 "committee",
-                "The committee that found it; null where the side speaks as a whole.",
+                "The committee that found it; null if the side speaks as a whole.",
                 committees::object,
                 finding::Column::CommitteeId,
             ),
@@ -143,7 +158,6 @@ fn finding() -> &'static Object {
 pub struct Examination;
 
 impl Thing for Examination {
-    const PAYLOAD: &'static str = "ExaminationPayload";
     const FIELD: &'static str = "examination";
 
     fn object() -> &'static Object {
@@ -157,24 +171,24 @@ pub struct ExaminationMutation;
 
 #[async_graphql::Object]
 impl ExaminationMutation {
-    /// Asks both sides to examine what a publication means for them. One examination of it is under way at a time.
+    /// Requests that both sides examine what a publication means for them. Only one examination of a publication can be under way at a time.
     async fn examination_request(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The examination.")] input: ExaminationRequestInput,
-    ) -> Option<Result<Payload<Examination>>> {
+        #[graphql(desc = "The id of the examination.")] input: ExaminationRequestInput,
+    ) -> Option<Result<Payload<Examination, ExaminationRequestInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::request(db, viewer, *now, input).await))
     }
 
-    /// Records what one's own side found, or rewrites it while the other side has not found yet. The second side's finding closes the examination.
+    /// Records the finding of the viewer's own side, or rewrites it. The finding of the second side completes the examination.
     async fn examination_record_finding(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The finding.")] input: ExaminationRecordFindingInput,
-    ) -> Option<Result<Payload<Examination>>> {
+    ) -> Option<Result<Payload<Examination, ExaminationRecordFindingInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

@@ -31,7 +31,7 @@ pub const MISSING: &str = "There is no committee with one of these ids.";
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Exchange",
-        description: "What is open between two committees: what to look at before they meet.",
+        description: "What is open between two committees, for example to prepare a meeting.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: None,
@@ -39,13 +39,13 @@ pub fn object() -> &'static Object {
         fields: vec![
             one(
                 "committee",
-                "The committee that was asked about.",
+                "The committee that was given as `committee`.",
                 committees::object,
                 Column::Id,
             ),
             field(
                 "counterpart",
-                "The other committee.",
+                "The committee that was given as `counterpart`.",
                 Source::Found {
                     object: committees::object,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),
@@ -53,8 +53,8 @@ pub fn object() -> &'static Object {
                 },
             ),
             found(
-                "topics",
-                "The topics, PROPOSED, ACTIVE or CLOSING, that link both; by code.",
+                "sharedTopics",
+                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code.",
                 topics::object,
                 |env| Find {
                     condition: Condition::all()
@@ -65,7 +65,7 @@ pub fn object() -> &'static Object {
             ),
             found(
                 "actionItems",
-                "The open action items that one of them owns, while the other is the counterpart or linked to the topic; by number.",
+                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code.",
                 action_items::object,
                 |env| Find {
                     condition: Condition::all()
@@ -75,8 +75,8 @@ pub fn object() -> &'static Object {
                 },
             ),
             found(
-                "awaitingReply",
-                "The statements sent from one to the other that ask it for ACTION, and that it has not replied to; in the order of sending.",
+                "unansweredStatements",
+                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code.",
                 statements::object,
                 |env| Find {
                     condition: either_way(env, |one, other| {
@@ -93,7 +93,7 @@ pub fn object() -> &'static Object {
             ),
             field(
                 "lastActivityAt",
-                "When something last happened on a topic that links both, on an action item or a statement between them, open or not; null where nothing ever has.",
+                "When the last activity took place on topics that link both, or on action items or statements between them, open or not; null if there was none.",
                 Source::Cell {
                     cell: Cell::Expression("last_activity", last_activity),
                     scalar: Scalar::Time,

@@ -16,13 +16,13 @@ use crate::read::args::Args;
 use crate::read::shape::{Criteria, Order, col};
 use crate::rules::text::{fold, normalize};
 
-/// Which way a list is ordered.
+/// The direction of an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum Direction {
-    /// From the least to the greatest, from the earliest to the latest.
+    /// Ascending: smallest or earliest first.
     #[default]
     Asc,
-    /// The other way round.
+    /// Descending: largest or latest first.
     Desc,
 }
 
@@ -169,7 +169,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
     Ok(Some(Expr::from(position).gt(0)))
 }
 
-/// Whether a column holds one of the values; an empty list leaves nothing.
+/// Whether a column holds one of the values; an empty list matches nothing.
 pub fn among<V: Copy + PartialEq + Into<Value>>(
     column: impl IntoIden,
     values: Option<&Vec<V>>,

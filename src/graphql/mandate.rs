@@ -21,7 +21,7 @@ use crate::read::shape::{Link, Object, Table, col, column, many, one, page};
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Mandate",
-        description: "A Resolution that the collaboration rests on, in one edition.",
+        description: "A Resolution on which the collaboration is based, in one edition.",
         table: Some(Table {
             name: mandate::Entity.into_table_ref(),
             prefix: Some(MandateId::PREFIX),
@@ -30,31 +30,31 @@ pub fn object() -> &'static Object {
             id(MandateId::PREFIX),
             column::<String>(
                 "code",
-                "Names this edition: RES-11-DUBAI-2012.",
+                "Its code, unique. Example: `RES-11-DUBAI-2012`.",
                 mandate::Column::Code,
                 Scalar::Text,
             ),
             column::<String>(
                 "title",
-                "Its title as adopted.",
+                "Its title as it was adopted.",
                 mandate::Column::Title,
                 Scalar::Text,
             ),
             column::<String>(
                 "edition",
-                "Where and when this edition was adopted: Rev. Dubai, 2012.",
+                "Where and when this edition was adopted. Example: `Rev. Dubai, 2012`.",
                 mandate::Column::Edition,
                 Scalar::Text,
             ),
             column::<Option<Date>>(
                 "adoptedOn",
-                "The day of its adoption; null where the register does not know it.",
+                "When it was adopted; null if the register does not know.",
                 mandate::Column::AdoptedOn,
                 Scalar::Date,
             ),
             column::<Vec<String>>(
                 "history",
-                "Its editions, oldest first.",
+                "All editions of the Resolution up to this one, oldest first.",
                 mandate::Column::History,
                 Scalar::Texts,
             ),
@@ -74,7 +74,7 @@ pub fn object() -> &'static Object {
 pub fn provision() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Provision",
-        description: "A clause of a mandate, in our own words, so that a topic can say which clause it answers.",
+        description: "A clause of a mandate, summarized in the register's own words. Topics refer to the clauses that they implement.",
         table: Some(Table {
             name: provision::Entity.into_table_ref(),
             prefix: Some(ProvisionId::PREFIX),
@@ -83,31 +83,31 @@ pub fn provision() -> &'static Object {
             id(ProvisionId::PREFIX),
             column::<ProvisionSection>(
                 "section",
-                "The part of the Resolution that it stands in.",
+                "The part of the Resolution that contains it.",
                 provision::Column::Section,
                 Scalar::Word,
             ),
             column::<Option<String>>(
                 "letter",
-                "Its letter within the section; null where the section has one clause alone.",
+                "Its letter within the section; null if the section has only one clause.",
                 provision::Column::Letter,
                 Scalar::Text,
             ),
             column::<String>(
                 "summary",
-                "What it says, in our words.",
+                "A summary of the clause.",
                 provision::Column::Summary,
                 Scalar::Text,
             ),
             one(
                 "mandate",
-                "The Resolution that it is a clause of.",
+                "The mandate that contains it.",
                 object,
                 provision::Column::MandateId,
             ),
             page(
                 "topics",
-                "The topics that answer it; by code.",
+                "The topics that implement it; by code.",
                 &topics::TOPICS,
                 Link::through(
                     topic_provision::Entity,

@@ -48,7 +48,7 @@ use crate::store::statements::spawn_blocking_counted;
 /// The API, ready to answer.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// All that can be changed. Each change is made whole or not at all, in the order of the document; who may not act at all gets an error, what is wrong with an input stands in `userErrors`.
+/// All changes. Each mutation of a document is one transaction, and they run in order. What is wrong with an input is in `userErrors` of the payload; a viewer who may not make the change at all gets a top-level error with `extensions.code` UNAUTHENTICATED or FORBIDDEN instead.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     organization::OrganizationMutation,
@@ -73,10 +73,24 @@ pub fn schema(reach: Reach) -> Schema {
         .finish()
 }
 
+/// What a developer should know first.
+const DESCRIPTION: &str = "The register of the collaboration between ITU-T and the Universal Postal Union (UPU): the topics that both work on, who does what until when, and what they have written to each other.
+
+Three things to know:
+
+1. Everybody can read, without a token. Only webhooks and the `actor` of an activity are visible to their own party alone.
+2. Writing needs a bearer token (`Authorization: Bearer …`) with the role ITU_EDITOR, UPU_EDITOR or TSB_EDITOR. A token with several roles needs the header `Acting-As` with one of them. `viewer` tells who you are; `viewer.permissions`, `viewerPermissions` and `nextMoves` tell what you may do.
+3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. The cursor of an activity continues the history, a subscription or a webhook where you left off.";
+
+/// What async-graphql says about every schema, and has no setting for.
+const LIBRARY_DESCRIPTION: &str = "A GraphQL Schema defines the capabilities of a GraphQL server. It exposes all available types and directives on the server, as well as the entry points for query, mutation, and subscription operations.";
+
 /// The API as clients read it: what `schema.graphql` holds.
 #[must_use]
 pub fn sdl(schema: &Schema) -> String {
-    schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
+    let sdl = schema.sdl_with_options(SDLExportOptions::new().include_specified_by());
+    let described = format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{\n");
+    sdl.replace("\nschema {\n", &described)
 }
 
 /// How many records a page has: unless told, and at most.
@@ -184,6 +198,9 @@ fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
                 }
             }
             text.push('}');
+        }
+        Value::String(description) if description == LIBRARY_DESCRIPTION => {
+            write_value(text, &DESCRIPTION.into(), limit);
         }
         plain => text.push_str(&serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned())),
     }

@@ -41,7 +41,7 @@ pub static NOTES: List = List {
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Note",
-        description: "What a party noted on a record, for anyone to read.",
+        description: "A note of a party on a record. Everybody can read it.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(NoteId::PREFIX),
@@ -51,14 +51,19 @@ pub fn object() -> &'static Object {
             subject("The record that it is about."),
             column::<String>(
                 "body",
-                "What it says; empty once it was taken back.",
+                "The text of the note; empty if it was retracted.",
                 Column::Body,
                 Scalar::Text,
             ),
-            column::<Party>("party", "Who added it.", Column::Party, Scalar::Word),
+            column::<Party>(
+                "party",
+                "The party that added it.",
+                Column::Party,
+                Scalar::Word,
+            ),
             column::<bool>(
                 "retracted",
-                "Whether it was taken back. It keeps its place, without its body.",
+                "Whether it was retracted. A retracted note stays in the list, without its text.",
                 Column::Retracted,
                 Scalar::Bool,
             ),
@@ -77,7 +82,6 @@ pub fn object() -> &'static Object {
 pub struct Note;
 
 impl Thing for Note {
-    const PAYLOAD: &'static str = "NotePayload";
     const FIELD: &'static str = "note";
 
     fn object() -> &'static Object {
@@ -91,24 +95,24 @@ pub struct NoteMutation;
 
 #[async_graphql::Object]
 impl NoteMutation {
-    /// Adds a note to a topic, an action item, a publication, an examination or a liaison statement, in any state.
+    /// Adds a note to a topic, an action item, a publication, an examination or a liaison statement, whatever its status.
     async fn note_add(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteAddInput,
-    ) -> Option<Result<Payload<Note>>> {
+    ) -> Option<Result<Payload<Note, NoteAddInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
-    /// Takes back a note of one's own party: it keeps its place and loses its body, for good.
+    /// Retracts a note of the viewer's own party: its text is removed permanently, the note itself stays.
     async fn note_retract(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which note.")] input: NoteRetractInput,
-    ) -> Option<Result<Payload<Note>>> {
+        #[graphql(desc = "The note.")] input: NoteRetractInput,
+    ) -> Option<Result<Payload<Note, NoteRetractInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

@@ -37,14 +37,14 @@ fn describe() -> shape::Object {
         id(OrganizationId::PREFIX),
         column::<String>(
             "acronym",
-            "What everybody calls it: ITU, ITU-T, TSB, UPU, POC, IB, ISO. No two have the same.",
+            "Its acronym, unique. Example: `ITU-T`.",
             Column::Acronym,
             Scalar::Text,
         ),
         translated::<String>("name", "Its full name.", Column::Name),
         column::<OrganizationKind>(
             "kind",
-            "What it is within its union.",
+            "What kind of organization it is.",
             Column::Kind,
             Scalar::Word,
         ),
@@ -56,32 +56,32 @@ fn describe() -> shape::Object {
         ),
         column::<Option<Url>>(
             "website",
-            "Its own address on the web, where the register knows it.",
+            "Its website; null if the register does not know it.",
             Column::Website,
             Scalar::Text,
         ),
         one_or_null(
             "parent",
-            "The organization that it is a part of; null for a union and for a partner.",
+            "The organization that it is part of; null for a union and for a partner.",
             object,
             Column::ParentId,
         ),
         many(
             "children",
-            "The organizations that are a part of it, by acronym.",
+            "The organizations that are part of it, by acronym. It follows from their `parent`.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
         ),
         page(
             "committees",
-            "Its committees, of all periods unless the filter says otherwise; by code, SG2 before SG12.",
+            "Its committees of all periods; by code, SG2 before SG12.",
             &committees::COMMITTEES,
             Link::column(committee::Column::OrganizationId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![Cell::column(Column::Side)],
             |cells, env, json| {
                 let facts = Facts {
@@ -95,7 +95,7 @@ fn describe() -> shape::Object {
     fields.extend(stamps());
     shape::Object {
         name: "Organization",
-        description: "A body of ITU or UPU (the unions themselves, ITU-T, the POC, their bureaus), or a partner outside of both.",
+        description: "An organization: ITU or UPU itself, a part of them such as ITU-T or the POC, or a partner outside of both such as ISO.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(OrganizationId::PREFIX),
@@ -115,14 +115,14 @@ pub static ORGANIZATIONS: List = List {
     criteria: criteria::<OrganizationFilter, OrganizationOrder>,
 };
 
-/// Which organizations. All that is given holds at once.
+/// Conditions for a list of organizations: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct OrganizationFilter {
-    /// One of these kinds; an empty list leaves nothing.
+    /// Is of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<OrganizationKind>>,
-    /// Of one of these sides; an empty list leaves nothing. Partners have none.
+    /// Is of one of these sides. An empty list matches nothing. Partners have no side, so they match no list.
     side: Option<Vec<Side>>,
-    /// With this text anywhere in acronym or name, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -136,25 +136,25 @@ impl Filter for OrganizationFilter {
     }
 }
 
-/// In which order organizations stand.
+/// The order of a list of organizations.
 #[derive(Debug, Default, InputObject)]
 pub struct OrganizationOrder {
-    /// What they are ordered by.
+    /// The field to sort by.
     field: OrganizationOrderField,
-    /// Which way.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What organizations can be ordered by.
+/// The fields that organizations can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum OrganizationOrderField {
-    /// By acronym, numbers in it by their value. The order where none is given.
+    /// By acronym, with numbers by their value. This is the default.
     #[default]
     Acronym,
-    /// By name, whatever its case and accents.
+    /// By name; upper and lower case, and accents, make no difference.
     Name,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 
@@ -174,12 +174,12 @@ impl Sorting for OrganizationOrder {
     }
 }
 
-/// What names one organization: exactly one of these.
+/// How to identify an organization: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum OrganizationBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its acronym, written exactly so.
+    /// Its exact acronym. Example: `ITU-T`.
     Acronym(String),
 }
 
@@ -203,7 +203,6 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
 pub struct Organization;
 
 impl Thing for Organization {
-    const PAYLOAD: &'static str = "OrganizationPayload";
     const FIELD: &'static str = "organization";
 
     fn object() -> &'static shape::Object {
@@ -217,12 +216,12 @@ pub struct OrganizationMutation;
 
 #[Object]
 impl OrganizationMutation {
-    /// Enters an organization: a side one of its own, the TSB one of ITU's side or a partner.
+    /// Creates an organization. A side creates its own; the TSB those of ITU and partners.
     async fn organization_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization.")] input: OrganizationCreateInput,
-    ) -> Option<Result<Payload<Organization>>> {
+    ) -> Option<Result<Payload<Organization, OrganizationCreateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -234,7 +233,7 @@ impl OrganizationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: OrganizationUpdateInput,
-    ) -> Option<Result<Payload<Organization>>> {
+    ) -> Option<Result<Payload<Organization, OrganizationUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

@@ -7,7 +7,8 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextSelectionSet, Enum, Name, OutputType, Positioned, ServerResult, SimpleObject, Value,
+    ContextSelectionSet, Enum, InputType, Name, OutputType, Positioned, ServerResult, SimpleObject,
+    Value,
 };
 use entity::id::Id;
 use sea_orm::DbErr;
@@ -24,8 +25,7 @@ use crate::rules::refusal::{Code, Problem, Refusal};
 
 /// A type that mutations change.
 pub trait Thing: Send + Sync {
-    /// The name of its payload, and of the record's field in it.
-    const PAYLOAD: &'static str;
+    /// The name of the record's field in a payload.
     const FIELD: &'static str;
     /// What the payload holds besides.
     const EXTRA: Option<Extra> = None;
@@ -39,53 +39,53 @@ pub struct Extra {
     pub description: &'static str,
 }
 
-/// The answer of a mutation that changes a `T`.
-pub struct Payload<T> {
-    /// None where nothing was changed.
-    changed: Option<Uuid>,
+/// The response of a mutation with the input `I`, which changes a `T`. Its type is named after the input.
+pub struct Payload<T, I> {
+    /// The record that was changed, or that was changed by somebody else before; `None` if there is none to show.
+    record: Option<Uuid>,
     extra: Option<String>,
     user_errors: Vec<UserError>,
-    of: PhantomData<fn() -> T>,
+    of: PhantomData<fn() -> (T, I)>,
 }
 
-/// One thing that is wrong with an input. Show `message` to the user, next to `field`; branch on `code`.
+/// One thing that is wrong with an input. Show `message` to the user, next to the field; let the program decide by `code`.
 #[derive(SimpleObject)]
 pub struct UserError {
-    /// What kind of problem it is.
+    /// The kind of problem.
     code: UserErrorCode,
-    /// The path of the field within `input`, such as `["provisionIds", "2"]`; null where it is about the record as a whole.
+    /// The path of the field within `input`; null if the error is about the input as a whole. Example: `["provisionIds", "2"]`.
     field: Option<Vec<String>>,
-    /// What is wrong and what would be right, in a sentence or two for the user.
+    /// What is wrong and what would be right, as text for the user, in English.
     message: String,
 }
 
-/// What kind of problem an input has.
+/// The kinds of problems that an input can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Code")]
 enum UserErrorCode {
-    /// The value of a field: blank, too long, a date before another, not an address.
+    /// The value of a field is not valid: blank, too long, a date before another, a committee of another party.
     Invalid,
-    /// An id that names nothing, or a thing of another type.
+    /// There is no record with this id, or it is the id of another type.
     NotFound,
-    /// A value that must be unique is in use.
+    /// A value that has to be unique is in use.
     Taken,
-    /// `version` is not the record's: someone has changed it since. Read it again.
+    /// The record has been changed since the given `version`. The payload has the record as it is now.
     Stale,
-    /// The state of the record does not allow it; the message says which state would.
+    /// The status of the record does not allow it; the message says which would.
     NotAllowedNow,
-    /// The `idempotencyKey` was used with another input: give each request a key of its own.
+    /// The `idempotencyKey` was used with another input. Use a new key for each request.
     KeyReused,
 }
 
-impl<T> Payload<T> {
+impl<T, I> Payload<T, I> {
     /// The answer to what the store did. What the user can mend stands in the payload, all else is an error of the field.
     ///
     /// # Errors
     /// Where the viewer may not act at all, or the database failed.
     pub fn of(done: Result<impl Id>) -> Result<Self> {
-        let (changed, user_errors) = changed(done)?;
+        let (record, user_errors) = split_user_errors(done)?;
         Ok(Self {
-            changed: changed.map(Into::into),
+            record: record.map(Into::into),
             extra: None,
             user_errors,
             of: PhantomData,
@@ -99,13 +99,18 @@ impl<T> Payload<T> {
     }
 }
 
-/// What was changed, or what was wrong with the input; all else is an error.
+/// Splits what a payload shows: the record that was changed, and what was wrong with the input. The record is also there
+/// if somebody else has changed it before.
 ///
 /// # Errors
-/// Where the viewer may not act at all, or the database failed.
-pub fn changed<I>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
+/// Returns an error if the viewer may not act at all, or if the database fails.
+pub fn split_user_errors<I: Id>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
     match done {
         Ok(id) => Ok((Some(id), Vec::new())),
+        Err(Error::Refused(Refusal::Stale { record, message })) => {
+            let stale = Problem::new(Code::Stale, "version", message);
+            Ok((Some(record.into()), vec![stale.into()]))
+        }
         Err(Error::Refused(Refusal::Problems(problems))) => {
             Ok((None, problems.into_iter().map(UserError::from).collect()))
         }
@@ -123,27 +128,29 @@ impl From<Problem> for UserError {
     }
 }
 
-impl<T: Thing> OutputType for Payload<T> {
+impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
     fn type_name() -> Cow<'static, str> {
-        T::PAYLOAD.into()
+        let input = I::type_name();
+        let mutation = input.strip_suffix("Input").unwrap_or(&input);
+        format!("{mutation}Payload").into()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
         let thing = registry::object(registry, T::object());
         let errors = Vec::<UserError>::create_type_info(registry);
-        let text = Option::<String>::create_type_info(registry);
+        let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
             registry::meta_field(
                 registry,
                 T::FIELD,
-                "The record as it is now; null where nothing was changed.",
+                "The record after the change. With the user error STALE, the record as it is now, with the version to send next; with any other user error null.",
                 &[],
                 thing.to_owned(),
             ),
             registry::meta_field(
                 registry,
                 "userErrors",
-                "All that was wrong with the input, at once; empty where it was carried out.",
+                "Everything that is wrong with the input, all at once. Empty if the change was made.",
                 &[],
                 errors,
             ),
@@ -153,8 +160,8 @@ impl<T: Thing> OutputType for Payload<T> {
         );
         registry::object_type(
             registry,
-            T::PAYLOAD,
-            "The answer to a change: the record, or why it was left as it was.",
+            &Self::type_name(),
+            "The result of a mutation: the record, or why it was not changed.",
             fields,
         );
         Self::qualified_type_name()
@@ -167,14 +174,15 @@ impl<T: Thing> OutputType for Payload<T> {
     ) -> ServerResult<Value> {
         let document = Document::of(ctx);
         let mut answer = IndexMap::new();
-        for selected in document.collect(&[&ctx.item.node], &|it| it == T::PAYLOAD) {
+        let name = Self::type_name();
+        for selected in document.collect(&[&ctx.item.node], &|condition| condition == name) {
             let value = match selected.name() {
                 name if name == T::FIELD => self.record(ctx, document, &selected).await?,
                 "userErrors" => self.user_errors(ctx, &selected).await?,
                 name if T::EXTRA.is_some_and(|it| it.name == name) => {
                     self.extra.clone().map_or(Value::Null, Value::from)
                 }
-                _ => Value::from(T::PAYLOAD),
+                _ => Value::from(name.as_ref()),
             };
             answer.insert(Name::new(selected.key), value);
         }
@@ -182,14 +190,14 @@ impl<T: Thing> OutputType for Payload<T> {
     }
 }
 
-impl<T: Thing> Payload<T> {
+impl<T: Thing, I: InputType> Payload<T, I> {
     async fn record<'a>(
         &self,
         ctx: &ContextSelectionSet<'a>,
         document: Document<'a>,
         selected: &Merged<'a>,
     ) -> ServerResult<Value> {
-        let Some(key) = self.changed else {
+        let Some(key) = self.record else {
             return Ok(Value::Null);
         };
         let ctx = ctx.with_field(selected.field());

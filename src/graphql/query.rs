@@ -73,129 +73,141 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
     vec![
         root(
             "node",
-            "The record with this id, whatever its type; null where there is none.",
-            vec![arg::<ID>("id", "An id that the register gave.")],
+            "Looks up a record of any type by its global id; null if there is none.",
+            vec![arg::<ID>("id", "The global id.")],
             Source::Node,
         ),
         root(
             "nodes",
-            "The records with these ids, in the order asked; null in the place of one that there is not.",
-            vec![arg::<Vec<ID>>("ids", "At most 100 ids, of any types.")],
+            "Looks up records of any types by their global ids, in the order of `ids`; null in place of each that does not exist.",
+            vec![arg::<Vec<ID>>("ids", "The global ids, at most 100.")],
             Source::Nodes,
         ),
         root(
             "viewer",
-            "Who is asking, as the bearer token says.",
+            "Who sends the request, and what they may do.",
             Vec::new(),
             Source::Viewer,
         ),
         root(
             "organization",
-            "One organization; null where there is none.",
-            vec![arg::<organization::OrganizationBy>("by", "What names it.")],
+            "Looks up one organization; null if there is none.",
+            vec![arg::<organization::OrganizationBy>(
+                "by",
+                "How to identify it.",
+            )],
             Source::One(organization::object, organization::find),
         ),
         page(
             "organizations",
-            "The organizations; by acronym.",
+            "The organizations; by acronym unless `orderBy` is given.",
             &organization::ORGANIZATIONS,
         ),
         root(
             "committee",
-            "One committee; null where there is none.",
-            vec![arg::<committee::CommitteeBy>("by", "What names it.")],
+            "Looks up one committee; null if there is none.",
+            vec![arg::<committee::CommitteeBy>("by", "How to identify it.")],
             Source::One(committee::object, committee::find),
         ),
         page(
             "committees",
-            "The committees of all organizations and periods; by code, SG2 before SG12.",
+            "The committees of all organizations and periods; by code, SG2 before SG12, unless `orderBy` is given.",
             &committee::COMMITTEES,
         ),
         root(
             "topic",
-            "One topic; null where there is none.",
-            vec![arg::<topic::TopicBy>("by", "What names it.")],
+            "Looks up one topic; null if there is none.",
+            vec![arg::<topic::TopicBy>("by", "How to identify it.")],
             Source::One(topic::object, topic::find),
         ),
         page(
             "topics",
-            "The topics of common interest, in any state; by code.",
+            "The topics with any status; by code unless `orderBy` is given.",
             &topic::TOPICS,
         ),
         root(
             "actionItem",
-            "One action item; null where there is none.",
-            vec![arg::<action_item::ActionItemBy>("by", "What names it.")],
+            "Looks up one action item; null if there is none.",
+            vec![arg::<action_item::ActionItemBy>(
+                "by",
+                "How to identify it.",
+            )],
             Source::One(action_item::object, action_item::find),
         ),
         page(
             "actionItems",
-            "The action items on all topics, in any state; by number.",
+            "The action items on all topics, with any status; by code unless `orderBy` is given.",
             &action_item::ACTION_ITEMS,
         ),
         root(
             "publication",
-            "One publication; null where there is none.",
-            vec![arg::<publication::PublicationBy>("by", "What names it.")],
+            "Looks up one publication; null if there is none.",
+            vec![arg::<publication::PublicationBy>(
+                "by",
+                "How to identify it.",
+            )],
             Source::One(publication::object, publication::find),
         ),
         page(
             "publications",
-            "The texts of both sides and of partners, in all editions; by number, X.509 before X.1341.",
+            "The publications of both sides and of partners, in all editions; by number unless `orderBy` is given.",
             &publication::PUBLICATIONS,
         ),
         root(
             "liaisonStatement",
-            "One liaison statement; null where there is none.",
-            vec![arg::<statement::LiaisonStatementBy>("by", "What names it.")],
+            "Looks up one liaison statement; null if there is none.",
+            vec![arg::<statement::LiaisonStatementBy>(
+                "by",
+                "How to identify it.",
+            )],
             Source::One(statement::object, statement::find),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements, in the order of their sending.",
+            "The liaison statements; by code.",
             &statement::STATEMENTS,
         ),
         root(
             "exchange",
-            "What is open between two committees. The order of the two makes no difference to what is found.",
+            "What is open between two committees, whichever of the two comes first.",
             vec![
                 arg::<ID>("committee", "The id of one committee."),
-                arg::<ID>("counterpart", "The id of the other."),
+                arg::<ID>("counterpart", "The id of the other committee."),
             ],
             Source::About(exchange::object, exchange::find, exchange::MISSING),
         ),
         root(
             "report",
-            "What came of the collaboration in a period, side by side: what the TSB reports.",
+            "The figures of a period, for both sides: what the TSB reports.",
             vec![
                 arg::<Date>("from", "The first day of the period (UTC)."),
-                arg::<Date>(
-                    "to",
-                    "The last day of the period (UTC), which belongs to it.",
-                ),
+                arg::<Date>("to", "The last day of the period (UTC), inclusive."),
             ],
             Source::About(report::object, report::find, report::MISSING),
         ),
         page(
             "activities",
-            "The history of the whole register, oldest first. With the last cursor as `after`, it is what changed since.",
+            "The history of the whole register, oldest first. To learn what has changed since, pass the last cursor that you have seen as `after`.",
             &activity::ACTIVITIES,
         ),
         root(
             "mandate",
-            "One mandate; null where there is none.",
-            vec![arg::<String>("code", "Its code: RES-11-DUBAI-2012.")],
+            "Looks up one mandate; null if there is none.",
+            vec![arg::<String>(
+                "code",
+                "Its code. Example: `RES-11-DUBAI-2012`.",
+            )],
             Source::One(mandate::object, mandate::find),
         ),
         root(
             "mandates",
-            "The mandates that the collaboration rests on, by code.",
+            "The mandates on which the collaboration is based, by code.",
             Vec::new(),
             Source::Mandates,
         ),
         root(
             "webhooks",
-            "The webhooks of one's own party, oldest first. Without a role it is refused: UNAUTHENTICATED or FORBIDDEN.",
+            "The webhooks of the viewer's own party, oldest first. Without a token or a role the error is UNAUTHENTICATED or FORBIDDEN.",
             Vec::new(),
             Source::Webhooks,
         ),
@@ -312,7 +324,7 @@ impl OutputType for Query {
         registry::object_type(
             registry,
             &name,
-            "All that can be asked. Anyone may ask, without a token.",
+            "All data of the register. Everything but webhooks can be read without a token.",
             fields,
         );
         Self::qualified_type_name()
@@ -342,10 +354,7 @@ impl ContainerType for Query {
         let at = At::of(ctx);
         match root.answer(document, &selected, request, &at).await {
             Ok(Some(answer)) => Ok(Some(answer.into_value(ctx))),
-            Ok(None) => {
-                let viewer = Viewer::from(&request.viewer);
-                viewer.resolve(&ctx_set, ctx.item).await.map(Some)
-            }
+            Ok(None) => Viewer.resolve(&ctx_set, ctx.item).await.map(Some),
             Err(error) if root.nullable() => {
                 ctx.add_error(error);
                 Ok(Some(Value::Null))

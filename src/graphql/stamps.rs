@@ -12,25 +12,25 @@ pub fn stamps() -> [Field; 4] {
     [
         column::<Language>(
             "originalLanguage",
-            "The language that its texts were written in.",
+            "The language in which its texts were written.",
             "original_language",
             Scalar::Word,
         ),
         column::<i32>(
             "version",
-            "Counts its changes, from 1. An update names the version it has read, so that nobody overwrites what they have not seen.",
+            "The number of the record's current version: 1 when it is created, 1 more with each change. An update sends the version that it is based on, and is refused as STALE if the record has changed since.",
             "version",
             Scalar::Int,
         ),
         column::<DateTime>(
             "createdAt",
-            "When it was entered.",
+            "When the record was created in the register.",
             "created_at",
             Scalar::Time,
         ),
         column::<DateTime>(
             "updatedAt",
-            "When it was last changed; the time of its entry where it never was.",
+            "When the record was last changed. Equal to `createdAt` if it never was.",
             "updated_at",
             Scalar::Time,
         ),
@@ -41,7 +41,7 @@ pub fn stamps() -> [Field; 4] {
 pub fn id(prefix: &'static str) -> Field {
     column::<async_graphql::ID>(
         "id",
-        "Names the record for good. Opaque: keep it, compare it, do not read it.",
+        "The global id of the record. It never changes. Treat it as opaque: store and compare it, do not parse it. Example: `topic_01h455vb4pex5vsknk084sn02q`.",
         "id",
         Scalar::Id(prefix),
     )
@@ -55,6 +55,6 @@ pub fn translated<T: async_graphql::OutputType>(
 ) -> Field {
     column::<T>(name, description, from, Scalar::Text).arg::<Option<Language>>(
         "language",
-        "The language wanted. Where there is no text in it, the original is given.",
+        "The language to return the text in. Default, and if there is no text in that language: the original.",
     )
 }

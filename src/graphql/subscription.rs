@@ -53,14 +53,14 @@ impl SubscriptionType for Subscription {
         let field = registry::meta_field(
             registry,
             FIELD,
-            "Each change to the register as it happens, in the order of the history. To lose nothing, keep the `cursor` of the last activity and give it as `after` when you connect again.",
+            "Each change to the register as it happens, in the order of the history. To miss nothing, store the `cursor` of the last activity and pass it as `after` when you reconnect.",
             &args(),
             ty,
         );
         registry::object_type(
             registry,
             NAME,
-            "All that can be followed: over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`), or by Server-Sent Events at `/graphql` with `Accept: text/event-stream`.",
+            "Events as they happen: over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`), or as Server-Sent Events from `/graphql` with `Accept: text/event-stream`.",
             vec![field],
         );
         if let Some(MetaType::Object {
@@ -84,11 +84,11 @@ fn args() -> [Arg; 2] {
     [
         arg::<Option<String>>(
             "after",
-            "The cursor of an activity: what came later is told first, then what happens, with no gap and no repeat between. Left out or null: what happens from now on.",
+            "The cursor of an activity: first everything that came after it is sent, then what happens from now on, without gaps or repetitions. Default: only what happens from now on.",
         ),
         Arg {
             name: "filter",
-            description: "Which of them: all conditions hold at once; left out or null narrows nothing.",
+            description: "Conditions that the records have to meet, all of them. Left out or null: no condition.",
             register: <Option<ActivityFilter> as InputType>::create_type_info,
         },
     ]

@@ -1,31 +1,138 @@
-//! Who is asking.
+//! Who is asking, and what they may create.
 
-use async_graphql::SimpleObject;
+use std::borrow::Cow;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::Field;
+use async_graphql::registry::{MetaField, Registry};
+use async_graphql::{
+    ContextSelectionSet, InputType, Name, OutputType, Positioned, ServerResult, Value,
+};
 use entity::party::{Party, Role};
+use entity::permission::CreatePermission;
 use entity::scalar::DateTime;
 
-use crate::rules;
+use super::committee::OF_THE_VIEWER;
+use super::request::Request;
+use crate::read::At;
+use crate::read::document::{Document, Merged};
+use crate::read::plan::Planner;
+use crate::read::registry;
+use crate::rules::viewer::create_permissions;
+use crate::store::webhook;
 
-/// Who is asking, as the bearer token says.
-#[derive(SimpleObject)]
-pub struct Viewer {
-    /// Whom the token was given to; null without a token.
-    subject: Option<String>,
-    /// All roles that the token grants; empty without a token.
-    roles: Vec<Role>,
-    /// The party that this request acts as; null for those who only read, and while a token with several roles names none in `Acting-As`.
-    party: Option<Party>,
-    /// When the token ends; null without a token.
-    expires_at: Option<DateTime>,
+const NAME: &str = "Viewer";
+
+/// The viewer of the request.
+pub struct Viewer;
+
+impl OutputType for Viewer {
+    fn type_name() -> Cow<'static, str> {
+        NAME.into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        fn plain<T: OutputType>(
+            registry: &mut Registry,
+            name: &str,
+            description: &str,
+        ) -> MetaField {
+            let ty = T::create_type_info(registry);
+            registry::meta_field(registry, name, description, &[], ty)
+        }
+        let committees = registry::connection(registry, &OF_THE_VIEWER);
+        let fields = vec![
+            plain::<Option<String>>(
+                registry,
+                "subject",
+                "The person or system that the token was issued to (its claim `sub`); null without a token.",
+            ),
+            plain::<Vec<Role>>(
+                registry,
+                "roles",
+                "All roles that the token grants; empty without a token.",
+            ),
+            plain::<Option<Party>>(
+                registry,
+                "party",
+                "The party that this request acts as. Null for viewers who may only read, and if a token with several roles comes without the header `Acting-As`.",
+            ),
+            plain::<Option<DateTime>>(
+                registry,
+                "expiresAt",
+                "When the token expires; null without a token.",
+            ),
+            plain::<Vec<CreatePermission>>(
+                registry,
+                "permissions",
+                "What the viewer may create now: which buttons to show above a list. Empty for viewers who may only read. What may be done to one record is in its `viewerPermissions`.",
+            ),
+            registry::meta_field(
+                registry,
+                "committees",
+                "The committees that the viewer may name as its own, for example as lead of a topic or as sender of a liaison statement: the active ones of its party, by code. Empty for viewers who may only read.",
+                &OF_THE_VIEWER.args(),
+                committees,
+            ),
+        ];
+        registry::object_type(
+            registry,
+            NAME,
+            "Who sends the request, as the bearer token says. Without a token everything but webhooks can be read, and nothing written.",
+            fields,
+        );
+        Self::qualified_type_name()
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        _: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        let viewer = &ctx.data_unchecked::<Request>().viewer;
+        let document = Document::of(ctx);
+        let mut answer = IndexMap::new();
+        for selected in document.collect(&[&ctx.item.node], &|condition| condition == NAME) {
+            let value = match selected.name() {
+                "subject" => InputType::to_value(&viewer.subject),
+                "roles" => viewer.roles.iter().map(InputType::to_value).collect(),
+                "party" => InputType::to_value(&viewer.party()),
+                "expiresAt" => InputType::to_value(&viewer.expires_at.map(DateTime)),
+                "permissions" => permissions(ctx, &selected).await?,
+                "committees" => committees(ctx, document, &selected).await?,
+                _ => NAME.into(),
+            };
+            answer.insert(Name::new(selected.key), value);
+        }
+        Ok(Value::Object(answer))
+    }
 }
 
-impl From<&rules::viewer::Viewer> for Viewer {
-    fn from(viewer: &rules::viewer::Viewer) -> Self {
-        Self {
-            subject: viewer.subject.clone(),
-            roles: viewer.roles.clone(),
-            party: viewer.party(),
-            expires_at: viewer.expires_at.map(DateTime),
-        }
-    }
+async fn permissions(ctx: &ContextSelectionSet<'_>, selected: &Merged<'_>) -> ServerResult<Value> {
+    let ctx = ctx.with_field(selected.field());
+    let Request { db, viewer, .. } = Request::of(&ctx);
+    let webhooks = match viewer.party() {
+        Some(party) => webhook::count(&db.read, party).await,
+        None => Ok(0),
+    };
+    let webhooks = At::of(&ctx).check(webhooks.map_err(Into::into))?;
+    let permissions = create_permissions(viewer.party(), webhooks);
+    Ok(permissions.iter().map(InputType::to_value).collect())
+}
+
+async fn committees<'a>(
+    ctx: &ContextSelectionSet<'a>,
+    document: Document<'a>,
+    selected: &Merged<'a>,
+) -> ServerResult<Value> {
+    let ctx = ctx.with_field(selected.field());
+    let env = Request::of(&ctx).env();
+    let planner = Planner {
+        document,
+        env: &env,
+    };
+    let answer = planner
+        .list(&At::of(&ctx), &OF_THE_VIEWER, selected)
+        .await?;
+    Ok(answer.into_value(&ctx))
 }

@@ -4,8 +4,8 @@ use async_graphql::resolver_utils::EnumType;
 
 use crate::read::json::Json;
 
-/// The API's word for a value.
-fn word<E: EnumType>(value: E) -> &'static str {
+/// Returns the API's word for a value.
+pub fn word<E: EnumType>(value: E) -> &'static str {
     let mut items = E::items().iter();
     items.find(|it| it.value == value).map_or("", |it| it.name)
 }

@@ -9,6 +9,7 @@ pub mod budget;
 pub mod cells;
 pub mod cursor;
 pub mod document;
+mod embedded;
 pub mod json;
 mod load;
 pub mod page;

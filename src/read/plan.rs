@@ -12,7 +12,7 @@ use super::args::Args;
 use super::document::{Document, Merged};
 use super::json::Scalar;
 use super::page::{self, PageTemplate, Window};
-use super::shape::{Cell, Compute, Criteria, Link, List, Object, ROW, Source, Then, col};
+use super::shape::{Cell, Compute, Criteria, Derive, Link, List, Object, ROW, Source, Then, col};
 use super::{Env, Find};
 use crate::error::{Error, Result};
 
@@ -130,8 +130,10 @@ pub enum Slot<'a> {
         many: bool,
         template: Template<'a>,
     },
-    /// The records that a cell holds as JSON.
+    /// The record, or the list of them, that a cell holds as JSON.
     Stored(usize, Template<'a>),
+    /// The records that a function makes of cells.
+    Derived(Vec<usize>, Derive, Template<'a>),
     /// The value of this name in a record that is stored as JSON.
     Key(&'static str),
     /// What its arguments make impossible.
@@ -384,9 +386,18 @@ impl<'a> Planner<'a, '_> {
                     template,
                 }
             }
-            Source::Stored { cell, object } => {
+            Source::Stored { cell, object, .. } => {
                 let place = load.text(row, cell, self.env);
                 Slot::Stored(place, self.template(object(), &sets, load, row))
+            }
+            Source::Derived {
+                needs,
+                derive,
+                object,
+            } => {
+                let places = needs.iter().map(|it| load.cell(row, it, self.env));
+                let places = places.collect();
+                Slot::Derived(places, *derive, self.template(object(), &sets, load, row))
             }
             Source::Key(_) => Slot::Key(field.name),
         })

@@ -51,7 +51,17 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
                 format!("{name}!")
             }
         }
-        Source::Stored { object: of, .. } => format!("[{}!]!", object(registry, of())),
+        Source::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
+        Source::Stored {
+            object: of, many, ..
+        } => {
+            let name = object(registry, of());
+            if *many {
+                format!("[{name}!]!")
+            } else {
+                name.to_owned()
+            }
+        }
     };
     meta_field(registry, field.name, field.description, &field.args, ty)
 }
@@ -76,7 +86,7 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
         plain(
             registry,
             "cursor",
-            "Where this record stands in the list: what `after` and `before` take.",
+            "The position of this record in the list, to pass as `after` or `before`.",
             text,
         ),
         plain(registry, "node", "The record.", format!("{node}!")),
@@ -84,7 +94,7 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
     object_type(
         registry,
         list.edge,
-        "A record in a page, with its cursor.",
+        "A record of a page, with its cursor.",
         edge,
     );
 
@@ -92,32 +102,32 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
         plain(
             registry,
             "hasNextPage",
-            "Whether records follow this page.",
+            "Whether there are records after this page.",
             flag.clone(),
         ),
         plain(
             registry,
             "hasPreviousPage",
-            "Whether records stand before this page.",
+            "Whether there are records before this page.",
             flag,
         ),
         plain(
             registry,
             "startCursor",
-            "The cursor of its first record, for `before`; null where the page is empty.",
+            "The cursor of the first record of the page, to pass as `before`; null if the page is empty.",
             text_or_null.clone(),
         ),
         plain(
             registry,
             "endCursor",
-            "The cursor of its last record, for `after`; null where the page is empty.",
+            "The cursor of the last record of the page, to pass as `after`; null if the page is empty.",
             text_or_null,
         ),
     ];
     object_type(
         registry,
         "PageInfo",
-        "Where a page stands in its list.",
+        "Information about a page within its list.",
         info,
     );
 
@@ -131,23 +141,28 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
         plain(
             registry,
             "nodes",
-            "The records of this page: shorter than `edges` where no cursor of each is needed.",
+            "The records of this page: a shortcut for `edges { node }`.",
             format!("[{node}!]!"),
         ),
         plain(
             registry,
             "pageInfo",
-            "Where this page stands in the list.",
+            "Whether there are more pages, and the cursors to get them.",
             "PageInfo!".to_owned(),
         ),
         plain(
             registry,
             "totalCount",
-            "How many records the filter leaves, on all pages together. Counted only when asked for.",
+            "How many records match the filter, on all pages. Computed only if it is selected.",
             int,
         ),
     ];
-    object_type(registry, list.connection, "A page of a list.", fields);
+    object_type(
+        registry,
+        list.connection,
+        "One page of a list, with cursors to get the next ones.",
+        fields,
+    );
     ty
 }
 
@@ -158,13 +173,13 @@ pub fn node(registry: &mut Registry, types: &[&'static Object]) -> String {
     let field = meta_field(
         registry,
         "id",
-        "Names the record for good, whatever its type. Opaque: keep it, compare it, do not read it.",
+        "The global id of the record, unique among all types. It never changes. Treat it as opaque: store and compare it, do not parse it.",
         &[],
         id,
     );
     let entry = MetaType::Interface {
         name: id::NODE.to_owned(),
-        description: Some("A record that has an id; `node(id:)` finds any.".to_owned()),
+        description: Some("A record with a global id, which `node(id:)` looks up.".to_owned()),
         fields: IndexMap::from([(field.name.clone(), field)]),
         possible_types: names.into_iter().map(str::to_owned).collect(),
         extends: false,

@@ -10,6 +10,7 @@ use sea_orm::sea_query::{
     Asterisk, Condition, DynIden, Expr, ExprTrait, Func, IntoIden, IntoTableRef, SelectStatement,
     TableRef,
 };
+use serde_json::Value;
 
 use super::args::Args;
 use super::cells::Cells;
@@ -105,9 +106,19 @@ pub enum Source {
         find: fn(&Env<'_>) -> Find,
         many: bool,
     },
-    /// Records that a cell of the row holds as JSON.
-    Stored { cell: Cell, object: ObjectRef },
-    /// The value of the field's name in a record that is stored as JSON: a text or null.
+    /// What a cell of the row holds as JSON: a list of records, or one record or null.
+    Stored {
+        cell: Cell,
+        object: ObjectRef,
+        many: bool,
+    },
+    /// A list of records that a pure function makes of cells of the row.
+    Derived {
+        needs: Vec<Cell>,
+        derive: Derive,
+        object: ObjectRef,
+    },
+    /// The value of the field's name in a record that is JSON, as it stands there; null if there is none.
     Key(Register),
 }
 
@@ -122,6 +133,9 @@ pub struct Then {
 
 /// Writes a computed value; the cells come in the order of `needs`.
 pub type Compute = fn(&Cells<'_>, &Env<'_>, &mut Json) -> Result<(), DbErr>;
+
+/// Makes a list of records, as JSON; the cells come in the order of `needs`.
+pub type Derive = fn(&Cells<'_>, &Env<'_>) -> Result<Value, DbErr>;
 
 /// A value that a statement selects.
 #[derive(Clone)]
@@ -381,29 +395,29 @@ impl List {
         let mut args = vec![
             arg::<Option<i32>>(
                 "first",
-                "How many from the start, 1 to 100; 20 where neither `first` nor `last` is given.",
+                "How many records to return from the start of the list (after `after`), 1 to 100. Default: 20, if `last` is not given either.",
             ),
             arg::<Option<String>>(
                 "after",
-                "Only what follows this cursor, most often the `endCursor` of the page before.",
+                "Return only records after this cursor. For the next page, pass `pageInfo.endCursor`.",
             ),
             arg::<Option<i32>>(
                 "last",
-                "How many from the end, 1 to 100. Not together with `first`.",
+                "How many records to return from the end of the list (before `before`), 1 to 100. Cannot be combined with `first`.",
             ),
             arg::<Option<String>>(
                 "before",
-                "Only what stands before this cursor, most often the `startCursor` of the page after.",
+                "Return only records before this cursor. For the previous page, pass `pageInfo.startCursor`.",
             ),
         ];
         args.extend(self.filter.map(|register| Arg {
             name: "filter",
-            description: "Which of them: all conditions hold at once; left out or null narrows nothing.",
+            description: "Conditions that the records have to meet, all of them. Left out or null: no condition.",
             register,
         }));
         args.extend(self.order.map(|register| Arg {
             name: "orderBy",
-            description: "In which order. A cursor holds only for the order and filter it was given for.",
+            description: "The order of the list. A cursor is valid only for the order and filter that it was returned for.",
             register,
         }));
         args

@@ -3,15 +3,14 @@
 use async_graphql::{PathSegment, Pos, ServerError};
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
-use serde_json::Value;
 
-use super::Env;
 use super::cells::Cells;
 use super::cursor::Position;
 use super::json::{Json, Scalar};
 use super::load::{Group, Loaded};
 use super::page::{EdgeSlot, Info, PageSlot, PageTemplate};
 use super::plan::{Kind, Load, Rows, Slot, Template};
+use super::{Env, embedded};
 use crate::error::Error;
 use crate::rows::Row;
 
@@ -216,9 +215,13 @@ impl<'d, 'e> Writer<'d, 'e> {
                 }
             }
             Slot::Stored(place, template) => {
-                let stored = row.get::<Value>(*place);
-                let stored = stored.map_err(|error| fault(self, error))?;
-                self.stored(stored.as_array().map_or(&[], Vec::as_slice), template);
+                let stored = row.find(*place).map_err(|error| fault(self, error))?;
+                embedded::write(&mut self.json, &stored.unwrap_or_default(), template);
+            }
+            Slot::Derived(places, derive, template) => {
+                let derived = derive(&Cells::new(row, places), self.env);
+                let derived = derived.map_err(|error| fault(self, error))?;
+                embedded::write(&mut self.json, &derived, template);
             }
             Slot::Failed(error) => return Err(self.failed(error.clone(), Some(pos))),
             Slot::Typename | Slot::Cell(..) | Slot::Computed(..) | Slot::Key(_) => {}
@@ -259,29 +262,6 @@ impl<'d, 'e> Writer<'d, 'e> {
             Some(found) => self.record(child, child.loaded.rows.row(*found), &kind.template),
             None => Err(fault(self, missing(ty))),
         }
-    }
-
-    /// Writes records that are stored as JSON.
-    fn stored(&mut self, records: &[Value], template: &Template<'d>) {
-        self.json.raw("[");
-        for (place, record) in records.iter().enumerate() {
-            if place > 0 {
-                self.json.raw(",");
-            }
-            let mut separator = '{';
-            for entry in &template.entries {
-                self.key(&mut separator, entry.key);
-                match entry.slot {
-                    Slot::Key(name) => match record[name].as_str() {
-                        Some(text) => self.json.text(text),
-                        None => self.json.null(),
-                    },
-                    _ => self.json.word(template.object.name),
-                }
-            }
-            self.close(separator);
-        }
-        self.json.raw("]");
     }
 
     /// Writes a record; null takes its place where it fails and the schema lets it.

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use entity::action_item::ActionItemStatus;
 use entity::party::Party;
-use entity::permission::Permission;
+use entity::permission::{NoteRequirement, Permission};
 use entity::topic::TopicStatus;
 use entity::word::{all, word};
 
@@ -36,74 +36,44 @@ enum Mover {
     AnyoneButOwner,
 }
 
-/// What a move has to tell.
+/// A move that a party may make now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// What came of it.
-    Outcome,
-    /// Why.
-    Reason,
-    Nothing,
+pub struct Move {
+    pub to: ActionItemStatus,
+    pub permission: Permission,
+    pub note: NoteRequirement,
 }
 
-/// The whole life cycle: whose the move is; none where there is no such move.
-const fn mover(from: ActionItemStatus, to: ActionItemStatus) -> Option<Mover> {
+/// The whole life cycle: who may make a move, and the permission for it; `None` if there is no such move.
+const fn transition(from: ActionItemStatus, to: ActionItemStatus) -> Option<(Mover, Permission)> {
     use ActionItemStatus::{
         Confirmed, Declined, Done, InProgress, Open, Postponed, Requested, Withdrawn,
     };
-    match (from, to) {
-        (Requested, Open | Declined)
-        | (Open | Postponed, InProgress)
-        | (Open | InProgress, Postponed | Done) => Some(Mover::Owner),
-        (Requested, Withdrawn) => Some(Mover::Asker),
-        (Open | InProgress | Postponed, Withdrawn) => Some(Mover::OwnerOrAsker),
-        (Done, Confirmed | InProgress) => Some(Mover::AnyoneButOwner),
-        _ => None,
-    }
+    Some(match (from, to) {
+        (Requested, Open) => (Mover::Owner, Permission::Accept),
+        (Requested, Declined) => (Mover::Owner, Permission::Decline),
+        (Open, InProgress) => (Mover::Owner, Permission::Start),
+        (Postponed, InProgress) => (Mover::Owner, Permission::Resume),
+        (Open | InProgress, Postponed) => (Mover::Owner, Permission::Postpone),
+        (Open | InProgress, Done) => (Mover::Owner, Permission::Complete),
+        (Requested, Withdrawn) => (Mover::Asker, Permission::Withdraw),
+        (Open | InProgress | Postponed, Withdrawn) => (Mover::OwnerOrAsker, Permission::Withdraw),
+        (Done, Confirmed) => (Mover::AnyoneButOwner, Permission::Confirm),
+        (Done, InProgress) => (Mover::AnyoneButOwner, Permission::Reopen),
+        _ => return None,
+    })
 }
 
-/// What the move has to tell in its note.
+/// Whether the move needs a note, and what the note says.
 #[must_use]
-pub const fn told(from: ActionItemStatus, to: ActionItemStatus) -> Told {
+pub const fn note_requirement(from: ActionItemStatus, to: ActionItemStatus) -> NoteRequirement {
     use ActionItemStatus::{Declined, Done, InProgress, Postponed, Withdrawn};
     match (from, to) {
-        (_, Done) => Told::Outcome,
-        (_, Declined | Postponed | Withdrawn) | (Done, InProgress) => Told::Reason,
-        _ => Told::Nothing,
+        (_, Done) => NoteRequirement::Outcome,
+        (_, Declined | Postponed | Withdrawn) | (Done, InProgress) => NoteRequirement::Reason,
+        _ => NoteRequirement::None,
     }
 }
-
-/// What `permission` stands for, as a move; none where it is not one.
-const fn moved(permission: Permission, from: ActionItemStatus) -> Option<ActionItemStatus> {
-    use ActionItemStatus::{
-        Confirmed, Declined, Done, InProgress, Open, Postponed, Requested, Withdrawn,
-    };
-    match (permission, from) {
-        (Permission::Decline, Requested) => Some(Declined),
-        (Permission::Accept, Requested) => Some(Open),
-        (Permission::Start, Open)
-        | (Permission::Resume, Postponed)
-        | (Permission::Reopen, Done) => Some(InProgress),
-        (Permission::Postpone, _) => Some(Postponed),
-        (Permission::Complete, _) => Some(Done),
-        (Permission::Confirm, _) => Some(Confirmed),
-        (Permission::Withdraw, _) => Some(Withdrawn),
-        _ => None,
-    }
-}
-
-/// In the order of the enum.
-const MOVES: [Permission; 9] = [
-    Permission::Decline,
-    Permission::Accept,
-    Permission::Start,
-    Permission::Postpone,
-    Permission::Resume,
-    Permission::Complete,
-    Permission::Confirm,
-    Permission::Reopen,
-    Permission::Withdraw,
-];
 
 /// Whether a topic in this status takes new action items.
 pub fn create(topic: TopicStatus) -> Decision {
@@ -129,9 +99,9 @@ pub fn first(asked_by: Party, owned_by: Party) -> ActionItemStatus {
 
 /// Whether `party` may now move an action item to `to`.
 pub fn move_to(party: Party, facts: &Facts, to: ActionItemStatus) -> Decision {
-    let Some(mover) = mover(facts.status, to) else {
+    let Some((mover, _)) = transition(facts.status, to) else {
         let follow: Vec<String> = all::<ActionItemStatus>()
-            .filter(|next| self::mover(facts.status, *next).is_some())
+            .filter(|next| transition(facts.status, *next).is_some())
             .map(word)
             .collect();
         let what_follows = if follow.is_empty() {
@@ -212,34 +182,38 @@ pub fn remind(party: Party, facts: &Facts) -> Decision {
     }
 }
 
-/// All that `party` may move an action item to now.
+/// Returns the moves that `party` may make now, in the order of the statuses.
 #[must_use]
-pub fn next_statuses(party: Option<Party>, facts: &Facts) -> Vec<ActionItemStatus> {
+pub fn next_moves(party: Option<Party>, facts: &Facts) -> Vec<Move> {
     let Some(party) = party else {
         return Vec::new();
     };
-    all::<ActionItemStatus>()
-        .filter(|to| move_to(party, facts, *to).is_ok())
-        .collect()
+    let next = all::<ActionItemStatus>().filter_map(|to| {
+        let (_, permission) = transition(facts.status, to)?;
+        let note = note_requirement(facts.status, to);
+        let allowed = move_to(party, facts, to).is_ok();
+        allowed.then_some(Move {
+            to,
+            permission,
+            note,
+        })
+    });
+    next.collect()
 }
 
 /// All that `party` may do to an action item now.
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+    let next = next_moves(party, facts);
+    let mut permissions: Vec<Permission> = next.iter().map(|next| next.permission).collect();
     let Some(party) = party else {
-        return Vec::new();
+        return permissions;
     };
-    let may_move = |permission: &Permission| {
-        moved(*permission, facts.status).is_some_and(|to| move_to(party, facts, to).is_ok())
-    };
-    let update = update(party, facts).is_ok().then_some(Permission::Update);
-    let remind = remind(party, facts).is_ok().then_some(Permission::Remind);
-    update
-        .into_iter()
-        .chain(MOVES.into_iter().filter(may_move))
-        .chain(remind)
-        .chain([Permission::AddNote])
-        .collect()
+    permissions.extend(update(party, facts).is_ok().then_some(Permission::Update));
+    permissions.extend(remind(party, facts).is_ok().then_some(Permission::Remind));
+    permissions.push(Permission::AddNote);
+    permissions.sort_unstable();
+    permissions
 }
 
 /// Whether something is left to do.

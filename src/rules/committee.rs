@@ -80,15 +80,6 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     permissions
 }
 
-/// Whether a committee is `party`'s to link to topics: its own, and the TSB links those of partners too.
-#[must_use]
-pub fn is_linked_by(party: Party, acting: Option<Party>) -> bool {
-    match acting {
-        Some(acting) => acting == party,
-        None => party == Party::Tsb,
-    }
-}
-
 /// A topic is led by an active committee of a side.
 pub fn can_lead(acting: Option<Party>, status: CommitteeStatus) -> Result<(), String> {
     match (acting, status) {
@@ -108,14 +99,27 @@ pub fn can_lead_for(
     acting: Option<Party>,
     status: CommitteeStatus,
 ) -> Result<(), String> {
-    can_lead(acting, status)?;
-    if acting == Some(side.party()) {
-        Ok(())
-    } else {
-        Err(format!(
-            "This committee is not of {}: a side names a lead of its own.",
-            word(side)
-        ))
+    is_own(side.party(), acting)?;
+    can_lead(acting, status)
+}
+
+/// A party names its own committees, wherever it names one that speaks or works for it: as sender, as lead, as the one
+/// that found something, and to link.
+pub fn is_own(party: Party, acting: Option<Party>) -> Result<(), String> {
+    if acting == Some(party) {
+        return Ok(());
+    }
+    let party = word(party);
+    Err(format!(
+        "This committee is not one of {party}: name one of {party}'s own, which `viewer.committees` lists."
+    ))
+}
+
+/// A party links and unlinks its own committees; the TSB those of partners, too.
+pub fn can_link(party: Party, acting: Option<Party>) -> Result<(), String> {
+    match (party, acting) {
+        (Party::Tsb, None) => Ok(()),
+        _ => is_own(party, acting),
     }
 }
 

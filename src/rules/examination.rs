@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use entity::party::{Party, Side};
-use entity::word::word;
+use entity::permission::Permission;
 
 use super::refusal::{Decision, Refusal};
 
@@ -25,16 +25,17 @@ pub fn record_finding(party: Party, complete: bool) -> Decision {
     }
 }
 
-/// A finding is that of a committee of the side itself.
-pub fn finder_fits(side: Side, acting: Option<Party>) -> Result<(), String> {
-    if acting == Some(side.party()) {
-        Ok(())
-    } else {
-        Err(format!(
-            "This committee is not of {}: a side finds by a committee of its own.",
-            word(side)
-        ))
-    }
+/// All that `party` may do to an examination now.
+#[must_use]
+pub fn permissions(party: Option<Party>, complete: bool) -> Vec<Permission> {
+    let Some(party) = party else {
+        return Vec::new();
+    };
+    let finds = record_finding(party, complete).is_ok();
+    [Permission::AddNote]
+        .into_iter()
+        .chain(finds.then_some(Permission::RecordFinding))
+        .collect()
 }
 
 /// Whether it should have been complete before `today`, and is not.
@@ -64,11 +65,16 @@ mod tests {
     }
 
     #[test]
-    fn a_side_finds_by_its_own_committees() {
-        for side in [Side::Itu, Side::Upu] {
-            for acting in PARTIES.map(Some).into_iter().chain([None]) {
-                let own = acting == Some(side.party());
-                assert_eq!(finder_fits(side, acting).is_ok(), own);
+    fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
+        for complete in [false, true] {
+            assert_eq!(permissions(None, complete), []);
+            for party in PARTIES {
+                let given = permissions(Some(party), complete);
+                assert!(given.is_sorted() && given.contains(&Permission::AddNote));
+                assert_eq!(
+                    given.contains(&Permission::RecordFinding),
+                    record_finding(party, complete).is_ok()
+                );
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Why a rule said no.
 
+use entity::id::Uuid;
+
 /// An answer of the rules: a value, or a refusal.
 pub type Decision<T = ()> = Result<T, Refusal>;
 
@@ -10,6 +12,8 @@ pub enum Refusal {
     Unauthenticated(String),
     /// Its party may not do this at all.
     Forbidden(String),
+    /// The record was changed since the version that the input names.
+    Stale { record: Uuid, message: String },
     /// The party may, but not with this input or not now: each problem stands for itself. Never empty.
     Problems(Vec<Problem>),
 }

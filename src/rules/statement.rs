@@ -1,11 +1,12 @@
 //! Liaison statements: who sends them, what they ask, who replies.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use entity::addressee::Purpose;
 use entity::committee::CommitteeStatus;
 use entity::party::Party;
 use entity::permission::Permission;
 
+use super::committee::is_own;
 use super::refusal::{Code, Decision, Refusal};
 
 /// The most committees that a statement is sent from.
@@ -26,24 +27,40 @@ pub struct Facts {
     pub own_active: bool,
 }
 
-/// Whether `party` may send from a committee that `acting` acts for.
-pub fn send_from(party: Party, acting: Option<Party>) -> Decision {
-    if acting == Some(party) {
-        Ok(())
-    } else {
-        Err(Refusal::forbidden(
-            "A liaison statement is sent from the sender's own committees, and from no others.",
-        ))
-    }
-}
-
-/// A committee that was concluded sends nothing more.
-pub fn sender_fits(status: CommitteeStatus) -> Result<(), String> {
+/// A statement is sent from active committees of the party that sends it.
+pub fn sender_fits(
+    party: Party,
+    acting: Option<Party>,
+    status: CommitteeStatus,
+) -> Result<(), String> {
+    is_own(party, acting)?;
     match status {
         CommitteeStatus::Active => Ok(()),
         CommitteeStatus::Concluded => {
             Err("The committee is CONCLUDED: a statement is sent from an ACTIVE one.".to_owned())
         }
+    }
+}
+
+/// A statement may be entered after it was sent, never before; a reply was sent after the statement that it replies to.
+pub fn sent_at_fits(
+    sent_at: DateTime<Utc>,
+    original: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let written = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    if now < sent_at {
+        return Err(format!(
+            "Must not be in the future: it is now {}. Leave it out to send the statement now.",
+            written(now)
+        ));
+    }
+    match original {
+        Some(original) if sent_at < original => Err(format!(
+            "Must not be before the statement that it replies to was sent: {}.",
+            written(original)
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -104,22 +121,17 @@ mod tests {
     use entity::word::{all, word};
 
     use super::*;
-    use crate::rules::table::{PARTIES, cell, name, row};
+    use crate::rules::table::PARTIES;
 
     #[test]
-    fn who_may_send_from_which_committee() {
-        let mut table = String::new();
-        row(
-            &mut table,
-            ["committee of", "ITU", "UPU", "TSB"].map(|it| (it, 12)),
-        );
+    fn active_committees_of_the_sender_send() {
         for acting in PARTIES.map(Some).into_iter().chain([None]) {
-            let [itu, upu, tsb] = PARTIES.map(|party| cell(&send_from(party, acting)));
-            let acting = name(acting);
-            let cells = [acting.as_str(), itu, upu, tsb].map(|it| (it, 12));
-            row(&mut table, cells);
+            for party in PARTIES {
+                let fits = |status| sender_fits(party, acting, status).is_ok();
+                assert_eq!(fits(CommitteeStatus::Active), acting == Some(party));
+                assert!(!fits(CommitteeStatus::Concluded));
+            }
         }
-        insta::assert_snapshot!(table);
     }
 
     #[test]
@@ -157,8 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn only_active_committees_send() {
-        assert!(sender_fits(CommitteeStatus::Active).is_ok());
-        assert!(sender_fits(CommitteeStatus::Concluded).is_err());
+    fn a_statement_is_sent_by_now_and_after_what_it_replies_to() {
+        let day = |day| {
+            let day = NaiveDate::from_ymd_opt(2026, 6, day).unwrap();
+            day.and_hms_opt(12, 0, 0).unwrap().and_utc()
+        };
+        for sent_at in 14..=16 {
+            let fits = sent_at_fits(day(sent_at), None, day(15));
+            assert_eq!(fits.is_ok(), sent_at <= 15, "{sent_at}");
+        }
+        for original in 13..=15 {
+            let fits = sent_at_fits(day(14), Some(day(original)), day(15));
+            assert_eq!(fits.is_ok(), original <= 14, "{original}");
+        }
     }
 }

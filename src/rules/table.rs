@@ -22,6 +22,7 @@ pub fn cell<T>(decision: &Decision<T>) -> &'static str {
     match decision {
         Ok(_) => "yes",
         Err(Refusal::Unauthenticated(_) | Refusal::Forbidden(_)) => "–",
+        Err(Refusal::Stale { .. }) => "stale",
         Err(Refusal::Problems(problems)) => {
             assert_eq!(problems[0].code, Code::NotAllowedNow);
             "now"

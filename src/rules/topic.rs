@@ -7,7 +7,6 @@ use entity::topic::{Position, TopicStatus};
 use entity::topic_committee::CommitteeRole;
 use entity::word::word;
 
-use super::committee;
 use super::refusal::{Decision, Refusal};
 use super::text::counted;
 
@@ -175,38 +174,29 @@ pub fn reaffirm(party: Party, facts: &Facts) -> Decision {
     }
 }
 
-/// Whether `party` may now link a committee in this role, or give a linked one this role.
+/// Whether `party` may now link a committee in this role, or give a linked one this role. Which committees it may name
+/// is the rule of [`super::committee::can_link`].
 pub fn link(party: Party, facts: &Facts, committee: &Linked, role: CommitteeRole) -> Decision {
-    links_own(party, *committee)?;
     links_open(facts)?;
     match (committee.role, role) {
-        (Some(CommitteeRole::Lead), CommitteeRole::Contributing | CommitteeRole::Informed) => {
+        (Some(CommitteeRole::Lead), CommitteeRole::Contributing | CommitteeRole::Informed)
+            if committee.party == Some(party) =>
+        {
             lead_is_free(party, facts)
         }
         _ => Ok(()),
     }
 }
 
-/// Whether `party` may now take a committee off a topic.
+/// Whether `party` may now take a committee off a topic. As for [`link`].
 pub fn unlink(party: Party, facts: &Facts, committee: &Linked) -> Decision {
-    links_own(party, *committee)?;
     links_open(facts)?;
     match committee.role {
         None => Err(Refusal::not_now(
             "This committee is not linked to the topic.",
         )),
-        Some(CommitteeRole::Lead) => lead_is_free(party, facts),
-        Some(CommitteeRole::Contributing | CommitteeRole::Informed) => Ok(()),
-    }
-}
-
-fn links_own(party: Party, committee: Linked) -> Decision {
-    if committee::is_linked_by(party, committee.party) {
-        Ok(())
-    } else {
-        Err(Refusal::forbidden(
-            "A party links and unlinks its own committees; the TSB those of partners too.",
-        ))
+        Some(CommitteeRole::Lead) if committee.party == Some(party) => lead_is_free(party, facts),
+        Some(_) => Ok(()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who is asking, and as which party.
 
 use chrono::{DateTime, Utc};
-use entity::party::{Party, Role};
+use entity::party::{Party, Role, Side};
+use entity::permission::CreatePermission;
 
 use super::refusal::{Decision, Refusal};
+use super::{committee, organization, publication, webhook};
 
 /// The one who sent the request, as the bearer token tells; the default is nobody in particular.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,5 +61,61 @@ impl Viewer {
                 "The token has several roles: name the one to act in with the header `Acting-As`, for example `Acting-As: TSB_EDITOR`.",
             )),
         }
+    }
+}
+
+/// Returns what `party` may create now, while it has so many webhooks. What depends on a record that is named, such as the
+/// topic of an action item, is not asked.
+#[must_use]
+pub fn create_permissions(party: Option<Party>, webhooks: u64) -> Vec<CreatePermission> {
+    let Some(party) = party else {
+        return Vec::new();
+    };
+    let sides = [Some(Side::Itu), Some(Side::Upu), None];
+    let for_a_side =
+        |may: &dyn Fn(Option<Side>) -> Decision| sides.iter().any(|side| may(*side).is_ok());
+    [
+        (
+            CreatePermission::CreateOrganization,
+            for_a_side(&|side| organization::write(party, &organization::Facts { side })),
+        ),
+        (
+            CreatePermission::CreateCommittee,
+            for_a_side(&|side| committee::write(party, side, side.map(Side::party))),
+        ),
+        (CreatePermission::ProposeTopic, true),
+        (CreatePermission::CreateActionItem, true),
+        (
+            CreatePermission::AddPublication,
+            for_a_side(&|side| publication::write(party, side)),
+        ),
+        (CreatePermission::RequestExamination, true),
+        (CreatePermission::SendLiaisonStatement, true),
+        (CreatePermission::AddNote, true),
+        (
+            CreatePermission::CreateWebhook,
+            webhook::room(webhooks).is_ok(),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(permission, given)| given.then_some(permission))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::table::PARTIES;
+
+    #[test]
+    fn every_party_creates_everything_until_it_has_the_most_webhooks() {
+        for party in PARTIES {
+            let few = create_permissions(Some(party), webhook::MOST - 1);
+            let most = create_permissions(Some(party), webhook::MOST);
+            assert!(few.is_sorted() && few.len() == 9);
+            assert_eq!(few[..8], most[..]);
+            assert_eq!(few[8], CreatePermission::CreateWebhook);
+        }
+        assert_eq!(create_permissions(None, 0), []);
     }
 }

@@ -59,6 +59,15 @@ pub fn room(have: u64) -> Decision {
     }
 }
 
+/// Only an enabled webhook has a next attempt.
+pub fn can_retry(enabled: bool) -> Result<(), String> {
+    if enabled {
+        Ok(())
+    } else {
+        Err("Nothing is sent while the webhook is disabled: set `enabled` to true, which also makes the next attempt at once.".to_owned())
+    }
+}
+
 /// Whether an address is one that this service may deliver to, as far as its text tells. What its name leads to
 /// is looked at with each connection.
 pub fn url_fits(url: &str, reach: Reach) -> Result<(), String> {

@@ -247,7 +247,7 @@ impl<'a> Loader<'a> {
         let id = store::topic::propose(self.db, &viewer(proposer), self.now, input).await?;
         if let Some(lead) = &fact.upu_lead {
             let input = TopicTakePositionInput {
-                topic_id: public(id),
+                id: public(id),
                 position: Position::Agreed,
                 lead_committee_id: Some(public(self.committees[lead])),
                 reason: None,
@@ -256,7 +256,7 @@ impl<'a> Loader<'a> {
         }
         for committee in &fact.itu_contributing {
             let input = TopicLinkCommitteeInput {
-                topic_id: public(id),
+                id: public(id),
                 committee_id: public(self.committees[committee]),
                 role: CommitteeRole::Contributing,
             };
@@ -330,6 +330,7 @@ impl<'a> Loader<'a> {
             kind: fact.kind,
             organization_id: public(self.organizations[&fact.organization]),
             status: fact.status,
+            publisher_status: None,
             committee_id: committee,
             approved_on: fact.approved_on.map(Date),
             url: fact.url.clone().map(Url),
@@ -355,7 +356,7 @@ impl<'a> Loader<'a> {
     /// Says that two texts are related; where they are already, the store leaves it at that.
     async fn relation(&self, one: &str, other: &str) -> Result<()> {
         let input = PublicationRelateInput {
-            publication_id: public(self.publications[one]),
+            id: public(self.publications[one]),
             related_id: public(self.publications[other]),
         };
         store::publication::relate(self.db, &viewer(Party::Tsb), self.now, input).await?;

@@ -20,35 +20,36 @@ use super::creation::{Creating, Idempotency};
 use super::writing::Writing;
 use super::{Database, creation, input};
 use crate::error::Result;
+use crate::rules::committee::is_own;
 use crate::rules::examination as rules;
 use crate::rules::problems::Problems;
 use crate::rules::publication::{Facts, examine};
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
 
-/// That both sides examine what a publication means for them.
+/// A request that both sides examine what a publication means for them.
 #[derive(Clone, Debug, InputObject)]
 pub struct ExaminationRequestInput {
-    /// The publication. One examination of it is under way at a time.
+    /// The id of the publication. Only one examination of it can be under way at a time.
     pub publication_id: ID,
-    /// Why, at most 8,000 characters.
+    /// Why it is requested; at most 8,000 characters.
     pub reason: Option<String>,
-    /// The day by which both sides are to have found. Left out: no day.
+    /// The date by which both sides should have recorded a finding. Default: none.
     pub due_on: Option<Date>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// What one's own side found. It can be rewritten until the other side has found too.
+/// The finding of the viewer's own side. It can be rewritten until the other side has recorded one, too.
 #[derive(Clone, Debug, InputObject)]
 pub struct ExaminationRecordFindingInput {
-    /// The examination.
+    /// The id of the examination.
     pub id: ID,
-    /// What the publication means for the side.
+    /// What the publication means for this side.
     pub impact: Impact,
-    /// What was found, at most 8,000 characters.
+    /// The finding in words; at most 8,000 characters.
     pub statement: String,
-    /// The committee of one's own side that found it. Left out: the side as a whole.
+    /// The id of the committee that found it, of the viewer's own side. Default: the side as a whole.
     pub committee_id: Option<ID>,
 }
 
@@ -182,7 +183,7 @@ async fn finder(
         input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
             .await?;
     if let Some(committee) = &found {
-        problems.check(field, rules::finder_fits(side, committee.party));
+        problems.check(field, is_own(side.party(), committee.party));
     }
     Ok(found)
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::{ID, MaybeUndefined};
+use entity::action_item::Priority;
 use entity::id::Id;
+use entity::party::Language;
 use sea_orm::prelude::Uuid;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Iterable, PrimaryKeyToColumn,
@@ -213,6 +215,16 @@ pub fn cleared_text(
         MaybeUndefined::Undefined => current.map(str::to_owned),
         MaybeUndefined::Null => None,
     }
+}
+
+/// Null counts as left out: both give the default.
+pub fn english_if_null(language: &mut Option<Language>) {
+    language.get_or_insert(Language::En);
+}
+
+/// As [`english_if_null`].
+pub fn normal_if_null(priority: &mut Option<Priority>) {
+    priority.get_or_insert(Priority::Normal);
 }
 
 /// What the database says of a value that must be the only one of its kind, as a refusal.

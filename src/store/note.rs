@@ -24,21 +24,21 @@ use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
 
-/// A note that anyone can read.
+/// A new note. Everybody can read it.
 #[derive(Clone, Debug, InputObject)]
 pub struct NoteAddInput {
-    /// What it is about: a topic, an action item, a publication, an examination or a liaison statement.
+    /// The id of the record to add it to: a topic, an action item, a publication, an examination or a liaison statement.
     pub subject_id: ID,
-    /// The note, at most 20,000 characters.
+    /// The text of the note; at most 20,000 characters.
     pub body: String,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// A note of one's own party to take back.
+/// A note of the viewer's own party to retract.
 #[derive(Clone, Debug, InputObject)]
 pub struct NoteRetractInput {
-    /// The note. It keeps its place and loses its body.
+    /// The id of the note.
     pub id: ID,
 }
 

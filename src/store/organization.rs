@@ -22,37 +22,41 @@ use crate::rules::text::{self, fold, natural_key};
 use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 
-/// A new organization of one's own side; the TSB enters those of ITU and the partners.
+/// A new organization. A side creates its own; the TSB those of ITU and partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct OrganizationCreateInput {
-    /// What it is known by, as no other: `ITU-T`. At most 32 characters; it never changes.
+    /// Its acronym, unique; at most 32 characters. It can never be changed. Example: `ITU-T`.
     pub acronym: String,
-    /// Its full name in `language`, at most 500 characters.
+    /// Its full name in `language`; at most 500 characters.
     pub name: String,
-    /// What it is within its union; PARTNER for one outside of both.
+    /// What kind of organization it is; PARTNER for one outside the two unions.
     pub kind: OrganizationKind,
-    /// The side that it belongs to. Left out for a PARTNER, needed for any other kind.
+    /// The side that it belongs to. Required, except for a PARTNER, which has none.
     pub side: Option<Side>,
-    /// The organization that it is a part of, of the same side. Left out: it stands by itself.
+    /// The id of the organization that it is part of, of the same side. Default: none.
     pub parent_id: Option<ID>,
-    /// Where it presents itself.
+    /// Its website.
     pub website: Option<Url>,
-    /// The language that its name is given in; EN unless told.
+    /// The language of `name`.
+    #[graphql(
+        default_with = "Some(Language::En)",
+        process_with = "crate::store::input::english_if_null"
+    )]
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// What to change of an organization. A field left out stays as it is.
+/// Changes to an organization. A field that is left out keeps its value.
 #[derive(Clone, Debug, InputObject)]
 pub struct OrganizationUpdateInput {
-    /// The organization to change.
+    /// The id of the organization.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its full name, at most 500 characters; cannot be null.
+    /// Its full name; at most 500 characters. Cannot be null.
     pub name: MaybeUndefined<String>,
-    /// Where it presents itself; null: nowhere.
+    /// Its website. Null removes it.
     pub website: MaybeUndefined<Url>,
 }
 
@@ -150,7 +154,7 @@ pub async fn change(
     let before: Model =
         input::subject::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), &rules::Facts { side: before.side });
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);

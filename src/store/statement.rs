@@ -1,17 +1,17 @@
 //! Liaison statements: sending them, and replying.
 
 use async_graphql::{ID, InputObject};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use entity::activity::ActivityVerb;
 use entity::addressee::Purpose;
 use entity::committee::{self, CommitteeStatus};
-use entity::id::{CommitteeId, LiaisonStatementId, TopicId};
+use entity::id::{CommitteeId, Id, LiaisonStatementId, TopicId};
 use entity::liaison_statement::{ActiveModel, Entity, Model};
 use entity::scalar::{Date, Url};
 use entity::word::word;
 use entity::{addressee, attachment, sender, statement_topic, topic};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::activity::{Changes, Entry};
@@ -26,46 +26,49 @@ use crate::rules::statement as rules;
 use crate::rules::text::{self, fold};
 use crate::rules::viewer::Viewer;
 
-/// A formal statement from committees of one's own party. Once sent it is never changed.
+/// A new liaison statement from committees of the viewer's party. Once sent it never changes.
 #[derive(Clone, Debug, InputObject)]
 pub struct LiaisonStatementSendInput {
-    /// What it is about, at most 500 characters.
+    /// When it was sent, if that was before now: a statement can be entered later than it was sent. Not in the future, and
+    /// not before the statement that it replies to. Default: now.
+    pub sent_at: Option<entity::scalar::DateTime>,
+    /// The subject of the statement; at most 500 characters.
     pub title: String,
-    /// The committees that send it: active ones of one's own party, from 1 to 50.
+    /// The ids of the committees that send it, 1 to 50: ACTIVE ones of the viewer's own party, as `viewer.committees` lists them.
     pub from_ids: Vec<ID>,
-    /// The committees that it goes to, each with what it is asked for, from 1 to 100.
+    /// The committees to send it to, 1 to 100, each with what it is asked for.
     pub addressees: Vec<AddresseeInput>,
-    /// What it says, at most 20,000 characters.
+    /// The text of the statement; at most 20,000 characters.
     pub body: Option<String>,
-    /// Whom to turn to, best a role's address rather than a person's; at most 500 characters.
+    /// Whom to contact, preferably the address of a role and not of a person; at most 500 characters.
     pub contact: Option<String>,
-    /// The statement that this is a reply to. One of its addressees must be among `fromIds`, and has replied by this.
+    /// The id of the statement that this one replies to. At least one of its addressees has to be among `fromIds`; the addressees among them then count as having replied.
     pub in_reply_to_id: Option<ID>,
-    /// The topics that it is about, 100 at most.
+    /// The ids of the topics that it is about, at most 100.
     pub topic_ids: Option<Vec<ID>>,
-    /// The documents that it refers to, 50 at most.
+    /// The documents that it refers to, at most 50.
     pub attachments: Option<Vec<AttachmentInput>>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// A committee that a statement goes to.
+/// A committee to send the statement to.
 #[derive(Clone, Debug, InputObject)]
 pub struct AddresseeInput {
-    /// The committee, named once.
+    /// The id of the committee. Each can be given once.
     pub committee_id: ID,
-    /// What it is asked for.
+    /// What the committee is asked for.
     pub purpose: Purpose,
-    /// The day by which it is to reply; with ACTION alone.
+    /// The date by which it should reply; only with the purpose ACTION.
     pub reply_by: Option<Date>,
 }
 
-/// A document that a statement refers to.
+/// A document that the statement refers to.
 #[derive(Clone, Debug, InputObject)]
 pub struct AttachmentInput {
-    /// What it is called, at most 500 characters.
+    /// The name of the document; at most 500 characters.
     pub name: String,
-    /// Where it can be read.
+    /// The URL where it can be read.
     pub url: Url,
 }
 
@@ -102,6 +105,9 @@ async fn make(
     let contact = problems.optional_text("contact", input.contact.as_deref(), text::NAME);
     let to = addressees(writing, &mut problems, &input.addressees).await?;
     let original = original(writing, &mut problems, input.in_reply_to_id.as_ref(), &from).await?;
+    let sent_at = input.sent_at.map_or_else(|| writing.now(), |it| it.0);
+    let after = original.as_ref().map(|it| it.sent_at);
+    problems.check("sentAt", rules::sent_at_fits(sent_at, after, writing.now()));
     let topics = input.topic_ids.unwrap_or_default();
     let topics = input::listed::<topic::Entity, TopicId>(
         writing.db(),
@@ -119,6 +125,12 @@ async fn make(
     let number = writing.number("liaison_statement").await?;
     let mut changes = Changes::default();
     changes.given("title", title.clone());
+    if sent_at != writing.now() {
+        changes.given(
+            "sentAt",
+            sent_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        );
+    }
     changes.given("from", labels(writing.db(), &from).await?.join(", "));
     changes.given("addressees", asked(writing.db(), &to).await?);
     changes.given("inReplyTo", original.as_ref().map(|it| code(it.number)));
@@ -142,7 +154,7 @@ async fn make(
         in_reply_to_id: Set(original.as_ref().map(|it| it.id)),
         sent_by: Set(writing.party()),
         side: Set(side),
-        sent_at: Set(writing.now()),
+        sent_at: Set(sent_at),
     };
     Entity::insert(row)
         .exec_without_returning(writing.db())
@@ -150,7 +162,7 @@ async fn make(
     insert_parts(writing.db(), id, &from, to, &topics, attachments).await?;
     let mut entries = vec![Entry::new(ActivityVerb::Sent, id, changes).of_sides(&sides)];
     if let Some(original) = original {
-        let replied = settle(writing, original.id, &from).await?;
+        let replied = settle(writing, original.id, &from, sent_at).await?;
         let mut changes = Changes::default();
         changes.given("replies", code(number));
         let replied = labels(writing.db(), &replied).await?.join(", ");
@@ -186,13 +198,17 @@ async fn senders(
     )
     .await?;
     for committee in &found {
-        rules::send_from(writing.party(), committee.party)?;
-        problems.check(FIELD, rules::sender_fits(committee.status));
+        let fits = rules::sender_fits(writing.party(), committee.party, committee.status);
+        let id = committee.id.public();
+        let index = given.iter().position(|given| **given == id);
+        if let (Err(message), Some(index)) = (fits, index) {
+            problems.add_at(Code::Invalid, FIELD, index, message);
+        }
     }
     Ok(found)
 }
 
-/// A committee that a statement goes to.
+/// A committee to send the statement to.
 struct Asked {
     committee: committee::Model,
     purpose: Purpose,
@@ -347,21 +363,26 @@ async fn insert_parts(
     Ok(())
 }
 
-/// Notes which of these committees have replied by now; those that had before keep the time of their first reply.
+/// Records that these committees have replied at this time, unless they had before; returns those that had not.
 async fn settle(
     writing: &Writing,
     original: LiaisonStatementId,
     from: &[committee::Model],
+    replied_at: DateTime<Utc>,
 ) -> Result<Vec<committee::Model>, DbErr> {
+    let replied_since = addressee::COLUMN
+        .replied_at
+        .is_null()
+        .or(addressee::COLUMN.replied_at.gt(replied_at));
     let settled = addressee::Entity::update_many()
-        .col_expr(addressee::Column::RepliedAt, Expr::val(writing.now()))
+        .col_expr(addressee::Column::RepliedAt, Expr::val(replied_at))
         .filter(addressee::COLUMN.statement_id.eq(original))
         .filter(
             addressee::COLUMN
                 .committee_id
                 .is_in(from.iter().map(|it| it.id)),
         )
-        .filter(addressee::Column::RepliedAt.is_null())
+        .filter(replied_since)
         .exec_with_returning(writing.db())
         .await?;
     let replied = |it: &&committee::Model| settled.iter().any(|row| row.committee_id == it.id);
@@ -381,7 +402,7 @@ async fn asked(db: &impl ConnectionTrait, to: &[Asked]) -> Result<String, DbErr>
     Ok(asked.collect::<Vec<_>>().join(", "))
 }
 
-/// A statement's number, as the API has it: `LS-7`.
+/// A statement's code, as the API has it: `LS-7`.
 #[must_use]
 pub fn code(number: i32) -> String {
     format!("LS-{number}")

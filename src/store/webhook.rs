@@ -11,7 +11,7 @@ use entity::party::Party;
 use entity::webhook::{ActiveModel, Entity, Model};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::activity::{Changes, Entry};
 use super::writing::Writing;
@@ -42,6 +42,8 @@ pub struct WebhookChange {
     pub enabled: MaybeUndefined<bool>,
     /// The secret that takes the place of the present one.
     pub secret: Option<String>,
+    /// Whether to make the next attempt now.
+    pub retry_now: bool,
     /// The place in the log after which all is delivered again.
     pub redeliver_after: Option<i64>,
     pub reach: Reach,
@@ -58,14 +60,18 @@ pub fn new_secret() -> Result<String, DbErr> {
     Ok(format!("whsec_{}", BASE64_STANDARD.encode(bytes)))
 }
 
+/// Returns how many webhooks a party has.
+pub async fn count(db: &impl ConnectionTrait, party: Party) -> Result<u64, DbErr> {
+    Entity::find()
+        .filter(entity::webhook::COLUMN.party.eq(party))
+        .filter(entity::webhook::Column::Deleted.eq(false))
+        .count(db)
+        .await
+}
+
 /// Makes a webhook of the party that writes.
 pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
-    let have = Entity::find()
-        .filter(entity::webhook::COLUMN.party.eq(writing.party()))
-        .filter(entity::webhook::Column::Deleted.eq(false))
-        .count(writing.db())
-        .await?;
-    rules::room(have)?;
+    rules::room(count(writing.db(), writing.party()).await?)?;
     let mut problems = Problems::default();
     problems.check("url", rules::url_fits(&new.url, new.reach));
     problems.none()?;
@@ -109,7 +115,7 @@ pub async fn update(
 ) -> Result<WebhookId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
     let before = find(&writing, &input.id).await?;
-    checked(Ok(()), before.version, input.version)?;
+    checked(Ok(()), before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let mut after = before.clone();
@@ -119,6 +125,9 @@ pub async fn update(
     }
     after.filter = input::cleared(input.filter, before.filter.clone());
     after.enabled = input::kept(&mut problems, "enabled", input.enabled, before.enabled);
+    if input.retry_now {
+        problems.check("retryNow", rules::can_retry(after.enabled));
+    }
     problems.none()?;
     let mut changes = Changes::default();
     changes.add("url", Some(before.url), Some(after.url.clone()));
@@ -133,6 +142,9 @@ pub async fn update(
     if let Some(position) = input.redeliver_after {
         let [was, is] = [before.position, position].map(|it| it.to_string());
         changes.add("position", Some(was), Some(is));
+    }
+    if input.retry_now {
+        changes.given("retryNow", true.to_string());
     }
     if changes.is_empty() {
         return Ok(after.id);
@@ -160,7 +172,7 @@ pub async fn delete(
 ) -> Result<WebhookId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
     let mut webhook = find(&writing, id).await?;
-    checked(Ok(()), webhook.version, version)?;
+    checked(Ok(()), webhook.id, webhook.version, version)?;
 
     let mut changes = Changes::default();
     changes.add("url", Some(webhook.url.clone()), None);

@@ -12,9 +12,10 @@ on_both_databases! {
     an_external_key_is_given_once_by_each_party
     an_item_is_found_by_the_key_of_the_party_that_asked
     every_change_is_in_the_log
+    a_move_says_what_it_needs_and_why_it_was_made
 }
 
-const READ: &str = "id number status version outcome completedAt ownedBy requestedBy overdue";
+const READ: &str = "id code status version outcome completedAt ownedBy requestedBy overdue";
 
 async fn ask(server: &Server, client: &Client<'_>, owner: &str) -> Value {
     let input = json!({ "topicId": server.topic("T-2").await, "committeeId": owner, "title": "Send the list", "dueOn": "2026-07-01" });
@@ -101,13 +102,13 @@ async fn a_upu_token_cannot_move_itus_items(server: &Server) {
     let data = server
         .upu()
         .data(
-            "query($id: ID!) { actionItem(by: { id: $id }) { nextStatuses status version } }",
+            "query($id: ID!) { actionItem(by: { id: $id }) { nextMoves { to } status version } }",
             json!({ "id": item["id"] }),
         )
         .await;
     assert_eq!(
         data["actionItem"],
-        json!({ "nextStatuses": [], "status": "OPEN", "version": 1 })
+        json!({ "nextMoves": [], "status": "OPEN", "version": 1 })
     );
 }
 
@@ -239,4 +240,48 @@ async fn log(server: &Server) -> Vec<entity::activity::Model> {
         .all(&server.db.read)
         .await
         .unwrap()
+}
+
+async fn a_move_says_what_it_needs_and_why_it_was_made(server: &Server) {
+    let document = "query($id: ID!) { actionItem(by: { id: $id }) { id status version statusReason nextMoves { __typename to permission note } } }";
+    let (owner, asker) = (server.upu(), server.itu());
+    let item = ask(server, &asker, &server.committee("POC", "PSI").await).await;
+    for (client, to, note, reason) in [
+        (&owner, "OPEN", None, Value::Null),
+        (&owner, "POSTPONED", Some("Holidays."), json!("Holidays.")),
+        (&owner, "IN_PROGRESS", Some("Back again."), Value::Null),
+        (&owner, "DONE", Some("It is done."), Value::Null),
+        (
+            &asker,
+            "IN_PROGRESS",
+            Some("A page is missing."),
+            json!("A page is missing."),
+        ),
+        (
+            &asker,
+            "WITHDRAWN",
+            Some("No longer needed."),
+            json!("No longer needed."),
+        ),
+    ] {
+        let now = client.data(document, json!({ "id": item["id"] })).await;
+        let now = &now["actionItem"];
+        let next = now["nextMoves"].as_array().unwrap().iter();
+        let next = next.clone().find(|next| next["to"] == to).unwrap();
+        assert_eq!(next["__typename"], "ActionItemMoveOption");
+        // What says that it needs a note is refused without one, and the other way round.
+        let silent = json!({ "id": item["id"], "version": now["version"], "to": to });
+        if next["note"] != "NONE" {
+            let payload = client.attempt("actionItemMove", silent, "id").await;
+            assert_eq!(payload["userErrors"][0]["field"], json!(["note"]), "{to}");
+        }
+        step(client, now, to, note).await;
+        let moved = client.data(document, json!({ "id": item["id"] })).await;
+        assert_eq!(moved["actionItem"]["statusReason"], reason, "{to}");
+    }
+    let reader = server
+        .anonymous()
+        .data(document, json!({ "id": item["id"] }))
+        .await;
+    assert_eq!(reader["actionItem"]["nextMoves"], json!([]));
 }

@@ -60,7 +60,7 @@ async fn fragments_and_directives_choose_fields(server: &Server) {
 
 async fn variables_reach_nested_arguments(server: &Server) {
     let document = "query($status: TopicStatus!, $text: String, $size: Int = 1, $role: CommitteeRole) {
-        topics(first: $size, filter: { status: [$status], text: $text }) { nodes { code committees(role: $role) { role } actionItems(first: $size) { nodes { number } } } } }";
+        topics(first: $size, filter: { status: [$status], text: $text }) { nodes { code committees(role: $role) { role } actionItems(first: $size) { nodes { code } } } } }";
     let reader = server.anonymous();
     let data = reader
         .data(
@@ -70,7 +70,7 @@ async fn variables_reach_nested_arguments(server: &Server) {
         .await;
     assert_eq!(
         data["topics"]["nodes"],
-        json!([{ "code": "T-2", "committees": [], "actionItems": { "nodes": [{ "number": 1 }] } }])
+        json!([{ "code": "T-2", "committees": [], "actionItems": { "nodes": [{ "code": "A-1" }] } }])
     );
     let data = reader
         .data(

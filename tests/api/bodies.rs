@@ -101,7 +101,7 @@ async fn a_committee_is_concluded_once_nothing_depends_on_it(server: &Server) {
     let item = json!({ "topicId": topic, "committeeId": free, "title": "Too late" });
     let payload = itu.attempt("actionItemCreate", item, "id").await;
     assert_eq!(payload["userErrors"][0]["field"], json!(["committeeId"]));
-    let lead = json!({ "topicId": topic, "committeeId": free, "role": "LEAD" });
+    let lead = json!({ "id": topic, "committeeId": free, "role": "LEAD" });
     assert_ne!(itu.verdict("topicLinkCommittee", lead).await, "OK");
 }
 

@@ -14,7 +14,7 @@ on_both_databases! {
 
 const DASHBOARD: &str = "{ topics(first: 20) { nodes { code title status
     committees { role committee { code organization { acronym } } }
-    actionItems(first: 5, orderBy: { field: DUE_ON }) { nodes { number title dueOn committee { code } } } } } }";
+    actionItems(first: 5, orderBy: { field: DUE_ON }) { nodes { code title dueOn committee { code } } } } } }";
 
 /// Documents and their statements.
 const COSTS: &[(&str, usize)] = &[
@@ -36,16 +36,16 @@ const COSTS: &[(&str, usize)] = &[
         2,
     ),
     (
-        "{ topic(by: { code: \"T-2\" }) { actionItems { nodes { number } } } }",
+        "{ topic(by: { code: \"T-2\" }) { actionItems { nodes { code } } } }",
         2,
     ),
     ("{ topics { nodes { actionItems { totalCount } } } }", 2),
     (
-        "{ topics { nodes { actionItems { totalCount nodes { number } } } } }",
+        "{ topics { nodes { actionItems { totalCount nodes { code } } } } }",
         3,
     ),
     (
-        "{ topics { nodes { a: actionItems { nodes { number } } b: actionItems(first: 1) { nodes { title } } } } }",
+        "{ topics { nodes { a: actionItems { nodes { code } } b: actionItems(first: 1) { nodes { title } } } } }",
         3,
     ),
     (DASHBOARD, 3),
@@ -83,7 +83,7 @@ const COSTS: &[(&str, usize)] = &[
         2,
     ),
     (
-        "{ actionItems { edges { cursor node { number } } nodes { title } pageInfo { endCursor } } }",
+        "{ actionItems { edges { cursor node { code } } nodes { title } pageInfo { endCursor } } }",
         1,
     ),
     (
@@ -107,11 +107,11 @@ const COSTS: &[(&str, usize)] = &[
         3,
     ),
     (
-        "{ liaisonStatements { nodes { number awaitingReply inReplyTo { number } } } }",
+        "{ liaisonStatements { nodes { code awaitingReply inReplyTo { code } } } }",
         1,
     ),
     (
-        "{ liaisonStatements { nodes { from { code } addressees { overdue committee { code } } replies { number } topics { code } attachments { name } } } }",
+        "{ liaisonStatements { nodes { from { code } addressees { overdue committee { code } } replies { code } topics { code } attachments { name } } } }",
         6,
     ),
     (
@@ -124,7 +124,7 @@ const COSTS: &[(&str, usize)] = &[
         4,
     ),
     (
-        "{ report(from: \"2026-01-01\", to: \"2026-12-31\") { from to topics { status count } sides { side actionItemsDone medianDaysToDone } staleTopics { code } } }",
+        "{ report(from: \"2026-01-01\", to: \"2026-12-31\") { from to topicsByStatus { status count } sides { side actionItemsDone medianDaysToDone } staleTopics { code } } }",
         4,
     ),
 ];
@@ -141,7 +141,7 @@ async fn every_relation_and_list_is_one_statement(server: &Server) {
 }
 
 async fn what_the_viewer_may_do_costs_no_statement(server: &Server) {
-    let permissions = "{ topics { nodes { viewerPermissions } } actionItems { nodes { viewerPermissions nextStatuses } }
+    let permissions = "{ topics { nodes { viewerPermissions } } actionItems { nodes { viewerPermissions nextMoves { to permission note } } }
         committees { nodes { viewerPermissions } } organizations { nodes { viewerPermissions } }
         publications { nodes { viewerPermissions } } liaisonStatements { nodes { viewerPermissions } } }";
     server.fill().await;

@@ -16,6 +16,7 @@ use crate::webhooks::{create, happen, history, settled, until, update};
 
 on_both_databases! {
     a_failed_delivery_is_tried_again_before_anything_later
+    a_party_can_have_the_next_attempt_made_now
     after_three_days_it_is_disabled_and_says_so
     an_endpoint_that_is_gone_is_called_no_more
     an_endpoint_can_neither_lead_us_away_nor_drown_us
@@ -71,6 +72,63 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
     .await;
     assert_eq!(done["deliveries"]["nodes"][1]["attempts"], 3);
     assert_eq!(done["deliveries"]["nodes"][1]["delivered"], true);
+}
+
+async fn a_party_can_have_the_next_attempt_made_now(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let made = create(&tsb, json!({ "url": endpoint.url })).await;
+    endpoint.reply([Reply::With(503, "retry-after", "7200".to_owned())]);
+    let first = happen(server, "One").await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let document = "query($id: ID!, $failed: Boolean) { node(id: $id) { ... on Webhook { deliveries(failed: $failed) { totalCount nodes { id activity { id } } } } } }";
+    let deliveries = async |failed: Value| {
+        let variables = json!({ "id": made["webhook"]["id"], "failed": failed });
+        tsb.data(document, variables).await["node"]["deliveries"].take()
+    };
+    let failed = deliveries(json!(true)).await;
+    assert_eq!(failed["totalCount"], 1);
+    assert_eq!(failed["nodes"][0]["activity"]["id"], first.as_str());
+    assert_eq!(deliveries(json!(null)).await, failed);
+    assert_eq!(deliveries(json!(false)).await["totalCount"], 0);
+
+    let input = |change: Value| {
+        let mut input = json!({ "id": made["webhook"]["id"], "version": 1 });
+        input
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        input
+    };
+    let off = input(json!({ "enabled": false, "retryNow": true }));
+    let refused = tsb.attempt("webhookUpdate", off, "id").await;
+    assert_eq!(refused["userErrors"][0]["field"], json!(["retryNow"]));
+    let nothing = input(json!({ "retryNow": false }));
+    assert_eq!(
+        tsb.change("webhookUpdate", nothing, "version").await["version"],
+        1
+    );
+    let retry = input(json!({ "retryNow": true }));
+    assert_eq!(
+        tsb.change("webhookUpdate", retry, "version").await["version"],
+        2
+    );
+    endpoint.wait_for(2).await;
+    until(&tsb, &made, |it| {
+        it["deliveries"]["nodes"][0]["delivered"] == true || it["deliveries"]["totalCount"] == 2
+    })
+    .await;
+    let delivered = deliveries(json!(false)).await;
+    let ids = delivered["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["id"]);
+    assert!(
+        ids.clone().any(|id| *id == failed["nodes"][0]["id"]),
+        "the id of a delivery stays"
+    );
 }
 
 async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {

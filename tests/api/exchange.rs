@@ -13,7 +13,7 @@ on_both_databases! {
 }
 
 const READ: &str = "query($committee: ID!, $counterpart: ID!) { exchange(committee: $committee, counterpart: $counterpart) {
-    committee { code } counterpart { code } topics { code } actionItems { number } awaitingReply { number } lastActivityAt } }";
+    committee { code } counterpart { code } sharedTopics { code } actionItems { code } unansweredStatements { code } lastActivityAt } }";
 
 async fn between(server: &Server, committee: &str, counterpart: &str) -> Value {
     let variables = json!({ "committee": committee, "counterpart": counterpart });
@@ -33,25 +33,25 @@ async fn it_holds_what_is_open_between_the_two(server: &Server) {
     let open = between(server, &sg17, &c5).await;
     assert_eq!(open["committee"]["code"], "SG17");
     assert_eq!(open["counterpart"]["code"], "C5");
-    assert_eq!(open["topics"], json!([{ "code": "T-3" }]));
+    assert_eq!(open["sharedTopics"], json!([{ "code": "T-3" }]));
     // The items of T-3 that one of them owns and that are not done: 7 is confirmed, 6 and 8 are under way or postponed.
-    let document = "{ topic(by: { code: \"T-3\" }) { actionItems(filter: { open: true }) { nodes { number committee { code } } } } }";
+    let document = "{ topic(by: { code: \"T-3\" }) { actionItems(filter: { open: true }) { nodes { code committee { code } } } } }";
     let data = server.anonymous().data(document, json!({})).await;
     let theirs: Vec<Value> = data["topic"]["actionItems"]["nodes"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|it| ["SG17", "C5"].contains(&it["committee"]["code"].as_str().unwrap()))
-        .map(|it| json!({ "number": it["number"] }))
+        .map(|it| json!({ "code": it["code"] }))
         .collect();
     assert!(theirs.len() > 1);
     assert_eq!(open["actionItems"], json!(theirs));
-    assert_eq!(open["awaitingReply"], json!([]));
+    assert_eq!(open["unansweredStatements"], json!([]));
 
     let input = json!({ "title": "On payouts", "fromIds": [sg17], "addressees": [{ "committeeId": c5, "purpose": "ACTION" }] });
     let sent = server
         .itu()
-        .change("liaisonStatementSend", input, "number sentAt")
+        .change("liaisonStatementSend", input, "code sentAt")
         .await;
     let input = json!({ "title": "For your information", "fromIds": [c5], "addressees": [{ "committeeId": sg17, "purpose": "INFORMATION" }] });
     let told = server
@@ -60,8 +60,8 @@ async fn it_holds_what_is_open_between_the_two(server: &Server) {
         .await;
     let open = between(server, &sg17, &c5).await;
     assert_eq!(
-        open["awaitingReply"],
-        json!([{ "number": sent["number"] }]),
+        open["unansweredStatements"],
+        json!([{ "code": sent["code"] }]),
         "only what asks for action"
     );
     assert_eq!(open["lastActivityAt"], told["sentAt"]);
@@ -76,13 +76,18 @@ async fn it_reads_the_same_from_either_side(server: &Server) {
         (&ours["committee"], &ours["counterpart"]),
         (&theirs["counterpart"], &theirs["committee"])
     );
-    for field in ["topics", "actionItems", "awaitingReply", "lastActivityAt"] {
+    for field in [
+        "sharedTopics",
+        "actionItems",
+        "unansweredStatements",
+        "lastActivityAt",
+    ] {
         assert_eq!(ours[field], theirs[field], "{field}");
     }
     // Bodies that never met have nothing between them.
     let sg2 = server.committee("ITU-T", "SG2").await;
     let strangers = between(server, &sg2, &c5).await;
-    for field in ["topics", "actionItems", "awaitingReply"] {
+    for field in ["sharedTopics", "actionItems", "unansweredStatements"] {
         assert_eq!(strangers[field], json!([]), "{field}");
     }
     assert_eq!(strangers["lastActivityAt"], Value::Null);
@@ -96,8 +101,8 @@ async fn what_is_settled_leaves_it(server: &Server) {
         .change("liaisonStatementSend", input, "id")
         .await;
     assert_eq!(
-        between(server, &sg17, &c5).await["awaitingReply"],
-        json!([{ "number": "LS-1" }])
+        between(server, &sg17, &c5).await["unansweredStatements"],
+        json!([{ "code": "LS-1" }])
     );
     let input = json!({ "inReplyToId": sent["id"], "title": "Re", "fromIds": [sg17], "addressees": [{ "committeeId": c5, "purpose": "INFORMATION" }] });
     server
@@ -105,7 +110,7 @@ async fn what_is_settled_leaves_it(server: &Server) {
         .change("liaisonStatementSend", input, "id")
         .await;
     assert_eq!(
-        between(server, &sg17, &c5).await["awaitingReply"],
+        between(server, &sg17, &c5).await["unansweredStatements"],
         json!([])
     );
 
@@ -117,11 +122,11 @@ async fn what_is_settled_leaves_it(server: &Server) {
     assert_eq!(between(server, &sg17, &c5).await["actionItems"], json!([]));
     for client in [server.itu(), server.upu()] {
         let topic = server.topic("T-3").await;
-        let input = json!({ "topicId": topic, "position": "RELEASED", "reason": "All is done." });
+        let input = json!({ "id": topic, "position": "RELEASED", "reason": "All is done." });
         client.change("topicTakePosition", input, "status").await;
     }
     let open = between(server, &sg17, &c5).await;
-    assert_eq!(open["topics"], json!([]));
+    assert_eq!(open["sharedTopics"], json!([]));
     assert!(open["lastActivityAt"].is_string(), "what was stays known");
 }
 

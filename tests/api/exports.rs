@@ -68,9 +68,9 @@ fn shown(workplace: &Workplace, url: &str) -> Value {
         committees(first: 100) { nodes { id name mandate status predecessors { code } viewerPermissions } }
         topics(first: 100) { nodes { id code title status reviewOn provisions { letter } committees { role committee { code } }
             notes { nodes { body retracted } } publications { nodes { number } } } }
-        actionItems(first: 100) { nodes { id number status outcome overdue externalKey } }
+        actionItems(first: 100) { nodes { id code status outcome overdue externalKey } }
         publications(first: 100) { nodes { id number url supersedes { number } related { number } examinations { complete findings { side statement } } } }
-        liaisonStatements { nodes { number title body from { code } addressees { purpose replyBy repliedAt } attachments { name url } replies { number } } }
+        liaisonStatements { nodes { code title body from { code } addressees { purpose replyBy repliedAt } attachments { name url } replies { code } } }
         activities(last: 100) { nodes { id cursor at party verb subjectType changes { field before after } } } }";
     let mut service = workplace.start(&[
         "serve",

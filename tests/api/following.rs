@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::activity::ActivityVerb;
+use entity::activity::{ActivityVerb, SubjectType};
 use entity::id::{Id, TopicId};
 use entity::party::{Party, Side};
 use futures_util::future::{join, join_all};
@@ -102,7 +102,7 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
         json!({}),
         json!({ "topic": topic }),
         json!({ "subject": topic }),
-        json!({ "subjectType": ["Note", "Publication"] }),
+        json!({ "subjectType": ["NOTE", "PUBLICATION"] }),
         json!({ "verb": ["NOTED"], "party": ["UPU"] }),
         json!({ "side": ["ITU"] }),
         json!({ "topic": topic, "verb": ["NOTED"], "side": ["ITU", "UPU"] }),
@@ -156,8 +156,8 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
     let types = [
         None,
         Some(vec![]),
-        Some(vec!["Topic", "Webhook"]),
-        Some(vec!["Note", "ActionItem"]),
+        Some(vec![SubjectType::Topic, SubjectType::Webhook]),
+        Some(vec![SubjectType::Note, SubjectType::ActionItem]),
     ];
     let verbs = [
         None,
@@ -184,11 +184,9 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
                 for party in &parties {
                     for side in &sides {
                         for topic in [None, Some(topic)] {
-                            let names = subject_type.as_ref();
                             let wanted = Wanted {
                                 subject,
-                                subject_type: names
-                                    .map(|it| it.iter().map(|it| (*it).to_owned()).collect()),
+                                subject_type: subject_type.clone(),
                                 verb: verb.clone(),
                                 party: party.clone(),
                                 side: side.clone(),
@@ -260,12 +258,12 @@ async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
     let start = server.history(None, json!({})).await[0].1.clone();
     let mut socket = Socket::anonymous(&server.address).await;
     write_notes(server, "T-1", 60).await;
-    let notes = json!({ "verb": ["NOTED"], "subjectType": ["Note"] });
+    let notes = json!({ "verb": ["NOTED"], "subjectType": ["NOTE"] });
     let notes = server.history(Some(&start), notes).await.len();
     server.statements.take();
     let filtered = document.replace(
         "(after: $after)",
-        "(after: $after, filter: { subjectType: [\"Note\"], verb: [NOTED] })",
+        "(after: $after, filter: { subjectType: [NOTE], verb: [NOTED] })",
     );
     socket
         .subscribe("a", &filtered, json!({ "after": start }))

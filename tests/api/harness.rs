@@ -414,6 +414,7 @@ fn record(mutation: &str) -> &'static str {
         "examination",
         "liaisonStatement",
         "note",
+        "webhook",
     ]
     .into_iter()
     .find(|it| mutation.starts_with(it))

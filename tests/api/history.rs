@@ -15,6 +15,7 @@ on_both_databases! {
     the_database_refuses_to_change_the_past
     the_log_takes_nothing_but_its_next_position
     subjects_are_read_by_their_type
+    only_its_own_party_sees_who_did_it
 }
 
 async fn page(server: &Server, variables: Value) -> Value {
@@ -103,9 +104,9 @@ async fn the_history_is_filtered(server: &Server) {
         data["activities"]["totalCount"].as_i64().unwrap()
     };
     let all = count(json!({})).await;
-    assert_eq!(count(json!({ "subjectType": ["Publication"] })).await, 77);
+    assert_eq!(count(json!({ "subjectType": ["PUBLICATION"] })).await, 77);
     assert_eq!(
-        count(json!({ "subjectType": ["Organization", "Mandate"] })).await,
+        count(json!({ "subjectType": ["ORGANIZATION", "MANDATE"] })).await,
         12
     );
     assert_eq!(count(json!({ "subjectType": [] })).await, 0);
@@ -132,12 +133,12 @@ async fn the_history_is_filtered(server: &Server) {
     );
     assert_eq!(count(json!({ "side": [] })).await, 0);
     assert_eq!(
-        count(json!({ "verb": ["CREATED"], "party": ["UPU"], "subjectType": ["Publication"] }))
+        count(json!({ "verb": ["CREATED"], "party": ["UPU"], "subjectType": ["PUBLICATION"] }))
             .await,
         12
     );
     for (filter, word) in [
-        (json!({ "subjectType": ["Topik"] }), "ActionItem"),
+        (json!({ "subjectType": ["Topik"] }), "ACTION_ITEM"),
         (json!({ "subject": "T-2" }), "id"),
         (
             json!({ "topic": server.committee("ITU-T", "SG17").await }),
@@ -189,7 +190,7 @@ async fn every_kind_of_change_reads_in_words(server: &Server) {
         cursor = page["pageInfo"]["endCursor"].clone();
     }
     let topic = server.topic("T-1").await;
-    let input = json!({ "topicId": topic, "position": "AGREED", "leadCommitteeId": server.committee("POC", "C5").await });
+    let input = json!({ "id": topic, "position": "AGREED", "leadCommitteeId": server.committee("POC", "C5").await });
     let read =
         "status activities(last: 1) { nodes { verb party sides changes { field before after } } }";
     let agreed = server.upu().change("topicTakePosition", input, read).await;
@@ -207,7 +208,7 @@ async fn a_record_has_its_own_history(server: &Server) {
     let data = server
         .anonymous()
         .data(
-            "{ actionItem(by: { number: 7 }) { id activities { nodes { verb subject { id } changes { field after } } } }
+            "{ actionItem(by: { code: \"A-7\" }) { id activities { nodes { verb subject { id } changes { field after } } } }
                topic(by: { code: \"T-3\" }) { activities { totalCount nodes { subjectType } } } }",
             json!({}),
         )
@@ -226,7 +227,7 @@ async fn a_record_has_its_own_history(server: &Server) {
         .iter()
         .map(|it| it["subjectType"].as_str().unwrap())
         .collect();
-    assert_eq!(types, BTreeSet::from(["ActionItem", "Topic"]));
+    assert_eq!(types, BTreeSet::from(["ACTION_ITEM", "TOPIC"]));
 }
 
 async fn the_database_refuses_to_change_the_past(server: &Server) {
@@ -330,11 +331,11 @@ async fn subjects_are_read_by_their_type(server: &Server) {
             "id",
         )
         .await;
-    let document = "query($types: [String!]) { activities(first: 100, filter: { subjectType: $types }) { nodes { subjectType subject {
-        __typename id ... on Topic { code } ... on ActionItem { number topic { code } } ... on Examination { publication { number } }
+    let document = "query($types: [SubjectType!]) { activities(first: 100, filter: { subjectType: $types }) { nodes { subjectType subject {
+        __typename id ... on Topic { code } ... on ActionItem { code topic { code } } ... on Examination { publication { number } }
         ... on Note { body subject { ... on Examination { requestedBy publication { number } } } } ...Named } } } }
         fragment Named on Node { ... on Publication { text: number committee { code } } ... on Committee { code } ... on Organization { acronym } ... on Mandate { code } }";
-    let types = json!({ "types": ["Topic", "ActionItem", "Examination", "Note", "Publication", "Mandate"] });
+    let types = json!({ "types": ["TOPIC", "ACTION_ITEM", "EXAMINATION", "NOTE", "PUBLICATION", "MANDATE"] });
     let mut seen = BTreeSet::new();
     let data = server
         .anonymous()
@@ -342,7 +343,9 @@ async fn subjects_are_read_by_their_type(server: &Server) {
         .await;
     for activity in data["activities"]["nodes"].as_array().unwrap() {
         let subject = &activity["subject"];
-        assert_eq!(subject["__typename"], activity["subjectType"]);
+        let ty = subject["__typename"].as_str().unwrap();
+        let word = activity["subjectType"].as_str().unwrap();
+        assert_eq!(ty.to_uppercase(), word.replace('_', ""));
         seen.insert(activity["subjectType"].as_str().unwrap().to_owned());
         let found = match subject["__typename"].as_str().unwrap() {
             "Topic" => subject["code"].as_str().unwrap().starts_with("T-"),
@@ -358,7 +361,7 @@ async fn subjects_are_read_by_their_type(server: &Server) {
         assert!(found, "{activity}");
     }
     assert!(
-        seen.contains("Note") && seen.contains("Publication"),
+        seen.contains("NOTE") && seen.contains("PUBLICATION"),
         "{seen:?}"
     );
 
@@ -372,4 +375,22 @@ async fn subjects_are_read_by_their_type(server: &Server) {
         data["node"],
         json!({ "verb": "NOTED", "subject": { "body": "Soon." } })
     );
+}
+
+async fn only_its_own_party_sees_who_did_it(server: &Server) {
+    let input = json!({ "title": "T", "summary": "S" });
+    server.tsb().change("topicPropose", input, "id").await;
+    let document = "{ activities(last: 1) { nodes { party actor } } }";
+    for (client, sees) in [
+        (server.tsb(), true),
+        (server.itu(), false),
+        (server.upu(), false),
+        (server.editor(&[]), false),
+        (server.anonymous(), false),
+    ] {
+        let data = client.data(document, json!({})).await;
+        let activity = &data["activities"]["nodes"][0];
+        assert_eq!(activity["party"], "TSB");
+        assert_eq!(activity["actor"].is_string(), sees, "{activity}");
+    }
 }

@@ -109,9 +109,9 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
             committees { role committee { code } } provisions { letter } publications { nodes { number } } } }
         publication(by: { number: \"ITU-T X.1121 (04/2004)\" }) { examinations { requestedBy reason dueOn complete
             findings { side impact statement committee { code } } notes { nodes { body } } } notes { nodes { body party } } }
-        liaisonStatement(by: { number: \"LS-2\" }) { title body contact sentBy from { code } topics { code }
+        liaisonStatement(by: { code: \"LS-2\" }) { title body contact sentBy from { code } topics { code }
             addressees { committee { code } purpose replyBy } attachments { name url }
-            inReplyTo { number addressees { repliedAt } notes { nodes { body } } } }
+            inReplyTo { code addressees { repliedAt } notes { nodes { body } } } }
         topic(by: { code: \"T-1\" }) { notes { nodes { body } } }
         actionItem(by: { externalKey: { requestedBy: ITU, key: \"K\" } }) { notes { nodes { body } } } }";
     let mut data = server.anonymous().data(document, json!({})).await;
@@ -179,8 +179,16 @@ async fn the_rules_of_collaboration_are_those_of_the_mutations(server: &Server) 
         ("UPU", proposal(), "leadCommittee: "),
         ("TSB", proposal(), "The TSB proposes without a lead"),
         ("TSB", finding(), "the TSB finds for neither"),
-        ("UPU", finding(), "a side finds by a committee of its own"),
-        ("UPU", statement(), "from the sender's own committees"),
+        (
+            "UPU",
+            finding(),
+            "committee: This committee is not one of UPU",
+        ),
+        (
+            "UPU",
+            with(statement(), "from", "ITU-T SG2 (2013-2016)"),
+            "This committee is not one of UPU",
+        ),
         (
             "ITU",
             with(
@@ -204,7 +212,7 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
     let document = "{ topics(first: 1, filter: { text: \"drone\" }) { nodes { id } } }";
     let mut found = server.anonymous().data(document, json!({})).await;
     let topic = found["topics"]["nodes"][0].take();
-    let no = json!({ "topicId": topic["id"], "position": "DECLINED", "reason": "No." });
+    let no = json!({ "id": topic["id"], "position": "DECLINED", "reason": "No." });
     server.upu().change("topicTakePosition", no, "id").await;
     let before = log(server).await;
     let said = entered(server, ITU, &[proposal()]);
@@ -335,7 +343,7 @@ async fn statements_come_from_spreadsheets_too(server: &Server) {
         let said = import(&workplace, server, ITU, &arguments);
         assert_eq!(said, format!("1 line: 1 LiaisonStatement {done}\n"));
     }
-    let document = "{ liaisonStatement(by: { number: \"LS-1\" }) { from { code } addressees { committee { code } purpose replyBy } attachments { name url } } }";
+    let document = "{ liaisonStatement(by: { code: \"LS-1\" }) { from { code } addressees { committee { code } purpose replyBy } attachments { name url } } }";
     let data = server.anonymous().data(document, json!({})).await;
     assert_eq!(
         data["liaisonStatement"],

@@ -12,17 +12,18 @@ on_both_databases! {
     only_who_was_addressed_replies
     numbers_have_no_holes_and_no_repeats
     the_tsb_sends_from_its_own_secretariat
+    a_statement_may_be_entered_after_it_was_sent
+    a_statement_is_never_sent_in_the_future
 }
 
-const READ: &str = "id number title body contact sentBy sentAt awaitingReply viewerPermissions from { code }
-    addressees { committee { code } purpose replyBy repliedAt overdue } inReplyTo { number } replies { number }
+const READ: &str = "id code title body contact sentBy sentAt awaitingReply viewerPermissions from { code }
+    addressees { committee { code } purpose replyBy repliedAt overdue } inReplyTo { code } replies { code }
     topics { code } attachments { name url }";
 
-async fn read(client: &Client<'_>, number: &str) -> Value {
-    let document = format!(
-        "query($number: String!) {{ liaisonStatement(by: {{ number: $number }}) {{ {READ} }} }}"
-    );
-    let data = client.data(&document, json!({ "number": number })).await;
+async fn read(client: &Client<'_>, code: &str) -> Value {
+    let document =
+        format!("query($code: String!) {{ liaisonStatement(by: {{ code: $code }}) {{ {READ} }} }}");
+    let data = client.data(&document, json!({ "code": code })).await;
     data["liaisonStatement"].clone()
 }
 
@@ -55,7 +56,7 @@ async fn a_statement_goes_out_and_is_replied_to(server: &Server) {
     input["topicIds"] = json!([server.topic("T-3").await, server.topic("T-2").await]);
     input["attachments"] = json!([{ "name": "TD 12", "url": "https://example.org/td12" }, { "name": "TD 3", "url": "http://example.org/td3" }]);
     let sent = itu.change(SEND, input, READ).await;
-    assert_eq!(sent["number"], "LS-1");
+    assert_eq!(sent["code"], "LS-1");
     assert_eq!(sent["from"], json!([{ "code": "SG17" }, { "code": "SG2" }]));
     assert_eq!(sent["body"], "Please tell us\nwhat you think.");
     assert_eq!(
@@ -87,10 +88,10 @@ async fn a_statement_goes_out_and_is_replied_to(server: &Server) {
     let mut reply = statement(&c5, &[to(&sg17, "INFORMATION", None)]);
     reply["inReplyToId"] = sent["id"].clone();
     let reply = upu.change(SEND, reply, READ).await;
-    assert_eq!(reply["inReplyTo"]["number"], "LS-1");
+    assert_eq!(reply["inReplyTo"]["code"], "LS-1");
     let settled = read(&reader, "LS-1").await;
     assert_eq!(settled["awaitingReply"], false);
-    assert_eq!(settled["replies"], json!([{ "number": "LS-2" }]));
+    assert_eq!(settled["replies"], json!([{ "code": "LS-2" }]));
     assert_eq!(settled["addressees"][0]["repliedAt"], reply["sentAt"]);
     assert_eq!(settled["addressees"][0]["overdue"], false);
     assert_eq!(settled["addressees"][1]["repliedAt"], Value::Null);
@@ -103,7 +104,7 @@ async fn a_statement_goes_out_and_is_replied_to(server: &Server) {
     assert_eq!(after["addressees"][0]["repliedAt"], reply["sentAt"]);
     assert_eq!(
         after["replies"],
-        json!([{ "number": "LS-2" }, { "number": "LS-3" }])
+        json!([{ "code": "LS-2" }, { "code": "LS-3" }])
     );
     assert_eq!(read(&reader, "LS-01").await, Value::Null);
 }
@@ -133,14 +134,14 @@ async fn statements_are_filtered(server: &Server) {
     third["title"] = json!("Adressage électronique");
     let third = upu.change(SEND, third, "sentAt").await;
     let numbers = async |filter: Value| -> Vec<Value> {
-        let document = "query($filter: LiaisonStatementFilter) { liaisonStatements(filter: $filter) { nodes { number } totalCount } }";
+        let document = "query($filter: LiaisonStatementFilter) { liaisonStatements(filter: $filter) { nodes { code } totalCount } }";
         let data = server
             .anonymous()
             .data(document, json!({ "filter": filter }))
             .await;
         let nodes = data["liaisonStatements"]["nodes"].as_array().unwrap();
         assert_eq!(data["liaisonStatements"]["totalCount"], nodes.len());
-        nodes.iter().map(|it| it["number"].clone()).collect()
+        nodes.iter().map(|it| it["code"].clone()).collect()
     };
     assert_eq!(numbers(json!(null)).await, ["LS-1", "LS-2", "LS-3"]);
     assert_eq!(numbers(json!({ "from": sg17 })).await, ["LS-1"]);
@@ -195,7 +196,7 @@ async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
             "attachments.0.name INVALID",
             "body INVALID",
             "contact INVALID",
-            "fromIds INVALID",
+            "fromIds.1 INVALID",
             "fromIds.2 NOT_FOUND",
             "inReplyToId NOT_FOUND",
             "title INVALID",
@@ -207,7 +208,7 @@ async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
     let payload = server.itu().attempt(SEND, nobody, "id").await;
     assert_eq!(payload["userErrors"].as_array().unwrap().len(), 2);
     let strangers = statement(&c5, &[to(&sg17, "COMMENT", None)]);
-    assert_eq!(server.itu().verdict(SEND, strangers).await, "FORBIDDEN");
+    assert_eq!(server.itu().verdict(SEND, strangers).await, "INVALID");
     for address in [
         "javascript:alert(1)",
         "example.org/td12",
@@ -317,7 +318,7 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
     let data = server
         .anonymous()
         .data(
-            "{ liaisonStatements(first: 100) { nodes { number } } }",
+            "{ liaisonStatements(first: 100) { nodes { code } } }",
             json!({}),
         )
         .await;
@@ -325,7 +326,7 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["number"])
+        .map(|it| &it["code"])
         .collect();
     let expected: Vec<String> = (1..=16).map(|it| format!("LS-{it}")).collect();
     assert_eq!(numbers, expected.iter().collect::<Vec<_>>());
@@ -335,8 +336,86 @@ async fn the_tsb_sends_from_its_own_secretariat(server: &Server) {
     let bureau = server.committee("TSB", "TSB").await;
     let c5 = server.committee("POC", "C5").await;
     let input = statement(&bureau, &[to(&c5, "ACTION", None)]);
-    assert_eq!(server.itu().verdict(SEND, input.clone()).await, "FORBIDDEN");
+    assert_eq!(server.itu().verdict(SEND, input.clone()).await, "INVALID");
     let sent = server.tsb().change(SEND, input, READ).await;
     assert_eq!(sent["sentBy"], "TSB");
     assert_eq!(sent["awaitingReply"], true);
+}
+
+async fn sent_in(server: &Server, from: &str, to: &str) -> Value {
+    let document = "query($from: Date!, $to: Date!) { report(from: $from, to: $to) { sides { liaisonStatementsSent } } }";
+    let period = json!({ "from": from, "to": to });
+    let data = server.anonymous().data(document, period).await;
+    data["report"]["sides"][0]["liaisonStatementsSent"].clone()
+}
+
+async fn a_statement_may_be_entered_after_it_was_sent(server: &Server) {
+    let (sg17, c5) = (
+        server.committee("ITU-T", "SG17").await,
+        server.committee("POC", "C5").await,
+    );
+    let mut input = statement(&sg17, &[to(&c5, "ACTION", None)]);
+    input["sentAt"] = json!("2025-03-04T10:00:00Z");
+    let sent = server.itu().change(SEND, input, READ).await;
+    assert_eq!(sent["sentAt"], "2025-03-04T10:00:00Z");
+    assert_eq!(sent_in(server, "2025-03-01", "2025-03-31").await, 1);
+    assert_eq!(sent_in(server, "2026-01-01", "2026-12-31").await, 0);
+
+    // The history has the day of entry, and says when it was sent.
+    let document = "query($id: ID!) { activities(filter: { subject: $id, verb: [SENT] }) { nodes { at changes { field after } } } }";
+    let data = server
+        .anonymous()
+        .data(document, json!({ "id": sent["id"] }))
+        .await;
+    let activity = &data["activities"]["nodes"][0];
+    assert!(activity["at"].as_str().unwrap().starts_with("2026-"));
+    let change = json!({ "field": "sentAt", "after": "2025-03-04T10:00:00Z" });
+    assert!(activity["changes"].as_array().unwrap().contains(&change));
+
+    // A reply that was sent later is entered first; what counts is when they were sent.
+    let mut reply = statement(&c5, &[to(&sg17, "INFORMATION", None)]);
+    reply["inReplyToId"] = sent["id"].clone();
+    for (sent_at, replied_at) in [
+        ("2025-06-01T00:00:00Z", "2025-06-01T00:00:00Z"),
+        ("2025-05-01T00:00:00Z", "2025-05-01T00:00:00Z"),
+        ("2025-07-01T00:00:00Z", "2025-05-01T00:00:00Z"),
+    ] {
+        reply["sentAt"] = json!(sent_at);
+        server.upu().change(SEND, reply.clone(), "id").await;
+        let read = read(&server.anonymous(), "LS-1").await;
+        assert_eq!(read["addressees"][0]["repliedAt"], replied_at);
+    }
+    reply["sentAt"] = json!("2025-03-04T09:59:59Z");
+    let payload = server.upu().attempt(SEND, reply, "id").await;
+    let error = &payload["userErrors"][0];
+    assert_eq!(error["field"], json!(["sentAt"]));
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("2025-03-04T10:00:00Z")
+    );
+}
+
+async fn a_statement_is_never_sent_in_the_future(server: &Server) {
+    let sg17 = server.committee("ITU-T", "SG17").await;
+    let mut input = statement(&sg17, &[to(&sg17, "INFORMATION", None)]);
+    for (sent_at, verdict) in [
+        (json!("2099-01-01T00:00:00Z"), "INVALID"),
+        (
+            json!((server.now() + chrono::TimeDelta::hours(1)).to_rfc3339()),
+            "INVALID",
+        ),
+        (json!("yesterday"), "BAD_USER_INPUT"),
+        (json!("2025-01-01"), "BAD_USER_INPUT"),
+        (json!(null), "OK"),
+        (json!("2025-01-01T00:00:00+01:00"), "OK"),
+    ] {
+        input["sentAt"] = sent_at.clone();
+        assert_eq!(
+            server.itu().verdict(SEND, input.clone()).await,
+            verdict,
+            "{sent_at}"
+        );
+    }
 }

@@ -95,7 +95,7 @@ pub fn mutations(count: usize) -> String {
 }
 
 async fn a_document_beyond_a_limit_is_told_which_and_by_how_much(server: &Server) {
-    let lists = "{ topics(first: 100) { nodes { actionItems(first: 100) { nodes { number title status priority dueOn ownedBy overdue version createdAt } } } } }";
+    let lists = "{ topics(first: 100) { nodes { actionItems(first: 100) { nodes { code title status priority dueOn ownedBy overdue version createdAt } } } } }";
     for (document, code, limit, told) in [
         (
             "{ viewer { party } }".to_owned() + &" ,".repeat(10_000),
@@ -226,7 +226,7 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
     let sized =
         "query($first: Int, $last: Int) { topics(first: $first, last: $last) { nodes { code } } }";
     let preset = "query($first: Int = 7) { topics(first: $first) { nodes { code } } }";
-    let nested = "{ topics(first: 10) { nodes { code actionItems(first: 5) { edges { node { number } } } } } }";
+    let nested = "{ topics(first: 10) { nodes { code actionItems(first: 5) { edges { node { code } } } } } }";
     for (document, variables, expected) in [
         ("{ __typename }", json!({}), 1),
         ("{ viewer { party roles } }", json!({}), 3),

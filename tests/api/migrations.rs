@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use liaison::store::Database;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use serde_json::json;
 
 use crate::harness::Server;
 
@@ -17,6 +18,7 @@ on_both_databases! {
     a_topics_status_follows_from_its_two_positions
     the_database_itself_refuses_bad_rows
     the_database_itself_refuses_bad_changes
+    codes_filters_and_reasons_that_there_are_are_converted
 }
 
 /// All of the schema as the database tells it.
@@ -295,6 +297,7 @@ async fn the_database_itself_refuses_bad_changes(server: &Server) {
         ("publication", "title", &name),
         ("publication", "kind", "'POEM'"),
         ("publication", "status", "'LOST'"),
+        ("publication", "publisher_status", "''"),
         ("publication", "side", "'TSB'"),
         ("publication", "organization_id", none),
         ("publication", "committee_id", none),
@@ -345,4 +348,37 @@ async fn the_database_itself_refuses_bad_changes(server: &Server) {
     // Of two examinations of a publication one at most is under way.
     let again = "update examination set complete = false, publication_id = (select id from publication where number = 'UPU S52')";
     assert!(db.execute_unprepared(again).await.is_err());
+}
+
+async fn codes_filters_and_reasons_that_there_are_are_converted(server: &Server) {
+    let upu = server.upu();
+    let item = json!({ "topicId": server.topic("T-3").await, "committeeId": server.committee("POC", "C5").await, "title": "T" });
+    let item = upu.change("actionItemCreate", item, "id code").await;
+    let postponed =
+        json!({ "id": item["id"], "version": 1, "to": "POSTPONED", "note": "Holidays." });
+    upu.change("actionItemMove", postponed, "id").await;
+    let filter = json!({ "subjectType": ["ACTION_ITEM", "TOPIC"], "verb": ["CREATED"] });
+    let webhook = json!({ "url": "https://example.org/hook", "filter": filter });
+    upu.change("webhookCreate", webhook, "id").await;
+    let document = "query($code: String!) { actionItems(filter: { text: $code }) { nodes { code statusReason } }
+        webhooks { filter { subjectType verb } } }";
+    let variables = json!({ "code": item["code"] });
+    let before = upu.data(document, variables.clone()).await;
+    assert_eq!(
+        before["actionItems"]["nodes"][0]["statusReason"],
+        "Holidays."
+    );
+
+    let db = &server.db.write;
+    let all = Migrator::migrations();
+    let later = all.iter().rev();
+    let later = later.take_while(|it| !it.name().ends_with("_number_identity"));
+    let later = u32::try_from(later.count()).unwrap();
+    Migrator::down(db, Some(later)).await.unwrap();
+    let old = "select count(*) from webhook where filter like '%\"ActionItem\"%'";
+    let old = Statement::from_string(db.get_database_backend(), old);
+    let old = db.query_one_raw(old).await.unwrap().unwrap();
+    assert_eq!(old.try_get_by_index::<i64>(0).unwrap(), 1);
+    Migrator::up(db, None).await.unwrap();
+    assert_eq!(upu.data(document, variables).await, before);
 }

@@ -26,14 +26,15 @@ on_both_empty_databases! {
 }
 
 /// The arguments of queries that take a text as it is stored; `text` is searched for.
-const LOOKUPS: [&str; 10] = [
+const LOOKUPS: [&str; 11] = [
+    "actionItem.by.code",
     "actionItem.by.externalKey.key",
     "committee.by.key.code",
     "committee.by.key.organization",
     "committee.by.key.period",
     "committees.filter.code",
     "committees.filter.period",
-    "liaisonStatement.by.number",
+    "liaisonStatement.by.code",
     "mandate.code",
     "organization.by.acronym",
     "publication.by.number",
@@ -111,7 +112,8 @@ async fn every_lookup_finds_what_was_made(server: &Server) {
                 byPeriod: committees(filter: { period: $period }) { nodes { id } }
                 publication(by: { number: $number }) { id }
                 topic(by: { code: \" T-1\\t\" }) { id }
-                liaisonStatement(by: { number: \" LS-1 \" }) { id }
+                byItsCode: actionItem(by: { code: \" A-1 \" }) { id }
+                liaisonStatement(by: { code: \" LS-1 \" }) { id }
                 mandate(code: \" RES-11-DUBAI-2012 \") { id } }",
             json!({ "key": "  cle\u{301}-1 ", "acronym": "CLE\u{301}", "code": " E\u{301}1", "period": "A\u{30a}-1\u{a0}", "number": " xA\u{30a}\u{a0} 1" }),
         )

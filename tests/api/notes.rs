@@ -30,7 +30,11 @@ async fn notes_stand_on_five_kinds_of_record(server: &Server) {
         .upu()
         .change("liaisonStatementSend", sent, "id")
         .await;
-    let item = first_id(server, "{ found: actionItem(by: { number: 3 }) { id } }").await;
+    let item = first_id(
+        server,
+        "{ found: actionItem(by: { code: \"A-3\" }) { id } }",
+    )
+    .await;
     for (ty, id) in [
         ("Topic", json!(server.topic("T-2").await)),
         ("ActionItem", json!(item)),
@@ -157,7 +161,11 @@ async fn nothing_else_takes_a_note(server: &Server) {
 
 async fn the_tsb_reminds_until_there_is_nothing_to_remind_of(server: &Server) {
     let read = "id reminders version activities(last: 1) { nodes { verb party changes { field before after } } }";
-    let item = first_id(server, "{ found: actionItem(by: { number: 3 }) { id } }").await;
+    let item = first_id(
+        server,
+        "{ found: actionItem(by: { code: \"A-3\" }) { id } }",
+    )
+    .await;
     let remind = |message: &str| json!({ "id": item, "message": message });
     for side in [server.itu(), server.upu()] {
         assert_eq!(
@@ -187,7 +195,11 @@ async fn the_tsb_reminds_until_there_is_nothing_to_remind_of(server: &Server) {
             { "field": "message", "before": null, "after": "Please do." },
         ] }])
     );
-    let done = first_id(server, "{ found: actionItem(by: { number: 7 }) { id } }").await;
+    let done = first_id(
+        server,
+        "{ found: actionItem(by: { code: \"A-7\" }) { id } }",
+    )
+    .await;
     let late = json!({ "id": done, "message": "Please." });
     assert_eq!(
         tsb.verdict("actionItemRemind", late).await,
@@ -197,7 +209,7 @@ async fn the_tsb_reminds_until_there_is_nothing_to_remind_of(server: &Server) {
 
 async fn the_sides_reaffirm_what_is_still_of_interest(server: &Server) {
     let topic = server.topic("T-2").await;
-    let reaffirm = |day: &str| json!({ "topicId": topic, "reviewOn": day });
+    let reaffirm = |day: &str| json!({ "id": topic, "reviewOn": day });
     let read = "reviewOn needsReview version activities(last: 1) { nodes { verb changes { field before after } } }";
     assert_eq!(
         server
@@ -243,7 +255,7 @@ async fn the_sides_reaffirm_what_is_still_of_interest(server: &Server) {
         json!([{ "verb": "REAFFIRMED", "changes": [] }]),
         "it is an act of its own"
     );
-    let proposed = json!({ "topicId": server.topic("T-1").await, "reviewOn": "2027-07-01" });
+    let proposed = json!({ "id": server.topic("T-1").await, "reviewOn": "2027-07-01" });
     assert_eq!(
         server.itu().verdict("topicReaffirm", proposed).await,
         "NOT_ALLOWED_NOW"

@@ -12,11 +12,16 @@ on_both_databases! {
 }
 
 /// Lists whose order is not the database's.
-const OTHERWISE_ORDERED: [(&str, &str, &str); 4] = [
+const OTHERWISE_ORDERED: [(&str, &str, &str); 5] = [
     ("Query", "nodes", "in the order asked"),
     ("Topic", "positions", "always two parts of the topic's row"),
     ("Activity", "changes", "stored in their order, as JSON"),
     ("Change", "changes", "stored in their order, as JSON"),
+    (
+        "ActionItem",
+        "nextMoves",
+        "made of the row, in the order of the enum",
+    ),
 ];
 
 /// A field that leads to a record or to several.
@@ -185,8 +190,8 @@ async fn with_arguments(server: &Server, field: &str) -> String {
         "mandate" => "(code: \"RES-11-DUBAI-2012\")".to_owned(),
         "organization" => "(by: { acronym: \"ITU-T\" })".to_owned(),
         "publication" => "(by: { number: \"UPU S52\" })".to_owned(),
-        "actionItem" => "(by: { number: 1 })".to_owned(),
-        "liaisonStatement" => "(by: { number: \"LS-1\" })".to_owned(),
+        "actionItem" => "(by: { code: \"A-1\" })".to_owned(),
+        "liaisonStatement" => "(by: { code: \"LS-1\" })".to_owned(),
         _ => return field.to_owned(),
     };
     field.replacen(' ', &format!("{arguments} "), 1)
@@ -279,7 +284,7 @@ async fn what_ties_is_in_the_order_of_its_making(server: &Server) {
     }
     let topic = server.topic("T-3").await;
     for committee in committees.iter().rev() {
-        let input = json!({ "topicId": topic, "committeeId": committee, "role": "INFORMED" });
+        let input = json!({ "id": topic, "committeeId": committee, "role": "INFORMED" });
         tsb.change("topicLinkCommittee", input, "id").await;
     }
     let document = "query($id: ID!) { node(id: $id) { ... on Topic { committees(role: INFORMED) { committee { id code } } } } }";

@@ -40,7 +40,7 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (
         "actionItems",
         "ActionItem",
-        &["NUMBER", "DUE_ON", "PRIORITY", "CREATED_AT", "UPDATED_AT"],
+        &["CODE", "DUE_ON", "PRIORITY", "CREATED_AT", "UPDATED_AT"],
     ),
     (
         "publications",

@@ -21,7 +21,7 @@ const ORDERS: &[(&str, &str, &str)] = &[
     (
         "actionItems",
         "ActionItem",
-        "NUMBER DUE_ON PRIORITY CREATED_AT UPDATED_AT",
+        "CODE DUE_ON PRIORITY CREATED_AT UPDATED_AT",
     ),
     (
         "publications",

@@ -81,7 +81,7 @@ async fn refusals_come_in_their_order(server: &Server) {
     assert_eq!(server.itu().verdict("topicUpdate", stale).await, "STALE");
     let data = server
         .anonymous()
-        .data("{ actionItem(by: { number: 7 }) { id } }", json!({}))
+        .data("{ actionItem(by: { code: \"A-7\" }) { id } }", json!({}))
         .await;
     let closed =
         json!({ "id": data["actionItem"]["id"], "version": 9, "to": "OPEN", "note": "\u{0}" });
@@ -100,7 +100,7 @@ async fn values_that_are_none_of_their_type_are_refused(server: &Server) {
         "mutation { organizationUpdate(input: { id: \"x\", version: 3000000000 }) { organization { id } } }",
         "mutation { organizationUpdate(input: { id: \"x\", version: 1, website: \"javascript:alert(1)\" }) { organization { id } } }",
         "{ topics(filter: { updatedSince: \"yesterday\" }) { totalCount } }",
-        "{ actionItem(by: { number: 3000000000 }) { id } }",
+        "{ actionItem(by: { code: 7 }) { id } }",
         "{ actionItems(filter: { dueFrom: \"2026-13-01\" }) { totalCount } }",
         "{ topics(orderBy: { field: COLOUR }) { totalCount } }",
         "{ topic(by: { id: \"a\", code: \"T-1\" }) { id } }",

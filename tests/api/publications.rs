@@ -241,7 +241,7 @@ async fn relations_are_symmetric_and_between_sides(server: &Server) {
     let itus = read(server, "ITU-T E.800 (09/2008)").await;
     let upus = read(server, "UPU S42").await;
     let other = server.publication("ITU-T E.804 (02/2014)").await;
-    let pair = json!({ "publicationId": itus["id"], "relatedId": upus["id"] });
+    let pair = json!({ "id": itus["id"], "relatedId": upus["id"] });
     let related = server
         .upu()
         .change("publicationRelate", pair.clone(), READ)
@@ -254,20 +254,20 @@ async fn relations_are_symmetric_and_between_sides(server: &Server) {
         json!([{ "number": "ITU-T E.800 (09/2008)" }])
     );
     assert_eq!(across["version"], 2, "it has changed too");
-    let again = json!({ "publicationId": upus["id"], "relatedId": itus["id"] });
+    let again = json!({ "id": upus["id"], "relatedId": itus["id"] });
     let again = server.tsb().change("publicationRelate", again, READ).await;
     assert_eq!(
         again["version"], 2,
         "what is related already stays as it is"
     );
     for (one, second) in [(&itus["id"], &json!(other)), (&itus["id"], &itus["id"])] {
-        let pair = json!({ "publicationId": one, "relatedId": second });
+        let pair = json!({ "id": one, "relatedId": second });
         assert_eq!(
             server.itu().verdict("publicationRelate", pair).await,
             "INVALID"
         );
     }
-    let missing = json!({ "publicationId": server.topic("T-1").await, "relatedId": "publication_01h455vb4pex5vsknk084sn02q" });
+    let missing = json!({ "id": server.topic("T-1").await, "relatedId": "publication_01h455vb4pex5vsknk084sn02q" });
     let payload = server
         .itu()
         .attempt("publicationRelate", missing, "id")

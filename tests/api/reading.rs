@@ -58,8 +58,8 @@ async fn records_are_found_by_what_people_call_them(server: &Server) {
             "{ newest: committee(by: { key: { organization: \"POC\", code: \"C4\" } }) { name period }
                older: committee(by: { key: { organization: \"POC\", code: \"C4\", period: \"2013-2016\" } }) { name }
                none: committee(by: { key: { organization: \"ITU-T\", code: \"C4\" } }) { name }
-               item: actionItem(by: { number: 7 }) { title status outcome }
-               noItem: actionItem(by: { number: 99 }) { title }
+               item: actionItem(by: { code: \"A-7\" }) { title status outcome }
+               noItem: actionItem(by: { code: \"A-99\" }) { title }
                noTopic: topic(by: { code: \"T-02\" }) { title }
                mandate(code: \"RES-11-DUBAI-2012\") { edition adoptedOn history }
                noMandate: mandate(code: \"RES-12\") { edition } }",
@@ -84,37 +84,43 @@ async fn every_filter_of_action_items_narrows(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let topic = server.topic("T-2").await;
     let items = async |filter: Value| {
-        list(
-            &reader,
-            "actionItems",
-            "number",
-            json!({ "filter": filter }),
-        )
-        .await
+        list(&reader, "actionItems", "code", json!({ "filter": filter })).await
     };
     assert_eq!(
         items(json!({ "status": ["DONE", "CONFIRMED"] })).await,
-        [6, 7]
+        ["A-6", "A-7"]
     );
     assert_eq!(items(json!({ "status": [] })).await, Vec::<Value>::new());
-    assert_eq!(items(json!({ "open": true })).await, [1, 2, 3, 4, 5, 8, 9]);
-    assert_eq!(items(json!({ "open": false })).await, [6, 7, 10]);
-    assert_eq!(items(json!({ "overdue": true })).await, [3, 4]);
+    assert_eq!(
+        items(json!({ "open": true })).await,
+        ["A-1", "A-2", "A-3", "A-4", "A-5", "A-8", "A-9"]
+    );
+    assert_eq!(
+        items(json!({ "open": false })).await,
+        ["A-6", "A-7", "A-10"]
+    );
+    assert_eq!(items(json!({ "overdue": true })).await, ["A-3", "A-4"]);
     assert_eq!(items(json!({ "overdue": false })).await.len(), 8);
-    assert_eq!(items(json!({ "side": ["UPU"] })).await, [2, 3, 4, 6, 8]);
-    assert_eq!(items(json!({ "committee": sg17 })).await, [5, 7]);
-    assert_eq!(items(json!({ "counterpart": sg17 })).await, [6, 8]);
-    assert_eq!(items(json!({ "topic": topic })).await, [1, 2, 3, 4]);
-    assert_eq!(items(json!({ "priority": ["HIGH"] })).await, [1, 4]);
+    assert_eq!(
+        items(json!({ "side": ["UPU"] })).await,
+        ["A-2", "A-3", "A-4", "A-6", "A-8"]
+    );
+    assert_eq!(items(json!({ "committee": sg17 })).await, ["A-5", "A-7"]);
+    assert_eq!(items(json!({ "counterpart": sg17 })).await, ["A-6", "A-8"]);
+    assert_eq!(
+        items(json!({ "topic": topic })).await,
+        ["A-1", "A-2", "A-3", "A-4"]
+    );
+    assert_eq!(items(json!({ "priority": ["HIGH"] })).await, ["A-1", "A-4"]);
     assert_eq!(
         items(json!({ "dueFrom": "2026-06-29", "dueTo": "2026-07-15" })).await,
-        [1, 2, 10]
+        ["A-1", "A-2", "A-10"]
     );
     assert_eq!(
         items(json!({ "illustrative": false })).await,
         Vec::<Value>::new()
     );
-    assert_eq!(items(json!({ "text": "threats" })).await, [5]);
+    assert_eq!(items(json!({ "text": "threats" })).await, ["A-5"]);
     assert_eq!(
         items(json!({ "updatedSince": "2026-06-15T12:00:00Z" }))
             .await
@@ -129,7 +135,7 @@ async fn every_filter_of_action_items_narrows(server: &Server) {
     );
     assert_eq!(
         items(json!({ "topic": topic, "open": true, "side": ["ITU"] })).await,
-        [1]
+        ["A-1"]
     );
 }
 

@@ -80,7 +80,8 @@ impl Shapes {
     }
 
     fn is_node(&self, ty: &str) -> bool {
-        self.0[ty].contains_key("id")
+        // The id of a delivery is for caches: no field looks it up.
+        ty != "Delivery" && self.0[ty].contains_key("id")
     }
 
     /// A selection of all of a record's own values, and of the ids of those that it leads to.

@@ -19,7 +19,7 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
     let c5 = server.committee("POC", "C5").await;
     let poc = server.organization("POC").await;
     let itu_t = server.organization("ITU-T").await;
-    let data = server.anonymous().data("{ a: actionItem(by: { number: 5 }) { id version } b: actionItem(by: { number: 7 }) { id } }", json!({})).await;
+    let data = server.anonymous().data("{ a: actionItem(by: { code: \"A-5\" }) { id version } b: actionItem(by: { code: \"A-7\" }) { id } }", json!({})).await;
     let (open, confirmed) = (&data["a"]["id"], &data["b"]["id"]);
     let long = "x".repeat(501);
     let longer = "x".repeat(8001);
@@ -43,7 +43,7 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
         (
             &tsb,
             "topicTakePosition",
-            json!({ "topicId": t1, "position": "AGREED" }),
+            json!({ "id": t1, "position": "AGREED" }),
             "FORBIDDEN",
         ),
         (
@@ -127,43 +127,43 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
         (
             &itu,
             "topicTakePosition",
-            json!({ "topicId": t1, "position": "AGREED" }),
+            json!({ "id": t1, "position": "AGREED" }),
             "NOT_ALLOWED_NOW",
         ),
         (
             &itu,
             "topicTakePosition",
-            json!({ "topicId": t2, "position": "DECLINED", "reason": "No." }),
+            json!({ "id": t2, "position": "DECLINED", "reason": "No." }),
             "NOT_ALLOWED_NOW",
         ),
         (
             &upu,
             "topicTakePosition",
-            json!({ "topicId": t1, "position": "DECLINED" }),
+            json!({ "id": t1, "position": "DECLINED" }),
             "INVALID",
         ),
         (
             &upu,
             "topicTakePosition",
-            json!({ "topicId": t1, "position": "AGREED", "leadCommitteeId": sg17 }),
+            json!({ "id": t1, "position": "AGREED", "leadCommitteeId": sg17 }),
             "INVALID",
         ),
         (
             &upu,
             "topicLinkCommittee",
-            json!({ "topicId": t2, "committeeId": sg2, "role": "INFORMED" }),
-            "FORBIDDEN",
+            json!({ "id": t2, "committeeId": sg2, "role": "INFORMED" }),
+            "INVALID",
         ),
         (
             &itu,
             "topicUnlinkCommittee",
-            json!({ "topicId": t3, "committeeId": sg17 }),
+            json!({ "id": t3, "committeeId": sg17 }),
             "NOT_ALLOWED_NOW",
         ),
         (
             &itu,
             "topicUnlinkCommittee",
-            json!({ "topicId": t3, "committeeId": sg2 }),
+            json!({ "id": t3, "committeeId": sg2 }),
             "NOT_ALLOWED_NOW",
         ),
         (

@@ -16,7 +16,7 @@ async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let c5 = server.committee("POC", "C5").await;
     let itu_t = server.organization("ITU-T").await;
-    let data = server.anonymous().data("{ a: actionItem(by: { number: 5 }) { id } b: actionItem(by: { number: 7 }) { id } p: publication(by: { number: \"ITU-T X.1341 (09/2015)\" }) { version } }", json!({})).await;
+    let data = server.anonymous().data("{ a: actionItem(by: { code: \"A-5\" }) { id } b: actionItem(by: { code: \"A-7\" }) { id } p: publication(by: { number: \"ITU-T X.1341 (09/2015)\" }) { version } }", json!({})).await;
     let (open, confirmed) = (&data["a"]["id"], &data["b"]["id"]);
     let version = &data["p"]["version"];
     let psi = server.committee("POC", "PSI").await;
@@ -35,19 +35,19 @@ async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
         (
             &tsb,
             "topicReaffirm",
-            json!({ "topicId": t2, "reviewOn": "2030-01-01" }),
+            json!({ "id": t2, "reviewOn": "2030-01-01" }),
             "FORBIDDEN",
         ),
         (
             &itu,
             "topicReaffirm",
-            json!({ "topicId": t1, "reviewOn": "2030-01-01" }),
+            json!({ "id": t1, "reviewOn": "2030-01-01" }),
             "NOT_ALLOWED_NOW",
         ),
         (
             &itu,
             "topicReaffirm",
-            json!({ "topicId": t2, "reviewOn": "2020-01-01" }),
+            json!({ "id": t2, "reviewOn": "2020-01-01" }),
             "INVALID",
         ),
         (
@@ -107,13 +107,13 @@ async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
         (
             &itu,
             "publicationRelate",
-            json!({ "publicationId": examined, "relatedId": examined }),
+            json!({ "id": examined, "relatedId": examined }),
             "INVALID",
         ),
         (
             &itu,
             "publicationRelate",
-            json!({ "publicationId": examined, "relatedId": sg17 }),
+            json!({ "id": examined, "relatedId": sg17 }),
             "NOT_FOUND",
         ),
         (
@@ -144,7 +144,7 @@ async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
             &itu,
             "liaisonStatementSend",
             send(&c5, informed(&sg17)),
-            "FORBIDDEN",
+            "INVALID",
         ),
         (
             &itu,

@@ -16,7 +16,7 @@ on_both_databases! {
     a_period_that_ends_before_it_begins_is_refused
 }
 
-const READ: &str = "query($from: Date!, $to: Date!) { report(from: $from, to: $to) { from to topics { status count } sides { side
+const READ: &str = "query($from: Date!, $to: Date!) { report(from: $from, to: $to) { from to topicsByStatus { status count } sides { side
     topicsProposed actionItemsRequested actionItemsReceived actionItemsDone actionItemsPostponed actionItemsOverdue medianDaysToDone
     liaisonStatementsSent repliesOverdue findingsRecorded } staleTopics { code } } }";
 
@@ -111,7 +111,7 @@ impl History {
             day: Ord::min(to.parse().unwrap(), today).to_string(),
         };
         let statuses = ["PROPOSED", "ACTIVE", "CLOSING", "RETIRED", "DECLINED"];
-        let topics = period.stand("Topic");
+        let topics = period.stand("TOPIC");
         let topics_in = |status| topics.values().filter(|it| it["status"] == status).count();
         let counts = statuses.map(|it| json!({ "status": it, "count": topics_in(it) }));
         let mut stale: Vec<&str> = topics
@@ -124,7 +124,7 @@ impl History {
         json!({
             "from": from,
             "to": to,
-            "topics": counts,
+            "topicsByStatus": counts,
             "sides": [period.side("ITU"), period.side("UPU")],
             "staleTopics": stale,
         })
@@ -185,14 +185,14 @@ impl Period<'_> {
             self.within()
                 .filter(move |it| it.verb == "CREATED" && it.ty == ty)
         };
-        let owned = |it: &&Activity| it.ty == "ActionItem" && it.subject["ownedBy"] == side;
+        let owned = |it: &&Activity| it.ty == "ACTION_ITEM" && it.subject["ownedBy"] == side;
         let moved = |to: &'static str| {
             let moves = self.within().filter(owned);
             let moves = moves
                 .filter(move |it| it.verb == "STATUS_CHANGED" && it.after("status") == Some(to));
             moves.map(Activity::id).collect::<BTreeSet<_>>()
         };
-        let items = self.stand("ActionItem");
+        let items = self.stand("ACTION_ITEM");
         let done: Vec<&str> = moved("DONE")
             .into_iter()
             .filter(|id| ["DONE", "CONFIRMED"].contains(&items[*id]["status"].as_str()))
@@ -215,9 +215,9 @@ impl Period<'_> {
             .collect();
         json!({
             "side": side,
-            "topicsProposed": created("Topic").filter(|it| it.party == side).count(),
-            "actionItemsRequested": created("ActionItem").filter(|it| it.party == side && it.subject["ownedBy"] == other).count(),
-            "actionItemsReceived": created("ActionItem").filter(owned).filter(|it| it.party != side).count(),
+            "topicsProposed": created("TOPIC").filter(|it| it.party == side).count(),
+            "actionItemsRequested": created("ACTION_ITEM").filter(|it| it.party == side && it.subject["ownedBy"] == other).count(),
+            "actionItemsReceived": created("ACTION_ITEM").filter(owned).filter(|it| it.party != side).count(),
             "actionItemsDone": done.len(),
             "actionItemsPostponed": moved("POSTPONED").len(),
             "actionItemsOverdue": overdue.count(),
@@ -289,10 +289,11 @@ async fn its_figures_agree_with_the_history(server: &Server) {
     server.fill().await;
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let item = |number: i32| async move {
-        let document =
-            "query($number: Int!) { actionItem(by: { number: $number }) { id version } }";
+        let document = "query($code: String!) { actionItem(by: { code: $code }) { id version } }";
         let reader = server.anonymous();
-        let data = reader.data(document, json!({ "number": number })).await;
+        let data = reader
+            .data(document, json!({ "code": format!("A-{number}") }))
+            .await;
         data["actionItem"].clone()
     };
     let step = |number: i32, to: &'static str| async move {
@@ -312,10 +313,11 @@ async fn its_figures_agree_with_the_history(server: &Server) {
     upu.change("actionItemMove", step(3, "DONE").await, "id")
         .await;
     server.pass_days(20);
-    let input = json!({ "topicId": server.topic("T-1").await, "position": "DECLINED", "reason": "Not now." });
+    let input =
+        json!({ "id": server.topic("T-1").await, "position": "DECLINED", "reason": "Not now." });
     upu.change("topicTakePosition", input, "id").await;
     for client in [&itu, &upu] {
-        let input = json!({ "topicId": server.topic("T-2").await, "reviewOn": "2026-08-01" });
+        let input = json!({ "id": server.topic("T-2").await, "reviewOn": "2026-08-01" });
         client.change("topicReaffirm", input, "id").await;
     }
     itu.change("actionItemMove", step(5, "DONE").await, "id")
@@ -373,7 +375,7 @@ async fn the_first_and_the_last_day_belong_to_it(server: &Server) {
 
 async fn where_there_is_nothing_it_says_so(server: &Server) {
     let report = report(server, "1984-01-01", "1984-12-31").await;
-    let counts = report["topics"].as_array().unwrap();
+    let counts = report["topicsByStatus"].as_array().unwrap();
     assert_eq!(counts.len(), 5);
     assert!(counts.iter().all(|it| it["count"] == 0), "{report:#}");
     for side in report["sides"].as_array().unwrap() {
@@ -392,7 +394,7 @@ async fn a_period_ahead_is_told_as_things_stand(server: &Server) {
     let ahead = report(server, "2031-01-01", "2031-12-31").await;
     let today = server.now().date_naive().to_string();
     let now = report(server, &today, &today).await;
-    assert_eq!(ahead["topics"], now["topics"]);
+    assert_eq!(ahead["topicsByStatus"], now["topicsByStatus"]);
     assert_eq!(ahead["staleTopics"], now["staleTopics"]);
     for (ahead, now) in [0, 1].map(|side| (&ahead["sides"][side], &now["sides"][side])) {
         assert_eq!(ahead["actionItemsOverdue"], now["actionItemsOverdue"]);

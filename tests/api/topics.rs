@@ -23,7 +23,7 @@ async fn propose(client: &Client<'_>, lead: Option<&str>) -> Value {
 }
 
 fn position(topic: &Value, position: &str, lead: Option<&str>, reason: Option<&str>) -> Value {
-    json!({ "topicId": topic["id"], "position": position, "leadCommitteeId": lead, "reason": reason })
+    json!({ "id": topic["id"], "position": position, "leadCommitteeId": lead, "reason": reason })
 }
 
 /// The story reads the same whoever begins.
@@ -154,7 +154,7 @@ async fn a_new_lead_takes_the_place_of_the_old_one(server: &Server) {
     let topic = server.topic("T-3").await;
     let old = server.committee("ITU-T", "SG17").await;
     let new = server.committee("ITU-T", "SG2").await;
-    let link = json!({ "topicId": topic, "committeeId": new, "role": "LEAD" });
+    let link = json!({ "id": topic, "committeeId": new, "role": "LEAD" });
     let linked = server.itu().change("topicLinkCommittee", link, READ).await;
     let role = |code: &str| {
         let links = linked["committees"].as_array().unwrap();
@@ -165,23 +165,23 @@ async fn a_new_lead_takes_the_place_of_the_old_one(server: &Server) {
         (role("SG2"), role("SG17")),
         (Some(json!("LEAD")), Some(json!("CONTRIBUTING")))
     );
-    let lead = json!({ "topicId": topic, "committeeId": new });
+    let lead = json!({ "id": topic, "committeeId": new });
     assert_eq!(
         server.itu().verdict("topicUnlinkCommittee", lead).await,
         "NOT_ALLOWED_NOW"
     );
-    let demoted = json!({ "topicId": topic, "committeeId": new, "role": "INFORMED" });
+    let demoted = json!({ "id": topic, "committeeId": new, "role": "INFORMED" });
     assert_eq!(
         server.itu().verdict("topicLinkCommittee", demoted).await,
         "NOT_ALLOWED_NOW"
     );
-    let other = json!({ "topicId": topic, "committeeId": old });
+    let other = json!({ "id": topic, "committeeId": old });
     assert_eq!(
         server
             .upu()
             .verdict("topicUnlinkCommittee", other.clone())
             .await,
-        "FORBIDDEN"
+        "INVALID"
     );
     server
         .itu()

@@ -59,8 +59,8 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
     let read = "query($topic: ID!, $committee: ID!) { topic(by: { id: $topic }) { version } committee(by: { id: $committee }) { version } }";
     let ids = json!({ "topic": topic, "committee": committee });
     let read = itu.data(read, ids).await;
-    let link = json!({ "topicId": topic, "committeeId": committee, "role": "CONTRIBUTING" });
-    let unlink = json!({ "topicId": topic, "committeeId": committee });
+    let link = json!({ "id": topic, "committeeId": committee, "role": "CONTRIBUTING" });
+    let unlink = json!({ "id": topic, "committeeId": committee });
     let note = json!({ "subjectId": topic, "body": "Served.", "idempotencyKey": "served" });
     let cleared = json!({ "id": topic, "version": read["topic"]["version"], "provisionIds": [], "publicationIds": [] });
     let reformed =

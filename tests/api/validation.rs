@@ -160,6 +160,6 @@ async fn a_field_of_a_subscription_beside_a_fragment_is_one_field(server: &Serve
     let next = socket.next("a").await;
     assert_eq!(
         next["data"]["activity"],
-        json!({ "subjectType": "Topic", "verb": "CREATED" })
+        json!({ "subjectType": "TOPIC", "verb": "CREATED" })
     );
 }

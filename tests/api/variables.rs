@@ -155,13 +155,13 @@ async fn a_filter_may_repeat_a_value_80_000_times(server: &Server) {
         .data(topics, json!({ "status": vec!["ACTIVE"; 80_000] }))
         .await;
     assert_eq!(often, once);
-    let activities = "query($types: [String!], $verbs: [ActivityVerb!]) { activities(filter: { subjectType: $types, verb: $verbs }) { totalCount } }";
+    let activities = "query($types: [SubjectType!], $verbs: [ActivityVerb!]) { activities(filter: { subjectType: $types, verb: $verbs }) { totalCount } }";
     let once = client
         .data(
             activities,
-            json!({ "types": ["Topic"], "verbs": ["CREATED"] }),
+            json!({ "types": ["TOPIC"], "verbs": ["CREATED"] }),
         )
         .await;
-    let often = json!({ "types": vec!["Topic"; 40_000], "verbs": vec!["CREATED"; 40_000] });
+    let often = json!({ "types": vec!["TOPIC"; 40_000], "verbs": vec!["CREATED"; 40_000] });
     assert_eq!(client.data(activities, often).await, once);
 }

@@ -85,7 +85,7 @@ async fn the_mutations_of_a_document_run_in_order(server: &Server) {
         refused: topicTakePosition(input: $bad) { topic { id } }
         wrong: topicPropose(input: { title: \" \", summary: \"S\" }) { topic { id } userErrors { code field } }
         last: topicPropose(input: $first) { topic { title } } }";
-    let variables = json!({ "first": { "title": "In order", "summary": "S" }, "bad": { "topicId": server.topic("T-1").await, "position": "AGREED" } });
+    let variables = json!({ "first": { "title": "In order", "summary": "S" }, "bad": { "id": server.topic("T-1").await, "position": "AGREED" } });
     let answer = server.tsb().run(document, variables).await;
     assert_eq!(
         answer["data"],

@@ -9,7 +9,7 @@ on_both_databases! {
     a_year_of_the_collaboration
 }
 
-const ITEM: &str = "id number version status reminders outcome overdue";
+const ITEM: &str = "id code version status reminders outcome overdue";
 
 async fn step(client: &Client<'_>, item: &Value, to: &str, note: Option<&str>) -> Value {
     let input = json!({ "id": item["id"], "version": item["version"], "to": to, "note": note });
@@ -59,7 +59,7 @@ impl Year<'_> {
 
         self.on("2026-07-10");
         let input =
-            json!({ "topicId": topic["id"], "position": "AGREED", "leadCommitteeId": self.sg17 });
+            json!({ "id": topic["id"], "position": "AGREED", "leadCommitteeId": self.sg17 });
         let topic = self.itu.change("topicTakePosition", input, read).await;
         assert_eq!(topic["status"], "ACTIVE");
         topic["id"].clone()
@@ -114,7 +114,7 @@ impl Year<'_> {
         };
         let recommendation = add(itu, "ITU-T X.9999 (10/2026)", "ITU-T", "RECOMMENDATION").await;
         let standard = add(upu, "UPU S999", "UPU", "UPU_STANDARD").await;
-        let both = json!({ "publicationId": standard, "relatedId": recommendation });
+        let both = json!({ "id": standard, "relatedId": recommendation });
         let read = "related { number }";
         let related = tsb.change("publicationRelate", both, read).await;
         assert_eq!(
@@ -154,7 +154,7 @@ impl Year<'_> {
         let send = async |client: &Client<'_>, from: &str, to: Value, reply_to: Option<&Value>| {
             let input = json!({ "title": "On addresses", "fromIds": [from], "addressees": to, "inReplyToId": reply_to, "topicIds": [topic] });
             client
-                .change("liaisonStatementSend", input, "id number awaitingReply")
+                .change("liaisonStatementSend", input, "id code awaitingReply")
                 .await
         };
         self.on("2026-11-01");
@@ -170,7 +170,7 @@ impl Year<'_> {
         send(upu, c5, to, None).await;
         let to = json!([{ "committeeId": sg17, "purpose": "INFORMATION" }, { "committeeId": c5, "purpose": "INFORMATION" }]);
         let circular = send(tsb, &bureau, to, None).await;
-        assert_eq!(circular["number"], "LS-4");
+        assert_eq!(circular["code"], "LS-4");
     }
 
     async fn a_proposal_is_declined(&self) {
@@ -178,7 +178,7 @@ impl Year<'_> {
         let input = json!({ "title": "Pigeons", "summary": "As carriers of packets.", "leadCommitteeId": self.sg17 });
         let topic = self.itu.change("topicPropose", input, "id").await;
         let input =
-            json!({ "topicId": topic["id"], "position": "DECLINED", "reason": "RFC 1149 has it." });
+            json!({ "id": topic["id"], "position": "DECLINED", "reason": "RFC 1149 has it." });
         let declined = self.upu.change("topicTakePosition", input, "status").await;
         assert_eq!(declined["status"], "DECLINED");
     }
@@ -194,7 +194,7 @@ impl Year<'_> {
             json!({
                 "from": from,
                 "to": to,
-                "topics": [
+                "topicsByStatus": [
                     { "status": "PROPOSED", "count": 6 },
                     { "status": "ACTIVE", "count": 3 },
                     { "status": "CLOSING", "count": 0 },

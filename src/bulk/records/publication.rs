@@ -38,6 +38,7 @@ struct Line {
     kind: MaybeUndefined<PublicationKind>,
     organization: MaybeUndefined<ID>,
     status: MaybeUndefined<PublicationStatus>,
+    publisher_status: MaybeUndefined<String>,
     committee: MaybeUndefined<ID>,
     approved_on: MaybeUndefined<Date>,
     url: MaybeUndefined<Url>,
@@ -71,6 +72,7 @@ impl Publications {
             kind: fields.word("kind"),
             organization: fields.named("organization", &names.organizations),
             status: fields.word("status"),
+            publisher_status: fields.text("publisherStatus", text::KEY),
             committee: fields.named("committee", &names.committees),
             approved_on: fields.value("approvedOn"),
             url: fields.value("url"),
@@ -259,6 +261,7 @@ impl Line {
             kind: kind.unwrap_or(PublicationKind::Other),
             organization_id: organization?,
             status: self.status.take(),
+            publisher_status: self.publisher_status.clone().take(),
             committee_id: self.committee.clone().take(),
             approved_on: self.approved_on.take(),
             url: self.url.clone().take(),
@@ -295,6 +298,7 @@ impl Line {
         let supersedes = news(supersedes, superseded.as_ref());
         let unchanged = same(&self.title, Some(&before.title))
             && same(&self.status, before.status.as_ref())
+            && same(&self.publisher_status, before.publisher_status.as_ref())
             && same(&self.approved_on, before.approved_on.map(Date).as_ref())
             && same(&self.url, before.url.clone().map(Url).as_ref())
             && committee.is_undefined()
@@ -307,6 +311,7 @@ impl Line {
             version: before.version,
             title: self.title.clone(),
             status: self.status,
+            publisher_status: self.publisher_status.clone(),
             committee_id: committee,
             approved_on: self.approved_on,
             url: self.url.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_graphql::{ID, MaybeUndefined};
 use entity::addressee::{self, Purpose};
 use entity::liaison_statement::{Column, Entity, Model};
-use entity::scalar::{Date, Url};
+use entity::scalar::{Date, DateTime, Url};
 use entity::{attachment, sender, statement_topic};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -24,6 +24,7 @@ const ATTACHMENTS: &str = "attachments";
 
 /// What a line says in the statement.
 struct Said {
+    sent_at: MaybeUndefined<DateTime>,
     addressees: MaybeUndefined<Vec<AddresseeInput>>,
     body: MaybeUndefined<String>,
     contact: MaybeUndefined<String>,
@@ -39,6 +40,7 @@ impl Entering {
         let from = fields.listed("from", &self.names.committees);
         let from = fields.needed("from", from);
         let said = Said {
+            sent_at: fields.value("sentAt"),
             addressees: addressees(fields, &self.names),
             body: fields.text("body", text::BODY),
             contact: fields.text("contact", text::NAME),
@@ -55,6 +57,7 @@ impl Entering {
             return Ok(Some(Done::Unchanged).filter(|_| fields.is_right()));
         }
         let input = LiaisonStatementSendInput {
+            sent_at: said.sent_at.take(),
             title: title.unwrap_or_else(|| "?".to_owned()),
             from_ids: from.unwrap_or_default(),
             addressees: said.addressees.take().unwrap_or_default(),
@@ -120,6 +123,7 @@ impl Entering {
         let topics = topics.iter().map(|it| public(it.topic_id));
         let attached = all(&said.attachments, &attached, is_attached);
         for (field, same) in [
+            ("sentAt", same(&said.sent_at, Some(&DateTime(sent.sent_at)))),
             (ADDRESSEES, asked),
             ("body", same(&said.body, sent.body.as_ref())),
             ("contact", same(&said.contact, sent.contact.as_ref())),

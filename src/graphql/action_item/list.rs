@@ -26,34 +26,34 @@ pub static ACTION_ITEMS: List = List {
     criteria: criteria::<ActionItemFilter, ActionItemOrder>,
 };
 
-/// Which action items. All that is given holds at once.
+/// Conditions for a list of action items: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ActionItemFilter {
-    /// In one of these states; an empty list leaves nothing.
+    /// Has one of these statuses. An empty list matches nothing.
     status: Option<Vec<ActionItemStatus>>,
-    /// True: REQUESTED, OPEN, IN_PROGRESS or POSTPONED. False: all others.
+    /// True: the status is REQUESTED, OPEN, IN_PROGRESS or POSTPONED. False: any other status.
     open: Option<bool>,
-    /// True: open, and due before today (UTC). False: all others.
+    /// True: open, with a due date before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// Owned by a committee of one of these sides; an empty list leaves nothing.
+    /// The committee that owns it is of one of these sides. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// Owned by the committee with this id.
+    /// The committee with this id owns it.
     committee: Option<ID>,
-    /// With the committee of this id as counterpart.
+    /// The committee with this id is its counterpart.
     counterpart: Option<ID>,
-    /// On the topic with this id.
+    /// It belongs to the topic with this id.
     topic: Option<ID>,
-    /// Of one of these priorities; an empty list leaves nothing.
+    /// Has one of these priorities. An empty list matches nothing.
     priority: Option<Vec<Priority>>,
-    /// Due on this day or later.
+    /// The due date is on this day or later.
     due_from: Option<Date>,
-    /// Due on this day or earlier.
+    /// The due date is on this day or earlier.
     due_to: Option<Date>,
-    /// Changed at this moment or later.
+    /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// With this text anywhere in number, title or description, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
-    /// True: sample data alone. False: none of it.
+    /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,
 }
 
@@ -120,29 +120,29 @@ impl Filter for ActionItemFilter {
     }
 }
 
-/// In which order action items stand.
+/// The order of a list of action items.
 #[derive(Debug, Default, InputObject)]
 pub struct ActionItemOrder {
-    /// What they are ordered by.
+    /// The field to sort by.
     field: ActionItemOrderField,
-    /// Which way.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What action items can be ordered by.
+/// The fields that action items can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum ActionItemOrderField {
-    /// By number. The order where none is given.
+    /// By the number in the code: A-2 before A-12. This is the default.
     #[default]
-    Number,
-    /// By due date; those without one last, both ways.
+    Code,
+    /// By `dueOn`. Records without a due date come last in both directions.
     DueOn,
-    /// By priority, LOW first.
+    /// By priority: LOW, NORMAL, HIGH.
     Priority,
-    /// By the time of entry.
+    /// By `createdAt`.
     CreatedAt,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 
@@ -155,7 +155,7 @@ impl Sorting for ActionItemOrder {
             Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ActionItemOrderField::Number => (Column::Number.into_iden(), Key::Int),
+            ActionItemOrderField::Code => (Column::Number.into_iden(), Key::Int),
             ActionItemOrderField::DueOn => {
                 (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
             }
@@ -166,29 +166,29 @@ impl Sorting for ActionItemOrder {
         Order {
             key,
             kind,
-            unique: self.field == ActionItemOrderField::Number,
+            unique: self.field == ActionItemOrderField::Code,
             descending,
         }
     }
 }
 
-/// What names one action item: exactly one of these.
+/// How to identify an action item: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum ActionItemBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its number.
-    Number(i32),
-    /// The key that it has in the system of the party that asked for it.
+    /// Its code. Example: `A-12`.
+    Code(String),
+    /// Its key in the system of the party that requested it.
     ExternalKey(ExternalKey),
 }
 
-/// What a party's own system calls an action item. It names one at most.
+/// The key that a party's own system has for an action item. Unique for each party.
 #[derive(InputObject)]
 pub struct ExternalKey {
-    /// The party that asked for the item, and gave it the key.
+    /// The party that requested the item and assigned the key.
     requested_by: Party,
-    /// The key, written exactly so.
+    /// The exact key.
     key: String,
 }
 
@@ -199,7 +199,10 @@ pub struct ExternalKey {
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         ActionItemBy::Id(id) => col(Column::Id).eq(list::key::<ActionItemId>("id", &id)?),
-        ActionItemBy::Number(number) => col(Column::Number).eq(number),
+        ActionItemBy::Code(code) => match list::numbered("A-", &code) {
+            Some(number) => col(Column::Number).eq(number),
+            None => Expr::val(false),
+        },
         ActionItemBy::ExternalKey(ExternalKey { requested_by, key }) => {
             let key = list::plain("key", &key)?;
             let given = col(Column::ExternalKey).eq(key);

@@ -2,13 +2,15 @@
 
 use std::sync::LazyLock;
 
+use async_graphql::OutputType;
 use entity::action_item::{ActionItemStatus, Column, Entity, Priority};
 use entity::id::{ActionItemId, Id};
 use entity::party::Party;
-use entity::permission::Permission;
+use entity::permission::{NoteRequirement, Permission};
 use entity::scalar::{Date, DateTime};
 use entity::{activity, note};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
+use serde_json::json;
 
 use super::stamps::{id, stamps, translated};
 use super::{
@@ -17,9 +19,9 @@ use super::{
 use crate::read::cells::Cells;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Table, column, computed, count, one, one_or_null, page,
+    Cell, Link, Object, Source, Table, column, computed, count, field, one, one_or_null, page,
 };
-use crate::rules::action_item::{Facts, OPEN, next_statuses, overdue, permissions};
+use crate::rules::action_item::{Facts, OPEN, next_moves, overdue, permissions};
 
 mod list;
 mod mutations;
@@ -40,52 +42,71 @@ pub fn object() -> &'static Object {
 fn describe() -> Object {
     let mut fields = vec![
         id(ActionItemId::PREFIX),
-        column::<i32>(
-            "number",
-            "What people call it. Given by the register, never reused.",
-            Column::Number,
-            Scalar::Int,
+        computed::<String>(
+            "code",
+            "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `A-12`.",
+            vec![Cell::column(Column::Number)],
+            |cells, _, json| {
+                json.numbered("A-", cells.get(0)?);
+                Ok(())
+            },
         ),
         translated::<String>(
             "title",
-            "What is to be done, in a few words.",
+            "What has to be done, in a few words.",
             Column::Title,
         ),
         translated::<Option<String>>(
             "description",
-            "What is to be done, at length; null where the title says it all.",
+            "What has to be done, in detail; null if the title says it all.",
             Column::Description,
         ),
         column::<ActionItemStatus>(
             "status",
-            "How far it has come.",
+            "The current status.",
             Column::Status,
             Scalar::Word,
         ),
-        computed::<Vec<ActionItemStatus>>(
-            "nextStatuses",
-            "What the viewer may move it to now; empty for those who only read.",
-            facts(),
-            |cells, env, json| {
-                words::list(json, next_statuses(env.party, &known(cells)?));
-                Ok(())
+        field(
+            "nextMoves",
+            "The moves that the viewer may make now with `actionItemMove`, in the order of `ActionItemStatus`. Empty for viewers who may only read.",
+            Source::Derived {
+                needs: facts(),
+                derive: |cells, env| {
+                    let moves = next_moves(env.party, &known(cells)?);
+                    let options = moves.into_iter().map(|next| {
+                        json!({
+                            "to": words::word(next.to),
+                            "permission": words::word(next.permission),
+                            "note": words::word(next.note),
+                        })
+                    });
+                    Ok(options.collect())
+                },
+                object: move_option,
             },
+        ),
+        column::<Option<String>>(
+            "statusReason",
+            "Why it was postponed, declined, withdrawn or reopened; null if its last move needed no reason.",
+            Column::StatusReason,
+            Scalar::Text,
         ),
         column::<Priority>(
             "priority",
-            "How much it presses.",
+            "How urgent it is.",
             Column::Priority,
             Scalar::Word,
         ),
         column::<Option<Date>>(
             "dueOn",
-            "The day by which it should be done; null where none is set.",
+            "The due date; null if none is set.",
             Column::DueOn,
             Scalar::Date,
         ),
         computed::<bool>(
             "overdue",
-            "Whether it is still open and was due before today, by the day in UTC.",
+            "Whether it is open (REQUESTED, OPEN, IN_PROGRESS or POSTPONED) and its due date is before today (UTC).",
             vec![Cell::column(Column::Status), Cell::column(Column::DueOn)],
             |cells, env, json| {
                 json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
@@ -94,25 +115,25 @@ fn describe() -> Object {
         ),
         one(
             "topic",
-            "The topic that it serves.",
+            "The topic that it belongs to.",
             topics::object,
             Column::TopicId,
         ),
         one(
             "committee",
-            "Its owner: a body, not a person. The TSB and the International Bureau are bodies, too.",
+            "The committee that owns it and has to do it: a body, never a person. The secretariats (TSB and the International Bureau) count as committees, too.",
             committees::object,
             Column::CommitteeId,
         ),
         column::<Party>(
             "ownedBy",
-            "Who acts for its owner: the owner's side, or TSB for the TSB's own secretariat.",
+            "The party that acts for the owner: the side of its committee, or TSB if the TSB's own secretariat owns it.",
             Column::OwnedBy,
             Scalar::Word,
         ),
         one_or_null(
             "counterpart",
-            "The body that asked for it or works with the owner; null where there is none.",
+            "The committee that asked for it, or that works on it together with the owner; null if there is none.",
             committees::object,
             Column::CounterpartId,
         ),
@@ -124,49 +145,49 @@ fn describe() -> Object {
         ),
         column::<Option<String>>(
             "outcome",
-            "What came of it, told when it was reported done; null until then.",
+            "The result, given when it was reported as DONE; null before that, and again after it is reopened.",
             Column::Outcome,
             Scalar::Text,
         ),
         column::<Option<DateTime>>(
             "completedAt",
-            "When its owner reported it done; null until then, and again when it is sent back.",
+            "When it was reported as DONE; null before that, and again after it is reopened.",
             Column::CompletedAt,
             Scalar::Time,
         ),
         column::<i32>(
             "reminders",
-            "How often the TSB has reminded its owner.",
+            "How many times the TSB has reminded the owner.",
             Column::Reminders,
             Scalar::Int,
         ),
         column::<Option<String>>(
             "externalKey",
-            "The key that the asking party's own system has for it; null where none was given.",
+            "The key of this item in the own system of the party that requested it; null if none was given. Unique for each party.",
             Column::ExternalKey,
             Scalar::Text,
         ),
         page(
             "notes",
-            "The notes on it, oldest first.",
+            "The notes on this record, oldest first.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "Its own history, oldest first.",
+            "The history of this record, oldest first.",
             &activities::HISTORY,
             Link::column(activity::Column::SubjectId),
         ),
         column::<bool>(
             "illustrative",
-            "True for sample data that shows how the register works, and is no fact of the collaboration.",
+            "True if this is sample data that shows how the register works, not a fact about the collaboration.",
             Column::Illustrative,
             Scalar::Bool,
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             facts(),
             |cells, env, json| {
                 words::list(json, permissions(env.party, &known(cells)?));
@@ -177,13 +198,40 @@ fn describe() -> Object {
     fields.extend(stamps());
     Object {
         name: "ActionItem",
-        description: "A task on a topic, owned by a committee. Its owner's party moves it on; another party confirms that it is done.",
+        description: "A task that belongs to a topic and is owned by a committee. The party of the owner works on it and reports it as DONE; then another party confirms that.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(ActionItemId::PREFIX),
         }),
         fields,
     }
+}
+
+/// The type of moves.
+fn move_option() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+        name: "ActionItemMoveOption",
+        description: "A move that the viewer may make with an action item now.",
+        table: None,
+        fields: vec![
+            field(
+                "to",
+                "The status to send as `to` of `actionItemMove`.",
+                Source::Key(<ActionItemStatus as OutputType>::create_type_info),
+            ),
+            field(
+                "permission",
+                "What the move is called, as in `viewerPermissions`: a label for a button.",
+                Source::Key(<Permission as OutputType>::create_type_info),
+            ),
+            field(
+                "note",
+                "Whether the move needs a `note`, and what the note says.",
+                Source::Key(<NoteRequirement as OutputType>::create_type_info),
+            ),
+        ],
+    });
+    &OBJECT
 }
 
 fn facts() -> Vec<Cell> {

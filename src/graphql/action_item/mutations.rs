@@ -16,7 +16,6 @@ use crate::store::action_item::{
 pub struct ActionItem;
 
 impl Thing for ActionItem {
-    const PAYLOAD: &'static str = "ActionItemPayload";
     const FIELD: &'static str = "actionItem";
 
     fn object() -> &'static read::shape::Object {
@@ -30,48 +29,48 @@ pub struct ActionItemMutation;
 
 #[Object]
 impl ActionItemMutation {
-    /// Enters an action item on an active topic: OPEN where the owner's own party enters it, REQUESTED where another party asks for it.
+    /// Creates an action item on an ACTIVE topic. It starts as OPEN if the owner's own party creates it, as REQUESTED if another party does.
     async fn action_item_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The action item.")] input: ActionItemCreateInput,
-    ) -> Option<Result<Payload<ActionItem>>> {
+    ) -> Option<Result<Payload<ActionItem, ActionItemCreateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
-    /// Changes texts, priority, due date or counterpart: by the owner's party, and while it is REQUESTED by the party that asked.
+    /// Changes texts, priority, due date or counterpart of an action item. While it is REQUESTED only the party that requested it may; after that only the owner's party.
     async fn action_item_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: ActionItemUpdateInput,
-    ) -> Option<Result<Payload<ActionItem>>> {
+    ) -> Option<Result<Payload<ActionItem, ActionItemUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Moves an action item on: accept, start, postpone, resume, complete, confirm, reopen, decline, withdraw. `nextStatuses` tells what the viewer may do now.
+    /// Moves an action item to another status: accepts, starts, postpones, resumes, completes, confirms, reopens, declines or withdraws it. `ActionItem.nextMoves` lists what the viewer may do now and what each move needs.
     async fn action_item_move(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The move.")] input: ActionItemMoveInput,
-    ) -> Option<Result<Payload<ActionItem>>> {
+    ) -> Option<Result<Payload<ActionItem, ActionItemMoveInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
     }
 
-    /// Reminds the owner of an open action item: by the TSB. Reminders are counted and stand in the history.
+    /// Reminds the owner of an open action item. Only the TSB may. Reminders are counted and recorded in the history.
     async fn action_item_remind(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The reminder.")] input: ActionItemRemindInput,
-    ) -> Option<Result<Payload<ActionItem>>> {
+    ) -> Option<Result<Payload<ActionItem, ActionItemRemindInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

@@ -11,7 +11,7 @@ use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::object;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, col};
+use crate::read::shape::{Criteria, Key, List, Order, col};
 use crate::read::{Env, Find};
 
 /// All committees.
@@ -25,22 +25,44 @@ pub static COMMITTEES: List = List {
     criteria: criteria::<CommitteeFilter, CommitteeOrder>,
 };
 
-/// Which committees. All that is given holds at once.
+/// The active committees of the viewer's party.
+pub static OF_THE_VIEWER: List = List {
+    object,
+    connection: "CommitteeConnection",
+    edge: "CommitteeEdge",
+    filter: None,
+    order: None,
+    lasting: false,
+    criteria: |_, env| {
+        let own = match env.party {
+            Some(party) => col(Column::Party).eq(party),
+            None => Expr::val(false),
+        };
+        Ok(Criteria {
+            condition: Condition::all()
+                .add(own)
+                .add(col(Column::Status).eq(CommitteeStatus::Active)),
+            ..list::all(CommitteeOrder::default().order())
+        })
+    },
+};
+
+/// Conditions for a list of committees: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct CommitteeFilter {
-    /// One of these kinds; an empty list leaves nothing.
+    /// Is of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<CommitteeKind>>,
-    /// In one of these states; an empty list leaves nothing.
+    /// Has one of these statuses. An empty list matches nothing.
     status: Option<Vec<CommitteeStatus>>,
-    /// Of one of these sides; an empty list leaves nothing.
+    /// Is of one of these sides. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// Of the organization with this id.
+    /// It belongs to the organization with this id.
     organization: Option<ID>,
-    /// Of this period, written exactly so: 2013-2016.
+    /// Its period is exactly this label. Example: `2013-2016`.
     period: Option<String>,
-    /// With this code, written exactly so: SG17.
+    /// Its code is exactly this. Example: `SG17`.
     code: Option<String>,
-    /// With this text anywhere in code, period, name or mandate, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -62,27 +84,27 @@ impl Filter for CommitteeFilter {
     }
 }
 
-/// In which order committees stand.
+/// The order of a list of committees.
 #[derive(Debug, Default, InputObject)]
 pub struct CommitteeOrder {
-    /// What they are ordered by.
+    /// The field to sort by.
     field: CommitteeOrderField,
-    /// Which way.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What committees can be ordered by.
+/// The fields that committees can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum CommitteeOrderField {
-    /// By code, numbers in it by their value (SG2 before SG12), then by period. The order where none is given.
+    /// By code, with numbers by their value (SG2 before SG12), then by period. This is the default.
     #[default]
     Code,
-    /// By name, whatever its case and accents.
+    /// By name; upper and lower case, and accents, make no difference.
     Name,
     /// By the label of the period.
     Period,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 
@@ -103,23 +125,23 @@ impl Sorting for CommitteeOrder {
     }
 }
 
-/// What names one committee: exactly one of these.
+/// How to identify a committee: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum CommitteeBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its organization, code and period.
+    /// Its organization, code and, if given, period.
     Key(CommitteeKey),
 }
 
-/// The names that people have for a committee.
+/// Identifies a committee by the names that people use.
 #[derive(InputObject)]
 pub struct CommitteeKey {
-    /// The acronym of its organization: ITU-T, POC.
+    /// The acronym of its organization. Example: `ITU-T`.
     organization: String,
-    /// Its code: SG17, C4.
+    /// Its code. Example: `SG17`.
     code: String,
-    /// The label of its period: 2013-2016. Left out or null: the newest that has the code.
+    /// The label of its period. Example: `2013-2016`. Default: the newest period that has a committee with this code.
     period: Option<String>,
 }
 

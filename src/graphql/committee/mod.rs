@@ -24,7 +24,7 @@ use crate::rules::committee::{Facts, permissions};
 mod list;
 mod mutations;
 
-pub use list::{COMMITTEES, CommitteeBy, find};
+pub use list::{COMMITTEES, CommitteeBy, OF_THE_VIEWER, find};
 pub use mutations::CommitteeMutation;
 
 /// The type.
@@ -42,25 +42,25 @@ fn describe() -> Object {
         id(CommitteeId::PREFIX),
         column::<String>(
             "code",
-            "What its organization calls it: SG17, C4. Only with organization and period does it name one committee.",
+            "The short name that its organization uses, unique only together with organization and period. Example: `SG17`.",
             Column::Code,
             Scalar::Text,
         ),
         translated::<String>("name", "Its full name in this period.", Column::Name),
         translated::<Option<String>>(
             "mandate",
-            "What it was set up to do; null where the register does not know it.",
+            "What it was set up to do; null if the register does not know.",
             Column::Mandate,
         ),
         column::<CommitteeKind>(
             "kind",
-            "What it is in its organization.",
+            "What kind of body it is.",
             Column::Kind,
             Scalar::Word,
         ),
         column::<CommitteeStatus>(
             "status",
-            "Whether it still works.",
+            "Whether it still exists.",
             Column::Status,
             Scalar::Word,
         ),
@@ -72,37 +72,37 @@ fn describe() -> Object {
         ),
         column::<Option<Side>>(
             "side",
-            "The side of its organization; null for a partner's.",
+            "The side of its organization; null if that is a partner such as ISO.",
             Column::Side,
             Scalar::Word,
         ),
         column::<String>(
             "period",
-            "The study period or cycle as its organization calls it: 2013-2016.",
+            "The label of the study period or cycle. Example: `2013-2016`.",
             Column::Period,
             Scalar::Text,
         ),
         column::<Option<Date>>(
             "startsOn",
-            "Its first day, which may differ from the period's; null where it is not known.",
+            "Its first day, which can differ from the label of the period; null if the register does not know.",
             Column::StartsOn,
             Scalar::Date,
         ),
         column::<Option<Date>>(
             "endsOn",
-            "Its last day; null while none is set.",
+            "Its last day; null if the register does not know it, or none is set.",
             Column::EndsOn,
             Scalar::Date,
         ),
         one_or_null(
             "parent",
-            "The committee that it is a part of; null for one that stands for itself.",
+            "The committee that it is part of; null if it is part of none.",
             object,
             Column::ParentId,
         ),
         many(
             "children",
-            "The committees that are a part of it, by code, then by period.",
+            "The committees that are part of it, by code, then by period. It follows from their `parent`.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
@@ -120,7 +120,7 @@ fn describe() -> Object {
         ),
         many(
             "successors",
-            "The committees that took over its work, by code, then by period.",
+            "The committees that took over its work, by code, then by period. It follows from their `predecessors`.",
             object,
             Link::through(
                 committee_predecessor::Entity,
@@ -141,13 +141,13 @@ fn describe() -> Object {
         ),
         page(
             "actionItems",
-            "The action items that it owns; by number.",
+            "The action items that it owns; by code.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::CommitteeId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
                 Cell::column(Column::Side),
                 Cell::column(Column::Party),
@@ -171,7 +171,7 @@ fn describe() -> Object {
     fields.extend(stamps());
     Object {
         name: "Committee",
-        description: "A body that does the work, in one study period or cycle: a study group of ITU-T, a committee or group of the POC, a secretariat. A code means nothing without its period: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
+        description: "A body that does the work of an organization during one period: a study group of ITU-T, a committee or group of the POC, a secretariat. Codes are reused in later periods: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(CommitteeId::PREFIX),

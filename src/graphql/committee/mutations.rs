@@ -15,7 +15,6 @@ use crate::store::committee::{
 pub struct Committee;
 
 impl Thing for Committee {
-    const PAYLOAD: &'static str = "CommitteePayload";
     const FIELD: &'static str = "committee";
 
     fn object() -> &'static read::shape::Object {
@@ -29,12 +28,12 @@ pub struct CommitteeMutation;
 
 #[Object]
 impl CommitteeMutation {
-    /// Enters a committee of an organization, for one period.
+    /// Creates a committee of an organization for one period.
     async fn committee_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeCreateInput,
-    ) -> Option<Result<Payload<Committee>>> {
+    ) -> Option<Result<Payload<Committee, CommitteeCreateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -46,19 +45,19 @@ impl CommitteeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: CommitteeUpdateInput,
-    ) -> Option<Result<Payload<Committee>>> {
+    ) -> Option<Result<Payload<Committee, CommitteeUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Concludes a committee for good. Not while it leads an open topic or owns an open action item.
+    /// Concludes a committee, permanently. Not possible while it leads an open topic or owns an open action item.
     async fn committee_conclude(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeConcludeInput,
-    ) -> Option<Result<Payload<Committee>>> {
+    ) -> Option<Result<Payload<Committee, CommitteeConcludeInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

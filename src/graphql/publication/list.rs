@@ -37,22 +37,22 @@ pub static OF_A_TOPIC: List = List {
     criteria: |_, _| Ok(list::all(PublicationOrder::default().order())),
 };
 
-/// Which publications. All that is given holds at once.
+/// Conditions for a list of publications: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
-    /// Of one of these kinds; an empty list leaves nothing.
+    /// Of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<PublicationKind>>,
-    /// In one of these states; an empty list leaves nothing. Those whose state is not known are in none.
+    /// Has one of these statuses. An empty list matches nothing. A publication without a known status matches no list.
     status: Option<Vec<PublicationStatus>>,
-    /// Published by the organization with this id.
+    /// The organization with this id publishes it.
     organization: Option<ID>,
-    /// Linked to the topic with this id.
+    /// It is linked to the topic with this id.
     topic: Option<ID>,
-    /// Approved on this day or later.
+    /// It was approved on this day or later.
     approved_from: Option<Date>,
-    /// Approved on this day or earlier.
+    /// It was approved on this day or earlier.
     approved_to: Option<Date>,
-    /// With this text anywhere in number or title, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -86,25 +86,25 @@ impl Filter for PublicationFilter {
     }
 }
 
-/// In which order publications stand.
+/// The order of a list of publications.
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationOrder {
-    /// What they are ordered by.
+    /// The field to sort by.
     field: PublicationOrderField,
-    /// Which way.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What publications can be ordered by.
+/// The fields that publications can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum PublicationOrderField {
-    /// By number, X.509 before X.1341. The order where none is given.
+    /// By number, with numbers in it by their value: X.509 before X.1341. This is the default.
     #[default]
     Number,
-    /// By the day of approval; those where it is not known last, both ways.
+    /// By `approvedOn`. Publications without a known date come last in both directions.
     ApprovedOn,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 
@@ -133,12 +133,12 @@ impl Sorting for PublicationOrder {
     }
 }
 
-/// What names one publication: exactly one of these.
+/// How to identify a publication: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum PublicationBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its number with the edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and number of blanks, make no difference.
+    /// Its number with the edition. Example: `ITU-T X.1341 (09/2015)`. Upper and lower case, and the kind and number of spaces, make no difference.
     Number(String),
 }
 

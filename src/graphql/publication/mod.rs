@@ -43,7 +43,7 @@ fn describe() -> Object {
         id(PublicationId::PREFIX),
         column::<String>(
             "number",
-            "What names this edition, as no other: ITU-T X.1341 (09/2015), UPU S52.",
+            "The number of the text with its edition, unique. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.",
             Column::Number,
             Scalar::Text,
         ),
@@ -56,9 +56,15 @@ fn describe() -> Object {
         ),
         column::<Option<PublicationStatus>>(
             "status",
-            "How far it has come; null where the register does not know it.",
+            "Its status; null if the register does not know.",
             Column::Status,
             Scalar::Word,
+        ),
+        column::<Option<String>>(
+            "publisherStatus",
+            "What the publisher itself calls its status, where that says more than `status`. Example: `2` for a UPU standard. Null if the register does not know it.",
+            Column::PublisherStatus,
+            Scalar::Text,
         ),
         one(
             "organization",
@@ -68,44 +74,44 @@ fn describe() -> Object {
         ),
         one_or_null(
             "committee",
-            "The committee responsible for it; null where the register does not know it.",
+            "The committee that is responsible for it; null if the register does not know.",
             committees::object,
             Column::CommitteeId,
         ),
         column::<Option<Side>>(
             "side",
-            "The side of its organization; null for a partner's.",
+            "The side of its organization; null if that is a partner such as ISO.",
             Column::Side,
             Scalar::Word,
         ),
         column::<Option<Date>>(
             "approvedOn",
-            "The day of its approval; null where the register does not know it.",
+            "When it was approved; null if the register does not know.",
             Column::ApprovedOn,
             Scalar::Date,
         ),
         column::<Option<Url>>(
             "url",
-            "Where it can be read; null where the register knows no address.",
+            "The URL where it can be read; null if the register does not know one.",
             Column::Url,
             Scalar::Text,
         ),
         one_or_null(
             "supersedes",
-            "The edition whose place it took; null for a first edition.",
+            "The edition that this one replaced; null if it replaced none that the register knows.",
             object,
             Column::SupersedesId,
         ),
         many(
             "supersededBy",
-            "The editions that took its place, by number; empty while it is the latest.",
+            "The editions that replaced this one, by number. It follows from their `supersedes`.",
             object,
             Link::column(Column::SupersedesId),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "related",
-            "Texts of the other side, or of partners, on the same ground, by number. If one is related to another, so is the other to it.",
+            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric.",
             object,
             Link::through(
                 publication_relation::Entity,
@@ -116,7 +122,7 @@ fn describe() -> Object {
         ),
         page(
             "topics",
-            "The topics that it matters to; by code.",
+            "The topics that it is about; by code. It follows from their `publications`.",
             &topics::TOPICS,
             Link::through(
                 topic_publication::Entity,
@@ -126,7 +132,7 @@ fn describe() -> Object {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first. One at most is under way.",
+            "Its joint examinations, oldest first. At most one is under way.",
             examinations::object,
             Link::column(examination::Column::PublicationId),
             vec![
@@ -136,13 +142,13 @@ fn describe() -> Object {
         ),
         page(
             "notes",
-            "The notes on it, oldest first.",
+            "The notes on this record, oldest first.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
                 Cell::column(Column::Side),
                 Cell::Expression("under_examination", under_examination),
@@ -160,7 +166,7 @@ fn describe() -> Object {
     fields.extend(stamps());
     Object {
         name: "Publication",
-        description: "A text of one side or of a partner, in one edition: a Recommendation of ITU-T, a standard of the UPU. The two sides examine jointly what it means for them.",
+        description: "One edition of a text: a Recommendation of ITU-T, a standard of the UPU, or a text of a partner.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(PublicationId::PREFIX),

@@ -15,7 +15,6 @@ use crate::store::publication::{
 pub struct Publication;
 
 impl Thing for Publication {
-    const PAYLOAD: &'static str = "PublicationPayload";
     const FIELD: &'static str = "publication";
 
     fn object() -> &'static read::shape::Object {
@@ -29,36 +28,36 @@ pub struct PublicationMutation;
 
 #[Object]
 impl PublicationMutation {
-    /// Enters a text in one edition: each side its own; the TSB those of ITU and of partners.
+    /// Adds one edition of a publication. A side adds its own; the TSB those of ITU and of partners.
     async fn publication_add(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The publication.")] input: PublicationAddInput,
-    ) -> Option<Result<Payload<Publication>>> {
+    ) -> Option<Result<Payload<Publication, PublicationAddInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
-    /// Changes what is known of a publication: by whoever may enter one of its side.
+    /// Changes a publication. The parties that may add publications of its side may.
     async fn publication_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: PublicationUpdateInput,
-    ) -> Option<Result<Payload<Publication>>> {
+    ) -> Option<Result<Payload<Publication, PublicationUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Says that two texts of different sides stand on the same ground, for both of them. Where they are related already, nothing changes.
+    /// Relates two publications of different sides that cover the same subject. If they are related already, nothing changes.
     async fn publication_relate(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The two publications.")] input: PublicationRelateInput,
-    ) -> Option<Result<Payload<Publication>>> {
+    ) -> Option<Result<Payload<Publication, PublicationRelateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

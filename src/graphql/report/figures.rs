@@ -31,53 +31,53 @@ pub fn fields() -> Vec<Field> {
     vec![
         counted(
             "topicsProposed",
-            "Topics that it proposed in the period.",
+            "How many topics it proposed in the period.",
             topics_proposed,
         ),
         counted(
             "actionItemsRequested",
-            "Action items that it entered in the period for the other side.",
+            "How many action items it requested from the other side in the period.",
             requested,
         ),
         counted(
             "actionItemsReceived",
-            "Action items that the other side or the TSB entered in the period for this one.",
+            "How many action items the other side or the TSB requested from this side in the period.",
             received,
         ),
         counted(
             "actionItemsDone",
-            "Action items that it owns and reported done in the period, and that were not reopened by its end.",
+            "How many of its action items it reported as DONE in the period, without those that were reopened by the end of the period.",
             |row, env| count(done(row, env)),
         ),
         counted(
             "actionItemsPostponed",
-            "Action items that it owns and postponed in the period, once or more often.",
+            "How many of its action items it postponed in the period.",
             postponed,
         ),
         counted(
             "actionItemsOverdue",
-            "Action items that it owns and that were open at `to`, due before that day.",
+            "How many of its action items were open at `to` with a due date before that day.",
             overdue,
         ),
         figure::<Option<f64>>(
             "medianDaysToDone",
-            "The median time that the items of `actionItemsDone` took from their entry, in days; null where there are none.",
+            "The median time from creation to DONE of the items that `actionItemsDone` counts, in days; null if there are none.",
             Scalar::Float,
             Cell::Expression("medianDaysToDone", median),
         ),
         counted(
             "liaisonStatementsSent",
-            "Liaison statements that it sent in the period.",
+            "How many liaison statements it sent in the period, by `sentAt`.",
             statements_sent,
         ),
         counted(
             "repliesOverdue",
-            "Replies that its committees had not sent at `to`, though they were due before that day: one for each addressee of each statement.",
+            "How many replies of its committees were missing at `to` and due before that day. Each addressee of each statement counts.",
             replies_overdue,
         ),
         counted(
             "findingsRecorded",
-            "Examinations for which it recorded or rewrote its finding in the period.",
+            "For how many examinations it recorded or rewrote its finding in the period.",
             findings_recorded,
         ),
     ]

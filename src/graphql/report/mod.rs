@@ -30,7 +30,7 @@ pub const MISSING: &str = "There is nothing to report.";
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Report",
-        description: "What came of the collaboration in a period. Days are those of UTC, and both ends belong to the period. What is told as it stood at `to` is told as it stands now where `to` lies ahead.",
+        description: "The figures of a period. Days are in UTC, and the first and the last day belong to the period. Figures at the end of the period are those of today if `to` is in the future.",
         table: Some(Table {
             name: rows("part", ["report".to_owned()]),
             prefix: None,
@@ -55,20 +55,20 @@ pub fn object() -> &'static Object {
                 },
             ),
             found(
-                "topics",
-                "How many topics there were in each status at `to`: all five, in the order of the enum.",
+                "topicsByStatus",
+                "How many topics had each status at `to`: all five statuses, in the order of the enum.",
                 topic_count,
                 |_| everything(),
             ),
             found(
                 "sides",
-                "The two sides, ITU first: side by side, to see whether the collaboration is reciprocal.",
+                "The figures of each side: ITU first, then UPU.",
                 side_report,
                 |_| everything(),
             ),
             found(
                 "staleTopics",
-                "The topics that were ACTIVE at `to` with their review date passed; by code. They are shown as they are now.",
+                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values.",
                 topics::object,
                 |env| Find {
                     condition: stale(env),
@@ -167,8 +167,8 @@ fn topic_count() -> &'static Object {
         let statuses = all::<TopicStatus>().map(word).collect::<Vec<_>>();
         let statuses: [String; 5] = statuses.try_into().expect("a topic has five statuses");
         Object {
-            name: "TopicCount",
-            description: "How many topics were in one status.",
+            name: "TopicStatusCount",
+            description: "How many topics have a status.",
             table: Some(Table {
                 name: rows("status", statuses),
                 prefix: None,
@@ -177,7 +177,7 @@ fn topic_count() -> &'static Object {
                 column::<TopicStatus>("status", "The status.", "status", Scalar::Word),
                 figure::<i32>(
                     "count",
-                    "How many topics were in it.",
+                    "How many topics have this status.",
                     Scalar::Long,
                     Cell::Expression("count", |row, env| {
                         let period = Period::of(env);
@@ -206,16 +206,11 @@ fn topic_count() -> &'static Object {
 /// The type of a side's figures.
 fn side_report() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| {
-        let mut fields = vec![column::<Side>(
-            "side",
-            "Whose figures they are.",
-            "side",
-            Scalar::Word,
-        )];
+        let mut fields = vec![column::<Side>("side", "The side.", "side", Scalar::Word)];
         fields.extend(figures::fields());
         Object {
             name: "SideReport",
-            description: "What one side did in the period, and what it was asked for. The TSB's own items and statements are in neither side's figures.",
+            description: "What one side did in the period, and what it was asked for. Items and statements of the TSB itself count for neither side.",
             table: Some(Table {
                 name: rows("side", [word(Side::Itu), word(Side::Upu)]),
                 prefix: None,

@@ -43,22 +43,22 @@ fn order() -> Order {
     }
 }
 
-/// Which liaison statements. All that is given holds at once.
+/// Conditions for a list of liaison statements: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct LiaisonStatementFilter {
-    /// Sent by the committee with this id, alone or with others.
+    /// The committee with this id is among the senders.
     from: Option<ID>,
-    /// Sent to the committee with this id, alone or with others.
+    /// The committee with this id is among the addressees.
     to: Option<ID>,
-    /// Sent by committees of one of these sides; an empty list leaves nothing.
+    /// It was sent by committees of one of these sides. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// About the topic with this id.
+    /// It is about the topic with this id.
     topic: Option<ID>,
-    /// True: a committee that was asked for ACTION has not replied yet. False: all others.
+    /// True: some addressee that was asked for ACTION has not replied. False: all others.
     awaiting_reply: Option<bool>,
-    /// Sent at this moment or later.
+    /// `sentAt` is at this time or later.
     sent_since: Option<DateTime>,
-    /// With this text anywhere in number, title or body, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in code, title or body. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -99,13 +99,13 @@ impl Filter for LiaisonStatementFilter {
     }
 }
 
-/// What names one liaison statement: exactly one of these.
+/// How to identify a liaison statement: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum LiaisonStatementBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its number: LS-7.
-    Number(String),
+    /// Its code. Example: `LS-7`.
+    Code(String),
 }
 
 /// Finds one.
@@ -117,7 +117,7 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
         LiaisonStatementBy::Id(id) => {
             col(Column::Id).eq(list::key::<LiaisonStatementId>("id", &id)?)
         }
-        LiaisonStatementBy::Number(number) => match list::numbered("LS-", &number) {
+        LiaisonStatementBy::Code(code) => match list::numbered("LS-", &code) {
             Some(number) => col(Column::Number).eq(number),
             None => Expr::val(false),
         },

@@ -32,7 +32,7 @@ pub use mutations::StatementMutation;
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "LiaisonStatement",
-        description: "A formal statement from committees of one party to committees of any. Once sent it is never changed.",
+        description: "A formal letter from committees of one party to committees of any party, as in Recommendation ITU-T A.1. Once sent it never changes.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(LiaisonStatementId::PREFIX),
@@ -50,24 +50,29 @@ fn describe() -> Vec<Field> {
     vec![
         id(LiaisonStatementId::PREFIX),
         computed::<String>(
-            "number",
-            "What people call it: LS-7. Given by the register in the order of sending, without holes.",
+            "code",
+            "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `LS-7`.",
             vec![Cell::column(Column::Number)],
             |cells, _, json| {
                 json.numbered("LS-", cells.get(0)?);
                 Ok(())
             },
         ),
-        column::<String>("title", "What it is about.", Column::Title, Scalar::Text),
+        column::<String>(
+            "title",
+            "The subject of the statement.",
+            Column::Title,
+            Scalar::Text,
+        ),
         column::<Option<String>>(
             "body",
-            "What it says; null where its attachments say all.",
+            "The text of the statement; null if its attachments say it all.",
             Column::Body,
             Scalar::Text,
         ),
         many(
             "from",
-            "The committees that sent it, in the order named; all of one party.",
+            "The committees that sent it, all of one party, in the order that the sender gave.",
             committees::object,
             Link::through(
                 sender::Entity,
@@ -81,7 +86,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "addressees",
-            "The committees that it was sent to, in the order named, each with what it is asked for.",
+            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for.",
             addressee,
             Link::column(addressee::Column::StatementId),
             vec![
@@ -91,19 +96,19 @@ fn describe() -> Vec<Field> {
         ),
         column::<Option<String>>(
             "contact",
-            "Whom to turn to; null where nobody is named.",
+            "Whom to contact, as text; null if nobody is named.",
             Column::Contact,
             Scalar::Text,
         ),
         one_or_null(
             "inReplyTo",
-            "The statement that it replies to; null for one that begins an exchange.",
+            "The statement that this one replies to; null if it is not a reply.",
             object,
             Column::InReplyToId,
         ),
         many(
             "replies",
-            "The statements that reply to it, in the order of their sending.",
+            "The statements that reply to this one, by code.",
             object,
             Link::column(Column::InReplyToId),
             vec![col(Column::Number)],
@@ -121,31 +126,41 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "attachments",
-            "The documents that it refers to, in the order named.",
+            "The documents that it refers to, in the order that the sender gave.",
             attachment,
             Link::column(attachment::Column::StatementId),
             vec![col(attachment::Column::Ordinal)],
         ),
         computed::<bool>(
             "awaitingReply",
-            "Whether a committee that was asked for ACTION has not replied yet.",
+            "Whether some addressee that was asked for ACTION has not replied.",
             vec![Cell::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
                 Ok(())
             },
         ),
-        column::<Party>("sentBy", "Who sent it.", Column::SentBy, Scalar::Word),
-        column::<DateTime>("sentAt", "When it was sent.", Column::SentAt, Scalar::Time),
+        column::<Party>(
+            "sentBy",
+            "The party that sent it.",
+            Column::SentBy,
+            Scalar::Word,
+        ),
+        column::<DateTime>(
+            "sentAt",
+            "When it was sent. This can be earlier than its entry into the register, which is the time of its first activity.",
+            Column::SentAt,
+            Scalar::Time,
+        ),
         page(
             "notes",
-            "The notes on it, oldest first.",
+            "The notes on this record, oldest first.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
                 Cell::Expression("own_addressed", own_addressed),
                 Cell::Expression("own_active", own_active),
@@ -211,7 +226,7 @@ fn own_active(row: &DynIden, env: &Env<'_>) -> Expr {
 fn addressee() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Addressee",
-        description: "A committee that a liaison statement was sent to.",
+        description: "A committee that a liaison statement was sent to, with what it was asked for.",
         table: Some(Table {
             name: addressee::Entity.into_table_ref(),
             prefix: None,
@@ -225,25 +240,25 @@ fn addressee() -> &'static Object {
             ),
             column::<Purpose>(
                 "purpose",
-                "What it is asked for.",
+                "What the committee is asked for.",
                 addressee::Column::Purpose,
                 Scalar::Word,
             ),
             column::<Option<Date>>(
                 "replyBy",
-                "The day by which it is to reply; null where none is set, and always where it is not asked for ACTION.",
+                "The date by which it should reply; null if none is set, and always null unless the purpose is ACTION.",
                 addressee::Column::ReplyBy,
                 Scalar::Date,
             ),
             column::<Option<DateTime>>(
                 "repliedAt",
-                "When it first replied; null until then.",
+                "When it first replied; null before that.",
                 addressee::Column::RepliedAt,
                 Scalar::Time,
             ),
             computed::<bool>(
                 "overdue",
-                "Whether it was to reply before today (UTC) and has not.",
+                "Whether `replyBy` is before today (UTC) and it has not replied.",
                 vec![
                     Cell::column(addressee::Column::RepliedAt),
                     Cell::column(addressee::Column::ReplyBy),
@@ -263,7 +278,7 @@ fn addressee() -> &'static Object {
 fn attachment() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Attachment",
-        description: "A document that a liaison statement refers to. The register holds its address, not the document.",
+        description: "A document that a liaison statement refers to. The register has its URL, not the document itself.",
         table: Some(Table {
             name: attachment::Entity.into_table_ref(),
             prefix: None,
@@ -271,13 +286,13 @@ fn attachment() -> &'static Object {
         fields: vec![
             column::<String>(
                 "name",
-                "What it is called.",
+                "The name of the document.",
                 attachment::Column::Name,
                 Scalar::Text,
             ),
             column::<Url>(
                 "url",
-                "Where it can be read.",
+                "The URL where it can be read.",
                 attachment::Column::Url,
                 Scalar::Text,
             ),

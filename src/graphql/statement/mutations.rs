@@ -13,7 +13,6 @@ use crate::store::statement::{self as store, LiaisonStatementSendInput};
 pub struct LiaisonStatement;
 
 impl Thing for LiaisonStatement {
-    const PAYLOAD: &'static str = "LiaisonStatementPayload";
     const FIELD: &'static str = "liaisonStatement";
 
     fn object() -> &'static read::shape::Object {
@@ -27,12 +26,12 @@ pub struct StatementMutation;
 
 #[Object]
 impl StatementMutation {
-    /// Sends a statement from committees of one's own party. With `inReplyToId` it is a reply, and those of its senders that were addressed have replied by it.
+    /// Sends a liaison statement from committees of the viewer's own party. With `inReplyToId` it is a reply.
     async fn liaison_statement_send(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The statement.")] input: LiaisonStatementSendInput,
-    ) -> Option<Result<Payload<LiaisonStatement>>> {
+    ) -> Option<Result<Payload<LiaisonStatement, LiaisonStatementSendInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

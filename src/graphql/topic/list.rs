@@ -26,24 +26,24 @@ pub static TOPICS: List = List {
     criteria: criteria::<TopicFilter, TopicOrder>,
 };
 
-/// Which topics. All that is given holds at once.
+/// Conditions for a list of topics: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct TopicFilter {
-    /// In one of these states; an empty list leaves nothing.
+    /// Has one of these statuses. An empty list matches nothing.
     status: Option<Vec<TopicStatus>>,
-    /// Proposed by one of these; an empty list leaves nothing.
+    /// One of these parties proposed it. An empty list matches nothing.
     proposed_by: Option<Vec<Party>>,
-    /// Linked to the committee with this id, in any role.
+    /// The committee with this id is linked to it, in any role.
     committee: Option<ID>,
-    /// Answering the clause with this id.
+    /// It implements the clause with this id.
     provision: Option<ID>,
-    /// True: active, and the review date has passed. False: all others.
+    /// True: ACTIVE, with a review date before today (UTC). False: all others.
     needs_review: Option<bool>,
-    /// Changed at this moment or later.
+    /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// With this text anywhere in code, title or summary, whatever its case and accents; 500 characters at most. Blank text narrows nothing.
+    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
-    /// True: sample data alone. False: none of it.
+    /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,
 }
 
@@ -96,29 +96,29 @@ impl Filter for TopicFilter {
     }
 }
 
-/// In which order topics stand.
+/// The order of a list of topics.
 #[derive(Debug, Default, InputObject)]
 pub struct TopicOrder {
-    /// What they are ordered by.
+    /// The field to sort by.
     field: TopicOrderField,
-    /// Which way.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What topics can be ordered by.
+/// The fields that topics can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum TopicOrderField {
-    /// By the number in the code: T-2 before T-12. The order where none is given.
+    /// By the number in the code: T-2 before T-12. This is the default.
     #[default]
     Code,
-    /// By title, whatever its case and accents.
+    /// By title; upper and lower case, and accents, make no difference.
     Title,
-    /// By review date; those without one last, both ways.
+    /// By `reviewOn`. Topics without a review date come last in both directions.
     ReviewOn,
-    /// By the time of entry.
+    /// By `createdAt`.
     CreatedAt,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 
@@ -149,12 +149,12 @@ impl Sorting for TopicOrder {
     }
 }
 
-/// What names one topic: exactly one of these.
+/// How to identify a topic: give exactly one of these fields.
 #[derive(OneofObject)]
 pub enum TopicBy {
-    /// Its id.
+    /// Its global id.
     Id(ID),
-    /// Its code: T-12.
+    /// Its code. Example: `T-12`.
     Code(String),
 }
 

@@ -52,7 +52,7 @@ fn describe() -> Object {
         id(TopicId::PREFIX),
         computed::<String>(
             "code",
-            "What people call it: T-12. Given by the register, never reused.",
+            "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `T-12`.",
             vec![Cell::column(Column::Number)],
             |cells, _, json| {
                 json.numbered("T-", cells.get(0)?);
@@ -62,30 +62,30 @@ fn describe() -> Object {
         translated::<String>("title", "What it is about, in a few words.", Column::Title),
         translated::<String>(
             "summary",
-            "What the two sides want to do about it, and why.",
+            "What it is about and why it concerns both sides.",
             Column::Summary,
         ),
         column::<TopicStatus>(
             "status",
-            "Where it stands. It follows from the two positions: a topic is ACTIVE once both sides have agreed.",
+            "Its status, which follows from the positions of both sides: it is ACTIVE once both have agreed.",
             Column::Status,
             Scalar::Word,
         ),
         column::<Party>(
             "proposedBy",
-            "Who proposed it.",
+            "The party that proposed it.",
             Column::ProposedBy,
             Scalar::Word,
         ),
         field(
             "positions",
-            "Where each side stands. Always two: ITU first, then UPU.",
+            "The positions of the two sides: ITU first, then UPU.",
             Source::Parts(vec![itu_position, upu_position]),
         ),
         linked_committees(),
         many(
             "provisions",
-            "The clauses of the mandate that it answers, in the order of the text.",
+            "The clauses of the mandate that it implements, in the order of the text.",
             mandate::provision,
             Link::through(
                 topic_provision::Entity,
@@ -99,13 +99,13 @@ fn describe() -> Object {
         ),
         column::<Option<Date>>(
             "reviewOn",
-            "When the two sides want to look at it again; null where no date is set.",
+            "The date of the next review; null if none is set.",
             Column::ReviewOn,
             Scalar::Date,
         ),
         computed::<bool>(
             "needsReview",
-            "Whether it is active and its review date has passed, by the day in UTC.",
+            "Whether it is ACTIVE and its review date is before today (UTC).",
             vec![Cell::column(Column::Status), Cell::column(Column::ReviewOn)],
             |cells, env, json| {
                 json.bool(needs_review(cells.get(0)?, cells.find(1)?, env.today()));
@@ -114,13 +114,13 @@ fn describe() -> Object {
         ),
         page(
             "actionItems",
-            "The tasks on it; by number.",
+            "Its action items; by code.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::TopicId),
         ),
         page(
             "publications",
-            "The texts that it is about; by number.",
+            "The publications that it is about; by number.",
             &publications::OF_A_TOPIC,
             Link::through(
                 topic_publication::Entity,
@@ -130,25 +130,25 @@ fn describe() -> Object {
         ),
         page(
             "notes",
-            "The notes on it, oldest first.",
+            "The notes on this record, oldest first.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "Its history, oldest first: what was done to it, to its action items, and to notes on these.",
+            "The history of the topic, its action items and the notes on them, oldest first.",
             &activities::HISTORY,
             Link::column(activity::Column::TopicId),
         ),
         column::<bool>(
             "illustrative",
-            "True for sample data that shows how the register works, and is no fact of the collaboration.",
+            "True if this is sample data that shows how the register works, not a fact about the collaboration.",
             Column::Illustrative,
             Scalar::Bool,
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
-            "What the viewer may do to it now; empty for those who only read.",
+            "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
                 Cell::column(Column::ItuPosition),
                 Cell::column(Column::UpuPosition),
@@ -174,7 +174,7 @@ fn describe() -> Object {
     fields.extend(stamps());
     Object {
         name: "Topic",
-        description: "A topic of common interest. Each side takes a position on it for itself; its status follows from the two.",
+        description: "A topic of common interest to ITU and UPU. Each side takes a position on it; the status follows from both positions.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(TopicId::PREFIX),
@@ -236,7 +236,7 @@ fn linked_committees() -> crate::read::shape::Field {
         .finally(3);
     many(
         "committees",
-        "The committees that work on it or follow it: leads first, then by code and period.",
+        "The committees that are linked to it: LEAD first, then CONTRIBUTING, then INFORMED, each by code and period.",
         topic_committee,
         Link::column(topic_committee::Column::TopicId),
         vec![rank.into()],
@@ -246,8 +246,8 @@ fn linked_committees() -> crate::read::shape::Field {
         topic_committee::Column::CommitteeId,
         committee::Column::CodeKey,
     )
-    .arg::<Option<CommitteeRole>>("role", "Only those in this role.")
-    .arg::<Option<Side>>("side", "Only those of this side.")
+    .arg::<Option<CommitteeRole>>("role", "Return only committees in this role.")
+    .arg::<Option<Side>>("side", "Return only committees of this side.")
     .narrowed(|args: &Args<'_>| -> Result<Condition> {
         let role: Option<CommitteeRole> = args.get("role")?;
         let side: Option<Side> = args.get("side")?;
@@ -270,7 +270,7 @@ fn linked_committees() -> crate::read::shape::Field {
 fn topic_committee() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "TopicCommittee",
-        description: "A committee that is linked to a topic.",
+        description: "A committee that is linked to a topic, with its role.",
         table: Some(Table {
             name: topic_committee::Entity.into_table_ref(),
             prefix: None,
@@ -325,7 +325,7 @@ fn upu_position() -> &'static Object {
     &OBJECT
 }
 
-const SIDE: &str = "Whose position it is.";
+const SIDE: &str = "The side whose position it is.";
 
 fn position(
     side: crate::read::shape::Field,
@@ -335,20 +335,20 @@ fn position(
 ) -> Object {
     Object {
         name: "TopicPosition",
-        description: "Where one side stands on a topic. Only that side can change it.",
+        description: "The position of one side on a topic. Only that side can change it.",
         table: None,
         fields: vec![
             side,
             column::<Position>("position", "The position.", position, Scalar::Word),
             column::<Option<String>>(
                 "reason",
-                "Why it declined or released the topic; null for other positions.",
+                "The reason that the side gave with its position; null if it gave none. DECLINED and RELEASED always have one.",
                 reason,
                 Scalar::Text,
             ),
             column::<Option<DateTime>>(
                 "takenAt",
-                "When it took this position; null while it is PENDING.",
+                "When the side took this position; null while it is PENDING.",
                 taken_at,
                 Scalar::Time,
             ),

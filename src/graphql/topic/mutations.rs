@@ -16,7 +16,6 @@ use crate::store::topic::{
 pub struct Topic;
 
 impl Thing for Topic {
-    const PAYLOAD: &'static str = "TopicPayload";
     const FIELD: &'static str = "topic";
 
     fn object() -> &'static read::shape::Object {
@@ -30,36 +29,36 @@ pub struct TopicMutation;
 
 #[Object]
 impl TopicMutation {
-    /// Proposes a topic. ITU and UPU name a lead committee of their own and have agreed with that; the TSB names none, and both sides are asked.
+    /// Proposes a topic. ITU and UPU name their own lead committee and thereby agree; the TSB names none, and both sides still have to agree.
     async fn topic_propose(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The topic.")] input: TopicProposeInput,
-    ) -> Option<Result<Payload<Topic>>> {
+    ) -> Option<Result<Payload<Topic, TopicProposeInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::propose(db, viewer, *now, input).await))
     }
 
-    /// Changes the texts, clauses and review date of a topic: of a proposed one by who proposed it, of an active or closing one by anybody who writes.
+    /// Changes the texts, clauses, publications and review date of a topic. While it is PROPOSED only the party that proposed it may; while it is ACTIVE or CLOSING every party.
     async fn topic_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: TopicUpdateInput,
-    ) -> Option<Result<Payload<Topic>>> {
+    ) -> Option<Result<Payload<Topic, TopicUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Links a committee to a topic, or changes the role of one that is linked. A side links its own committees; the TSB its own and those of partners. A new LEAD takes the place of the side's lead, which stays linked as CONTRIBUTING.
+    /// Links a committee to a topic, or changes the role of a linked one. A party links its own committees; the TSB also those of partners. A new LEAD replaces the lead of its side, which stays linked as CONTRIBUTING.
     async fn topic_link_committee(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicLinkCommitteeInput,
-    ) -> Option<Result<Payload<Topic>>> {
+    ) -> Option<Result<Payload<Topic, TopicLinkCommitteeInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -68,12 +67,12 @@ impl TopicMutation {
         ))
     }
 
-    /// Takes a committee off a topic. The lead of a side that has agreed or released stays: link another as LEAD first.
+    /// Unlinks a committee from a topic. The lead of a side that has agreed or released cannot be unlinked: link another one as LEAD first.
     async fn topic_unlink_committee(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicUnlinkCommitteeInput,
-    ) -> Option<Result<Payload<Topic>>> {
+    ) -> Option<Result<Payload<Topic, TopicUnlinkCommitteeInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -82,12 +81,12 @@ impl TopicMutation {
         ))
     }
 
-    /// Agrees, declines or releases for one's own side; nobody does it for the other. The status of the topic follows from the two positions.
+    /// Agrees to a topic, declines or releases it, for the viewer's own side. The status of the topic follows from the positions of both sides.
     async fn topic_take_position(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The position.")] input: TopicTakePositionInput,
-    ) -> Option<Result<Payload<Topic>>> {
+    ) -> Option<Result<Payload<Topic, TopicTakePositionInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -96,12 +95,12 @@ impl TopicMutation {
         ))
     }
 
-    /// Says that an ACTIVE topic is still of interest, and when it is looked at again: by either side.
+    /// Confirms that an ACTIVE topic is still of interest and sets its next review date. Either side may.
     async fn topic_reaffirm(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new day of review.")] input: TopicReaffirmInput,
-    ) -> Option<Result<Payload<Topic>>> {
+        #[graphql(desc = "The new review date.")] input: TopicReaffirmInput,
+    ) -> Option<Result<Payload<Topic, TopicReaffirmInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);

@@ -17,14 +17,14 @@ use crate::store::writing::Writing;
 /// As long as the column that it is kept in.
 const LONGEST_FILTER: usize = 20_000;
 
-/// A webhook for one's own party, which has 20 at most.
+/// A new webhook of the viewer's party. A party can have at most 20.
 #[derive(Debug, InputObject)]
 pub struct WebhookCreateInput {
-    /// Where to send deliveries: an address of the open Internet that starts with `https://`.
+    /// The URL to send deliveries to: `https://`, with a host that is public on the Internet.
     pub url: Url,
-    /// Which activities to deliver. Left out: all.
+    /// Which activities to deliver. Default: all.
     pub filter: Option<ActivityFilter>,
-    /// The cursor of an activity: what came later is delivered first. Left out: what happens from now on.
+    /// The cursor of an activity, to deliver everything that came after it. Default: only what happens from now on.
     pub after: Option<String>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
@@ -34,31 +34,33 @@ pub struct WebhookCreateInput {
     pub reach: Reach,
 }
 
-/// What to change of a webhook. A field left out stays as it is. Any change makes the next attempt at once.
+/// Changes to a webhook. A field that is left out keeps its value. After any change the next attempt is made at once.
 #[derive(Debug, InputObject)]
 pub struct WebhookUpdateInput {
-    /// The webhook to change.
+    /// The id of the webhook.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Where to send deliveries; cannot be null.
+    /// The URL to send deliveries to. Cannot be null.
     pub url: MaybeUndefined<Url>,
-    /// Which activities to deliver; null: all.
+    /// Which activities to deliver. Null: all.
     pub filter: MaybeUndefined<ActivityFilter>,
-    /// Whether to send deliveries; cannot be null. What happens while they are off is delivered once they are on again.
+    /// Whether to send deliveries. Cannot be null. What happens while it is false is delivered once it is true again.
     pub enabled: MaybeUndefined<bool>,
-    /// True: make a new secret, which the answer shows. The old one signs too for another day.
+    /// True: make the next attempt now instead of waiting for its time. Only for an enabled webhook.
+    pub retry_now: Option<bool>,
+    /// True: create a new secret, which the payload returns. For another day deliveries are signed with the old one, too.
     pub rotate_secret: Option<bool>,
-    /// The cursor of an activity: all that came later is delivered again.
+    /// The cursor of an activity, to deliver everything that came after it again.
     pub redeliver_after: Option<String>,
 }
 
-/// A webhook to take away.
+/// The webhook to delete.
 #[derive(Debug, InputObject)]
 pub struct WebhookDeleteInput {
     /// The webhook.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
 }
 
@@ -108,6 +110,7 @@ impl WebhookUpdateInput {
             filter,
             enabled: self.enabled,
             secret,
+            retry_now: self.retry_now == Some(true),
             redeliver_after: after,
             reach,
         })

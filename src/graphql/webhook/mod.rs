@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use entity::activity;
+use async_graphql::{ID, OutputType};
+use entity::activity::{self, ActivityVerb, SubjectType};
 use entity::delivery;
 use entity::id::{Id, WebhookId};
-use entity::party::Party;
+use entity::party::{Party, Side};
 use entity::scalar::{DateTime, Url};
 use entity::webhook::{Column, Entity};
 use sea_orm::sea_query::{
@@ -20,7 +21,8 @@ use super::stamps::id;
 use crate::error::Result;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Key, Link, List, Object, Order, Table, col, column, computed, one, page,
+    Cell, Criteria, Key, Link, List, Object, Order, Source, Table, col, column, computed, field,
+    one, page,
 };
 use crate::read::{Env, Find};
 
@@ -38,22 +40,29 @@ static DELIVERIES: List = List {
     filter: None,
     order: None,
     lasting: false,
-    criteria: |_, _| {
-        Ok(list::all(Order {
-            key: delivery::Column::Position.into_iden(),
-            kind: Key::Long,
-            unique: true,
-            descending: true,
-        }))
+    criteria: |args, _| {
+        let failed: Option<bool> = args.get("failed")?;
+        let delivered = failed.map(|failed| col(delivery::Column::Delivered).eq(!failed));
+        Ok(Criteria {
+            condition: Condition::all().add_option(delivered),
+            fingerprint: format!("{failed:?}"),
+            ..list::all(Order {
+                key: delivery::Column::Position.into_iden(),
+                kind: Key::Long,
+                unique: true,
+                descending: true,
+            })
+        })
     },
 };
 
 /// The type.
 #[must_use]
 pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        Object {
         name: "Webhook",
-        description: "An address of a party that each change is delivered to: in the order of the history, at least once, signed as Standard Webhooks has it, each as a CloudEvents 1.0 event in JSON. Seen and changed by its own party alone.",
+        description: "A URL that activities are sent to by HTTP POST: in the order of the history, each at least once, as CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created it sees and changes it.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(WebhookId::PREFIX),
@@ -62,26 +71,29 @@ pub fn object() -> &'static Object {
             id(WebhookId::PREFIX),
             column::<Url>(
                 "url",
-                "Where deliveries are sent by POST.",
+                "The URL that deliveries are sent to.",
                 Column::Url,
                 Scalar::Text,
             ),
-            column::<Party>("party", "Whose it is.", Column::Party, Scalar::Word),
+            column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Word),
             column::<bool>(
                 "enabled",
-                "Whether deliveries are sent. Switched off by its party, after three days in which every attempt has failed, or when the endpoint answers 410.",
+                "Whether deliveries are sent. The register sets it to false if every attempt of three days has failed, or if the endpoint responds with 410 Gone.",
                 Column::Enabled,
                 Scalar::Bool,
             ),
-            column::<Option<String>>(
+            field(
                 "filter",
-                "Which activities are delivered, as the JSON text of an `ActivityFilter`; null: all.",
-                Column::Filter,
-                Scalar::Text,
+                "Which activities are delivered; null means all.",
+                Source::Stored {
+                    cell: Cell::column(Column::Filter),
+                    object: filter,
+                    many: false,
+                },
             ),
             computed::<Option<String>>(
                 "cursor",
-                "The cursor of the activity up to which all that is wanted was delivered; null where it begins with the first.",
+                "The cursor of the last activity that was handled: everything up to it that matches the filter was delivered. Null before the first activity.",
                 vec![
                     Cell::Expression("last_activity", last_activity),
                     Cell::column(Column::Position),
@@ -96,29 +108,79 @@ pub fn object() -> &'static Object {
             ),
             page(
                 "deliveries",
-                "What was delivered or tried, newest first. What is delivered is kept for 30 days.",
+                "The deliveries that were made or tried, newest first. Successful ones are kept for 30 days.",
                 &DELIVERIES,
                 Link::column(delivery::Column::WebhookId),
+            )
+            .arg::<Option<bool>>(
+                "failed",
+                "True: only what the endpoint has not accepted yet. False: only what it has accepted.",
             ),
             column::<i32>(
                 "version",
-                "Counts the changes to it, from 1. An update names the version it has read.",
+                "The number of its current version: 1 when it is created, 1 more with each change. An update sends the version that it is based on.",
                 Column::Version,
                 Scalar::Int,
             ),
             column::<DateTime>(
                 "createdAt",
-                "When it was made.",
+                "When it was created.",
                 Column::CreatedAt,
                 Scalar::Time,
             ),
             column::<DateTime>(
                 "updatedAt",
-                "When it was last changed; deliveries do not change it.",
+                "When its settings were last changed. Deliveries do not count as changes.",
                 Column::UpdatedAt,
                 Scalar::Time,
             ),
         ],
+    }
+    });
+    &OBJECT
+}
+
+/// The type of filters: the fields of [`super::activity::ActivityFilter`].
+fn filter() -> &'static Object {
+    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+        let key = |name, description, register| field(name, description, Source::Key(register));
+        Object {
+            name: "WebhookFilter",
+            description: "Which activities a webhook delivers: those that match all conditions which are not null. It has the fields of `ActivityFilter`.",
+            table: None,
+            fields: vec![
+                key(
+                    "subject",
+                    "The id of the only record whose activities are delivered; null: of any record.",
+                    <Option<ID>>::create_type_info,
+                ),
+                key(
+                    "subjectType",
+                    "The types of the records; null: any type.",
+                    <Option<Vec<SubjectType>>>::create_type_info,
+                ),
+                key(
+                    "verb",
+                    "The kinds of activities; null: any kind.",
+                    <Option<Vec<ActivityVerb>>>::create_type_info,
+                ),
+                key(
+                    "party",
+                    "The parties that did it; null: any party.",
+                    <Option<Vec<Party>>>::create_type_info,
+                ),
+                key(
+                    "side",
+                    "The sides that it concerns, one of them at least; null: any side.",
+                    <Option<Vec<Side>>>::create_type_info,
+                ),
+                key(
+                    "topic",
+                    "The id of the only topic whose activities are delivered; null: of any topic or none.",
+                    <Option<ID>>::create_type_info,
+                ),
+            ],
+        }
     });
     &OBJECT
 }
@@ -127,39 +189,45 @@ pub fn object() -> &'static Object {
 fn delivery() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Delivery",
-        description: "One activity on its way to one webhook.",
+        description: "The delivery of one activity to one webhook.",
         table: Some(Table {
             name: delivery::Entity.into_table_ref(),
             prefix: None,
         }),
         fields: vec![
+            column::<ID>(
+                "id",
+                "Identifies this delivery in client-side caches. It cannot be looked up with `node`.",
+                delivery::Column::Id,
+                Scalar::Id("delivery"),
+            ),
             one(
                 "activity",
-                "What is delivered.",
+                "The activity that is delivered.",
                 activities,
                 delivery::Column::ActivityId,
             ),
             column::<i32>(
                 "attempts",
-                "How often it was sent.",
+                "How many times it was sent.",
                 delivery::Column::Attempts,
                 Scalar::Int,
             ),
             column::<bool>(
                 "delivered",
-                "Whether the endpoint has taken it: its last answer had a status from 200 to 299.",
+                "Whether the endpoint accepted it: its last response had an HTTP status from 200 to 299.",
                 delivery::Column::Delivered,
                 Scalar::Bool,
             ),
             column::<Option<i32>>(
                 "status",
-                "The status of the last answer; null where there was no answer.",
+                "The HTTP status of the last response; null if there was no response.",
                 delivery::Column::Status,
                 Scalar::Int,
             ),
             column::<Option<String>>(
                 "response",
-                "The first 1,024 bytes of the last answer; where there was none, why.",
+                "The first 1,024 bytes of the last response, or why there was none.",
                 delivery::Column::Response,
                 Scalar::Text,
             ),
@@ -171,7 +239,7 @@ fn delivery() -> &'static Object {
             ),
             column::<Option<DateTime>>(
                 "nextAttemptAt",
-                "When it is sent again; null where it is delivered, or given up.",
+                "When it will be sent again; null if it was delivered or given up.",
                 delivery::Column::NextAttemptAt,
                 Scalar::Time,
             ),
@@ -217,11 +285,10 @@ pub fn own(request: &Request) -> Result<Find> {
 pub struct Webhook;
 
 impl Thing for Webhook {
-    const PAYLOAD: &'static str = "WebhookPayload";
     const FIELD: &'static str = "webhook";
     const EXTRA: Option<Extra> = Some(Extra {
         name: "secret",
-        description: "What deliveries are signed with, as Standard Webhooks has it: `whsec_` and base64. Shown in the answer that made it and never again; null in all others, also where an `idempotencyKey` found the webhook of an earlier request: rotate the secret then.",
+        description: "The secret that deliveries are signed with (Standard Webhooks: `whsec_` and base64). It is returned only once, by the mutation that created or rotated it: store it. Otherwise null, also if an `idempotencyKey` found a webhook that was created before; then rotate the secret.",
     });
 
     fn object() -> &'static Object {

@@ -6,19 +6,19 @@ use entity::id::Id;
 use super::Webhook;
 use super::inputs::{WebhookCreateInput, WebhookDeleteInput, WebhookUpdateInput};
 use crate::error::Result;
-use crate::graphql::payload::{Payload, UserError, changed};
+use crate::graphql::payload::{Payload, UserError, split_user_errors};
 use crate::graphql::request::Request;
 use crate::rules::webhook::Reach;
 use crate::store::creation::create;
 use crate::store::webhook as store;
 use crate::store::webhook::new_secret;
 
-/// The answer to taking a webhook away.
+/// The result of `webhookDelete`.
 #[derive(SimpleObject)]
 pub struct WebhookDeletePayload {
-    /// The id of what was taken away; null where nothing was.
+    /// The id of the webhook that was deleted; null if none was.
     deleted_id: Option<ID>,
-    /// All that was wrong with the input, at once; empty where it was carried out.
+    /// Everything that is wrong with the input, all at once. Empty if the webhook was deleted.
     user_errors: Vec<UserError>,
 }
 
@@ -27,12 +27,12 @@ pub struct WebhookMutation;
 
 #[async_graphql::Object]
 impl WebhookMutation {
-    /// Has the feed delivered to an address of one's own party. The secret that signs deliveries is in the answer, and nowhere else.
+    /// Creates a webhook of the viewer's own party. The payload returns the secret that deliveries are signed with; it is never shown again.
     async fn webhook_create(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The webhook.")] mut input: WebhookCreateInput,
-    ) -> Option<Result<Payload<Webhook>>> {
+    ) -> Option<Result<Payload<Webhook, WebhookCreateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -50,12 +50,12 @@ impl WebhookMutation {
         Some(answer(made.await))
     }
 
-    /// Changes a webhook of one's own party, switches it on or off, rotates its secret, or has deliveries sent again.
+    /// Changes a webhook of the viewer's own party: its URL, filter or secret, enables or disables it, retries now, or delivers again.
     async fn webhook_update(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: WebhookUpdateInput,
-    ) -> Option<Result<Payload<Webhook>>> {
+    ) -> Option<Result<Payload<Webhook, WebhookUpdateInput>>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
@@ -68,24 +68,27 @@ impl WebhookMutation {
         Some(answer(made.await))
     }
 
-    /// Takes a webhook of one's own party away: nothing more is delivered to it.
+    /// Deletes a webhook of the viewer's own party. Nothing more is delivered to it.
     async fn webhook_delete(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which webhook.")] input: WebhookDeleteInput,
+        #[graphql(desc = "The webhook.")] input: WebhookDeleteInput,
     ) -> Option<Result<WebhookDeletePayload>> {
         let Request {
             db, viewer, now, ..
         } = Request::of(ctx);
-        let done = store::delete(db, viewer, *now, &input.id, input.version).await;
-        Some(changed(done).map(|(id, user_errors)| WebhookDeletePayload {
-            deleted_id: id.map(|it| ID(it.public())),
-            user_errors,
+        let deleted = store::delete(db, viewer, *now, &input.id, input.version).await;
+        Some(split_user_errors(deleted).map(|(deleted, user_errors)| {
+            let deleted = deleted.filter(|_| user_errors.is_empty());
+            WebhookDeletePayload {
+                deleted_id: deleted.map(|id| ID(id.public())),
+                user_errors,
+            }
         }))
     }
 }
 
-fn answer(made: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook>> {
+fn answer<I>(made: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook, I>> {
     let (made, secret) = match made {
         Ok((id, secret)) => (Ok(id), secret),
         Err(error) => (Err(error), None),

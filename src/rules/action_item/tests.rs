@@ -153,12 +153,12 @@ fn who_may_remind_of_it() {
 }
 
 #[test]
-fn what_a_move_has_to_tell() {
+fn which_moves_need_a_note() {
     let mut table = String::new();
     for from in all::<ActionItemStatus>() {
-        for to in all::<ActionItemStatus>().filter(|to| mover(from, *to).is_some()) {
-            let told = format!("{:?}", told(from, to));
-            row(&mut table, [(&word(from), 11), (&word(to), 11), (&told, 0)]);
+        for to in all::<ActionItemStatus>().filter(|to| transition(from, *to).is_some()) {
+            let note = format!("{:?}", note_requirement(from, to));
+            row(&mut table, [(&word(from), 11), (&word(to), 11), (&note, 0)]);
         }
     }
     insta::assert_snapshot!(table);
@@ -168,7 +168,7 @@ fn what_a_move_has_to_tell() {
 fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
     for (party, facts) in all_cases() {
         assert_eq!(permissions(None, &facts), []);
-        assert_eq!(next_statuses(None, &facts), []);
+        assert_eq!(next_moves(None, &facts), []);
         let given = permissions(Some(party), &facts);
         assert!(given.is_sorted());
         assert_eq!(
@@ -180,14 +180,16 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
             remind(party, &facts).is_ok()
         );
         assert!(given.contains(&Permission::AddNote));
-        let moves: Vec<ActionItemStatus> = given
-            .iter()
-            .filter_map(|permission| moved(*permission, facts.status))
-            .collect();
-        let mut next = next_statuses(Some(party), &facts);
-        assert!(next.is_sorted());
-        next.retain(|to| !moves.contains(to));
-        assert_eq!(next, [], "{facts:?}: no permission leads there");
+        let next = next_moves(Some(party), &facts);
+        assert!(next.iter().map(|next| next.to).is_sorted());
+        for to in all::<ActionItemStatus>() {
+            let offered = next.iter().find(|next| next.to == to);
+            assert_eq!(offered.is_some(), move_to(party, &facts, to).is_ok());
+            assert!(offered.is_none_or(|next| given.contains(&next.permission)));
+        }
+        let others = [Permission::Update, Permission::Remind, Permission::AddNote];
+        let moves = given.iter().filter(|given| !others.contains(given));
+        assert_eq!(moves.count(), next.len());
     }
 }
 
@@ -228,8 +230,8 @@ fn the_sides_are_equal() {
             permissions(opposite, &across)
         );
         assert_eq!(
-            next_statuses(Some(party), &facts),
-            next_statuses(opposite, &across)
+            next_moves(Some(party), &facts),
+            next_moves(opposite, &across)
         );
         assert_eq!(
             first(party, facts.owned_by),

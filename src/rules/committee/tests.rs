@@ -93,7 +93,7 @@ fn what_a_committee_may_be_used_for() {
     for (kind, _, acting) in KINDS {
         for status in [CommitteeStatus::Active, CommitteeStatus::Concluded] {
             let [itu, upu, tsb] = PARTIES.map(|party| {
-                if is_linked_by(party, acting) {
+                if can_link(party, acting).is_ok() {
                     name(Some(party))
                 } else {
                     "–".to_owned()
@@ -144,8 +144,8 @@ fn the_sides_are_equal() {
             let here = permissions(Some(party), &facts);
             assert_eq!(here, permissions(Some(exchanged(party)), &across));
             assert_eq!(
-                is_linked_by(party, facts.party),
-                is_linked_by(exchanged(party), across.party)
+                can_link(party, facts.party).is_ok(),
+                can_link(exchanged(party), across.party).is_ok()
             );
         }
         assert_eq!(

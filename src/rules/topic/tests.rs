@@ -163,34 +163,6 @@ fn who_may_unlink_an_own_committee() {
 }
 
 #[test]
-fn committees_of_others_are_theirs_to_link() {
-    let mut table = String::new();
-    row(
-        &mut table,
-        ["committee of", "ITU", "UPU", "TSB"].map(|it| (it, 12)),
-    );
-    let acting = [Some(Party::Itu), Some(Party::Upu), Some(Party::Tsb), None];
-    for committee in acting {
-        let cells = PARTIES.map(|party| {
-            let facts = facts(Position::Agreed, Position::Agreed);
-            let linked = |role| Linked {
-                party: committee,
-                role,
-            };
-            let informed = Some(CommitteeRole::Informed);
-            let may_link = cell(&link(party, &facts, &linked(None), CommitteeRole::Informed));
-            assert_eq!(may_link, cell(&unlink(party, &facts, &linked(informed))));
-            may_link
-        });
-        row(
-            &mut table,
-            [&name(committee), cells[0], cells[1], cells[2]].map(|it| (it, 12)),
-        );
-    }
-    insta::assert_snapshot!(table);
-}
-
-#[test]
 fn who_may_reaffirm_it() {
     let mut table = String::new();
     row(

@@ -16,7 +16,7 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 use super::activity::{Changes, Entry};
 use super::committee::{label, label_of};
 use super::creation::{Creating, Idempotency};
-use super::topic::{Links, code};
+use super::topic::{self as topics, Links};
 use super::writing::Writing;
 use super::{Database, creation, input};
 use crate::error::Result;
@@ -33,47 +33,55 @@ mod remind;
 pub use moves::{ActionItemMoveInput, move_to};
 pub use remind::{ActionItemRemindInput, remind};
 
-/// A task on an active topic. For a committee of one's own it starts OPEN; of another party it is REQUESTED.
+/// A new action item on an ACTIVE topic. If the viewer's party acts for the owner it starts as OPEN, otherwise as REQUESTED.
 #[derive(Clone, Debug, InputObject)]
 pub struct ActionItemCreateInput {
-    /// The topic that it serves, ACTIVE.
+    /// The id of the topic that it belongs to, which has to be ACTIVE.
     pub topic_id: ID,
-    /// The committee that is to do it: an active one of ITU, UPU or the TSB.
+    /// The id of the committee that has to do it: an ACTIVE one of ITU, UPU or the TSB.
     pub committee_id: ID,
-    /// What is to be done, at most 500 characters.
+    /// What has to be done; at most 500 characters.
     pub title: String,
-    /// More about it, at most 8,000 characters.
+    /// Details; at most 8,000 characters.
     pub description: Option<String>,
-    /// The committee that asks for it or works with the owner.
+    /// The id of the committee that asks for it, or that works on it together with the owner.
     pub counterpart_id: Option<ID>,
-    /// How much it presses; NORMAL unless told.
+    /// How urgent it is.
+    #[graphql(
+        default_with = "Some(Priority::Normal)",
+        process_with = "crate::store::input::normal_if_null"
+    )]
     pub priority: Option<Priority>,
-    /// The day by which it is to be done. Left out: no day.
+    /// The due date. Default: none.
     pub due_on: Option<Date>,
-    /// The key that it has in a system of one's own, at most 100 characters; one's own party gives each key once.
+    /// Its key in a system of the viewer's party, to find it again later; at most 100 characters. A party can use each key only once.
     pub external_key: Option<String>,
-    /// The language that its texts are given in; EN unless told.
+    /// The language of the texts in this input.
+    #[graphql(
+        default_with = "Some(Language::En)",
+        process_with = "crate::store::input::english_if_null"
+    )]
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// What to change of an action item. A field left out stays as it is.
+/// Changes to an action item. A field that is left out keeps its value.
 #[derive(Clone, Debug, InputObject)]
 pub struct ActionItemUpdateInput {
-    /// The action item to change.
+    /// The id of the action item.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// What is to be done, at most 500 characters; cannot be null.
+    /// What has to be done; at most 500 characters. Cannot be null.
     pub title: MaybeUndefined<String>,
-    /// More about it, at most 8,000 characters; null: nothing.
+    /// Details; at most 8,000 characters. Null removes them.
     pub description: MaybeUndefined<String>,
-    /// The committee that asks for it or works with the owner; null: none.
+    /// The id of the committee that asks for it, or that works on it together with the owner. Null removes it.
     pub counterpart_id: MaybeUndefined<ID>,
-    /// How much it presses; cannot be null.
+    /// How urgent it is. Cannot be null.
     pub priority: MaybeUndefined<Priority>,
-    /// The day by which it is to be done; null: no day.
+    /// The due date. Null removes it.
     pub due_on: MaybeUndefined<Date>,
 }
 
@@ -156,7 +164,7 @@ async fn make(
     let priority = input.priority.unwrap_or(Priority::Normal);
     let due_on = input.due_on.map(|it| it.0);
     let mut changes = Changes::default();
-    changes.given("topic", code(topic.number));
+    changes.given("topic", topics::code(topic.number));
     changes.given("title", title.clone());
     changes.given("description", description.clone());
     changes.given("status", word(status));
@@ -220,7 +228,7 @@ pub async fn update(
 pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Result<ActionItemId> {
     let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before));
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let mut after = before.clone();
@@ -286,6 +294,7 @@ async fn save(
         status: Set(after.status),
         priority: Set(after.priority),
         due_on: Set(after.due_on),
+        status_reason: Set(after.status_reason.clone()),
         outcome: Set(after.outcome.clone()),
         completed_at: Set(after.completed_at),
         reminders: Set(after.reminders),
@@ -331,7 +340,13 @@ fn facts(item: &Model) -> rules::Facts {
     }
 }
 
+/// Returns the code of an action item: `A-12`.
+#[must_use]
+pub fn code(number: i32) -> String {
+    format!("A-{number}")
+}
+
 fn folded(number: i32, title: &str, description: Option<&str>) -> String {
     let description = description.unwrap_or_default();
-    fold(&format!("{number}\n{title}\n{description}"))
+    fold(&format!("{}\n{title}\n{description}", code(number)))
 }

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use entity::action_item::{ActionItemStatus, Entity};
 use entity::activity::ActivityVerb;
 use entity::id::ActionItemId;
+use entity::permission::NoteRequirement;
 use entity::word::word;
 use entity::{committee, topic};
 use sea_orm::{DbErr, EntityTrait};
 
 use super::{facts, save, take_part};
 use crate::error::Result;
-use crate::rules::action_item::{self as rules, Told};
+use crate::rules::action_item as rules;
 use crate::rules::problems::Problems;
 use crate::rules::text;
 use crate::rules::version::checked;
@@ -21,17 +22,17 @@ use crate::store::topic::Links;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// Where to move an action item; its `nextStatuses` tell where one may.
+/// A move of an action item to another status. `ActionItem.nextMoves` lists the moves that the viewer may make.
 #[derive(Clone, Debug, InputObject)]
 pub struct ActionItemMoveInput {
-    /// The action item to move.
+    /// The id of the action item.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// The status to move it to.
+    /// The new status, one of `ActionItem.nextMoves`.
     pub to: ActionItemStatus,
-    /// At most 8,000 characters. With DONE: the outcome. With POSTPONED, DECLINED, WITHDRAWN and a
-    /// reopening (DONE to `IN_PROGRESS`): the reason. Needed with these; otherwise it may be left out.
+    /// The outcome, required with DONE; or the reason, required with POSTPONED, DECLINED, WITHDRAWN and for reopening
+    /// (DONE to `IN_PROGRESS`). Optional for all other moves. At most 8,000 characters.
     pub note: Option<String>,
 }
 
@@ -44,20 +45,22 @@ pub async fn move_to(
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
     let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::move_to(writing.party(), &facts(&before), input.to);
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
-    let told = rules::told(before.status, input.to);
+    let requirement = rules::note_requirement(before.status, input.to);
     let given = input.note.as_deref();
-    let note = match told {
-        Told::Outcome | Told::Reason => {
-            let missing = match told {
-                Told::Outcome => "Tell what came of it: DONE needs an outcome.".to_owned(),
-                _ => format!("Say why: moving it to {} needs a reason.", word(input.to)),
-            };
-            Some(problems.needed_text("note", given, text::LONG, &missing))
-        }
-        Told::Nothing => problems.optional_text("note", given, text::LONG),
+    let missing = match requirement {
+        NoteRequirement::None => None,
+        NoteRequirement::Reason => Some(format!(
+            "Say why: moving it to {} needs a reason.",
+            word(input.to)
+        )),
+        NoteRequirement::Outcome => Some("Say what came of it: DONE needs an outcome.".to_owned()),
+    };
+    let note = match missing {
+        None => problems.optional_text("note", given, text::LONG),
+        Some(missing) => Some(problems.needed_text("note", given, text::LONG, &missing)),
     };
     let part = if input.to == ActionItemStatus::Open {
         Some(parts(&writing, before.topic_id, before.committee_id).await?)
@@ -71,7 +74,10 @@ pub async fn move_to(
 
     let mut after = before.clone();
     after.status = input.to;
-    if told == Told::Outcome {
+    after.status_reason = note
+        .clone()
+        .filter(|_| requirement == NoteRequirement::Reason);
+    if requirement == NoteRequirement::Outcome {
         after.outcome.clone_from(&note);
         after.completed_at = Some(writing.now());
     } else if before.status == ActionItemStatus::Done && input.to == ActionItemStatus::InProgress {
@@ -82,8 +88,13 @@ pub async fn move_to(
     let [was, is] = [before.status, after.status].map(word);
     changes.add("status", Some(was), Some(is));
     changes.add("outcome", before.outcome, after.outcome.clone());
-    if told != Told::Outcome {
-        changes.given("reason", note);
+    changes.add(
+        "statusReason",
+        before.status_reason,
+        after.status_reason.clone(),
+    );
+    if requirement == NoteRequirement::None {
+        changes.given("note", note);
     }
     let id = after.id;
     save(&mut writing, after, ActivityVerb::StatusChanged, changes).await?;

@@ -16,12 +16,12 @@ use crate::store::activity::Changes;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// A reminder to the owner of an open action item.
+/// A reminder to the owner of an open action item, sent by the TSB.
 #[derive(Clone, Debug, InputObject)]
 pub struct ActionItemRemindInput {
-    /// The action item: REQUESTED, OPEN, `IN_PROGRESS` or POSTPONED.
+    /// The id of the action item, which has to be REQUESTED, OPEN, `IN_PROGRESS` or POSTPONED.
     pub id: ID,
-    /// What to tell the owner, at most 8,000 characters; it stands in the history.
+    /// The text of the reminder, which is recorded in the history; at most 8,000 characters.
     pub message: String,
 }
 

@@ -22,14 +22,14 @@ use crate::rules::viewer::Viewer;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// The end of a committee that leads no open topic and owns no open action item.
+/// The end of a committee, which must not lead an open topic or own an open action item.
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeConcludeInput {
-    /// The committee to conclude.
+    /// The id of the committee.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// The day it ends, not before it began. Left out: the day that is recorded, or else today (UTC).
+    /// Its last day, not before `startsOn`. Default: the recorded `endsOn`, otherwise today (UTC).
     pub ends_on: Option<Date>,
 }
 
@@ -43,7 +43,7 @@ pub async fn conclude(
     let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let facts = facts(writing.db(), &before).await?;
     let decision = rules::conclude(writing.party(), &facts);
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let given = input.ends_on.map(|it| it.0);
     let mut after = before.clone();

@@ -29,51 +29,55 @@ mod predecessors;
 
 pub use conclude::{CommitteeConcludeInput, conclude};
 
-/// A new committee of one's own; the TSB enters those of ITU and the partners.
+/// A new committee. A side creates its own; the TSB those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeCreateInput {
     /// The organization that it belongs to.
     pub organization_id: ID,
-    /// What it is known by within organization and period: `SG17`. At most 32 characters; it never changes.
+    /// Its short name, unique with organization and period; at most 32 characters. It can never be changed. Example: `SG17`.
     pub code: String,
-    /// The study period or cycle that it works in: `2013-2016`. At most 32 characters; it never changes.
+    /// The label of its study period or cycle; at most 32 characters. It can never be changed. Example: `2025-2028`.
     pub period: String,
-    /// Its name in `language`, at most 500 characters.
+    /// Its full name in `language`; at most 500 characters.
     pub name: String,
-    /// What it is in its organization.
+    /// What kind of body it is.
     pub kind: CommitteeKind,
-    /// The committee that it is a part of, of the same side. Left out: it stands by itself.
+    /// The id of the committee that it is part of, of the same side. Default: none.
     pub parent_id: Option<ID>,
-    /// What it is to do, at most 8,000 characters.
+    /// What it is set up to do; at most 8,000 characters.
     pub mandate: Option<String>,
-    /// The day it began, where it is known: it may differ from the period's label.
+    /// Its first day, which can differ from the label of the period. Default: not known.
     pub starts_on: Option<Date>,
-    /// The day it ends, where it is known; not before `startsOn`.
+    /// Its last day, not before `startsOn`. Default: not known.
     pub ends_on: Option<Date>,
-    /// The committees that it took over from, 20 at most.
+    /// The ids of the committees whose work it takes over, at most 20.
     pub predecessor_ids: Option<Vec<ID>>,
-    /// The language that its texts are given in; EN unless told.
+    /// The language of the texts in this input.
+    #[graphql(
+        default_with = "Some(Language::En)",
+        process_with = "crate::store::input::english_if_null"
+    )]
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// What to change of a committee. A field left out stays as it is.
+/// Changes to a committee. A field that is left out keeps its value.
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeUpdateInput {
-    /// The committee to change.
+    /// The id of the committee.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its name, at most 500 characters; cannot be null.
+    /// Its full name; at most 500 characters. Cannot be null.
     pub name: MaybeUndefined<String>,
-    /// What it is to do, at most 8,000 characters; null: not told.
+    /// What it is set up to do; at most 8,000 characters. Null removes it.
     pub mandate: MaybeUndefined<String>,
-    /// The day it began; null: not known.
+    /// Its first day. Null: not known.
     pub starts_on: MaybeUndefined<Date>,
-    /// The day it ends, not before it began; null: not known.
+    /// Its last day, not before `startsOn`. Null: not known.
     pub ends_on: MaybeUndefined<Date>,
-    /// All the committees that it took over from, 20 at most; null or an empty list: none.
+    /// The ids of all committees whose work it took over, at most 20. Null or an empty list: none.
     pub predecessor_ids: MaybeUndefined<Vec<ID>>,
 }
 
@@ -197,7 +201,7 @@ pub async fn update(
 pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Result<CommitteeId> {
     let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let mut after = before.clone();

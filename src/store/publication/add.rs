@@ -33,30 +33,36 @@ use crate::store::{Database, creation};
 /// The most topics that a publication is added to.
 const TOPICS: usize = 100;
 
-/// A text in one edition: of one's own side; the TSB enters those of ITU and of partners.
+/// A new edition of a text. A side adds its own; the TSB those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationAddInput {
-    /// What names this edition, as no other: `ITU-T X.1341 (09/2015)`, `UPU S52`. At most 100 characters; it never changes.
+    /// Its number with the edition, unique; at most 100 characters. It can never be changed. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.
     pub number: String,
-    /// Its title in `language`, at most 500 characters.
+    /// Its title in `language`; at most 500 characters.
     pub title: String,
     /// What kind of text it is.
     pub kind: PublicationKind,
-    /// The organization that publishes it, and with that the side that it belongs to.
+    /// The id of the organization that publishes it, which also determines its side.
     pub organization_id: ID,
-    /// How far it has come. Left out: not known.
+    /// Its status. Default: not known.
     pub status: Option<PublicationStatus>,
-    /// The committee responsible for it, of the same side. Left out: not known.
+    /// What the publisher itself calls its status, at most 100 characters. Example: `2` for UPU standards.
+    pub publisher_status: Option<String>,
+    /// The id of the committee that is responsible for it, of the same side. Default: not known.
     pub committee_id: Option<ID>,
-    /// The day of its approval. Left out: not known.
+    /// When it was approved. Default: not known.
     pub approved_on: Option<Date>,
-    /// Where it can be read.
+    /// The URL where it can be read.
     pub url: Option<Url>,
-    /// The edition whose place it takes, of the same side.
+    /// The id of the edition that it replaces, of the same side.
     pub supersedes_id: Option<ID>,
-    /// The topics that it matters to, 100 at most, each one that the viewer may update now.
+    /// The ids of the topics that it is about, at most 100. The viewer needs the permission UPDATE for each.
     pub topic_ids: Option<Vec<ID>>,
-    /// The language that its title is given in; EN unless told.
+    /// The language of `title`.
+    #[graphql(
+        default_with = "Some(Language::En)",
+        process_with = "crate::store::input::english_if_null"
+    )]
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
@@ -182,6 +188,9 @@ impl Known {
         let mut problems = Problems::default();
         let number = problems.identifier("number", &input.number, text::KEY);
         let title = problems.text("title", &input.title, text::NAME);
+        let publisher_status = input.publisher_status.as_deref();
+        let publisher_status =
+            problems.optional_text("publisherStatus", publisher_status, text::KEY);
         let committee = input.committee_id.as_ref();
         let committee =
             self.committees
@@ -211,6 +220,7 @@ impl Known {
         changes.given("kind", word(input.kind));
         changes.given("organization", organization.acronym.clone());
         changes.given("status", input.status.map(word));
+        changes.given("publisherStatus", publisher_status.clone());
         changes.given(
             "committee",
             committee.and_then(|it| self.labels.get(&it.id)).cloned(),
@@ -227,6 +237,7 @@ impl Known {
             title: Set(title),
             kind: Set(input.kind),
             status: Set(input.status),
+            publisher_status: Set(publisher_status),
             organization_id: Set(organization.id),
             committee_id: Set(committee.map(|it| it.id)),
             side: Set(side),
@@ -257,7 +268,11 @@ impl Known {
         for topic in &topics {
             let message = match crate::rules::topic::update(party, &facts(topic, 0)) {
                 Ok(()) => continue,
-                Err(Refusal::Unauthenticated(message) | Refusal::Forbidden(message)) => message,
+                Err(
+                    Refusal::Unauthenticated(message)
+                    | Refusal::Forbidden(message)
+                    | Refusal::Stale { message, .. },
+                ) => message,
                 Err(Refusal::Problems(found)) => {
                     found.into_iter().map(|it| it.message).collect::<String>()
                 }

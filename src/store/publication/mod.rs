@@ -29,24 +29,26 @@ mod supersedes;
 pub use add::{PublicationAddInput, add, add_all};
 pub use relate::{PublicationRelateInput, relate};
 
-/// What to change of a publication. A field left out stays as it is.
+/// Changes to a publication. A field that is left out keeps its value.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationUpdateInput {
-    /// The publication to change.
+    /// The id of the publication.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its title, at most 500 characters; cannot be null.
+    /// Its title; at most 500 characters. Cannot be null.
     pub title: MaybeUndefined<String>,
-    /// How far it has come; null: not known.
+    /// Its status. Null: not known.
     pub status: MaybeUndefined<PublicationStatus>,
-    /// The committee responsible for it, of the same side; null: not known.
+    /// What the publisher itself calls its status, at most 100 characters; null: not known.
+    pub publisher_status: MaybeUndefined<String>,
+    /// The id of the committee that is responsible for it, of the same side. Null: not known.
     pub committee_id: MaybeUndefined<ID>,
-    /// The day of its approval; null: not known.
+    /// When it was approved. Null: not known.
     pub approved_on: MaybeUndefined<Date>,
-    /// Where it can be read; null: nowhere.
+    /// The URL where it can be read. Null removes it.
     pub url: MaybeUndefined<Url>,
-    /// The edition whose place it takes, of the same side; null: none.
+    /// The id of the edition that it replaces, of the same side. Null: none.
     pub supersedes_id: MaybeUndefined<ID>,
 }
 
@@ -66,7 +68,7 @@ pub async fn update(
 pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Result<PublicationId> {
     let before = input::subject::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side);
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let mut after = before.clone();
@@ -78,6 +80,13 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
         &before.title,
     );
     after.status = input::cleared(input.status, before.status);
+    after.publisher_status = input::cleared_text(
+        &mut problems,
+        "publisherStatus",
+        &input.publisher_status,
+        text::KEY,
+        before.publisher_status.as_deref(),
+    );
     after.approved_on =
         input::cleared(input.approved_on, before.approved_on.map(Date)).map(|it| it.0);
     after.url = input::cleared(input.url, before.url.clone().map(Url)).map(|it| it.0);
@@ -121,6 +130,11 @@ async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Cha
     );
     let [was, is] = [before.status, after.status].map(|it| it.map(word));
     changes.add("status", was, is);
+    changes.add(
+        "publisherStatus",
+        before.publisher_status.clone(),
+        after.publisher_status.clone(),
+    );
     if before.committee_id != after.committee_id {
         let was = label_of(writing.db(), before.committee_id).await?;
         let is = label_of(writing.db(), after.committee_id).await?;
@@ -147,6 +161,7 @@ async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(
         folded: Set(folded(&after.number, &after.title)),
         title: Set(after.title.clone()),
         status: Set(after.status),
+        publisher_status: Set(after.publisher_status.clone()),
         committee_id: Set(after.committee_id),
         approved_on: Set(after.approved_on),
         url: Set(after.url.clone()),

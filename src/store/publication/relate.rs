@@ -18,12 +18,12 @@ use crate::store::activity::{Changes, Entry};
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// Two texts on the same ground, of different sides. Each is then `related` to the other.
+/// Two publications of different sides that cover the same subject. Each is then `related` to the other.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationRelateInput {
-    /// The one publication.
-    pub publication_id: ID,
-    /// The other, of another side.
+    /// The id of one publication.
+    pub id: ID,
+    /// The id of the other publication, of another side.
     pub related_id: ID,
 }
 
@@ -36,10 +36,7 @@ pub async fn relate(
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
     let mut problems = Problems::default();
     let mut both = Vec::new();
-    for (field, id) in [
-        ("publicationId", &input.publication_id),
-        ("relatedId", &input.related_id),
-    ] {
+    for (field, id) in [("id", &input.id), ("relatedId", &input.related_id)] {
         let db = writing.db();
         both.extend(
             input::named::<Entity, PublicationId>(db, &mut problems, field, Some(id)).await?,

@@ -10,31 +10,30 @@ use entity::topic_committee::CommitteeRole;
 
 use super::{Links, facts, save};
 use crate::error::Result;
-use crate::rules::committee::can_lead;
+use crate::rules::committee::{can_lead, can_link};
 use crate::rules::problems::Problems;
 use crate::rules::topic as rules;
 use crate::rules::viewer::Viewer;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// A committee of one's own to link to a topic, or a new role for one that is linked. The TSB links those of partners too.
+/// A committee to link to a topic, or a new role for a linked one.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicLinkCommitteeInput {
-    /// The topic, PROPOSED, ACTIVE or CLOSING, with at most 100 committees.
-    pub topic_id: ID,
-    /// The committee to link.
+    /// The id of the topic, which has to be PROPOSED, ACTIVE or CLOSING. It can link at most 100 committees.
+    pub id: ID,
+    /// The id of the committee: one of the viewer's own party; the TSB also links those of partners.
     pub committee_id: ID,
-    /// What it does on the topic. LEAD is for an active committee of ITU or UPU and takes the place of its
-    /// side's lead, which stays as CONTRIBUTING.
+    /// What it does on the topic. LEAD needs an ACTIVE committee of ITU or UPU and replaces the lead of its side, which stays linked as CONTRIBUTING.
     pub role: CommitteeRole,
 }
 
-/// A committee of one's own to take off a topic. A side that has agreed keeps its lead until another takes its place.
+/// A committee to unlink from a topic. The lead of a side that has agreed stays until another one replaces it.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicUnlinkCommitteeInput {
-    /// The topic, PROPOSED, ACTIVE or CLOSING.
-    pub topic_id: ID,
-    /// The linked committee to take off.
+    /// The id of the topic, which has to be PROPOSED, ACTIVE or CLOSING.
+    pub id: ID,
+    /// The id of the linked committee: one of the viewer's own party; the TSB also unlinks those of partners.
     pub committee_id: ID,
 }
 
@@ -45,12 +44,13 @@ pub async fn link_committee(
     input: TopicLinkCommitteeInput,
 ) -> Result<TopicId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let (topic, committee) = subjects(&writing, &input.topic_id, &input.committee_id).await?;
+    let (topic, committee) = subjects(&writing, &input.id, &input.committee_id).await?;
     let links = Links::of(writing.db(), topic.id).await?;
     let linked = links.linked(&committee);
     rules::link(writing.party(), &facts(&topic, 0), &linked, input.role)?;
 
     let mut problems = Problems::default();
+    problems.check("committeeId", can_link(writing.party(), committee.party));
     problems.check("committeeId", links.room_for(&committee));
     // A lead stays one though it was concluded while the topic was declined.
     if input.role == CommitteeRole::Lead && linked.role != Some(CommitteeRole::Lead) {
@@ -75,10 +75,13 @@ pub async fn unlink_committee(
     input: TopicUnlinkCommitteeInput,
 ) -> Result<TopicId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let (topic, committee) = subjects(&writing, &input.topic_id, &input.committee_id).await?;
+    let (topic, committee) = subjects(&writing, &input.id, &input.committee_id).await?;
     let links = Links::of(writing.db(), topic.id).await?;
     let linked = links.linked(&committee);
     rules::unlink(writing.party(), &facts(&topic, 0), &linked)?;
+    let mut problems = Problems::default();
+    problems.check("committeeId", can_link(writing.party(), committee.party));
+    problems.none()?;
 
     let id = topic.id;
     let changes = links.take_off(writing.db(), &committee).await?;
@@ -101,7 +104,7 @@ async fn subjects(
 ) -> Result<(Model, committee::Model)> {
     let mut problems = Problems::default();
     let db = writing.db();
-    let topic = input::named::<Entity, TopicId>(db, &mut problems, "topicId", Some(topic)).await?;
+    let topic = input::named::<Entity, TopicId>(db, &mut problems, "id", Some(topic)).await?;
     let committee = input::named::<committee::Entity, CommitteeId>(
         db,
         &mut problems,

@@ -42,42 +42,45 @@ pub use position::{TopicTakePositionInput, take_position};
 pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
-/// A topic of common interest. The side that proposes it agrees to it by that; the other then takes its position.
+/// A new topic. The side that proposes it thereby agrees to it; the other side then takes its position.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicProposeInput {
-    /// What lists show, at most 500 characters.
+    /// What it is about, in a few words; at most 500 characters.
     pub title: String,
-    /// What it is about and why it concerns both sides, at most 8,000 characters.
+    /// What it is about and why it concerns both sides; at most 8,000 characters.
     pub summary: String,
-    /// The committee that leads the topic for the side that proposes it: an active one of its own.
-    /// ITU and UPU must name it; the TSB, which takes no side's position, leaves it out.
+    /// The id of the committee that leads the topic for the side that proposes it: an ACTIVE one of its own. Required for ITU and UPU; not allowed for the TSB.
     pub lead_committee_id: Option<ID>,
-    /// The clauses of the mandate that it answers, 100 at most.
+    /// The ids of the clauses of the mandate that it implements, at most 100.
     pub provision_ids: Option<Vec<ID>>,
-    /// The day by which it is to be looked at again, in the future. Left out: none.
+    /// The date of its next review, in the future. Default: none.
     pub review_on: Option<Date>,
-    /// The language that its texts are given in; EN unless told.
+    /// The language of the texts in this input.
+    #[graphql(
+        default_with = "Some(Language::En)",
+        process_with = "crate::store::input::english_if_null"
+    )]
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
 }
 
-/// What to change of a topic. A field left out stays as it is.
+/// Changes to a topic. A field that is left out keeps its value.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicUpdateInput {
-    /// The topic to change.
+    /// The id of the topic.
     pub id: ID,
-    /// Its version when it was read: where it has another by now, nothing is changed.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// What lists show, at most 500 characters; cannot be null.
+    /// What it is about, in a few words; at most 500 characters. Cannot be null.
     pub title: MaybeUndefined<String>,
-    /// What it is about, at most 8,000 characters; cannot be null.
+    /// What it is about and why it concerns both sides; at most 8,000 characters. Cannot be null.
     pub summary: MaybeUndefined<String>,
-    /// All the clauses of the mandate that it answers, 100 at most; null or an empty list: none.
+    /// The ids of all clauses of the mandate that it implements, at most 100. Null or an empty list: none.
     pub provision_ids: MaybeUndefined<Vec<ID>>,
-    /// All the publications that it is about, 100 at most; null or an empty list: none.
+    /// The ids of all publications that it is about, at most 100. Null or an empty list: none.
     pub publication_ids: MaybeUndefined<Vec<ID>>,
-    /// The day by which it is to be looked at again, in the future; null: none.
+    /// The date of its next review, in the future. Null removes it.
     pub review_on: MaybeUndefined<Date>,
 }
 
@@ -195,7 +198,7 @@ pub async fn update(
 pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<TopicId> {
     let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
-    checked(decision, before.version, input.version)?;
+    checked(decision, before.id, before.version, input.version)?;
 
     let mut problems = Problems::default();
     let mut after = before.clone();

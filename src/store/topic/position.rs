@@ -23,18 +23,16 @@ use crate::store::activity::Changes;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// The position that one's own side takes. The TSB takes none.
+/// The position that the viewer's own side takes. The TSB takes none.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicTakePositionInput {
     /// The topic.
-    pub topic_id: ID,
-    /// AGREED: the side works on it; DECLINED: it will not; RELEASED: it ends its work. A side never goes back to PENDING.
+    pub id: ID,
+    /// AGREED: the side works on it. DECLINED: it will not. RELEASED: it ends its work. PENDING cannot be set.
     pub position: Position,
-    /// With AGREED, the committee that leads the topic for the side: an active one of its own, which takes
-    /// the place of the lead before. It may be left out where the side has a lead linked already. Not with
-    /// another position.
+    /// Only with AGREED: the id of the committee that leads the topic for the side, an ACTIVE one of its own. It replaces the lead that the side had. Optional if the side has a lead already.
     pub lead_committee_id: Option<ID>,
-    /// Why, at most 8,000 characters. Needed with DECLINED and RELEASED; it replaces the reason given before.
+    /// The reason; at most 8,000 characters. Required with DECLINED and RELEASED. It replaces the reason that was given before.
     pub reason: Option<String>,
 }
 
@@ -47,7 +45,7 @@ pub async fn take_position(
     let actor = viewer.actor()?;
     let side = rules::side_of(actor.party)?;
     let mut writing = Writing::begin(db, actor, now).await?;
-    let topic = input::subject::<Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+    let topic = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let facts = facts(&topic, open_items(writing.db(), topic.id).await?);
     rules::take_position(writing.party(), &facts, input.position)?;
 
@@ -142,7 +140,7 @@ async fn lead_of(
     Ok(None)
 }
 
-/// Where one side stands on a topic.
+/// The position of one side on a topic.
 struct Stand {
     position: Position,
     reason: Option<String>,

@@ -16,12 +16,12 @@ use crate::store::activity::Changes;
 use crate::store::writing::Writing;
 use crate::store::{Database, input};
 
-/// That an ACTIVE topic is still of interest, and when it is looked at again.
+/// The confirmation that a topic is still of interest.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicReaffirmInput {
-    /// The topic, ACTIVE.
-    pub topic_id: ID,
-    /// The day by which it is to be looked at again, in the future.
+    /// The id of the topic, which has to be ACTIVE.
+    pub id: ID,
+    /// The date of its next review, in the future.
     pub review_on: Date,
 }
 
@@ -32,8 +32,7 @@ pub async fn reaffirm(
     input: TopicReaffirmInput,
 ) -> Result<TopicId> {
     let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let mut topic =
-        input::subject::<Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+    let mut topic = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     rules::reaffirm(writing.party(), &facts(&topic, 0))?;
 
     let mut problems = Problems::default();
