@@ -2,40 +2,19 @@
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use async_graphql::{Context, ServerError, ServerResult, Value};
 use sea_orm::prelude::Uuid;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::task::yield_now;
-use tokio::time::timeout;
 
 use super::request::{Request, Reservation};
-use crate::error::Error;
 use crate::read::Answer;
 
-/// How many are read at a time: after a change all that follow it would read at once, and leave requests no
-/// connection to the database.
-const READERS: usize = 4;
-
-/// How long reading some events may take: a connection that passes nothing any more never answers.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The answers that are being read. None is kept beyond that: a record is told as it is now.
-pub struct Shared {
-    readings: Mutex<Vec<Reading>>,
-    turns: Semaphore,
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        Self {
-            readings: Mutex::default(),
-            turns: Semaphore::new(READERS),
-        }
-    }
-}
+#[derive(Default)]
+pub struct Shared(Mutex<Vec<Reading>>);
 
 struct Reading {
     question: Question,
@@ -100,11 +79,7 @@ impl Shared {
         let read = async {
             // Meanwhile those ask whom the same event has woken: reading itself may keep them from it.
             yield_now().await;
-            // Never closed.
-            let _turn = self.turns.acquire().await;
-            let answers = timeout(READ_TIMEOUT, read).await;
-            let answers =
-                answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
+            let answers = read.await?;
             if let Some(reservation) = &reservation {
                 // Fewer than before: the rows are gone.
                 let _ = reservation.set(answers.iter().map(|it| it.json.len()).sum());
@@ -120,7 +95,7 @@ impl Shared {
     }
 
     fn reading(&self, question: Question) -> Arc<OnceCell<Answers>> {
-        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|it| it.answers.strong_count() > 0);
         let known = readings.iter().find(|it| it.question == question);
         if let Some(answers) = known.and_then(|it| it.answers.upgrade()) {

@@ -43,6 +43,9 @@ const FIELD: &str = "activity";
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long reading some events may take: a connection that passes nothing any more never answers.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl SubscriptionType for Subscription {
     fn type_name() -> Cow<'static, str> {
         NAME.into()
@@ -292,7 +295,9 @@ impl Following<'_, '_> {
         let answers = self
             .shared
             .answers(self.asked, keys.clone(), reservation, read);
-        let answers = answers.await?;
+        let answers = timeout(READ_TIMEOUT, answers).await;
+        let answers =
+            answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
         let key = &ctx.item.node.response_key().node;
         for (event, (value, errors)) in self.events.drain(..).zip(&answers.items) {
             let mut response = response(&event, key, value.clone());

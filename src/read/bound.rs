@@ -62,6 +62,13 @@ impl Bound {
         self.reserve(bytes.saturating_add(ROW))
     }
 
+    /// How much the budget of all responses has left for it.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let reservation = self.reservation.as_ref();
+        reservation.map_or(usize::MAX, |it| it.room())
+    }
+
     /// How much may still be written.
     #[must_use]
     pub fn left(&self) -> usize {

@@ -104,6 +104,14 @@ impl Reservation {
         Ok(())
     }
 
+    /// Returns about how many bytes can be added now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.free.saturating_sub(held.bytes);
+        free.saturating_add(self.budget.available_permits())
+    }
+
     /// Makes it this many bytes.
     ///
     /// # Errors

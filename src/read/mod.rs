@@ -32,6 +32,7 @@ use self::load::{Loaded, run};
 use self::plan::{Load, Planner, Rows, Template};
 use self::shape::{List, Object, ROW};
 use self::write::{Failed, Source, Writer};
+use crate::error::Error;
 use crate::rows::Reader;
 
 /// What an answer depends on besides the request's document.
@@ -144,7 +145,7 @@ impl At {
         result.map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: impl Into<crate::error::Error>) -> ServerError {
+    fn failed(&self, error: impl Into<Error>) -> ServerError {
         error
             .into()
             .server_error(Some(self.pos))
@@ -195,7 +196,7 @@ impl<'a> Planner<'a, '_> {
         if writer.checked(at, found)? {
             return writer.answer(at);
         }
-        Err(at.failed(crate::error::Error::BadInput(missing.to_owned())))
+        Err(at.failed(Error::BadInput(missing.to_owned())))
     }
 
     /// All records that are found, of a type that has few.
@@ -315,6 +316,9 @@ impl<'a> Planner<'a, '_> {
     }
 }
 
+/// Bytes up to which the budget of all responses need not be looked at while they are written.
+const SMALL: usize = 32 * 1024;
+
 impl Writer<'_, '_> {
     /// What was written, unless it is too long.
     fn answer(mut self, at: &At) -> ServerResult<Answer> {
@@ -328,14 +332,25 @@ impl Writer<'_, '_> {
     }
 
     fn is_full(&mut self) -> bool {
-        self.full |= self.json.len() > self.env.bound.left();
+        let (length, bound) = (self.json.len(), self.env.bound);
+        self.overloaded |= length > SMALL && length > bound.room();
+        self.full |= self.overloaded || length > bound.left();
         self.full
+    }
+
+    /// Why nothing more is written.
+    fn refusal(&self) -> Error {
+        if self.overloaded {
+            Error::Overloaded
+        } else {
+            self.env.bound.exceeded()
+        }
     }
 
     /// That it is too long is an error of the whole field, wherever that was found.
     fn checked<T>(&mut self, at: &At, written: Result<T, Failed>) -> ServerResult<T> {
         if self.is_full() {
-            return Err(at.failed(self.env.bound.exceeded()));
+            return Err(at.failed(self.refusal()));
         }
         Ok(written?)
     }

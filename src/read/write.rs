@@ -22,6 +22,8 @@ pub struct Writer<'d, 'e> {
     pub env: &'e Env<'e>,
     /// Whether it is longer than it may be: then nothing more is written.
     pub full: bool,
+    /// Whether that is for want of memory.
+    pub overloaded: bool,
     start: Vec<PathSegment>,
     path: Vec<Step<'d>>,
 }
@@ -85,6 +87,7 @@ impl<'d, 'e> Writer<'d, 'e> {
             errors: Vec::new(),
             env,
             full: false,
+            overloaded: false,
             start,
             path: Vec::new(),
         }
@@ -124,7 +127,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         let mut separator = '{';
         for entry in &template.entries {
             if self.is_full() {
-                return Err(self.failed(self.env.bound.exceeded(), Some(entry.pos)));
+                return Err(self.failed(self.refusal(), Some(entry.pos)));
             }
             self.key(&mut separator, entry.key);
             let field = Step::Key(entry.key);

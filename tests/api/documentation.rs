@@ -28,6 +28,25 @@ fn the_configuration_lists_all_settings() {
 }
 
 #[test]
+fn operators_read_how_to_size_each_limit() {
+    let operations = read("docs/operations.md");
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    let is_number = |it: &clap::Arg| {
+        let defaults = it.get_default_values().iter();
+        let mut defaults = defaults.filter_map(|it| it.to_str());
+        defaults.any(|it| it.parse::<u64>().is_ok())
+    };
+    for setting in serve.get_arguments().filter(|it| is_number(it)) {
+        let flag = format!("`--{}`", setting.get_long().unwrap());
+        // How far clocks differ is no limit.
+        assert!(
+            flag == "`--token-leeway`" || operations.contains(&flag),
+            "{flag}"
+        );
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
