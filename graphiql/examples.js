@@ -1,8 +1,8 @@
 // The tabs of a first visit. Ids are opaque, so those that the variables need are asked for when the page opens.
 
 const IDS = `query Ids {
-  itu: committee(by: { key: { organization: "ITU-T", code: "SG17", period: "2013-2016" } }) { id }
-  upu: committee(by: { key: { organization: "POC", code: "C4", period: "2013-2016" } }) { id }
+  itu: committee(by: { key: { organization: "ITU-T", code: "SG17" } }) { id }
+  upu: committee(by: { key: { organization: "POC", code: "C4" } }) { id }
   provision: mandate(code: "RES-11-DUBAI-2012") { provisions { id section } }
   waiting: topics(first: 1, filter: { status: [PROPOSED], proposedBy: [ITU] }, orderBy: { field: CODE }) { nodes { id } }
   active: topics(first: 1, filter: { status: [ACTIVE] }, orderBy: { field: CODE }) { nodes { id } }
@@ -364,7 +364,7 @@ export async function examples(ask) {
 
   return [
     tab(DASHBOARD),
-    tab(COMMITTEE, { key: { organization: 'ITU-T', code: 'SG17', period: '2013-2016' } }),
+    tab(COMMITTEE, { key: { organization: 'ITU-T', code: 'SG17' } }),
     tab(VIEWER),
     tab(OPEN_ITEMS, { first: 10, after: null, filter: { open: true } }),
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),

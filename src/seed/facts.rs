@@ -63,6 +63,19 @@ pub struct Committee {
     pub kind: CommitteeKind,
     /// Its code: of the same organization and period.
     pub parent: Option<String>,
+    pub mandate: Option<String>,
+    pub starts_on: Option<NaiveDate>,
+    pub ends_on: Option<NaiveDate>,
+    #[serde(default)]
+    pub concluded: bool,
+    /// By code and period: of the same organization.
+    #[serde(default)]
+    pub predecessors: Vec<String>,
+    /// Whether its name was found in a text of its organization.
+    #[serde(default)]
+    pub confirmed: bool,
+    /// What a reader of the register should know about it.
+    pub remark: Option<String>,
 }
 
 /// Its committees are named by organization, code and period.
@@ -76,6 +89,8 @@ pub struct Topic {
     pub upu_lead: Option<String>,
     #[serde(default)]
     pub itu_contributing: Vec<String>,
+    /// What a reader of the register should know about it.
+    pub remark: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -112,23 +127,53 @@ pub struct Publication {
     pub kind: PublicationKind,
     #[serde(deserialize_with = "some_word")]
     pub status: Option<PublicationStatus>,
+    pub publisher_status: Option<String>,
     pub organization: String,
-    /// Its code, in the period that the day of approval falls in.
+    /// Its code.
     pub committee: Option<String>,
+    /// By default the one that the day of approval falls in.
+    pub committee_period: Option<String>,
     pub approved_on: Option<NaiveDate>,
     pub url: Option<String>,
     /// The number of the edition before: one that stands earlier in the file.
     pub supersedes: Option<String>,
+    /// The titles of the topics that it is about.
+    #[serde(default)]
+    pub topics: Vec<String>,
 }
 
 impl Facts {
-    /// The facts that come with the program.
+    /// Reads facts in the form of `register.json`.
+    ///
+    /// # Errors
+    /// Returns an error if the text has another form.
+    pub fn parse(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+
+    /// Returns the facts that come with the program.
     ///
     /// # Panics
-    /// Where the file that was built in is not of this form; a test reads it.
-    pub fn read() -> Self {
-        serde_json::from_str(include_str!("register.json"))
+    /// Panics if the file that was built in has another form; a test reads it.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::parse(include_str!("register.json"))
             .expect("a test has read the file that is built in")
+    }
+}
+
+impl Committee {
+    /// Returns what it was set up to do, and what is not certain about it; `None` if there is nothing to say.
+    #[must_use]
+    pub fn description(&self) -> Option<String> {
+        let unconfirmed = "Unconfirmed: its name was not found in a text of its organization.";
+        let parts = [
+            self.mandate.as_deref(),
+            self.remark.as_deref(),
+            (!self.confirmed).then_some(unconfirmed),
+        ];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
 }
 
@@ -154,8 +199,8 @@ mod tests {
 
     #[test]
     fn the_file_is_of_this_form() {
-        let facts = Facts::read();
-        assert_eq!(facts.committees.len(), 45);
+        let facts = Facts::built_in();
+        assert_eq!(facts.committees.len(), 96);
         assert_eq!(facts.topics.len(), 8);
     }
 }

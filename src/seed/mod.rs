@@ -1,10 +1,10 @@
 //! The real data: facts from public sources, and a few action items that are marked illustrative.
 
-mod facts;
+pub mod facts;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
+use async_graphql::{ID, MaybeUndefined};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, PublicationId, TopicId};
 use entity::party::{Party, Role};
@@ -12,18 +12,21 @@ use entity::scalar::{Date, Url};
 use entity::topic::Position;
 use entity::topic_committee::CommitteeRole;
 use entity::{action_item, committee, mandate, organization, provision, publication, topic};
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
 
 use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Publication, Topic};
 use crate::error::Result;
 use crate::rules::viewer::Viewer;
 use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
-use crate::store::committee::CommitteeCreateInput;
+use crate::store::committee::{CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput};
 use crate::store::creation::Idempotency;
 use crate::store::mandate::{NewMandate, NewProvision};
+use crate::store::note::NoteAddInput;
 use crate::store::organization::OrganizationCreateInput;
 use crate::store::publication::{PublicationAddInput, PublicationRelateInput};
-use crate::store::topic::{TopicLinkCommitteeInput, TopicProposeInput, TopicTakePositionInput};
+use crate::store::topic::{
+    TopicLinkCommitteeInput, TopicProposeInput, TopicTakePositionInput, TopicUpdateInput,
+};
 use crate::store::{self, Database};
 
 /// How many records were entered; those that were there already do not count.
@@ -37,11 +40,22 @@ pub struct Loaded {
     pub publications: usize,
 }
 
-/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is:
-/// all of it, or nothing where it is interrupted.
+/// Loads the facts that come with the program.
+///
+/// # Errors
+/// Returns an error if the database fails or a rule refuses a fact.
 pub async fn load(db: &Database, now: DateTime<Utc>) -> Result<Loaded> {
+    load_facts(db, now, &Facts::built_in()).await
+}
+
+/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is: all of it, or
+/// nothing if it is interrupted. What is there already stays as it is.
+///
+/// # Errors
+/// Returns an error if the database fails or a rule refuses a fact.
+pub async fn load_facts(db: &Database, now: DateTime<Utc>, facts: &Facts) -> Result<Loaded> {
     db.whole(async |db: &Database, entered: &DatabaseTransaction| {
-        enter(&Facts::read(), Loader::new(db, entered, now).await?).await
+        enter(facts, Loader::new(db, entered, now).await?).await
     })
     .await
 }
@@ -69,6 +83,10 @@ async fn enter(facts: &Facts, mut loader: Loader<'_>) -> Result<Loaded> {
     for [one, other] in &facts.related_publications {
         loader.relation(one, other).await?;
     }
+    loader.topic_publications(&facts.publications).await?;
+    for committee in &facts.committees {
+        loader.conclusion(committee).await?;
+    }
     Ok(loader.loaded)
 }
 
@@ -85,6 +103,9 @@ struct Loader<'a> {
     /// By section and letter.
     provisions: HashMap<String, ProvisionId>,
     topics: HashMap<String, TopicId>,
+    /// Those that this load has entered, with the party that proposed them.
+    new_topics: Vec<(String, Party)>,
+    new_committees: Vec<CommitteeId>,
     /// By the key that the facts give.
     items: Vec<String>,
     /// By number.
@@ -125,6 +146,8 @@ impl<'a> Loader<'a> {
             mandates: mandates.into_iter().map(|it| it.code).collect(),
             provisions: HashMap::new(),
             topics: topics.into_iter().map(|it| (it.title, it.id)).collect(),
+            new_topics: Vec::new(),
+            new_committees: Vec::new(),
             items: items.into_iter().filter_map(|it| it.external_key).collect(),
             publications: publications
                 .into_iter()
@@ -199,6 +222,9 @@ impl<'a> Loader<'a> {
             return Ok(());
         }
         let parent = fact.parent.as_deref().map(|it| self.committees[&named(it)]);
+        let predecessors = fact.predecessors.iter();
+        let predecessors =
+            predecessors.map(|it| public(self.committees[&format!("{} {it}", fact.organization)]));
         let input = CommitteeCreateInput {
             organization_id: public(self.organizations[&fact.organization]),
             code: fact.code.clone(),
@@ -206,21 +232,47 @@ impl<'a> Loader<'a> {
             name: fact.name.clone(),
             kind: fact.kind,
             parent_id: parent.map(public),
-            mandate: None,
-            starts_on: None,
-            ends_on: None,
-            predecessor_ids: None,
+            mandate: fact.description(),
+            starts_on: fact.starts_on.map(Date),
+            ends_on: fact.ends_on.map(Date),
+            predecessor_ids: Some(predecessors.collect()),
             language: None,
             idempotency: Idempotency::default(),
         };
-        let party = match fact.organization.as_str() {
-            "TSB" => Party::Tsb,
-            "ITU-T" => Party::Itu,
-            _ => Party::Upu,
-        };
-        let id = store::committee::create(self.db, &viewer(party), self.now, input).await?;
+        let viewer = editor_of(&fact.organization);
+        let id = store::committee::create(self.db, &viewer, self.now, input).await?;
         self.committees.insert(named(&fact.code), id);
+        self.new_committees.push(id);
         self.loaded.committees += 1;
+        Ok(())
+    }
+
+    /// Concludes a committee that this load has entered, if it has ended.
+    async fn conclusion(&mut self, fact: &Committee) -> Result<()> {
+        let id = self.committees[&name(&fact.organization, &fact.code, &fact.period)];
+        if !fact.concluded || !self.new_committees.contains(&id) {
+            return Ok(());
+        }
+        let viewer = editor_of(&fact.organization);
+        let input = CommitteeConcludeInput {
+            id: public(id),
+            version: 1,
+            ends_on: None,
+        };
+        store::committee::conclude(self.db, &viewer, self.now, input).await?;
+        if fact.ends_on.is_none() {
+            // Its last day is not known: certainly it is not today.
+            let unknown = CommitteeUpdateInput {
+                id: public(id),
+                version: 2,
+                name: MaybeUndefined::Undefined,
+                mandate: MaybeUndefined::Undefined,
+                starts_on: MaybeUndefined::Undefined,
+                ends_on: MaybeUndefined::Null,
+                predecessor_ids: MaybeUndefined::Undefined,
+            };
+            store::committee::update(self.db, &viewer, self.now, unknown).await?;
+        }
         Ok(())
     }
 
@@ -262,7 +314,16 @@ impl<'a> Loader<'a> {
             };
             store::topic::link_committee(self.db, &viewer(Party::Itu), self.now, input).await?;
         }
+        if let Some(remark) = &fact.remark {
+            let note = NoteAddInput {
+                subject_id: public(id),
+                body: remark.clone(),
+                idempotency: Idempotency::default(),
+            };
+            store::note::add(self.db, &viewer(Party::Tsb), self.now, note).await?;
+        }
         self.topics.insert(fact.title.clone(), id);
+        self.new_topics.push((fact.title.clone(), proposer));
         self.loaded.topics += 1;
         Ok(())
     }
@@ -320,7 +381,10 @@ impl<'a> Loader<'a> {
             let mut known = self.committees.iter();
             let found = known.find(|(name, _)| {
                 let period = name.strip_prefix(&of_code);
-                period.is_some_and(|period| falls_in(day, period))
+                period.is_some_and(|period| match &fact.committee_period {
+                    Some(given) => period == given,
+                    None => falls_in(day, period),
+                })
             });
             found.map(|(_, id)| public(*id))
         });
@@ -330,7 +394,7 @@ impl<'a> Loader<'a> {
             kind: fact.kind,
             organization_id: public(self.organizations[&fact.organization]),
             status: fact.status,
-            publisher_status: None,
+            publisher_status: fact.publisher_status.clone(),
             committee_id: committee,
             approved_on: fact.approved_on.map(Date),
             url: fact.url.clone().map(Url),
@@ -353,6 +417,33 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
+    /// Links the publications to the topics that this load has entered.
+    async fn topic_publications(&self, facts: &[Publication]) -> Result<()> {
+        for (title, proposer) in &self.new_topics {
+            let about = facts.iter().filter(|it| it.topics.contains(title));
+            let about: Vec<ID> = about
+                .map(|it| public(self.publications[&it.number]))
+                .collect();
+            if about.is_empty() {
+                continue;
+            }
+            let topic = topic::Entity::find_by_id(self.topics[title]);
+            let topic = topic.one(self.entered).await?;
+            let topic = topic.ok_or_else(|| DbErr::RecordNotFound(title.clone()))?;
+            let input = TopicUpdateInput {
+                id: public(topic.id),
+                version: topic.version,
+                title: MaybeUndefined::Undefined,
+                summary: MaybeUndefined::Undefined,
+                provision_ids: MaybeUndefined::Undefined,
+                publication_ids: MaybeUndefined::Value(about),
+                review_on: MaybeUndefined::Undefined,
+            };
+            store::topic::update(self.db, &viewer(*proposer), self.now, input).await?;
+        }
+        Ok(())
+    }
+
     /// Says that two texts are related; where they are already, the store leaves it at that.
     async fn relation(&self, one: &str, other: &str) -> Result<()> {
         let input = PublicationRelateInput {
@@ -362,6 +453,15 @@ impl<'a> Loader<'a> {
         store::publication::relate(self.db, &viewer(Party::Tsb), self.now, input).await?;
         Ok(())
     }
+}
+
+/// The loader, acting for the party that writes the committees of an organization.
+fn editor_of(organization: &str) -> Viewer {
+    viewer(match organization {
+        "TSB" => Party::Tsb,
+        "ITU-T" => Party::Itu,
+        _ => Party::Upu,
+    })
 }
 
 /// Whether a day falls in a period that is labelled by its years: 2013-2016.

@@ -59,8 +59,8 @@ async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
     assert_eq!(
         counts(address),
         json!({ "data": {
-            "organizations": { "totalCount": 11 },
-            "committees": { "totalCount": 45 },
+            "organizations": { "totalCount": 12 },
+            "committees": { "totalCount": 96 },
             "topics": { "totalCount": 8 },
             "actionItems": { "totalCount": 10 },
             "mandates": [{ "code": "RES-11-DUBAI-2012" }],
@@ -92,7 +92,7 @@ async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
         json!([])
     );
     let before = counts(&address);
-    assert_eq!(before["data"]["organizations"]["totalCount"], 12);
+    assert_eq!(before["data"]["organizations"]["totalCount"], 13);
     first.stop();
 
     let mut second = dev(&workplace, url);

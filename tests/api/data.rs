@@ -1,5 +1,7 @@
-//! The real data: what the register holds once it is loaded, and that loading doubles nothing.
+//! A small register that all stories start from: what it holds once it is loaded, and that loading doubles nothing.
 
+use chrono::{DateTime, Utc};
+use liaison::seed::facts::Facts;
 use liaison::seed::{self, Loaded};
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, Statement};
@@ -20,6 +22,11 @@ on_both_databases! {
 on_both_empty_databases! {
     a_load_that_fails_leaves_nothing_and_can_be_repeated
     two_loads_at_once_enter_everything_once
+}
+
+async fn load(db: &Database, now: DateTime<Utc>) -> liaison::error::Result<Loaded> {
+    let facts = Facts::parse(include_str!("register.json")).unwrap();
+    seed::load_facts(db, now, &facts).await
 }
 
 async fn all(server: &Server, document: &str) -> Value {
@@ -68,7 +75,7 @@ async fn the_union_the_councils_and_the_bureaus_are_where_they_belong(server: &S
 }
 
 async fn the_topics_have_the_leads_that_the_facts_name(server: &Server) {
-    let facts: Value = serde_json::from_str(include_str!("../../src/seed/register.json")).unwrap();
+    let facts: Value = serde_json::from_str(include_str!("register.json")).unwrap();
     let data = all(
         server,
         "{ topics(orderBy: { field: CODE }) { nodes { title summary status illustrative
@@ -157,7 +164,7 @@ async fn rows(db: &Database) -> Vec<i64> {
 
 async fn loading_again_enters_nothing(server: &Server) {
     let before = rows(&server.db).await;
-    let loaded = seed::load(&server.db, server.now()).await.unwrap();
+    let loaded = load(&server.db, server.now()).await.unwrap();
     assert_eq!(loaded, Loaded::default());
     assert_eq!(rows(&server.db).await, before);
 }
@@ -171,7 +178,7 @@ async fn loading_again_leaves_what_was_changed_since(server: &Server) {
         .change("organizationUpdate", input, "name")
         .await;
     let changed = all(server, read).await;
-    seed::load(&server.db, server.now()).await.unwrap();
+    load(&server.db, server.now()).await.unwrap();
     assert_eq!(all(server, read).await, changed);
     assert_eq!(changed["organization"]["name"], "Union");
 }
@@ -182,8 +189,8 @@ async fn migrated(url: &str) -> Database {
     db
 }
 
-fn now() -> chrono::DateTime<chrono::Utc> {
-    chrono::DateTime::from_timestamp(1_781_524_800, 0).unwrap()
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_781_524_800, 0).unwrap()
 }
 
 async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
@@ -192,11 +199,11 @@ async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
     // Without its counter no action item gets a number: that is late in the load.
     let hidden = "update counter set name = 'hidden' where name = 'action_item'";
     db.write.execute_unprepared(hidden).await.unwrap();
-    assert!(seed::load(&db, now()).await.is_err());
+    assert!(load(&db, now()).await.is_err());
     assert_eq!(rows(&db).await, empty);
     let back = "update counter set name = 'action_item' where name = 'hidden'";
     db.write.execute_unprepared(back).await.unwrap();
-    let loaded = seed::load(&db, now()).await.unwrap();
+    let loaded = load(&db, now()).await.unwrap();
     assert_eq!(
         (loaded.organizations, loaded.committees, loaded.topics),
         (11, 45, 8)
@@ -205,10 +212,10 @@ async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
 
 async fn two_loads_at_once_enter_everything_once(url: &str) {
     let (first, second) = (migrated(url).await, migrated(url).await);
-    let (one, other) = tokio::join!(seed::load(&first, now()), seed::load(&second, now()));
+    let (one, other) = tokio::join!(load(&first, now()), load(&second, now()));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(one.committees + other.committees, 45);
     assert!(one == Loaded::default() || other == Loaded::default());
-    let again = seed::load(&first, now()).await.unwrap();
+    let again = load(&first, now()).await.unwrap();
     assert_eq!(again, Loaded::default());
 }

@@ -15,6 +15,7 @@ use liaison::http::document::Documents;
 use liaison::http::limits::Limits;
 use liaison::http::open::Open;
 use liaison::http::{App, serve};
+use liaison::seed::facts::Facts;
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
@@ -270,7 +271,8 @@ pub async fn prepare(url: &str) {
     let db = Database::connect(url, 2).await.unwrap();
     db.migrate().await.unwrap();
     let loaded = DateTime::from_timestamp(LOADED, 0).unwrap();
-    seed::load(&db, loaded).await.unwrap();
+    let facts = Facts::parse(include_str!("register.json")).unwrap();
+    seed::load_facts(&db, loaded, &facts).await.unwrap();
     db.close().await.unwrap();
 }
 

@@ -73,6 +73,7 @@ mod plans;
 mod problems;
 mod publications;
 mod reading;
+mod real_data;
 mod reconnects;
 mod reference;
 mod refusals;

@@ -32,7 +32,7 @@ async fn read(server: &Server, number: &str) -> Value {
 }
 
 async fn the_facts_are_there_with_their_editions_and_relations(server: &Server) {
-    let facts: Value = serde_json::from_str(include_str!("../../src/seed/register.json")).unwrap();
+    let facts: Value = serde_json::from_str(include_str!("register.json")).unwrap();
     let facts = facts["publications"].as_array().unwrap();
     let data = server
         .anonymous()
