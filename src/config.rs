@@ -17,7 +17,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use entity::party::{Party, Role};
 
-pub use self::database::Database;
+pub use self::database::{Database, Migrate};
 use self::file::SettingsFile;
 use self::origin::{known_settings, origin};
 use self::surroundings::Surroundings;
@@ -69,7 +69,7 @@ pub enum Command {
     /// Serve in production.
     Serve(Box<Serve>),
     /// Bring the database to the tables of this version.
-    Migrate(Database),
+    Migrate(Migrate),
     /// Load the real data; what is there already stays as it is.
     Seed(Database),
     /// Write the whole register with its history as JSON Lines.
@@ -164,10 +164,10 @@ pub struct Serve {
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
     pub surroundings: Surroundings,
-    /// Write nothing: mutations are refused, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
+    /// Write nothing: mutations are refused, the tables stay as they are, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
-    /// Leave the tables as they are.
+    /// Leave the tables as they are: a database of another version is refused.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
     /// Let webhooks lead anywhere: to this machine and private networks too, and without TLS.
@@ -343,7 +343,8 @@ impl Command {
         match self {
             Self::Dev(dev) => Some(&dev.database),
             Self::Serve(serve) => Some(&serve.database),
-            Self::Migrate(database) | Self::Seed(database) => Some(database),
+            Self::Migrate(migrate) => Some(&migrate.database),
+            Self::Seed(database) => Some(database),
             Self::Export(export) => Some(&export.database),
             Self::Import(import) => Some(&import.database),
             Self::Token(_) | Self::Schema | Self::Settings => None,

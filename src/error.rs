@@ -152,6 +152,9 @@ impl Error {
 /// The code of an error that may be gone when the request is sent again.
 pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 
+/// The SQLSTATE of an error that a role of `PostgreSQL` gets if it lacks a privilege.
+pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 /// The code that the database gave for an error: an SQLSTATE of PostgreSQL, or a result code of SQLite.
 #[must_use]
 pub fn database_code(error: &DbErr) -> Option<String> {

@@ -10,7 +10,6 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -28,16 +27,20 @@ use liaison::http::limits::Limits;
 use liaison::http::open::Open;
 use liaison::http::redact::redact;
 use liaison::http::{App, Around, serve};
-use liaison::store::{Database, sqlite_file, unreachable_reason};
+use liaison::store::{Database, sqlite_file};
 use liaison::webhooks::{Deliveries, Reach};
 use liaison::{graphql, seed};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
+
+#[path = "main/database.rs"]
+mod database;
+
+use self::database::{database_wrong, existing, migrate, migrated};
 
 /// Requests make many small things and drop them.
 #[global_allocator]
@@ -72,7 +75,7 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
     match cli.command {
         Command::Dev(settings) => dev(&settings).await,
         Command::Serve(settings) => production(&settings).await,
-        Command::Migrate(database) => migrated(&database, None).await.map(|_| ()),
+        Command::Migrate(settings) => migrate(&settings).await,
         Command::Seed(database) => {
             let db = migrated(&database, None).await?;
             load(&db).await
@@ -122,6 +125,7 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
     let signing = SigningKey::secret(&secret).map_err(Wrong)?;
     let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
     verifier.prepare(now()).await.map_err(Wrong)?;
+    let stop = stop_signal()?;
     let (listener, address) = listen(&settings.listen).await?;
 
     println!("http://{address}/graphiql");
@@ -147,7 +151,7 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         reach: Reach::Anywhere,
         delivers: true,
     };
-    serve_app(listener, db, setup).await
+    serve_app(listener, db, setup, stop).await
 }
 
 /// How long the tokens of a development run last, in seconds.
@@ -162,11 +166,12 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
     let remembered = settings.documents.document_cache;
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
-    let db = if settings.no_migrate {
-        connected(&settings.database, Some(&settings.limits)).await?
+    let db = if settings.no_migrate || settings.read_only {
+        existing(&settings.database, Some(&settings.limits)).await?
     } else {
         migrated(&settings.database, Some(&settings.limits)).await?
     };
+    let stop = stop_signal()?;
     let (listener, address) = listen(&settings.listen).await?;
     tracing::info!(%address, "serving");
     let setup = Setup {
@@ -186,7 +191,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         // Each delivery is written down.
         delivers: !settings.read_only,
     };
-    serve_app(listener, db, setup).await
+    serve_app(listener, db, setup, stop).await
 }
 
 fn documents(
@@ -211,7 +216,12 @@ struct Setup {
     delivers: bool,
 }
 
-async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<(), Wrong> {
+async fn serve_app(
+    listener: TcpListener,
+    db: Database,
+    setup: Setup,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Wrong> {
     let feed = Feed::start(&db);
     let deliveries = setup
         .delivers
@@ -231,7 +241,6 @@ async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<
         limits: setup.limits,
         around: Arc::new(setup.around),
     };
-    let stop = stop_signal().map_err(|error| Wrong(format!("signals: {error}")))?;
     let stop = stop.shared();
     let ended = Notify::new();
     let serving = async {
@@ -253,9 +262,10 @@ async fn serve_app(listener: TcpListener, db: Database, setup: Setup) -> Result<
 }
 
 /// Done once the system or somebody at the keyboard asks the program to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
+    let listen = |kind| signal(kind).map_err(|error| Wrong(format!("signals: {error}")));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -319,66 +329,6 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
     key.map_err(|error| Wrong(format!("the signing key {}: {error}", path.display())))
 }
 
-/// Connects to the database; for requests that have these limits, or for work that takes its time.
-async fn connected(
-    settings: &config::Database,
-    limits: Option<&Limits>,
-) -> Result<Database, Wrong> {
-    let longest = limits.map(Limits::longest_statement);
-    let connections = settings.database_connections;
-    let (begun, mut told) = (Instant::now(), false);
-    loop {
-        let connect = Database::connect_within(&settings.database_url, connections, longest);
-        let error = match connect.await {
-            Ok(db) => return Ok(db),
-            Err(error) => error,
-        };
-        let Some(reason) = unreachable_reason(&error) else {
-            return Err(database_wrong(&error));
-        };
-        let wait = settings.database_wait;
-        if begun.elapsed() >= wait {
-            let seconds = wait.as_secs();
-            return Err(Wrong(format!(
-                "--database-url: the database did not answer within {seconds} s: {reason}"
-            )));
-        }
-        if !told {
-            tracing::info!(reason, ?wait, "waiting for the database");
-            told = true;
-        }
-        sleep(CONNECT_RETRY).await;
-    }
-}
-
-/// How long to wait before a database that did not answer is tried again.
-const CONNECT_RETRY: Duration = Duration::from_millis(500);
-
-/// Connects to a database that is only read: an SQLite file must exist.
-async fn existing(settings: &config::Database) -> Result<Database, Wrong> {
-    if let Some(file) = sqlite_file(&settings.database_url)
-        && !file.exists()
-    {
-        let file = file.display();
-        return Err(Wrong(format!("--database-url: there is no file {file}")));
-    }
-    connected(settings, None).await
-}
-
-async fn migrated(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
-    let db = connected(settings, limits).await?;
-    db.migrate().await.map_err(|error| database_wrong(&error))?;
-    Ok(db)
-}
-
-fn database_wrong(error: &sea_orm::DbErr) -> Wrong {
-    let text = error.to_string();
-    Wrong(format!(
-        "--database-url: {}",
-        text.lines().next().unwrap_or_default()
-    ))
-}
-
 async fn load(db: &Database) -> Result<(), Wrong> {
     match seed::load(db, now()).await {
         Ok(loaded) => {
@@ -390,7 +340,7 @@ async fn load(db: &Database) -> Result<(), Wrong> {
 }
 
 async fn export(settings: &config::Export) -> Result<(), Wrong> {
-    let db = existing(&settings.database).await?;
+    let db = existing(&settings.database, None).await?;
     let rows = match &settings.file {
         None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => export_to_file(&db, path).await,
@@ -432,7 +382,7 @@ async fn import(settings: &config::Import) -> Result<(), Wrong> {
     let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
     // A trial of records changes nothing, not even the tables.
     let db = if settings.dry_run && !source.is_export {
-        existing(&settings.database).await?
+        existing(&settings.database, None).await?
     } else {
         migrated(&settings.database, None).await?
     };

@@ -2,8 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
+pub use sea_orm_migration::seaql_migrations;
 
 mod column;
 mod m20261124_000001_bodies;

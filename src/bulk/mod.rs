@@ -32,6 +32,8 @@ pub enum Fault {
     File(io::Error),
     /// What a line of the file has makes all of it useless.
     Line(u64, String),
+    /// The role of the database may not do what this needs; the text says what.
+    Privilege(&'static str),
     /// The database failed, or the party may not act at all.
     Register(Error),
 }
@@ -61,6 +63,7 @@ impl Fault {
         let text = match self {
             Self::File(error) => error.to_string(),
             Self::Line(number, what) => format!("line {number}: {what}"),
+            Self::Privilege(needed) => (*needed).to_owned(),
             Self::Register(Error::Database(error)) => format!("the database: {error}"),
             Self::Register(error) => format!("{error:?}"),
         };

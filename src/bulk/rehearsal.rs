@@ -9,6 +9,7 @@ use sea_orm::{
 use tempfile::TempDir;
 
 use super::Fault;
+use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::rules::viewer::Actor;
 use crate::store::Database;
 use crate::store::writing::Writing;
@@ -56,7 +57,14 @@ impl Rehearsal {
                 ..TransactionOptions::default()
             });
             let transaction = transaction.await?;
-            transaction.execute_unprepared(COPY).await?;
+            let copied = transaction.execute_unprepared(COPY).await;
+            copied.map_err(|error| match database_code(&error).as_deref() {
+                Some(INSUFFICIENT_PRIVILEGE) => Fault::Privilege(
+                    "a dry run, and an import of more than 500 records, needs the privilege TEMPORARY on the \
+                     database: run it as the role that owns the tables",
+                ),
+                _ => error.into(),
+            })?;
             return Ok(Self {
                 writing: Writing::on_copy(db, transaction, actor, now).await?,
                 begun: Instant::now(),

@@ -45,6 +45,19 @@ pub struct Database {
     pub database_wait: Duration,
 }
 
+/// What to do with the tables.
+#[derive(Clone, Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub database: Database,
+    /// List the versions that the database has and needs, and change nothing.
+    #[arg(long)]
+    pub status: bool,
+    /// Go back to an older version of the tables: what later versions have added to them is lost.
+    #[arg(long, value_name = "VERSION", conflicts_with = "status")]
+    pub down: Option<String>,
+}
+
 impl Database {
     /// Checks the form of the address. It may hold a password, so the error never shows any of it.
     pub(super) fn check(&self) -> Result<(), String> {

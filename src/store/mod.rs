@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use entity::organization as organizations;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
@@ -39,6 +38,7 @@ pub mod creation;
 pub mod delivery;
 pub mod health;
 mod input;
+pub mod migrations;
 pub mod statements;
 pub mod writing;
 
@@ -251,13 +251,6 @@ impl Database {
     pub async fn is_empty(&self) -> Result<bool, DbErr> {
         let first = organizations::Entity::find().one(&self.read).await?;
         Ok(first.is_none())
-    }
-
-    /// Brings the tables up to date. Several instances may start at once: one does it, the others wait.
-    pub async fn migrate(&self) -> Result<(), DbErr> {
-        let (transaction, _permit) = self.alone().await?;
-        Migrator::up(&transaction, None).await?;
-        transaction.commit().await
     }
 
     /// Makes all the writes of `work`, or none. It may read what it wrote in the transaction that it is given.

@@ -19,7 +19,6 @@ on_both_empty_databases! {
     a_stopped_service_finishes_the_request_that_runs
     serve_reads_what_seed_has_loaded
     a_read_only_instance_answers_reads_with_a_token
-    serve_leaves_the_tables_alone_when_told_to
 }
 
 /// A document by its hash that this schema does not have.
@@ -268,27 +267,6 @@ async fn a_read_only_instance_answers_reads_with_a_token(url: &str) {
     assert_eq!(wire::post(&address, Some("a.b.c"), "{}").status, 401);
 }
 
-async fn serve_leaves_the_tables_alone_when_told_to(url: &str) {
-    let workplace = Workplace::new();
-    let mut service = workplace.start(&[
-        "serve",
-        "--read-only",
-        "--no-migrate",
-        "--database-url",
-        url,
-        "--listen",
-        FREE_PORT,
-    ]);
-    let address = service.address();
-    let answer = ask(&address, None, "{ topics { totalCount } }");
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
-    let message = answer["errors"][0]["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("Something went wrong on our side."),
-        "{message}"
-    );
-}
-
 #[test]
 fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
     let workplace = Workplace::new();
@@ -301,6 +279,7 @@ fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
 #[test]
 fn a_file_of_sqlite_is_for_its_owner_alone() {
     let workplace = Workplace::new();
+    workplace.done(&["migrate"]);
     let mut service = workplace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
     service.address();
     for name in ["liaison.db", "liaison.db-wal", "liaison.db-shm"] {

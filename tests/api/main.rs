@@ -82,6 +82,7 @@ mod remembered;
 mod report;
 mod response_memory;
 mod schema;
+mod schema_versions;
 mod server;
 mod settings;
 mod silent_breaks;

@@ -34,7 +34,8 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
     refused(&flag, &[("LIAISON_BODY_LIMIT", "200")], 300);
     let all = [
         ("LIAISON_LISTEN", FREE_PORT),
-        ("LIAISON_READ_ONLY", "true"),
+        ("LIAISON_TOKEN_KEY", "secret"),
+        ("LIAISON_TOKEN_ALGORITHMS", "HS256"),
         ("LIAISON_BODY_LIMIT", "400"),
         ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
     ];
@@ -207,6 +208,7 @@ fn the_log_is_set_by_the_file_too() {
         "json.toml",
         format!("listen = \"{FREE_PORT}\"\nlog-format = \"json\"\n"),
     );
+    workplace.done(&["migrate"]);
     let mut service = workplace.start(&["serve", "--read-only", "--config", "json.toml"]);
     let log = service.logged(|log| log.contains("serving"));
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
@@ -223,6 +225,7 @@ fn the_log_is_set_by_the_file_too() {
 #[test]
 fn an_address_to_listen_on_may_be_a_name_or_a_port_alone() {
     let workplace = Workplace::new();
+    workplace.done(&["migrate"]);
     for (listen, host) in [
         ("localhost:0", "http://127.0.0.1:"),
         (":0", "http://0.0.0.0:"),
@@ -336,6 +339,7 @@ fn a_limit_that_cannot_be_lifted_refuses_0() {
     }
     let lifted = ["--rate-limit", "--rate-limit-token", "--connections-each"];
     let lifted = lifted.iter().flat_map(|flag| [*flag, "0"]);
+    workplace.done(&["migrate"]);
     let command = ["serve", "--read-only", "--listen", FREE_PORT];
     let arguments: Vec<&str> = command.into_iter().chain(lifted).collect();
     let address = workplace.start(&arguments).address();

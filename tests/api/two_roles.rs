@@ -8,7 +8,8 @@ use serde_json::json;
 use url::Url;
 
 use crate::databases::{Backend, TestDatabase};
-use crate::harness::{Server, prepare};
+use crate::harness::Server;
+use crate::program::Workplace;
 use crate::webhooks::create;
 
 /// The statements of the manual, for a database and two roles with other names.
@@ -44,11 +45,13 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
         superuser.execute_unprepared(statement).await.unwrap();
     }
     let owner_url = as_role("owner", "a secret");
-    prepare(&owner_url).await;
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", &owner_url]);
     let owner = sea_orm::Database::connect(&owner_url).await.unwrap();
     owner.execute_unprepared(&manual(2, &name)).await.unwrap();
 
     database.url = as_role("server", "another secret");
+    runs_without_ddl(&workplace, &database.url);
     let server = Server::start_on(database, |_| {}).await;
     let anonymous = server.anonymous();
     let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
@@ -97,6 +100,16 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
         assert!(refused, "{attempt}: {error}");
     }
     server.db.close().await.unwrap();
+
+    // What it may not migrate, it refuses to serve.
+    let older = "m20261124_000010_newest_topics";
+    workplace.done(&["migrate", "--down", older, "--database-url", &owner_url]);
+    let server_url = as_role("server", "another secret");
+    for command in [&["seed"][..], &["migrate"]] {
+        let line = workplace.refusal(&[command, &["--database-url", &server_url]].concat());
+        assert!(line.contains(older), "{line}");
+        assert!(line.ends_with("this role may not change them"), "{line}");
+    }
     owner.close().await.unwrap();
     let remove = format!(
         "reassign owned by {name}_owner to current_user; drop owned by {name}_owner, {name}_server;
@@ -104,4 +117,33 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
     );
     superuser.execute_unprepared(&remove).await.unwrap();
     superuser.close().await.unwrap();
+}
+
+/// `seed`, `import` and `serve`, as a role that may change rows alone.
+fn runs_without_ddl(workplace: &Workplace, url: &str) {
+    workplace.done(&["seed", "--database-url", url]);
+    let record = "{\"type\":\"Organization\",\"acronym\":\"ITU-D\",\"name\":\"Development\",\"kind\":\"SECTOR\",\"side\":\"ITU\"}\n";
+    workplace.write("records.jsonl", record);
+    let import = [
+        "import",
+        "records.jsonl",
+        "--party",
+        "ITU",
+        "--database-url",
+        url,
+    ];
+    let trial = workplace.refusal(&[&import[..], &["--dry-run"]].concat());
+    assert!(trial.contains("the privilege TEMPORARY"), "{trial}");
+    workplace.done(&import);
+    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
+    let place = ["--listen", "127.0.0.1:0", "--database-url", url];
+    for mode in [&[][..], &["--no-migrate"], &["--read-only"]] {
+        let mut service = workplace.start(&[&serve[..], mode, &place].concat());
+        service.address();
+        let ended = service.stop();
+        assert!(ended.status.success(), "{ended:?}");
+        assert!(!ended.err.contains("NOTICE"), "{ended:?}");
+        assert!(!ended.err.contains("already exists"), "{ended:?}");
+    }
 }

@@ -1,0 +1,141 @@
+//! Connects to the database, and brings its tables to a version.
+
+use std::time::{Duration, Instant};
+
+use liaison::config::{self, Wrong};
+use liaison::http::limits::Limits;
+use liaison::store::{Database, sqlite_file, unreachable_reason};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+use tokio::time::sleep;
+
+/// How long to wait before a database that did not answer is tried again.
+const CONNECT_RETRY: Duration = Duration::from_millis(500);
+
+/// Connects to the database; for requests that have these limits, or for work that takes its time.
+async fn connected(
+    settings: &config::Database,
+    limits: Option<&Limits>,
+) -> Result<Database, Wrong> {
+    let longest = limits.map(Limits::longest_statement);
+    let connections = settings.database_connections;
+    let (begun, mut told) = (Instant::now(), false);
+    loop {
+        let connect = Database::connect_within(&settings.database_url, connections, longest);
+        let error = match connect.await {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        let Some(reason) = unreachable_reason(&error) else {
+            return Err(database_wrong(&error));
+        };
+        let wait = settings.database_wait;
+        if begun.elapsed() >= wait {
+            let seconds = wait.as_secs();
+            return Err(Wrong(format!(
+                "--database-url: the database did not answer within {seconds} s: {reason}"
+            )));
+        }
+        if !told {
+            tracing::info!(reason, ?wait, "waiting for the database");
+            told = true;
+        }
+        sleep(CONNECT_RETRY).await;
+    }
+}
+
+/// Connects to a database as it is: an SQLite file must exist.
+async fn found(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
+    if let Some(file) = sqlite_file(&settings.database_url)
+        && !file.exists()
+    {
+        let file = file.display();
+        return Err(Wrong(format!(
+            "--database-url: there is no file {file}: `liaison migrate` creates it"
+        )));
+    }
+    connected(settings, limits).await
+}
+
+/// Connects to a database whose tables are those of this program. Nothing is changed.
+pub async fn existing(
+    settings: &config::Database,
+    limits: Option<&Limits>,
+) -> Result<Database, Wrong> {
+    let db = found(settings, limits).await?;
+    let versions = db.schema_versions().await;
+    versions
+        .map_err(|error| database_wrong(&error))?
+        .check()
+        .map_err(|what| Wrong(format!("--database-url: {what}")))?;
+    Ok(db)
+}
+
+/// Connects to a database, and brings its tables to the version of this program if they are older.
+pub async fn migrated(
+    settings: &config::Database,
+    limits: Option<&Limits>,
+) -> Result<Database, Wrong> {
+    let db = connected(settings, limits).await?;
+    let applied = db.migrate().await.map_err(|error| database_wrong(&error))?;
+    if let Some(version) = applied.last() {
+        tracing::info!(version, "the database is migrated");
+    }
+    Ok(db)
+}
+
+/// Migrates, and prints what was done.
+pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
+    let wrong = |error: DbErr| database_wrong(&error);
+    let must_exist = settings.status || settings.down.is_some();
+    let db = if must_exist {
+        found(&settings.database, None).await?
+    } else {
+        connected(&settings.database, None).await?
+    };
+    if settings.status {
+        let versions = db.schema_versions().await.map_err(wrong)?;
+        let unknown = versions.unknown();
+        for version in &versions.applied {
+            let is_known = !unknown.contains(&version.as_str());
+            let note = if is_known {
+                ""
+            } else {
+                " (unknown to this program)"
+            };
+            println!("applied {version}{note}");
+        }
+        for version in versions.pending() {
+            println!("pending {version}");
+        }
+        return Ok(());
+    }
+    let (what, changed) = match &settings.down {
+        Some(version) => ("reverted", db.migrate_down(version).await),
+        None => ("applied", db.migrate().await),
+    };
+    for version in &changed.map_err(wrong)? {
+        println!("{what} {version}");
+    }
+    let versions = db.schema_versions().await.map_err(wrong)?;
+    println!(
+        "the database has version {}",
+        versions.current().unwrap_or("none")
+    );
+    Ok(())
+}
+
+pub fn database_wrong(error: &DbErr) -> Wrong {
+    let text = match error {
+        DbErr::Migration(what) => what.clone(),
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            // Its own text ends with a line of the server's source.
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            error => error.to_string(),
+        },
+        error => error.to_string(),
+    };
+    let line = text.lines().next().unwrap_or_default();
+    Wrong(format!("--database-url: {line}"))
+}
