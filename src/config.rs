@@ -7,6 +7,7 @@ mod origin;
 mod reference;
 mod surroundings;
 mod tokens;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use self::file::SettingsFile;
 use self::origin::{known_settings, origin};
 use self::surroundings::Surroundings;
 use self::tokens::{OtherIssuer, Tokens};
+pub use self::webhooks::Webhooks;
 use crate::bulk::{Format, Kind, Settings};
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
@@ -170,9 +172,8 @@ pub struct Serve {
     /// Leave the tables as they are: a database of another version is refused.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
-    /// Let webhooks lead anywhere: to this machine and private networks too, and without TLS.
-    #[arg(long, env = "LIAISON_WEBHOOKS_ANYWHERE", value_parser = BoolishValueParser::new())]
-    pub webhooks_anywhere: bool,
+    #[command(flatten)]
+    pub webhooks: Webhooks,
     #[command(flatten)]
     pub limits: Limits,
     #[command(flatten)]
@@ -285,6 +286,11 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
         database
             .check()
             .map_err(|what| Wrong(format!("--database-url: {what}{origin}")))?;
+    }
+    if let Command::Serve(serve) = &cli.command {
+        let origin = origin(&command, &args, file.as_ref(), "webhook-proxy");
+        let checked = serve.webhooks.check();
+        checked.map_err(|what| Wrong(format!("--webhook-proxy: {what}{origin}")))?;
     }
     Ok(cli)
 }

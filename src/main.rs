@@ -28,7 +28,7 @@ use liaison::http::open::Open;
 use liaison::http::redact::redact;
 use liaison::http::{App, Around, serve};
 use liaison::store::{Database, sqlite_file};
-use liaison::webhooks::{Deliveries, Reach};
+use liaison::webhooks::{Deliveries, DeliverySettings, Reach};
 use liaison::{graphql, seed};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
@@ -148,7 +148,7 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         limits: settings.limits.clone(),
         around,
         // Whoever tries things out listens on this machine.
-        reach: Reach::Anywhere,
+        deliveries: Reach::Anywhere.into(),
         delivers: true,
     };
     serve_app(listener, db, setup, stop).await
@@ -183,15 +183,26 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
             read_only: settings.read_only,
             ..settings.surroundings.around(settings.answers.answer_cache)
         },
-        reach: if settings.webhooks_anywhere {
-            Reach::Anywhere
-        } else {
-            Reach::Public
-        },
+        deliveries: delivery_settings(&settings.webhooks),
         // Each delivery is written down.
         delivers: !settings.read_only,
     };
     serve_app(listener, db, setup, stop).await
+}
+
+fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
+    let reach = if settings.webhooks_anywhere {
+        Reach::Anywhere
+    } else if settings.webhook_networks.is_empty() {
+        Reach::Public
+    } else {
+        Reach::Networks(settings.webhook_networks.as_slice().into())
+    };
+    DeliverySettings {
+        reach,
+        proxy: settings.webhook_proxy.clone(),
+        source: settings.webhook_source.clone(),
+    }
 }
 
 fn documents(
@@ -212,7 +223,7 @@ struct Setup {
     answers: Answers,
     limits: Limits,
     around: Around,
-    reach: Reach,
+    deliveries: DeliverySettings,
     delivers: bool,
 }
 
@@ -223,9 +234,10 @@ async fn serve_app(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Wrong> {
     let feed = Feed::start(&db);
+    let schema = graphql::schema(setup.deliveries.reach.clone());
     let deliveries = setup
         .delivers
-        .then(|| Deliveries::start(&db, &feed, setup.reach, Arc::new(now)))
+        .then(|| Deliveries::start(&db, &feed, setup.deliveries, Arc::new(now)))
         .transpose()
         .map_err(Wrong)?;
     let memory = setup.answers.memory(db.is_shared());
@@ -233,7 +245,7 @@ async fn serve_app(
         feed,
         open: Open::default(),
         db,
-        schema: graphql::schema(setup.reach),
+        schema,
         verifier: Arc::new(setup.verifier),
         clock: Arc::new(now),
         documents: Arc::new(setup.documents),

@@ -33,6 +33,8 @@ pub struct Model {
     /// Which process delivers, and until when no other may.
     pub lease: Option<Uuid>,
     pub leased_until: Option<DateTimeUtc>,
+    /// When the one attempt to send the ping was made; `None` before that.
+    pub pinged_at: Option<DateTimeUtc>,
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

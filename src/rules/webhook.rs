@@ -1,9 +1,12 @@
 //! Webhooks: whose they are, where they may lead, and when a failed delivery is tried again.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::party::Party;
+use ipnet::IpNet;
 use url::{Host, Url};
 
 pub use super::address::is_public;
@@ -26,13 +29,30 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
 const JITTER_PERCENT: i32 = 20;
 
 /// Where webhooks may lead to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
     /// The open Internet, over TLS.
     #[default]
     Public,
+    /// Over TLS: the open Internet, and these networks.
+    Networks(Arc<[IpNet]>),
     /// Anywhere, this machine and private networks too, also without TLS.
     Anywhere,
+}
+
+impl Reach {
+    /// Whether a connection may be made to an address.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Public => is_public(address),
+            Self::Networks(networks) => {
+                let canonical = address.to_canonical();
+                is_public(address) || networks.iter().any(|network| network.contains(&canonical))
+            }
+            Self::Anywhere => true,
+        }
+    }
 }
 
 /// A webhook is seen and changed by its own party alone; for others it is not there.
@@ -70,7 +90,7 @@ pub fn can_retry(enabled: bool) -> Result<(), String> {
 
 /// Whether an address is one that this service may deliver to, as far as its text tells. What its name leads to
 /// is looked at with each connection.
-pub fn url_fits(url: &str, reach: Reach) -> Result<(), String> {
+pub fn url_fits(url: &str, reach: &Reach) -> Result<(), String> {
     let Ok(url) = Url::parse(url) else {
         return Err("Must be an absolute URL.".to_owned());
     };
@@ -80,25 +100,31 @@ pub fn url_fits(url: &str, reach: Reach) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    if reach == Reach::Anywhere {
+    if *reach == Reach::Anywhere {
         return Ok(());
     }
     if url.scheme() != "https" {
         return Err("Must start with https://: deliveries go over TLS.".to_owned());
     }
-    let public = match url.host() {
-        Some(Host::Ipv4(address)) => is_public(address.into()),
-        Some(Host::Ipv6(address)) => is_public(address.into()),
-        Some(Host::Domain(name)) => is_public_name(name),
-        None => false,
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+        Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
+        // Names of the networks that are allowed are looked up with each connection.
+        Some(Host::Domain(name)) if is_public_name(name) || *reach != Reach::Public => {
+            return Ok(());
+        }
+        _ => None,
     };
-    if public {
-        Ok(())
-    } else {
-        Err(
-            "Must lead to the open Internet: this service does not call addresses of private networks."
+    match address {
+        Some(address) if reach.allows(address) => Ok(()),
+        Some(_) => Err(
+            "Is not public: this service does not call this address of a private network."
                 .to_owned(),
-        )
+        ),
+        None => Err(
+            "Is not public: such a name leads to this machine or a private network, which this service does not call."
+                .to_owned(),
+        ),
     }
 }
 
@@ -159,7 +185,7 @@ mod tests {
             "https://8.8.8.8/",
             "https://[2606:4700:4700::1111]/",
         ] {
-            assert_eq!(url_fits(good, Reach::Public), Ok(()), "{good}");
+            assert_eq!(url_fits(good, &Reach::Public), Ok(()), "{good}");
         }
         for bad in [
             "http://example.org/",
@@ -179,10 +205,34 @@ mod tests {
             "https://169.254.169.254/latest/meta-data",
             "not an address",
         ] {
-            assert!(url_fits(bad, Reach::Public).is_err(), "{bad}");
+            assert!(url_fits(bad, &Reach::Public).is_err(), "{bad}");
         }
-        assert_eq!(url_fits("http://127.0.0.1:9000/", Reach::Anywhere), Ok(()));
-        assert!(url_fits("http://a:b@127.0.0.1/", Reach::Anywhere).is_err());
+        assert_eq!(url_fits("http://127.0.0.1:9000/", &Reach::Anywhere), Ok(()));
+        assert!(url_fits("http://a:b@127.0.0.1/", &Reach::Anywhere).is_err());
+    }
+
+    #[test]
+    fn networks_that_are_allowed_are_called_over_tls() {
+        let networks = ["10.20.0.0/16", "fd00::/8"].map(|network| network.parse().unwrap());
+        let reach = Reach::Networks(networks.into());
+        for good in [
+            "https://10.20.3.4/",
+            "https://[::ffff:10.20.3.4]/",
+            "https://[fd00::1]/",
+            "https://hooks.internal/",
+            "https://8.8.8.8/",
+        ] {
+            assert_eq!(url_fits(good, &reach), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://10.20.3.4/",
+            "https://10.21.3.4/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+        ] {
+            assert!(url_fits(bad, &reach).is_err(), "{bad}");
+        }
     }
 
     #[test]

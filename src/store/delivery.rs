@@ -40,8 +40,8 @@ pub struct Outcome {
     pub retry_after: Option<Duration>,
 }
 
-/// The webhooks that this process may deliver to now, and has something to deliver to: something is later than their
-/// position. Those that it holds already are among them: a delivery may have been aborted.
+/// The webhooks that this process may deliver to now, and has something to deliver to: a ping, or something that is
+/// later than their position. Those that it holds already are among them: a delivery may have been aborted.
 pub async fn due(
     db: &Database,
     process: Uuid,
@@ -52,7 +52,11 @@ pub async fn due(
         unset_or_past(webhook::Column::LeasedUntil, now).add(webhook::Column::Lease.eq(process));
     let due = Entity::find()
         .filter(webhook::Column::Enabled.eq(true))
-        .filter(webhook::Column::Position.lt(newest))
+        .filter(
+            Condition::any()
+                .add(webhook::Column::Position.lt(newest))
+                .add(webhook::Column::PingedAt.is_null()),
+        )
         .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
         .filter(free);
     db.query(due.all(&db.read)).await
@@ -101,6 +105,20 @@ pub struct Attempt<'a> {
     pub activity: ActivityId,
     pub position: i64,
     pub now: DateTime<Utc>,
+}
+
+/// Records that the ping was sent, whatever came of it.
+pub async fn pinged(
+    db: &Database,
+    process: Uuid,
+    webhook: &Model,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let pinged = step(process, webhook, now)
+        .col_expr(webhook::Column::PingedAt, Expr::val(now))
+        .exec(&db.write);
+    db.execute(pinged).await?;
+    Ok(())
 }
 
 /// Notes that nothing up to this place was wanted. False where the webhook is no longer this process's, or was changed meanwhile.

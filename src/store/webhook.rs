@@ -73,7 +73,7 @@ pub async fn count(db: &impl ConnectionTrait, party: Party) -> Result<u64, DbErr
 pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
     rules::room(count(writing.db(), writing.party()).await?)?;
     let mut problems = Problems::default();
-    problems.check("url", rules::url_fits(&new.url, new.reach));
+    problems.check("url", rules::url_fits(&new.url, &new.reach));
     problems.none()?;
 
     let id: WebhookId = writing.new_id();
@@ -121,7 +121,7 @@ pub async fn update(
     let mut after = before.clone();
     after.url = input::kept(&mut problems, "url", input.url, before.url.clone());
     if after.url != before.url {
-        problems.check("url", rules::url_fits(&after.url, input.reach));
+        problems.check("url", rules::url_fits(&after.url, &input.reach));
     }
     after.filter = input::cleared(input.filter, before.filter.clone());
     after.enabled = input::kept(&mut problems, "enabled", input.enabled, before.enabled);

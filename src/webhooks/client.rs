@@ -1,5 +1,9 @@
 //! Sends messages to addresses that strangers have chosen: slow ones, endless ones, and ones behind our own walls.
 
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::iter::successors;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,14 +11,17 @@ use chrono::{DateTime, Utc};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Response, StatusCode};
+use reqwest::{Proxy, Response, StatusCode};
+use rustls::CertificateError;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::graphql::webhook::event::Message;
-use crate::rules::webhook::{Reach, is_public, url_fits};
+use crate::rules::webhook::{Reach, url_fits};
 use crate::store::delivery::Outcome;
 
+/// For a connection, its TLS handshake included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one attempt, from the first byte sent to the last read.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For the start of an answer whose status is known.
@@ -27,27 +34,36 @@ const KEPT: usize = 1024;
 pub struct Client {
     http: reqwest::Client,
     reach: Reach,
+    has_proxy: bool,
 }
 
 impl Client {
+    /// Makes a client that calls what `reach` allows, by way of a proxy if there is one.
+    ///
     /// # Errors
-    /// Why there is no TLS, in a line.
-    pub fn new(reach: Reach) -> Result<Self, String> {
+    /// Returns an error if there is no TLS, or the URL of the proxy cannot be parsed.
+    pub fn new(reach: Reach, proxy: Option<&str>) -> Result<Self, String> {
         // Several may be built in one process: the first is it.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let wrong = |error: reqwest::Error| format!("no client for webhooks: {error}");
         let mut http = reqwest::Client::builder()
             // Where a redirect leads, nobody has looked.
             .redirect(Policy::none())
             .no_proxy()
+            .https_only(reach != Reach::Anywhere)
+            .connect_timeout(CONNECT_TIMEOUT)
             .timeout(PATIENCE)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")));
-        if reach == Reach::Public {
-            http = http.https_only(true).dns_resolver(PublicOnly);
-        }
-        let http = http
-            .build()
-            .map_err(|error| format!("no client for webhooks: {error}"))?;
-        Ok(Self { http, reach })
+        http = match proxy {
+            // It looks names up itself, and has a name that may well be private.
+            Some(proxy) => http.proxy(Proxy::all(proxy).map_err(wrong)?),
+            None => http.dns_resolver(AllowedOnly(reach.clone())),
+        };
+        Ok(Self {
+            http: http.build().map_err(wrong)?,
+            reach,
+            has_proxy: proxy.is_some(),
+        })
     }
 
     /// Makes one attempt.
@@ -59,7 +75,7 @@ impl Client {
         signature: &str,
     ) -> Outcome {
         // The setting may have changed since the address was given.
-        if let Err(why) = url_fits(url, self.reach) {
+        if let Err(why) = url_fits(url, &self.reach) {
             return unanswered(&why);
         }
         let sent = self
@@ -74,13 +90,65 @@ impl Client {
             .await;
         match sent {
             Ok(response) => outcome(response, now).await,
+            Err(error) if error.is_connect() => unanswered(&self.connect_failure(&error)),
             Err(error) if error.is_timeout() => unanswered("No answer within 10 seconds."),
-            Err(error) if error.is_connect() => unanswered(
-                "No connection: the address cannot be reached, is not public, or its certificate does not hold.",
-            ),
             Err(_) => unanswered("The connection broke off before there was an answer."),
         }
     }
+
+    /// Returns why there is no connection, for the party whose webhook it is.
+    fn connect_failure(&self, error: &reqwest::Error) -> String {
+        for cause in causes(error) {
+            if let Some(failed) = cause.downcast_ref::<LookupError>() {
+                return failed.to_string();
+            }
+            if let Some(failed) = cause.downcast_ref::<rustls::Error>() {
+                return tls_failure(failed);
+            }
+        }
+        let refused = |cause: &(dyn Error + 'static)| {
+            let error = cause.downcast_ref::<io::Error>();
+            error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        let why = if self.has_proxy {
+            "The address cannot be reached: there is no connection through the proxy of this service."
+        } else if error.is_timeout() {
+            "The address cannot be reached: there is no connection within 5 seconds."
+        } else if causes(error).any(refused) {
+            "The address cannot be reached: it refuses connections."
+        } else {
+            "The address cannot be reached: there is no connection."
+        };
+        why.to_owned()
+    }
+}
+
+/// Returns an error and all its causes. `io::Error` hides one.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| {
+        match error.downcast_ref().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+fn tls_failure(error: &rustls::Error) -> String {
+    let why = match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "it is not valid yet"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "it is for another name"
+            }
+            CertificateError::UnknownIssuer => "its issuer is not trusted",
+            _ => "it cannot be verified",
+        },
+        _ => return "The address cannot be reached over TLS.".to_owned(),
+    };
+    format!("The certificate of the address does not hold: {why}.")
 }
 
 async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
@@ -127,19 +195,41 @@ fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     (date.to_utc() - now).to_std().ok()
 }
 
-/// Finds addresses of the open Internet alone. A connection is made to what was found here, so that a name cannot
-/// lead elsewhere in between.
-struct PublicOnly;
+/// Why a name leads to no address that may be called.
+#[derive(Debug)]
+enum LookupError {
+    Unknown,
+    NotAllowed,
+}
 
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|it| is_public(it.ip())).collect();
-            if public.is_empty() {
-                return Err("the name leads to no public address".into());
+impl Display for LookupError {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Unknown => "The address cannot be reached: its name cannot be looked up.",
+            Self::NotAllowed => {
+                "The address is not public: its name leads to private networks alone, which this service does not call."
             }
-            let addresses: Addrs = Box::new(public.into_iter());
+        })
+    }
+}
+
+impl Error for LookupError {}
+
+/// Finds addresses that may be called. A connection is made to what was found here, so that a name cannot lead
+/// elsewhere in between.
+struct AllowedOnly(Reach);
+
+impl Resolve for AllowedOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0.clone();
+        Box::pin(async move {
+            let found = lookup_host((name.as_str(), 0)).await;
+            let found = found.map_err(|_| LookupError::Unknown)?;
+            let allowed: Vec<SocketAddr> = found.filter(|it| reach.allows(it.ip())).collect();
+            if allowed.is_empty() {
+                return Err(LookupError::NotAllowed.into());
+            }
+            let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
         })
     }
@@ -153,11 +243,14 @@ mod tests {
     async fn a_name_that_leads_to_this_machine_is_not_called() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let client = Client::new(Reach::Public).unwrap();
+        let client = Client::new(Reach::Public, None).unwrap();
         let direct = client.http.post(format!("https://localhost:{port}/"));
-        assert!(direct.send().await.unwrap_err().is_connect());
-        let name = "localhost".parse().unwrap();
-        assert!(PublicOnly.resolve(name).await.is_err());
+        let error = direct.send().await.unwrap_err();
+        let why = client.connect_failure(&error);
+        assert!(why.starts_with("The address is not public"), "{why}");
+        let unknown = client.http.post("https://nowhere.invalid/").send().await;
+        let why = client.connect_failure(&unknown.unwrap_err());
+        assert!(why.contains("cannot be looked up"), "{why}");
         let accepted = timeout(Duration::from_millis(200), listener.accept()).await;
         assert!(accepted.is_err(), "somebody was called");
     }

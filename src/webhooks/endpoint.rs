@@ -1,6 +1,6 @@
 //! Delivers to one webhook what is due, until nothing is, or an attempt fails.
 
-use entity::id::WebhookId;
+use entity::id::{Id, WebhookId};
 use entity::webhook::Model;
 use sea_orm::prelude::Uuid;
 
@@ -8,8 +8,8 @@ use super::signature::sign;
 use super::{Process, in_time};
 use crate::error::Result;
 use crate::feed::Event;
-use crate::graphql::webhook::event::{Message, messages, wanted};
-use crate::store::delivery::{Attempt, delivered, failed, lease, passed, release};
+use crate::graphql::webhook::event::{Message, messages, ping, wanted};
+use crate::store::delivery::{Attempt, delivered, failed, lease, passed, pinged, release};
 
 /// Messages that are read at once.
 const BATCH: usize = 50;
@@ -31,8 +31,38 @@ impl<'a> Endpoint<'a> {
             return Ok(());
         };
         let mut endpoint = Self { process, webhook };
+        if endpoint.webhook.pinged_at.is_none() {
+            endpoint.ping().await?;
+        }
         while !process.is_stopping() && endpoint.batch().await? {}
         in_time(release(&process.db, id, process.id)).await
+    }
+
+    /// Makes the one attempt to send the ping. Deliveries follow whatever comes of it.
+    async fn ping(&self) -> Result<()> {
+        let Process {
+            db,
+            client,
+            clock,
+            id: process,
+            source,
+            ..
+        } = self.process;
+        let now = clock();
+        let message = ping(&self.webhook, source, now);
+        let signature = sign(&self.webhook, &message, now);
+        let url = &self.webhook.url;
+        let outcome = client.post(url, &message, now, &signature).await;
+        if !outcome.delivered {
+            let id = self.webhook.id.public();
+            let status = outcome.status;
+            tracing::info!(
+                webhook = id,
+                http.response.status_code = status,
+                "webhook ping failed"
+            );
+        }
+        in_time(pinged(db, *process, &self.webhook, clock())).await
     }
 
     /// Delivers what comes next; whether there may be more, and it is still ours to deliver.
@@ -42,13 +72,14 @@ impl<'a> Endpoint<'a> {
             feed,
             clock,
             id: process,
+            source,
             ..
         } = self.process;
         let newest = feed.newest();
         let wanted = wanted(&self.webhook)?;
         let events = in_time(feed.read(self.webhook.position, &wanted, BATCH)).await?;
         let all = events.len() < BATCH;
-        let messages = in_time(messages(db, &self.webhook, &events, clock())).await?;
+        let messages = in_time(messages(db, &self.webhook, &events, source, clock())).await?;
         for (event, message) in events.iter().zip(&messages) {
             if self.process.is_stopping() || !self.send(event, message).await? {
                 return Ok(false);

@@ -8,6 +8,7 @@ mod endpoint;
 mod signature;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::id::WebhookId;
@@ -32,6 +33,27 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a stop waits for the attempts under way: longer than one may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How deliveries are sent.
+#[derive(Clone)]
+pub struct DeliverySettings {
+    pub reach: Reach,
+    /// The HTTP proxy that they go through; `None`: no proxy.
+    pub proxy: Option<String>,
+    /// The `source` of events: the URI of the register.
+    pub source: String,
+}
+
+impl From<Reach> for DeliverySettings {
+    /// Without a proxy.
+    fn from(reach: Reach) -> Self {
+        Self {
+            reach,
+            proxy: None,
+            source: "urn:liaison:register".to_owned(),
+        }
+    }
+}
+
 /// The deliveries of one process, which end with this.
 pub struct Deliveries {
     tasks: JoinSet<()>,
@@ -43,14 +65,20 @@ impl Deliveries {
     ///
     /// # Errors
     /// Why requests cannot be sent, in a line.
-    pub fn start(db: &Database, feed: &Feed, reach: Reach, clock: Clock) -> Result<Self, String> {
+    pub fn start(
+        db: &Database,
+        feed: &Feed,
+        settings: DeliverySettings,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let (stop, stopping) = watch::channel(false);
         let process = Process {
             id: Uuid::now_v7(),
             stopping,
             db: db.clone(),
             feed: feed.clone(),
-            client: Client::new(reach)?,
+            client: Client::new(settings.reach, settings.proxy.as_deref())?,
+            source: settings.source.into(),
             clock,
         };
         let mut tasks = JoinSet::new();
@@ -76,6 +104,7 @@ struct Process {
     db: Database,
     feed: Feed,
     client: Client,
+    source: Arc<str>,
     clock: Clock,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use futures_util::stream::repeat_with;
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub enum Reply {
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Received {
+    pub uri: Uri,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -50,6 +51,9 @@ impl Received {
 struct Book {
     received: Arc<Mutex<Vec<Received>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
+    /// Pings are apart, so that only deliveries count.
+    pings: Arc<Mutex<Vec<Received>>>,
+    ping_status: Arc<Mutex<Option<u16>>>,
 }
 
 /// It is there for as long as this is held.
@@ -79,6 +83,28 @@ impl Endpoint {
         self.book.replies.lock().unwrap().extend(replies);
     }
 
+    /// Has pings answered with this status instead of 204.
+    pub fn reply_to_pings(&self, status: u16) {
+        *self.book.ping_status.lock().unwrap() = Some(status);
+    }
+
+    pub fn pings(&self) -> Vec<Received> {
+        self.book.pings.lock().unwrap().clone()
+    }
+
+    /// Waits until a ping has come.
+    pub async fn wait_for_ping(&self) -> Received {
+        let come = async {
+            loop {
+                match self.pings().pop() {
+                    Some(ping) => return ping,
+                    None => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        timeout(Duration::from_mins(1), come).await.expect("a ping")
+    }
+
     pub fn received(&self) -> Vec<Received> {
         self.book.received.lock().unwrap().clone()
     }
@@ -101,11 +127,15 @@ impl Endpoint {
     }
 }
 
-async fn take(State(book): State<Book>, headers: HeaderMap, body: Bytes) -> Response {
-    book.received
-        .lock()
-        .unwrap()
-        .push(Received { headers, body });
+async fn take(State(book): State<Book>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let received = Received { uri, headers, body };
+    if received.json()["type"] == "liaison.ping" {
+        book.pings.lock().unwrap().push(received);
+        let status = book.ping_status.lock().unwrap().unwrap_or(204);
+        let answer = Response::builder().status(status);
+        return answer.body(Body::empty()).unwrap();
+    }
+    book.received.lock().unwrap().push(received);
     let reply = book.replies.lock().unwrap().pop_front();
     let answer = Response::builder();
     let answer = match reply.unwrap_or(Reply::Status(204)) {

@@ -17,7 +17,7 @@ use liaison::http::open::Open;
 use liaison::http::{App, serve};
 use liaison::seed::facts::Facts;
 use liaison::store::Database;
-use liaison::webhooks::{Deliveries, Reach};
+use liaison::webhooks::{Deliveries, DeliverySettings, Reach};
 use liaison::{graphql, seed};
 use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
@@ -197,9 +197,9 @@ impl Server {
     }
 
     /// Delivers to webhooks for as long as what it returns is held, by the clock of the service.
-    pub fn deliver(&self, reach: Reach) -> Deliveries {
+    pub fn deliver(&self, settings: impl Into<DeliverySettings>) -> Deliveries {
         let feed = Feed::start(&self.db);
-        Deliveries::start(&self.db, &feed, reach, ticking(&self.clock)).unwrap()
+        Deliveries::start(&self.db, &feed, settings.into(), ticking(&self.clock)).unwrap()
     }
 
     /// Tells it to stop.

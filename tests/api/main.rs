@@ -97,6 +97,7 @@ mod topics;
 mod two_roles;
 mod validation;
 mod variables;
+mod webhook_targets;
 mod webhooks;
 mod writers;
 mod year;

@@ -275,6 +275,16 @@ fn no_secret_of_a_setting_is_printed() {
             assert!(!ended.out.contains("hunter2"), "{url}: {ended:?}");
         }
     }
+    for proxy in [
+        "ftp://u:hunter2@proxy",
+        "u:hunter2@proxy:80",
+        "http://u:hunter2@",
+    ] {
+        let arguments = ["serve", "--read-only", "--webhook-proxy", proxy];
+        let line = workplace.refusal(&arguments);
+        assert!(line.starts_with("--webhook-proxy: write http://"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
     for arguments in [
         &["serve", "--token-key", "hunter2"][..],
         &[

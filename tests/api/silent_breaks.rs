@@ -57,6 +57,7 @@ async fn everything_comes_back_after_each_of_ten_silent_breaks() {
     )
     .await;
     let _deliveries = server.deliver(Reach::Anywhere);
+    endpoint.wait_for_ping().await;
     let mut socket = Socket::anonymous(&server.address).await;
     let follow = "subscription { activity(filter: { verb: [NOTED] }) { verb } }";
     socket.subscribe("a", follow, json!({})).await;

@@ -25,12 +25,9 @@ use crate::store::Database;
 /// What the data of an event holds.
 const DATA: &str = "{ activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } }";
 
-/// Where events come from, as CloudEvents has it: this register, wherever it is served.
-const SOURCE: &str = "urn:liaison:register";
-
 /// A message to an endpoint.
 pub struct Message {
-    /// The activity's id: the same in each attempt.
+    /// The id of the activity or ping: the same in each attempt.
     pub id: String,
     /// A CloudEvents event in JSON.
     pub body: String,
@@ -53,6 +50,25 @@ pub fn wanted(webhook: &Model) -> Result<Wanted> {
     filter.wanted(Some(webhook.party))
 }
 
+/// Returns the message that a new webhook gets before all others. It is about no activity.
+#[must_use]
+pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> Message {
+    let webhook = webhook.id.public();
+    let id = format!("ping-{webhook}");
+    let body = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": source,
+        "type": "liaison.ping",
+        "subject": webhook,
+        "time": now.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        "datacontenttype": "application/json",
+        "data": { "webhook": { "id": webhook } },
+    });
+    let body = body.to_string();
+    Message { id, body }
+}
+
 /// The messages that tell a party of these events, all read at once.
 ///
 /// # Errors
@@ -61,6 +77,7 @@ pub async fn messages(
     db: &Database,
     webhook: &Model,
     events: &[Event],
+    source: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<Message>> {
     static DOCUMENT: LazyLock<ExecutableDocument> =
@@ -109,17 +126,17 @@ pub async fn messages(
         .map_err(|error| Error::from(sea_orm::DbErr::Custom(error.message)))?;
     let messages = events.iter().zip(answers);
     Ok(messages
-        .map(|(event, answer)| message(event, &answer.json))
+        .map(|(event, answer)| message(event, &answer.json, source))
         .collect())
 }
 
-fn message(event: &Event, data: &str) -> Message {
+fn message(event: &Event, data: &str, source: &str) -> Message {
     let id = event.id.public();
     let subject = crate::graphql::node::public(&event.subject_type, event.subject_id);
     let head = json!({
         "specversion": "1.0",
         "id": id,
-        "source": SOURCE,
+        "source": source,
         "type": format!("liaison.{}.{}", event.subject_type, word(event.verb)),
         "subject": subject,
         "time": event.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),

@@ -97,5 +97,5 @@ fn answer<I>(made: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook,
 }
 
 fn reach(ctx: &Context<'_>) -> Reach {
-    ctx.data_opt::<Reach>().copied().unwrap_or_default()
+    ctx.data_opt::<Reach>().cloned().unwrap_or_default()
 }
