@@ -76,6 +76,8 @@ pub enum Command {
     Seed(Database),
     /// Write the whole register with its history as JSON Lines.
     Export(Export),
+    /// Copy the `SQLite` file while it is in use.
+    Backup(Backup),
     /// Take in an export, or enter and update many records.
     Import(Import),
     /// Print a token.
@@ -93,6 +95,15 @@ pub struct Export {
     pub database: Database,
     /// The file; left out: the standard output.
     pub file: Option<PathBuf>,
+}
+
+/// What a backup is written to.
+#[derive(Clone, Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub database: Database,
+    /// The file, which is replaced once the copy is complete.
+    pub file: PathBuf,
 }
 
 /// What an import takes, and how. An export goes into an empty database, byte for byte. Records are created or updated by what
@@ -352,6 +363,7 @@ impl Command {
             Self::Migrate(migrate) => Some(&migrate.database),
             Self::Seed(database) => Some(database),
             Self::Export(export) => Some(&export.database),
+            Self::Backup(backup) => Some(&backup.database),
             Self::Import(import) => Some(&import.database),
             Self::Token(_) | Self::Schema | Self::Settings => None,
         }

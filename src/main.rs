@@ -7,14 +7,14 @@ use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::bulk::{self, Fault, Source};
+use liaison::bulk::{self, Source};
 use liaison::config::{self, Answers, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
@@ -39,8 +39,10 @@ use entity::party::Role;
 
 #[path = "main/database.rs"]
 mod database;
+#[path = "main/files.rs"]
+mod files;
 
-use self::database::{database_wrong, existing, migrate, migrated};
+use self::database::{close, database_wrong, existing, migrate, migrated};
 
 /// Requests make many small things and drop them.
 #[global_allocator]
@@ -78,9 +80,12 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
         Command::Migrate(settings) => migrate(&settings).await,
         Command::Seed(database) => {
             let db = migrated(&database, None).await?;
-            load(&db).await
+            let loaded = load(&db).await;
+            close(&db).await;
+            loaded
         }
         Command::Export(settings) => export(&settings).await,
+        Command::Backup(settings) => files::backup(&settings).await,
         Command::Import(settings) => import(&settings).await,
         Command::Token(settings) => token(&settings),
         Command::Settings => {
@@ -234,6 +239,7 @@ async fn serve_app(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Wrong> {
     let feed = Feed::start(&db);
+    let closed = db.clone();
     let schema = graphql::schema(setup.deliveries.reach.clone());
     let deliveries = setup
         .delivers
@@ -270,6 +276,7 @@ async fn serve_app(
         }
     };
     let (served, ()) = join(serving, delivering).await;
+    close(&closed).await;
     served.map_err(|error| Wrong(format!("--listen: {error}")))
 }
 
@@ -355,38 +362,12 @@ async fn export(settings: &config::Export) -> Result<(), Wrong> {
     let db = existing(&settings.database, None).await?;
     let rows = match &settings.file {
         None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
-        Some(path) => export_to_file(&db, path).await,
+        Some(path) => files::export(&db, path).await,
     };
+    close(&db).await;
     let rows = rows.map_err(|fault| Wrong(format!("the export has failed: {}", fault.line())))?;
     tracing::info!(rows, "the register is exported");
     Ok(())
-}
-
-/// Writes beside the file and renames at the end, so that an export that fails leaves an earlier one as it is.
-async fn export_to_file(db: &Database, path: &Path) -> Result<u64, Fault> {
-    // Through a link, the file that it leads to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let permissions = match path.metadata() {
-        // Pipes and devices are written to, not replaced.
-        Ok(there) if !there.is_file() => {
-            return bulk::export(db, BufWriter::new(File::create(&path)?)).await;
-        }
-        Ok(there) => there.permissions(),
-        // As for any new file: the process's mask applies.
-        Err(_) => Permissions::from_mode(0o666),
-    };
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new()
-        .prefix(".liaison-export-")
-        .permissions(permissions)
-        .tempfile_in(directory)?;
-    let rows = bulk::export(db, BufWriter::new(file.as_file())).await?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    // The new name lasts as well.
-    File::open(directory)?.sync_all()?;
-    Ok(rows)
 }
 
 async fn import(settings: &config::Import) -> Result<(), Wrong> {
@@ -400,6 +381,7 @@ async fn import(settings: &config::Import) -> Result<(), Wrong> {
     };
     let out = std::io::stdout();
     let imported = Box::pin(bulk::import(&db, now(), source, &settings.settings(), out)).await;
+    close(&db).await;
     let imported =
         imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;
     let kept = if imported.kept {

@@ -17,6 +17,7 @@ use std::io;
 use sea_orm::DbErr;
 
 use crate::error::Error;
+use crate::store::explain;
 
 pub use export::export;
 pub use records::{Imported, Kind, Settings, import};
@@ -64,7 +65,7 @@ impl Fault {
             Self::File(error) => error.to_string(),
             Self::Line(number, what) => format!("line {number}: {what}"),
             Self::Privilege(needed) => (*needed).to_owned(),
-            Self::Register(Error::Database(error)) => format!("the database: {error}"),
+            Self::Register(Error::Database(error)) => format!("the database: {}", explain(error)),
             Self::Register(error) => format!("{error:?}"),
         };
         text.lines().next().unwrap_or_default().to_owned()

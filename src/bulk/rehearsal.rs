@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, IsolationLevel, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, IsolationLevel, TransactionOptions, TransactionTrait};
 use tempfile::TempDir;
 
 use super::Fault;
@@ -73,13 +71,8 @@ impl Rehearsal {
         }
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("copy.db");
-        let file = file.to_str().ok_or_else(|| {
-            DbErr::Custom("the directory for temporary files has no name in UTF-8".to_owned())
-        })?;
-        let quoted = file.replace('\'', "''");
-        let copy = format!("vacuum into '{quoted}'");
-        db.write.execute_unprepared(&copy).await?;
-        let copy = Database::connect(&format!("sqlite:{file}"), 1).await?;
+        db.copy_to(&file).await?;
+        let copy = Database::connect(&format!("sqlite:{}", file.display()), 1).await?;
         Ok(Self {
             writing: Writing::begin(&copy, actor, now).await?,
             begun: Instant::now(),

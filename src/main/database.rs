@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use liaison::config::{self, Wrong};
 use liaison::http::limits::Limits;
-use liaison::store::{Database, sqlite_file, unreachable_reason};
-use sea_orm::{DbErr, RuntimeErr, sqlx};
-use tokio::time::sleep;
+use liaison::store::{Database, explain, sqlite_file, unreachable_reason};
+use sea_orm::DbErr;
+use tokio::time::{sleep, timeout};
 
 /// How long to wait before a database that did not answer is tried again.
 const CONNECT_RETRY: Duration = Duration::from_millis(500);
+
+/// How long the end of the program waits for its connections to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connects to the database; for requests that have these limits, or for work that takes its time.
 async fn connected(
@@ -44,7 +47,10 @@ async fn connected(
 }
 
 /// Connects to a database as it is: an SQLite file must exist.
-async fn found(settings: &config::Database, limits: Option<&Limits>) -> Result<Database, Wrong> {
+pub async fn found(
+    settings: &config::Database,
+    limits: Option<&Limits>,
+) -> Result<Database, Wrong> {
     if let Some(file) = sqlite_file(&settings.database_url)
         && !file.exists()
     {
@@ -83,6 +89,12 @@ pub async fn migrated(
     Ok(db)
 }
 
+/// Closes all connections. The last one of an `SQLite` file writes the log beside it into the file.
+pub async fn close(db: &Database) {
+    // Where the network is broken nothing is gained by waiting: the process ends.
+    let _ = timeout(CLOSE_TIMEOUT, db.close()).await;
+}
+
 /// Migrates, and prints what was done.
 pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
     let wrong = |error: DbErr| database_wrong(&error);
@@ -107,6 +119,7 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
         for version in versions.pending() {
             println!("pending {version}");
         }
+        close(&db).await;
         return Ok(());
     }
     let (what, changed) = match &settings.down {
@@ -117,6 +130,7 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
         println!("{what} {version}");
     }
     let versions = db.schema_versions().await.map_err(wrong)?;
+    close(&db).await;
     println!(
         "the database has version {}",
         versions.current().unwrap_or("none")
@@ -125,17 +139,5 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
 }
 
 pub fn database_wrong(error: &DbErr) -> Wrong {
-    let text = match error {
-        DbErr::Migration(what) => what.clone(),
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-            // Its own text ends with a line of the server's source.
-            sqlx::Error::Database(error) => error.message().to_owned(),
-            error => error.to_string(),
-        },
-        error => error.to_string(),
-    };
-    let line = text.lines().next().unwrap_or_default();
-    Wrong(format!("--database-url: {line}"))
+    Wrong(format!("--database-url: {}", explain(error)))
 }

@@ -1,7 +1,7 @@
 //! Compares the schema of the database with the migrations of this program, and brings one to the other.
 
 use migration::{Migrator, MigratorTrait, SchemaManager, seaql_migrations};
-use sea_orm::{DbErr, EntityTrait, QueryOrder};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
 
 use super::Database;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
@@ -79,8 +79,7 @@ impl Database {
     /// Returns an error if the database cannot be read.
     pub async fn schema_versions(&self) -> Result<SchemaVersions, DbErr> {
         let applied = async {
-            let table = Migrator::migration_table_name().to_string();
-            if !SchemaManager::new(&self.read).has_table(table).await? {
+            if !self.has_migration_table().await? {
                 return Ok(Vec::new());
             }
             let query = seaql_migrations::Entity::find()
@@ -94,6 +93,22 @@ impl Database {
             applied: applied.into_iter().map(|row| row.version).collect(),
             known: known.iter().map(|known| known.name().to_owned()).collect(),
         })
+    }
+
+    async fn has_migration_table(&self) -> Result<bool, DbErr> {
+        let table = Migrator::migration_table_name().to_string();
+        if !self.is_shared() {
+            return SchemaManager::new(&self.read).has_table(table).await;
+        }
+        // Other than `information_schema`, this finds a table that the role may not read: that is another error.
+        let name = format!("\"{table}\"");
+        let query = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "select to_regclass($1) is not null",
+            [name.into()],
+        );
+        let row = self.read.query_one_raw(query).await?;
+        row.map_or(Ok(false), |row| row.try_get_by_index(0))
     }
 
     /// Applies the migrations that are missing, and returns their versions. If none are, it only reads. Several

@@ -1,7 +1,7 @@
 //! All writes: each in one transaction with its activity, after asking the rules.
 
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -12,13 +12,14 @@ use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, EntityTrait, IsolationLevel, RuntimeErr, SqliteTransactionMode,
-    SqlxPostgresConnector, TransactionOptions, TransactionTrait,
+    SqlxPostgresConnector, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use self::health::{DatabaseHealth, HealthCheck};
 use self::statements::Told;
+use crate::error::INSUFFICIENT_PRIVILEGE;
 use crate::rows::connect::Connector;
 use crate::rows::{PATIENCE, Reader, failed};
 
@@ -240,6 +241,20 @@ impl Database {
             .unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()))
     }
 
+    /// Writes a copy of the `SQLite` database, as it is at this moment, to a file that is empty or missing.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read, or the file cannot be written.
+    pub async fn copy_to(&self, file: &Path) -> Result<(), DbErr> {
+        let file = file.to_str();
+        let file =
+            file.ok_or_else(|| DbErr::Custom("the name of a file is not UTF-8".to_owned()))?;
+        let statement =
+            Statement::from_sql_and_values(DbBackend::Sqlite, "vacuum into ?", [file.into()]);
+        self.write.execute_raw(statement).await?;
+        Ok(())
+    }
+
     /// Closes all connections.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.reader.close();
@@ -318,6 +333,27 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Returns what is wrong with the database in a line, for whoever runs the program.
+#[must_use]
+pub fn explain(error: &DbErr) -> String {
+    let text = match error {
+        DbErr::Migration(what) => what.clone(),
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
+            Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => format!(
+                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`",
+                error.message()
+            ),
+            // Its own text ends with a line of the server's source.
+            Some(error) => error.message().to_owned(),
+            None => error.to_string(),
+        },
+        error => error.to_string(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The file of a `sqlite:` URL; `None` for another database or a URL that cannot be parsed.

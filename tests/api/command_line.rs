@@ -287,6 +287,30 @@ fn a_file_of_sqlite_is_for_its_owner_alone() {
     }
 }
 
+#[test]
+fn a_program_that_has_ended_leaves_one_file_that_can_be_copied() {
+    let workplace = Workplace::new();
+    let is_alone = || {
+        let beside = ["liaison.db-wal", "liaison.db-shm"].map(|name| workplace.path(name));
+        !beside.iter().any(|path| path.exists())
+    };
+    for command in [
+        &["migrate"][..],
+        &["seed"],
+        &["export"],
+        &["backup", "copy.db"],
+    ] {
+        workplace.done(command);
+        assert!(is_alone(), "{command:?}");
+    }
+    let mut service = workplace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
+    let address = service.address();
+    assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
+    assert!(!is_alone());
+    assert_eq!(service.stop().status.code(), Some(0));
+    assert!(is_alone());
+}
+
 /// The permissions of a file.
 fn mode(file: &Path) -> u32 {
     fs::metadata(file).unwrap().permissions().mode() & 0o777
@@ -364,7 +388,7 @@ fn the_help_of_every_command_is_printed_and_ends_well() {
     assert!(workplace.done(&["--help"]).contains("serve"));
     assert!(workplace.done(&["--version"]).starts_with("liaison "));
     for command in [
-        "dev", "serve", "migrate", "seed", "export", "import", "token", "schema",
+        "dev", "serve", "migrate", "seed", "export", "backup", "import", "token", "schema",
     ] {
         let help = workplace.done(&[command, "--help"]);
         assert!(help.contains("Usage: liaison"), "{help}");

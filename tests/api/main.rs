@@ -20,6 +20,7 @@ mod absent_variables;
 mod action_items;
 mod answers;
 mod around;
+mod backups;
 mod bodies;
 mod broken_network;
 mod clients;

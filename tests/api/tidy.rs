@@ -166,7 +166,7 @@ const EXCEPTIONS: [(&str, &str, &str); 18] = [
         "a development run prints a token for each role",
     ),
     (
-        "src/main.rs",
+        "src/main/database.rs",
         "sea_orm::DbErr",
         "what is wrong with the database in a line",
     ),

@@ -47,6 +47,10 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
     let owner_url = as_role("owner", "a secret");
     let workplace = Workplace::new();
     workplace.done(&["migrate", "--database-url", &owner_url]);
+    let ungranted = as_role("server", "another secret");
+    let ungranted = workplace.refusal(&["serve", "--read-only", "--database-url", &ungranted]);
+    assert!(ungranted.contains("permission denied"), "{ungranted}");
+    assert!(ungranted.contains("docs/operations.md"), "{ungranted}");
     let owner = sea_orm::Database::connect(&owner_url).await.unwrap();
     owner.execute_unprepared(&manual(2, &name)).await.unwrap();
 
