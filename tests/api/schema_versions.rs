@@ -63,8 +63,8 @@ async fn migrate_reports_what_it_did(url: &str) {
     assert!(!status.contains("applied"), "{status}");
     let first = workplace.done(&["migrate", "--database-url", url]);
     assert!(first.starts_with(&format!("applied {FIRST}\n")), "{first}");
-    let versions = first.lines().filter(|line| line.starts_with("applied "));
-    let newest = versions.last().unwrap().trim_start_matches("applied ");
+    let mut versions = first.lines().filter(|line| line.starts_with("applied "));
+    let newest = versions.next_back().unwrap().trim_start_matches("applied ");
     let at_newest = format!("the database has version {newest}\n");
     assert!(first.ends_with(&at_newest), "{first}");
     assert_eq!(migrate(&[]), at_newest);
