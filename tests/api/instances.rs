@@ -274,8 +274,19 @@ async fn log(url: &str, begin: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_thousand_idle_sockets_take_little_memory() {
     let workplace = Workplace::new();
-    let mut running =
-        workplace.start(&["dev", "--listen", "127.0.0.1:0", "--connections-each", "0"]);
+    let mut running = workplace.start(&[
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--connections-each",
+        "0",
+        "--connections",
+        "5000",
+        "--streams-each",
+        "0",
+        "--subscriptions-each",
+        "0",
+    ]);
     let address = running.dev_address();
     let memory = || {
         let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();

@@ -41,6 +41,7 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
 #[test]
 fn a_request_is_logged_with_the_address_and_the_user_agent_of_its_client() {
     let workplace = Workplace::new();
+    workplace.done(&["migrate"]);
     let serve = ["serve", "--read-only", "--listen", "127.0.0.1:0"];
     let json = ["--log-format", "json", "--trusted-proxies", "127.0.0.1"];
     let mut service = workplace.start(&[&serve[..], &json].concat());
