@@ -80,7 +80,7 @@ async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
 async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
-    let topics = json!({ "subjectType": ["Topic"] });
+    let topics = json!({ "subjectType": ["TOPIC"] });
     let made = create(&tsb, json!({ "url": endpoint.url, "filter": topics })).await;
     let poison = happen(server, "Poison").await;
     let later = happen(server, "Later").await;
