@@ -34,6 +34,14 @@ static POSTGRES_TEMPLATE: OnceCell<Created> = OnceCell::const_new();
 static SERVER: LazyLock<Result<Server, String>> = LazyLock::new(Server::find);
 
 impl TestDatabase {
+    /// Connects with the time limits that the service sets: without them PostgreSQL keeps the transaction of a broken
+    /// connection open.
+    pub async fn connect(&self) -> liaison::store::Database {
+        let longest = Some(liaison::http::limits::Limits::default().longest_statement());
+        let connected = liaison::store::Database::connect_within(&self.url, 4, longest).await;
+        connected.unwrap()
+    }
+
     /// `migrate` gets the URL of an empty database, once per process and backend. Every test gets
     /// a copy of what it leaves.
     pub async fn create(backend: Backend, migrate: impl AsyncFnOnce(&str)) -> Self {

@@ -154,7 +154,7 @@ impl Server {
         clock: Arc<AtomicI64>,
         change: impl FnOnce(&mut App),
     ) -> Self {
-        let mut db = Database::connect(&database.url, 4).await.unwrap();
+        let mut db = database.connect().await;
         // The reader of the feed asks the log whenever it likes: that is no request's.
         let feed = Feed::start(&db);
         let statements = Statements::default();

@@ -3,13 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use liaison::webhooks::Reach;
 use serde_json::json;
 use tokio::time::sleep;
 use url::Url;
 
 use crate::databases::{Backend, TestDatabase};
+use crate::endpoint::Endpoint;
 use crate::harness::{Server, prepare};
 use crate::silent_proxy::SilentProxy;
+use crate::socket::Socket;
+use crate::webhooks::create;
 
 /// More than a recovery takes; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,6 +42,56 @@ async fn eventually(what: &str, mut attempt: impl AsyncFnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "{what} does not come back");
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_comes_back_after_each_of_ten_silent_breaks() {
+    let (proxy, database) = behind_proxy().await;
+    let server = Server::start_on(database, |_| {}).await;
+    let (anonymous, upu) = (server.anonymous(), server.upu());
+    let topic = server.topic("T-1").await;
+    let endpoint = Endpoint::start().await;
+    create(
+        &upu,
+        json!({ "url": endpoint.url, "filter": { "verb": ["NOTED"] } }),
+    )
+    .await;
+    let _deliveries = server.deliver(Reach::Anywhere);
+    endpoint.wait_for_ping().await;
+    let mut socket = Socket::anonymous(&server.address).await;
+    let follow = "subscription { activity(filter: { verb: [NOTED] }) { verb } }";
+    socket.subscribe("a", follow, json!({})).await;
+
+    let mut notes = 0;
+    let mut slowest = Duration::ZERO;
+    for turn in 0..10 {
+        proxy.break_connections();
+        let begun = Instant::now();
+        eventually("reading", async || {
+            let response = anonymous.post("{ topics { totalCount } }", json!({})).await;
+            response.json()["errors"].is_null()
+        })
+        .await;
+        eventually("writing", async || {
+            let document =
+                "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
+            let key = format!("turn {turn}");
+            let input = json!({ "subjectId": topic, "body": key, "idempotencyKey": key });
+            let response = upu.post(document, json!({ "input": input })).await;
+            response.json()["data"]["noteAdd"]["note"]["id"].is_string()
+        })
+        .await;
+        notes += 1;
+        eventually("readiness", async || {
+            let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
+            ready.await.status == 200
+        })
+        .await;
+        assert_eq!(socket.activity("a").await["verb"], "NOTED");
+        endpoint.wait_for(notes).await;
+        slowest = slowest.max(begun.elapsed());
+    }
+    eprintln!("the slowest recovery took {:.1} s", slowest.as_secs_f64());
 }
 
 #[tokio::test]
