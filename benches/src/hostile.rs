@@ -106,7 +106,7 @@ async fn attack(options: &Options, number: usize, url: &str) -> Result<String> {
     let held = timeout(TIME, attackers(number, service.port, &editor, &topic)).await;
     // What is open stays open to the end.
     sleep(TIME.saturating_sub(begun.elapsed())).await;
-    let row = format!("{} | {:.0}", others.told(), most_memory(service.process));
+    let row = format!("{} | {:.0}", others.summary(), most_memory(service.process));
     drop(held);
     service.stop().await?;
     Ok(row)
@@ -353,7 +353,7 @@ impl Others {
         Self(seen)
     }
 
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         self.0.is_over.store(true, Ordering::Relaxed);
         let slowest = self.0.slowest.iter().map(|it| {
             let milliseconds = f64::from(it.load(Ordering::Relaxed)) / 1000.0;
