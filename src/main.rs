@@ -60,7 +60,8 @@ async fn main() -> ExitCode {
                 LogFormat::Text => log.init(),
                 LogFormat::Json => log.json().flatten_event(true).init(),
             }
-            run(cli).await
+            // The commands hold many rows at once: too large for the stack.
+            Box::pin(run(cli)).await
         }
         Err(wrong) => Err(wrong),
     };

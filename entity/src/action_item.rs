@@ -17,6 +17,8 @@ pub struct Model {
     pub committee_id: CommitteeId,
     pub counterpart_id: Option<CommitteeId>,
     pub title: String,
+    /// The title in the order of lists.
+    pub title_key: String,
     pub description: Option<String>,
     pub status: ActionItemStatus,
     pub priority: Priority,
@@ -51,6 +53,8 @@ pub enum Ordering {
     DueDesc,
     /// 1 for LOW to 3 for HIGH.
     PriorityRank,
+    /// The place of the status in its enum, from 1.
+    StatusRank,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -18,6 +18,17 @@ pub struct Model {
     /// Both sides have found: the examination is closed.
     pub complete: bool,
     pub created_at: DateTimeUtc,
+    /// When it was requested, or a side last recorded its finding.
+    pub updated_at: DateTimeUtc,
+}
+
+/// Columns that the database generates for lists to be ordered by; no row reads them.
+#[derive(Clone, Copy, Debug, DeriveIden)]
+pub enum Ordering {
+    /// `due_on`, none as the end of time.
+    DueAsc,
+    /// `due_on`, none as the beginning of time.
+    DueDesc,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

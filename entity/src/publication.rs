@@ -13,11 +13,15 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PublicationId,
     pub number: String,
-    /// The number in natural order.
+    /// The number in the order of lists: natural, editions by year and month.
     pub number_key: String,
     /// The number without case and with single blanks; no two publications have the same.
     pub number_identity: String,
+    /// The number without its edition, as `number_identity` has it: the same for all editions of a text.
+    pub series: String,
     pub title: String,
+    /// The title in the order of lists.
+    pub title_key: String,
     pub kind: PublicationKind,
     pub status: Option<PublicationStatus>,
     /// What the publisher itself calls its status.
@@ -44,6 +48,10 @@ pub enum Ordering {
     ApprovedAsc,
     /// `approved_on`, none as the beginning of time.
     ApprovedDesc,
+    /// The place of the status in its enum; none after all others.
+    StatusAsc,
+    /// The place of the status in its enum; none before all others.
+    StatusDesc,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

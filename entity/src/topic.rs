@@ -44,6 +44,8 @@ pub enum Ordering {
     ReviewAsc,
     /// `review_on`, none as the beginning of time.
     ReviewDesc,
+    /// The place of the status in its enum, from 1.
+    StatusRank,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -22,7 +22,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json, json};
 
 use super::AT_ONCE;
-use crate::rules::text::number_identity;
+use crate::rules::text::{natural_key, number_identity, number_key, series};
 
 /// What a line says of itself beside the columns: the table.
 pub const TABLE: &str = "table";
@@ -204,12 +204,7 @@ async fn write<E: EntityTrait>(
 /// A row that has all columns and no others.
 fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, DbErr> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
-    // Exports made before the column existed do not have it.
-    if let ("publication", Some(number)) = (table, row.get("number").and_then(Json::as_str)) {
-        let identity = number_identity(number);
-        row.entry("number_identity")
-            .or_insert_with(|| identity.into());
-    }
+    add_missing(table, &mut row);
     for column in columns::<E>(table) {
         let name = column.as_str();
         let value = row
@@ -223,6 +218,29 @@ fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, Db
     match row.keys().find(|it| *it != TABLE) {
         Some(name) => Err(DbErr::Type(format!("there is no column `{name}`"))),
         None => Ok(model),
+    }
+}
+
+/// Adds the columns that exports made before these existed do not have.
+fn add_missing(table: &str, row: &mut Row) {
+    let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);
+    let [number, title, created_at] = ["number", "title", "created_at"].map(text);
+    let mut missing = Vec::new();
+    if let ("publication", Some(number)) = (table, number) {
+        missing.push(("number_identity", number_identity(&number)));
+        if !row.contains_key("series") {
+            row.insert("number_key".to_owned(), number_key(&number).into());
+        }
+        missing.push(("series", series(&number)));
+    }
+    if matches!(table, "publication" | "action_item") {
+        missing.extend(title.map(|title| ("title_key", natural_key(&title))));
+    }
+    if table == "examination" {
+        missing.extend(created_at.map(|created_at| ("updated_at", created_at)));
+    }
+    for (column, value) in missing {
+        row.entry(column).or_insert_with(|| value.into());
     }
 }
 

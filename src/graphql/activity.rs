@@ -48,6 +48,7 @@ const OF_A_RECORD: List = List {
     edge: "ActivityEdge",
     filter: None,
     order: None,
+    counts: None,
     lasting: true,
     criteria: |_, env| {
         Ok(Criteria {

@@ -6,16 +6,19 @@ use async_graphql::Context;
 use entity::examination::{Column, Entity};
 use entity::finding::{self, Impact};
 use entity::id::{ExaminationId, Id};
-use entity::note;
 use entity::party::{Party, Side};
 use entity::permission::Permission;
 use entity::scalar::{Date, DateTime};
+use entity::{activity, note};
 use sea_orm::sea_query::IntoTableRef;
 
 use super::payload::{Payload, Thing};
 use super::request::Request;
 use super::stamps::id;
-use super::{committee as committees, note as notes, publication as publications, words};
+use super::{
+    activity as activities, committee as committees, note as notes, publication as publications,
+    words,
+};
 use crate::error::Result;
 use crate::read::json::Scalar;
 use crate::read::shape::{
@@ -25,6 +28,10 @@ use crate::rules::examination::{overdue, permissions};
 use crate::store::examination::{
     self as store, ExaminationRecordFindingInput, ExaminationRequestInput,
 };
+
+mod list;
+
+pub use list::{EXAMINATIONS, of_topic};
 
 /// The type.
 pub fn object() -> &'static Object {
@@ -89,6 +96,12 @@ pub fn object() -> &'static Object {
                 &notes::NOTES,
                 Link::column(note::Column::SubjectId),
             ),
+            page(
+                "activities",
+                "The history of the examination, oldest first.",
+                &activities::HISTORY,
+                Link::column(activity::Column::SubjectId),
+            ),
             computed::<Vec<Permission>>(
                 "viewerPermissions",
                 "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
@@ -102,6 +115,12 @@ pub fn object() -> &'static Object {
                 "createdAt",
                 "When it was requested.",
                 Column::CreatedAt,
+                Scalar::Time,
+            ),
+            column::<DateTime>(
+                "updatedAt",
+                "When it was requested, or when a side last recorded or rewrote its finding.",
+                Column::UpdatedAt,
                 Scalar::Time,
             ),
         ],
@@ -175,7 +194,7 @@ impl ExaminationMutation {
     async fn examination_request(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of the examination.")] input: ExaminationRequestInput,
+        #[graphql(desc = "The request.")] input: ExaminationRequestInput,
     ) -> Option<Result<Payload<Examination, ExaminationRequestInput>>> {
         let Request {
             db, viewer, now, ..

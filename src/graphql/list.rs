@@ -28,11 +28,10 @@ pub enum Direction {
 
 /// The filter of a list.
 pub trait Filter: InputType + Debug + Default {
-    /// What holds for the records that it leaves.
+    /// Returns the condition that matching records fulfil. Parts that contradict each other match nothing.
     ///
     /// # Errors
-    /// Bad input where no record could ever be left: two conditions contradict each other, or an id
-    /// names another type.
+    /// Returns an error if an id names another type, or if a text cannot be one of the register.
     fn condition(&self, env: &Env<'_>) -> Result<Condition>;
 }
 
@@ -44,7 +43,7 @@ pub trait Sorting: InputType + Default {
 /// Reads `filter` and `orderBy`.
 ///
 /// # Errors
-/// Bad input where a value is none of its type, or the filter contradicts itself.
+/// Returns an error if a value is not of its type, or if the filter has a part that cannot be read.
 pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result<Criteria> {
     let filter: F = args.get::<Option<F>>("filter")?.unwrap_or_default();
     let sorting: S = args.get::<Option<S>>("orderBy")?.unwrap_or_default();
@@ -140,6 +139,30 @@ pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
     text.map(|it| plain(name, it)).transpose()
 }
 
+/// The most values of a filter that looks up records by their keys.
+const LOOK_UP: usize = 100;
+
+/// Returns a list of keys as the database has them, to look up the records that have one of them.
+///
+/// # Errors
+/// Returns an error if there are too many, or if one holds what no stored text can.
+pub fn some_keys(name: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>> {
+    let Some(texts) = texts else {
+        return Ok(None);
+    };
+    if texts.len() > LOOK_UP {
+        return Err(Error::BadInput(format!(
+            "`{name}` has {} values; at most {LOOK_UP} can be looked up at once.",
+            texts.len()
+        )));
+    }
+    texts
+        .iter()
+        .map(|text| plain(name, text))
+        .collect::<Result<_>>()
+        .map(Some)
+}
+
 /// As long as the longest title; who looks for more looks for something else.
 const TEXT: usize = 500;
 
@@ -175,11 +198,4 @@ pub fn among<V: Copy + PartialEq + Into<Value>>(
     values: Option<&Vec<V>>,
 ) -> Option<Expr> {
     Some(crate::read::shape::among(column, values?.clone()))
-}
-
-/// A contradiction between two parts of a filter.
-pub fn contradiction(message: &str) -> Error {
-    Error::BadInput(format!(
-        "`filter` contradicts itself: {message}. Leave one of them out."
-    ))
 }

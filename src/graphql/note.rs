@@ -26,6 +26,7 @@ pub static NOTES: List = List {
     edge: "NoteEdge",
     filter: None,
     order: None,
+    counts: None,
     lasting: false,
     criteria: |_, _| {
         Ok(list::all(Order {

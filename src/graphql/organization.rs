@@ -7,15 +7,15 @@ use entity::id::{Id, OrganizationId};
 use entity::organization::{Column, Entity, OrganizationKind};
 use entity::party::Side;
 use entity::permission::Permission;
-use entity::scalar::Url;
-use entity::{committee, organization};
+use entity::scalar::{DateTime, Url};
+use entity::{activity, committee, organization};
 use sea_orm::sea_query::{Condition, ExprTrait, IntoIden, IntoTableRef};
 
 use super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::payload::{Payload, Thing};
 use super::request::Request;
 use super::stamps::{id, stamps, translated};
-use super::{committee as committees, words};
+use super::{activity as activities, committee as committees, words};
 use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::json::Scalar;
@@ -79,6 +79,12 @@ fn describe() -> shape::Object {
             &committees::COMMITTEES,
             Link::column(committee::Column::OrganizationId),
         ),
+        page(
+            "activities",
+            "The history of the organization itself, oldest first; that of its committees is theirs.",
+            &activities::HISTORY,
+            Link::column(activity::Column::SubjectId),
+        ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
@@ -111,6 +117,7 @@ pub static ORGANIZATIONS: List = List {
     edge: "OrganizationEdge",
     filter: Some(<Option<OrganizationFilter>>::create_type_info),
     order: Some(<Option<OrganizationOrder>>::create_type_info),
+    counts: None,
     lasting: false,
     criteria: criteria::<OrganizationFilter, OrganizationOrder>,
 };
@@ -122,6 +129,8 @@ pub struct OrganizationFilter {
     kind: Option<Vec<OrganizationKind>>,
     /// Is of one of these sides. An empty list matches nothing. Partners have no side, so they match no list.
     side: Option<Vec<Side>>,
+    /// `updatedAt` is at this time or later.
+    updated_since: Option<DateTime>,
     /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
@@ -131,6 +140,10 @@ impl Filter for OrganizationFilter {
         Ok(Narrowing::new()
             .with(list::among(Column::Kind, self.kind.as_ref()))
             .with(list::among(Column::Side, self.side.as_ref()))
+            .with(
+                self.updated_since
+                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+            )
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
     }

@@ -18,8 +18,8 @@ use super::node::{many, node, nodes, seen};
 use super::request::Request;
 use super::viewer::Viewer;
 use super::{
-    action_item, activity, committee, exchange, mandate, organization, publication, report,
-    statement, topic, webhook,
+    action_item, activity, committee, examination, exchange, mandate, organization, publication,
+    report, statement, topic, webhook,
 };
 use crate::error::Result;
 use crate::read::args::Args;
@@ -166,6 +166,11 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
             "liaisonStatements",
             "The liaison statements; by code.",
             &statement::STATEMENTS,
+        ),
+        page(
+            "examinations",
+            "The joint examinations of publications, open and complete; oldest first.",
+            &examination::EXAMINATIONS,
         ),
         root(
             "exchange",

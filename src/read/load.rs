@@ -1,5 +1,6 @@
 //! Runs a plan, level by level: one statement for all parents of a level, those that need nothing of each other side by side.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use sea_orm::sea_query::{
 use sea_orm::{DbBackend, DbErr};
 
 use super::Env;
-use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked, parent};
+use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked};
 use super::shape::{Link, Object, Order, ROW, col};
 use crate::error::{Error, Result};
 use crate::rows::{Row, Rows};
@@ -24,9 +25,13 @@ pub struct Loaded {
     pub rows: Rows,
     /// The rows of each parent, by its key; where there is none, all stand under the nil key.
     groups: Vec<(Uuid, Group)>,
-    totals: Vec<(Uuid, i64)>,
+    /// How many rows each parent has, in parts by the value that they are counted by.
+    totals: Vec<(Uuid, Counted)>,
     pub children: Vec<Loaded>,
 }
+
+/// How many rows have each value.
+type Counted = Vec<(String, i64)>;
 
 /// The rows of one parent in the order asked for.
 #[derive(Default)]
@@ -41,8 +46,13 @@ impl Loaded {
         found(&self.groups, parent)
     }
 
+    /// How many rows of the parent have each value.
+    pub fn counts(&self, parent: Uuid) -> &[(String, i64)] {
+        found(&self.totals, parent).map_or(&[], Vec::as_slice)
+    }
+
     pub fn total(&self, parent: Uuid) -> i64 {
-        found(&self.totals, parent).copied().unwrap_or_default()
+        self.counts(parent).iter().map(|it| it.1).sum()
     }
 }
 
@@ -81,7 +91,7 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
         .await?;
         let mut loaded = Loaded {
             groups: groups(load, &rows, &keys.parents, rooted)?,
-            totals: totals_of(&totals, rooted)?,
+            totals: totals_of(load, &totals, rooted)?,
             rows,
             children: Vec::new(),
         };
@@ -172,11 +182,21 @@ fn groups(
     Ok(groups)
 }
 
-fn totals_of(rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, i64)>, DbErr> {
-    let total = |row: Row<'_>| Ok((parent_of(row, rooted)?, row.get(usize::from(!rooted))?));
-    let mut totals: Vec<_> = rows.iter().map(total).collect::<Result<_, DbErr>>()?;
-    totals.sort_unstable();
-    Ok(totals)
+fn totals_of(load: &Load, rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, Counted)>, DbErr> {
+    let counted = matches!(&load.rows, Asked::Page(page) if page.counts.is_some());
+    let first = usize::from(!rooted);
+    let mut totals: BTreeMap<Uuid, Counted> = BTreeMap::new();
+    for row in rows.iter() {
+        let value = if counted {
+            row.get::<&str>(first)?.to_owned()
+        } else {
+            String::new()
+        };
+        let count = row.get(first + usize::from(counted))?;
+        let parent = parent_of(row, rooted)?;
+        totals.entry(parent).or_default().push((value, count));
+    }
+    Ok(totals.into_iter().collect())
 }
 
 /// The key of the parent that a row belongs to.
@@ -249,9 +269,7 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
             condition,
             order,
         } => {
-            let mut select = linked(load.object, link);
-            select.and_where(keys.hold(link.parent()));
-            select.cond_where(condition.clone());
+            let mut select = of_parents(load.object, link, keys, condition.clone());
             order_by(&mut select, order);
             select
         }
@@ -304,9 +322,20 @@ fn page_statement(
     };
 
     let mut inner = linked(object, link);
-    inner.and_where(link.parent().eq(parent()));
+    inner.and_where(link.of_parent());
     inner.cond_where(range).limit(limit);
     sorted(&mut inner, &sort);
+    let mut select = for_each_parent(object, keys, inner);
+    sorted(&mut select, &sort);
+    Ok(select)
+}
+
+/// The rows of `inner`, a statement about the rows of one parent, for each parent.
+fn for_each_parent(
+    object: &'static Object,
+    keys: &Keys,
+    mut inner: SelectStatement,
+) -> SelectStatement {
     let mut select = SelectStatement::new();
     if keys.backend == DbBackend::Postgres {
         inner.column((ROW, Asterisk));
@@ -332,34 +361,49 @@ fn page_statement(
             .join_as(JoinType::CrossJoin, table, ROW, Condition::all())
             .and_where(col(ROWID).in_subquery(inner));
     }
-    sorted(&mut select, &sort);
-    Ok(select)
+    select
 }
 
 fn totals_statement(load: &Load, keys: &Keys) -> Option<SelectStatement> {
-    let Asked::Page(
-        page @ Page {
-            total: true,
-            criteria,
-            ..
-        },
-    ) = &load.rows
-    else {
+    let Asked::Page(page) = &load.rows else {
         return None;
     };
+    if !page.total && page.counts.is_none() {
+        return None;
+    }
+    let condition = page.criteria.condition.clone();
     let mut select = match &page.link {
-        None => load.object.select(),
+        None => load.object.select().cond_where(condition).take(),
         Some(link) => {
-            let mut select = linked(load.object, link);
+            let mut select = of_parents(load.object, link, keys, condition);
             select.expr(link.parent());
-            select.and_where(keys.hold(link.parent()));
             select.add_group_by([link.parent()]);
             select
         }
     };
-    select.cond_where(criteria.condition.clone());
+    if let Some(column) = &page.counts {
+        select.expr(col(column.clone()));
+        select.add_group_by([col(column.clone())]);
+    }
     select.expr(Func::count(Expr::col(Asterisk)));
     Some(select)
+}
+
+/// A statement about all rows that belong to the parents, as far as the condition holds for them.
+fn of_parents(
+    object: &'static Object,
+    link: &Link,
+    keys: &Keys,
+    condition: Condition,
+) -> SelectStatement {
+    let mut select = linked(object, link);
+    select.cond_where(condition);
+    if let Link::Matching(_) = link {
+        select.and_where(link.of_parent());
+        return for_each_parent(object, keys, select);
+    }
+    select.and_where(keys.hold(link.parent()));
+    select
 }
 
 /// A statement about the rows that a link leads to.

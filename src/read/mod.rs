@@ -7,6 +7,7 @@ pub mod args;
 pub mod bound;
 pub mod budget;
 pub mod cells;
+pub mod counts;
 pub mod cursor;
 pub mod document;
 mod embedded;

@@ -4,7 +4,9 @@ use async_graphql::parser::types::SelectionSet;
 use sea_orm::sea_query::IntoIden;
 
 use super::args::Args;
+use super::counts::{self, CountSlot};
 use super::cursor::{Position, Scope};
+use super::document::Merged;
 use super::plan::{Load, Page, Planner, Rows, Template};
 use super::shape::{Cell, Criteria, Key, Link, List, Order, ROW};
 use crate::error::{Error, Result};
@@ -47,6 +49,7 @@ pub enum PageSlot<'a> {
     Edges(Vec<(&'a str, EdgeSlot<'a>)>),
     Info(Vec<(&'a str, Info)>),
     TotalCount,
+    Counts(Vec<(&'a str, CountSlot)>),
 }
 
 pub enum EdgeSlot<'a> {
@@ -112,9 +115,9 @@ fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
         return Ok(None);
     };
     match u64::try_from(size) {
-        Ok(size @ 1..=MAX) => Ok(Some(size)),
+        Ok(size @ 0..=MAX) => Ok(Some(size)),
         _ => Err(Error::BadInput(format!(
-            "`{name}` is {size}; a page has 1 to {MAX} records."
+            "`{name}` is {size}; a page has 0 to {MAX} records."
         ))),
     }
 }
@@ -143,6 +146,7 @@ pub fn plan<'a>(
         rows: false,
         more: false,
         total: false,
+        counts: None,
     };
     let mut load = Load::new(list.object(), Rows::Page(page));
     let mut template = PageTemplate {
@@ -155,6 +159,7 @@ pub fn plan<'a>(
         },
     };
     let (mut rows, mut more, mut total, mut cursors) = (false, false, false, false);
+    let mut counted = None;
     let row = ROW.into_iden();
     for field in planner.document.collect(sets, &|it| it == list.connection) {
         let slot = match field.name() {
@@ -164,51 +169,31 @@ pub fn plan<'a>(
             }
             "edges" => {
                 rows = true;
-                let edges = planner
-                    .document
-                    .collect(&field.sets(), &|it| it == list.edge);
-                let edges = edges.into_iter().map(|field| {
-                    let slot = match field.name() {
-                        "cursor" => {
-                            cursors = true;
-                            EdgeSlot::Cursor
-                        }
-                        "node" => EdgeSlot::Node(planner.template(
-                            list.object(),
-                            &field.sets(),
-                            &mut load,
-                            &row,
-                        )),
-                        _ => EdgeSlot::Typename,
-                    };
-                    (field.key, slot)
-                });
-                PageSlot::Edges(edges.collect())
+                let edges = edge_slots(planner, list, &field, &mut load);
+                let is_cursor = |edge: &(_, EdgeSlot<'_>)| matches!(edge.1, EdgeSlot::Cursor);
+                cursors |= edges.iter().any(is_cursor);
+                PageSlot::Edges(edges)
             }
             "pageInfo" => {
                 rows = true;
-                let info = planner
-                    .document
-                    .collect(&field.sets(), &|it| it == "PageInfo");
-                let info = info.into_iter().map(|field| {
-                    let info = match field.name() {
-                        "hasNextPage" => Info::HasNextPage,
-                        "hasPreviousPage" => Info::HasPreviousPage,
-                        "startCursor" => Info::StartCursor,
-                        "endCursor" => Info::EndCursor,
-                        _ => Info::Typename,
-                    };
+                let info = info_slots(planner, &field);
+                for (_, info) in &info {
                     more |= matches!(info, Info::HasNextPage | Info::HasPreviousPage);
                     cursors |= matches!(info, Info::StartCursor | Info::EndCursor);
-                    (field.key, info)
-                });
-                PageSlot::Info(info.collect())
+                }
+                PageSlot::Info(info)
             }
             "totalCount" => {
                 total = true;
                 PageSlot::TotalCount
             }
-            _ => PageSlot::Typename,
+            _ => match &list.counts {
+                Some(by) if field.name() == counts::FIELD => {
+                    counted = Some((by.column)());
+                    PageSlot::Counts(counts::slots(planner, by, &field))
+                }
+                _ => PageSlot::Typename,
+            },
         };
         template.entries.push((field.key, slot));
     }
@@ -222,9 +207,50 @@ pub fn plan<'a>(
         template.cursors.cells = Some((id, key));
     }
     if let Rows::Page(page) = &mut load.rows {
-        page.rows = rows;
+        page.rows = rows && (more || page.window.limit > 0);
         page.more = more;
         page.total = total;
+        page.counts = counted;
     }
     Ok((load, template))
+}
+
+fn edge_slots<'a>(
+    planner: &Planner<'a, '_>,
+    list: &'static List,
+    field: &Merged<'a>,
+    load: &mut Load,
+) -> Vec<(&'a str, EdgeSlot<'a>)> {
+    let fields = planner
+        .document
+        .collect(&field.sets(), &|it| it == list.edge);
+    let slots = fields.into_iter().map(|field| {
+        let slot = match field.name() {
+            "cursor" => EdgeSlot::Cursor,
+            "node" => {
+                let row = ROW.into_iden();
+                EdgeSlot::Node(planner.template(list.object(), &field.sets(), load, &row))
+            }
+            _ => EdgeSlot::Typename,
+        };
+        (field.key, slot)
+    });
+    slots.collect()
+}
+
+fn info_slots<'a>(planner: &Planner<'a, '_>, field: &Merged<'a>) -> Vec<(&'a str, Info)> {
+    let fields = planner
+        .document
+        .collect(&field.sets(), &|it| it == "PageInfo");
+    let slots = fields.into_iter().map(|field| {
+        let info = match field.name() {
+            "hasNextPage" => Info::HasNextPage,
+            "hasPreviousPage" => Info::HasPreviousPage,
+            "startCursor" => Info::StartCursor,
+            "endCursor" => Info::EndCursor,
+            _ => Info::Typename,
+        };
+        (field.key, info)
+    });
+    slots.collect()
 }

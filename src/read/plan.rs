@@ -61,6 +61,8 @@ pub struct Page {
     /// Whether somebody asks if there are more.
     pub more: bool,
     pub total: bool,
+    /// The column whose values the records are counted by.
+    pub counts: Option<DynIden>,
 }
 
 /// A record in the same statement, found by a column of another.
@@ -265,6 +267,15 @@ impl Link {
         match self {
             Self::Column(column) => col(column.clone()),
             Self::Through { parent, .. } => Expr::col((LINK, parent.clone())),
+            Self::Matching(_) => parent(),
+        }
+    }
+
+    /// The condition under which a row belongs to the parent of a statement of pages.
+    pub fn of_parent(&self) -> Expr {
+        match self {
+            Self::Matching(matches) => matches(parent()),
+            _ => self.parent().eq(parent()),
         }
     }
 }

@@ -6,6 +6,7 @@ use async_graphql::registry::{
 use async_graphql::{OutputType, indexmap::IndexMap};
 use entity::id;
 
+use super::counts::{self, Counts};
 use super::shape::{Arg, Field, List, Object, Source};
 
 /// Enters a type with all that its fields lead to; tells its name.
@@ -131,7 +132,7 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
         info,
     );
 
-    let fields = vec![
+    let mut fields = vec![
         plain(
             registry,
             "edges",
@@ -157,6 +158,7 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
             int,
         ),
     ];
+    fields.extend(list.counts.as_ref().map(|it| counts_field(registry, it)));
     object_type(
         registry,
         list.connection,
@@ -164,6 +166,19 @@ pub fn connection(registry: &mut Registry, list: &'static List) -> String {
         fields,
     );
     ty
+}
+
+/// The field of a connection that counts its records by status.
+fn counts_field(registry: &mut Registry, counts: &Counts) -> MetaField {
+    let count = object(registry, (counts.object)());
+    let description = "The number of matching records in each status, on all pages together: every status, in the order of the enum, also those without records. Counted only if requested.";
+    meta_field(
+        registry,
+        counts::FIELD,
+        description,
+        &[],
+        format!("[{count}!]!"),
+    )
 }
 
 /// Enters the interface of all types that have an id.

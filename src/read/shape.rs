@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::cells::Cells;
+use super::counts::Counts;
 use super::json::{Json, Scalar};
 use super::{Env, Find};
 use crate::error::Error;
@@ -177,6 +178,8 @@ pub enum Link {
         parent: DynIden,
         target: DynIden,
     },
+    /// A condition on them that holds the parent's key.
+    Matching(fn(Expr) -> Expr),
 }
 
 impl Link {
@@ -202,6 +205,8 @@ pub struct List {
     /// The types of `filter` and `orderBy`, where it takes them.
     pub filter: Option<Register>,
     pub order: Option<Register>,
+    /// How its records can be counted by a value of theirs, if they can.
+    pub counts: Option<Counts>,
     /// Whether a cursor holds in every list of this type, whatever the filter: the order is always the same.
     pub lasting: bool,
     pub criteria: fn(&Args<'_>, &Env<'_>) -> Result<Criteria, Error>,
@@ -395,7 +400,7 @@ impl List {
         let mut args = vec![
             arg::<Option<i32>>(
                 "first",
-                "How many records to return from the start of the list (after `after`), 1 to 100. Default: 20, if `last` is not given either.",
+                "How many records to return from the start of the list (after `after`), 0 to 100. Default: 20, if `last` is not given either. With 0 only counts are read, such as `totalCount`.",
             ),
             arg::<Option<String>>(
                 "after",
@@ -403,7 +408,7 @@ impl List {
             ),
             arg::<Option<i32>>(
                 "last",
-                "How many records to return from the end of the list (before `before`), 1 to 100. Cannot be combined with `first`.",
+                "How many records to return from the end of the list (before `before`), 0 to 100. Cannot be combined with `first`.",
             ),
             arg::<Option<String>>(
                 "before",

@@ -35,6 +35,55 @@ pub fn number_identity(number: &str) -> String {
     lower.chars().flat_map(char::to_lowercase).nfc().collect()
 }
 
+/// Returns the number of a publication as lists sort it, like [`natural_key`], with its editions by year, then month:
+/// `X.1 (09/2015)` as `X.1 (2015) 09`, so that amendments, which name the year alone, follow the edition that they amend.
+#[must_use]
+pub fn number_key(number: &str) -> String {
+    let number = number_identity(number);
+    let (mut sorted, mut rest) = (String::new(), number.as_str());
+    while let Some((before, parenthesis)) = rest.split_once('(') {
+        sorted.push_str(before);
+        rest = if let Some((Some(month), year, after)) = edition(parenthesis) {
+            let text = sorted.trim_end().len();
+            sorted.truncate(text);
+            sorted.extend([" (", year, ") ", month]);
+            after
+        } else {
+            sorted.push('(');
+            parenthesis
+        };
+    }
+    sorted.push_str(rest);
+    natural_key(&sorted)
+}
+
+/// Returns what the numbers of all editions of a publication have in common: the number, as [`number_identity`] has it,
+/// without the `(MM/YYYY)` or `(YYYY)` at its end.
+#[must_use]
+pub fn series(number: &str) -> String {
+    let number = number_identity(number);
+    match number.rsplit_once('(') {
+        Some((text, parenthesis))
+            if matches!(edition(parenthesis), Some((.., ""))) && !text.trim_end().is_empty() =>
+        {
+            text.trim_end().to_owned()
+        }
+        _ => number,
+    }
+}
+
+/// The month, if there is one, and the year of an edition, of which a parenthesis was opened, and what follows it.
+fn edition(parenthesis: &str) -> Option<(Option<&str>, &str, &str)> {
+    let (date, after) = parenthesis.split_once(')')?;
+    let (month, year) = match date.split_once('/') {
+        Some((month, year)) => (Some(month), year),
+        None => (None, date),
+    };
+    let digits = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+    let is_month = |it: &str| (1..=2).contains(&it.len()) && digits(it);
+    (year.len() == 4 && digits(year) && month.is_none_or(is_month)).then_some((month, year, after))
+}
+
 /// Returns whether a character leaves nothing to see by itself.
 fn is_invisible(character: char) -> bool {
     // The blank of braille is a symbol by its Unicode properties.
@@ -208,6 +257,43 @@ mod tests {
         }
         assert_eq!(number_identity("\u{212b} 1"), number_identity("\u{c5} 1"));
         assert_ne!(number_identity("X.11"), number_identity("X.1 1"));
+    }
+
+    #[test]
+    fn editions_are_sorted_by_year_then_month() {
+        let sorted = [
+            "ITU-T X.9 (12/2021)",
+            "ITU-T X.10",
+            "ITU-T X.10 (2009)",
+            "ITU-T X.10 (11/2009)",
+            "itu-t  X.10(2/2012)",
+            "ITU-T X.10 (10/2012)",
+            "ITU-T X.10 (2012) Amd. 1 (03/2014)",
+            "ITU-T X.10 (2012) Amd. 1 (01/2015)",
+            "ITU-T X.10 (09/2015)",
+            "ITU-T X.10 (all/2015)",
+        ];
+        let keys = sorted.map(number_key);
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn editions_of_one_number_are_of_one_series() {
+        for number in ["ITU-T X.1 (09/2015)", "itu-t  x.1(2016)", "ITU-T X.1"] {
+            assert_eq!(series(number), "itu-t x.1", "{number}");
+        }
+        let amendment = "ITU-T X.1 (2015) Amd. 1 (03/2017)";
+        assert_eq!(series(amendment), "itu-t x.1 (2015) amd. 1");
+        for number in [
+            "(2015)",
+            "x (all)",
+            "x (109/2015)",
+            "x (09/15)",
+            "x (2015",
+            "x 2015)",
+        ] {
+            assert_eq!(series(number), number);
+        }
     }
 
     #[test]

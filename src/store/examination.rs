@@ -109,6 +109,7 @@ async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<E
         due_on: Set(due_on),
         complete: Set(false),
         created_at: Set(writing.now()),
+        updated_at: Set(writing.now()),
     };
     Entity::insert(row)
         .exec_without_returning(writing.db())
@@ -238,12 +239,13 @@ async fn save(
         )
         .exec_without_returning(writing.db())
         .await?;
+    Entity::update_many()
+        .col_expr(Column::Complete, Expr::val(complete))
+        .col_expr(Column::UpdatedAt, Expr::val(writing.now()))
+        .filter(examination::COLUMN.id.eq(examination.id))
+        .exec(writing.db())
+        .await?;
     if complete {
-        Entity::update_many()
-            .col_expr(Column::Complete, Expr::val(true))
-            .filter(examination::COLUMN.id.eq(examination.id))
-            .exec(writing.db())
-            .await?;
         let [was, is] = [false, true].map(|it| it.to_string());
         changes.add("complete", Some(was), Some(is));
     }

@@ -89,8 +89,8 @@ async fn variables_reach_nested_arguments(server: &Server) {
 
 async fn null_takes_the_place_of_what_failed(server: &Server) {
     let document = "{ good: topic(by: { code: \"T-1\" }) { code }
-        bad: topic(by: { code: \"T-2\" }) { code items: actionItems(first: 0) { totalCount } }
-        none: topic(by: { code: \"T-99\" }) { actionItems(first: 0) { totalCount } }
+        bad: topic(by: { code: \"T-2\" }) { code items: actionItems(first: 101) { totalCount } }
+        none: topic(by: { code: \"T-99\" }) { actionItems(first: 101) { totalCount } }
         wrong: topic(by: { id: \"org_01h455vb4pex5vsknk084sn02q\" }) { code } }";
     let answer = server.anonymous().run(document, json!({})).await;
     assert_eq!(

@@ -115,6 +115,34 @@ const COSTS: &[(&str, usize)] = &[
         6,
     ),
     (
+        "{ examinations { totalCount nodes { overdue publication { number } findings { impact } notes { totalCount } activities { nodes { verb } } } } }",
+        5,
+    ),
+    (
+        "{ topics { nodes { examinations { totalCount nodes { complete } } liaisonStatements { totalCount nodes { title } } } } }",
+        5,
+    ),
+    (
+        "{ committees { nodes { publications { totalCount nodes { number } } liaisonStatements { totalCount nodes { title } } activities { nodes { verb } } } } }",
+        6,
+    ),
+    (
+        "{ organizations { nodes { activities { nodes { verb } } } } }",
+        2,
+    ),
+    (
+        "{ publications { nodes { editions { number } activities { totalCount } } } }",
+        3,
+    ),
+    (
+        "{ topics(first: 0) { totalCount countsByStatus { status count } nodes { code } } }",
+        1,
+    ),
+    (
+        "{ topics { nodes { actionItems(first: 0) { totalCount countsByStatus { status count } } } } }",
+        2,
+    ),
+    (
         "{ activities { nodes { verb sides changes { field before after } subject { __typename id } } } }",
         1,
     ),

@@ -59,6 +59,8 @@ mod introspection;
 mod issuers;
 mod liaison_statements;
 mod limits;
+mod list_orders;
+mod lists;
 mod log_lines;
 mod long_answers;
 mod merged_fields;

@@ -26,9 +26,10 @@ on_both_empty_databases! {
 }
 
 /// The arguments of queries that take a text as it is stored; `text` is searched for.
-const LOOKUPS: [&str; 11] = [
+const LOOKUPS: [&str; 13] = [
     "actionItem.by.code",
     "actionItem.by.externalKey.key",
+    "actionItems.filter.externalKey",
     "committee.by.key.code",
     "committee.by.key.organization",
     "committee.by.key.period",
@@ -38,6 +39,7 @@ const LOOKUPS: [&str; 11] = [
     "mandate.code",
     "organization.by.acronym",
     "publication.by.number",
+    "publications.filter.number",
 ];
 
 const TYPES: &str = "{ __schema { queryType { fields { name args { name type { ...T } } } } types { name inputFields { name type { ...T } } } } }
@@ -108,6 +110,8 @@ async fn every_lookup_finds_what_was_made(server: &Server) {
                 actionItem(by: { externalKey: { requestedBy: ITU, key: $key } }) { id }
                 organization(by: { acronym: $acronym }) { id }
                 committee(by: { key: { organization: $acronym, code: $code, period: $period } }) { id }
+                byKey: actionItems(filter: { externalKey: [$key] }) { nodes { id } }
+                byNumber: publications(filter: { number: [$number] }) { nodes { id } }
                 byCode: committees(filter: { code: $code }) { nodes { id } }
                 byPeriod: committees(filter: { period: $period }) { nodes { id } }
                 publication(by: { number: $number }) { id }

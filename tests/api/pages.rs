@@ -35,17 +35,42 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (
         "topics",
         "Topic",
-        &["CODE", "TITLE", "REVIEW_ON", "CREATED_AT", "UPDATED_AT"],
+        &[
+            "CODE",
+            "TITLE",
+            "STATUS",
+            "REVIEW_ON",
+            "CREATED_AT",
+            "UPDATED_AT",
+        ],
     ),
     (
         "actionItems",
         "ActionItem",
-        &["CODE", "DUE_ON", "PRIORITY", "CREATED_AT", "UPDATED_AT"],
+        &[
+            "CODE",
+            "TITLE",
+            "STATUS",
+            "DUE_ON",
+            "PRIORITY",
+            "CREATED_AT",
+            "UPDATED_AT",
+        ],
     ),
     (
         "publications",
         "Publication",
-        &["NUMBER", "APPROVED_ON", "UPDATED_AT"],
+        &["NUMBER", "TITLE", "STATUS", "APPROVED_ON", "UPDATED_AT"],
+    ),
+    (
+        "liaisonStatements",
+        "LiaisonStatement",
+        &["CODE", "SENT_AT"],
+    ),
+    (
+        "examinations",
+        "Examination",
+        &["CREATED_AT", "DUE_ON", "UPDATED_AT"],
     ),
 ];
 
@@ -149,6 +174,7 @@ async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i3
 }
 
 async fn every_order_walks_the_whole_list_both_ways(server: &Server) {
+    server.fill().await;
     let mut runner = TestRunner::deterministic();
     add_rows(server, &mut runner, 100, 60).await;
     let reader = server.anonymous();
@@ -321,13 +347,7 @@ async fn page_info_tells_where_the_page_stands(server: &Server) {
 
 async fn sizes_that_make_no_page_are_refused(server: &Server) {
     let reader = server.anonymous();
-    for (size, limit) in [
-        ("first", 0),
-        ("first", 101),
-        ("first", -1),
-        ("last", 0),
-        ("last", 101),
-    ] {
+    for (size, limit) in [("first", 101), ("first", -1), ("last", 101)] {
         let answer = reader
             .run(
                 &format!("{{ topics({size}: {limit}) {{ totalCount }} }}"),
@@ -340,7 +360,7 @@ async fn sizes_that_make_no_page_are_refused(server: &Server) {
         );
         let message = answer["errors"][0]["message"].as_str().unwrap();
         assert!(
-            message.contains(&limit.to_string()) && message.contains("1 to 100"),
+            message.contains(&limit.to_string()) && message.contains("0 to 100"),
             "{message}"
         );
     }

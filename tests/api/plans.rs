@@ -16,24 +16,31 @@ const ORDERS: &[(&str, &str, &str)] = &[
     (
         "topics",
         "Topic",
-        "CODE TITLE REVIEW_ON CREATED_AT UPDATED_AT",
+        "CODE TITLE STATUS REVIEW_ON CREATED_AT UPDATED_AT",
     ),
     (
         "actionItems",
         "ActionItem",
-        "CODE DUE_ON PRIORITY CREATED_AT UPDATED_AT",
+        "CODE TITLE STATUS DUE_ON PRIORITY CREATED_AT UPDATED_AT",
     ),
     (
         "publications",
         "Publication",
-        "NUMBER APPROVED_ON UPDATED_AT",
+        "NUMBER TITLE STATUS APPROVED_ON UPDATED_AT",
+    ),
+    ("liaisonStatements", "LiaisonStatement", "CODE SENT_AT"),
+    (
+        "examinations",
+        "Examination",
+        "CREATED_AT DUE_ON UPDATED_AT",
     ),
 ];
 
 /// The lists of one order.
-const LISTS: &[&str] = &["liaisonStatements", "activities"];
+const LISTS: &[&str] = &["activities"];
 
 async fn every_order_seeks_an_index(server: &Server) {
+    server.fill().await;
     for (list, ty, fields) in ORDERS {
         for field in fields.split(' ') {
             for direction in ["ASC", "DESC"] {

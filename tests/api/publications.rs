@@ -138,10 +138,7 @@ async fn publications_are_found_filtered_and_ordered(server: &Server) {
     }
     let backwards =
         json!({ "filter": { "approvedFrom": "2025-01-01", "approvedTo": "2024-01-01" } });
-    let document =
-        "query($filter: PublicationFilter) { publications(filter: $filter) { totalCount } }";
-    let answer = server.anonymous().run(document, backwards).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    assert_eq!(numbers(backwards).await, Vec::<String>::new());
 }
 
 fn text(number: &str, organization: &str) -> Value {

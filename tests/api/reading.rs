@@ -11,7 +11,6 @@ on_both_databases! {
     every_filter_of_topics_narrows
     organizations_and_committees_are_filtered
     text_is_found_whatever_its_case_and_accents
-    filters_that_contradict_themselves_are_refused
     ids_of_other_types_are_refused
     the_frame_of_the_collaboration_is_there
     bodies_know_their_family
@@ -242,24 +241,6 @@ async fn refused(client: &Client<'_>, document: &str, variables: Value) -> Strin
         "{document}: {answer}"
     );
     answer["errors"][0]["message"].as_str().unwrap().to_owned()
-}
-
-async fn filters_that_contradict_themselves_are_refused(server: &Server) {
-    let reader = server.anonymous();
-    for filter in [
-        json!({ "open": false, "overdue": true }),
-        json!({ "open": true, "status": ["DONE"] }),
-        json!({ "open": false, "status": ["OPEN", "REQUESTED"] }),
-        json!({ "overdue": true, "status": ["CONFIRMED"] }),
-        json!({ "dueFrom": "2026-02-01", "dueTo": "2026-01-31" }),
-    ] {
-        let document =
-            "query($filter: ActionItemFilter) { actionItems(filter: $filter) { totalCount } }";
-        let message = refused(&reader, document, json!({ "filter": filter })).await;
-        assert!(message.contains("contradicts itself"), "{message}");
-    }
-    let document = "{ topics(filter: { needsReview: true, status: [PROPOSED] }) { totalCount } }";
-    refused(&reader, document, json!({})).await;
 }
 
 async fn ids_of_other_types_are_refused(server: &Server) {

@@ -124,12 +124,13 @@ fn kind(ty: &Value, list: bool) -> Kind {
     }
 }
 
-const ROOTS: [(&str, &str); 7] = [
+const ROOTS: [(&str, &str); 8] = [
     ("organizations", "Organization"),
     ("committees", "Committee"),
     ("topics", "Topic"),
     ("actionItems", "ActionItem"),
     ("publications", "Publication"),
+    ("examinations", "Examination"),
     ("liaisonStatements", "LiaisonStatement"),
     ("activities", "Activity"),
 ];
@@ -157,7 +158,7 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
     let mut subjects = BTreeSet::new();
     for (list, ty) in ROOTS {
         let document = format!(
-            "query($after: String) {{ {list}(first: 100, after: $after) {{ nodes {{ {} }} pageInfo {{ hasNextPage endCursor }} }} }}",
+            "query($after: String) {{ {list}(first: 25, after: $after) {{ nodes {{ {} }} pageInfo {{ hasNextPage endCursor }} }} }}",
             shapes.flat(ty)
         );
         let mut cursor = Value::Null;
@@ -176,7 +177,7 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
         }
     }
     // Those that no list of the root has are the subject of some activity.
-    for ty in ["Examination", "Note"] {
+    for ty in ["Note"] {
         let subjects: Vec<&String> = subjects
             .iter()
             .filter(|it| it.starts_with(&ty.to_lowercase()))
@@ -238,6 +239,7 @@ fn reference(shapes: &Shapes, records: Records) -> Schema {
         "topics": { "nodes": records.lists["topics"] },
         "actionItems": { "nodes": records.lists["actionItems"] },
         "publications": { "nodes": records.lists["publications"] },
+        "examinations": { "nodes": records.lists["examinations"] },
         "liaisonStatements": { "nodes": records.lists["liaisonStatements"] },
         "activities": { "nodes": records.lists["activities"] },
     });
@@ -323,7 +325,7 @@ impl<'a> Writer<'a> {
     pub fn document(mut self) -> String {
         let mut roots = String::new();
         for _ in 0..=self.below(2) {
-            let (list, ty) = ROOTS[self.below(7) as usize];
+            let (list, ty) = ROOTS[self.below(8) as usize];
             let kind = Kind::Page(ty.to_owned());
             roots += &self.field(list, &kind, 3);
         }

@@ -1,19 +1,23 @@
 //! Lists of action items, and how one is found.
 
+use std::sync::LazyLock;
+
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::action_item::{ActionItemStatus, Column, Ordering, Priority};
 use entity::id::{ActionItemId, CommitteeId, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
+use entity::word::{all, word};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
 use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::object;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, col};
+use crate::read::counts::{Counts, status_count};
+use crate::read::shape::{Key, List, Object, Order, among, col};
 use crate::read::{Env, Find};
-use crate::rules::action_item::{OPEN, is_open};
+use crate::rules::action_item::OPEN;
 
 /// All action items.
 pub static ACTION_ITEMS: List = List {
@@ -22,6 +26,17 @@ pub static ACTION_ITEMS: List = List {
     edge: "ActionItemEdge",
     filter: Some(<Option<ActionItemFilter>>::create_type_info),
     order: Some(<Option<ActionItemOrder>>::create_type_info),
+    counts: Some(Counts {
+        object: || {
+            static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+                let description = "The number of action items in one status.";
+                status_count::<ActionItemStatus>("ActionItemStatusCount", description)
+            });
+            &OBJECT
+        },
+        column: || Column::Status.into_iden(),
+        values: || all::<ActionItemStatus>().map(word).collect(),
+    }),
     lasting: false,
     criteria: criteria::<ActionItemFilter, ActionItemOrder>,
 };
@@ -35,7 +50,16 @@ pub struct ActionItemFilter {
     open: Option<bool>,
     /// True: open, with a due date before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// The committee that owns it is of one of these sides. An empty list matches nothing.
+    /// Action items with one of these external keys, written exactly so, whichever party gave them; add `requestedBy` for
+    /// those of one party. At most 100. An empty list matches nothing.
+    external_key: Option<Vec<String>>,
+    /// Owned by one of these parties, as the field `ownedBy` says: action items of the TSB's own secretariat are the
+    /// TSB's and not ITU's. An empty list matches nothing.
+    owned_by: Option<Vec<Party>>,
+    /// Requested by one of these parties. An empty list matches nothing.
+    requested_by: Option<Vec<Party>>,
+    /// Owned by a committee of an organization of one of these sides, the TSB's secretariat among ITU's; see `ownedBy`. An
+    /// empty list matches nothing.
     side: Option<Vec<Side>>,
     /// The committee with this id owns it.
     committee: Option<ID>,
@@ -57,42 +81,12 @@ pub struct ActionItemFilter {
     illustrative: Option<bool>,
 }
 
-impl ActionItemFilter {
-    /// Finds what no item can be.
-    fn consistent(&self) -> Result<()> {
-        if self.open == Some(false) && self.overdue == Some(true) {
-            return Err(list::contradiction(
-                "`open: false` leaves out what `overdue: true` asks for",
-            ));
-        }
-        if let (Some(from), Some(to)) = (self.due_from, self.due_to)
-            && from > to
-        {
-            return Err(list::contradiction("`dueFrom` is after `dueTo`"));
-        }
-        let statuses = self.status.as_deref().unwrap_or_default();
-        let none =
-            |open: bool| !statuses.is_empty() && statuses.iter().all(|it| is_open(*it) != open);
-        if self.open == Some(true) && none(true) || self.open == Some(false) && none(false) {
-            return Err(list::contradiction(
-                "none of `status` is what `open` asks for",
-            ));
-        }
-        if self.overdue == Some(true) && none(true) {
-            return Err(list::contradiction(
-                "only open items are overdue, and none of `status` is open",
-            ));
-        }
-        Ok(())
-    }
-}
-
 impl Filter for ActionItemFilter {
     fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        self.consistent()?;
         let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
         let counterpart = list::some_key::<CommitteeId>("counterpart", self.counterpart.as_ref())?;
         let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
+        let keys = list::some_keys("externalKey", self.external_key.as_ref())?;
         let open = || col(Column::Status).is_in(OPEN);
         let either = |expression: Expr, wanted| {
             if wanted { expression } else { expression.not() }
@@ -103,6 +97,9 @@ impl Filter for ActionItemFilter {
             .with(list::among(Column::Status, self.status.as_ref()))
             .with(self.open.map(|wanted| either(open(), wanted)))
             .with(self.overdue.map(|wanted| either(overdue(), wanted)))
+            .with(keys.map(|it| among(Column::ExternalKey, it)))
+            .with(list::among(Column::OwnedBy, self.owned_by.as_ref()))
+            .with(list::among(Column::RequestedBy, self.requested_by.as_ref()))
             .with(list::among(Column::Side, self.side.as_ref()))
             .with(committee.map(|it| col(Column::CommitteeId).eq(it)))
             .with(counterpart.map(|it| col(Column::CounterpartId).eq(it)))
@@ -136,6 +133,10 @@ pub enum ActionItemOrderField {
     /// By the number in the code: A-2 before A-12. This is the default.
     #[default]
     Code,
+    /// By title. Upper and lower case, and accents, make no difference.
+    Title,
+    /// By status, in the order of the enum: REQUESTED first.
+    Status,
     /// By `dueOn`. Records without a due date come last in both directions.
     DueOn,
     /// By priority: LOW, NORMAL, HIGH.
@@ -156,6 +157,8 @@ impl Sorting for ActionItemOrder {
         };
         let (key, kind) = match self.field {
             ActionItemOrderField::Code => (Column::Number.into_iden(), Key::Int),
+            ActionItemOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
+            ActionItemOrderField::Status => (Ordering::StatusRank.into_iden(), Key::Int),
             ActionItemOrderField::DueOn => {
                 (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
             }

@@ -5,6 +5,7 @@ use entity::committee::{Column, CommitteeKind, CommitteeStatus};
 use entity::id::{CommitteeId, OrganizationId};
 use entity::organization;
 use entity::party::Side;
+use entity::scalar::DateTime;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, Order as Sort, SelectStatement};
 
 use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
@@ -21,6 +22,7 @@ pub static COMMITTEES: List = List {
     edge: "CommitteeEdge",
     filter: Some(<Option<CommitteeFilter>>::create_type_info),
     order: Some(<Option<CommitteeOrder>>::create_type_info),
+    counts: None,
     lasting: false,
     criteria: criteria::<CommitteeFilter, CommitteeOrder>,
 };
@@ -32,6 +34,7 @@ pub static OF_THE_VIEWER: List = List {
     edge: "CommitteeEdge",
     filter: None,
     order: None,
+    counts: None,
     lasting: false,
     criteria: |_, env| {
         let own = match env.party {
@@ -62,6 +65,8 @@ pub struct CommitteeFilter {
     period: Option<String>,
     /// Its code is exactly this. Example: `SG17`.
     code: Option<String>,
+    /// `updatedAt` is at this time or later.
+    updated_since: Option<DateTime>,
     /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
@@ -79,6 +84,10 @@ impl Filter for CommitteeFilter {
             .with(organization.map(|it| col(Column::OrganizationId).eq(it)))
             .with(period.map(|it| col(Column::Period).eq(it)))
             .with(code.map(|it| col(Column::Code).eq(it)))
+            .with(
+                self.updated_since
+                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+            )
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
     }

@@ -8,11 +8,14 @@ use entity::party::Side;
 use entity::permission::Permission;
 use entity::scalar::Date;
 use entity::topic_committee::CommitteeRole;
-use entity::{action_item, committee_predecessor, topic, topic_committee};
+use entity::{action_item, activity, committee_predecessor, publication, topic, topic_committee};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
 
 use super::stamps::{id, stamps, translated};
-use super::{action_item as action_items, organization as organizations, topic as topics, words};
+use super::{
+    action_item as action_items, activity as activities, organization as organizations,
+    publication as publications, statement as statements, topic as topics, words,
+};
 use crate::read::Env;
 use crate::read::json::Scalar;
 use crate::read::shape::{
@@ -144,6 +147,24 @@ fn describe() -> Object {
             "The action items that it owns; by code.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::CommitteeId),
+        ),
+        page(
+            "publications",
+            "The publications that it is responsible for; by number, editions by year and month.",
+            &publications::PUBLICATIONS,
+            Link::column(publication::Column::CommitteeId),
+        ),
+        page(
+            "liaisonStatements",
+            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code.",
+            &statements::STATEMENTS,
+            Link::Matching(statements::of_committee),
+        ),
+        page(
+            "activities",
+            "The history of the committee itself, oldest first; that of its topics and action items is theirs.",
+            &activities::HISTORY,
+            Link::column(activity::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",

@@ -1,17 +1,18 @@
 //! Lists of publications, and how one is found.
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
-use entity::id::{OrganizationId, PublicationId, TopicId};
-use entity::publication::{Column, Ordering, PublicationKind, PublicationStatus};
-use entity::scalar::Date;
+use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
+use entity::party::Side;
+use entity::publication::{Column, Entity, Ordering, PublicationKind, PublicationStatus};
+use entity::scalar::{Date, DateTime};
 use entity::topic_publication;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::object;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, col};
+use crate::read::shape::{Key, List, Order, ROW, among, col};
 use crate::read::{Env, Find};
 use crate::rules::text::number_identity;
 
@@ -22,6 +23,7 @@ pub static PUBLICATIONS: List = List {
     edge: "PublicationEdge",
     filter: Some(<Option<PublicationFilter>>::create_type_info),
     order: Some(<Option<PublicationOrder>>::create_type_info),
+    counts: None,
     lasting: false,
     criteria: criteria::<PublicationFilter, PublicationOrder>,
 };
@@ -33,6 +35,7 @@ pub static OF_A_TOPIC: List = List {
     edge: "PublicationEdge",
     filter: None,
     order: None,
+    counts: None,
     lasting: false,
     criteria: |_, _| Ok(list::all(PublicationOrder::default().order())),
 };
@@ -40,31 +43,42 @@ pub static OF_A_TOPIC: List = List {
 /// Conditions for a list of publications: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
+    /// Publications with one of these numbers, each with its edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and
+    /// number of blanks, make no difference. At most 100. An empty list matches nothing.
+    number: Option<Vec<String>>,
+    /// True: the latest edition of its number in the register, as the field `editions` has them. False: all earlier
+    /// editions.
+    latest_edition: Option<bool>,
     /// Of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<PublicationKind>>,
     /// Has one of these statuses. An empty list matches nothing. A publication without a known status matches no list.
     status: Option<Vec<PublicationStatus>>,
+    /// It is published by an organization of one of these sides. An empty list matches nothing. Partners have no side, so
+    /// they match no list.
+    side: Option<Vec<Side>>,
     /// The organization with this id publishes it.
     organization: Option<ID>,
+    /// The committee with this id is responsible for it.
+    committee: Option<ID>,
     /// It is linked to the topic with this id.
     topic: Option<ID>,
     /// It was approved on this day or later.
     approved_from: Option<Date>,
     /// It was approved on this day or earlier.
     approved_to: Option<Date>,
+    /// `updatedAt` is at this time or later.
+    updated_since: Option<DateTime>,
     /// Contains this text in number or title. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
 impl Filter for PublicationFilter {
     fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        if let (Some(from), Some(to)) = (self.approved_from, self.approved_to)
-            && from > to
-        {
-            return Err(list::contradiction("`approvedFrom` is after `approvedTo`"));
-        }
         let organization =
             list::some_key::<OrganizationId>("organization", self.organization.as_ref())?;
+        let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
+        let numbers = list::some_keys("number", self.number.as_ref())?;
+        let numbers = numbers.map(|it| it.iter().map(|it| number_identity(it)).collect());
         let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
         let topic = topic.map(|it| {
             let link = Expr::col(topic_publication::Column::TopicId).eq(it);
@@ -72,6 +86,17 @@ impl Filter for PublicationFilter {
             list::linked(topic_publication::Entity, by, link)
         });
         Ok(Narrowing::new()
+            .with(numbers.map(|it: Vec<String>| among(Column::NumberIdentity, it)))
+            .with(self.latest_edition.map(|wanted| {
+                let latest = later_edition().not();
+                if wanted { latest } else { latest.not() }
+            }))
+            .with(list::among(Column::Side, self.side.as_ref()))
+            .with(committee.map(|it| col(Column::CommitteeId).eq(it)))
+            .with(
+                self.updated_since
+                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+            )
             .with(list::among(Column::Kind, self.kind.as_ref()))
             .with(list::among(Column::Status, self.status.as_ref()))
             .with(organization.map(|it| col(Column::OrganizationId).eq(it)))
@@ -84,6 +109,21 @@ impl Filter for PublicationFilter {
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
     }
+}
+
+/// Whether there is a later edition of the number of a publication.
+fn later_edition() -> Expr {
+    let other = |column: Column| Expr::col(("s", column));
+    let place = [other(Column::NumberKey), other(Column::Id)];
+    let own_place = [col(Column::NumberKey), col(Column::Id)];
+    Expr::exists(
+        SelectStatement::new()
+            .expr(Expr::val(1))
+            .from_as(Entity, "s")
+            .and_where(other(Column::Series).equals((ROW, Column::Series)))
+            .and_where(Expr::tuple(place).gt(Expr::tuple(own_place)))
+            .take(),
+    )
 }
 
 /// The order of a list of publications.
@@ -99,9 +139,14 @@ pub struct PublicationOrder {
 /// The fields that publications can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum PublicationOrderField {
-    /// By number, with numbers in it by their value: X.509 before X.1341. This is the default.
+    /// By number, with numbers in it by their value (X.509 before X.1341), and editions of one number by year, then month:
+    /// `(10/2012)` before `(09/2015)`. This is the default.
     #[default]
     Number,
+    /// By title. Upper and lower case, and accents, make no difference.
+    Title,
+    /// By status, in the order of the enum: DRAFT first. Publications without a known status come last in both directions.
+    Status,
     /// By `approvedOn`. Publications without a known date come last in both directions.
     ApprovedOn,
     /// By `updatedAt`.
@@ -111,13 +156,15 @@ pub enum PublicationOrderField {
 impl Sorting for PublicationOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
-        let approved = if descending {
-            Ordering::ApprovedDesc
+        let (approved, status) = if descending {
+            (Ordering::ApprovedDesc, Ordering::StatusDesc)
         } else {
-            Ordering::ApprovedAsc
+            (Ordering::ApprovedAsc, Ordering::StatusAsc)
         };
         let (key, kind) = match self.field {
             PublicationOrderField::Number => (Column::NumberKey.into_iden(), Key::Text),
+            PublicationOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
+            PublicationOrderField::Status => (status.into_iden(), Key::Int),
             PublicationOrderField::ApprovedOn => (
                 approved.into_iden(),
                 Key::OpenDate(Column::ApprovedOn.into_iden()),

@@ -7,12 +7,14 @@ use entity::party::Side;
 use entity::permission::Permission;
 use entity::publication::{Column, Entity, PublicationKind, PublicationStatus};
 use entity::scalar::{Date, Url};
-use entity::{examination, note, publication_relation, topic_publication};
-use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
+use entity::{activity, examination, note, publication_relation, topic_publication};
+use sea_orm::sea_query::{
+    DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, JoinType, SelectStatement, TableRef,
+};
 
 use super::stamps::{id, stamps, translated};
 use super::{
-    committee as committees, examination as examinations, note as notes,
+    activity as activities, committee as committees, examination as examinations, note as notes,
     organization as organizations, topic as topics, words,
 };
 use crate::read::Env;
@@ -110,6 +112,13 @@ fn describe() -> Object {
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
+            "editions",
+            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015).",
+            object,
+            Link::through(editions(), "publication_id", "edition_id"),
+            vec![col(Column::NumberKey), col(Column::Id)],
+        ),
+        many(
             "related",
             "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric.",
             object,
@@ -146,6 +155,12 @@ fn describe() -> Object {
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
+        page(
+            "activities",
+            "The history of the publication itself, oldest first; that of its examinations is theirs.",
+            &activities::HISTORY,
+            Link::column(activity::Column::SubjectId),
+        ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
@@ -173,6 +188,22 @@ fn describe() -> Object {
         }),
         fields,
     }
+}
+
+/// Each publication with each edition of its number.
+fn editions() -> TableRef {
+    let editions = SelectStatement::new()
+        .expr_as(Expr::col(("a", Column::Id)), "publication_id")
+        .expr_as(Expr::col(("b", Column::Id)), "edition_id")
+        .from_as(Entity, "a")
+        .join_as(
+            JoinType::InnerJoin,
+            Entity,
+            "b",
+            Expr::col(("a", Column::Series)).equals(("b", Column::Series)),
+        )
+        .take();
+    TableRef::SubQuery(Box::new(editions), "editions".into_iden())
 }
 
 /// Whether an examination of it is under way.

@@ -1,6 +1,6 @@
 //! Lists of liaison statements, and how one is found.
 
-use async_graphql::{ID, InputObject, InputType, OneofObject};
+use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::id::{CommitteeId, LiaisonStatementId, TopicId};
 use entity::liaison_statement::Column;
 use entity::party::Side;
@@ -8,11 +8,11 @@ use entity::scalar::DateTime;
 use entity::{addressee, sender, statement_topic};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
-use super::super::list::{self, Filter, Narrowing};
+use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::{awaiting, object};
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Criteria, Key, List, Order, ROW, col};
+use crate::read::shape::{Key, List, Order, ROW, col};
 use crate::read::{Env, Find};
 
 /// All liaison statements.
@@ -21,27 +21,11 @@ pub static STATEMENTS: List = List {
     connection: "LiaisonStatementConnection",
     edge: "LiaisonStatementEdge",
     filter: Some(<Option<LiaisonStatementFilter>>::create_type_info),
-    order: None,
+    order: Some(<Option<LiaisonStatementOrder>>::create_type_info),
+    counts: None,
     lasting: false,
-    criteria: |args, env| {
-        let filter: Option<LiaisonStatementFilter> = args.get("filter")?;
-        let filter = filter.unwrap_or_default();
-        Ok(Criteria {
-            condition: filter.condition(env)?,
-            fingerprint: format!("{filter:?}"),
-            ..list::all(order())
-        })
-    },
+    criteria: criteria::<LiaisonStatementFilter, LiaisonStatementOrder>,
 };
-
-fn order() -> Order {
-    Order {
-        key: Column::Number.into_iden(),
-        kind: Key::Int,
-        unique: true,
-        descending: false,
-    }
-}
 
 /// Conditions for a list of liaison statements: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
@@ -96,6 +80,41 @@ impl Filter for LiaisonStatementFilter {
             .with(self.sent_since.map(|it| col(Column::SentAt).gte(it.0)))
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
+    }
+}
+
+/// The order of a list of liaison statements.
+#[derive(Debug, Default, InputObject)]
+pub struct LiaisonStatementOrder {
+    /// The field to sort by.
+    field: LiaisonStatementOrderField,
+    /// The direction.
+    #[graphql(default)]
+    direction: Direction,
+}
+
+/// What a list of liaison statements can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum LiaisonStatementOrderField {
+    /// By the number in the code, which is the order of their entry: LS-2 before LS-12. The default.
+    #[default]
+    Code,
+    /// By the time at which they were sent.
+    SentAt,
+}
+
+impl Sorting for LiaisonStatementOrder {
+    fn order(&self) -> Order {
+        let (key, kind) = match self.field {
+            LiaisonStatementOrderField::Code => (Column::Number, Key::Int),
+            LiaisonStatementOrderField::SentAt => (Column::SentAt, Key::Time),
+        };
+        Order {
+            key: key.into_iden(),
+            kind,
+            unique: self.field == LiaisonStatementOrderField::Code,
+            descending: self.direction == Direction::Desc,
+        }
     }
 }
 

@@ -9,11 +9,15 @@ use entity::liaison_statement::{Column, Entity};
 use entity::party::Party;
 use entity::permission::Permission;
 use entity::scalar::{Date, DateTime, Url};
-use entity::{attachment, note, sender, statement_topic, topic};
-use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, JoinType, SelectStatement};
+use entity::{activity, attachment, note, sender, statement_topic, topic};
+use sea_orm::sea_query::{
+    DynIden, Expr, ExprTrait, IntoTableRef, JoinType, SelectStatement, UnionType,
+};
 
 use super::stamps::id;
-use super::{committee as committees, note as notes, topic as topics, words};
+use super::{
+    activity as activities, committee as committees, note as notes, topic as topics, words,
+};
 use crate::read::Env;
 use crate::read::json::Scalar;
 use crate::read::plan::LINK;
@@ -158,6 +162,12 @@ fn describe() -> Vec<Field> {
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
+        page(
+            "activities",
+            "The history of the statement, oldest first: its sending, and each reply.",
+            &activities::HISTORY,
+            Link::column(activity::Column::SubjectId),
+        ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
@@ -179,6 +189,22 @@ fn describe() -> Vec<Field> {
 
 fn to(column: addressee::Column) -> Expr {
     Expr::col(("s", column))
+}
+
+/// Whether a statement was sent by a committee or is addressed to it.
+pub fn of_committee(committee: Expr) -> Expr {
+    let to = SelectStatement::new()
+        .column(addressee::Column::StatementId)
+        .from(addressee::Entity)
+        .and_where(Expr::col(addressee::Column::CommitteeId).eq(committee.clone()))
+        .take();
+    let from_or_to = SelectStatement::new()
+        .column(sender::Column::StatementId)
+        .from(sender::Entity)
+        .and_where(Expr::col(sender::Column::CommitteeId).eq(committee))
+        .union(UnionType::Distinct, to)
+        .take();
+    col(Column::Id).in_subquery(from_or_to)
 }
 
 /// The addressees of the statement in a row.

@@ -1,18 +1,23 @@
 //! Lists of topics, and how one is found.
 
+use std::sync::LazyLock;
+
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
+use chrono::NaiveTime;
 use entity::id::{CommitteeId, ProvisionId, TopicId};
-use entity::party::Party;
-use entity::scalar::DateTime;
-use entity::topic::{Column, Ordering, TopicStatus};
-use entity::{topic_committee, topic_provision};
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
+use entity::party::{Party, Side};
+use entity::scalar::{Date, DateTime};
+use entity::topic::{Column, Ordering, Position, TopicStatus};
+use entity::word::{all, word};
+use entity::{activity, topic_committee, topic_provision};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
 use super::object;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, col};
+use crate::read::counts::{Counts, status_count};
+use crate::read::shape::{Key, List, Object, Order, ROW, col};
 use crate::read::{Env, Find};
 
 /// All topics.
@@ -22,6 +27,17 @@ pub static TOPICS: List = List {
     edge: "TopicEdge",
     filter: Some(<Option<TopicFilter>>::create_type_info),
     order: Some(<Option<TopicOrder>>::create_type_info),
+    counts: Some(Counts {
+        object: || {
+            static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+                let description = "The number of topics in one status.";
+                status_count::<TopicStatus>("TopicStatusCount", description)
+            });
+            &OBJECT
+        },
+        column: || Column::Status.into_iden(),
+        values: || all::<TopicStatus>().map(word).collect(),
+    }),
     lasting: false,
     criteria: criteria::<TopicFilter, TopicOrder>,
 };
@@ -39,6 +55,12 @@ pub struct TopicFilter {
     provision: Option<ID>,
     /// True: ACTIVE, with a review date before today (UTC). False: all others.
     needs_review: Option<bool>,
+    /// Topics that one of these sides has to agree to or decline now: the topic is PROPOSED and the position of that
+    /// side is PENDING. An empty list matches nothing.
+    awaiting: Option<Vec<Side>>,
+    /// Topics on which neither ITU nor the UPU has done anything since this day began (UTC), whatever their status:
+    /// neither on the topic itself nor on its action items or their notes. Acts of the TSB do not count.
+    silent_since: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
     /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
@@ -49,14 +71,6 @@ pub struct TopicFilter {
 
 impl Filter for TopicFilter {
     fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        let statuses = self.status.as_deref();
-        if self.needs_review == Some(true)
-            && statuses.is_some_and(|it| !it.is_empty() && !it.contains(&TopicStatus::Active))
-        {
-            return Err(list::contradiction(
-                "`needsReview: true` leaves ACTIVE topics alone, which `status` leaves out",
-            ));
-        }
         let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
         let committee = committee.map(|it| {
             list::linked(
@@ -86,6 +100,8 @@ impl Filter for TopicFilter {
             .with(committee)
             .with(provision)
             .with(review)
+            .with(self.awaiting.as_deref().map(awaiting))
+            .with(self.silent_since.map(silent_since))
             .with(
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
@@ -94,6 +110,37 @@ impl Filter for TopicFilter {
             .with(self.illustrative.map(|it| col(Column::Illustrative).eq(it)))
             .done())
     }
+}
+
+/// Whether one of the sides has yet to take its position on a proposal.
+fn awaiting(sides: &[Side]) -> Expr {
+    let pending = sides.iter().map(|side| {
+        let position = match side {
+            Side::Itu => Column::ItuPosition,
+            Side::Upu => Column::UpuPosition,
+        };
+        col(position).eq(Position::Pending)
+    });
+    let pending = pending.reduce(ExprTrait::or);
+    pending.map_or(Expr::val(false), |pending| {
+        col(Column::Status).eq(TopicStatus::Proposed).and(pending)
+    })
+}
+
+/// Whether neither side has done anything on a topic since this day.
+fn silent_since(day: Date) -> Expr {
+    let done = |column: activity::Column| Expr::col(("s", column));
+    let since = day.0.and_time(NaiveTime::MIN).and_utc();
+    Expr::exists(
+        SelectStatement::new()
+            .expr(Expr::val(1))
+            .from_as(activity::Entity, "s")
+            .and_where(done(activity::Column::TopicId).equals((ROW, Column::Id)))
+            .and_where(done(activity::Column::Party).is_in([Party::Itu, Party::Upu]))
+            .and_where(done(activity::Column::At).gte(since))
+            .take(),
+    )
+    .not()
 }
 
 /// The order of a list of topics.
@@ -114,6 +161,8 @@ pub enum TopicOrderField {
     Code,
     /// By title; upper and lower case, and accents, make no difference.
     Title,
+    /// By status, in the order of the enum: PROPOSED first.
+    Status,
     /// By `reviewOn`. Topics without a review date come last in both directions.
     ReviewOn,
     /// By `createdAt`.
@@ -133,6 +182,7 @@ impl Sorting for TopicOrder {
         let (key, kind) = match self.field {
             TopicOrderField::Code => (Column::Number.into_iden(), Key::Int),
             TopicOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
+            TopicOrderField::Status => (Ordering::StatusRank.into_iden(), Key::Int),
             TopicOrderField::ReviewOn => (
                 review.into_iden(),
                 Key::OpenDate(Column::ReviewOn.into_iden()),

@@ -9,8 +9,8 @@ use entity::scalar::{Date, DateTime};
 use entity::topic::{Column, Entity, Position, TopicStatus};
 use entity::topic_committee::CommitteeRole;
 use entity::{
-    action_item, activity, committee, note, provision, topic_committee, topic_provision,
-    topic_publication,
+    action_item, activity, committee, note, provision, statement_topic, topic_committee,
+    topic_provision, topic_publication,
 };
 use sea_orm::sea_query::{
     CaseStatement, Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
@@ -19,8 +19,9 @@ use sea_orm::sea_query::{
 use super::list::Narrowing;
 use super::stamps::{id, stamps, translated};
 use super::{
-    action_item as action_items, activity as activities, committee as committees, mandate,
-    note as notes, publication as publications, words,
+    action_item as action_items, activity as activities, committee as committees,
+    examination as examinations, mandate, note as notes, publication as publications,
+    statement as statements, words,
 };
 use crate::error::Result;
 use crate::read::Env;
@@ -126,6 +127,22 @@ fn describe() -> Object {
                 topic_publication::Entity,
                 topic_publication::Column::TopicId,
                 topic_publication::Column::PublicationId,
+            ),
+        ),
+        page(
+            "examinations",
+            "The joint examinations of its publications, open and complete; oldest first.",
+            &examinations::EXAMINATIONS,
+            Link::Matching(examinations::of_topic),
+        ),
+        page(
+            "liaisonStatements",
+            "The liaison statements about it; by code.",
+            &statements::STATEMENTS,
+            Link::through(
+                statement_topic::Entity,
+                statement_topic::Column::TopicId,
+                statement_topic::Column::StatementId,
             ),
         ),
         page(

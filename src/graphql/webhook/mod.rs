@@ -39,6 +39,7 @@ static DELIVERIES: List = List {
     edge: "DeliveryEdge",
     filter: None,
     order: None,
+    counts: None,
     lasting: false,
     criteria: |args, _| {
         let failed: Option<bool> = args.get("failed")?;

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::rules::action_item as rules;
 use crate::rules::committee::can_own_items;
 use crate::rules::problems::Problems;
-use crate::rules::text::{self, fold};
+use crate::rules::text::{self, fold, natural_key};
 use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 
@@ -181,6 +181,7 @@ async fn make(
         topic_id: Set(topic.id),
         committee_id: Set(owner.id),
         counterpart_id: Set(counterpart.map(|it| it.id)),
+        title_key: Set(natural_key(&title)),
         folded: Set(folded(number, &title, description.as_deref())),
         title: Set(title),
         description: Set(description),
@@ -287,6 +288,7 @@ async fn save(
     let (id, topic) = (after.id, after.topic_id);
     let description = after.description.as_deref();
     let row = ActiveModel {
+        title_key: Set(natural_key(&after.title)),
         folded: Set(folded(after.number, &after.title, description)),
         title: Set(after.title.clone()),
         description: Set(after.description.clone()),

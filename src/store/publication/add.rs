@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::publication as rules;
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::text::{self, natural_key, number_identity};
+use crate::rules::text::{self, natural_key, number_identity, number_key, series};
 use crate::rules::viewer::Viewer;
 use crate::store::activity::{Changes, Entry};
 use crate::store::committee::labels;
@@ -231,7 +231,9 @@ impl Known {
         let row = ActiveModel {
             id: Set(id),
             number: Set(number.clone()),
-            number_key: Set(natural_key(&number)),
+            number_key: Set(number_key(&number)),
+            series: Set(series(&number)),
+            title_key: Set(natural_key(&title)),
             number_identity: Set(number_identity(&number)),
             folded: Set(folded(&number, &title)),
             title: Set(title),

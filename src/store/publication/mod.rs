@@ -18,7 +18,7 @@ use super::{Database, input};
 use crate::error::Result;
 use crate::rules::problems::Problems;
 use crate::rules::publication as rules;
-use crate::rules::text::{self, fold};
+use crate::rules::text::{self, fold, natural_key};
 use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 
@@ -159,6 +159,7 @@ async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(
     let (id, side) = (after.id, after.side);
     let row = ActiveModel {
         folded: Set(folded(&after.number, &after.title)),
+        title_key: Set(natural_key(&after.title)),
         title: Set(after.title.clone()),
         status: Set(after.status),
         publisher_status: Set(after.publisher_status.clone()),

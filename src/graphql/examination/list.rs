@@ -1,0 +1,151 @@
+//! Lists of examinations.
+
+use async_graphql::{Enum, ID, InputObject, InputType};
+use entity::examination::{Column, Ordering};
+use entity::finding;
+use entity::id::PublicationId;
+use entity::party::{Party, Side};
+use entity::scalar::{Date, DateTime};
+use entity::topic_publication;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
+
+use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
+use super::object;
+use crate::error::Result;
+use crate::read::Env;
+use crate::read::shape::{Key, List, Order, ROW, col};
+
+/// All examinations.
+pub static EXAMINATIONS: List = List {
+    object,
+    connection: "ExaminationConnection",
+    edge: "ExaminationEdge",
+    filter: Some(<Option<ExaminationFilter>>::create_type_info),
+    order: Some(<Option<ExaminationOrder>>::create_type_info),
+    counts: None,
+    lasting: false,
+    criteria: criteria::<ExaminationFilter, ExaminationOrder>,
+};
+
+/// Whether an examination is of a publication that is linked to a topic.
+pub fn of_topic(topic: Expr) -> Expr {
+    let publications = SelectStatement::new()
+        .column(topic_publication::Column::PublicationId)
+        .from(topic_publication::Entity)
+        .and_where(Expr::col(topic_publication::Column::TopicId).eq(topic))
+        .take();
+    col(Column::PublicationId).in_subquery(publications)
+}
+
+/// Which examinations to return. All conditions hold at once; one that is left out or null matches every examination.
+#[derive(Debug, Default, InputObject)]
+pub struct ExaminationFilter {
+    /// Examinations for which one of these sides has not recorded its finding yet. An empty list matches nothing.
+    awaiting: Option<Vec<Side>>,
+    /// True: both sides have recorded a finding. False: at least one has not.
+    complete: Option<bool>,
+    /// True: not complete, and due before today (UTC). False: all others.
+    overdue: Option<bool>,
+    /// Examinations of the publication with this id.
+    publication: Option<ID>,
+    /// Requested by one of these parties. An empty list matches nothing.
+    requested_by: Option<Vec<Party>>,
+    /// Due on this day or later.
+    due_from: Option<Date>,
+    /// Due on this day or earlier.
+    due_to: Option<Date>,
+    /// Requested, or changed by a finding, at this time or later.
+    updated_since: Option<DateTime>,
+}
+
+impl Filter for ExaminationFilter {
+    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+        let publication =
+            list::some_key::<PublicationId>("publication", self.publication.as_ref())?;
+        let overdue = self.overdue.map(|wanted| {
+            // The generated column has no null, so that `not` is the opposite.
+            let overdue = col(Column::Complete)
+                .not()
+                .and(col(Ordering::DueAsc).lt(env.today()));
+            if wanted { overdue } else { overdue.not() }
+        });
+        Ok(Narrowing::new()
+            .with(self.awaiting.as_deref().map(awaiting))
+            .with(self.complete.map(|it| col(Column::Complete).eq(it)))
+            .with(overdue)
+            .with(publication.map(|it| col(Column::PublicationId).eq(it)))
+            .with(list::among(Column::RequestedBy, self.requested_by.as_ref()))
+            .with(self.due_from.map(|it| col(Column::DueOn).gte(it.0)))
+            .with(self.due_to.map(|it| col(Column::DueOn).lte(it.0)))
+            .with(
+                self.updated_since
+                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+            )
+            .done())
+    }
+}
+
+/// Whether one of the sides has not recorded a finding.
+fn awaiting(sides: &[Side]) -> Expr {
+    let missing = [Side::Itu, Side::Upu].into_iter();
+    let missing = missing.filter(|it| sides.contains(it)).map(|side| {
+        Expr::exists(
+            SelectStatement::new()
+                .expr(Expr::val(1))
+                .from_as(finding::Entity, "s")
+                .and_where(
+                    Expr::col(("s", finding::Column::ExaminationId)).equals((ROW, Column::Id)),
+                )
+                .and_where(Expr::col(("s", finding::Column::Side)).eq(side))
+                .take(),
+        )
+        .not()
+    });
+    missing.reduce(ExprTrait::or).unwrap_or(Expr::val(false))
+}
+
+/// The order of a list of examinations.
+#[derive(Debug, Default, InputObject)]
+pub struct ExaminationOrder {
+    /// The field to sort by.
+    field: ExaminationOrderField,
+    /// The direction.
+    #[graphql(default)]
+    direction: Direction,
+}
+
+/// What a list of examinations can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum ExaminationOrderField {
+    /// By the time of the request. The default.
+    #[default]
+    CreatedAt,
+    /// By due date; examinations without one come last in both directions.
+    DueOn,
+    /// By the time of the last change.
+    UpdatedAt,
+}
+
+impl Sorting for ExaminationOrder {
+    fn order(&self) -> Order {
+        let descending = self.direction == Direction::Desc;
+        let due = if descending {
+            Ordering::DueDesc
+        } else {
+            Ordering::DueAsc
+        };
+        let (key, kind) = match self.field {
+            ExaminationOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
+            ExaminationOrderField::DueOn => {
+                (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
+            }
+            ExaminationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
+        };
+        Order {
+            key,
+            kind,
+            unique: false,
+            descending,
+        }
+    }
+}
