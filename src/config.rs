@@ -70,6 +70,8 @@ pub enum Command {
     Dev(Box<Dev>),
     /// Serve in production.
     Serve(Box<Serve>),
+    /// Check whether the instance that listens on this machine is ready: exit code 0, else 1.
+    Health(Health),
     /// Bring the database to the tables of this version.
     Migrate(Migrate),
     /// Load the real data; what is there already stays as it is.
@@ -191,6 +193,14 @@ pub struct Serve {
     pub documents: Documents,
     #[command(flatten)]
     pub answers: Answers,
+}
+
+/// Which instance is checked.
+#[derive(Clone, Debug, Args)]
+pub struct Health {
+    /// The address and port that it listens on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
 }
 
 /// Which documents run, and how many are remembered.
@@ -365,7 +375,7 @@ impl Command {
             Self::Export(export) => Some(&export.database),
             Self::Backup(backup) => Some(&backup.database),
             Self::Import(import) => Some(&import.database),
-            Self::Token(_) | Self::Schema | Self::Settings => None,
+            Self::Health(_) | Self::Token(_) | Self::Schema | Self::Settings => None,
         }
     }
 }

@@ -30,6 +30,7 @@ use liaison::http::{App, Around, serve};
 use liaison::store::{Database, sqlite_file};
 use liaison::webhooks::{Deliveries, DeliverySettings, Reach};
 use liaison::{graphql, seed};
+use sd_notify::NotifyState;
 use tokio::net::{TcpListener, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ use entity::party::Role;
 mod database;
 #[path = "main/files.rs"]
 mod files;
+#[path = "main/health.rs"]
+mod health;
 
 use self::database::{close, database_wrong, existing, migrate, migrated};
 
@@ -66,7 +69,7 @@ async fn main() -> ExitCode {
         Err(wrong) => Err(wrong),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Wrong(line)) => {
             eprintln!("liaison: {}", redact(&line));
             ExitCode::from(2)
@@ -74,8 +77,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Wrong> {
-    match cli.command {
+async fn run(cli: Cli) -> Result<ExitCode, Wrong> {
+    let done = match cli.command {
+        Command::Health(settings) => return health::check(&settings).await,
         Command::Dev(settings) => dev(&settings).await,
         Command::Serve(settings) => production(&settings).await,
         Command::Migrate(settings) => migrate(&settings).await,
@@ -97,7 +101,8 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
             print!("{}", graphql::sdl(&graphql::schema(Reach::default())));
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The only clock: each request reads it once.
@@ -260,8 +265,13 @@ async fn serve_app(
         limits: setup.limits,
         around: Arc::new(setup.around),
     };
-    let stop = stop.shared();
+    let stop = async {
+        stop.await;
+        notify_systemd(NotifyState::Stopping);
+    }
+    .shared();
     let ended = Notify::new();
+    notify_systemd(NotifyState::Ready);
     let serving = async {
         let served = serve(listener, app, stop.clone()).await;
         ended.notify_one();
@@ -281,6 +291,13 @@ async fn serve_app(
     served.map_err(|error| Wrong(format!("--listen: {error}")))
 }
 
+/// Reports a change of state to systemd. Does nothing if the program was not started by a unit with `Type=notify`.
+fn notify_systemd(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be notified");
+    }
+}
+
 /// Done once the system or somebody at the keyboard asks the program to stop.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
     let listen = |kind| signal(kind).map_err(|error| Wrong(format!("signals: {error}")));
@@ -297,16 +314,20 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
 /// Listens; also returns the address with the port that was chosen, if the setting leaves that open.
 async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Wrong> {
     let listening = async {
-        let mut found: Vec<_> = lookup_host(address).await?.collect();
-        // `localhost` is both: not every client tries IPv6.
-        found.sort_by_key(SocketAddr::is_ipv6);
-        let listener = TcpListener::bind(&*found).await?;
+        let listener = TcpListener::bind(&*resolve(address).await?).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
     listening
         .await
         .map_err(|error: io::Error| Wrong(format!("--listen {address}: {error}")))
+}
+
+/// Returns the addresses of a host and port, those of IPv4 first: `localhost` is both, and not every client tries IPv6.
+async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses: Vec<_> = lookup_host(address).await?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
 }
 
 /// Returns the signing key of development runs on this database. It is kept beside the SQLite file, for PostgreSQL in

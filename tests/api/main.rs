@@ -69,6 +69,7 @@ mod normalized_text;
 mod notes;
 mod orders;
 mod own_committees;
+mod packages;
 mod pages;
 mod permissions;
 mod planned;

@@ -1,0 +1,55 @@
+//! Checks a running instance, for container engines that run a program as their health check.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use liaison::config::{self, Wrong};
+
+use crate::resolve;
+
+/// `/readyz` answers within two seconds.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Prints what `/readyz` returns. The exit code is 0 if the instance is ready, and 1 otherwise.
+pub async fn check(settings: &config::Health) -> Result<ExitCode, Wrong> {
+    match readyz(&settings.listen).await {
+        Ok(response) => {
+            println!("{}", response.body);
+            Ok(ExitCode::from(u8::from(!response.is_ready)))
+        }
+        Err(error) => {
+            println!("{error}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+struct Response {
+    is_ready: bool,
+    body: String,
+}
+
+async fn readyz(listen: &str) -> Result<Response, Box<dyn std::error::Error>> {
+    let addresses = resolve(listen).await?;
+    let mut address = *addresses.first().ok_or("the host has no address")?;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    // Another call may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .build()?;
+    let response = client
+        .get(format!("http://{address}/readyz"))
+        .send()
+        .await?;
+    Ok(Response {
+        is_ready: response.status().is_success(),
+        body: response.text().await?,
+    })
+}
