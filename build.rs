@@ -28,15 +28,28 @@ fn main() {
     for source in SOURCES {
         println!("cargo::rerun-if-changed=graphiql/{source}");
     }
-    if let Err(problem) = bundle() {
+    if let Err(problem) = explorer() {
         for line in problem.to_string().lines() {
             println!("cargo::error={line}");
         }
     }
 }
 
-fn bundle() -> Result<(), Box<dyn Error>> {
+/// Writes the files of the explorer as the Rust array that `http::explorer` includes; without the feature it is empty.
+fn explorer() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let is_wanted = env::var_os("CARGO_FEATURE_EXPLORER").is_some();
+    let assets = if is_wanted {
+        table(&bundle(&out)?)?
+    } else {
+        "[]".to_owned()
+    };
+    fs::write(out.join("explorer.rs"), assets)?;
+    Ok(())
+}
+
+/// Returns the directory with the bundled files.
+fn bundle(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let work = out.join("graphiql"); // the source tree stays as it is
     if work.exists() {
         fs::remove_dir_all(&work)?;
@@ -51,8 +64,7 @@ fn bundle() -> Result<(), Box<dyn Error>> {
     )?;
     npm(&work, "run build")?;
     fs::remove_dir_all(work.join("node_modules"))?; // 200 MB for each profile otherwise
-    fs::write(out.join("explorer.rs"), table(&work.join("dist"))?)?;
-    Ok(())
+    Ok(work.join("dist"))
 }
 
 fn npm(work: &Path, arguments: &str) -> Result<(), String> {
@@ -62,7 +74,10 @@ fn npm(work: &Path, arguments: &str) -> Result<(), String> {
         .current_dir(work)
         .output()
         .map_err(|problem| {
-            format!("npm did not start ({problem}): the explorer needs Node 20 or newer with npm")
+            format!(
+                "npm did not start ({problem}): the explorer needs Node 20 or newer with npm; \
+                 `--no-default-features` builds without the explorer"
+            )
         })?;
     if output.status.success() {
         return Ok(());
@@ -74,7 +89,7 @@ fn npm(work: &Path, arguments: &str) -> Result<(), String> {
     ))
 }
 
-/// The bundled files as the Rust array that `http::explorer` includes.
+/// Returns the bundled files as a Rust array.
 fn table(dist: &Path) -> Result<String, Box<dyn Error>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dist)? {

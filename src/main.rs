@@ -139,7 +139,12 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
     let stop = stop_signal()?;
     let (listener, address) = listen(&settings.listen).await?;
 
-    println!("http://{address}/graphiql");
+    let page = if cfg!(feature = "explorer") {
+        "/graphiql"
+    } else {
+        ""
+    };
+    println!("http://{address}{page}");
     for (name, role) in [
         ("ITU_EDITOR", Role::ItuEditor),
         ("UPU_EDITOR", Role::UpuEditor),
@@ -149,6 +154,9 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
         println!("{name} {token}");
     }
+    println!(
+        "curl http://{address}/graphql -H 'Content-Type: application/json' -d '{FIRST_QUERY}'"
+    );
     let mut around = settings.surroundings.around(settings.answers.answer_cache);
     // A frontend in development is served from a port of its own.
     around.origins.push(LOCAL_PAGES);
@@ -164,6 +172,9 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
     };
     serve_app(listener, db, setup, stop).await
 }
+
+/// A request to paste.
+const FIRST_QUERY: &str = r#"{"query":"{ topics(first: 3) { nodes { code title status } } }"}"#;
 
 /// How long the tokens of a development run last, in seconds.
 const DAY: u32 = 24 * 60 * 60;

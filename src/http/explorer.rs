@@ -113,6 +113,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     gzip.copied().unwrap_or(false)
 }
 
+#[cfg(feature = "explorer")]
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;

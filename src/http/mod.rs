@@ -122,11 +122,18 @@ impl Default for Around {
 pub const STREAMS: &str = "streams";
 pub const SUBSCRIPTIONS: &str = "subscriptions";
 
+/// Where a browser that opens the service is sent.
+const START: &str = if cfg!(feature = "explorer") {
+    "/graphiql"
+} else {
+    "/schema.graphql"
+};
+
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
     let app = Arc::new(app);
     Router::new()
-        .route("/", get(|| async { Redirect::to("/graphiql") }))
+        .route("/", get(|| async { Redirect::to(START) }))
         .route("/graphql", get(front::get).post(front::post))
         .route("/graphql/", get(front::get).post(front::post))
         .route("/graphql/ws", get(ws::open))

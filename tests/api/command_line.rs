@@ -74,7 +74,15 @@ async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
         let answer = ask(address, Some(token), "{ viewer { roles } }");
         assert_eq!(answer["data"]["viewer"]["roles"], json!([role]));
     }
-    assert_eq!(greeting.len(), 4);
+    let first = &greeting[4];
+    assert!(
+        first.starts_with(&format!("curl {address}/graphql ")),
+        "{first}"
+    );
+    let body = first.split('\'').nth(3).unwrap();
+    let reply = wire::post(address, None, body);
+    assert!(reply.json()["data"]["topics"]["nodes"][2]["code"].is_string());
+    assert_eq!(greeting.len(), 5);
     assert_eq!(dev.stop().status.code(), Some(0));
 }
 

@@ -117,11 +117,11 @@ impl Running {
         self.child.id()
     }
 
-    /// The start of the service: the lines of `dev`, the address and then `ROLE TOKEN`.
+    /// The start of the service: the lines of `dev`, the address, three of `ROLE TOKEN`, and a query.
     pub fn greeting(&mut self) -> Vec<String> {
         self.wait_for(|it| {
             let lines: Vec<String> = read(&it.out).lines().map(str::to_owned).collect();
-            (lines.len() >= 4 && read(&it.out).ends_with('\n')).then_some(lines)
+            (lines.len() >= 5 && read(&it.out).ends_with('\n')).then_some(lines)
         })
     }
 
