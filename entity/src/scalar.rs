@@ -57,7 +57,7 @@ impl ScalarType for DateTime {
         match moment.map(|it| it.to_utc()).filter(fits) {
             Some(moment) => Ok(Self(moment)),
             None => Err(InputValueError::custom(
-                "a DateTime is written as RFC 3339 has it, with a zone and microseconds at most: 2026-11-24T09:30:00Z",
+                "a DateTime is written as specified by RFC 3339, with a time zone and microseconds at most: 2026-11-24T09:30:00Z",
             )),
         }
     }

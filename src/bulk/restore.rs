@@ -1,6 +1,9 @@
 //! An export becomes the register again, in a database that has none.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
+use entity::examination::Column;
+use entity::{examination, finding};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -71,6 +74,7 @@ pub async fn restore(
         hash.update(&line);
         progress.at(source.position());
     }
+    date_examinations(db).await?;
     check_references_later(db, false).await?;
     Ok(rows)
 }
@@ -126,6 +130,26 @@ async fn empty(db: &DatabaseTransaction) -> Result<(), Fault> {
             return Err(Fault::Line(1, what.to_owned()));
         }
     }
+    Ok(())
+}
+
+/// Sets when examinations were last changed, which older exports do not say: at their last finding.
+async fn date_examinations(db: &DatabaseTransaction) -> Result<(), DbErr> {
+    let found_at = SelectStatement::new()
+        .expr(Expr::col((finding::Entity, finding::Column::FoundAt)).max())
+        .from(finding::Entity)
+        .and_where(
+            Expr::col((finding::Entity, finding::Column::ExaminationId))
+                .equals((examination::Entity, Column::Id)),
+        )
+        .take();
+    let found_at = Expr::SubQuery(None, Box::new(found_at.into()));
+    let updated_at = Func::coalesce([found_at, Expr::col(Column::CreatedAt)]);
+    examination::Entity::update_many()
+        .col_expr(Column::UpdatedAt, updated_at.into())
+        .filter(Expr::col(Column::UpdatedAt).equals(Column::CreatedAt))
+        .exec(db)
+        .await?;
     Ok(())
 }
 

@@ -201,7 +201,7 @@ fn describe() -> Vec<Field> {
         column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Word),
         field(
             "changes",
-            "What changed, field by field. Empty if the verb says it all.",
+            "The fields that changed. Empty if `verb` describes the whole change.",
             Source::Stored {
                 cell: Cell::column(Column::Changes),
                 object: change,

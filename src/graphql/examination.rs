@@ -52,7 +52,7 @@ pub fn object() -> &'static Object {
             ),
             column::<Party>(
                 "requestedBy",
-                "Who asked for it.",
+                "The party that requested it.",
                 Column::RequestedBy,
                 Scalar::Word,
             ),
@@ -92,7 +92,7 @@ pub fn object() -> &'static Object {
             ),
             page(
                 "notes",
-                "The notes on this record, oldest first.",
+                "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
                 &notes::NOTES,
                 Link::column(note::Column::SubjectId),
             ),
@@ -132,7 +132,7 @@ pub fn object() -> &'static Object {
 fn finding() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Finding",
-        description: "The finding of one side. Only that side writes it, and it can rewrite it until the other side has recorded one, too.",
+        description: "The finding of one side. Only that side can write it, and rewrite it until the other side has recorded its finding.",
         table: Some(Table {
             name: finding::Entity.into_table_ref(),
             prefix: None,

@@ -107,7 +107,7 @@ pub fn provision() -> &'static Object {
             ),
             page(
                 "topics",
-                "The topics that implement it; by code.",
+                "The topics that implement it; by code. It follows from other records: read it again after CREATED or UPDATED of a topic.",
                 &topics::TOPICS,
                 Link::through(
                     topic_provision::Entity,

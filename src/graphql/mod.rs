@@ -78,7 +78,7 @@ const DESCRIPTION: &str = "The register of the collaboration between ITU-T and t
 
 Three things to know:
 
-1. Everybody can read, without a token. Only webhooks and the `actor` of an activity are visible to their own party alone.
+1. Everybody can read, without a token. Only webhooks and the `actor` of an activity are visible only to their own party.
 2. Writing needs a bearer token (`Authorization: Bearer …`) with the role ITU_EDITOR, UPU_EDITOR or TSB_EDITOR. A token with several roles needs the header `Acting-As` with one of them. `viewer` tells who you are; `viewer.permissions`, `viewerPermissions` and `nextMoves` tell what you may do.
 3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. The cursor of an activity continues the history, a subscription or a webhook where you left off.";
 

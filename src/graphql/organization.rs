@@ -68,20 +68,20 @@ fn describe() -> shape::Object {
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. It follows from their `parent`.",
+            "The organizations that are part of it, by acronym. It follows from their `parent`: read it again after CREATED of an organization.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
         ),
         page(
             "committees",
-            "Its committees of all periods; by code, SG2 before SG12.",
+            "Its committees of all periods; by code, SG2 before SG12. It follows from other records: read it again after CREATED of a committee.",
             &committees::COMMITTEES,
             Link::column(committee::Column::OrganizationId),
         ),
         page(
             "activities",
-            "The history of the organization itself, oldest first; that of its committees is theirs.",
+            "The history of the organization, oldest first. Activities of its committees are not included.",
             &activities::HISTORY,
             Link::column(activity::Column::SubjectId),
         ),
@@ -127,7 +127,7 @@ pub static ORGANIZATIONS: List = List {
 pub struct OrganizationFilter {
     /// Is of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<OrganizationKind>>,
-    /// Is of one of these sides. An empty list matches nothing. Partners have no side, so they match no list.
+    /// Is of one of these sides. An empty list matches nothing. Partners have no side and never match.
     side: Option<Vec<Side>>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,

@@ -81,7 +81,7 @@ pub fn window(
     let last = size(args, "last")?;
     if first.is_some() && last.is_some() {
         return Err(Error::BadInput(
-            "`first` and `last` contradict each other: give one of them.".to_owned(),
+            "`first` and `last` cannot be combined: give one of them.".to_owned(),
         ));
     }
     let scope = if list.lasting {

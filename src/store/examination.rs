@@ -40,7 +40,7 @@ pub struct ExaminationRequestInput {
     pub idempotency: Idempotency,
 }
 
-/// The finding of the viewer's own side. It can be rewritten until the other side has recorded one, too.
+/// The finding of the viewer's own side. It can be rewritten until the other side has recorded its finding.
 #[derive(Clone, Debug, InputObject)]
 pub struct ExaminationRecordFindingInput {
     /// The id of the examination.

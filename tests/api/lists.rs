@@ -410,7 +410,7 @@ async fn any_part_of_any_filter_may_be_null_empty_or_unknown(server: &Server) {
         assert_ne!(all, json!(0), "{list}");
         assert_eq!(count(Value::Null).await.0, all);
         let fields = format!(
-            "{{ __type(name: \"{ty}Filter\") {{ inputFields {{ name type {{ kind name ofType {{ name }} }} }} }} }}"
+            "{{ __type(name: \"{ty}Filter\") {{ inputFields {{ name type {{ kind name ofType {{ ofType {{ enumValues {{ name }} }} }} }} }} }} }}"
         );
         let data = reader.data(&fields, json!({})).await;
         for field in data["__type"]["inputFields"].as_array().unwrap() {
@@ -419,6 +419,15 @@ async fn any_part_of_any_filter_may_be_null_empty_or_unknown(server: &Server) {
             assert_eq!(with(Value::Null).await.0, all, "{ty}Filter.{name}");
             if field["type"]["kind"] == "LIST" {
                 assert_eq!(with(json!([])).await.0, 0, "{ty}Filter.{name}");
+                let null = with(json!([null])).await.1;
+                let message = null["message"].as_str().unwrap();
+                assert!(message.contains("must not be null"), "{message}");
+                let value = &field["type"]["ofType"]["ofType"]["enumValues"][0]["name"];
+                if value.is_string() {
+                    let hundred = with(json!(vec![value; 100])).await;
+                    assert_eq!(hundred, with(json!([value])).await, "{ty}Filter.{name}");
+                    assert!(hundred.0.is_number(), "{hundred:?}");
+                }
             }
             if field["type"]["name"] == "ID" {
                 let unknown = format!("{}_01h455vb4pex5vsknk084sn02q", prefix(name));
@@ -430,7 +439,11 @@ async fn any_part_of_any_filter_may_be_null_empty_or_unknown(server: &Server) {
                         "{ty}Filter.{name}"
                     );
                     let message = error["message"].as_str().unwrap();
-                    assert!(message.contains(name), "{message}");
+                    let right = format!("starts with `{}_`", prefix(name));
+                    assert!(
+                        message.contains(name) && message.contains(&right),
+                        "{message}"
+                    );
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::harness::Server;
 on_both_databases! {
     every_order_seeks_an_index
     every_list_of_one_order_seeks_an_index
+    the_lists_of_each_record_seek_an_index
 }
 
 const ORDERS: &[(&str, &str, &str)] = &[
@@ -85,6 +86,59 @@ async fn second_page_seeks(server: &Server, document: &str, mut variables: Value
         _ => plan.contains("SEARCH t USING") && !plan.contains("TEMP B-TREE"),
     };
     assert!(seeks, "{document} {variables}: {}\n{plan}", statement.sql);
+}
+
+/// Lists of records, with the lists that each record has.
+const NESTED: &[(&str, &str)] = &[
+    ("organizations", "committees"),
+    ("organizations", "activities"),
+    ("committees", "topics"),
+    ("committees", "actionItems"),
+    ("committees", "publications"),
+    ("committees", "liaisonStatements"),
+    ("committees", "activities"),
+    ("topics", "actionItems"),
+    ("topics", "publications"),
+    ("topics", "examinations"),
+    ("topics", "liaisonStatements"),
+    ("topics", "notes"),
+    ("topics", "activities"),
+    ("actionItems", "activities"),
+    ("publications", "topics"),
+    ("publications", "notes"),
+    ("publications", "activities"),
+    ("examinations", "notes"),
+    ("examinations", "activities"),
+    ("liaisonStatements", "notes"),
+    ("liaisonStatements", "activities"),
+];
+
+async fn the_lists_of_each_record_seek_an_index(server: &Server) {
+    server.fill().await;
+    let lists = NESTED.iter().flat_map(|(records, list)| {
+        ["nodes { id }", "totalCount"].map(|selected| {
+            format!("{{ {records} {{ nodes {{ {list}(first: 2) {{ {selected} }} }} }} }}")
+        })
+    });
+    let editions = "{ publications { nodes { editions { id } } } }".to_owned();
+    let counted = "{ topics { nodes { actionItems { countsByStatus { count } } } } }".to_owned();
+    for document in lists.chain([editions, counted]) {
+        server.statements.take();
+        server.anonymous().data(&document, json!({})).await;
+        let statements = server.statements.take();
+        let [_, statement] = statements.as_slice() else {
+            panic!("{document}: {statements:?}");
+        };
+        let plan = explain(server, statement).await;
+        let reads_all = match server.db.read.get_database_backend() {
+            DbBackend::Postgres => plan.contains("Seq Scan") || !plan.contains("Index Cond"),
+            // `k` are the records whose lists are read.
+            _ => plan
+                .lines()
+                .any(|line| line.starts_with("SCAN ") && !line.starts_with("SCAN k")),
+        };
+        assert!(!reads_all, "{document}: {}\n{plan}", statement.sql);
+    }
 }
 
 async fn explain(server: &Server, statement: &Statement) -> String {

@@ -196,7 +196,7 @@ async fn everything_is_described() {
 }
 
 /// Words of the older texts, which nobody understood who had not written them.
-const PUZZLES: [&str; 9] = [
+const PUZZLES: [&str; 16] = [
     "one's own",
     "leaves nothing",
     "unless told",
@@ -206,6 +206,13 @@ const PUZZLES: [&str; 9] = [
     "answers to",
     "where there is none",
     "stands for itself",
+    "says it all",
+    "say it all",
+    "is theirs",
+    "match no list",
+    "obody",
+    "hoever",
+    "written exactly so",
 ];
 
 #[test]

@@ -50,8 +50,7 @@ pub struct ActionItemFilter {
     open: Option<bool>,
     /// True: open, with a due date before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// Action items with one of these external keys, written exactly so, whichever party gave them; add `requestedBy` for
-    /// those of one party. At most 100. An empty list matches nothing.
+    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. At most 100 keys. An empty list matches nothing.
     external_key: Option<Vec<String>>,
     /// Owned by one of these parties, as the field `ownedBy` says: action items of the TSB's own secretariat are the
     /// TSB's and not ITU's. An empty list matches nothing.

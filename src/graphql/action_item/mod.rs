@@ -58,7 +58,7 @@ fn describe() -> Object {
         ),
         translated::<Option<String>>(
             "description",
-            "What has to be done, in detail; null if the title says it all.",
+            "What has to be done, in detail; null if no details were given.",
             Column::Description,
         ),
         column::<ActionItemStatus>(
@@ -121,7 +121,7 @@ fn describe() -> Object {
         ),
         one(
             "committee",
-            "The committee that owns it and has to do it: a body, never a person. The secretariats (TSB and the International Bureau) count as committees, too.",
+            "The committee that owns it and has to do it: a body, never a person. The secretariats (TSB and the International Bureau) count as committees.",
             committees::object,
             Column::CommitteeId,
         ),
@@ -139,7 +139,7 @@ fn describe() -> Object {
         ),
         column::<Party>(
             "requestedBy",
-            "Who asked for it.",
+            "The party that requested it.",
             Column::RequestedBy,
             Scalar::Word,
         ),
@@ -163,13 +163,13 @@ fn describe() -> Object {
         ),
         column::<Option<String>>(
             "externalKey",
-            "The key of this item in the own system of the party that requested it; null if none was given. Unique for each party.",
+            "The key of this item in the system of the party that requested it; null if none was given. Unique for each party. Example: `JIRA-4711`.",
             Column::ExternalKey,
             Scalar::Text,
         ),
         page(
             "notes",
-            "The notes on this record, oldest first.",
+            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),

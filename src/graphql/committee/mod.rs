@@ -105,7 +105,7 @@ fn describe() -> Object {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. It follows from their `parent`.",
+            "The committees that are part of it, by code, then by period. It follows from their `parent`: read it again after CREATED of a committee.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
@@ -123,7 +123,7 @@ fn describe() -> Object {
         ),
         many(
             "successors",
-            "The committees that took over its work, by code, then by period. It follows from their `predecessors`.",
+            "The committees that took over its work, by code, then by period. It follows from their `predecessors`: read it again after CREATED or UPDATED of a committee.",
             object,
             Link::through(
                 committee_predecessor::Entity,
@@ -134,7 +134,7 @@ fn describe() -> Object {
         ),
         page(
             "topics",
-            "The topics that it is linked to, in any role; by code.",
+            "The topics that it is linked to, in any role; by code. It follows from other records: read it again after CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED of a topic.",
             &topics::TOPICS,
             Link::through(
                 topic_committee::Entity,
@@ -144,25 +144,25 @@ fn describe() -> Object {
         ),
         page(
             "actionItems",
-            "The action items that it owns; by code.",
+            "The action items that it owns; by code. It follows from other records: read it again after CREATED of an action item.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::CommitteeId),
         ),
         page(
             "publications",
-            "The publications that it is responsible for; by number, editions by year and month.",
+            "The publications that it is responsible for; by number, editions by year and month. It follows from other records: read it again after CREATED or UPDATED of a publication.",
             &publications::PUBLICATIONS,
             Link::column(publication::Column::CommitteeId),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code.",
+            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code. It follows from other records: read it again after SENT of a liaison statement.",
             &statements::STATEMENTS,
             Link::Matching(statements::of_committee),
         ),
         page(
             "activities",
-            "The history of the committee itself, oldest first; that of its topics and action items is theirs.",
+            "The history of the committee, oldest first. Activities of its topics and action items are not included.",
             &activities::HISTORY,
             Link::column(activity::Column::SubjectId),
         ),

@@ -37,24 +37,24 @@ pub fn of_topic(topic: Expr) -> Expr {
     col(Column::PublicationId).in_subquery(publications)
 }
 
-/// Which examinations to return. All conditions hold at once; one that is left out or null matches every examination.
+/// Conditions for a list of examinations: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ExaminationFilter {
-    /// Examinations for which one of these sides has not recorded its finding yet. An empty list matches nothing.
+    /// One of these sides has not recorded its finding yet. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,
     /// True: both sides have recorded a finding. False: at least one has not.
     complete: Option<bool>,
     /// True: not complete, and due before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// Examinations of the publication with this id.
+    /// It examines the publication with this id.
     publication: Option<ID>,
     /// Requested by one of these parties. An empty list matches nothing.
     requested_by: Option<Vec<Party>>,
-    /// Due on this day or later.
+    /// The due date is on this day or later.
     due_from: Option<Date>,
-    /// Due on this day or earlier.
+    /// The due date is on this day or earlier.
     due_to: Option<Date>,
-    /// Requested, or changed by a finding, at this time or later.
+    /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
 }
 
@@ -109,20 +109,20 @@ fn awaiting(sides: &[Side]) -> Expr {
 pub struct ExaminationOrder {
     /// The field to sort by.
     field: ExaminationOrderField,
-    /// The direction.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What a list of examinations can be sorted by.
+/// The fields that examinations can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum ExaminationOrderField {
-    /// By the time of the request. The default.
+    /// By `createdAt`, which is when it was requested. This is the default.
     #[default]
     CreatedAt,
-    /// By due date; examinations without one come last in both directions.
+    /// By `dueOn`. Records without a due date come last in both directions.
     DueOn,
-    /// By the time of the last change.
+    /// By `updatedAt`.
     UpdatedAt,
 }
 

@@ -46,15 +46,13 @@ pub struct PublicationFilter {
     /// Publications with one of these numbers, each with its edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and
     /// number of blanks, make no difference. At most 100. An empty list matches nothing.
     number: Option<Vec<String>>,
-    /// True: the latest edition of its number in the register, as the field `editions` has them. False: all earlier
-    /// editions.
+    /// True: the latest of its `editions` in the register. False: an earlier edition.
     latest_edition: Option<bool>,
     /// Of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<PublicationKind>>,
-    /// Has one of these statuses. An empty list matches nothing. A publication without a known status matches no list.
+    /// Has one of these statuses. An empty list matches nothing. A publication without a known status never matches.
     status: Option<Vec<PublicationStatus>>,
-    /// It is published by an organization of one of these sides. An empty list matches nothing. Partners have no side, so
-    /// they match no list.
+    /// It is published by an organization of one of these sides. An empty list matches nothing. Partners have no side and never match.
     side: Option<Vec<Side>>,
     /// The organization with this id publishes it.
     organization: Option<ID>,

@@ -106,14 +106,14 @@ fn describe() -> Object {
         ),
         many(
             "supersededBy",
-            "The editions that replaced this one, by number. It follows from their `supersedes`.",
+            "The editions that replaced this one, by number. It follows from their `supersedes`: read it again after CREATED or UPDATED of a publication.",
             object,
             Link::column(Column::SupersedesId),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "editions",
-            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015).",
+            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It follows from other records: read it again after CREATED of a publication.",
             object,
             Link::through(editions(), "publication_id", "edition_id"),
             vec![col(Column::NumberKey), col(Column::Id)],
@@ -131,7 +131,7 @@ fn describe() -> Object {
         ),
         page(
             "topics",
-            "The topics that it is about; by code. It follows from their `publications`.",
+            "The topics that it is about; by code. It follows from their `publications`: read it again after CREATED or UPDATED of a topic.",
             &topics::TOPICS,
             Link::through(
                 topic_publication::Entity,
@@ -141,7 +141,7 @@ fn describe() -> Object {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first. At most one is under way.",
+            "Its joint examinations, oldest first. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
             examinations::object,
             Link::column(examination::Column::PublicationId),
             vec![
@@ -151,13 +151,13 @@ fn describe() -> Object {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first.",
+            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "The history of the publication itself, oldest first; that of its examinations is theirs.",
+            "The history of the publication, oldest first. Activities of its examinations are not included.",
             &activities::HISTORY,
             Link::column(activity::Column::SubjectId),
         ),

@@ -88,15 +88,15 @@ impl Filter for LiaisonStatementFilter {
 pub struct LiaisonStatementOrder {
     /// The field to sort by.
     field: LiaisonStatementOrderField,
-    /// The direction.
+    /// The direction to sort in.
     #[graphql(default)]
     direction: Direction,
 }
 
-/// What a list of liaison statements can be sorted by.
+/// The fields that liaison statements can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum LiaisonStatementOrderField {
-    /// By the number in the code, which is the order of their entry: LS-2 before LS-12. The default.
+    /// By the number in the code, which is the order of their entry: LS-2 before LS-12. This is the default.
     #[default]
     Code,
     /// By the time at which they were sent.

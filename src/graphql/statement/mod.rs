@@ -70,7 +70,7 @@ fn describe() -> Vec<Field> {
         ),
         column::<Option<String>>(
             "body",
-            "The text of the statement; null if its attachments say it all.",
+            "The text of the statement; null if it has only attachments.",
             Column::Body,
             Scalar::Text,
         ),
@@ -90,7 +90,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "addressees",
-            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for.",
+            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for. Only `repliedAt` changes: read it again after REPLIED of this liaison statement.",
             addressee,
             Link::column(addressee::Column::StatementId),
             vec![
@@ -100,7 +100,7 @@ fn describe() -> Vec<Field> {
         ),
         column::<Option<String>>(
             "contact",
-            "Whom to contact, as text; null if nobody is named.",
+            "Whom to contact, as text; null if no contact was given. Example: `sg17@example.org`.",
             Column::Contact,
             Scalar::Text,
         ),
@@ -112,7 +112,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "replies",
-            "The statements that reply to this one, by code.",
+            "The statements that reply to this one, by code. It follows from the replies: read it again after REPLIED of this liaison statement.",
             object,
             Link::column(Column::InReplyToId),
             vec![col(Column::Number)],
@@ -137,7 +137,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<bool>(
             "awaitingReply",
-            "Whether some addressee that was asked for ACTION has not replied.",
+            "Whether some addressee that was asked for ACTION has not replied. It follows from the replies: read it again after REPLIED of this liaison statement.",
             vec![Cell::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
@@ -158,7 +158,7 @@ fn describe() -> Vec<Field> {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first.",
+            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),
@@ -278,7 +278,7 @@ fn addressee() -> &'static Object {
             ),
             column::<Option<DateTime>>(
                 "repliedAt",
-                "When it first replied; null before that.",
+                "When it first replied: `sentAt` of the reply; null before that.",
                 addressee::Column::RepliedAt,
                 Scalar::Time,
             ),

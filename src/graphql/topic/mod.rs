@@ -115,7 +115,7 @@ fn describe() -> Object {
         ),
         page(
             "actionItems",
-            "Its action items; by code.",
+            "Its action items; by code. It follows from other records: read it again after CREATED of an action item.",
             &action_items::ACTION_ITEMS,
             Link::column(action_item::Column::TopicId),
         ),
@@ -131,13 +131,13 @@ fn describe() -> Object {
         ),
         page(
             "examinations",
-            "The joint examinations of its publications, open and complete; oldest first.",
+            "The joint examinations of its publications, open and complete; oldest first. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination, or UPDATED of this topic.",
             &examinations::EXAMINATIONS,
             Link::Matching(examinations::of_topic),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements about it; by code.",
+            "The liaison statements about it; by code. It follows from other records: read it again after SENT of a liaison statement.",
             &statements::STATEMENTS,
             Link::through(
                 statement_topic::Entity,
@@ -147,7 +147,7 @@ fn describe() -> Object {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first.",
+            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
             Link::column(note::Column::SubjectId),
         ),

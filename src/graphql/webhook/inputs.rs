@@ -49,7 +49,7 @@ pub struct WebhookUpdateInput {
     pub enabled: MaybeUndefined<bool>,
     /// True: make the next attempt now instead of waiting for its time. Only for an enabled webhook.
     pub retry_now: Option<bool>,
-    /// True: create a new secret, which the payload returns. For another day deliveries are signed with the old one, too.
+    /// True: create a new secret, which the payload returns. For 24 hours deliveries are also signed with the old secret.
     pub rotate_secret: Option<bool>,
     /// The cursor of an activity, to deliver everything that came after it again.
     pub redeliver_after: Option<String>,

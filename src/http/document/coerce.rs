@@ -115,7 +115,7 @@ impl<'a> Read<'a, '_> {
         }
         if value.is_null() {
             return if ty.is_non_null() {
-                self.problem(&format!("null is no value of type {ty}"))
+                self.problem(&format!("it must not be null: its type is {ty}"))
             } else {
                 Value::Null
             };
@@ -149,7 +149,7 @@ impl<'a> Read<'a, '_> {
         }
         let words: Vec<&str> = list.values.keys().map(|it| &**it).collect();
         self.problem(&format!(
-            "it must be one of the words of {}: {}",
+            "it must be one of the values of {}: {}",
             list.name,
             words.join(", ")
         ))
