@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
+use crate::rows::STATEMENT_TIMEOUT;
 use crate::rules::refusal::Refusal;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -73,6 +74,12 @@ pub fn is_overloaded(error: &ServerError) -> bool {
     limit.is_some_and(|it| *it == MEMORY.into())
 }
 
+/// Whether an error of a field is that the history was replaced.
+#[must_use]
+pub fn is_history_replaced(error: &ServerError) -> bool {
+    error.message == HISTORY_REPLACED
+}
+
 impl Error {
     /// The database did not answer in time.
     #[must_use]
@@ -120,6 +127,11 @@ impl Error {
                     .to_owned(),
             ),
             Self::HistoryReplaced => ("INVALID_CURSOR", HISTORY_REPLACED.to_owned()),
+            Self::Database(error) if is_timeout(error) => (
+                TIMEOUT,
+                "The database worked for longer on it than a request may take. Ask for less, or try again in a moment."
+                    .to_owned(),
+            ),
             Self::Database(error) if is_unavailable(error) => {
                 (UNAVAILABLE, "The database does not answer. Try again in a moment.".to_owned())
             }
@@ -140,6 +152,9 @@ impl Error {
         if let Self::Overloaded = self {
             extensions.set("limit", MEMORY);
         }
+        if code == TIMEOUT {
+            extensions.set("limit", "time");
+        }
         let mut error = ServerError::new(message, pos);
         error.extensions = Some(extensions);
         if let Self::Database(source) | Self::OutcomeUnknown(source) = self {
@@ -154,6 +169,8 @@ pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 
 /// The SQLSTATE of an error that a role of `PostgreSQL` gets if it lacks a privilege.
 pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// The code of a request that ran for too long.
+pub const TIMEOUT: &str = "TIMEOUT";
 
 /// The code that the database gave for an error: an SQLSTATE of PostgreSQL, or a result code of SQLite.
 #[must_use]
@@ -169,9 +186,26 @@ pub fn is_conflict(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "40001" || code == "40P01")
 }
 
+/// Whether a statement was stopped since it ran for too long.
+#[must_use]
+pub fn is_timeout(error: &DbErr) -> bool {
+    match (driver_error(error), error) {
+        // The code is that of all statements that are stopped; by hand, trying again helps.
+        (Some(sqlx::Error::Database(said)), _) => {
+            said.code().is_some_and(|code| code == "57014")
+                && said.message().contains("statement timeout")
+        }
+        (_, DbErr::Query(RuntimeErr::Internal(text))) => text == STATEMENT_TIMEOUT,
+        _ => false,
+    }
+}
+
 /// Whether the database cannot be reached or cannot work at the moment, so that trying again later may help.
 #[must_use]
 pub fn is_unavailable(error: &DbErr) -> bool {
+    if is_timeout(error) {
+        return false;
+    }
     if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) || is_conflict(error) {
         return true;
     }
@@ -196,7 +230,9 @@ pub fn is_unavailable(error: &DbErr) -> bool {
 fn is_lost(error: &DbErr) -> bool {
     match driver_error(error) {
         Some(sqlx::Error::Database(_)) => database_code(error).is_some_and(|code| {
-            code.len() == 5 && (code.starts_with("08") || code.starts_with("57P"))
+            // 40003: nobody knows whether the statement was completed.
+            code.len() == 5
+                && (code.starts_with("08") || code.starts_with("57P") || code == "40003")
         }),
         Some(
             sqlx::Error::Io(_)
@@ -212,18 +248,17 @@ fn is_lost(error: &DbErr) -> bool {
 /// (<https://www.sqlite.org/rescode.html>) tells of a state that can pass.
 fn is_passing_code(code: &str) -> bool {
     if code.len() == 5 {
-        // Connection exceptions, insufficient resources, operator intervention, system errors; read-only transaction,
-        // lock not available.
-        return ["08", "53", "57P", "58"]
+        // Connection exceptions, insufficient resources, operator intervention, system errors; a read-only transaction,
+        // transactions that were idle or open for too long, a completion that is unknown, locks that are not available.
+        return ["08", "53", "57", "58"]
             .iter()
             .any(|class| code.starts_with(class))
-            || code == "25006"
-            || code == "55P03";
+            || ["25006", "25P03", "25P04", "40003", "55P03"].contains(&code);
     }
     // An extended result code holds the primary one in its lowest byte: BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL,
-    // CANTOPEN.
+    // CANTOPEN, PROTOCOL (locks that others take at the same time).
     let primary = code.parse::<u32>().ok().map(|code| code & 0xff);
-    matches!(primary, Some(5 | 6 | 7 | 8 | 10 | 13 | 14))
+    matches!(primary, Some(5 | 6 | 7 | 8 | 10 | 13 | 14 | 15))
 }
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
@@ -253,13 +288,14 @@ mod tests {
     #[test]
     fn codes_of_states_that_pass() {
         for code in [
-            "08006", "25006", "53100", "53300", "55P03", "57P01", "57P03", "58030", "5", "6", "7",
-            "8", "10", "13", "14", "778", "1032", "2570",
+            "08006", "25006", "25P03", "25P04", "40003", "53100", "53300", "55P03", "57000",
+            "57014", "57P01", "57P03", "58030", "5", "6", "7", "8", "10", "13", "14", "15", "778",
+            "1032", "2570",
         ] {
             assert!(is_passing_code(code), "{code}");
         }
         for code in [
-            "23505", "42601", "42501", "22P02", "57014", "1", "11", "19", "26", "2067",
+            "23505", "42601", "42501", "22P02", "25P02", "1", "11", "19", "26", "2067",
         ] {
             assert!(!is_passing_code(code), "{code}");
         }

@@ -45,7 +45,7 @@ mod files;
 #[path = "main/health.rs"]
 mod health;
 
-use self::database::{close, database_wrong, existing, migrate, migrated};
+use self::database::{close, database_wrong, existing, found, migrate, migrated};
 
 /// Requests make many small things and drop them.
 #[global_allocator]
@@ -406,8 +406,10 @@ async fn export(settings: &config::Export) -> Result<(), Wrong> {
 async fn import(settings: &config::Import) -> Result<(), Wrong> {
     let wrong = |what: String| Wrong(format!("{}: {what}", settings.file.display()));
     let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
-    // A trial of records changes nothing, not even the tables.
-    let db = if settings.dry_run && !source.is_export {
+    // A trial changes nothing: the tables that an export needs are made in the transaction that is rolled back.
+    let db = if settings.dry_run && source.is_export {
+        found(&settings.database, None).await?
+    } else if settings.dry_run {
         existing(&settings.database, None).await?
     } else {
         migrated(&settings.database, None).await?

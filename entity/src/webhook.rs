@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::WebhookId;
+use crate::id::{ActivityId, WebhookId};
 use crate::party::Party;
 
 #[sea_orm::model]
@@ -25,6 +25,8 @@ pub struct Model {
     pub former_until: Option<DateTimeUtc>,
     /// The place in the log up to which all that is wanted was delivered.
     pub position: i64,
+    /// The activity at that position, which shows whether the history is still the same; none if it is not known.
+    pub activity_id: Option<ActivityId>,
     /// Since when each attempt has failed; none where the last did not.
     pub failing_since: Option<DateTimeUtc>,
     /// Attempts at the next activity so far.

@@ -22,6 +22,7 @@ mod m20261126_000012_number_identity;
 mod m20261126_000013_codes;
 mod m20261127_000016_webhook_ping;
 mod m20261127_000017_list_orders;
+mod m20261127_000018_webhook_activity;
 
 /// Brings a database to today's tables, and back.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000013_codes::Migration),
             Box::new(m20261127_000016_webhook_ping::Migration),
             Box::new(m20261127_000017_list_orders::Migration),
+            Box::new(m20261127_000018_webhook_activity::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! The whole register as lines of JSON, history included; the same register gives the same bytes.
 
 use std::io::Write;
+use std::time::Duration;
 
 use sea_orm::{
     AccessMode, DatabaseTransaction, DbBackend, IsolationLevel, TransactionOptions,
@@ -16,6 +17,8 @@ use crate::store::Database;
 
 /// The first line of an export, up to its version.
 pub const HEAD: &str = "{\"liaison\":\"export\"";
+/// How long the rows of a page may take: a connection that passes nothing any more never answers.
+const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The version of this form.
 pub const VERSION: u64 = 1;
 
@@ -35,13 +38,17 @@ pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
         access_mode: isolation.map(|_| AccessMode::ReadOnly),
         ..TransactionOptions::default()
     });
-    let snapshot = snapshot.await?;
-    let written = write(&snapshot, out).await;
-    snapshot.rollback().await?;
-    written
+    let snapshot = db.bounded(snapshot).await?;
+    let written = write(db, &snapshot, out).await?;
+    db.bounded(snapshot.rollback()).await?;
+    Ok(written)
 }
 
-async fn write(snapshot: &DatabaseTransaction, out: impl Write) -> Result<u64, Fault> {
+async fn write(
+    db: &Database,
+    snapshot: &DatabaseTransaction,
+    out: impl Write,
+) -> Result<u64, Fault> {
     let mut out = Sealed {
         out,
         hash: Sha256::new(),
@@ -51,7 +58,8 @@ async fn write(snapshot: &DatabaseTransaction, out: impl Write) -> Result<u64, F
     for table in &TABLES {
         let mut after = None;
         loop {
-            let page = (table.read)(snapshot, after).await?;
+            let page = (table.read)(snapshot, after);
+            let page = db.bounded_by(PAGE_TIMEOUT, page).await?;
             for line in &page.lines {
                 out.line(line)?;
             }

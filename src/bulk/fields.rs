@@ -50,9 +50,9 @@ impl Fields {
         self.called = Some(name);
     }
 
-    /// Says that the record called `name`, which this one names, leads back to this one.
-    pub fn is_in_circle(&mut self, name: &str, message: &str) {
-        self.circle = Some((name.to_owned(), message.to_owned()));
+    /// Says that the record with this identity, which this one names, leads back to this one.
+    pub fn is_in_circle(&mut self, identity: &str, message: &str) {
+        self.circle = Some((identity.to_owned(), message.to_owned()));
     }
 
     pub fn wrong(&mut self, code: Code, field: &str, message: impl Into<String>) {
@@ -293,8 +293,9 @@ impl Fields {
     }
 
     pub fn no_such(&mut self, name: &str, ty: &str, given: &str) {
+        let identities = [text::normalize(given), text::number_identity(given)];
         let message = match &self.circle {
-            Some((next, message)) if stored(given).as_deref() == Some(next) => message.clone(),
+            Some((next, message)) if identities.contains(next) => message.clone(),
             _ => format!("There is no {ty} `{given}`."),
         };
         self.wrong(Code::NotFound, name, message);

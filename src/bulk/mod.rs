@@ -17,7 +17,7 @@ use std::io;
 use sea_orm::DbErr;
 
 use crate::error::Error;
-use crate::store::explain;
+use crate::store::health::explain;
 
 pub use export::export;
 pub use records::{Imported, Kind, Settings, import};

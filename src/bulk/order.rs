@@ -1,19 +1,52 @@
 //! The order in which the records of a file are entered: each after those that it names, wherever they stand.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 use super::fields::Fields;
 use super::records::{ADDRESSEES, Kind};
+use crate::rules::text::number_identity;
 use crate::store::committee;
 
 /// How many characters of what a record is known by are told.
 const CALLED: usize = 60;
 
 /// What a record is known by in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Key {
     kind: Kind,
+    /// As the register finds it: keys with the same one are equal.
+    identity: String,
     name: String,
+}
+
+impl Key {
+    fn new(kind: Kind, name: String) -> Self {
+        let identity = match kind {
+            Kind::Publication | Kind::Examination | Kind::Finding => number_identity(&name),
+            _ => name.clone(),
+        };
+        Self {
+            kind,
+            identity,
+            name,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.identity == other.identity
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+        self.identity.hash(state);
+    }
 }
 
 /// A record that is not entered yet.
@@ -46,15 +79,16 @@ pub struct Order {
 
 impl Record {
     pub fn new(number: u64, kind: Kind, mut fields: Fields) -> Self {
-        let key = key(kind, &fields).map(|name| Key { kind, name });
+        let name = key(kind, &fields);
         let names = names(kind, &fields);
-        if let Some(key) = &key {
-            let mut name: String = key.name.chars().take(CALLED).collect();
-            if name.len() < key.name.len() {
-                name.push('…');
+        if let Some(name) = &name {
+            let mut called: String = name.chars().take(CALLED).collect();
+            if called.len() < name.len() {
+                called.push('…');
             }
-            fields.is_called(format!("{} {name}", kind.name()));
+            fields.is_called(format!("{} {called}", kind.name()));
         }
+        let key = name.map(|name| Key::new(kind, name));
         Self {
             number,
             kind,
@@ -167,7 +201,7 @@ impl Order {
         );
         for record in self.waiting.values_mut().flatten() {
             if let Some((_, key)) = circle.iter().find(|(passed, _)| *passed == record.number) {
-                record.fields.is_in_circle(&key.name, &message);
+                record.fields.is_in_circle(&key.identity, &message);
             }
         }
         for (_, key) in circle.iter().take(1) {
@@ -242,7 +276,7 @@ fn names(kind: Kind, fields: &Fields) -> Vec<Key> {
             } else {
                 name
             };
-            Some(Key { kind, name })
+            Some(Key::new(kind, name))
         })
     };
     named.iter().copied().flat_map(keys).collect()

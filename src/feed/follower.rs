@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::wanted::Wanted;
-use super::{Event, Feed, log};
+use super::{Event, Feed};
 use crate::error::Result;
+use crate::store::activity::LogPosition;
 
 /// Events that are handed over at once.
 const BATCH: usize = 50;
@@ -14,13 +15,13 @@ const BATCH: usize = 50;
 /// A place in the log, and what is wanted of all that is later.
 pub struct Follower {
     feed: Feed,
-    news: watch::Receiver<i64>,
+    news: watch::Receiver<LogPosition>,
     wanted: Wanted,
-    position: i64,
+    position: LogPosition,
 }
 
 impl Follower {
-    pub(super) fn new(feed: Feed, position: i64, wanted: Wanted) -> Self {
+    pub(super) fn new(feed: Feed, position: LogPosition, wanted: Wanted) -> Self {
         Self {
             news: feed.recent.news(),
             feed,
@@ -31,14 +32,14 @@ impl Follower {
 
     /// The place up to which it has all that it wants.
     #[must_use]
-    pub const fn position(&self) -> i64 {
+    pub const fn position(&self) -> LogPosition {
         self.position
     }
 
     /// The next events in order, at least one; waits for it.
     ///
     /// # Errors
-    /// Where the log cannot be read. The follower stands where it stood: ask it again.
+    /// Where the log cannot be read. The follower stands where it stood: ask it again, unless the history was replaced.
     pub async fn next(&mut self) -> Result<Vec<Arc<Event>>> {
         loop {
             if let Some(events) = self.at_once().await? {
@@ -65,21 +66,18 @@ impl Follower {
             if !events.is_empty() {
                 return Ok(Some(events));
             }
-            if upto >= newest {
+            if upto.position >= newest.position {
                 return Ok(None);
             }
         }
     }
 
-    /// What is further back than memory. All up to `newest` stands in the log already.
-    async fn missed(&self, newest: i64) -> Result<(Vec<Arc<Event>>, i64)> {
-        let db = &self.feed.db;
-        let condition = self.wanted.condition();
-        let after = log::after(&db.read, self.position, condition, BATCH);
-        let events = db.query(after).await?;
-        let last = events.last().map_or(self.position, |it| it.position);
-        let upto = if events.len() < BATCH {
-            last.max(newest)
+    /// What memory does not hold. All up to `newest` stands in the log already.
+    async fn missed(&self, newest: LogPosition) -> Result<(Vec<Arc<Event>>, LogPosition)> {
+        let events = self.feed.read(self.position, &self.wanted, BATCH).await?;
+        let last = events.last().map_or(self.position, Event::log_position);
+        let upto = if events.len() < BATCH && last.position < newest.position {
+            newest
         } else {
             last
         };

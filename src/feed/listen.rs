@@ -51,10 +51,7 @@ async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallibl
         let message = message?;
         // Without a message the connection was lost and is there again.
         let position = message.and_then(|it| it.payload().parse().ok());
-        if let Some(position) = position {
-            db.reaches(position);
-        }
-        if position.is_none_or(|it: i64| it > recent.newest()) {
+        if position.is_none_or(|it: i64| it > recent.newest().position) {
             db.announce();
         }
     }

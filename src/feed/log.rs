@@ -1,42 +1,41 @@
 //! The log as the feed reads it.
 
 use entity::activity::{Column, Entity};
-use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoTableRef, Order, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult};
 
 use super::Event;
 use crate::read::shape::{ROW, col};
+use crate::store::activity::LogPosition;
 
-/// The place of the newest activity; 0 where there is none.
-pub async fn head(db: &DatabaseConnection) -> Result<i64, DbErr> {
-    Ok(newest(db).await?.map_or(0, |(_, position)| position))
-}
-
-/// The id and position of the newest activity.
-pub async fn newest(db: &DatabaseConnection) -> Result<Option<(Uuid, i64)>, DbErr> {
+/// The position of the newest activity; the default if there is none.
+pub async fn head(db: &DatabaseConnection) -> Result<LogPosition, DbErr> {
     let mut newest = rows(1);
     newest
         .expr(col(Column::Id))
         .expr(col(Column::Position))
         .order_by((ROW, Column::Position), Order::Desc);
     let Some(row) = db.query_one(&newest).await? else {
-        return Ok(None);
+        return Ok(LogPosition::default());
     };
-    Ok(Some((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+    Ok(LogPosition {
+        id: row.try_get_by_index(0)?,
+        position: row.try_get_by_index(1)?,
+    })
 }
 
-/// Whether the activity with this id has this position.
-pub async fn is_at(db: &impl ConnectionTrait, id: Uuid, position: i64) -> Result<bool, DbErr> {
+/// Whether the log has the activity of this position, which stays where it is. A process of an earlier version moves a
+/// webhook's position without its activity, so that an earlier one will do.
+pub async fn holds(db: &impl ConnectionTrait, at: LogPosition) -> Result<bool, DbErr> {
     let mut activity = rows(1);
     activity
         .expr(Expr::val(1))
-        .and_where(col(Column::Id).eq(id))
-        .and_where(col(Column::Position).eq(position));
+        .and_where(col(Column::Id).eq(at.id))
+        .and_where(col(Column::Position).lte(at.position));
     Ok(db.query_one(&activity).await?.is_some())
 }
 
-/// What is later than this place and fulfils the condition: in order, the first `limit` of it.
+/// What is later than this position and fulfils the condition: in order, the first `limit` of it.
 pub async fn after(
     db: &DatabaseConnection,
     position: i64,

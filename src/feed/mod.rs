@@ -23,8 +23,9 @@ use tokio::task::JoinSet;
 pub use self::follower::Follower;
 use self::recent::Recent;
 use self::wanted::Wanted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Database;
+use crate::store::activity::LogPosition;
 
 /// The feed of one process. Its clones are the same feed, which ends with the last of them.
 #[derive(Clone)]
@@ -34,6 +35,10 @@ pub struct Feed {
     /// Ends what it holds when it goes.
     _tasks: Arc<JoinSet<()>>,
 }
+
+/// The version of all that is public: the id of the newest activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(Uuid);
 
 /// What is known of an activity without reading more: enough to tell who wants it.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
@@ -50,6 +55,17 @@ pub struct Event {
     /// Whether it concerns ITU, and the UPU.
     pub itu: bool,
     pub upu: bool,
+}
+
+impl Event {
+    /// Its position in the log.
+    #[must_use]
+    pub fn log_position(&self) -> LogPosition {
+        LogPosition {
+            position: self.position,
+            id: self.id.into(),
+        }
+    }
 }
 
 impl Feed {
@@ -69,56 +85,77 @@ impl Feed {
         }
     }
 
-    /// The place of the newest activity in the log; 0 where there is none.
-    pub async fn head(&self) -> Result<i64> {
+    /// The position of the newest activity in the log.
+    pub async fn head(&self) -> Result<LogPosition> {
         Ok(self.db.query(log::head(&self.db.read)).await?)
     }
 
-    /// The id and position of the newest activity in the log; `None` if there is none.
-    pub async fn newest_activity(&self) -> Result<Option<(Uuid, i64)>> {
-        Ok(self.db.query(log::newest(&self.db.read)).await?)
+    /// The newest position that this process knows of; `None` if it has not read the log yet.
+    #[must_use]
+    pub fn known_head(&self) -> Option<LogPosition> {
+        let is_known = self.recent.known_within(Duration::MAX);
+        is_known.then(|| self.db.newest())
     }
 
-    /// The place up to which this process has read the log.
+    /// The position up to which this process has read the log.
     #[must_use]
-    pub fn newest(&self) -> i64 {
+    pub fn newest(&self) -> LogPosition {
         self.recent.newest()
     }
 
-    /// The version of all that is public: the newest place in the log. What another instance has written may be
+    /// The version of all that is public. What another instance has written may be
     /// unknown for so long; asking the database each time is the price of no time at all. `SQLite` is one instance's:
     /// what another program writes to its file is seen as the feed sees it.
-    pub async fn version(&self, unknown: Duration) -> Result<i64> {
+    pub async fn version(&self, unknown: Duration) -> Result<Version> {
         let unknown = if self.db.is_shared() {
             unknown
         } else {
             Duration::MAX
         };
         if self.recent.known_within(unknown) {
-            return Ok(self.db.newest());
+            return Ok(Version(self.db.newest().id));
         }
-        let asked = Instant::now();
+        let (asked, known) = (Instant::now(), self.db.newest());
         let head = self.head().await?;
-        self.db.reaches(head);
+        self.db.was_read(known, head);
         self.recent.read_at(asked);
-        Ok(head)
+        Ok(Version(head.id))
     }
 
-    /// What is wanted of all later than this place: in order, the first `limit` of it.
-    pub async fn read(&self, position: i64, wanted: &Wanted, limit: usize) -> Result<Vec<Event>> {
-        let after = log::after(&self.db.read, position, wanted.condition(), limit);
-        Ok(self.db.query(after).await?)
+    /// What is wanted of all later than this position: in order, the first `limit` of it.
+    ///
+    /// # Errors
+    /// Returns an error if the log cannot be read, or no longer holds this position.
+    pub async fn read(
+        &self,
+        after: LogPosition,
+        wanted: &Wanted,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        let later = log::after(&self.db.read, after.position, wanted.condition(), limit);
+        let later = self.db.query(later).await?;
+        // Afterwards, so that what was read followed this position.
+        if after.id.is_nil() || self.holds(after).await? {
+            Ok(later)
+        } else {
+            Err(Error::HistoryReplaced)
+        }
     }
 
-    /// Done once something later than this place may be read.
-    pub async fn past(&self, position: i64) {
+    /// Whether the log holds this position, which it does until its history is replaced.
+    pub async fn holds(&self, at: LogPosition) -> Result<bool> {
+        Ok(self.db.query(log::holds(&self.db.read, at)).await?)
+    }
+
+    /// Done once something later than this position may be read, or the history was replaced.
+    pub async fn past(&self, position: LogPosition) {
         // The sender is ours: it cannot go before the wait is over.
-        let _ = self.recent.news().wait_for(|it| *it > position).await;
+        let _ = self.recent.news().wait_for(|it| *it != position).await;
     }
 
-    /// Someone who follows what is wanted, from after this place on.
+    /// Someone who follows what is wanted, from after this position on.
     #[must_use]
-    pub fn follow(&self, position: i64, wanted: Wanted) -> Follower {
+    pub fn follow(&self, position: LogPosition, wanted: Wanted) -> Follower {
         Follower::new(self.clone(), position, wanted)
     }
 }

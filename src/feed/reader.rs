@@ -7,9 +7,10 @@ use sea_orm::sea_query::Condition;
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::{sleep, timeout};
 
-use super::log;
 use super::recent::Recent;
+use super::{Event, log};
 use crate::store::Database;
+use crate::store::activity::LogPosition;
 
 /// How long a change stays unseen where nobody told of it: another process wrote to the file, or a message was lost.
 const POLL: Duration = Duration::from_secs(1);
@@ -52,24 +53,52 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
 }
 
 async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<(), DbErr> {
-    if !*begun {
-        let head = db.query(log::head(&db.read)).await?;
-        db.reaches(head);
-        recent.begin(head);
-        *begun = true;
-    }
     loop {
-        let looked = Instant::now();
-        let after = log::after(&db.read, recent.newest(), Condition::all(), BATCH);
-        let events = db.query(after).await?;
-        let all = events.len() < BATCH;
-        if let Some(newest) = events.last() {
-            db.reaches(newest.position);
+        let (looked, known) = (Instant::now(), db.newest());
+        let after = recent.newest();
+        let later = if *begun {
+            later(db, after).await?
+        } else {
+            None
+        };
+        let Some(events) = later else {
+            let head = db.query(log::head(&db.read)).await?;
+            if *begun {
+                tracing::warn!(
+                    known = after.position,
+                    found = head.position,
+                    "activity feed: the history was replaced, subscriptions to the former one end"
+                );
+            }
+            db.was_read(known, head);
+            recent.begin(head);
+            *begun = true;
+            continue;
+        };
+        let is_all = events.len() < BATCH;
+        let newest = events.last().map_or(after, Event::log_position);
+        if is_all {
+            db.was_read(known, newest);
+        } else {
+            db.reaches(newest);
         }
         recent.add(events);
-        if all {
+        if is_all {
             recent.read_at(looked);
             return Ok(());
         }
     }
+}
+
+/// The events after this position; `None` if the log does not hold it: then its history was replaced.
+async fn later(db: &Database, after: LogPosition) -> Result<Option<Vec<Event>>, DbErr> {
+    if after == LogPosition::default() {
+        let events = log::after(&db.read, 0, Condition::all(), BATCH);
+        return Ok(Some(db.query(events).await?));
+    }
+    // With the position itself.
+    let events = log::after(&db.read, after.position - 1, Condition::all(), BATCH + 1);
+    let mut events = db.query(events).await?;
+    let first = events.first().map(Event::log_position);
+    Ok((first == Some(after)).then(|| events.split_off(1)))
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::Event;
 use super::wanted::Wanted;
+use crate::store::activity::LogPosition;
 
 /// How many are kept: who is further behind reads the log itself.
 const KEPT: usize = 4096;
@@ -15,15 +16,15 @@ const KEPT: usize = 4096;
 /// A window on the end of the log.
 pub struct Recent {
     window: RwLock<Window>,
-    /// The place up to which the log was read.
-    newest: watch::Sender<i64>,
+    /// The position up to which the log was read.
+    newest: watch::Sender<LogPosition>,
     /// When nothing was later than what was known.
     whole_at: Mutex<Option<Instant>>,
 }
 
 struct Window {
-    /// All that is later than this place was read, and stands in `events`.
-    from: i64,
+    /// All that is later than this position was read, and stands in `events`; `None` if nothing was read yet.
+    from: Option<LogPosition>,
     events: VecDeque<Arc<Event>>,
 }
 
@@ -32,10 +33,10 @@ impl Default for Recent {
     fn default() -> Self {
         Self {
             window: RwLock::new(Window {
-                from: i64::MAX,
+                from: None,
                 events: VecDeque::new(),
             }),
-            newest: watch::Sender::new(0),
+            newest: watch::Sender::default(),
             whole_at: Mutex::default(),
         }
     }
@@ -43,11 +44,11 @@ impl Default for Recent {
 
 impl Recent {
     /// Tells up to which place the log was read.
-    pub fn news(&self) -> watch::Receiver<i64> {
+    pub fn news(&self) -> watch::Receiver<LogPosition> {
         self.newest.subscribe()
     }
 
-    pub fn newest(&self) -> i64 {
+    pub fn newest(&self) -> LogPosition {
         *self.newest.borrow()
     }
 
@@ -63,10 +64,10 @@ impl Recent {
         whole_at.is_some_and(|it| it.elapsed() < time)
     }
 
-    /// Begins behind this place of the log.
-    pub fn begin(&self, position: i64) {
+    /// Begins behind this position of the log, also again: then it forgets what was before.
+    pub fn begin(&self, position: LogPosition) {
         let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
-        window.from = position;
+        window.from = Some(position);
         window.events.clear();
         self.newest.send_replace(position);
     }
@@ -76,32 +77,34 @@ impl Recent {
         let Some(last) = events.last() else {
             return;
         };
-        let newest = last.position;
+        let newest = last.log_position();
         let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         window.events.extend(events.into_iter().map(Arc::new));
         while window.events.len() > KEPT {
             if let Some(oldest) = window.events.pop_front() {
-                window.from = oldest.position;
+                window.from = Some(oldest.log_position());
             }
         }
         drop(window);
         self.newest.send_replace(newest);
     }
 
-    /// What is wanted of the events later than this place, the first `limit` of it, and the place up to which
-    /// that is all; none where the window does not reach back so far.
+    /// What is wanted of the events later than this position, the first `limit` of it, and the position up to which
+    /// that is all; none where the window does not hold this position.
     pub fn after(
         &self,
-        position: i64,
+        position: LogPosition,
         wanted: &Wanted,
         limit: usize,
-    ) -> Option<(Vec<Arc<Event>>, i64)> {
+    ) -> Option<(Vec<Arc<Event>>, LogPosition)> {
         let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
-        if position < window.from {
+        let events = &window.events;
+        let start = events.partition_point(|it| it.position <= position.position);
+        let last = start.checked_sub(1).and_then(|it| events.get(it));
+        if last.map(|it| it.log_position()).or(window.from) != Some(position) {
             return None;
         }
         let (mut found, mut upto) = (Vec::new(), position);
-        let start = window.events.partition_point(|it| it.position <= position);
         for event in window.events.range(start..) {
             if found.len() == limit {
                 break;
@@ -109,7 +112,7 @@ impl Recent {
             if wanted.includes(event) {
                 found.push(event.clone());
             }
-            upto = event.position;
+            upto = event.log_position();
         }
         Some((found, upto))
     }
@@ -123,9 +126,20 @@ mod tests {
 
     use super::*;
 
+    fn id(position: i64) -> Uuid {
+        Uuid::from_u64_pair(0, position.unsigned_abs())
+    }
+
+    fn at(position: i64) -> LogPosition {
+        LogPosition {
+            position,
+            id: id(position),
+        }
+    }
+
     fn events(positions: std::ops::RangeInclusive<i64>) -> Vec<Event> {
         let event = |position| Event {
-            id: Uuid::nil().into(),
+            id: id(position).into(),
             position,
             at: chrono::DateTime::UNIX_EPOCH,
             party: if position % 2 == 0 {
@@ -144,8 +158,10 @@ mod tests {
     }
 
     fn after(recent: &Recent, position: i64, wanted: &Wanted) -> Option<(Vec<i64>, i64)> {
-        let (events, upto) = recent.after(position, wanted, 3)?;
-        Some((events.iter().map(|it| it.position).collect(), upto))
+        let (events, upto) = recent.after(at(position), wanted, 3)?;
+        assert_eq!(upto, at(upto.position));
+        let positions = events.iter().map(|it| it.position);
+        Some((positions.collect(), upto.position))
     }
 
     #[test]
@@ -157,7 +173,7 @@ mod tests {
         };
         let recent = Recent::default();
         assert_eq!(after(&recent, 0, &all), None, "nothing was read yet");
-        recent.begin(10);
+        recent.begin(at(10));
         assert_eq!(after(&recent, 9, &all), None);
         assert_eq!(after(&recent, 10, &all), Some((vec![], 10)));
         recent.add(events(11..=18));
@@ -173,6 +189,14 @@ mod tests {
         recent.add(events(19..=kept + 20));
         assert_eq!(after(&recent, 19, &all), None);
         assert_eq!(after(&recent, 20, &all), Some((vec![21, 22, 23], 23)));
-        assert_eq!(recent.newest(), kept + 20);
+        assert_eq!(recent.newest(), at(kept + 20));
+
+        // Neither what is later than the window nor another activity at one of its positions is in it.
+        assert_eq!(after(&recent, kept + 21, &all), None);
+        let other = LogPosition {
+            position: kept + 20,
+            id: id(1),
+        };
+        assert!(recent.after(other, &all, 3).is_none());
     }
 }

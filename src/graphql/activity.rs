@@ -25,6 +25,7 @@ use crate::read::shape::{
     Cell, Criteria, Field, Key, List, Object, Order, Source, Table, column, computed, distinct,
     field,
 };
+use crate::store::activity::LogPosition;
 
 /// The history of everything.
 pub static ACTIVITIES: List = List {
@@ -116,24 +117,18 @@ pub fn cursor(key: Uuid, position: i64) -> String {
         .write(&Position::numbered(key, position))
 }
 
-/// Returns the position in the log that a cursor of an activity names, without a look into the log.
-///
-/// # Errors
-/// Returns an error if it is no such cursor.
-pub fn unchecked_position(cursor: &str) -> Result<i64> {
-    let position = HISTORY.scope(&order()).read(cursor)?;
-    position.number().ok_or(Error::InvalidCursor)
-}
-
 /// Returns the position in the log that a cursor of an activity names.
 ///
 /// # Errors
 /// Returns an error if it is no such cursor, or if another activity, or none, has that position by now.
-pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<i64> {
+pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosition> {
     let position = HISTORY.scope(&order()).read(cursor)?;
-    let number = position.number().ok_or(Error::InvalidCursor)?;
-    if log::is_at(db, position.id(), number).await? {
-        Ok(number)
+    let at = LogPosition {
+        position: position.number().ok_or(Error::InvalidCursor)?,
+        id: position.id(),
+    };
+    if log::holds(db, at).await? {
+        Ok(at)
     } else {
         Err(Error::HistoryReplaced)
     }

@@ -26,7 +26,7 @@ mod viewer;
 pub mod webhook;
 mod words;
 
-use async_graphql::parser::types::OperationType;
+use async_graphql::indexmap::IndexMap;
 use async_graphql::{
     InputType, MergedObject, Pos, Response, SDLExportOptions, ValidationMode, Value,
 };
@@ -38,8 +38,8 @@ use tokio::sync::{Semaphore, oneshot};
 pub use self::operation::{Operation, Question};
 use self::query::Query;
 use self::request::{Live, Request};
+pub use self::subscription::Start;
 use self::subscription::Subscription;
-pub use self::subscription::{Start, start};
 use crate::error::{Error, is_conflict};
 use crate::read::page;
 use crate::rules::webhook::Reach;
@@ -114,16 +114,12 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
     }
 }
 
-/// Runs a query or a mutation. Nothing is validated here any more. The data of the response is text.
+/// Runs a query. Nothing is validated here any more. The data of the response is text.
 pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
     if let Some(response) = direct::answer(&operation, &request).await {
         return response;
     }
-    // What a mutation has changed is reported in any case; its records have been bounded by the read path.
-    let limit = match operation.kind {
-        OperationType::Query => request.bound.limit(),
-        _ => usize::MAX,
-    };
+    let limit = request.bound.limit();
     let introspects = operation.introspects();
     let ready = operation.ready().data(request);
     if introspects {
@@ -210,29 +206,43 @@ fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
 /// How often a mutation is tried that the database ends in favour of another one.
 const CONFLICT_ATTEMPTS: u32 = 3;
 
-/// Runs a mutation, again if the database has ended its transaction in favour of another one.
-pub async fn mutate(
-    schema: &Schema,
-    operation: &Operation,
-    request: impl Fn() -> Request,
-) -> Response {
+/// Runs the mutations of a document one after the other, each again if the database has ended its transaction in favour
+/// of another one.
+pub async fn mutate(schema: &Schema, operation: &Operation, request: Request) -> Response {
+    let (mut data, mut errors) = (IndexMap::new(), Vec::new());
+    for field in operation.by_root_field() {
+        let response = mutate_field(schema, &field, &request).await;
+        if let Value::Object(fields) = response.data {
+            data.extend(fields);
+        }
+        errors.extend(response.errors);
+    }
+    let mut response = Response::new(Value::Object(data));
+    response.errors = errors;
+    // What a mutation has changed is reported in any case; its records have been bounded by the read path.
+    with_text(response, usize::MAX)
+}
+
+async fn mutate_field(schema: &Schema, operation: &Operation, request: &Request) -> Response {
     let mut attempts = 1;
     loop {
-        let response = execute(schema, operation.clone(), request()).await;
+        let run = operation.clone().ready().data(request.clone());
+        let response = schema.execute(run).await;
         let conflict = response.errors.iter().any(|error| {
             let source = error.source::<DbErr>();
             source.is_some_and(is_conflict)
         });
-        // Otherwise the change, or a part of what the document changes, is made already.
-        let is_repeatable = || operation.has_one_root_field() && !has_value(&response.data);
-        if !conflict || attempts == CONFLICT_ATTEMPTS || !is_repeatable() {
+        // With a value the change is made.
+        let has_value = matches!(&response.data, Value::Object(fields)
+            if fields.values().any(|field| *field != Value::Null));
+        if !conflict || attempts == CONFLICT_ATTEMPTS || has_value {
             return response;
         }
         attempts += 1;
     }
 }
 
-/// Whether any root field has a value.
+/// Whether any root field of a response whose data is text has a value.
 #[must_use]
 pub fn has_value(data: &Value) -> bool {
     let Value::Binary(json) = data else {

@@ -11,7 +11,7 @@ use async_graphql_value::Value as InputValue;
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 
-use crate::read::document::Document;
+use crate::read::document::{Document, Merged};
 use crate::rules::viewer::Viewer;
 
 /// One operation of a document that has passed all checks, with what it needs.
@@ -82,11 +82,24 @@ impl Operation {
         selections(&self.document, self.name.as_deref(), &self.variables)
     }
 
-    /// Whether it selects one field at its root.
-    #[must_use]
-    pub fn has_one_root_field(&self) -> bool {
-        let selections = self.selections();
-        selections.is_some_and(|document| document.root(root(self.kind)).len() == 1)
+    /// Operations that each run one of its root fields, in their order.
+    pub(super) fn by_root_field(&self) -> Vec<Self> {
+        let document = self.selections();
+        let fields = document.map_or_else(Vec::new, |it| it.root(root(self.kind)));
+        if fields.len() < 2 {
+            return vec![self.clone()];
+        }
+        let alone = |field: &Merged<'_>| {
+            let mut document = (*self.document).clone();
+            if let Some(operation) = selected_mut(&mut document, self.name.as_deref()) {
+                operation.selection_set.node.items = vec![merged(field)];
+            }
+            Self {
+                document: Arc::new(document),
+                ..self.clone()
+            }
+        };
+        fields.iter().map(alone).collect()
     }
 
     /// Whether it asks for the schema itself.
@@ -223,13 +236,15 @@ fn merged_root(
     if !has_fragments && fields.iter().all(|field| field.fields.len() == 1) {
         return None;
     }
-    let merged = fields.iter().map(|it| {
-        let mut field = it.field().clone();
-        let items = it.sets().into_iter().flat_map(|set| set.items.clone());
-        field.node.selection_set.node.items = items.collect();
-        field.node.directives.clear();
-        let pos = field.pos;
-        Positioned::new(Selection::Field(field), pos)
-    });
-    Some(merged.collect())
+    Some(fields.iter().map(merged).collect())
+}
+
+/// The fields of one response key as one.
+fn merged(fields: &Merged<'_>) -> Positioned<Selection> {
+    let mut field = fields.field().clone();
+    let items = fields.sets().into_iter().flat_map(|set| set.items.clone());
+    field.node.selection_set.node.items = items.collect();
+    field.node.directives.clear();
+    let pos = field.pos;
+    Positioned::new(Selection::Field(field), pos)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
+use super::subscription::Start;
 use crate::feed::Feed;
 pub use crate::read::bound::Bound;
 pub use crate::read::budget::{Reservation, ResponseBudget};
@@ -13,12 +14,13 @@ use crate::rules::viewer::Viewer;
 use crate::store::Database;
 
 /// Who asks what database, and when: read once, so that all of a request happens at the same moment.
+#[derive(Clone)]
 pub struct Request {
     pub db: Database,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
     /// How many bytes the answer may have.
-    pub bound: Bound,
+    pub bound: Arc<Bound>,
 }
 
 /// Tells the time: each request asks once, a subscription for each event.
@@ -29,7 +31,7 @@ pub struct Live {
     pub feed: Feed,
     pub clock: Clock,
     /// The position in the log after which it reports.
-    pub begin: i64,
+    pub start: Start,
 }
 
 impl Live {
@@ -41,12 +43,12 @@ impl Live {
 
 impl Request {
     #[must_use]
-    pub const fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: Bound) -> Self {
+    pub fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: Bound) -> Self {
         Self {
             db,
             viewer,
             now,
-            bound,
+            bound: Arc::new(bound),
         }
     }
 

@@ -19,7 +19,10 @@ use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
 use super::request::{Live, Request};
 use super::shared::{Answers, Asked, Shared};
-use crate::error::{Error, Result, is_overloaded, is_too_long, is_unavailable};
+use crate::error::{
+    Error, Result, is_history_replaced, is_overloaded, is_too_long, is_unavailable,
+};
+use crate::feed::wanted::Wanted;
 use crate::feed::{Event, Feed, Follower};
 use crate::read::args::Args;
 use crate::read::document::Document;
@@ -27,6 +30,7 @@ use crate::read::plan::Planner;
 use crate::read::shape::{Arg, arg};
 use crate::read::{At, Env, registry};
 use crate::store::Database;
+use crate::store::activity::LogPosition;
 
 /// The root of all subscriptions.
 #[derive(Default)]
@@ -103,7 +107,7 @@ fn answers<'a>(
 ) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
     let at = At::of(ctx);
     let begun = async move {
-        let follower = begin(ctx);
+        let follower = begin(ctx).await;
         at.check(follower).map(|follower| Following {
             ctx,
             shared,
@@ -124,7 +128,15 @@ fn answers<'a>(
     answers.boxed()
 }
 
-fn begin(ctx: &Context<'_>) -> Result<Follower> {
+async fn begin(ctx: &Context<'_>) -> Result<Follower> {
+    let wanted = wanted(ctx)?;
+    let live = Live::of(ctx);
+    let position = live.start.position(&Request::of(ctx).db).await?;
+    Ok(live.feed.follow(position, wanted))
+}
+
+/// Which events the field asks for.
+fn wanted(ctx: &Context<'_>) -> Result<Wanted> {
     let root = &ctx.query_env.operation.node.selection_set.node.items;
     let fields = root
         .iter()
@@ -135,78 +147,93 @@ fn begin(ctx: &Context<'_>) -> Result<Follower> {
                 .to_owned(),
         ));
     }
-    let live = Live::of(ctx);
     let set = ctx.with_selection_set(&ctx.item.node.selection_set);
     let args = Args::new(Document::of(&set), &ctx.item.node);
     let filter: Option<ActivityFilter> = args.get("filter")?;
-    let wanted = filter
-        .unwrap_or_default()
-        .wanted(Request::of(ctx).viewer.party())?;
-    Ok(live.feed.follow(live.begin, wanted))
+    let filter = filter.unwrap_or_default();
+    filter.wanted(Request::of(ctx).viewer.party())
 }
 
 /// Where a subscription begins.
-pub struct Start {
-    /// The position in the log after which it reports.
-    pub position: i64,
-    /// The cursor of that position; `None` if nothing was logged yet.
-    pub cursor: Option<String>,
+pub enum Start {
+    /// After this position of the log.
+    After(LogPosition),
+    /// After the activity of this cursor of the client, which is not checked yet.
+    AfterCursor(String),
 }
 
-/// Returns where a subscription begins: after the cursor `resume` of the transport, which is newer than the one of the
-/// document, else after that one, else now.
-///
-/// # Errors
-/// Returns an error if the cursor is invalid.
-pub async fn start(
-    operation: &Operation,
-    feed: &Feed,
-    db: &Database,
-    resume: Option<String>,
-) -> Result<Start> {
-    let document = operation.selections();
-    let after = document.and_then(|document| {
-        let field = document.root(NAME).into_iter().next()?;
-        let args = Args::new(document, &field.field().node);
-        args.get::<Option<String>>("after").transpose()
-    });
-    let cursor = resume.map(Ok).or(after).transpose()?;
-    let mut attempts = 1;
-    loop {
-        match start_after(cursor.as_deref(), feed, db).await {
-            // A connection that was lost meanwhile; the next one is new.
-            Err(Error::Database(error)) if is_unavailable(&error) && attempts < START_ATTEMPTS => {
-                attempts += 1;
-                sleep(RETRY).await;
+impl Start {
+    /// Returns where a subscription begins: after the cursor `resume` of the transport, which is newer than the one of
+    /// the document, else after that one, else now.
+    ///
+    /// The next message of a socket waits for this. Therefore a cursor is checked later, and a database that is slow is
+    /// not waited for: the newest position that this process knows of is not later than now.
+    ///
+    /// # Errors
+    /// Returns an error if the argument is invalid, or the database does not answer and nothing is known of it yet.
+    pub async fn of(operation: &Operation, feed: &Feed, resume: Option<String>) -> Result<Self> {
+        let document = operation.selections();
+        let after = document.and_then(|document| {
+            let field = document.root(NAME).into_iter().next()?;
+            let args = Args::new(document, &field.field().node);
+            args.get::<Option<String>>("after").transpose()
+        });
+        let cursor = resume.map(Ok).or(after).transpose()?;
+        if let Some(cursor) = cursor {
+            return Ok(Self::AfterCursor(cursor));
+        }
+        let known = match timeout(HEAD_TIMEOUT, feed.head()).await {
+            Ok(Ok(head)) => return Ok(Self::After(head)),
+            _ => feed.known_head(),
+        };
+        match known {
+            Some(head) => Ok(Self::After(head)),
+            None => retried(|| feed.head()).await.map(Self::After),
+        }
+    }
+
+    /// The cursor of the activity after which it begins; `None` before the first.
+    #[must_use]
+    pub fn cursor(&self) -> Option<String> {
+        match self {
+            Self::After(at) if at.id.is_nil() => None,
+            Self::After(at) => Some(activity::cursor(at.id, at.position)),
+            Self::AfterCursor(cursor) => Some(cursor.clone()),
+        }
+    }
+
+    /// Returns the position after which it begins.
+    ///
+    /// # Errors
+    /// Returns an error if the cursor is invalid, or cannot be checked.
+    async fn position(&self, db: &Database) -> Result<LogPosition> {
+        match self {
+            Self::After(position) => Ok(*position),
+            Self::AfterCursor(cursor) => {
+                retried(|| db.query(activity::position(&db.read, cursor))).await
             }
-            started => return started,
         }
     }
 }
 
-/// How long checking the cursor of a subscription may take.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the start of a subscription waits for the newest position of the log.
+const HEAD_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How often the start of a subscription is tried.
+/// How often a statement at the start of a subscription is tried.
 const START_ATTEMPTS: u32 = 3;
 
-async fn start_after(cursor: Option<&str>, feed: &Feed, db: &Database) -> Result<Start> {
-    let Some(cursor) = cursor else {
-        let newest = feed.newest_activity().await?;
-        return Ok(Start {
-            position: newest.map_or(0, |(_, position)| position),
-            cursor: newest.map(|(id, position)| activity::cursor(id, position)),
-        });
-    };
-    // A busy database is not waited for long: others wait for this on the same socket.
-    let checked = timeout(CHECK_TIMEOUT, activity::position(&db.read, cursor)).await;
-    Ok(Start {
-        position: match checked {
-            Ok(position) => position?,
-            Err(_) => activity::unchecked_position(cursor)?,
-        },
-        cursor: Some(cursor.to_owned()),
-    })
+/// Tries again where a connection was lost meanwhile: the next one is new.
+async fn retried<T, F: Future<Output = Result<T>>>(read: impl Fn() -> F) -> Result<T> {
+    let mut attempts = 1;
+    loop {
+        match read().await {
+            Err(Error::Database(error)) if is_unavailable(&error) && attempts < START_ATTEMPTS => {
+                attempts += 1;
+                sleep(RETRY).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A subscription under way.
@@ -250,8 +277,8 @@ impl Following<'_, '_> {
                     later.append(&mut self.later);
                     self.later = later;
                 }
-                // It will not be shorter when it is tried again.
-                Err(error) if is_too_long(&error) => {
+                // It will not be shorter when it is tried again, nor will the former history come back.
+                Err(error) if is_too_long(&error) || is_history_replaced(&error) => {
                     self.failures = TRIES + 1;
                     return Some(Response::from_errors(vec![error]));
                 }
@@ -296,8 +323,14 @@ impl Following<'_, '_> {
             .shared
             .answers(self.asked, keys.clone(), reservation, read);
         let answers = timeout(READ_TIMEOUT, answers).await;
-        let answers =
-            answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)))?;
+        let answers = answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)));
+        if answers.is_err()
+            && let Some(last) = self.events.last()
+            && let Ok(false) = Live::of(ctx).feed.holds(last.log_position()).await
+        {
+            return self.at.check(Err(Error::HistoryReplaced));
+        }
+        let answers = answers?;
         let key = &ctx.item.node.response_key().node;
         for (event, (value, errors)) in self.events.drain(..).zip(&answers.items) {
             let mut response = response(&event, key, value.clone());

@@ -11,7 +11,10 @@ use sea_orm::DbErr;
 use super::media::Media;
 use super::refused::{Refused, coded};
 use super::visit::REQUEST_ID;
-use crate::error::{Error, INTERNAL, OUTCOME_UNKNOWN, UNAVAILABLE, database_code, is_unavailable};
+use crate::error::{
+    Error, INTERNAL, OUTCOME_UNKNOWN, TIMEOUT, UNAVAILABLE, database_code, is_timeout,
+    is_unavailable,
+};
 use crate::graphql::has_value;
 use crate::graphql::request::Reservation;
 
@@ -106,18 +109,22 @@ fn unavailable_for(errors: Vec<ServerError>) -> Refused {
 /// The refusal of an operation of which nothing ran since the database cannot be reached or cannot work at the moment;
 /// `None` if anything of it ran, or failed for another reason.
 pub fn unavailable(executed: &Executed) -> Option<Refused> {
-    let is_unavailable = |error: &ServerError| {
+    let has_code = |error: &ServerError, code: &str| {
         let extensions = error.extensions.as_ref();
-        let code = extensions.and_then(|extensions| extensions.get("code"));
-        code.is_some_and(|code| *code == UNAVAILABLE.into()) && error.message != OUTCOME_UNKNOWN
+        let found = extensions.and_then(|extensions| extensions.get("code"));
+        found.is_some_and(|found| *found == code.into()) && error.message != OUTCOME_UNKNOWN
     };
-    if executed.errors.is_empty()
-        || !executed.errors.iter().all(is_unavailable)
-        || has_value(&executed.data)
-    {
+    let errors = &executed.errors;
+    let is_passing = |it: &ServerError| has_code(it, UNAVAILABLE) || has_code(it, TIMEOUT);
+    if errors.is_empty() || !errors.iter().all(is_passing) || has_value(&executed.data) {
         return None;
     }
-    Some(unavailable_for(executed.errors.clone()))
+    let mut refused = unavailable_for(executed.errors.clone());
+    // What took too long will probably do so again.
+    if errors.iter().any(|it| has_code(it, TIMEOUT)) {
+        refused.headers.clear();
+    }
+    Some(refused)
 }
 
 /// The error of the database for which an operation failed, if it cannot work at the moment.
@@ -148,7 +155,9 @@ pub fn log_database_errors(errors: &[ServerError], id: &str) {
             continue;
         }
         let status_code = code.as_deref();
-        if is_unavailable(source) {
+        if is_timeout(source) {
+            tracing::warn!(request_id = id, db.response.status_code = status_code, error = %source, "database statement timed out");
+        } else if is_unavailable(source) {
             tracing::warn!(request_id = id, db.response.status_code = status_code, error = %source, "database unavailable");
         } else {
             tracing::error!(request_id = id, db.response.status_code = status_code, error = %source, "request failed");

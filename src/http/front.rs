@@ -246,15 +246,10 @@ pub async fn run(
     let seconds = app.limits.seconds;
     let time_limit = Duration::from_secs(seconds);
     let (db, limit) = (app.db.clone(), app.limits.answer);
-    let reservation = reservation.clone();
-    let request = move || {
-        // Nothing is left of an attempt before.
-        let _ = reservation.set(0);
-        let bound = Bound::new(limit, Some(reservation.clone()));
-        Request::new(db.clone(), viewer.clone(), now, bound)
-    };
+    let bound = Bound::new(limit, Some(reservation.clone()));
+    let request = Request::new(db, viewer, now, bound);
     if operation.kind != OperationType::Mutation {
-        let executing = execute(&app.schema, operation, request());
+        let executing = execute(&app.schema, operation, request);
         let executed = within(time_limit, executing).await;
         return executed.map_err(|_| too_slow(seconds, false));
     }
@@ -287,7 +282,7 @@ async fn within<T>(time_limit: Duration, running: impl Future<Output = T>) -> Re
 
 fn too_slow(seconds: u64, changes: bool) -> Refused {
     let then = if changes {
-        "Look what it has changed before you send it again."
+        "Its changes may have been made: look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is."
     } else {
         "Ask for less, or try again in a moment."
     };

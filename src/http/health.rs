@@ -12,7 +12,7 @@ use super::App;
 /// Status 503 if only a restart would help.
 pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     if app.db.health.is_file_replaced() {
-        let message = "The database file was moved or replaced: restart the service.\n";
+        let message = "The database file was replaced: restart the service.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, message);
     }
     (StatusCode::OK, "alive\n")

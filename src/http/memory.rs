@@ -1,6 +1,7 @@
 //! Answers that were given before, for as long as nothing has changed since.
 //!
-//! Every write adds to the log, so its newest place is the version of all that is public.
+//! Every write adds to the log, so the id of its newest activity is the version of all that is public. A position would
+//! be another version's again once an older backup is restored.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use chrono::{DateTime, Utc};
 use quick_cache::Weighter;
 
 use super::bounded::{Bounded, bounded};
-use crate::feed::Feed;
+use crate::feed::{Feed, Version};
 use crate::graphql::{Operation, Question};
 use crate::rules::viewer::Viewer;
 
@@ -27,14 +28,14 @@ pub struct Memory {
 
 #[derive(Clone)]
 struct Kept {
-    version: i64,
+    version: Version,
     text: Bytes,
 }
 
 /// Where an answer is, or is to be kept.
 pub struct Place {
     question: Question,
-    version: i64,
+    version: Version,
 }
 
 #[derive(Clone)]

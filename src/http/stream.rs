@@ -15,7 +15,7 @@ use super::front::run;
 use super::refused::{Refused, coded};
 use super::streams::{Holder, Share};
 use crate::graphql::request::{Bound, Live, Request, Reservation};
-use crate::graphql::{Operation, follow, start, take_cursor};
+use crate::graphql::{Operation, Start, follow, take_cursor};
 use crate::rules::viewer::Viewer;
 
 /// A part of what an operation answers.
@@ -40,8 +40,8 @@ pub struct Begun {
     pub cursor: Option<String>,
     /// Its place among the subscriptions.
     share: Option<Share>,
-    /// The position, or why there is none.
-    position: Result<i64, ServerError>,
+    /// None for an operation that is no subscription.
+    start: Option<Result<Start, ServerError>>,
 }
 
 /// Takes the position in the log at which an operation begins. `resume` is the cursor after which a subscription goes
@@ -59,22 +59,16 @@ pub async fn begin(
         return Ok(Begun {
             cursor: None,
             share: None,
-            position: Ok(0),
+            start: None,
         });
     }
     let size = 1 + operation.weight / SIZE;
     let share = Some(app.around.subscriptions.take(holder, size)?);
-    Ok(match start(operation, &app.feed, &app.db, resume).await {
-        Ok(start) => Begun {
-            cursor: start.cursor,
-            share,
-            position: Ok(start.position),
-        },
-        Err(error) => Begun {
-            cursor: None,
-            share,
-            position: Err(error.server_error(None)),
-        },
+    let start = Start::of(operation, &app.feed, resume).await;
+    Ok(Begun {
+        cursor: start.as_ref().ok().and_then(Start::cursor),
+        share,
+        start: Some(start.map_err(|error| error.server_error(None))),
     })
 }
 
@@ -91,7 +85,7 @@ pub fn parts(
 ) -> BoxStream<'static, Part> {
     let id = request_id(headers).to_owned();
     let now = (app.clock)();
-    if operation.kind != OperationType::Subscription {
+    let Some(start) = begun.start else {
         let app = app.clone();
         let part = async move {
             let reservation = Arc::new(app.around.responses.request());
@@ -112,10 +106,10 @@ pub fn parts(
             }
         };
         return once(part).boxed();
-    }
+    };
     let share = begun.share;
-    let begin = match begun.position {
-        Ok(position) => position,
+    let start = match start {
+        Ok(start) => start,
         Err(error) => {
             let errors = vec![error];
             log_database_errors(&errors, &id);
@@ -126,7 +120,7 @@ pub fn parts(
     let live = Live {
         feed: app.feed.clone(),
         clock: app.clock.clone(),
-        begin,
+        start,
     };
     let budget = app.around.responses.clone();
     let bound = Bound::new(app.limits.answer, Some(Arc::new(budget.message())));

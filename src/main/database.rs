@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use liaison::config::{self, Wrong};
 use liaison::http::limits::Limits;
-use liaison::store::{Database, explain, sqlite_file, unreachable_reason};
+use liaison::store::health::{explain, unreachable_reason};
+use liaison::store::{Database, sqlite_file};
 use sea_orm::DbErr;
 use tokio::time::{sleep, timeout};
 

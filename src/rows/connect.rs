@@ -64,6 +64,9 @@ fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
     settings
 }
 
+/// Reads the mark of a session.
+const MARK: &str = "select coalesce(current_setting('liaison.session', true), '')";
+
 /// Knows how to connect to one database.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -88,10 +91,18 @@ impl Connector {
     /// # Errors
     /// Returns an error if the server cannot be reached, refuses, or does not keep the session's settings.
     pub async fn connect(&self) -> Result<PgConnection, Error> {
+        Ok(self.connect_marked().await?.0)
+    }
+
+    /// The same, with the mark of its session.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    pub async fn connect_marked(&self) -> Result<(PgConnection, Uuid), Error> {
         let connect = async {
             let mut connection = self.options.connect().await?;
-            self.prepare(&mut connection).await?;
-            Ok(connection)
+            let mark = self.prepare(&mut connection).await?;
+            Ok((connection, mark))
         };
         timeout(PATIENCE, connect)
             .await
@@ -119,14 +130,14 @@ impl Connector {
             .after_release(|connection, _| Box::pin(check_released(connection)))
             .after_connect(move |connection, _| -> BoxFuture<'_, Result<(), Error>> {
                 let connector = connector.clone();
-                Box::pin(async move { connector.prepare(connection).await })
+                Box::pin(async move { connector.prepare(connection).await.map(drop) })
             })
             .connect_lazy_with(self.options.clone())
     }
 
-    /// Tells a session its settings, and checks that it is this connection's own. Behind a pooler in transaction mode
+    /// Tells a session its settings, and checks that it is this connection's own; its mark. Behind a pooler in transaction mode
     /// it carries the mark of another connection, or loses its own.
-    async fn prepare(&self, connection: &mut PgConnection) -> Result<(), Error> {
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<Uuid, Error> {
         // Digits and hyphens need no quoting.
         let mark = Uuid::now_v7();
         let mut told = format!("set_config('liaison.session', '{mark}', false)");
@@ -136,8 +147,7 @@ impl Connector {
             let _ = write!(told, ", set_config('{name}', '{value}', false)");
             let _ = write!(kept, ", current_setting('{name}')");
         }
-        let former = "coalesce(current_setting('liaison.session', true), '')";
-        let former = text(connection, &format!("select {former}")).await?;
+        let former = text(connection, MARK).await?;
         let told = format!("select concat_ws(' ', pg_backend_pid(), {told})");
         let told = text(connection, &told).await?;
         match connection.execute(raw_sql(BROKEN_PEERS)).await {
@@ -147,7 +157,7 @@ impl Connector {
         let kept = format!("select concat_ws(' ', pg_backend_pid(), {kept})");
         let kept = text(connection, &kept).await?;
         if former.is_empty() && kept == told {
-            Ok(())
+            Ok(mark)
         } else {
             Err(Error::Configuration(POOLER.into()))
         }
@@ -175,6 +185,21 @@ async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error>
         .fetch_one(raw_sql(AssertSqlSafe(sql.to_owned())))
         .await?;
     row.try_get(0)
+}
+
+/// Asks the server for a sign of life, and for the session that has this mark: a pooler that was switched to transaction
+/// mode meanwhile gives another one.
+///
+/// # Errors
+/// Returns an error if there is no answer in time, or the session is another one.
+pub async fn check_session(connection: &mut PgConnection, mark: Uuid) -> Result<(), Error> {
+    let found = timeout(PING, text(connection, MARK))
+        .await
+        .map_err(|_| Error::PoolTimedOut)??;
+    if found == mark.to_string() {
+        return Ok(());
+    }
+    Err(Error::Configuration(POOLER.into()))
 }
 
 /// Asks the server for a sign of life.

@@ -18,7 +18,7 @@ use self::connect::Connector;
 pub use self::idle::PATIENCE;
 pub use self::postgres::failed;
 use self::sqlite::Block;
-pub use self::sqlite::Cell;
+pub use self::sqlite::{Cell, STATEMENT_TIMEOUT};
 
 tokio::task_local! {
     /// When the request that the task answers has to end.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, query_with};
@@ -12,7 +13,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::time::timeout;
 
 use super::Row;
-use super::connect::{Connector, MAX_AGE, MAX_IDLE, PING, TRUSTED, ping};
+use super::connect::{Connector, MAX_AGE, MAX_IDLE, PING, TRUSTED, check_session};
 use super::idle::Idle;
 
 /// The bound of a statement if none is given.
@@ -31,6 +32,7 @@ pub struct Connections {
 #[derive(Debug)]
 struct IdleConnection {
     connection: PgConnection,
+    mark: Uuid,
     opened: Instant,
     used: Instant,
 }
@@ -60,11 +62,12 @@ impl Connections {
         loop {
             let idle = self.take().await;
             let known = idle.is_some();
-            let (mut connection, opened) = if let Some(idle) = idle {
-                (idle.connection, idle.opened)
+            let (mut connection, mark, opened) = if let Some(idle) = idle {
+                (idle.connection, idle.mark, idle.opened)
             } else {
-                let connection = Box::pin(self.connector.connect()).await.map_err(failed)?;
-                (connection, Instant::now())
+                let connect = Box::pin(self.connector.connect_marked());
+                let (connection, mark) = connect.await.map_err(failed)?;
+                (connection, mark, Instant::now())
             };
             let mut rows = Vec::new();
             let mut waiting = Waiting::new(&self.idle);
@@ -79,6 +82,7 @@ impl Connections {
                     let used = Instant::now();
                     self.idle.give(IdleConnection {
                         connection,
+                        mark,
                         opened,
                         used,
                     });
@@ -107,8 +111,12 @@ impl Connections {
             if !idle.is_fresh() {
                 continue;
             }
-            if Box::pin(ping(&mut idle.connection)).await.is_ok() {
-                return Some(idle);
+            match Box::pin(check_session(&mut idle.connection, idle.mark)).await {
+                Ok(()) => return Some(idle),
+                Err(error @ Error::Configuration(_)) => {
+                    tracing::error!(%error, "database connection dropped");
+                }
+                Err(_) => {}
             }
             // The others have not been used for longer.
             self.idle.clear();

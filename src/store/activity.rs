@@ -8,6 +8,15 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
+/// A position in the log with the id of its activity: where the log has another one there, its history was replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPosition {
+    /// 0 before the first activity.
+    pub position: i64,
+    /// Nil before the first activity, or if it is not known.
+    pub id: Uuid,
+}
+
 /// What changed, field by field, in words that people read: no internal ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes(Vec<Change>);

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::activity;
 use entity::delivery::{self, Column};
-use entity::id::{ActivityId, WebhookId};
+use entity::id::WebhookId;
 use entity::webhook::{self, Entity, Model};
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
@@ -12,7 +13,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
 
 use super::Database;
-use super::activity::Changes;
+use super::activity::{Changes, LogPosition};
 use super::webhook::save;
 use super::writing::Writing;
 use crate::error::Result;
@@ -40,8 +41,9 @@ pub struct Outcome {
     pub retry_after: Option<Duration>,
 }
 
-/// The webhooks that this process may deliver to now, and has something to deliver to: a ping, or something that is
-/// later than their position. Those that it holds already are among them: a delivery may have been aborted.
+/// The webhooks that this process may deliver to now, and has something to deliver to: a ping, something that is later
+/// than their position, or a history that was replaced. Those that it holds already are among them: a delivery may have
+/// been aborted.
 pub async fn due(
     db: &Database,
     process: Uuid,
@@ -54,7 +56,7 @@ pub async fn due(
         .filter(webhook::Column::Enabled.eq(true))
         .filter(
             Condition::any()
-                .add(webhook::Column::Position.lt(newest))
+                .add(webhook::Column::Position.ne(newest))
                 .add(webhook::Column::PingedAt.is_null()),
         )
         .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
@@ -102,8 +104,7 @@ pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), 
 pub struct Attempt<'a> {
     pub process: Uuid,
     pub webhook: &'a Model,
-    pub activity: ActivityId,
-    pub position: i64,
+    pub at: LogPosition,
     pub now: DateTime<Utc>,
 }
 
@@ -121,16 +122,34 @@ pub async fn pinged(
     Ok(())
 }
 
-/// Notes that nothing up to this place was wanted. False where the webhook is no longer this process's, or was changed meanwhile.
+/// Returns the position up to which all is delivered that is wanted.
+#[must_use]
+pub fn position(webhook: &Model) -> LogPosition {
+    LogPosition {
+        position: webhook.position,
+        id: webhook.activity_id.map(Into::into).unwrap_or_default(),
+    }
+}
+
+/// Notes that nothing up to this position was wanted. False where the webhook is no longer this process's, or was
+/// changed meanwhile, or the log does not hold this position any more.
 pub async fn passed(
     db: &Database,
     process: Uuid,
     webhook: &Model,
-    position: i64,
+    at: LogPosition,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
+    let held = SelectStatement::new()
+        .expr(Expr::val(1))
+        .from(activity::Entity)
+        .and_where(activity::Column::Position.eq(at.position))
+        .and_where(activity::Column::Id.eq(at.id))
+        .take();
     let moved = step(process, webhook, now)
-        .col_expr(webhook::Column::Position, Expr::val(position))
+        .col_expr(webhook::Column::Position, Expr::val(at.position))
+        .col_expr(webhook::Column::ActivityId, Expr::val(at.id))
+        .filter(Expr::exists(held))
         .exec(&db.write);
     let moved = db.execute(moved).await?;
     Ok(moved.rows_affected == 1)
@@ -144,7 +163,8 @@ pub async fn delivered(
 ) -> Result<bool, DbErr> {
     let (transaction, _permit) = super::begin(db).await?;
     let moved = step(attempt.process, attempt.webhook, attempt.now)
-        .col_expr(webhook::Column::Position, Expr::val(attempt.position))
+        .col_expr(webhook::Column::Position, Expr::val(attempt.at.position))
+        .col_expr(webhook::Column::ActivityId, Expr::val(attempt.at.id))
         .col_expr(
             webhook::Column::FailingSince,
             Expr::val(None::<DateTime<Utc>>),
@@ -190,41 +210,57 @@ pub async fn failed(
 }
 
 async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Result<()> {
-    let actor = Actor {
-        subject: "liaison: deliveries".to_owned(),
-        party: attempt.webhook.party,
-    };
-    let mut writing = Writing::begin(db, actor, attempt.now).await?;
+    let Attempt { webhook, now, .. } = attempt;
+    let writing = Writing::begin(db, actor(webhook), now).await?;
     keep(writing.db(), attempt, outcome, None).await?;
-    let found = Entity::find_by_id(attempt.webhook.id)
-        .one(writing.db())
-        .await?;
-    let Some(mut webhook) = found.filter(|it| it.version == attempt.webhook.version) else {
-        return Ok(());
-    };
-    let mut changes = Changes::default();
-    let [was, is] = [true, false].map(|it| it.to_string());
-    changes.add("enabled", Some(was), Some(is));
     let reason = if outcome.gone {
         "The endpoint answered 410 Gone."
     } else {
         "Each attempt of three days has failed."
     };
+    switch_off(writing, webhook, reason).await
+}
+
+/// Disables a webhook whose position is of a history that was replaced: what it has missed nobody knows.
+pub async fn stop(db: &Database, webhook: &Model, now: DateTime<Utc>) -> Result<()> {
+    let writing = Writing::begin(db, actor(webhook), now).await?;
+    let reason = "The history was replaced since the last delivery, for example by an older backup: read the records again, then enable the webhook with `redeliverAfter`.";
+    switch_off(writing, webhook, reason).await
+}
+
+fn actor(webhook: &Model) -> Actor {
+    Actor {
+        subject: "liaison: deliveries".to_owned(),
+        party: webhook.party,
+    }
+}
+
+/// Disables a webhook, unless its party has changed it since it was read.
+async fn switch_off(mut writing: Writing, read: &Model, reason: &str) -> Result<()> {
+    let found = Entity::find_by_id(read.id).one(writing.db()).await?;
+    let unchanged =
+        |it: &Model| it.version == read.version && position(it) == position(read) && it.enabled;
+    let Some(mut webhook) = found.filter(unchanged) else {
+        return Ok(());
+    };
+    let mut changes = Changes::default();
+    let [was, is] = [true, false].map(|it| it.to_string());
+    changes.add("enabled", Some(was), Some(is));
     changes.given("reason", reason.to_owned());
     webhook.enabled = false;
     save(&mut writing, webhook, changes).await?;
-    writing.commit().await?;
-    Ok(())
+    writing.commit().await
 }
 
 /// A change to a webhook by the process that delivers to it: with each the lease begins anew. Nothing where the lease
-/// is another's by now, or where its party has changed it since it was read.
+/// is another's by now, or where its party has changed it since it was read, or an older backup has.
 fn step(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
         .filter(webhook::COLUMN.id.eq(webhook.id))
         .filter(webhook::Column::Lease.eq(process))
         .filter(webhook::COLUMN.version.eq(webhook.version))
+        .filter(webhook::Column::Position.eq(webhook.position))
 }
 
 async fn keep(
@@ -236,8 +272,8 @@ async fn keep(
     let row = delivery::ActiveModel {
         id: Set(Uuid::now_v7()),
         webhook_id: Set(attempt.webhook.id),
-        activity_id: Set(attempt.activity),
-        position: Set(attempt.position),
+        activity_id: Set(attempt.at.id.into()),
+        position: Set(attempt.at.position),
         attempts: Set(1),
         delivered: Set(outcome.delivered),
         status: Set(outcome.status.map(i32::from)),

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as SqliteConnection, OpenFlags};
 use sea_orm::sqlx::{self, Executor, PgConnection, query_scalar};
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::error::database_code;
+use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::rows::connect::Connector;
 
 /// How long all checks together may take.
@@ -99,14 +99,15 @@ impl HealthCheck {
         self.state().failed_write = problem;
     }
 
-    /// Whether the file that is written to is no longer the one at its path: only a restart opens that one.
+    /// Whether another file stands at the path of the one that is open: only a restart opens that one. A file that is
+    /// gone would be made anew by a restart, which loses the register; put back, it is used again.
     #[must_use]
     pub fn is_file_replaced(&self) -> bool {
         match &self.target {
             Target::Sqlite {
                 file,
                 identity: opened,
-            } => identity(file) != *opened,
+            } => identity(file).is_some_and(|there| Some(there) != *opened),
             Target::Postgres { .. } => false,
         }
     }
@@ -115,9 +116,16 @@ impl HealthCheck {
     pub async fn check(&self) -> DatabaseHealth {
         let suspicious = self.state().failed_write.is_some();
         let checked = match &self.target {
-            Target::Sqlite { file, .. } => {
-                if self.is_file_replaced() {
-                    let problem = Some("the database file was moved or replaced: restart");
+            Target::Sqlite {
+                file,
+                identity: opened,
+            } => {
+                if identity(file) != *opened {
+                    let problem = Some(if self.is_file_replaced() {
+                        "the database file was replaced: restart"
+                    } else {
+                        "the database file is gone: put it back"
+                    });
                     return DatabaseHealth {
                         read: problem,
                         write: problem,
@@ -268,4 +276,46 @@ async fn try_postgres(
     ));
     connection.execute(sqlx::raw_sql(batch)).await?;
     Ok(DatabaseHealth::default())
+}
+
+/// Returns why a database could not be connected to, if it may be there later.
+#[must_use]
+pub fn unreachable_reason(error: &DbErr) -> Option<String> {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some("no answer".to_owned()),
+        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match &**error {
+                sqlx::Error::Io(error) => Some(error.to_string()),
+                // It starts or stops, or has no place for another connection.
+                sqlx::Error::Database(error) => {
+                    let code = error.code()?;
+                    matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")
+                        .then(|| error.message().to_owned())
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Returns what is wrong with the database in a line, for whoever runs the program.
+#[must_use]
+pub fn explain(error: &DbErr) -> String {
+    let text = match error {
+        DbErr::Migration(what) => what.clone(),
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
+            Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => format!(
+                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`",
+                error.message()
+            ),
+            // Its own text ends with a line of the server's source.
+            Some(error) => error.message().to_owned(),
+            None => error.to_string(),
+        },
+        error => error.to_string(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
 }

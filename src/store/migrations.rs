@@ -1,7 +1,9 @@
 //! Compares the schema of the database with the migrations of this program, and brings one to the other.
 
 use migration::{Migrator, MigratorTrait, SchemaManager, seaql_migrations};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryOrder, Statement,
+};
 
 use super::Database;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
@@ -159,4 +161,12 @@ impl Database {
         transaction.commit().await?;
         Ok(reverted)
     }
+}
+
+/// Brings the tables up to date in a transaction that may be rolled back.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn migrate_within(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    Migrator::up(transaction, None).await
 }

@@ -3,10 +3,10 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use entity::organization as organizations;
+use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
@@ -17,9 +17,9 @@ use sea_orm::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
 use self::statements::Told;
-use crate::error::INSUFFICIENT_PRIVILEGE;
 use crate::rows::connect::Connector;
 use crate::rows::{PATIENCE, Reader, failed};
 
@@ -74,8 +74,8 @@ pub struct Database {
     pub told: Told,
     /// Changes whenever something may be new in the log; what it is, the log alone tells.
     news: watch::Sender<()>,
-    /// The newest place in the log that this process knows of.
-    newest: Arc<AtomicI64>,
+    /// The newest position in the log that this process knows of.
+    newest: watch::Sender<LogPosition>,
 }
 
 impl Database {
@@ -146,7 +146,7 @@ impl Database {
             write_permits: unlimited(),
             told: Told::default(),
             news: watch::Sender::default(),
-            newest: Arc::default(),
+            newest: watch::Sender::default(),
         }
     }
 
@@ -183,15 +183,49 @@ impl Database {
         self.news.send_replace(());
     }
 
-    /// The newest place in the log that this process knows of: each of its own as soon as its commit is over.
+    /// The newest position in the log that this process knows of: each of its own as soon as its commit is over.
     #[must_use]
-    pub fn newest(&self) -> i64 {
-        self.newest.load(Ordering::Acquire)
+    pub fn newest(&self) -> LogPosition {
+        *self.newest.borrow()
     }
 
-    /// Takes note that the log reaches to this place.
-    pub fn reaches(&self, position: i64) {
-        self.newest.fetch_max(position, Ordering::AcqRel);
+    /// Takes note that the log reaches to this position.
+    pub fn reaches(&self, position: LogPosition) {
+        self.newest.send_if_modified(|newest| {
+            let is_later = newest.position < position.position;
+            if is_later {
+                *newest = position;
+            }
+            is_later
+        });
+    }
+
+    /// Takes note of the newest position of the log as it was read, when `known` was known already. If the log ends
+    /// before that, its history was replaced.
+    pub fn was_read(&self, known: LogPosition, read: LogPosition) {
+        self.newest.send_if_modified(|newest| {
+            let replaces = newest.position < read.position || *newest == known;
+            if replaces {
+                *newest = read;
+            }
+            replaces
+        });
+    }
+
+    /// Takes note that the next position of the log is this one. Whoever learns that holds the lock of all writers, so
+    /// that what is known beyond is of a history that was replaced.
+    fn is_next(&self, position: i64) {
+        self.newest.send_if_modified(|newest| {
+            let replaced = position <= newest.position;
+            if replaced {
+                *newest = LogPosition {
+                    position: position - 1,
+                    // Of no activity: nothing that was read before is up to date.
+                    id: Uuid::now_v7(),
+                };
+            }
+            replaced
+        });
     }
 
     /// Makes pools for those who listen on `PostgreSQL`.
@@ -205,10 +239,10 @@ impl Database {
     ///
     /// # Errors
     /// Returns an error if one of the waits is over, or the statement fails.
-    pub async fn query<T>(
+    pub async fn query<T, E: From<DbErr>>(
         &self,
-        statement: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
+        statement: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let _permit = permit(&self.read_permits).await?;
         self.bounded(statement).await
     }
@@ -233,10 +267,22 @@ impl Database {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        self.bounded_by(PATIENCE, work).await
+    }
+
+    /// The same with another bound.
+    ///
+    /// # Errors
+    /// Returns an error if the work takes too long, or fails.
+    pub async fn bounded_by<T, E: From<DbErr>>(
+        &self,
+        bound: Duration,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         if !self.is_shared() {
             return work.await;
         }
-        timeout(PATIENCE, work)
+        timeout(bound, work)
             .await
             .unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()))
     }
@@ -264,7 +310,8 @@ impl Database {
 
     /// Whether nothing was entered yet.
     pub async fn is_empty(&self) -> Result<bool, DbErr> {
-        let first = organizations::Entity::find().one(&self.read).await?;
+        let first = self.query(organizations::Entity::find().one(&self.read));
+        let first = first.await?;
         Ok(first.is_none())
     }
 
@@ -291,9 +338,7 @@ impl Database {
                 return Err(error);
             }
         };
-        let position = writing::last(&transaction).await?;
         transaction.commit().await?;
-        self.reaches(position);
         self.announce();
         Ok(done)
     }
@@ -312,48 +357,6 @@ impl Database {
         }
         Ok((transaction, permit))
     }
-}
-
-/// Returns why a database could not be connected to, if it may be there later.
-#[must_use]
-pub fn unreachable_reason(error: &DbErr) -> Option<String> {
-    match error {
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some("no answer".to_owned()),
-        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                sqlx::Error::Io(error) => Some(error.to_string()),
-                // It starts or stops, or has no place for another connection.
-                sqlx::Error::Database(error) => {
-                    let code = error.code()?;
-                    matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")
-                        .then(|| error.message().to_owned())
-                }
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Returns what is wrong with the database in a line, for whoever runs the program.
-#[must_use]
-pub fn explain(error: &DbErr) -> String {
-    let text = match error {
-        DbErr::Migration(what) => what.clone(),
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
-            Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => format!(
-                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`",
-                error.message()
-            ),
-            // Its own text ends with a line of the server's source.
-            Some(error) => error.message().to_owned(),
-            None => error.to_string(),
-        },
-        error => error.to_string(),
-    };
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The file of a `sqlite:` URL; `None` for another database or a URL that cannot be parsed.

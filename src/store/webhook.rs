@@ -5,7 +5,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
-use entity::counter;
 use entity::id::WebhookId;
 use entity::party::Party;
 use entity::webhook::{ActiveModel, Entity, Model};
@@ -13,7 +12,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::activity::{Changes, Entry};
+use super::activity::{Changes, Entry, LogPosition};
 use super::writing::Writing;
 use super::{Database, input};
 use crate::error::Result;
@@ -27,8 +26,8 @@ pub struct NewWebhook {
     pub url: String,
     /// Which activities, as a JSON text that the API has read; none: all.
     pub filter: Option<String>,
-    /// The place in the log after which it begins; none: now.
-    pub after: Option<i64>,
+    /// The position in the log after which it begins; none: now.
+    pub after: Option<LogPosition>,
     pub secret: String,
     pub reach: Reach,
 }
@@ -44,8 +43,8 @@ pub struct WebhookChange {
     pub secret: Option<String>,
     /// Whether to make the next attempt now.
     pub retry_now: bool,
-    /// The place in the log after which all is delivered again.
-    pub redeliver_after: Option<i64>,
+    /// The position in the log after which all is delivered again.
+    pub redeliver_after: Option<LogPosition>,
     pub reach: Reach,
 }
 
@@ -77,10 +76,7 @@ pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
     problems.none()?;
 
     let id: WebhookId = writing.new_id();
-    let position = match new.after {
-        Some(position) => position,
-        None => here(writing).await?,
-    };
+    let after = new.after.unwrap_or_else(|| writing.position());
     let mut changes = Changes::default();
     changes.given("url", new.url.clone());
     changes.given("filter", new.filter.clone());
@@ -92,7 +88,8 @@ pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
         enabled: Set(true),
         deleted: Set(false),
         secret: Set(new.secret),
-        position: Set(position),
+        position: Set(after.position),
+        activity_id: Set(Some(after.id.into())),
         attempts: Set(0),
         version: Set(1),
         created_at: Set(writing.now()),
@@ -140,7 +137,7 @@ pub async fn update(
         after.former_until = Some(writing.now() + rules::FORMER_SECRET);
     }
     if let Some(position) = input.redeliver_after {
-        let [was, is] = [before.position, position].map(|it| it.to_string());
+        let [was, is] = [before.position, position.position].map(|it| it.to_string());
         changes.add("position", Some(was), Some(is));
     }
     if input.retry_now {
@@ -153,7 +150,11 @@ pub async fn update(
     save(&mut writing, after, changes).await?;
     if let Some(position) = input.redeliver_after {
         Entity::update_many()
-            .col_expr(entity::webhook::Column::Position, Expr::val(position))
+            .col_expr(
+                entity::webhook::Column::Position,
+                Expr::val(position.position),
+            )
+            .col_expr(entity::webhook::Column::ActivityId, Expr::val(position.id))
             .filter(entity::webhook::COLUMN.id.eq(id))
             .exec(writing.db())
             .await?;
@@ -231,12 +232,4 @@ async fn find(writing: &Writing, id: &ID) -> Result<Model> {
     let found = input::subject::<Entity, WebhookId>(writing.db(), "id", id).await?;
     rules::own(writing.party(), found.party, found.deleted)?;
     Ok(found)
-}
-
-/// The place in the log of what is being written.
-async fn here(writing: &Writing) -> Result<i64, DbErr> {
-    let row = counter::Entity::find_by_id("activity")
-        .one(writing.db())
-        .await?;
-    Ok(row.map_or(0, |it| it.value))
 }

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use entity::counter;
+use entity::id::ActivityId;
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait};
 use uuid::Timestamp;
 
-use super::activity::Entry;
+use super::activity::{Entry, LogPosition};
 use super::{Database, Permit, begin};
 use crate::error::{Error, Result};
 use crate::rules::viewer::Actor;
@@ -31,10 +32,10 @@ pub struct Writing {
     _permit: Permit,
     actor: Actor,
     now: DateTime<Utc>,
-    /// The first place in the log.
-    position: Option<i64>,
-    /// The last one that was taken.
-    last: i64,
+    /// The first position in the log, until it is used.
+    first: Option<LogPosition>,
+    /// The last one that was used.
+    last: LogPosition,
     /// What is still to be added to the log.
     entries: Vec<Entry>,
     db: Database,
@@ -49,7 +50,9 @@ impl Writing {
     /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
         let (transaction, permit) = begin(db).await?;
-        Self::within(db, transaction, permit, actor, now).await
+        let writing = Self::within(db, transaction, permit, actor, now).await?;
+        db.is_next(writing.last.position);
+        Ok(writing)
     }
 
     /// Begins on a copy of the register that only `transaction` sees.
@@ -69,18 +72,24 @@ impl Writing {
         actor: Actor,
         now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
+        // The database keeps no more, and an answer shows what a later one will.
+        let now = now.trunc_subsecs(6);
         let position = advance(&transaction, ACTIVITY, 1).await?;
+        let ids = AtomicU64::new(position.unsigned_abs().wrapping_mul(IDS_PER_ENTRY));
+        let first = LogPosition {
+            position,
+            id: new_key(now, &ids),
+        };
         Ok(Self {
             transaction,
             _permit: permit,
             actor,
-            // The database keeps no more, and an answer shows what a later one will.
-            now: now.trunc_subsecs(6),
-            position: Some(position),
-            last: position,
+            now,
+            first: Some(first),
+            last: first,
             entries: Vec::new(),
             logged: 0,
-            ids: AtomicU64::new(position.unsigned_abs().wrapping_mul(IDS_PER_ENTRY)),
+            ids,
             db: db.clone(),
         })
     }
@@ -92,7 +101,7 @@ impl Writing {
             _permit: None,
             actor: self.actor.clone(),
             now: self.now,
-            position: None,
+            first: None,
             last: self.last,
             entries: Vec::new(),
             logged: 0,
@@ -127,11 +136,13 @@ impl Writing {
     /// lists which end with the key have the order in which their records were made.
     #[must_use]
     pub fn new_id<I: From<Uuid>>(&self) -> I {
-        let seconds = u64::try_from(self.now.timestamp()).unwrap_or_default();
-        let nanos = self.now.timestamp_subsec_nanos();
-        let count = self.ids.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
-        let time = Timestamp::from_unix_time(seconds, nanos, count.into(), COUNTER_BITS);
-        Uuid::new_v7(time).into()
+        new_key(self.now, &self.ids).into()
+    }
+
+    /// The last position in the log that was used: the first one of this write until it has added to the log.
+    #[must_use]
+    pub fn position(&self) -> LogPosition {
+        self.last
     }
 
     /// The next number of a counter; a write that fails gives it back.
@@ -164,21 +175,28 @@ impl Writing {
 
     async fn write_log(&mut self) -> Result<(), DbErr> {
         let entries = std::mem::take(&mut self.entries);
-        let taken = self.position.take_if(|_| !entries.is_empty());
+        let taken = self.first.take_if(|_| !entries.is_empty());
         let missing = entries.len() - usize::from(taken.is_some());
-        let mut positions: Vec<i64> = taken.into_iter().collect();
+        let mut positions: Vec<LogPosition> = taken.into_iter().collect();
         if missing > 0 {
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
             let last = advance(&self.transaction, ACTIVITY, missing).await?;
-            positions.extend(last - missing + 1..=last);
-            self.last = last;
+            let more = last - missing + 1..=last;
+            positions.extend(more.map(|position| LogPosition {
+                position,
+                id: new_key(self.now, &self.ids),
+            }));
         }
+        self.last = positions.last().copied().unwrap_or(self.last);
         let actor: String = self.actor.subject.chars().take(ACTOR_MAX).collect();
         let party = self.actor.party;
         let rows: Vec<_> = positions
             .into_iter()
             .zip(entries)
-            .map(|(at, entry)| entry.row(self.new_id(), at, self.now, actor.clone(), party))
+            .map(|(at, entry)| {
+                let id = ActivityId::from(at.id);
+                entry.row(id, at.position, self.now, actor.clone(), party)
+            })
             .collect();
         for rows in rows.chunks(AT_ONCE) {
             entity::activity::Entity::insert_many(rows.to_vec())
@@ -199,7 +217,7 @@ impl Writing {
     /// Returns [`Error::OutcomeUnknown`] if the connection is lost on the way: the change may have been made.
     pub async fn commit(mut self) -> Result<()> {
         self.write_log().await?;
-        if self.position.is_some() {
+        if self.first.is_some() {
             return Ok(self.undo().await?);
         }
         self.transaction.commit().await.map_err(Error::of_commit)?;
@@ -212,11 +230,12 @@ impl Writing {
     }
 }
 
-/// The last place in the log that was taken.
-pub(super) async fn last(transaction: &DatabaseTransaction) -> Result<i64, DbErr> {
-    let counter = counter::Entity::find().filter(counter::COLUMN.name.eq(ACTIVITY));
-    let counter = counter.one(transaction).await?;
-    Ok(counter.map_or(0, |it| it.value))
+fn new_key(now: DateTime<Utc>, ids: &AtomicU64) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let nanos = now.timestamp_subsec_nanos();
+    let count = ids.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
+    let time = Timestamp::from_unix_time(seconds, nanos, count.into(), COUNTER_BITS);
+    Uuid::new_v7(time)
 }
 
 /// Counts up, and tells the last number that was taken.

@@ -6,10 +6,13 @@ use sea_orm::prelude::Uuid;
 
 use super::signature::sign;
 use super::{Process, in_time};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feed::Event;
 use crate::graphql::webhook::event::{Message, messages, ping, wanted};
-use crate::store::delivery::{Attempt, delivered, failed, lease, passed, pinged, release};
+use crate::store::activity::LogPosition;
+use crate::store::delivery::{
+    Attempt, delivered, failed, lease, passed, pinged, position, release, stop,
+};
 
 /// Messages that are read at once.
 const BATCH: usize = 50;
@@ -77,7 +80,12 @@ impl<'a> Endpoint<'a> {
         } = self.process;
         let newest = feed.newest();
         let wanted = wanted(&self.webhook)?;
-        let events = in_time(feed.read(self.webhook.position, &wanted, BATCH)).await?;
+        let read = in_time(feed.read(position(&self.webhook), &wanted, BATCH)).await;
+        if let Err(Error::HistoryReplaced) = read {
+            in_time(stop(db, &self.webhook, clock())).await?;
+            return Ok(false);
+        }
+        let events = read?;
         let all = events.len() < BATCH;
         let messages = in_time(messages(db, &self.webhook, &events, source, clock())).await?;
         for (event, message) in events.iter().zip(&messages) {
@@ -88,12 +96,12 @@ impl<'a> Endpoint<'a> {
         if !all {
             return Ok(true);
         }
-        if self.webhook.position < newest {
+        if self.webhook.position < newest.position {
             // Nothing of what lies between was wanted.
             let passed = passed(db, *process, &self.webhook, newest, clock());
             let ours = in_time(passed).await?;
-            self.webhook.position = newest;
-            return Ok(ours && newest < feed.newest());
+            self.moved(newest);
+            return Ok(ours && newest != feed.newest());
         }
         Ok(false)
     }
@@ -115,13 +123,12 @@ impl<'a> Endpoint<'a> {
         let attempt = Attempt {
             process: *process,
             webhook: &self.webhook,
-            activity: event.id,
-            position: event.position,
+            at: event.log_position(),
             now: clock(),
         };
         if outcome.delivered {
             let ours = in_time(delivered(db, attempt, &outcome)).await?;
-            self.webhook.position = event.position;
+            self.moved(event.log_position());
             self.webhook.failing_since = None;
             self.webhook.attempts = 0;
             return Ok(ours);
@@ -130,5 +137,10 @@ impl<'a> Endpoint<'a> {
         let chance = u32::from(Uuid::now_v7().as_bytes()[15]);
         in_time(failed(db, attempt, &outcome, chance)).await?;
         Ok(false)
+    }
+
+    fn moved(&mut self, at: LogPosition) {
+        self.webhook.position = at.position;
+        self.webhook.activity_id = Some(at.id.into());
     }
 }

@@ -123,7 +123,7 @@ impl Process {
                 forget(&mut busy, &done);
             }
             let newest = self.feed.newest();
-            if let Err(error) = self.begin(newest, &mut busy, &mut under_way).await {
+            if let Err(error) = self.begin(newest.position, &mut busy, &mut under_way).await {
                 tracing::warn!(error = ?error, "webhooks: cannot load due deliveries");
             }
             tokio::select! {

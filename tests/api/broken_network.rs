@@ -1,16 +1,21 @@
 //! The network to PostgreSQL breaks in silence: connections stay open, and nothing passes on them any more.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use url::Url;
 
+use crate::databases::{Backend, TestDatabase};
 use crate::endpoint::Endpoint;
+use crate::harness::{Server, prepare};
 use crate::instances::ask;
 use crate::program::{Running, Workplace};
-use crate::silent_breaks::behind_proxy;
+use crate::silent_proxy::SilentProxy;
 use crate::socket::Socket;
 
 /// How long after a break everything works again.
@@ -20,6 +25,23 @@ const BREAKS: usize = 10;
 const READ: &str = "{ topics(first: 5) { nodes { id code notes(first: 2) { nodes { id } } } } }";
 const WRITE: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
 const FOLLOW: &str = "subscription { activity { id subject { ... on Note { id } } } }";
+
+/// A PostgreSQL database behind a proxy, which the tests' own server or another one on a Unix socket serves.
+pub async fn behind_proxy() -> (SilentProxy, TestDatabase) {
+    let mut database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let mut url = Url::parse(&database.url).unwrap();
+    let host = url.query_pairs().find(|(name, _)| name == "host");
+    let directory = host
+        .expect("PostgreSQL listens on a Unix socket")
+        .1
+        .into_owned();
+    let proxy = SilentProxy::start(Path::new(&directory)).await.unwrap();
+    url.set_query(Some("sslmode=disable"));
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(proxy.port)).unwrap();
+    database.url = url.into();
+    (proxy, database)
+}
 
 /// A service, and a token for writing.
 pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, String) {
@@ -166,5 +188,30 @@ async fn a_server_that_stands_still_is_told_within_two_seconds() {
     let begun = Instant::now();
     while get("/readyz").await.0 != 200 {
         assert!(begun.elapsed() < BACK);
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_client_has_gone_leaves_no_transaction_open() {
+    let server = Server::start(Backend::Postgres).await;
+    let topic = server.topic("T-1").await;
+    let upu = server.upu();
+    for turn in 0..40 {
+        let input = json!({ "subjectId": topic, "body": "A note." });
+        let request = upu.post(WRITE, json!({ "input": input }));
+        // At another moment each time: before, while and after the transaction begins.
+        let _ = timeout(Duration::from_micros(500 + turn * 100), request).await;
+    }
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
+    let begun = Instant::now();
+    loop {
+        let count = Statement::from_string(DbBackend::Postgres, open);
+        let row = server.db.read.query_one_raw(count).await;
+        let count: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
+        if count == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < BACK, "a transaction stays open");
+        sleep(Duration::from_millis(50)).await;
     }
 }

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 use url::Url;
 
@@ -135,6 +136,17 @@ impl Pooler {
         pooler
     }
 
+    /// Changes the mode of a pooler that runs.
+    fn switch(&self, mode: &str) {
+        let file = self.directory.path().join("pgbouncer.ini");
+        let settings = fs::read_to_string(&file).unwrap();
+        let (rest, _) = settings.split_once("pool_mode").unwrap();
+        fs::write(&file, format!("{rest}pool_mode = {mode}\n")).unwrap();
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(told.unwrap().success());
+    }
+
     fn url(&self, database_url: &str) -> String {
         by_way_of(
             database_url,
@@ -192,4 +204,42 @@ async fn a_pooler_in_session_mode_serves() {
         written.unwrap()["data"]["noteAdd"]["note"]["body"],
         "By way of a pooler."
     );
+}
+
+/// A pooler that was reloaded in another mode gives its clients sessions of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_is_switched_to_transaction_mode_gives_no_wrong_answer() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let pooler = Pooler::start(&database.url, "session");
+    let workplace = Workplace::new();
+    let (mut service, address, _) = serve(&workplace, &pooler.url(&database.url));
+    let codes: Vec<String> = (1..=8).map(|number| format!("T-{number}")).collect();
+    let read = async |code: &String| {
+        let document =
+            "query($code: String!) { topic(by: { code: $code }) { code committees { role } } }";
+        let answer = ask(&address, None, document, json!({ "code": code })).await;
+        answer.map(|it| it["data"]["topic"]["code"].clone())
+    };
+    for found in join_all(codes.iter().map(&read))
+        .await
+        .into_iter()
+        .zip(&codes)
+    {
+        assert_eq!(found.0.unwrap(), *found.1);
+    }
+    pooler.switch("transaction");
+    // The connections rest meanwhile, and are looked at before they are used again.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for _ in 0..20 {
+        for (found, code) in join_all(codes.iter().map(&read))
+            .await
+            .into_iter()
+            .zip(&codes)
+        {
+            if let Some(found) = found.filter(|it| !it.is_null()) {
+                assert_eq!(found, *code);
+            }
+        }
+    }
+    service.logged(|log| log.contains("a pooler in transaction mode stands between"));
 }

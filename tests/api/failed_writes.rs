@@ -134,6 +134,77 @@ async fn what_postgres_ends_for_another_transaction_is_made_by_a_later_attempt()
 }
 
 #[tokio::test]
+async fn each_mutation_of_a_document_is_tried_again_by_itself() {
+    let server = Server::start(Backend::Postgres).await;
+    server.sql("create sequence attempt").await;
+    let topic = server.topic("T-1").await;
+    // The second and the third are ended twice each.
+    let fails = "if nextval('attempt') in (2, 3, 5, 6) then raise exception 'conflict' using errcode = '40001'; end if;";
+    on_each_note(&server, fails).await;
+    let document = "mutation($a: NoteAddInput!, $b: NoteAddInput!) { __typename a: noteAdd(input: $a) { note { body } }
+        ...More c: noteAdd(input: $a) { userErrors { code } } }
+        fragment More on Mutation { b: noteAdd(input: $b) { note { body } } c: noteAdd(input: $a) { note { body } } }";
+    let note = |body: &str| json!({ "subjectId": topic, "body": body });
+    let variables = json!({ "a": note("One."), "b": note("Two.") });
+    let answer = server.itu().post(document, variables.clone()).await;
+    assert_eq!(
+        answer.text,
+        r#"{"data":{"__typename":"Mutation","a":{"note":{"body":"One."}},"b":{"note":{"body":"Two."}},"c":{"note":{"body":"One."},"userErrors":[]}}}"#
+    );
+    let made = "select count(*) from note where body in ('One.', 'Two.')";
+    assert_eq!(count(&server, made).await, 3);
+    // What stays is an error of its own field alone.
+    let fails =
+        "if new.body = 'Two.' then raise exception 'conflict' using errcode = '40001'; end if;";
+    on_each_note(&server, fails).await;
+    let answer = server.itu().post(document, variables).await.json();
+    assert_eq!(answer["data"]["b"], Value::Null);
+    assert_eq!(answer["data"]["c"]["note"]["body"], "One.");
+    assert_eq!(answer["errors"][0]["path"], json!(["b"]));
+    assert_eq!(count(&server, made).await, 5);
+}
+
+#[tokio::test]
+async fn a_commit_that_takes_too_long_may_have_been_made() {
+    let server = Server::start_with(Backend::Postgres, |app| app.limits.seconds = 1).await;
+    server
+        .sql(
+            "create function slow() returns trigger language plpgsql as $$ begin
+                 perform pg_sleep(5); return null; end $$;
+             create constraint trigger slow after insert on note deferrable initially deferred
+                 for each row execute function slow()",
+        )
+        .await;
+    let answer = add_note(&server, "Slow.").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer.headers.contains_key("retry-after"));
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["code"], "TIMEOUT");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("may have been made"), "{message}");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_stopped_has_an_error_by_its_cause() {
+    let server = Server::start(Backend::Postgres).await;
+    for (cause, code) in [
+        ("statement timeout", "TIMEOUT"),
+        ("user request", "SERVICE_UNAVAILABLE"),
+    ] {
+        let stopped = format!(
+            "raise exception 'canceling statement due to {cause}' using errcode = '57014';"
+        );
+        on_each_note(&server, &stopped).await;
+        let answer = add_note(&server, "Now.").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let retries = answer.headers.contains_key("retry-after");
+        assert_eq!(retries, code == "SERVICE_UNAVAILABLE");
+        let error = &answer.json()["errors"][0];
+        assert_eq!(error["extensions"]["code"], code);
+    }
+}
+
+#[tokio::test]
 async fn a_lost_commit_may_have_been_made_and_is_not_repeated_unseen() {
     let server = Server::start(Backend::Postgres).await;
     server

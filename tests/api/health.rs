@@ -73,7 +73,7 @@ async fn writes_that_fail_make_the_service_not_ready(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_needs_a_restart() {
+async fn a_restart_helps_where_another_file_stands_and_not_where_none_does() {
     let server = Server::start(Backend::Sqlite).await;
     let livez = async || {
         let client = server.anonymous();
@@ -81,10 +81,21 @@ async fn a_file_that_was_moved_away_needs_a_restart() {
     };
     assert_eq!(livez().await, 200);
     let file = server.database_url().trim_start_matches("sqlite://");
-    fs::rename(file, format!("{file}.moved")).unwrap();
+    let moved = format!("{file}.moved");
+    fs::rename(file, &moved).unwrap();
+    // A restart would begin with an empty register.
+    assert_eq!(livez().await, 200);
+    let (status, body) = readyz(&server).await;
+    assert_eq!(status, 503);
+    let said = body["checks"]["databaseRead"].as_str().unwrap();
+    assert!(said.contains("put it back"), "{said}");
+    fs::copy(&moved, file).unwrap();
     assert_eq!(livez().await, 503);
-    assert_eq!(readyz(&server).await.0, 503);
-    fs::rename(format!("{file}.moved"), file).unwrap();
+    let (status, body) = readyz(&server).await;
+    assert_eq!(status, 503);
+    let said = body["checks"]["databaseRead"].as_str().unwrap();
+    assert!(said.contains("restart"), "{said}");
+    fs::rename(&moved, file).unwrap();
     assert_eq!(livez().await, 200);
     assert_eq!(readyz(&server).await.0, 200);
 }

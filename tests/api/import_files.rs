@@ -219,7 +219,15 @@ async fn commands_that_read_make_no_database(_: &Server) {
         ITU,
         "--dry-run",
     ];
-    for command in [&["export"][..], &["export", "register.jsonl"], &import] {
+    workplace.write("export.jsonl", "{\"liaison\":\"export\",\"version\":1}\n");
+    for command in [
+        &["export"][..],
+        &["export", "register.jsonl"],
+        &import,
+        &["import", "export.jsonl", "--dry-run"],
+        &["serve", "--read-only", "--listen", "127.0.0.1:0"],
+        &["serve", "--read-only", "--no-migrate"],
+    ] {
         let database = ["--database-url", "sqlite:mistyped.db"];
         let line = workplace.refusal(&[command, &database].concat());
         assert!(line.contains("there is no file mistyped.db"), "{line}");

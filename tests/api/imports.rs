@@ -1,14 +1,7 @@
 //! Records that are entered and updated many at once from files, by the rules of the mutations.
 
-use std::path::Path;
-
 use entity::party::Party;
-use liaison::bulk::{self, Format, Imported, Kind, Settings, Source};
-use liaison::store::Database;
-use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryOrder, Statement,
-    TransactionTrait,
-};
+use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::harness::Server;
@@ -22,17 +15,7 @@ on_both_databases! {
     what_says_nothing_new_is_no_update
     a_dry_run_changes_nothing
     what_never_changes_is_not_changed
-    lines_are_taken_in_order
-    editions_supersede_each_other_however_many_there_are
-    a_line_may_name_a_later_one_however_far_away
-    records_of_every_type_may_name_later_lines
-    circles_are_told_as_circles
-    updates_of_a_record_that_waits_keep_their_order
-    a_trial_needs_no_lock_of_writers_and_gives_them_none
-    an_import_reads_no_table_as_a_whole_for_each_line
     tables_of_spreadsheets_are_read
-    statements_do_not_grow_with_rows
-    many_publications_are_entered_and_the_log_has_no_hole
     what_is_cleared_is_cleared_and_what_is_left_out_stays
 }
 
@@ -61,13 +44,13 @@ pub fn refused(
     (ended.out, last)
 }
 
-fn arguments<'a>(server: &'a Server, party: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub fn arguments<'a>(server: &'a Server, party: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let to = server.database_url();
     let always = ["import", "--database-url", to, "--party", party];
     [&always, more].concat()
 }
 
-fn publication(number: impl std::fmt::Display) -> Value {
+pub fn publication(number: impl std::fmt::Display) -> Value {
     json!({ "type": "Publication", "number": format!("ITU-T Z.{number}"), "title": format!("Title {number}"),
         "kind": "RECOMMENDATION", "organization": "ITU-T" })
 }
@@ -85,7 +68,7 @@ pub async fn log(server: &Server) -> Vec<entity::activity::Model> {
         .unwrap()
 }
 
-async fn publications(server: &Server) -> u64 {
+pub async fn publications(server: &Server) -> u64 {
     let publications = entity::publication::Entity::find();
     publications.count(&server.db.read).await.unwrap()
 }
@@ -315,312 +298,6 @@ async fn what_never_changes_is_not_changed(server: &Server) {
     }
 }
 
-async fn lines_are_taken_in_order(server: &Server) {
-    let workplace = Workplace::new();
-    let records = [
-        publication(1),
-        with(publication(1), "title", "Second"),
-        with(publication(" 1 ".trim()), "title", "Third"),
-        // Spaces around a number and another form of its letters make no other number.
-        json!({ "type": "Publication", "number": "  ITU-T Z.1 ", "title": "Fourth" }),
-    ];
-    workplace.write("order.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["order.jsonl"]);
-    assert_eq!(
-        said,
-        "4 lines: 1 Publication created, 3 Publication updated\n"
-    );
-    let anyone = server.anonymous();
-    let found = anyone.data(
-        "{ publication(by: { number: \"ITU-T Z.1\" }) { title version activities: id } }",
-        json!({}),
-    );
-    let found = found.await;
-    assert_eq!(found["publication"]["title"], "Fourth");
-    assert_eq!(found["publication"]["version"], 4);
-}
-
-async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
-    let workplace = Workplace::new();
-    let edition = |number: i32| match number {
-        0 => publication(0),
-        _ => with(
-            publication(number),
-            "supersedes",
-            format!("ITU-T Z.{}", number - 1),
-        ),
-    };
-    let mut records: Vec<Value> = (0..620).map(edition).collect();
-    // Later lines stand before those that they supersede, too.
-    records[100..110].reverse();
-    workplace.write("chain.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["chain.jsonl"]);
-    assert_eq!(said, "620 lines: 620 Publication created\n");
-    let document = "{ publication(by: { number: \"ITU-T Z.619\" }) { supersedes { number supersedes { number } } } }";
-    let found = server.anonymous().data(document, json!({})).await;
-    assert_eq!(
-        found["publication"]["supersedes"],
-        json!({ "number": "ITU-T Z.618", "supersedes": { "number": "ITU-T Z.617" } })
-    );
-
-    // All were entered at the same moment, so that their ids stand in no order: an export takes them all the same.
-    workplace.done(&[
-        "export",
-        "chain.export",
-        "--database-url",
-        server.database_url(),
-    ]);
-    workplace.done(&["import", "chain.export", "--database-url", "sqlite:copy.db"]);
-    let circle = [
-        with(edition(0), "supersedes", "ITU-T Z.1"),
-        with(publication("a"), "supersedes", "ITU-T Z.b"),
-        with(publication("b"), "supersedes", "ITU-T Z.a"),
-    ];
-    workplace.write("circle.jsonl", jsonl(&circle));
-    let (report, last) = refused(&workplace, server, ITU, &["circle.jsonl"]);
-    assert!(last.contains("3 wrong"), "{last}");
-    assert!(
-        report.contains("circle.jsonl:1: supersedes: A publication cannot supersede itself"),
-        "{report}"
-    );
-    assert!(
-        report.contains("circle.jsonl:2: supersedes: Names itself in a circle: ITU-T Z.a -> ITU-T Z.b -> ITU-T Z.a."),
-        "{report}"
-    );
-}
-
-async fn a_line_may_name_a_later_one_however_far_away(server: &Server) {
-    let workplace = Workplace::new();
-    let mut records: Vec<Value> = (0..701).map(publication).collect();
-    records[0] = with(publication(0), "supersedes", "ITU-T Z.700");
-    // A chain of lines, each of which names the next one.
-    for (number, record) in records.iter_mut().enumerate().take(20).skip(10) {
-        record["supersedes"] = format!("ITU-T Z.{}", number + 1).into();
-    }
-    workplace.write("later.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["later.jsonl"]);
-    assert_eq!(said, "701 lines: 701 Publication created\n");
-    let document = "{ a: publication(by: { number: \"ITU-T Z.0\" }) { version supersedes { number } }
-        b: publication(by: { number: \"ITU-T Z.10\" }) { version supersedes { number supersedes { number } } } }";
-    let found = server.anonymous().data(document, json!({})).await;
-    assert_eq!(
-        found,
-        json!({
-            "a": { "version": 1, "supersedes": { "number": "ITU-T Z.700" } },
-            "b": { "version": 1, "supersedes": { "number": "ITU-T Z.11", "supersedes": { "number": "ITU-T Z.12" } } },
-        })
-    );
-    let said = import(&workplace, server, ITU, &["later.jsonl"]);
-    assert_eq!(said, "701 lines: 701 Publication unchanged\n");
-}
-
-/// Records of every type that can name others, each after those that it names.
-fn linked() -> Vec<Value> {
-    let committee = |code: &str| json!({ "type": "Committee", "organization": "ITU-E", "code": code, "period": "2014", "name": code, "kind": "GROUP" });
-    let child = with(committee("B"), "parent", "ITU-E A (2014)");
-    vec![
-        json!({ "type": "Organization", "acronym": "ITU-D", "name": "D", "kind": "SECTOR", "side": "ITU", "parent": "ITU" }),
-        json!({ "type": "Organization", "acronym": "ITU-E", "name": "E", "kind": "SECTOR", "side": "ITU", "parent": "ITU-D" }),
-        committee("A"),
-        with(child, "predecessors", json!(["ITU-E A (2014)"])),
-        with(
-            with(publication(1), "organization", "ITU-E"),
-            "committee",
-            "ITU-E B (2014)",
-        ),
-        with(publication(2), "supersedes", "ITU-T Z.1"),
-        json!({ "type": "Topic", "code": "T-2", "publications": ["ITU-T Z.2"] }),
-        json!({ "type": "Topic", "title": "P", "summary": "S", "leadCommittee": "ITU-E B (2014)" }),
-        json!({ "type": "ActionItem", "externalKey": "1", "topic": "T-2", "committee": "ITU-E B (2014)", "title": "A" }),
-        json!({ "type": "Examination", "publication": "ITU-T Z.2" }),
-        json!({ "type": "Finding", "publication": "ITU-T Z.2", "impact": "NONE", "statement": "F", "committee": "ITU-E B (2014)" }),
-        json!({ "type": "LiaisonStatement", "title": "L", "from": ["ITU-E B (2014)"], "addressees": ["POC C5 (2013-2016): INFORMATION"] }),
-        json!({ "type": "Note", "publication": "ITU-T Z.2", "body": "N" }),
-        json!({ "type": "Note", "examination": "ITU-T Z.2", "body": "N" }),
-        json!({ "type": "Note", "actionItem": "1", "body": "N" }),
-    ]
-}
-
-async fn records_of_every_type_may_name_later_lines(server: &Server) {
-    let workplace = Workplace::new();
-    let mut records = linked();
-    records.reverse();
-    workplace.write("reverse.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["reverse.jsonl"]);
-    assert_eq!(
-        said,
-        "15 lines: 1 ActionItem created, 2 Committee created, 1 Examination created, 1 Finding created, \
-        1 LiaisonStatement created, 3 Note created, 2 Organization created, 2 Publication created, 1 Topic created, 1 Topic updated\n"
-    );
-    workplace.write("forward.jsonl", jsonl(&linked()));
-    let said = import(&workplace, server, ITU, &["forward.jsonl"]);
-    assert!(
-        !said.contains("created") && !said.contains("updated"),
-        "{said}"
-    );
-}
-
-async fn circles_are_told_as_circles(server: &Server) {
-    let workplace = Workplace::new();
-    let organization = |acronym: &str, parent: &str| json!({ "type": "Organization", "acronym": acronym, "name": "N", "kind": "SECTOR", "side": "ITU", "parent": parent });
-    let committee = |code: &str, field: &str, other: &str| {
-        let record = json!({ "type": "Committee", "organization": "ITU-T", "code": code, "period": "P", "name": "N", "kind": "GROUP" });
-        with(record, field, format!("ITU-T {other} (P)"))
-    };
-    let records = [
-        organization("A", "C"),
-        organization("B", "A"),
-        organization("C", "B"),
-        // Names a member of a circle, and is in none.
-        organization("D", "A"),
-        committee("A", "parent", "B"),
-        committee("B", "parent", "A"),
-        committee("C", "predecessors", "D"),
-        committee("D", "predecessors", "C"),
-        publication(1),
-    ];
-    workplace.write("circles.jsonl", jsonl(&records));
-    let (report, last) = refused(&workplace, server, ITU, &["circles.jsonl"]);
-    let said: Vec<&str> = report
-        .lines()
-        .map(|it| it.split(": ").nth(2).unwrap())
-        .collect();
-    let mut expected = ["Names itself in a circle"; 8];
-    expected[3] = "There is no Organization `A`. (Organization D)";
-    assert_eq!(said, expected, "{report}");
-    assert!(report.contains("circle: A -> C -> B -> A."), "{report}");
-    assert!(last.contains("1 Publication created, 8 wrong"), "{last}");
-
-    // What names each other in the register is no circle of the file.
-    let chain = [
-        publication(1),
-        with(publication(2), "supersedes", "ITU-T Z.1"),
-    ];
-    workplace.write("chain.jsonl", jsonl(&chain));
-    import(&workplace, server, ITU, &["chain.jsonl"]);
-    let turned = [
-        with(publication(1), "supersedes", "ITU-T Z.2"),
-        with(publication(2), "supersedes", Value::Null),
-    ];
-    workplace.write("turned.jsonl", jsonl(&turned));
-    let said = import(&workplace, server, ITU, &["turned.jsonl"]);
-    assert_eq!(said, "2 lines: 2 Publication updated\n");
-}
-
-async fn updates_of_a_record_that_waits_keep_their_order(server: &Server) {
-    let workplace = Workplace::new();
-    let records = [
-        with(publication(1), "supersedes", "ITU-T Z.3"),
-        with(publication(1), "title", "Second"),
-        with(publication(1), "title", "Third"),
-        publication(2),
-        publication(3),
-    ];
-    workplace.write("order.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["order.jsonl"]);
-    assert_eq!(
-        said,
-        "5 lines: 3 Publication created, 2 Publication updated\n"
-    );
-    let document =
-        "{ publication(by: { number: \"ITU-T Z.1\" }) { title version supersedes { number } } }";
-    let found = server.anonymous().data(document, json!({})).await;
-    let expected =
-        json!({ "title": "Third", "version": 3, "supersedes": { "number": "ITU-T Z.3" } });
-    assert_eq!(found["publication"], expected);
-}
-
-async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
-    let workplace = Workplace::new();
-    let mut records: Vec<Value> = (0..600).map(publication).collect();
-    records
-        .push(json!({ "type": "Publication", "number": "ITU-T X.1341 (09/2015)", "title": "New" }));
-    records.push(json!({ "type": "Topic", "title": "P", "summary": "S", "leadCommittee": "ITU-T SG17 (2013-2016)" }));
-    workplace.write("right.jsonl", jsonl(&records));
-    records.push(with(publication("x"), "title", " "));
-    workplace.write("wrong.jsonl", jsonl(&records));
-
-    // Somebody writes, and has not come to an end.
-    let write = server.db.write.begin().await.unwrap();
-    for lock in [
-        "update counter set value = value",
-        "update publication set version = version",
-    ] {
-        write.execute_unprepared(lock).await.unwrap();
-    }
-    let said = import(&workplace, server, ITU, &["right.jsonl", "--dry-run"]);
-    assert_eq!(
-        said,
-        "602 lines: 600 Publication created, 1 Publication updated, 1 Topic created; nothing was changed\n"
-    );
-    // A long import finds out what is wrong before it lets others wait.
-    let db = Database::connect(server.database_url(), 2).await.unwrap();
-    let source = Source::open(&workplace.path("wrong.jsonl")).unwrap();
-    let mut report = Vec::new();
-    let settings = settings("wrong.jsonl");
-    let imported = Box::pin(bulk::import(
-        &db,
-        server.now(),
-        source,
-        &settings,
-        &mut report,
-    ))
-    .await;
-    let imported = imported.unwrap();
-    assert_eq!((imported.wrong, imported.kept), (1, false));
-    let report = String::from_utf8(report).unwrap();
-    assert!(report.starts_with("wrong.jsonl:603: title: "), "{report}");
-    write.rollback().await.unwrap();
-    assert_eq!(publications(server).await, 73);
-
-    let ended = workplace.run(&arguments(server, ITU, &["right.jsonl"]));
-    assert!(ended.status.success(), "{ended:?}");
-    let told = "storing 602 records: other writers wait for about";
-    assert!(ended.err.contains(told), "{ended:?}");
-    assert_eq!(publications(server).await, 673);
-}
-
-/// `PostgreSQL` keeps the plans that it makes, and here it makes them while it knows that the table is small.
-async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
-    const LINES: i64 = 3000;
-    if server.db.write.get_database_backend() != DbBackend::Postgres {
-        return;
-    }
-    server.sql("analyze").await;
-    let read = async || {
-        let figures = "select coalesce(seq_tup_read, 0), n_tup_ins from pg_stat_user_tables where relname = 'publication'";
-        let figures = Statement::from_string(DbBackend::Postgres, figures);
-        let row = server
-            .db
-            .write
-            .query_one_raw(figures)
-            .await
-            .unwrap()
-            .unwrap();
-        let figure = |at| row.try_get_by_index::<i64>(at).unwrap();
-        (figure(0), figure(1))
-    };
-    let (read_before, there) = read().await;
-    let workplace = Workplace::new();
-    let edition = |number| with(publication(number), "supersedes", "ITU-T X.1341 (09/2015)");
-    let records: Vec<Value> = (0..LINES).map(edition).collect();
-    workplace.write("many.jsonl", jsonl(&records));
-    import(&workplace, server, ITU, &["many.jsonl"]);
-    // The server counts when the session is over, a little later.
-    let read_after = loop {
-        let (read, inserted) = read().await;
-        if there + LINES <= inserted {
-            break read;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
-    let rows = read_after - read_before;
-    assert!(
-        rows < 10 * LINES,
-        "{rows} rows were read one after the other"
-    );
-}
-
 async fn tables_of_spreadsheets_are_read(server: &Server) {
     let workplace = Workplace::new();
     let table = "\u{feff}number,title,kind,organization,status,topics,approvedOn\r\n\
@@ -668,70 +345,6 @@ async fn tables_of_spreadsheets_are_read(server: &Server) {
     workplace.write("twice.csv", "number,number\n1,2\n");
     let line = workplace.refusal(&arguments(server, ITU, &["twice.csv"]));
     assert!(line.contains("two columns `number`"), "{line}");
-}
-
-/// Settings of an import by the library.
-fn settings(file: &str) -> Settings {
-    Settings {
-        party: Some(Party::Itu),
-        subject: "importer".to_owned(),
-        kind: Some(Kind::Publication),
-        format: Format::JsonLines,
-        file: file.to_owned(),
-        dry_run: false,
-        partial: false,
-    }
-}
-
-/// Imports by the library; the statements that it took.
-async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
-    let workplace = Workplace::new();
-    workplace.write("lines.jsonl", jsonl(lines));
-    let settings = settings("lines.jsonl");
-    let source = Source::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
-    server.statements.take();
-    let mut report = Vec::new();
-    let imported = Box::pin(bulk::import(
-        &server.db,
-        server.now(),
-        source,
-        &settings,
-        &mut report,
-    ))
-    .await;
-    assert_eq!(String::from_utf8(report).unwrap(), "");
-    (imported.unwrap(), server.statements.take().len())
-}
-
-async fn statements_do_not_grow_with_rows(server: &Server) {
-    let full = |number: i32| {
-        let record = with(publication(number), "committee", "ITU-T SG17 (2013-2016)");
-        let record = with(record, "topics", json!(["T-1", "T-2"]));
-        with(record, "supersedes", "ITU-T X.1341 (09/2015)")
-    };
-    let few: Vec<Value> = (0..10).map(full).collect();
-    let many: Vec<Value> = (1000..1160).map(full).collect();
-    let (_, of_few) = counted(server, &few).await;
-    let (imported, of_many) = counted(server, &many).await;
-    assert_eq!(imported.summary, "160 lines: 160 Publication created");
-    assert_eq!(of_few, of_many);
-    assert!(of_few < 25, "{of_few}");
-}
-
-async fn many_publications_are_entered_and_the_log_has_no_hole(server: &Server) {
-    let lines: Vec<Value> = (0..1730).map(publication).collect();
-    let (imported, _) = counted(server, &lines).await;
-    assert!(imported.kept);
-    assert_eq!(publications(server).await, 73 + 1730);
-    let log = log(server).await;
-    let positions: Vec<i64> = log.iter().map(|it| it.position).collect();
-    assert_eq!(
-        positions,
-        (1..=log.len().cast_signed() as i64).collect::<Vec<_>>()
-    );
-    // What comes next goes on from there.
-    let note = json!({ "subjectId": server.topic("T-1").await, "body": "B" });
-    server.itu().change("noteAdd", note, "id").await;
 }
 
 async fn what_is_cleared_is_cleared_and_what_is_left_out_stays(server: &Server) {

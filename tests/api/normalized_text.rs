@@ -139,6 +139,20 @@ async fn an_import_finds_what_was_made(server: &Server) {
         json!({ "type": "Publication", "number": "z\u{a0} 1", "title": "n" }),
         json!({ "type": "Topic", "code": "T-2", "publications": ["z 1"] }),
     ];
+    // Each names the number of a later line in another spelling.
+    let publication = |number: &str, more: Value| {
+        let mut line = json!({ "type": "Publication", "number": number, "title": "n", "kind": "OTHER",
+            "organization": "CL\u{c9}" });
+        line.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().cloned().unwrap());
+        line
+    };
+    let later = [
+        json!({ "type": "Topic", "code": "T-2", "publications": ["Z  1"] }),
+        publication("Z 3", json!({ "supersedes": "z\u{a0}2" })),
+        publication("Z 2", json!({})),
+    ];
     for (lines, said) in [
         (
             &lines[..],
@@ -147,6 +161,10 @@ async fn an_import_finds_what_was_made(server: &Server) {
         (
             &again[..],
             "2 lines: 1 Publication unchanged, 1 Topic updated\n",
+        ),
+        (
+            &later[..],
+            "3 lines: 2 Publication created, 1 Topic unchanged\n",
         ),
     ] {
         workplace.write("records.jsonl", jsonl(lines));

@@ -1,12 +1,15 @@
 //! Several writers at once: one of two is STALE, and nothing is lost.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use futures_util::future::join_all;
-use sea_orm::EntityTrait;
+use futures_util::future::{join, join_all};
+use liaison::http::memory::Memory;
+use liaison::store::Database;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};
 
-use crate::harness::Server;
+use crate::harness::{Backend, Server};
 
 on_both_databases! {
     of_two_with_the_same_version_one_is_stale
@@ -119,4 +122,69 @@ async fn what_a_document_says_twice_is_done_once(server: &Server) {
         .data("{ topics { totalCount } }", json!({}))
         .await;
     assert_eq!(count["topics"]["totalCount"], 9);
+}
+
+/// The client of a probe gives up after two seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_wait_delay_neither_reads_nor_readiness() {
+    let server = Server::start(Backend::Postgres).await;
+    let memory = Memory::new(1_000_000, Duration::from_millis(100));
+    let remembering = server.beside(|app| app.memory = Some(memory)).await;
+    let topic = server.topic("T-1").await;
+    for service in [&server, &remembering] {
+        let before = notes(&server).await;
+        // An import holds the lock of all writers.
+        let import = Database::connect(server.database_url(), 1).await.unwrap();
+        let import = import.write.begin().await.unwrap();
+        let lock = "update counter set value = value where name = 'activity'";
+        import.execute_unprepared(lock).await.unwrap();
+        let itu = service.itu();
+        let writers = join_all((0..12).map(|number| {
+            let input = json!({ "subjectId": topic, "body": format!("Note {number}.") });
+            itu.verdict("noteAdd", input)
+        }));
+        let probe = reqwest::Client::builder().timeout(Duration::from_secs(2));
+        let probe = probe.build().unwrap();
+        let others = async {
+            // All writers wait: one of them for the lock in the database.
+            while waiting(&server).await == 0 {}
+            for _ in 0..5 {
+                let ready = probe
+                    .get(format!("{}/readyz", service.address))
+                    .send()
+                    .await;
+                assert_eq!(ready.unwrap().status(), 200);
+                let body = json!({ "query": NOTES }).to_string();
+                let read = probe
+                    .post(format!("{}/graphql", service.address))
+                    .header("content-type", "application/json")
+                    .body(body);
+                let read = read.send().await.unwrap().text().await.unwrap();
+                let read: Value = serde_json::from_str(&read).unwrap();
+                assert_eq!(read["data"]["topic"]["notes"]["totalCount"], before);
+            }
+            import.rollback().await.unwrap();
+        };
+        let (verdicts, ()) = join(writers, others).await;
+        // A writer that has waited for five seconds is told to try again.
+        let (made, refused): (Vec<_>, Vec<_>) = verdicts.iter().partition(|it| *it == "OK");
+        assert!(refused.iter().all(|it| *it == "SERVICE_UNAVAILABLE"));
+        let written = notes(&server).await - before;
+        assert_eq!(usize::try_from(written), Ok(made.len()));
+    }
+}
+
+const NOTES: &str = "{ topic(by: { code: \"T-1\" }) { notes { totalCount } } }";
+
+async fn notes(server: &Server) -> i64 {
+    let data = server.anonymous().data(NOTES, json!({})).await;
+    data["topic"]["notes"]["totalCount"].as_i64().unwrap()
+}
+
+/// How many sessions wait for a lock.
+async fn waiting(server: &Server) -> i64 {
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+    let row = server.db.read.query_one_raw(waiting).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
 }

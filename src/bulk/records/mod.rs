@@ -33,6 +33,7 @@ use crate::rules::refusal::Code;
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
 use crate::store::creation::Creating;
+use crate::store::migrations::migrate_within;
 use crate::store::writing::Writing;
 
 /// What a record can be.
@@ -244,6 +245,10 @@ async fn whole(
     let mut restored = Ok(0);
     let done = db
         .whole(async |_: &Database, transaction: &DatabaseTransaction| {
+            if settings.dry_run {
+                // The tables are not changed by a trial: it may need those that are missing.
+                migrate_within(transaction).await?;
+            }
             restored = restore(transaction, &mut source, progress).await;
             // What is not to be kept is an error to the transaction.
             match &restored {

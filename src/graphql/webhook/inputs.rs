@@ -10,6 +10,7 @@ use crate::graphql::activity::{ActivityFilter, position};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::webhook::Reach;
 use crate::store::Database;
+use crate::store::activity::LogPosition;
 use crate::store::creation::{Creating, Idempotency};
 use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
 use crate::store::writing::Writing;
@@ -95,7 +96,8 @@ impl WebhookUpdateInput {
         reach: Reach,
         secret: Option<String>,
     ) -> Result<WebhookChange> {
-        let after = place(&db.read, "redeliverAfter", self.redeliver_after.as_ref()).await?;
+        let after = place(&db.read, "redeliverAfter", self.redeliver_after.as_ref());
+        let after = db.query(after).await?;
         let filter = match self.filter {
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
             MaybeUndefined::Null => MaybeUndefined::Null,
@@ -139,12 +141,12 @@ fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
     Ok(Some(text).filter(|it| it != "{}"))
 }
 
-/// The place in the log that a cursor names.
+/// The position in the log that a cursor names.
 async fn place(
     db: &impl ConnectionTrait,
     field: &str,
     cursor: Option<&String>,
-) -> Result<Option<i64>> {
+) -> Result<Option<LogPosition>> {
     let Some(cursor) = cursor else {
         return Ok(None);
     };

@@ -79,7 +79,7 @@ pub fn object() -> &'static Object {
             column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Word),
             column::<bool>(
                 "enabled",
-                "Whether deliveries are sent. The register sets it to false if every attempt of three days has failed, or if the endpoint responds with 410 Gone.",
+                "Whether deliveries are sent. The register sets it to false if every attempt of three days has failed, if the endpoint responds with 410 Gone, or if the history was replaced since the last delivery, for example by an older backup. The history of the webhook says which.",
                 Column::Enabled,
                 Scalar::Bool,
             ),
