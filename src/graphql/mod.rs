@@ -48,7 +48,7 @@ use crate::store::statements::spawn_blocking_counted;
 /// The API, ready to answer.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// All changes. Each mutation of a document is one transaction, and they run in order. What is wrong with an input is in `userErrors` of the payload; a viewer who may not make the change at all gets a top-level error with `extensions.code` UNAUTHENTICATED or FORBIDDEN instead.
+/// All changes. Each mutation of a document is one transaction, and they run in order. What is wrong with an input is in `userErrors` of the payload; a viewer who may not make the change at all gets a top-level error with `extensions.code` UNAUTHENTICATED or FORBIDDEN instead. The payload is null only with such a top-level error.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     organization::OrganizationMutation,

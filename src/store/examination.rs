@@ -32,7 +32,7 @@ use crate::rules::viewer::Viewer;
 pub struct ExaminationRequestInput {
     /// The id of the publication. Only one examination of it can be under way at a time.
     pub publication_id: ID,
-    /// Why it is requested; at most 8,000 characters.
+    /// Why it is requested; at most 8,000 characters. Default: no reason.
     pub reason: Option<String>,
     /// The date by which both sides should have recorded a finding. Default: none.
     pub due_on: Option<Date>,

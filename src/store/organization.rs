@@ -35,7 +35,7 @@ pub struct OrganizationCreateInput {
     pub side: Option<Side>,
     /// The id of the organization that it is part of, of the same side. Default: none.
     pub parent_id: Option<ID>,
-    /// Its website.
+    /// Its website. Default: not known.
     pub website: Option<Url>,
     /// The language of `name`.
     #[graphql(

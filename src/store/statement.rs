@@ -38,15 +38,15 @@ pub struct LiaisonStatementSendInput {
     pub from_ids: Vec<ID>,
     /// The committees to send it to, 1 to 100, each with what it is asked for.
     pub addressees: Vec<AddresseeInput>,
-    /// The text of the statement; at most 20,000 characters.
+    /// The text of the statement; at most 20,000 characters. Default: none, for example if an attachment has the text.
     pub body: Option<String>,
-    /// Whom to contact, preferably the address of a role and not of a person; at most 500 characters.
+    /// Whom to contact, preferably the address of a role and not of a person; at most 500 characters. Default: none.
     pub contact: Option<String>,
-    /// The id of the statement that this one replies to. At least one of its addressees has to be among `fromIds`; the addressees among them then count as having replied.
+    /// The id of the statement that this one replies to. At least one of its addressees has to be among `fromIds`; the addressees among them then count as having replied. Default: it is not a reply.
     pub in_reply_to_id: Option<ID>,
-    /// The ids of the topics that it is about, at most 100.
+    /// The ids of the topics that it is about, at most 100. Default: none.
     pub topic_ids: Option<Vec<ID>>,
-    /// The documents that it refers to, at most 50.
+    /// The documents that it refers to, at most 50. Default: none.
     pub attachments: Option<Vec<AttachmentInput>>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,

@@ -225,6 +225,39 @@ fn no_description_puzzles() {
 }
 
 #[tokio::test]
+async fn fields_say_when_they_are_null_and_inputs_what_they_default_to() {
+    let document = "{ __schema { types { kind name fields { name description type { kind } }
+        inputFields { name description defaultValue type { kind } } } } }";
+    let server = Server::start(Backend::Sqlite).await;
+    let data = server.anonymous().data(document, json!({})).await;
+    let mut silent = Vec::new();
+    for ty in data["__schema"]["types"].as_array().unwrap() {
+        let name = ty["name"].as_str().unwrap();
+        // What is null of these is a rule of them all.
+        let rule = name.starts_with("__") || ["Mutation", "Subscription"].contains(&name);
+        let creates = ["Create", "Propose", "Add", "Send", "Request"];
+        let creates = creates.map(|verb| format!("{verb}Input"));
+        let creates = creates.iter().any(|end| name.ends_with(end));
+        for field in parts_of(ty, &["fields", "inputFields"]) {
+            let description = field["description"].as_str().unwrap_or_default();
+            let says = match ty["kind"].as_str() {
+                Some("OBJECT") if !rule => description.to_lowercase().contains("null"),
+                Some("INPUT_OBJECT") if creates && field["defaultValue"].is_null() => {
+                    ["Default: ", "Required"]
+                        .iter()
+                        .any(|it| description.contains(it))
+                }
+                _ => true,
+            };
+            if field["type"]["kind"] != "NON_NULL" && !says {
+                silent.push(format!("{name}.{}", field["name"]));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+#[tokio::test]
 async fn the_schema_says_what_to_know_first() {
     let server = Server::start(Backend::Sqlite).await;
     let document = "{ __schema { about: description } }";

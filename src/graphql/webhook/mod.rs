@@ -228,13 +228,13 @@ fn delivery() -> &'static Object {
             ),
             column::<Option<String>>(
                 "response",
-                "The first 1,024 bytes of the last response, or why there was none.",
+                "The first 1,024 bytes of the last response, or why there was none; null before the first attempt.",
                 delivery::Column::Response,
                 Scalar::Text,
             ),
             column::<Option<DateTime>>(
                 "lastAttemptAt",
-                "When it was last sent.",
+                "When it was last sent; null before the first attempt.",
                 delivery::Column::LastAttemptAt,
                 Scalar::Time,
             ),

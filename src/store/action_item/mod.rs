@@ -42,9 +42,9 @@ pub struct ActionItemCreateInput {
     pub committee_id: ID,
     /// What has to be done; at most 500 characters.
     pub title: String,
-    /// Details; at most 8,000 characters.
+    /// Details; at most 8,000 characters. Default: none.
     pub description: Option<String>,
-    /// The id of the committee that asks for it, or that works on it together with the owner.
+    /// The id of the committee that asks for it, or that works on it together with the owner. Default: none.
     pub counterpart_id: Option<ID>,
     /// How urgent it is.
     #[graphql(
@@ -54,7 +54,7 @@ pub struct ActionItemCreateInput {
     pub priority: Option<Priority>,
     /// The due date. Default: none.
     pub due_on: Option<Date>,
-    /// Its key in a system of the viewer's party, to find it again later; at most 100 characters. A party can use each key only once.
+    /// Its key in a system of the viewer's party, to find it again later; at most 100 characters. A party can use each key only once. Default: none.
     pub external_key: Option<String>,
     /// The language of the texts in this input.
     #[graphql(

@@ -46,17 +46,17 @@ pub struct PublicationAddInput {
     pub organization_id: ID,
     /// Its status. Default: not known.
     pub status: Option<PublicationStatus>,
-    /// What the publisher itself calls its status, at most 100 characters. Example: `2` for UPU standards.
+    /// What the publisher itself calls its status, at most 100 characters. Example: `2` for UPU standards. Default: not known.
     pub publisher_status: Option<String>,
     /// The id of the committee that is responsible for it, of the same side. Default: not known.
     pub committee_id: Option<ID>,
     /// When it was approved. Default: not known.
     pub approved_on: Option<Date>,
-    /// The URL where it can be read.
+    /// The URL where it can be read. Default: not known.
     pub url: Option<Url>,
-    /// The id of the edition that it replaces, of the same side.
+    /// The id of the edition that it replaces, of the same side. Default: none.
     pub supersedes_id: Option<ID>,
-    /// The ids of the topics that it is about, at most 100. The viewer needs the permission UPDATE for each.
+    /// The ids of the topics that it is about, at most 100. The viewer needs the permission UPDATE for each. Default: none.
     pub topic_ids: Option<Vec<ID>>,
     /// The language of `title`.
     #[graphql(

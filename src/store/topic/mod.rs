@@ -51,7 +51,7 @@ pub struct TopicProposeInput {
     pub summary: String,
     /// The id of the committee that leads the topic for the side that proposes it: an ACTIVE one of its own. Required for ITU and UPU; not allowed for the TSB.
     pub lead_committee_id: Option<ID>,
-    /// The ids of the clauses of the mandate that it implements, at most 100.
+    /// The ids of the clauses of the mandate that it implements, at most 100. Default: none.
     pub provision_ids: Option<Vec<ID>>,
     /// The date of its next review, in the future. Default: none.
     pub review_on: Option<Date>,
