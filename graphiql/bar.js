@@ -1,10 +1,9 @@
 // The bar: whose token it is and until when, the role to act in, and the button that restores the examples.
-import { examples } from './examples.js';
 import { identity, send } from './service.js';
 import { restoreExamples } from './tabs.js';
 
 const QUESTION = 'Restore the examples?\n\nExamples that you have not changed are replaced, with fresh ids. Your own tabs stay.';
-const TRUSTED = 'This service runs only the documents that it was given beforehand. It refuses what you type here.';
+const TRUSTED = 'This service runs trusted documents only: it refuses operations that you type here.';
 
 const token = document.getElementById('token');
 const role = document.getElementById('acting-as');
@@ -26,17 +25,17 @@ export function setUpBar() {
     sessionStorage.setItem('acting-as', role.value);
     showHolder();
   });
-  document.getElementById('restore').addEventListener('click', async () => {
-    if (!confirm(QUESTION)) return;
-    restoreExamples(await examples(async (body) => (await send(body, identity())).result));
-    location.reload();
+  document.getElementById('restore').addEventListener('click', () => {
+    if (confirm(QUESTION)) restoreExamples();
   });
+  addEventListener('online', showHolder);
   showHolder();
 }
 
-/** Returns the token alone of a pasted line: `ROLE TOKEN` as `liaison dev` prints it, or a whole header. */
+/** Returns the token of a pasted line: `ROLE TOKEN` as `liaison dev` prints it, or a whole header. */
 function bare(text) {
-  return /[\w-]+\.[\w-]+\.[\w-]+/.exec(text)?.[0] ?? text.trim().replace(/^Bearer /i, '');
+  // A JWT begins with the base64 of `{"`.
+  return /\beyJ[\w-]*\.[\w-]+\.[\w-]+/.exec(text)?.[0] ?? text.trim();
 }
 
 async function showHolder() {

@@ -1,4 +1,4 @@
-// The tabs of a first visit. Ids are opaque, so those that the variables need are asked for when the page opens.
+// The tabs of a first visit. Ids are opaque: those in the variables are queried when the page opens.
 
 const IDS = `query Ids {
   itu: committee(by: { key: { organization: "ITU-T", code: "SG17" } }) { id }
@@ -7,11 +7,11 @@ const IDS = `query Ids {
   waiting: topics(first: 1, filter: { status: [PROPOSED], proposedBy: [ITU] }, orderBy: { field: CODE }) { nodes { id } }
   active: topics(first: 1, filter: { status: [ACTIVE] }, orderBy: { field: CODE }) { nodes { id } }
   requested: actionItems(first: 1, filter: { status: [REQUESTED], side: [UPU] }) { nodes { id version } }
-  text: publications(first: 1, filter: { status: [IN_FORCE] }) { nodes { id } }
+  texts: publications(first: 20, filter: { status: [IN_FORCE] }) { nodes { id examinations { complete } } }
 }`;
 
 const DASHBOARD = `# Every topic, its committees, and what is due next.
-# Run it: the button on the right, or Ctrl-Enter.
+# Run it: the button with the arrow, or Ctrl-Enter.
 query Dashboard {
   topics(first: 20) {
     nodes {
@@ -171,6 +171,25 @@ query Publications($first: Int, $filter: PublicationFilter) {
       organization { acronym }
       supersedes { number }
       examinations { complete findings { side impact } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
+const EXAMINATIONS = `# Examinations that wait for a finding of UPU. Without
+# a filter the list has the complete ones, too.
+query Examinations($first: Int, $filter: ExaminationFilter) {
+  examinations(first: $first, filter: $filter) {
+    totalCount
+    nodes {
+      publication { number title }
+      requestedBy
+      reason
+      dueOn
+      overdue
+      findings { side impact }
+      viewerPermissions
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -352,14 +371,14 @@ mutation CreateWebhook($input: WebhookCreateInput!) {
 `;
 
 export async function examples(ask) {
-  // Without the data set there is nothing to fill in: the examples stay, the ids are for the reader to find.
+  // Without the real data there are no such records: the ids stay empty.
   const ids = await ask({ query: IDS }).then(({ data }) => data ?? {}, () => ({}));
   const resolves = ids.provision?.provisions.find(({ section }) => section === 'RESOLVES');
   const active = ids.active?.nodes[0]?.id ?? '';
   const requested = ids.requested?.nodes[0];
   const itu = ids.itu?.id ?? '';
   const upu = ids.upu?.id ?? '';
-  const text = ids.text?.nodes[0]?.id ?? '';
+  const text = ids.texts?.nodes.find(({ examinations }) => examinations.every(({ complete }) => complete))?.id ?? '';
   const year = new Date().getFullYear();
 
   return [
@@ -370,6 +389,7 @@ export async function examples(ask) {
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
     tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['TOPIC', 'ACTION_ITEM'] } }),
     tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
+    tab(EXAMINATIONS, { first: 10, filter: { awaiting: ['UPU'] } }),
     tab(EXCHANGE, { committee: itu, counterpart: upu }),
     tab(NODE, { id: active }),
     tab(WATCH, { filter: { subjectType: ['TOPIC'] } }),

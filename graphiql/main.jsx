@@ -1,4 +1,4 @@
-// The explorer: GraphiQL with our examples, below a bar that says who asks.
+// The explorer: GraphiQL with prepared examples, below the bar with the token.
 import './strict-styles.js';
 import './workers.js';
 
@@ -11,17 +11,16 @@ import { createRoot } from 'react-dom/client';
 import { setUpBar } from './bar.js';
 import { examples } from './examples.js';
 import { fetcher, identity, send } from './service.js';
-import { hasTabs, sharedOperation, shareAddress } from './tabs.js';
+import { needsExamples, shareAddress, sharedOperation, storeExamples } from './tabs.js';
 
 setUpBar();
 
-const prepared = hasTabs() ? [] : await examples(async (body) => (await send(body, identity())).result);
+if (needsExamples()) storeExamples(await examples(async (body) => (await send(body, identity())).result));
 const shared = sharedOperation();
-const defaultTabs = [...(shared ? [shared] : []), ...prepared];
 
 function report({ status, milliseconds, cost, requestId, events }) {
   const facts = [
-    status && `status ${status}`,
+    status && `Last response: status ${status}`,
     milliseconds && `${Math.round(milliseconds)} ms`,
     cost && `cost ${cost.requested.toLocaleString('en')} of ${cost.limit.toLocaleString('en')}`,
     events !== undefined && `subscribed, ${events} ${events === 1 ? 'event' : 'events'}`,
@@ -55,12 +54,11 @@ function ShareButton() {
 
 createRoot(document.querySelector('main')).render(
   <GraphiQL
-    defaultEditorToolsVisibility={matchMedia('(min-width: 701px)').matches} // a telephone has no room for the variables
-    defaultTabs={defaultTabs.length ? defaultTabs : undefined}
+    defaultEditorToolsVisibility={matchMedia('(min-width: 701px)').matches} // a phone has no room for the variables
     fetcher={fetcher(report)}
     initialQuery={shared?.query}
     initialVariables={shared?.variables}
-    plugins={[HISTORY_PLUGIN, explorerPlugin()]}
+    plugins={[HISTORY_PLUGIN, explorerPlugin({ hideActions: true })]} // its button for one more operation has no name
     showPersistHeadersSettings={false} // a token typed among the headers is not kept either
   >
     <GraphiQL.Logo> </GraphiQL.Logo>

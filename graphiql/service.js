@@ -1,13 +1,14 @@
-// Talks to the service, as whom the bar says, and puts whatever goes wrong into one plain sentence.
+// Sends requests with the token of the bar, and says in one plain sentence what went wrong.
 import { Kind, parse } from 'graphql';
 import { createClient } from 'graphql-sse';
 
 const UNREACHABLE = 'The service cannot be reached. Check that it runs and that you are online, then try again.';
 const CUT_OFF = 'The connection to the service was lost. Run the subscription again.';
 
-/** The headers of the bar. */
+/** Returns the headers for the token and the role in the bar. */
 export function identity() {
-  const token = sessionStorage.getItem('token');
+  // A header cannot hold every character: the service refuses a token with any of these all the same.
+  const token = sessionStorage.getItem('token')?.replace(/[^!-~]/g, '?');
   const role = sessionStorage.getItem('acting-as');
   return { ...(token && { Authorization: `Bearer ${token}` }), ...(role && { 'Acting-As': role }) };
 }
@@ -69,9 +70,14 @@ function operationsOf(query) {
 }
 
 function subscription(body, headers, report) {
-  let events = 0;
-  // Without retries: what the service says is shown at once, and no event is missed without a word.
-  const on = { connected: () => report({ events }) };
+  let events;
+  // Without retries: an error of the service is shown at once, and no event is missed silently.
+  const on = {
+    connected() {
+      events = 0;
+      report({ events });
+    },
+  };
   const client = createClient({ url: 'graphql', headers, retryAttempts: 0, on });
   return {
     subscribe({ next, complete }) {
@@ -87,7 +93,7 @@ function subscription(body, headers, report) {
           async error({ response }) {
             report({ status: response?.status, requestId: response?.headers.get('x-request-id') });
             const text = await response?.text().catch(() => '');
-            next(response ? decode(response, text) : failure(events ? CUT_OFF : UNREACHABLE));
+            next(response ? decode(response, text) : failure(events === undefined ? UNREACHABLE : CUT_OFF));
             complete();
           },
         }),

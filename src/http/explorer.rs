@@ -5,7 +5,7 @@ use std::io::Read;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -34,12 +34,17 @@ const POLICY: &str =
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/graphiql", get(page))
-        // Relative, so that a proxy may serve the page under a prefix.
-        .route(
-            "/graphiql/",
-            get(|| async { Redirect::permanent("../graphiql") }),
-        )
+        .route("/graphiql/", get(redirect_to_page))
         .route("/graphiql/assets/{name}", get(asset))
+}
+
+/// Redirects to the page, with the operation that the query string names. The address is relative, so that a
+/// proxy may serve the page under a prefix.
+async fn redirect_to_page(RawQuery(query): RawQuery) -> Redirect {
+    match query {
+        Some(query) => Redirect::permanent(&format!("../graphiql?{query}")),
+        None => Redirect::permanent("../graphiql"),
+    }
 }
 
 async fn page(headers: HeaderMap) -> Response {
