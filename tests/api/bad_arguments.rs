@@ -7,6 +7,7 @@ use crate::harness::Server;
 on_both_databases! {
     each_argument_of_a_list_says_what_would_be_right
     lists_take_a_hundred_values
+    the_lists_of_a_record_take_the_same_arguments
 }
 
 const TOPIC: &str = "topic_01h455vb4pex5vsknk084sn02q";
@@ -67,4 +68,65 @@ async fn lists_take_a_hundred_values(server: &Server) {
         .data(document, json!({ "ids": vec![TOPIC; 100] }))
         .await;
     assert_eq!(nodes["nodes"], json!(vec![Value::Null; 100]));
+}
+
+async fn the_lists_of_a_record_take_the_same_arguments(server: &Server) {
+    server.fill().await;
+    let reader = server.anonymous();
+    let topic = "topic(by: { code: \"T-2\" })";
+    let committee = "committee(by: { key: { organization: \"ITU-T\", code: \"SG17\" } })";
+    for (record, list, ty, part, prefix) in [
+        (
+            topic,
+            "examinations",
+            "Examination",
+            "publication",
+            "publication",
+        ),
+        (
+            topic,
+            "liaisonStatements",
+            "LiaisonStatement",
+            "from",
+            "committee",
+        ),
+        (
+            committee,
+            "publications",
+            "Publication",
+            "committee",
+            "committee",
+        ),
+        (
+            committee,
+            "liaisonStatements",
+            "LiaisonStatement",
+            "to",
+            "committee",
+        ),
+    ] {
+        let document = format!(
+            "query($first: Int, $filter: {ty}Filter, $orderBy: {ty}Order) {{
+                record: {record} {{ list: {list}(first: $first, filter: $filter, orderBy: $orderBy) {{ totalCount nodes {{ id }} }} }} }}"
+        );
+        let all = reader.data(&document, json!({})).await;
+        let absent = json!({ "first": null, "filter": { part: null }, "orderBy": null });
+        assert_eq!(reader.data(&document, absent).await, all, "{list}");
+        let unknown = TOPIC.replace("topic", prefix);
+        let unknown = json!({ "filter": { part: unknown } });
+        let none = reader.data(&document, unknown).await;
+        let nothing = json!({ "totalCount": 0, "nodes": [] });
+        assert_eq!(none["record"]["list"], nothing, "{list}");
+        let id = format!("starts with `{prefix}_`");
+        for (variables, right) in [
+            (json!({ "first": 101 }), "0 to 100"),
+            (json!({ "orderBy": {} }), "`field`"),
+            (json!({ "filter": { part: TOPIC } }), id.as_str()),
+            (json!({ "filter": { part: "" } }), id.as_str()),
+        ] {
+            let answer = reader.run(&document, variables.clone()).await;
+            let message = answer["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains(right), "{list} {variables}: {message}");
+        }
+    }
 }
