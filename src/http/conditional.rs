@@ -15,8 +15,7 @@ const KEPT_PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// The answer with a tag; without its text for who shows that tag.
 pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
-    // Weak, as it is the same for both media types.
-    let tag = format!("W/\"{}\"", &hex(&Sha256::digest(&text))[..32]);
+    let tag = weak_tag(&text);
     let mut response = if shows(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -34,6 +33,11 @@ pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
         about.insert(header::ETAG, tag);
     }
     response
+}
+
+/// Returns the entity tag of a text. It is weak, as it is the same for all media types and encodings.
+pub fn weak_tag(text: &[u8]) -> String {
+    format!("W/\"{}\"", &hex(&Sha256::digest(text))[..32])
 }
 
 /// Returns whether `If-None-Match` names the tag.

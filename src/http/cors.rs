@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 use url::{Host, Url};
 
+use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::visit::REQUEST_ID;
 
 /// How long a browser need not ask again.
@@ -80,6 +81,8 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
             RETRY_AFTER,
             WWW_AUTHENTICATE,
             HeaderName::from_static(REQUEST_ID),
+            HeaderName::from_static(RATE_LIMIT),
+            HeaderName::from_static(RATE_LIMIT_POLICY),
         ])
         .max_age(REMEMBERED)
 }

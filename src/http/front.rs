@@ -218,7 +218,14 @@ pub fn admit(
     }
     let rates = &app.around.rates;
     let admitted = rates.admit(viewer, visit.client(), operation.cost, now);
-    admitted.map_err(|it| Refused::limited("rate", it))
+    let quota = match &admitted {
+        Ok(quota) => *quota,
+        Err(limited) => limited.quota,
+    };
+    visit.has_quota(quota);
+    admitted
+        .map(|_| ())
+        .map_err(|limited| Refused::limited("rate", limited))
 }
 
 fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {

@@ -35,16 +35,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use self::auth::Verifier;
 use self::body::Room;
+use self::conditional::{shows, weak_tag};
 use self::document::Documents;
 use self::limits::Limits;
 use self::memory::Memory;
@@ -122,6 +126,9 @@ impl Default for Around {
 pub const STREAMS: &str = "streams";
 pub const SUBSCRIPTIONS: &str = "subscriptions";
 
+/// Smaller responses are sent as they are, in bytes: compressed they fill a packet, too.
+const COMPRESSED_FROM: u16 = 1024;
+
 /// Where a browser that opens the service is sent.
 const START: &str = if cfg!(feature = "explorer") {
     "/graphiql"
@@ -131,6 +138,7 @@ const START: &str = if cfg!(feature = "explorer") {
 
 /// All addresses of the service.
 pub fn router(app: App) -> Router {
+    let schema = SchemaDocument::new(&app);
     let app = Arc::new(app);
     Router::new()
         .route("/", get(|| async { Redirect::to(START) }))
@@ -138,10 +146,19 @@ pub fn router(app: App) -> Router {
         .route("/graphql/", get(front::get).post(front::post))
         .route("/graphql/ws", get(ws::open))
         .route("/graphql/ws/", get(ws::open))
-        .route("/schema.graphql", get(schema))
+        .route(
+            "/schema.graphql",
+            get(async move |headers: HeaderMap| schema.respond(&headers)),
+        )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .merge(explorer::routes())
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                // Event streams and what is compressed already stay as they are.
+                .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM))),
+        )
         .layer(from_fn_with_state(app.clone(), body::bounded))
         .layer(from_fn(host::require_host))
         .layer(from_fn(visit::caught))
@@ -150,12 +167,35 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn schema(State(app): State<Arc<App>>) -> Response {
-    if app.limits.no_introspection {
-        return StatusCode::NOT_FOUND.into_response();
+/// The schema as a document, made once.
+#[derive(Clone)]
+struct SchemaDocument(Option<(Bytes, String)>);
+
+impl SchemaDocument {
+    fn new(app: &App) -> Self {
+        let is_public = !app.limits.no_introspection;
+        Self(is_public.then(|| {
+            let text = app.documents.sdl.clone();
+            let tag = weak_tag(&text);
+            (text, tag)
+        }))
     }
-    let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
-    (kind, app.documents.sdl.clone()).into_response()
+
+    fn respond(self, headers: &HeaderMap) -> Response {
+        let Some((text, tag)) = self.0 else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let is_known = shows(headers, &tag);
+        let common = [
+            (header::CACHE_CONTROL, "no-cache".to_owned()),
+            (header::ETAG, tag),
+        ];
+        if is_known {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        let kind = [(header::CONTENT_TYPE, "application/graphql; charset=utf-8")];
+        (common, kind, text).into_response()
+    }
 }
 
 /// Serves until `stop` is done, and while it drains; then takes no more connections, and finishes what runs.

@@ -11,6 +11,9 @@ use chrono::{DateTime, Utc};
 use super::proxies::network;
 use crate::rules::viewer::Viewer;
 
+pub const RATE_LIMIT: &str = "ratelimit";
+pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
+
 /// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
 const REMEMBERED: usize = 50_000;
 
@@ -40,6 +43,46 @@ struct Spent {
     at: DateTime<Utc>,
 }
 
+impl Spent {
+    /// Returns what has not come back by now.
+    fn left(self, limit: u32, now: DateTime<Utc>) -> f64 {
+        let passed = (now - self.at).as_seconds_f64().max(0.0);
+        (self.cost - passed * f64::from(limit) / 60.0).max(0.0)
+    }
+}
+
+/// How much a sender may still ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What the limit is for: `address` or `token`.
+    pub policy: &'static str,
+    /// Cost per minute.
+    pub limit: u32,
+    pub remaining: u64,
+    /// Whole seconds until all of it is available again.
+    pub reset: u64,
+}
+
+impl Quota {
+    /// Returns the fields of draft-ietf-httpapi-ratelimit-headers.
+    #[must_use]
+    pub fn headers(&self) -> [(&'static str, String); 2] {
+        let Self {
+            policy,
+            limit,
+            remaining,
+            reset,
+        } = self;
+        [
+            (
+                RATE_LIMIT_POLICY,
+                format!("\"{policy}\";q={limit};w=60;qu=\"cost\""),
+            ),
+            (RATE_LIMIT, format!("\"{policy}\";r={remaining};t={reset}")),
+        ]
+    }
+}
+
 /// Why an operation has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limited {
@@ -47,6 +90,8 @@ pub struct Limited {
     pub seconds: u64,
     /// For people.
     pub message: String,
+    /// `None` for a limit that the headers do not report.
+    pub quota: Option<Quota>,
 }
 
 impl Rates {
@@ -59,21 +104,30 @@ impl Rates {
         }
     }
 
-    /// Spends the cost of an operation, or tells how long to wait.
+    /// Spends the cost of an operation, or tells how long to wait. Returns `None` if there is no limit.
     pub fn admit(
         &self,
         viewer: &Viewer,
         client: IpAddr,
         cost: u64,
         now: DateTime<Utc>,
-    ) -> Result<(), Limited> {
-        let limit = match viewer.subject {
-            Some(_) => self.with_token,
-            None => self.without_token,
+    ) -> Result<Option<Quota>, Limited> {
+        let (policy, limit) = match viewer.subject {
+            Some(_) => ("token", self.with_token),
+            None => ("address", self.without_token),
         };
         if limit == 0 {
-            return Ok(());
+            return Ok(None);
         }
+        let quota = |spent: Spent| {
+            let (remaining, reset) = remaining(limit, spent, now);
+            Quota {
+                policy,
+                limit,
+                remaining,
+                reset,
+            }
+        };
         // Poisoned by a panic while it was held, which nothing in there does: counting goes on.
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &viewer.subject {
@@ -84,10 +138,11 @@ impl Rates {
         match spend(limit, before, cost, now) {
             Ok(after) => {
                 spent.keep(sender, after);
-                Ok(())
+                Ok(Some(quota(after)))
             }
             Err(seconds) => Err(Limited {
                 seconds,
+                quota: Some(quota(before)),
                 message: format!(
                     "{} may ask for a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
                     if viewer.subject.is_some() {
@@ -130,6 +185,7 @@ impl Failures {
         let before = spent.of(spent.hash.hash_one(network(client)));
         let checked = spend(self.limit, before, 1, now).map_err(|seconds| Limited {
             seconds,
+            quota: None,
             message: format!(
                 "Each address may send {} requests per minute with a bad token, an invalid document or an unknown hash, and has sent them: try again in {seconds} seconds.",
                 self.limit
@@ -171,10 +227,9 @@ impl Senders {
 /// What is spent after an operation, or the seconds to wait. All comes back evenly within a minute. An
 /// operation that costs more than the limit waits until nothing is spent, and then makes the next wait longer.
 fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spent, u64> {
+    let left = before.left(limit, now);
     let limit = f64::from(limit);
     let per_second = limit / 60.0;
-    let passed = (now - before.at).as_seconds_f64().max(0.0);
-    let left = (before.cost - passed * per_second).max(0.0);
     #[expect(
         clippy::cast_precision_loss,
         reason = "a cost beyond 2^53 is as good as any"
@@ -194,6 +249,19 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     )]
     let seconds = (over / per_second).ceil() as u64;
     Err(seconds.max(1))
+}
+
+/// Returns what may still be spent, and after how many seconds nothing is spent any more.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "neither is negative, and what is beyond all bounds is cut to them"
+)]
+fn remaining(limit: u32, spent: Spent, now: DateTime<Utc>) -> (u64, u64) {
+    let left = spent.left(limit, now);
+    let limit = f64::from(limit);
+    let reset = left / (limit / 60.0);
+    ((limit - left).max(0.0) as u64, reset.ceil() as u64)
 }
 
 #[cfg(test)]
@@ -247,7 +315,7 @@ mod tests {
         };
         let spends = |viewer: &Viewer, address: &str, cost| {
             let admitted = rates.admit(viewer, address.parse().unwrap(), cost, at(0));
-            admitted.map_err(|it| it.seconds)
+            admitted.map(|_| ()).map_err(|it| it.seconds)
         };
         assert_eq!(spends(&nobody, "192.0.2.1", 60), Ok(()));
         assert_eq!(spends(&nobody, "192.0.2.1", 6), Err(6));

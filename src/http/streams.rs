@@ -125,7 +125,15 @@ impl Shares {
             "You have {each} {name}, the most that you may have: end one first. A client with a token may have more."
         );
         let seconds = RETRY_AFTER_SECONDS;
-        Refused::limited(name, Limited { seconds, message })
+        let quota = None;
+        Refused::limited(
+            name,
+            Limited {
+                seconds,
+                message,
+                quota,
+            },
+        )
     }
 
     fn all_taken(&self) -> Refused {

@@ -19,6 +19,7 @@ use tracing::Instrument;
 
 use super::App;
 use super::failure::failure;
+use super::rate::Quota;
 use super::server::Peer;
 use crate::error::INTERNAL;
 use crate::store::statements::counting;
@@ -40,6 +41,7 @@ struct Facts {
     statements: Arc<AtomicU32>,
     subject: OnceLock<String>,
     asked: OnceLock<Asked>,
+    quota: OnceLock<Quota>,
 }
 
 /// What was asked, in short.
@@ -66,6 +68,13 @@ impl Visit {
         }
     }
 
+    /// Records what its sender may still ask for, for the response.
+    pub fn has_quota(&self, quota: Option<Quota>) {
+        if let Some(quota) = quota {
+            let _ = self.0.quota.set(quota);
+        }
+    }
+
     /// Notes what it asks; of several operations the first counts.
     pub fn asks(&self, asked: Asked) {
         let _ = self.0.asked.set(asked);
@@ -88,6 +97,7 @@ impl Visit {
             statements: Arc::default(),
             subject: OnceLock::new(),
             asked: OnceLock::new(),
+            quota: OnceLock::new(),
         }))
     }
 }
@@ -116,6 +126,11 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
         .await;
     line.status = Some(answer.status());
     dress(answer.headers_mut(), id);
+    for (name, value) in visit.0.quota.get().into_iter().flat_map(Quota::headers) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
     answer
 }
 

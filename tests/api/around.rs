@@ -101,7 +101,7 @@ async fn listed_origins_may_call(backend: Backend) {
         let exposed = answer.headers["access-control-expose-headers"]
             .to_str()
             .unwrap();
-        for header in ["x-request-id", "etag", "retry-after"] {
+        for header in ["x-request-id", "etag", "retry-after", "ratelimit"] {
             assert!(exposed.contains(header), "{exposed}");
         }
         let varies = answer.headers.get_all("vary");
@@ -294,6 +294,10 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
         "{message}"
     );
     assert_eq!(json.get("data"), None);
+    let policy = &refused.headers["ratelimit-policy"];
+    assert_eq!(policy, "\"address\";q=20;w=60;qu=\"cost\"");
+    let state = refused.headers["ratelimit"].to_str().unwrap();
+    assert!(state.starts_with("\"address\";r="), "{state}");
     // What is no operation is not limited.
     assert_eq!(
         client.send(Method::GET, "/readyz", &[], "").await.status,
@@ -317,7 +321,14 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
     clock.fetch_add(1, Ordering::Relaxed);
     assert_eq!(exhaust(&client, &[]).await.0, 1);
     clock.fetch_add(60, Ordering::Relaxed);
-    assert_eq!(exhaust(&client, &[]).await.0, answered);
+    let first = client.send(Method::POST, "/graphql", &[JSON], QUERY).await;
+    let first = first.headers["ratelimit"].to_str().unwrap().to_owned();
+    let (remaining, reset) = first.split_once(";t=").unwrap();
+    let remaining = remaining.trim_start_matches("\"address\";r=");
+    let [remaining, reset]: [i64; 2] = [remaining, reset].map(|it| it.parse().unwrap());
+    assert!((1..20).contains(&remaining), "{first}");
+    assert_eq!(reset, (20 - remaining) * 3, "{first}");
+    assert_eq!(exhaust(&client, &[]).await.0, answered - 1);
 }
 
 async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {

@@ -324,6 +324,16 @@ async fn the_schema_is_served_as_a_text(server: &Server) {
     assert_eq!(answer.status, 200);
     let kind = answer.headers["content-type"].to_str().unwrap();
     assert_eq!(kind, "application/graphql; charset=utf-8");
+    let tag = answer.headers["etag"].to_str().unwrap();
+    let known = [("if-none-match", tag)];
+    let again = client
+        .send(Method::GET, "/schema.graphql", &known, "")
+        .await;
+    assert_eq!(again.status, 304);
+    assert_eq!(
+        (again.text.as_str(), &again.headers["etag"]),
+        ("", &answer.headers["etag"])
+    );
     assert!(
         answer.text
             == liaison::graphql::sdl(&liaison::graphql::schema(

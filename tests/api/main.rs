@@ -26,6 +26,7 @@ mod bodies;
 mod broken_network;
 mod clients;
 mod command_line;
+mod compression;
 mod conformance;
 mod counts;
 mod create_permissions;
