@@ -54,7 +54,7 @@ pub fn object() -> &'static Object {
             ),
             found(
                 "sharedTopics",
-                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code.",
+                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
                 topics::object,
                 |env| Find {
                     condition: Condition::all()
@@ -65,7 +65,7 @@ pub fn object() -> &'static Object {
             ),
             found(
                 "actionItems",
-                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code.",
+                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
                 action_items::object,
                 |env| Find {
                     condition: Condition::all()
@@ -76,7 +76,7 @@ pub fn object() -> &'static Object {
             ),
             found(
                 "unansweredStatements",
-                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code.",
+                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
                 statements::object,
                 |env| Find {
                     condition: either_way(env, |one, other| {

@@ -68,7 +68,7 @@ fn describe() -> shape::Object {
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. It follows from their `parent`: read it again after CREATED of an organization.",
+            "The organizations that are part of it, by acronym. At most 100. It follows from their `parent`: read it again after CREATED of an organization.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],

@@ -34,7 +34,7 @@ pub struct Limits {
     /// How many mutations a document may ask for.
     #[arg(id = "mutation_limit", long = "mutation-limit", env = "LIAISON_MUTATION_LIMIT", default_value_t = DEFAULT.mutations, value_parser = clap::value_parser!(u64).range(1..))]
     pub mutations: u64,
-    /// How many values an answer may hold, counted before anything runs: each field is one, times the sizes of the lists it is in.
+    /// What an operation may cost, counted before it runs: each field is one, times the sizes of the lists it is in; what reads whole tables has a price.
     #[arg(id = "cost_limit", long = "cost-limit", env = "LIAISON_COST_LIMIT", default_value_t = DEFAULT.cost, value_parser = clap::value_parser!(u64).range(1..))]
     pub cost: u64,
     /// How many bytes an answer may have, counted while it is read and written.

@@ -15,7 +15,7 @@ use sea_orm::{DbBackend, DbErr};
 
 use super::Env;
 use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked};
-use super::shape::{Link, Object, Order, ROW, col};
+use super::shape::{LONGEST_LIST, Link, Object, Order, ROW, col};
 use crate::error::{Error, Result};
 use crate::rows::{Row, Rows};
 
@@ -167,6 +167,12 @@ fn groups(
         let parent = parent_of(row, rooted)?;
         if let Ok(group) = groups.binary_search_by_key(&parent, |it| it.0) {
             groups[group].1.rows.push(place);
+        }
+    }
+    if let Asked::Of { .. } = &load.rows {
+        let longest = usize::try_from(LONGEST_LIST).unwrap_or(usize::MAX);
+        for (_, group) in &mut groups {
+            group.rows.truncate(longest);
         }
     }
     if let Asked::Page(page) = &load.rows {

@@ -31,7 +31,7 @@ use self::bound::Bound;
 use self::document::Merged;
 use self::load::{Loaded, run};
 use self::plan::{Load, Planner, Rows, Template};
-use self::shape::{List, Object, ROW};
+use self::shape::{LONGEST_LIST, List, Object, ROW};
 use self::write::{Failed, Source, Writer};
 use crate::error::Error;
 use crate::rows::Reader;
@@ -211,7 +211,7 @@ impl<'a> Planner<'a, '_> {
         let rows = Rows::Where {
             condition: find.condition,
             order: find.order,
-            limit: None,
+            limit: Some(LONGEST_LIST),
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;

@@ -12,7 +12,9 @@ use super::args::Args;
 use super::document::{Document, Merged};
 use super::json::Scalar;
 use super::page::{self, PageTemplate, Window};
-use super::shape::{Cell, Compute, Criteria, Derive, Link, List, Object, ROW, Source, Then, col};
+use super::shape::{
+    Cell, Compute, Criteria, Derive, LONGEST_LIST, Link, List, Object, ROW, Source, Then, col,
+};
 use super::{Env, Find};
 use crate::error::{Error, Result};
 
@@ -386,7 +388,7 @@ impl<'a> Planner<'a, '_> {
                 let rows = Rows::Where {
                     condition,
                     order,
-                    limit: (!many).then_some(1),
+                    limit: Some(if *many { LONGEST_LIST } else { 1 }),
                 };
                 let mut child = Load::new(object(), rows);
                 let template = self.template(object(), &sets, &mut child, &ROW.into_iden());

@@ -22,6 +22,9 @@ use crate::error::Error;
 /// The name by which every statement calls the row that it is about.
 pub const ROW: &str = "t";
 
+/// The most records of a list without pages; what comes after them is left out.
+pub const LONGEST_LIST: u64 = 100;
+
 /// A column of the row that a statement is about.
 pub fn col(column: impl IntoIden) -> Expr {
     Expr::col((ROW, column))

@@ -15,6 +15,7 @@ on_both_databases! {
     every_limit_is_a_setting
     the_cost_multiplies_the_sizes_of_lists
     the_cost_is_told_to_those_who_ask
+    a_list_without_pages_has_a_hundred_records_at_most
     a_list_of_requests_is_refused
     introspection_can_be_switched_off
     a_request_that_runs_too_long_is_stopped
@@ -177,7 +178,7 @@ async fn every_limit_is_a_setting(server: &Server) {
     let client = strict.anonymous();
     client
         .data(
-            "{ viewer { party } topics(first: 2) { totalCount } }",
+            "{ viewer { party } topics(first: 2) { nodes { code } } }",
             json!({}),
         )
         .await;
@@ -214,6 +215,10 @@ async fn every_limit_is_a_setting(server: &Server) {
     );
 }
 
+/// The prices of a text filter and of `totalCount`.
+const TEXT: u64 = 10_000;
+const COUNT: u64 = 1_000;
+
 async fn cost(client: &Client<'_>, document: &str, variables: Value) -> u64 {
     let body = json!({ "query": document, "variables": variables });
     let answer = send(client, &[("graphql-cost", "1")], &body).await.json();
@@ -226,6 +231,10 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
     let sized =
         "query($first: Int, $last: Int) { topics(first: $first, last: $last) { nodes { code } } }";
     let preset = "query($first: Int = 7) { topics(first: $first) { nodes { code } } }";
+    let filtered =
+        "query($filter: TopicFilter) { topics(first: 5, filter: $filter) { nodes { code } } }";
+    let by_text =
+        "query($text: String) { topics(first: 5, filter: { text: $text }) { nodes { code } } }";
     let nested = "{ topics(first: 10) { nodes { code actionItems(first: 5) { edges { node { code } } } } } }";
     for (document, variables, expected) in [
         ("{ __typename }", json!({}), 1),
@@ -250,10 +259,15 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
         (
             "{ topics(first: 10) { ...F } } fragment F on TopicConnection { nodes { code } totalCount }",
             json!({}),
-            3 + 10 * 2,
+            3 + 10 * 2 + COUNT,
         ),
-        // A list without a size counts as ten.
+        // A list without a size counts as ten, or as the hundred that it has at most if it may be long.
         ("{ mandates { code } }", json!({}), 1 + 10 * 2),
+        (
+            "{ publication(by: { number: \"UPU S52\" }) { related { number } } }",
+            json!({}),
+            2 + 100 * 2,
+        ),
         (
             "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
             json!({ "ids": ["x", "y", "z"] }),
@@ -265,9 +279,34 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
             1 + 2 * 2,
         ),
         (
-            "{ topic(by: { code: \"T-1\" }) { committees { role } } }",
+            "{ topic(by: { code: \"T-1\" }) { committees { role } positions { side } } }",
             json!({}),
-            2 + 10 * 2,
+            3 + 10 * 2 + 2 * 2,
+        ),
+        (
+            "{ topics(first: 5) { nodes { committees { role } } } }",
+            json!({}),
+            2 + 5 * (2 + 10 * 2),
+        ),
+        // What reads a whole table, once however often it is selected of records.
+        (
+            "{ topics(first: 5, filter: { text: \"post\", status: null }) { nodes { code } } }",
+            json!({}),
+            2 + 5 * 2 + TEXT,
+        ),
+        (
+            filtered,
+            json!({ "filter": { "text": "post" } }),
+            2 + 5 * 2 + TEXT,
+        ),
+        (filtered, json!({ "filter": { "text": null } }), 2 + 5 * 2),
+        (filtered, json!({}), 2 + 5 * 2),
+        (by_text, json!({ "text": "post" }), 2 + 5 * 2 + TEXT),
+        (by_text, json!({}), 2 + 5 * 2),
+        (
+            "{ topics(first: 5) { nodes { actionItems(first: 2, filter: { text: \"post\" }) { totalCount } } } }",
+            json!({}),
+            2 + 5 * 3 + TEXT + COUNT,
         ),
     ] {
         assert_eq!(
@@ -390,4 +429,39 @@ async fn what_is_refused_has_run_nothing(server: &Server) {
         assert_eq!(error["extensions"]["inputPath"][0], "input", "{error}");
     }
     assert!(server.statements.take().is_empty());
+}
+
+async fn a_list_without_pages_has_a_hundred_records_at_most(server: &Server) {
+    let sg17 = server.committee("ITU-T", "SG17").await;
+    let c5 = server.committee("POC", "C5").await;
+    let input = format!(
+        "{{ title: \"On payouts\", fromIds: [\"{sg17}\"], addressees: [{{ committeeId: \"{c5}\", purpose: ACTION }}] }}"
+    );
+    let sends = (0..10).map(|number| {
+        format!("m{number}: liaisonStatementSend(input: {input}) {{ userErrors {{ message }} }}")
+    });
+    let document = format!("mutation {{ {} }}", sends.collect::<Vec<_>>().join(" "));
+    for _ in 0..11 {
+        server.itu().data(&document, json!({})).await;
+    }
+    let reply = "update liaison_statement set in_reply_to_id = (select id from liaison_statement where number = 1) where number > 1";
+    server.sql(reply).await;
+
+    let document = "query($sg17: ID!, $c5: ID!) {
+        exchange(committee: $sg17, counterpart: $c5) { unansweredStatements { code } }
+        liaisonStatement(by: { code: \"LS-1\" }) { replies { code } } }";
+    let variables = json!({ "sg17": sg17, "c5": c5 });
+    let data = server.anonymous().data(document, variables).await;
+    let numbers = |list: &Value| -> Vec<String> {
+        let records = list.as_array().unwrap().iter();
+        let numbers = records.map(|record| record["code"].as_str().unwrap().to_owned());
+        numbers.collect()
+    };
+    let first = |numbers: std::ops::RangeInclusive<i32>| -> Vec<String> {
+        numbers.map(|number| format!("LS-{number}")).collect()
+    };
+    let awaiting = numbers(&data["exchange"]["unansweredStatements"]);
+    assert_eq!(awaiting, first(1..=100));
+    let replies = numbers(&data["liaisonStatement"]["replies"]);
+    assert_eq!(replies, first(2..=101));
 }

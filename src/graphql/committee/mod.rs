@@ -105,7 +105,7 @@ fn describe() -> Object {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. It follows from their `parent`: read it again after CREATED of a committee.",
+            "The committees that are part of it, by code, then by period. At most 100. It follows from their `parent`: read it again after CREATED of a committee.",
             object,
             Link::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],

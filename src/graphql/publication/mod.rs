@@ -120,7 +120,7 @@ fn describe() -> Object {
         ),
         many(
             "related",
-            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric.",
+            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. At most 100.",
             object,
             Link::through(
                 publication_relation::Entity,
@@ -141,7 +141,7 @@ fn describe() -> Object {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
+            "Its joint examinations, oldest first, at most 100. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
             examinations::object,
             Link::column(examination::Column::PublicationId),
             vec![

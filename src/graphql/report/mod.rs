@@ -68,7 +68,7 @@ pub fn object() -> &'static Object {
             ),
             found(
                 "staleTopics",
-                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values.",
+                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
                 topics::object,
                 |env| Find {
                     condition: stale(env),

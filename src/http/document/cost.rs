@@ -1,7 +1,7 @@
 //! What a document costs: how many values its answer may hold, as a sum over the sizes of its lists.
 //!
 //! Each field is one value, each record of a list one more and all that is selected of it. A page counts
-//! as many records as it asks for, a list without a size as `LIST`, a change `CHANGE` more.
+//! as many records as it asks for, a list without a size `SHORT_LIST` or as many as it may hold, a change `CHANGE` more. To that come the prices of what reads more of the database than the response shows.
 
 use apollo_compiler::ast::{OperationType, Value};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
@@ -9,10 +9,29 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{ExecutableDocument, Schema};
 use async_graphql::{Name, Value as Given, Variables};
 
+use super::prices::price;
 use crate::graphql::PAGE;
+use crate::read::shape::LONGEST_LIST;
 
-/// Records of a list that is no page: most are far shorter.
-const LIST: u64 = 10;
+/// Records of a list without a size, on average.
+const SHORT_LIST: u64 = 10;
+/// Lists without a size that may have many records; within another list they count as others.
+const LONG_LISTS: [&str; 5] = [
+    "children",
+    "examinations",
+    "related",
+    "replies",
+    "staleTopics",
+];
+/// Lists that always have as many records: type, field, records.
+const FIXED_LISTS: [(&str, &str, u64); 6] = [
+    ("Topic", "positions", 2),
+    ("Examination", "findings", 2),
+    ("Report", "sides", 2),
+    ("Report", "topicsByStatus", 5),
+    ("TopicConnection", "countsByStatus", 5),
+    ("ActionItemConnection", "countsByStatus", 8),
+];
 /// What a change costs beyond its answer.
 const CHANGE: u64 = 10;
 
@@ -21,6 +40,58 @@ const CHANGE: u64 = 10;
 pub struct Cost {
     once: u64,
     lists: Vec<(Size, Cost)>,
+    /// Once for each selection, also within a list: one statement reads for all records of the list.
+    filters: Vec<FilterPrice>,
+}
+
+/// The price of a filter: that of its dearest condition.
+#[derive(Clone, Debug)]
+enum FilterPrice {
+    /// The conditions with their prices, and the variable of each that is given by one.
+    Written(Vec<(u64, Option<Name>)>),
+    /// The variable that holds the filter, and its type.
+    Variable(Name, String),
+}
+
+impl FilterPrice {
+    fn of(value: &Value, ty: &str) -> Self {
+        let conditions = match value {
+            Value::Variable(name) => {
+                return Self::Variable(Name::new(name.as_str()), ty.to_owned());
+            }
+            Value::Object(conditions) => conditions.as_slice(),
+            _ => &[],
+        };
+        let given = conditions.iter().filter(|(_, value)| !value.is_null());
+        let prices = given.map(|(condition, value)| {
+            let variable = value.as_variable().map(|name| Name::new(name.as_str()));
+            (price(ty, condition).unwrap_or(0), variable)
+        });
+        Self::Written(prices.collect())
+    }
+
+    fn with(&self, variables: &Variables) -> u64 {
+        let is_given = |value: &Given| !matches!(value, Given::Null);
+        let dearest = match self {
+            Self::Written(conditions) => conditions
+                .iter()
+                .filter(|(_, variable)| {
+                    let variable = variable.as_ref();
+                    variable.is_none_or(|name| variables.get(name).is_some_and(is_given))
+                })
+                .map(|(price, _)| *price)
+                .max(),
+            Self::Variable(name, ty) => match variables.get(name) {
+                Some(Given::Object(conditions)) => conditions
+                    .iter()
+                    .filter(|(_, value)| is_given(value))
+                    .filter_map(|(condition, _)| price(ty, condition))
+                    .max(),
+                _ => None,
+            },
+        };
+        dearest.unwrap_or(0)
+    }
 }
 
 /// How long a list may be: as the largest of what it was given says.
@@ -51,12 +122,14 @@ impl Cost {
             .lists
             .iter()
             .map(|(size, each)| size.with(variables).saturating_mul(each.with(variables)));
-        lists.fold(self.once, u64::saturating_add)
+        let filters = self.filters.iter().map(|filter| filter.with(variables));
+        lists.chain(filters).fold(self.once, u64::saturating_add)
     }
 
     fn add(&mut self, other: Self) {
         self.once = self.once.saturating_add(other.once);
         self.lists.extend(other.lists);
+        self.filters.extend(other.filters);
     }
 }
 
@@ -162,7 +235,7 @@ impl Sizes {
             document,
             operation,
         };
-        let mut cost = count.set(&operation.selection_set, None, false);
+        let mut cost = count.set(&operation.selection_set, Place::default());
         if operation.operation_type == OperationType::Mutation {
             let changes = operation.root_fields(document).count() as u64;
             cost.once = cost.once.saturating_add(CHANGE.saturating_mul(changes));
@@ -177,61 +250,94 @@ struct Count<'a> {
     operation: &'a Operation,
 }
 
+/// Where a selection stands.
+#[derive(Clone, Copy, Default)]
+struct Place<'a> {
+    /// The size of the page that this is selected of.
+    page: Option<&'a Size>,
+    /// Whether it is selected of each type once.
+    of_types: bool,
+    /// Whether it is selected of each record of a list.
+    in_list: bool,
+}
+
 impl Count<'_> {
-    /// `page` is the size of the page that this is selected of; `of_types` says that it is selected of each type once.
-    fn set(&self, set: &SelectionSet, page: Option<&Size>, of_types: bool) -> Cost {
+    fn set(&self, set: &SelectionSet, place: Place<'_>) -> Cost {
         let mut cost = Cost::default();
         for selection in &set.selections {
             cost.add(match selection {
-                Selection::Field(field) => self.field(field, set, page, of_types),
-                Selection::InlineFragment(fragment) => {
-                    self.set(&fragment.selection_set, page, of_types)
-                }
+                Selection::Field(field) => self.field(field, set, place),
+                Selection::InlineFragment(fragment) => self.set(&fragment.selection_set, place),
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.fragment_name);
-                    fragment.map_or_else(Cost::default, |it| {
-                        self.set(&it.selection_set, page, of_types)
-                    })
+                    fragment.map_or_else(Cost::default, |it| self.set(&it.selection_set, place))
                 }
             });
         }
         cost
     }
 
-    fn field(
-        &self,
-        field: &Field,
-        parent: &SelectionSet,
-        page: Option<&Size>,
-        of_types: bool,
-    ) -> Cost {
+    fn field(&self, field: &Field, parent: &SelectionSet, place: Place<'_>) -> Cost {
         let mut cost = Cost {
             once: 1,
-            lists: Vec::new(),
+            ..Cost::default()
         };
+        if parent.ty.ends_with("Connection")
+            && let Some(price) = price("Connection", &field.name)
+        {
+            cost.filters.push(FilterPrice::Written(vec![(price, None)]));
+        }
         if field.selection_set.is_empty() {
             return cost;
         }
+        if parent.ty == "Query" {
+            let price = price(&parent.ty, &field.name).unwrap_or(0);
+            cost.once = cost.once.saturating_add(price);
+        }
+        if self.operation.operation_type != OperationType::Subscription {
+            cost.filters.extend(filter(field));
+        }
         let own = self.page(field);
-        let introspects = parent.ty.starts_with("__");
-        let still_of_types =
-            introspects && (field.name == "types" || (of_types && field.name == "fields"));
-        let mut inner = self.set(&field.selection_set, own.as_ref(), still_of_types);
-        if !field.ty().is_list() {
+        let is_list = field.ty().is_list();
+        let of_types = parent.ty.starts_with("__")
+            && (field.name == "types" || (place.of_types && field.name == "fields"));
+        let within = Place {
+            page: own.as_ref(),
+            of_types,
+            in_list: place.in_list || is_list,
+        };
+        let mut inner = self.set(&field.selection_set, within);
+        if !is_list {
             cost.add(inner);
             return cost;
         }
-        let size = page.cloned().or(own).unwrap_or_else(|| Size {
-            otherwise: if introspects {
-                self.sizes.list(&field.name, of_types)
-            } else {
-                LIST
-            },
+        let size = place.page.cloned().or(own).unwrap_or_else(|| Size {
+            otherwise: self.length(field, parent, place),
             ..Size::default()
         });
         inner.once = inner.once.saturating_add(1);
+        cost.filters.append(&mut inner.filters);
         cost.lists.push((size, inner));
         cost
+    }
+
+    /// The records of a list without a size.
+    fn length(&self, field: &Field, parent: &SelectionSet, place: Place<'_>) -> u64 {
+        let mut fixed = FIXED_LISTS.iter();
+        if let Some((.., length)) =
+            fixed.find(|(ty, name, _)| parent.ty == *ty && field.name == *name)
+        {
+            return *length;
+        }
+        if parent.ty.starts_with("__") {
+            return self.sizes.list(&field.name, place.of_types);
+        }
+        let is_query = self.operation.operation_type == OperationType::Query;
+        let is_long = parent.ty == "Exchange" || LONG_LISTS.contains(&field.name.as_str());
+        if is_query && is_long && !place.in_list {
+            return LONGEST_LIST;
+        }
+        SHORT_LIST
     }
 
     /// How many records a field is asked for, where its arguments say.
@@ -263,6 +369,14 @@ impl Count<'_> {
     }
 }
 
+/// The price of what a field's filter makes the database read.
+fn filter(field: &Field) -> Option<FilterPrice> {
+    let value = field.specified_argument_by_name("filter")?;
+    let definition = field.definition.argument_by_name("filter")?;
+    let ty = definition.ty.inner_named_type();
+    Some(FilterPrice::of(value, ty))
+}
+
 /// How many records a written value asks for; none for null.
 fn written(value: &Value) -> Option<u64> {
     match value {
@@ -289,7 +403,7 @@ impl Sizes {
             "enumValues" => sizes.values,
             "interfaces" => sizes.interfaces,
             "possibleTypes" => sizes.possible,
-            _ => LIST, // directives and their locations
+            _ => SHORT_LIST, // directives and their locations
         }
     }
 }

@@ -12,6 +12,7 @@ mod guard;
 mod input_path;
 mod parse;
 mod place;
+pub mod prices;
 mod sets;
 mod strict;
 pub mod trusted;
@@ -123,7 +124,7 @@ fn prepare_if(
     if cost > app.limits.cost {
         let limit = app.limits.cost;
         let message = format!(
-            "The answer may hold {cost} values; a request may ask for {limit} at most: ask for fewer fields or shorter lists."
+            "The operation costs {cost}; a request may cost {limit} at most: ask for fewer fields, shorter lists or fewer filters."
         );
         return Err(Refused::beyond("cost", "QUERY_TOO_COMPLEX", message));
     }
