@@ -10,9 +10,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::admission::HEAVY;
 use super::answer::{
     database_failure, executed_text, held, log_database_errors, overloaded, request_id, respond,
     tidy, unavailable,
@@ -23,11 +25,12 @@ use super::conditional::tagged;
 use super::document::prepare;
 use super::media::Media;
 use super::refused::Refused;
+use super::streams::Holder;
 use super::visit::{self, Visit};
 use super::{App, sse};
 use crate::graphql::request::{Bound, Request, Reservation};
 use crate::graphql::{Operation, execute, mutate};
-use crate::rows::REQUEST_DEADLINE;
+use crate::rows::{REQUEST_BOUNDS, RequestBounds};
 use crate::rules::viewer::Viewer;
 use crate::store::statements::spawn_counted;
 
@@ -98,7 +101,7 @@ async fn answer(
             respond(&headers, Err(Refused::bad_request(message)))
         }
         Ok((viewer, operation)) => {
-            let answered = answered(&app, &headers, viewer, operation, now).await;
+            let answered = answered(&app, &visit, &headers, viewer, operation, now).await;
             match answered {
                 Ok(Answered { text, whole: true }) if method == Method::GET => {
                     tagged(&headers, text)
@@ -124,6 +127,7 @@ struct Answered {
 /// The answer that was given before, or what it is now.
 async fn answered(
     app: &App,
+    visit: &Visit,
     headers: &HeaderMap,
     viewer: Viewer,
     operation: Operation,
@@ -144,7 +148,8 @@ async fn answered(
     }
     let reservation = Arc::new(app.around.responses.request());
     let kind = operation.kind;
-    let executed = run(app, viewer, operation, now, &reservation).await?;
+    let holder = Holder::of(&viewer, visit.client());
+    let executed = run(app, holder, viewer, operation, now, &reservation).await?;
     if let Some(mut refused) = unavailable(&executed) {
         let id = request_id(headers);
         log_database_errors(&refused.errors, id);
@@ -242,9 +247,10 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
 /// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
 ///
 /// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
-/// gone away.
+/// gone away. A heavy query waits until it is admitted, within its time, and uses one connection at a time.
 pub async fn run(
     app: &App,
+    holder: Holder,
     viewer: Viewer,
     operation: Operation,
     now: DateTime<Utc>,
@@ -256,15 +262,25 @@ pub async fn run(
     let bound = Bound::new(limit, Some(reservation.clone()));
     let request = Request::new(db, viewer, now, bound);
     if operation.kind != OperationType::Mutation {
-        let executing = execute(&app.schema, operation, request);
-        let executed = within(time_limit, executing).await;
+        let is_heavy = operation.cost >= HEAVY;
+        let executing = async {
+            let _permit = if is_heavy {
+                let connections = app.db.reader.connections();
+                let permit = app.around.admission.acquire(holder, connections);
+                Some(Box::pin(permit).await)
+            } else {
+                None
+            };
+            execute(&app.schema, operation, request).await
+        };
+        let executed = within(time_limit, is_heavy, executing).await;
         return executed.map_err(|_| too_slow(seconds, false));
     }
     let schema = app.schema.clone();
     // The service does not stop while it runs.
     let (open, health) = (app.open.one(), app.db.health.clone());
     let running = spawn_counted(async move {
-        let executed = within(time_limit, mutate(&schema, &operation, request)).await;
+        let executed = within(time_limit, false, mutate(&schema, &operation, request)).await;
         if let Ok(executed) = &executed {
             health.report_write(database_failure(executed));
         }
@@ -281,10 +297,17 @@ pub async fn run(
     }
 }
 
-/// Stops what runs for longer, and lets each statement of it know when that is.
-async fn within<T>(time_limit: Duration, running: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let deadline = Instant::now() + time_limit;
-    timeout(time_limit, REQUEST_DEADLINE.scope(deadline, running)).await
+/// Stops what runs for longer, and gives its statements their bounds.
+async fn within<T>(
+    time_limit: Duration,
+    is_heavy: bool,
+    running: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let bounds = RequestBounds {
+        deadline: Instant::now() + time_limit,
+        one_at_a_time: is_heavy.then(|| Arc::new(Semaphore::new(1))),
+    };
+    timeout(time_limit, REQUEST_BOUNDS.scope(bounds, running)).await
 }
 
 fn too_slow(seconds: u64, changes: bool) -> Refused {

@@ -1,5 +1,6 @@
 //! Serves the API over HTTP: routes, and how the service starts and stops.
 
+pub mod admission;
 mod answer;
 mod asked;
 pub mod auth;
@@ -46,6 +47,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
+use self::admission::Admission;
 use self::auth::Verifier;
 use self::body::Room;
 use self::conditional::{shows, weak_tag};
@@ -89,6 +91,8 @@ pub struct Around {
     pub rates: Rates,
     /// Requests that fail before they run.
     pub failures: Failures,
+    /// Heavy queries under way.
+    pub admission: Admission,
     /// The origins whose pages may call from a browser; `*` is all.
     pub origins: Vec<HeaderValue>,
     pub room: Room,
@@ -111,6 +115,7 @@ impl Default for Around {
             proxies: Proxies::default(),
             rates: Rates::default(),
             failures: Failures::default(),
+            admission: Admission::default(),
             origins: Vec::new(),
             room: Room::default(),
             streams: Shares::new(STREAMS, 1000, 0),

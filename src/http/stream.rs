@@ -38,6 +38,8 @@ const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a subscription begins, taken before its client is told that it has begun.
 pub struct Begun {
     pub cursor: Option<String>,
+    /// The client that it is for.
+    holder: Holder,
     /// Its place among the subscriptions.
     share: Option<Share>,
     /// None for an operation that is no subscription.
@@ -58,15 +60,17 @@ pub async fn begin(
     if operation.kind != OperationType::Subscription {
         return Ok(Begun {
             cursor: None,
+            holder,
             share: None,
             start: None,
         });
     }
     let size = 1 + operation.weight / SIZE;
-    let share = Some(app.around.subscriptions.take(holder, size)?);
+    let share = Some(app.around.subscriptions.take(holder.clone(), size)?);
     let start = Start::of(operation, &app.feed, resume).await;
     Ok(Begun {
         cursor: start.as_ref().ok().and_then(Start::cursor),
+        holder,
         share,
         start: Some(start.map_err(|error| error.server_error(None))),
     })
@@ -90,7 +94,8 @@ pub fn parts(
         let part = async move {
             let reservation = Arc::new(app.around.responses.request());
             let kind = operation.kind;
-            let executed = match run(&app, viewer, operation, now, &reservation).await {
+            let executed = run(&app, begun.holder, viewer, operation, now, &reservation).await;
+            let executed = match executed {
                 Ok(executed) => executed,
                 Err(refused) => return Part::Refused(refused.errors),
             };

@@ -14,6 +14,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Idle<T> {
     connections: Mutex<Vec<T>>,
     turns: Semaphore,
+    most: u32,
 }
 
 impl<T> Idle<T> {
@@ -22,7 +23,13 @@ impl<T> Idle<T> {
         Self {
             connections: Mutex::new(Vec::new()),
             turns: Semaphore::new(connections as usize),
+            most: connections,
         }
+    }
+
+    /// How many connections there are at most.
+    pub const fn most(&self) -> u32 {
+        self.most
     }
 
     /// Waits until another connection may be used.

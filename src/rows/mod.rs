@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::{DbBackend, DbErr, Statement};
+use tokio::sync::Semaphore;
 
 pub use self::cell::{Readable, Row};
 use self::connect::Connector;
@@ -21,13 +22,23 @@ use self::sqlite::Block;
 pub use self::sqlite::{Cell, STATEMENT_TIMEOUT};
 
 tokio::task_local! {
-    /// When the request that the task answers has to end.
-    pub static REQUEST_DEADLINE: Instant;
+    /// The bounds of the request that the task answers.
+    pub static REQUEST_BOUNDS: RequestBounds;
 }
 
-/// The deadline of the request that the task answers; `None` if it answers none.
-fn request_deadline() -> Option<Instant> {
-    REQUEST_DEADLINE.try_with(|deadline| *deadline).ok()
+/// What all statements of one request are bound to.
+#[derive(Clone, Debug)]
+pub struct RequestBounds {
+    /// When the request has to end.
+    pub deadline: Instant,
+    /// The one permit that the statements of a heavy request take in turn, so that it uses one connection at a time;
+    /// `None` for other requests.
+    pub one_at_a_time: Option<Arc<Semaphore>>,
+}
+
+/// The bounds of the request that the task answers; `None` if it answers none.
+fn request_bounds() -> Option<RequestBounds> {
+    REQUEST_BOUNDS.try_with(Clone::clone).ok()
 }
 
 /// Connections that only read.
@@ -111,6 +122,15 @@ impl Reader {
         }
     }
 
+    /// How many connections there are at most.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        match self {
+            Self::Postgres(connections) => connections.most(),
+            Self::Sqlite(connections) => connections.most(),
+        }
+    }
+
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         match self {
@@ -135,6 +155,12 @@ impl Reader {
             // A bare parameter here has SQLite prepare the statement anew each time, in the hope of a better plan.
             statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
         }
+        let one_at_a_time = request_bounds().and_then(|bounds| bounds.one_at_a_time);
+        let _permit = match one_at_a_time {
+            // Nothing closes it.
+            Some(permit) => Box::pin(permit.acquire_owned()).await.ok(),
+            None => None,
+        };
         told(&statement);
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {

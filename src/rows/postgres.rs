@@ -52,6 +52,11 @@ impl Connections {
         }
     }
 
+    /// How many connections there are at most.
+    pub const fn most(&self) -> u32 {
+        self.idle.most()
+    }
+
     pub async fn read<E: From<DbErr>>(
         &self,
         sql: &str,

@@ -20,7 +20,7 @@ use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::time::sleep;
 
 use super::idle::{Idle, PATIENCE};
-use super::{Row, request_deadline};
+use super::{Row, request_bounds};
 
 /// Statements that a connection has prepared.
 const PREPARED: usize = 200;
@@ -75,6 +75,11 @@ impl Connections {
             hasher: RandomState::new(),
             slow_permits: Semaphore::new(connections.div_ceil(2) as usize),
         })
+    }
+
+    /// How many connections there are at most.
+    pub const fn most(&self) -> u32 {
+        self.idle.most()
     }
 
     pub async fn read<E: From<DbErr>>(
@@ -164,7 +169,7 @@ impl Connections {
     /// When a statement that begins now has to end: with its request at the latest.
     fn deadline(&self, begun: Instant) -> Instant {
         let longest = begun + self.longest.unwrap_or(UNBOUNDED);
-        request_deadline().map_or(longest, |deadline| longest.min(deadline))
+        request_bounds().map_or(longest, |bounds| longest.min(bounds.deadline))
     }
 
     fn remember(&self, hash: u64, is_slow: bool) {

@@ -18,6 +18,7 @@ mod wire;
 
 mod absent_variables;
 mod action_items;
+mod admission;
 mod answers;
 mod around;
 mod backups;

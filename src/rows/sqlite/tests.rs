@@ -9,7 +9,7 @@ use futures_util::future::{join_all, poll_fn};
 use tokio::time::timeout;
 
 use super::*;
-use crate::rows::REQUEST_DEADLINE;
+use crate::rows::{REQUEST_BOUNDS, RequestBounds};
 
 /// Numbers from 1 to the last.
 fn count_to(last: u32) -> String {
@@ -158,7 +158,11 @@ async fn a_request_past_its_deadline_starts_no_other_statement() {
                 Ok(())
             })
         });
-        let reading = REQUEST_DEADLINE.scope(Instant::now() + limit, join_all(reads));
+        let bounds = RequestBounds {
+            deadline: Instant::now() + limit,
+            one_at_a_time: None,
+        };
+        let reading = REQUEST_BOUNDS.scope(bounds, join_all(reads));
         timeout(limit, reading).await.is_err()
     });
     assert!(task.await.unwrap(), "it went on");
