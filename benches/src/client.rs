@@ -134,13 +134,13 @@ fn microseconds(since: Instant) -> u32 {
 }
 
 /// A connection that is kept alive.
-struct Connection {
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(port: u16) -> Result<Self> {
+    pub async fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await;
         let stream = stream.map_err(|it| it.to_string())?;
         stream.set_nodelay(true).map_err(|it| it.to_string())?;
@@ -165,7 +165,7 @@ impl Connection {
     }
 
     /// The body of the answer.
-    async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
+    pub async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
         let lost = |it: std::io::Error| format!("the connection: {it}");
         self.stream.write_all(request).await.map_err(lost)?;
         self.buffer.clear();

@@ -317,11 +317,12 @@ struct Seen {
     is_over: AtomicBool,
 }
 
-struct Others(Arc<Seen>);
+/// Others who use the service.
+pub struct Others(Arc<Seen>);
 
 impl Others {
     /// Has others ask from now on, each time on a new connection.
-    fn watch(port: u16) -> Self {
+    pub fn watch(port: u16) -> Self {
         let seen = Arc::new(Seen::default());
         let requests = [
             "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned(),
@@ -353,7 +354,8 @@ impl Others {
         Self(seen)
     }
 
-    fn summary(&self) -> String {
+    /// The slowest responses that they got in milliseconds, and how many got none.
+    pub fn summary(&self) -> String {
         self.0.is_over.store(true, Ordering::Relaxed);
         let slowest = self.0.slowest.iter().map(|it| {
             let milliseconds = f64::from(it.load(Ordering::Relaxed)) / 1000.0;

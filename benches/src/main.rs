@@ -3,11 +3,14 @@
 //!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
 //!     cargo run --release -p benches -- hostile        what others meet while a client attacks
+//!     cargo run --release -p benches -- prices         how long each root field and filter takes
+//!     cargo run --release -p benches -- crowd          what others meet beside the heaviest queries
 //!     cargo run --release -p benches -- soak           writes through kills, network breaks and full disks: is any lost?
 
 #![forbid(unsafe_code)]
 
 mod answers;
+mod bounds;
 mod client;
 mod data;
 mod hostile;
@@ -49,6 +52,10 @@ enum Command {
     Soak(soak::Options),
     /// What others meet while a client tries to take all memory or connections, at the default settings.
     Hostile(hostile::Options),
+    /// Time of each root field and condition of a filter on 100,000 records, to compare with its price in the cost.
+    Prices(bounds::Options),
+    /// What others meet while 16 clients send the heaviest queries that are allowed, on 100,000 records.
+    Crowd(bounds::Options),
     /// Serves the hand-written SQL.
     #[command(hide = true)]
     Limit {
@@ -95,6 +102,8 @@ async fn run(command: Command) -> Result<()> {
         Command::Run(options) => run::run(&options).await,
         Command::Instructions(options) => instructions::run(&options).await,
         Command::Soak(options) => Box::pin(soak::run(&options)).await,
+        Command::Prices(options) => bounds::prices(&options).await,
+        Command::Crowd(options) => bounds::crowd(&options).await,
         Command::Hostile(options) => Box::pin(hostile::run(&options)).await,
         Command::Limit {
             url,
