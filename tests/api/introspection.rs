@@ -121,7 +121,7 @@ async fn others_are_answered_while_the_schema_is_written(server: &Server) {
         ..Limits::default()
     };
     let patient = server.beside(|app| app.limits = limits).await;
-    let fields = each(30, |it| {
+    let fields = each(25, |it| {
         format!("x{it}: fields {{ name description type {{ name description }} }}")
     });
     let client = patient.anonymous();
