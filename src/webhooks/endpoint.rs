@@ -27,18 +27,26 @@ impl<'a> Endpoint<'a> {
     /// Takes the webhook, delivers, and gives it back; nothing where another process has it.
     ///
     /// # Errors
-    /// Where the database fails: the lease ends by itself, and somebody goes on.
+    /// Returns an error if the database fails. If it cannot release the webhook either, the lease ends by itself.
     pub async fn deliver(process: &'a Process, id: WebhookId) -> Result<()> {
         let now = (process.clock)();
         let Some(webhook) = in_time(lease(&process.db, id, process.id, now)).await? else {
             return Ok(());
         };
         let mut endpoint = Self { process, webhook };
-        if endpoint.webhook.pinged_at.is_none() {
-            endpoint.ping().await?;
+        let delivered = endpoint.deliver_all().await;
+        // Also after a failure: another process need not wait for the end of the lease.
+        let released = in_time(release(&process.db, id, process.id)).await;
+        delivered.and(released)
+    }
+
+    /// Sends the ping if it was not sent yet, then all that is due.
+    async fn deliver_all(&mut self) -> Result<()> {
+        if self.webhook.pinged_at.is_none() {
+            self.ping().await?;
         }
-        while !process.is_stopping() && endpoint.batch().await? {}
-        in_time(release(&process.db, id, process.id)).await
+        while !self.process.is_stopping() && self.batch().await? {}
+        Ok(())
     }
 
     /// Makes the one attempt to send the ping. Deliveries follow whatever comes of it.

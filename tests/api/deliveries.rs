@@ -25,6 +25,7 @@ on_both_databases! {
     who_serves_read_only_delivers_nothing
     nothing_is_lost_where_a_process_is_killed
     a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back
+    a_delivery_that_the_database_fails_gives_the_webhook_back_too
 }
 
 async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server) {
@@ -340,4 +341,23 @@ async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server
     let _second = server.deliver(Reach::Anywhere);
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), expected);
+}
+
+async fn a_delivery_that_the_database_fails_gives_the_webhook_back_too(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    create(&server.itu(), json!({ "url": endpoint.url })).await;
+    let first = server.deliver(Reach::Anywhere);
+    endpoint.wait_for_ping().await;
+    // The result of an attempt cannot be recorded.
+    server.sql("alter table delivery rename to former").await;
+    let expected = happen(server, "One").await;
+    endpoint.wait_for(1).await;
+    first.stop().await;
+    let webhook = entity::webhook::Entity::find().one(&server.db.read).await;
+    assert_eq!(webhook.unwrap().unwrap().leased_until, None);
+    let before = endpoint.ids().len();
+    server.sql("alter table former rename to delivery").await;
+    let _second = server.deliver(Reach::Anywhere);
+    endpoint.wait_for(before + 1).await;
+    assert_eq!(endpoint.ids().last(), Some(&expected));
 }
