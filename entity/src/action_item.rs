@@ -23,20 +23,20 @@ pub struct Model {
     pub status: ActionItemStatus,
     pub priority: Priority,
     pub due_on: Option<Date>,
-    /// Its owner committee's.
+    /// Side of the owner committee's organization.
     pub side: Side,
-    /// Its owner committee's party.
+    /// Party of the owner committee.
     pub owned_by: Party,
     pub requested_by: Party,
     /// Why it was moved to its status, where that move needed a reason.
     pub status_reason: Option<String>,
     pub outcome: Option<String>,
     pub completed_at: Option<DateTimeUtc>,
-    /// How often the TSB has reminded.
+    /// Number of reminders sent by the TSB.
     pub reminders: i32,
     pub external_key: Option<String>,
     pub illustrative: bool,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the item's texts without case and accents.
     pub folded: String,
     pub original_language: Language,
     pub version: i32,
@@ -44,12 +44,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Columns that the database generates for lists to be ordered by; they hold what no field of the row can, so no row reads them.
+/// Columns that the database generates for sorting. They are in no `Model`, because no entity reads them.
 #[derive(Clone, Copy, Debug, DeriveIden)]
 pub enum Ordering {
-    /// `due_on`, none as the end of time.
+    /// `due_on`, null sorts as the latest date.
     DueAsc,
-    /// `due_on`, none as the beginning of time.
+    /// `due_on`, null sorts as the earliest date.
     DueDesc,
     /// 1 for LOW to 3 for HIGH.
     PriorityRank,

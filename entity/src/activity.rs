@@ -1,4 +1,4 @@
-//! One change, as history and feed tell it. Only ever added to.
+//! An entry of the activity log: one change of one record. Append-only.
 
 use async_graphql::Enum;
 use sea_orm::Iterable;
@@ -16,23 +16,23 @@ use crate::party::Party;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ActivityId,
-    /// Its place in the one order of all changes, from 1 without holes.
+    /// Position in the log: consecutive, from 1.
     pub position: i64,
     pub at: DateTimeUtc,
-    /// The subject of the token that wrote it.
+    /// `sub` claim of the token that made the change.
     pub actor: String,
     pub party: Party,
     pub verb: ActivityVerb,
-    /// The API's name of the subject's type.
+    /// GraphQL type name of the changed record.
     pub subject_type: String,
     pub subject_id: Uuid,
-    /// The topic that it belongs to, where there is one.
+    /// The topic that the changed record belongs to; `None` if there is none.
     pub topic_id: Option<TopicId>,
-    /// Whether it concerns the ITU side.
+    /// Whether the change concerns the ITU side.
     pub itu: bool,
-    /// Whether it concerns the UPU side.
+    /// Whether the change concerns the UPU side.
     pub upu: bool,
-    /// A list of `{field, before, after}`, as people read them.
+    /// A JSON array of `{field, before, after}` with values as people read them.
     pub changes: Json,
 }
 

@@ -13,7 +13,7 @@ pub struct Model {
     pub statement_id: LiaisonStatementId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub committee_id: CommitteeId,
-    /// Its place among the addressees, from 1.
+    /// Position among the addressees, from 1.
     pub ordinal: i32,
     pub purpose: Purpose,
     pub reply_by: Option<Date>,

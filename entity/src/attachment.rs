@@ -10,7 +10,7 @@ use crate::id::LiaisonStatementId;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub statement_id: LiaisonStatementId,
-    /// Its place among the attachments, from 1.
+    /// Position among the attachments, from 1.
     #[sea_orm(primary_key, auto_increment = false)]
     pub ordinal: i32,
     pub name: String,

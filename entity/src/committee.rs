@@ -14,23 +14,23 @@ pub struct Model {
     pub id: CommitteeId,
     pub organization_id: OrganizationId,
     pub code: String,
-    /// Code and period in natural order.
+    /// Natural sort key of code and period.
     pub code_key: String,
     pub period: String,
     pub name: String,
-    /// The name in the order of lists.
+    /// Sort key of the name.
     pub name_key: String,
     pub mandate: Option<String>,
     pub kind: CommitteeKind,
     pub status: CommitteeStatus,
-    /// Its organization's.
+    /// Side of its organization.
     pub side: Option<Side>,
-    /// Who acts for it; none for a partner's.
+    /// The party that acts for it; `None` for a partner's committee.
     pub party: Option<Party>,
     pub starts_on: Option<Date>,
     pub ends_on: Option<Date>,
     pub parent_id: Option<CommitteeId>,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the committee's texts without case and accents.
     pub folded: String,
     pub original_language: Language,
     pub version: i32,

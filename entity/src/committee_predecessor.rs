@@ -1,4 +1,4 @@
-//! Which committee took over from which.
+//! Link from a committee to the committee that it took over from.
 
 use sea_orm::entity::prelude::*;
 

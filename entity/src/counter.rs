@@ -1,4 +1,4 @@
-//! Numbers given by the register. The row `activity` is the lock that every write takes first.
+//! Counters for numbers and log positions. Every write locks the row `activity` first.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One activity on its way to one webhook.
+//! The delivery of one activity to one webhook.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,13 +12,13 @@ pub struct Model {
     pub id: Uuid,
     pub webhook_id: WebhookId,
     pub activity_id: ActivityId,
-    /// The activity's place in the log.
+    /// Position of the activity in the log.
     pub position: i64,
     pub attempts: i32,
     pub delivered: bool,
-    /// The status of the last answer; none where there was no answer.
+    /// HTTP status code of the last response; `None` if there was no response.
     pub status: Option<i32>,
-    /// The start of the last answer, or why there was none.
+    /// The start of the last response body, or the reason why there was no response.
     pub response: Option<String>,
     pub last_attempt_at: DateTimeUtc,
     pub next_attempt_at: Option<DateTimeUtc>,

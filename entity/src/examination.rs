@@ -15,7 +15,7 @@ pub struct Model {
     pub requested_by: Party,
     pub reason: Option<String>,
     pub due_on: Option<Date>,
-    /// Both sides have found: the examination is closed.
+    /// Whether both sides have recorded their finding, which closes the examination.
     pub complete: bool,
     pub created_at: DateTimeUtc,
     /// When it was requested, or a side last recorded its finding.

@@ -1,21 +1,21 @@
-//! One key type per table, and its public form: a `TypeID`, which says what it names.
+//! One id type per table, and its public form: a `TypeID`, whose prefix names the type.
 
 use std::fmt;
 
 pub use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 
-/// The API's name of whatever has an id.
+/// GraphQL name of the interface that all types with an id implement.
 pub const NODE: &str = "Node";
 
-/// What every id can do.
+/// An id type of one table.
 pub trait Id: Copy + Into<Uuid> + From<Uuid> {
-    /// What stands before the underscore of the public form.
+    /// Part of the public form before the last underscore.
     const PREFIX: &'static str;
-    /// The API's name of what it names.
+    /// GraphQL name of the type that the id belongs to.
     const TYPE: &'static str;
 
-    /// The id as clients see it: the prefix, an underscore, 26 characters.
+    /// Returns the public form of the id: the prefix, an underscore and 26 base-32 digits.
     fn public(self) -> String {
         let mut text = String::with_capacity(Self::PREFIX.len() + 27);
         text.push_str(Self::PREFIX);
@@ -24,10 +24,10 @@ pub trait Id: Copy + Into<Uuid> + From<Uuid> {
         text
     }
 
-    /// Reads the public form.
+    /// Parses the public form of an id.
     ///
     /// # Errors
-    /// [`WrongId`] where the text is no id at all, or the id of another type.
+    /// Returns an error if the text is not an id, or is the id of another type.
     fn parse(text: &str) -> Result<Self, WrongId> {
         match split(text) {
             Some((prefix, key)) if prefix == Self::PREFIX => Ok(key.into()),
@@ -45,7 +45,7 @@ pub trait Id: Copy + Into<Uuid> + From<Uuid> {
     }
 }
 
-/// Why a text is not the id that was asked for; its display is a sentence for clients.
+/// Parse error of an id. Its `Display` is a message for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongId {
     found: Option<&'static str>,
@@ -77,7 +77,7 @@ fn article(noun: &str) -> &'static str {
     }
 }
 
-/// The parts of a public id, whatever it names: its prefix and its key.
+/// Splits a public id of any type into its prefix and key; `None` if it is malformed or has an unknown prefix.
 #[must_use]
 pub fn split(text: &str) -> Option<(&str, Uuid)> {
     let (prefix, suffix) = text.rsplit_once('_')?;
@@ -95,10 +95,10 @@ pub fn split(text: &str) -> Option<(&str, Uuid)> {
     Some((prefix, Uuid::from_u128(key)))
 }
 
-/// Crockford's base 32 as `TypeID` has it: lower case, without i, l, o and u.
+/// Crockford's base 32 alphabet as `TypeID` uses it: lower case, without i, l, o and u.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Appends the 26 digits of a key.
+/// Appends the 26 base-32 digits of a key.
 pub fn push_base32(text: &mut String, key: Uuid) {
     let key = key.as_u128();
     for place in (0..26).rev() {
@@ -130,7 +130,7 @@ macro_rules! ids {
                 }
             }
 
-            // SeaORM asks this of every key, though only counted keys can answer.
+            // SeaORM requires this of every primary key type, though only integer keys can implement it.
             impl TryFromU64 for $name {
                 fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                     Err(DbErr::ConvertFromU64(stringify!($name)))
@@ -138,7 +138,7 @@ macro_rules! ids {
             }
         )*
 
-        /// The type that ids with this prefix name; none where no id starts so.
+        /// Returns the GraphQL type that ids with this prefix belong to; `None` if the prefix is unknown.
         #[must_use]
         pub fn type_of(prefix: &str) -> Option<&'static str> {
             match prefix {
@@ -147,7 +147,7 @@ macro_rules! ids {
             }
         }
 
-        /// The prefix of the ids that name things of this type; none where no id does.
+        /// Returns the id prefix of a GraphQL type; `None` if the type has no ids.
         #[must_use]
         pub fn prefix_of(name: &str) -> Option<&'static str> {
             match name {

@@ -1,4 +1,4 @@
-//! A key that a client gave a request, so that sending it again does nothing twice.
+//! An idempotency key that a client sent with a create mutation, with the record that the mutation created.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,14 +8,14 @@ use crate::party::Party;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency_key")]
 pub struct Model {
-    /// Each party has keys of its own.
+    /// The party that sent the key: keys are unique per party.
     #[sea_orm(primary_key, auto_increment = false)]
     pub party: Party,
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     /// SHA-256 of the mutation and its input, in hexadecimal.
     pub hash: String,
-    /// The API's name of the type that was made.
+    /// GraphQL type name of the created record.
     pub subject_type: String,
     pub subject_id: Uuid,
     pub created_at: DateTimeUtc,

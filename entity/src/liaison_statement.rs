@@ -18,10 +18,10 @@ pub struct Model {
     pub contact: Option<String>,
     pub in_reply_to_id: Option<LiaisonStatementId>,
     pub sent_by: Party,
-    /// That of its senders.
+    /// Side of the senders.
     pub side: Side,
     pub sent_at: DateTimeUtc,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the statement's texts without case and accents.
     pub folded: String,
 }
 

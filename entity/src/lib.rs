@@ -1,4 +1,5 @@
-//! The database's tables, one module each, and the words that tables, rules and API share. Plain data: no rule, no query.
+//! The database's entities, one module per table, and the enums and scalars that they share with the API. Plain data:
+//! no rules, no queries.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A Resolution, by edition, that the collaboration rests on.
+//! A Resolution, by edition, that the collaboration is based on.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,7 +14,7 @@ pub struct Model {
     pub title: String,
     pub edition: String,
     pub adopted_on: Option<Date>,
-    /// The earlier editions as a list of texts, oldest first.
+    /// The earlier editions: a JSON array of strings, oldest first.
     pub history: Json,
 }
 

@@ -1,4 +1,4 @@
-//! What a party noted on a record.
+//! A note of a party on a record.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,10 +11,10 @@ use crate::party::Party;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: NoteId,
-    /// The API's name of the subject's type.
+    /// GraphQL type name of the record.
     pub subject_type: String,
     pub subject_id: Uuid,
-    /// The topic whose history it is a part of, where there is one.
+    /// The topic whose history shows the note; `None` if the record belongs to no topic.
     pub topic_id: Option<TopicId>,
     /// Empty once retracted.
     pub body: String,

@@ -13,16 +13,16 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrganizationId,
     pub acronym: String,
-    /// The acronym in natural order.
+    /// Natural sort key of the acronym.
     pub acronym_key: String,
     pub name: String,
-    /// The name in the order of lists.
+    /// Sort key of the name.
     pub name_key: String,
     pub kind: OrganizationKind,
     pub side: Option<Side>,
     pub website: Option<String>,
     pub parent_id: Option<OrganizationId>,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the organization's texts without case and accents.
     pub folded: String,
     pub original_language: Language,
     pub version: i32,

@@ -1,4 +1,4 @@
-//! Who works together here: the two sides, the parties that write, the roles of tokens, the languages.
+//! The two sides, the parties that write, the roles of tokens, and the languages.
 
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
@@ -84,7 +84,7 @@ pub enum Language {
 }
 
 impl Side {
-    /// The one across the table.
+    /// Returns the opposite side.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -93,7 +93,7 @@ impl Side {
         }
     }
 
-    /// The party that speaks for this side.
+    /// Returns the party that speaks for this side.
     #[must_use]
     pub const fn party(self) -> Party {
         match self {
@@ -104,7 +104,7 @@ impl Side {
 }
 
 impl Party {
-    /// The side that this party speaks for; none for the TSB.
+    /// Returns the side that this party speaks for; `None` for the TSB.
     #[must_use]
     pub const fn side(self) -> Option<Side> {
         match self {
@@ -116,7 +116,7 @@ impl Party {
 }
 
 impl Role {
-    /// The party that its holder acts as.
+    /// Returns the party that a holder of this role acts as.
     #[must_use]
     pub const fn party(self) -> Party {
         match self {

@@ -1,4 +1,4 @@
-//! A clause of a mandate, in our own words.
+//! A clause of a mandate, summarized in the register's own words.
 
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
@@ -12,7 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ProvisionId,
     pub mandate_id: MandateId,
-    /// Its place in the text, from 1.
+    /// Position in the mandate, from 1.
     pub ordinal: i32,
     pub section: ProvisionSection,
     pub letter: Option<String>,

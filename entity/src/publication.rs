@@ -15,7 +15,7 @@ pub struct Model {
     pub number: String,
     /// The number in the order of lists: natural, editions by year and month.
     pub number_key: String,
-    /// The number without case and with single blanks; no two publications have the same.
+    /// The number without case and with single spaces; unique.
     pub number_identity: String,
     /// The number without its edition, as `number_identity` has it: the same for all editions of a text.
     pub series: String,
@@ -28,12 +28,12 @@ pub struct Model {
     pub publisher_status: Option<String>,
     pub organization_id: OrganizationId,
     pub committee_id: Option<CommitteeId>,
-    /// Its organization's.
+    /// Side of its organization.
     pub side: Option<Side>,
     pub approved_on: Option<Date>,
     pub url: Option<String>,
     pub supersedes_id: Option<PublicationId>,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the publication's texts without case and accents.
     pub folded: String,
     pub original_language: Language,
     pub version: i32,
@@ -41,12 +41,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Columns that the database generates for lists to be ordered by; they hold what no field of the row can, so no row reads them.
+/// Columns that the database generates for sorting. They are in no `Model`, because no entity reads them.
 #[derive(Clone, Copy, Debug, DeriveIden)]
 pub enum Ordering {
-    /// `approved_on`, none as the end of time.
+    /// `approved_on`, null sorts as the latest date.
     ApprovedAsc,
-    /// `approved_on`, none as the beginning of time.
+    /// `approved_on`, null sorts as the earliest date.
     ApprovedDesc,
     /// The place of the status in its enum; none after all others.
     StatusAsc,

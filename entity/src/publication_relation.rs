@@ -1,4 +1,4 @@
-//! Which texts stand on the same ground. Held both ways round, so that each finds the other.
+//! A relation between two publications. Stored in both directions, so that each side finds the other.
 
 use sea_orm::entity::prelude::*;
 

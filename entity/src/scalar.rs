@@ -1,4 +1,4 @@
-//! The scalars of the API that are not `GraphQL`'s own, each read strictly.
+//! The custom scalars of the API, each parsed strictly.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime as Moment, Datelike, NaiveDate, SecondsFormat, Utc};
@@ -21,7 +21,7 @@ pub struct Url(pub String);
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let date = match &value {
-            // Read and written again, so that what the parser forgives is not taken.
+            // Formatted again and compared, because chrono's parser accepts more forms than this one.
             Value::String(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
                 .ok()
                 .filter(|it| (1..=9999).contains(&it.year()) && it.to_string() == *text),
@@ -67,12 +67,12 @@ impl ScalarType for DateTime {
     }
 }
 
-/// Returns whether there is a T between day and time, and no 60th second: chrono takes a blank and leap seconds.
+/// Returns whether a text has a `T` between date and time and no 60th second: chrono accepts a space and leap seconds.
 fn has_rfc3339_form(text: &str) -> bool {
     matches!(text.as_bytes().get(10), Some(b'T' | b't')) && text.get(17..19) != Some("60")
 }
 
-/// Returns whether a text is an address of the web by RFC 3986. The `url` crate mends what is broken.
+/// Returns whether a text is an http or https URL by RFC 3986. The `url` crate alone would repair invalid ones.
 fn is_web_address(text: &str) -> bool {
     let Ok(uri) = Uri::parse(text) else {
         return false;
@@ -80,7 +80,7 @@ fn is_web_address(text: &str) -> bool {
     let scheme = uri.scheme().as_str();
     ["http", "https"].iter().any(|it| it.eq_ignore_ascii_case(scheme))
         && uri.authority().is_some_and(|it| !it.host().is_empty())
-        // Knows which ports and hosts there can be.
+        // Checks the host and the range of the port.
         && url::Url::parse(text).is_ok()
 }
 

@@ -12,7 +12,7 @@ pub struct Model {
     pub statement_id: LiaisonStatementId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub committee_id: CommitteeId,
-    /// Its place among the senders, from 1.
+    /// Position among the senders, from 1.
     pub ordinal: i32,
 }
 

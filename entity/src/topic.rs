@@ -12,10 +12,10 @@ use crate::party::{Language, Party};
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: TopicId,
-    /// The number of its code: 12 of T-12.
+    /// The serial number in its public code: 12 for T-12.
     pub number: i32,
     pub title: String,
-    /// The title in the order of lists.
+    /// Sort key of the title.
     pub title_key: String,
     pub summary: String,
     pub proposed_by: Party,
@@ -29,7 +29,7 @@ pub struct Model {
     pub status: TopicStatus,
     pub review_on: Option<Date>,
     pub illustrative: bool,
-    /// What `text` filters look into: its words without case and accents.
+    /// Search text for `text` filters: the topic's texts without case and accents.
     pub folded: String,
     pub original_language: Language,
     pub version: i32,
@@ -37,12 +37,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
 }
 
-/// Columns that the database generates for lists to be ordered by; they hold what no field of the row can, so no row reads them.
+/// Columns that the database generates for sorting. They are in no `Model`, because no entity reads them.
 #[derive(Clone, Copy, Debug, DeriveIden)]
 pub enum Ordering {
-    /// `review_on`, none as the end of time.
+    /// `review_on`, null sorts as the latest date.
     ReviewAsc,
-    /// `review_on`, none as the beginning of time.
+    /// `review_on`, null sorts as the earliest date.
     ReviewDesc,
     /// The place of the status in its enum, from 1.
     StatusRank,

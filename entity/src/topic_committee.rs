@@ -15,7 +15,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub committee_id: CommitteeId,
     pub role: CommitteeRole,
-    /// The committee's, here so that the database itself keeps one lead per party.
+    /// Party of the committee, copied here for the unique index of one lead per party.
     pub party: Option<Party>,
 }
 

@@ -1,4 +1,4 @@
-//! A clause that a topic answers.
+//! A provision that a topic responds to.
 
 use sea_orm::entity::prelude::*;
 

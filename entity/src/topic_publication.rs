@@ -1,4 +1,4 @@
-//! A text that a topic is about.
+//! A publication that a topic is about.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Where the feed is delivered to, for one party.
+//! A webhook of one party.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,26 +13,26 @@ pub struct Model {
     pub id: WebhookId,
     pub party: Party,
     pub url: String,
-    /// The filter as its party gave it, a JSON text; none: everything.
+    /// The filter as the party gave it, as JSON text; `None` delivers every activity.
     pub filter: Option<String>,
     pub enabled: bool,
-    /// Its party sees it no more; the log still names it.
+    /// Whether it was deleted. The row remains, because the log refers to it.
     pub deleted: bool,
-    /// What messages are signed with: `whsec_` and base64.
+    /// Signing secret: `whsec_` and base64.
     pub secret: String,
-    /// The secret before that, which signs too until `former_until`.
+    /// The previous secret, which also signs until `former_until`.
     pub former_secret: Option<String>,
     pub former_until: Option<DateTimeUtc>,
-    /// The place in the log up to which all that is wanted was delivered.
+    /// Log position up to which all matching activities were delivered.
     pub position: i64,
     /// The activity at that position, which shows whether the history is still the same; none if it is not known.
     pub activity_id: Option<ActivityId>,
     /// Since when each attempt has failed; none where the last did not.
     pub failing_since: Option<DateTimeUtc>,
-    /// Attempts at the next activity so far.
+    /// Attempts so far to deliver the next activity.
     pub attempts: i32,
     pub next_attempt_at: Option<DateTimeUtc>,
-    /// Which process delivers, and until when no other may.
+    /// Id of the process that delivers; `leased_until` is when the lease expires.
     pub lease: Option<Uuid>,
     pub leased_until: Option<DateTimeUtc>,
     /// When the one attempt to send the ping was made; `None` before that.

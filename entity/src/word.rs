@@ -1,14 +1,14 @@
-//! The words that tables and API have for the values of an enum.
+//! The names of enum values in tables and in the API.
 
 use sea_orm::{ActiveEnum, Iterable};
 
-/// The word for `value`: `IN_PROGRESS`.
+/// Returns the name of a value, such as `IN_PROGRESS`.
 #[must_use]
 pub fn word<E: ActiveEnum<Value = String> + Copy>(value: E) -> String {
     value.to_value()
 }
 
-/// All values of an enum, in its order.
+/// Returns all values of an enum in declaration order.
 pub fn all<E: Iterable>() -> impl Iterator<Item = E> {
     E::iter()
 }

@@ -1,9 +1,9 @@
-//! The kinds of column that the tables are made of, each with the check that guards it.
+//! Column definitions shared by the migrations, each with its check constraint.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// A text of at most `max` characters, never empty.
+/// Returns a text column of 1 to `max` characters.
 pub fn words(name: &'static str, max: u32) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     column
@@ -12,7 +12,7 @@ pub fn words(name: &'static str, max: u32) -> ColumnDef {
     column
 }
 
-/// One of the words of an enum.
+/// Returns a text column restricted to the names of an enum.
 pub fn one_of(name: &'static str, values: &[&str]) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     let values = values.join("', '");
@@ -22,14 +22,14 @@ pub fn one_of(name: &'static str, values: &[&str]) -> ColumnDef {
     column
 }
 
-/// A text that lists are ordered by.
+/// Returns a text column that lists are sorted by.
 pub fn sort_key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     column.text().not_null();
     by_bytes(manager, column)
 }
 
-/// The same column, compared byte by byte on both databases, whatever the language of `PostgreSQL`'s.
+/// Makes a column compare byte by byte on both databases, whatever the collation of the PostgreSQL database.
 pub fn by_bytes(manager: &SchemaManager<'_>, mut column: ColumnDef) -> ColumnDef {
     if manager.get_database_backend() == DbBackend::Postgres {
         column.extra("COLLATE \"C\"");
@@ -37,23 +37,23 @@ pub fn by_bytes(manager: &SchemaManager<'_>, mut column: ColumnDef) -> ColumnDef
     column
 }
 
-/// A column that the database computes from others of its row, for ordering and filtering.
+/// Makes a column one that the database computes from other columns of the row, for sorting and filtering.
 pub fn generated(column: &mut ColumnDef, from: impl Into<String>) -> ColumnDef {
     column.generated(raw(from), true).take()
 }
 
-/// A date to order by, with no date at the end of time. `SQLite` holds dates as text; there, too, these
-/// words stand after and before every date.
+/// Returns a generated date column for sorting in which null counts as the latest date. SQLite stores dates as text;
+/// the substitutes sort after and before every date there too.
 pub fn first_to_last(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
     open_ended(manager, name, of, "infinity")
 }
 
-/// The same, with no date at the beginning of time.
+/// Returns a generated date column for sorting in which null counts as the earliest date.
 pub fn last_to_first(manager: &SchemaManager<'_>, name: &'static str, of: &str) -> ColumnDef {
     open_ended(manager, name, of, "-infinity")
 }
 
-/// A date to order by that has no null, so that one range over one index is a page.
+/// Returns a date column without nulls, so that one range scan of an index reads a page.
 fn open_ended(
     manager: &SchemaManager<'_>,
     name: &'static str,
@@ -70,7 +70,7 @@ fn open_ended(
     )
 }
 
-/// Who edits at once finds out by `version`; `updated_at` is what mirrors ask by.
+/// Returns the version and the timestamps: `version` detects concurrent edits, clients synchronize by `updated_at`.
 pub fn stamps() -> [ColumnDef; 4] {
     [
         one_of(
@@ -95,22 +95,23 @@ pub fn stamps() -> [ColumnDef; 4] {
     ]
 }
 
-/// The primary key of most tables.
+/// Returns the primary key column of most tables.
 pub fn key() -> ColumnDef {
     id("id").primary_key().take()
 }
 
-/// A reference, or a key that is one.
+/// Returns a UUID column for a foreign key or a primary key that is one.
 pub fn id(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).uuid().not_null().take()
 }
 
-/// `SeaQuery` has no words for `length`, `in` over constants and `case` within a table's definition.
+/// Returns an expression of raw SQL, because SeaQuery has no `length`, `in` over constants and `case` in a table
+/// definition.
 pub fn raw(sql: impl Into<String>) -> Expr {
     Expr::cust(sql.into())
 }
 
-/// A foreign key from `table.column` to the `id` of `to`.
+/// Returns a foreign key from `table.column` to the `id` of `to`.
 pub fn reference(
     table: &'static str,
     column: &'static str,
@@ -123,7 +124,7 @@ pub fn reference(
         .take()
 }
 
-/// Creates one index for each list of columns; `unique` ones first.
+/// Creates an index for each list of columns, the unique ones first.
 pub async fn indexes(
     manager: &SchemaManager<'_>,
     table: &'static str,
@@ -148,7 +149,7 @@ pub async fn indexes(
     Ok(())
 }
 
-/// Drops tables; later ones may refer to earlier ones.
+/// Drops tables in the given order: referring tables before the tables that they refer to.
 pub async fn drop_tables(
     manager: &SchemaManager<'_>,
     tables: &[&'static str],

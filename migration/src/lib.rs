@@ -1,4 +1,4 @@
-//! The database's history, oldest first. A migration never changes once it has run anywhere.
+//! The database migrations, oldest first. A migration that has run anywhere is never changed.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ mod m20261127_000016_webhook_ping;
 mod m20261127_000017_list_orders;
 mod m20261127_000018_webhook_activity;
 
-/// Brings a database to today's tables, and back.
+/// The migrator that applies and reverts all migrations.
 pub struct Migrator;
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Organizations, committees, and the mandate that they work under.
+//! Organizations, committees and mandates.
 
 use sea_orm_migration::prelude::*;
 

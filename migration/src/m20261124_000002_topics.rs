@@ -1,4 +1,4 @@
-//! Topics, what they link, and the action items on them.
+//! Topics, their links and their action items.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The log of all changes, and the numbers that the register gives.
-//! The verbs are those of the whole contract: `SQLite` cannot widen a check later.
+//! The activity log and the counters. The check on `verb` lists the verbs of the whole API, because SQLite cannot
+//! widen a check constraint later.
 
 use sea_orm_migration::prelude::*;
 

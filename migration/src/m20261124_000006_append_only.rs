@@ -1,4 +1,4 @@
-//! The log is only ever added to: the database itself refuses anything else.
+//! Triggers that make the log append-only.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -11,9 +11,9 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Reports ask what was done in a period.
+        // For reports about a period.
         indexes(manager, "activity", &[], &[&["verb", "at"]]).await?;
-        // SeaQuery has no triggers.
+        // SeaQuery cannot create triggers.
         let statements: &[&str] = match manager.get_database_backend() {
             DbBackend::Postgres => &[
                 "create function activity_stays() returns trigger language plpgsql as \

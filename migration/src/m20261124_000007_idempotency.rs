@@ -1,4 +1,4 @@
-//! The keys by which a request that is sent again is known.
+//! The idempotency keys.
 
 use sea_orm_migration::prelude::*;
 

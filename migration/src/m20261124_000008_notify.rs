@@ -1,4 +1,4 @@
-//! On PostgreSQL the log itself tells all instances when something was added, whoever adds it.
+//! A trigger on PostgreSQL that notifies all instances of new log entries, whoever inserts them.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -9,7 +9,7 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SeaQuery has no triggers. One message for each statement, sent when its transaction commits.
+        // SeaQuery cannot create triggers. One notification per statement, sent when its transaction commits.
         let statements = [
             "create function activity_tells() returns trigger language plpgsql as \
              $$ begin perform pg_notify('liaison_activity', max(position)::text) from added; return null; end $$",

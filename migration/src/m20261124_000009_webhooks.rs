@@ -1,4 +1,4 @@
-//! Webhooks and what was delivered to them.
+//! Webhooks and their deliveries.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The topics of one status, newest first, are found without sorting them.
+//! An index for the topics of one status, newest first.
 
 use sea_orm_migration::prelude::*;
 

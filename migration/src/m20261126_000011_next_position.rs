@@ -1,7 +1,7 @@
-//! The log takes nothing but its next position: no entry is replaced, and none comes before another.
+//! Triggers that accept only the next position of the log: no entry is replaced or inserted before another.
 //!
-//! The next position is the one that the counter has given out, and after all others. While the counter has given out
-//! none, an export is restored, whose positions have gaps: it leaves out what concerns webhooks.
+//! The next position is the counter's value and greater than all others. While the counter is 0, an export is being
+//! restored, and positions may have gaps: an export omits the activities of webhooks.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -12,9 +12,9 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SeaQuery has no triggers.
+        // SeaQuery cannot create triggers.
         let statements: &[&str] = match manager.get_database_backend() {
-            // Once for each statement, so that many rows cost no more than one. Positions and ids are unique.
+            // Once per statement, so that many rows cost one check. Positions and ids are unique.
             DbBackend::Postgres => &[
                 "create function activity_next_position() returns trigger language plpgsql as $$
                  declare
@@ -35,8 +35,8 @@ impl MigrationTrait for Migration {
                  referencing new table as added
                  for each statement execute function activity_next_position()",
             ],
-            // `insert or replace` deletes the row that has the same id, position or rowid, without a trigger of
-            // `delete`. The rowid is -1 here unless the statement gives one.
+            // `insert or replace` deletes the row with the same id, position or rowid without firing a `delete`
+            // trigger. The rowid is -1 here unless the statement sets it.
             _ => &["create trigger activity_next_position before insert on activity
                  when new.position <= (select coalesce(max(position), 0) from activity)
                      or new.position > (select value from counter where name = 'activity' and value > 0)

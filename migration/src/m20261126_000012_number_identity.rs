@@ -1,4 +1,4 @@
-//! Numbers of publications that differ by case or blanks alone are the same number.
+//! Unique numbers of publications, compared without case and with single spaces.
 
 use std::collections::HashSet;
 
@@ -37,8 +37,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Fills the column in the rows that there are. Of rows with the same number the oldest has it; the others stay as they
-/// are, and are found by their ids.
+/// Fills the column of the existing rows. Among rows with the same number, the oldest gets the value; the others remain
+/// reachable by their ids only.
 async fn convert(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     let mut query = Query::select();
     query
@@ -50,7 +50,7 @@ async fn convert(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
         let number: String = row.try_get_by_index(0)?;
         let mut value = identity(&number);
         if !taken.insert(value.clone()) {
-            // No number that is looked up has a line break.
+            // No lookup value contains a line break.
             value = format!("\n{number}");
         }
         let mut update = Query::update();
@@ -63,7 +63,7 @@ async fn convert(db: &SchemaManagerConnection<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// The service's function as it was when this migration was written.
+/// Copy of the service's function as of this migration.
 fn identity(number: &str) -> String {
     let words: Vec<&str> = number.split_whitespace().collect();
     let lower = words.join(" ");

@@ -1,4 +1,4 @@
-//! The arguments of one field, as the request gave them.
+//! The arguments of one field, with variables filled in.
 
 use async_graphql::parser::types::Field;
 use async_graphql::{InputType, Pos};
@@ -6,7 +6,7 @@ use async_graphql::{InputType, Pos};
 use super::document::Document;
 use crate::error::{Error, Result};
 
-/// What a field was given.
+/// The arguments of a field.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     document: Document<'a>,
@@ -18,10 +18,10 @@ impl<'a> Args<'a> {
         Self { document, field }
     }
 
-    /// The argument of this name; one that was left out is null.
+    /// Returns the argument of this name; an omitted argument is parsed as null.
     ///
     /// # Errors
-    /// Bad input where the value is not one of `T`.
+    /// Returns a bad-input error if the value is not a valid `T`.
     pub fn get<T: InputType>(&self, name: &str) -> Result<T> {
         let given = self.field.get_argument(name);
         let value = given.and_then(|it| self.document.constant(&it.node));

@@ -1,4 +1,4 @@
-//! How many bytes one answer may have: counted as rows arrive and as they are written, over all fields of a request.
+//! The size limit of a response: counts bytes as rows are read and as fields are written, over all fields of a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl Bound {
         }
     }
 
-    /// The same for another answer, which holds nothing yet.
+    /// Returns the same limit for another response, with nothing counted.
     #[must_use]
     pub fn anew(&self) -> Self {
         let reservation = self.reservation.as_ref();
@@ -38,7 +38,7 @@ impl Bound {
         Self::new(self.limit, reservation)
     }
 
-    /// How many bytes the answer may have.
+    /// Returns the maximum size of the response in bytes.
     #[must_use]
     pub const fn limit(&self) -> usize {
         self.limit

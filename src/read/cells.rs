@@ -1,4 +1,4 @@
-//! The cells of one row, by their place in the statement.
+//! The cells of a row that a computed field needs.
 
 use entity::action_item::ActionItemStatus;
 use entity::committee::CommitteeStatus;
@@ -8,7 +8,7 @@ use sea_orm::{ActiveEnum, DbErr};
 
 use crate::rows::{Cell, Readable, Row};
 
-/// Some cells of a row, in the order that a computed field asked for them.
+/// Some cells of a row, in the order in which a computed field declares them.
 pub struct Cells<'a> {
     row: Row<'a>,
     places: &'a [usize],
@@ -19,24 +19,24 @@ impl<'a> Cells<'a> {
         Self { row, places }
     }
 
-    /// The value of the cell that was asked for in this place.
+    /// Returns the value of the cell with this index.
     ///
     /// # Errors
-    /// Where the database holds something else than `T`.
+    /// Returns an error if the cell is null or has another type than `T`.
     pub fn get<T: Readable<'a>>(&self, place: usize) -> Result<T, DbErr> {
         self.row.get(self.places[place])
     }
 
-    /// The same, none where it is null.
+    /// Returns the value of the cell with this index; `None` if it is null.
     ///
     /// # Errors
-    /// Where the database holds something else than `T`.
+    /// Returns an error if the cell has another type than `T`.
     pub fn find<T: Readable<'a>>(&self, place: usize) -> Result<Option<T>, DbErr> {
         self.row.find(self.places[place])
     }
 }
 
-/// Enums that fields are computed from; the database holds their words.
+/// Enums that fields are computed from. The database stores their names.
 macro_rules! words {
     ($($ty:ty)*) => {$(
         impl<'r> Readable<'r> for $ty {

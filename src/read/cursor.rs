@@ -1,4 +1,4 @@
-//! Cursors: the key of a row, sealed for one list, order and filter.
+//! Cursors: the sort key and id of a row, with a checksum over list, order and filter.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,17 +12,17 @@ use super::shape::{Key, Order, col};
 use crate::error::{Error, Result};
 use crate::rows::Row;
 
-/// Changes when the form of cursors does; older ones are then told apart from damaged ones by nobody.
+/// Version of the cursor format. It changes with the format, so that older cursors are invalid.
 const VERSION: u8 = 1;
-/// Bytes of the seal. It finds damage and mistakes; it keeps no secret.
+/// Length of the checksum in bytes. It detects damage and mix-ups; it is not a security measure.
 const SEAL: usize = 8;
 const KEY: usize = 16;
 
-/// What a cursor is for: it holds for no other list, order or filter.
+/// The list, order and filter that a cursor is valid for.
 #[derive(Clone)]
 pub struct Scope(Sha256);
 
-/// A place in an order.
+/// The position of a row in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     id: Uuid,
@@ -30,7 +30,7 @@ pub struct Position {
 }
 
 impl Scope {
-    /// `list` is the type and name of the field.
+    /// Creates the scope of a list; `list` is the parent type and name of the field.
     pub fn new(list: &str, order: &Order, filter: &str) -> Self {
         let order = format!("{:?} {}", order.key, order.descending);
         let mut hash = Sha256::new_with_prefix([VERSION]);
@@ -50,7 +50,7 @@ impl Scope {
     }
 
     /// # Errors
-    /// An invalid cursor where it is damaged or was written in another scope.
+    /// Returns an error if the cursor is damaged or belongs to another scope.
     pub fn read(&self, text: &str) -> Result<Position> {
         self.position(text).ok_or(Error::InvalidCursor)
     }
@@ -78,26 +78,26 @@ impl Scope {
 }
 
 impl Position {
-    /// The position of a row with this id and number.
+    /// Creates the position of a row with this id and numeric key.
     pub fn numbered(id: Uuid, number: i64) -> Self {
         let key = number.to_string();
         Self { id, key }
     }
 
-    /// The id of the row.
+    /// Returns the id of the row.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// The number of a row that has one for its key.
+    /// Returns the numeric key of the row; `None` if its key is no number.
     pub fn number(&self) -> Option<i64> {
         self.key.parse().ok()
     }
 
-    /// The position of a row whose id and key stand in these places.
+    /// Reads the position of a row from the cells with its id and key.
     ///
     /// # Errors
-    /// Where the database holds something else there.
+    /// Returns an error if a cell has another type.
     pub fn of(row: Row<'_>, id: usize, key: usize, kind: &Key) -> Result<Self, DbErr> {
         let key = match kind {
             Key::Text => row.get::<&str>(key)?.to_owned(),
@@ -115,10 +115,10 @@ impl Position {
         Ok(Self { id, key })
     }
 
-    /// What holds for the rows beyond this position: after it, or before it where `back`.
+    /// Returns the seek condition for the rows after this position, or before it if `back`.
     ///
     /// # Errors
-    /// An invalid cursor where its key is none of this order's: somebody has made it by hand.
+    /// Returns an invalid-cursor error if the key does not fit the order. Only a forged cursor has such a key.
     pub fn beyond(&self, order: &Order, back: bool, backend: DbBackend) -> Result<Expr> {
         let key = self.value(order, backend).ok_or(Error::InvalidCursor)?;
         let column = col(order.key.clone());

@@ -1,4 +1,4 @@
-//! The selections of a request: fragments applied, fields of one key together, variables filled in.
+//! The selections of an operation: fragments expanded, fields merged by response key, variables filled in.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use async_graphql::parser::types::{
 use async_graphql::{ContextSelectionSet, Name, Positioned, Value, Variables};
 use async_graphql_value::Value as InputValue;
 
-/// What a selection refers to outside itself.
+/// An operation with its fragments and variables.
 #[derive(Clone, Copy)]
 pub struct Document<'a> {
     pub fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
@@ -16,7 +16,7 @@ pub struct Document<'a> {
     pub variables: &'a Variables,
 }
 
-/// The fields of one response key, most often one; with the same name and arguments, as validation has seen to.
+/// The selected fields of one response key, usually one. Validation ensures that they have the same name and arguments.
 pub struct Merged<'a> {
     pub key: &'a str,
     pub fields: Vec<&'a Positioned<Field>>,
@@ -31,7 +31,7 @@ impl<'a> Merged<'a> {
         self.field().node.name.node.as_str()
     }
 
-    /// The selection sets of all of them.
+    /// Returns the selection sets of all these fields.
     pub fn sets(&self) -> Vec<&'a SelectionSet> {
         self.fields
             .iter()
@@ -49,12 +49,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The fields that the operation selects at its root, a type of this name.
+    /// Returns the fields that the operation selects on its root type `name`.
     pub fn root(&self, name: &str) -> Vec<Merged<'a>> {
         self.collect(&[&self.operation.selection_set.node], &|it| it == name)
     }
 
-    /// The fields that `sets` select on a type, in order; `is` tells whether a fragment's condition holds for it.
+    /// Returns the fields that `sets` select on a type, in order (`CollectFields` of the specification). `is` returns
+    /// whether a fragment's type condition applies to the type.
     pub fn collect(&self, sets: &[&'a SelectionSet], is: &dyn Fn(&str) -> bool) -> Vec<Merged<'a>> {
         let mut collected = Collected::default();
         for set in sets {
@@ -95,7 +96,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Whether `@skip` and `@include` leave a selection in.
+    /// Returns whether `@skip` and `@include` include a selection.
     fn included(&self, directives: &[Positioned<Directive>]) -> bool {
         directives.iter().all(|directive| {
             let leaves_in = match directive.node.name.node.as_str() {
@@ -109,7 +110,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// An argument's value with its variables filled in; none where it is a variable that was left out.
+    /// Returns an argument's value with its variables filled in; `None` if it is a variable without a value.
     pub fn constant(&self, value: &InputValue) -> Option<Value> {
         Some(match value {
             InputValue::Variable(name) => return self.variable(name),
@@ -135,7 +136,7 @@ impl<'a> Document<'a> {
             let mut definitions = self.operation.variable_definitions.iter();
             definitions.find(|it| it.node.name.node == *name)
         };
-        // Not `default_value()`: that is null for a nullable variable without a default, which is absent.
+        // Not `default_value()`: it returns null for a nullable variable without a default, which has no value.
         given
             .or_else(|| Some(&definition()?.node.default_value.as_ref()?.node))
             .cloned()

@@ -1,4 +1,4 @@
-//! An answer's text, written from left to right without a tree of values.
+//! A JSON writer that appends to one string, without a tree of values.
 
 use std::fmt::{Display, Write};
 
@@ -8,27 +8,27 @@ use sea_orm::prelude::Uuid;
 
 use crate::rows::Row;
 
-/// How a cell is read and written as JSON.
+/// How a cell is decoded and written as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scalar {
     Text,
-    /// A word that needs no escaping: the value of an enum.
+    /// A name that needs no escaping: an enum value.
     Word,
     Int,
-    /// A number that the database has counted.
+    /// A 64-bit integer.
     Long,
-    /// A number that is no count, with two decimals at most.
+    /// A number that is rounded to two decimals.
     Float,
     Bool,
     Date,
     Time,
-    /// A key, written as a public id with this prefix.
+    /// A UUID, written as a public id with this prefix.
     Id(&'static str),
-    /// A list of texts, stored as JSON.
+    /// A list of strings, stored as JSON.
     Texts,
 }
 
-/// Where the next byte stands that a text of JSON cannot have as it is.
+/// Returns the index of the next byte that a JSON string must escape.
 fn special(bytes: &[u8], from: usize) -> Option<usize> {
     let is = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // Nearly all parts have none, and the processor looks at all bytes of one at once.
@@ -39,11 +39,11 @@ fn special(bytes: &[u8], from: usize) -> Option<usize> {
     Some(begin + found)
 }
 
-/// A growing JSON text.
+/// A JSON text under construction.
 pub struct Json(String);
 
 impl Default for Json {
-    /// With room for most answers.
+    /// Reserves enough for most responses.
     fn default() -> Self {
         Self(String::with_capacity(4096))
     }
@@ -58,7 +58,7 @@ impl Json {
         self.0.len()
     }
 
-    /// Takes back what was written since the text had this length.
+    /// Discards what was written after the text had this length.
     pub fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
@@ -75,12 +75,12 @@ impl Json {
         self.raw(if value { "true" } else { "false" });
     }
 
-    /// A whole number.
+    /// Writes an integer.
     pub fn number(&mut self, value: impl itoa::Integer) {
         self.raw(itoa::Buffer::new().format(value));
     }
 
-    /// A text that needs no escaping.
+    /// Writes a string that needs no escaping.
     pub fn word(&mut self, word: &str) {
         self.0.push('"');
         self.raw(word);
@@ -107,7 +107,7 @@ impl Json {
         self.0.push('"');
     }
 
-    /// A word that ends in a number.
+    /// Writes a string that consists of a text without special characters and a number.
     pub fn numbered(&mut self, word: &str, number: i32) {
         self.0.push('"');
         self.raw(word);
@@ -121,7 +121,7 @@ impl Json {
         self.0.push('"');
     }
 
-    /// A moment in UTC, with as many digits as it needs.
+    /// Writes a UTC timestamp with 0, 3 or 6 decimals of a second, as needed.
     pub fn time(&mut self, time: DateTime<Utc>) {
         self.0.push('"');
         self.day(time.date_naive());
@@ -147,7 +147,7 @@ impl Json {
         self.raw("Z\"");
     }
 
-    // chrono reads a format anew for each value, which takes longer than all else of a short row.
+    // chrono parses its format string for each value, which would take longer than the rest of a short row.
     fn day(&mut self, date: NaiveDate) {
         match u32::try_from(date.year()) {
             Ok(year @ 0..=9999) => self.digits(year, 4),
@@ -159,7 +159,7 @@ impl Json {
         }
     }
 
-    /// The last digits of a number.
+    /// Writes the last `count` digits of a number.
     fn digits(&mut self, number: u32, count: u32) {
         for place in (0..count).rev() {
             let digit = number / 10_u32.pow(place) % 10;
@@ -175,7 +175,7 @@ impl Json {
         self.0.push('"');
     }
 
-    /// A list of what `item` writes.
+    /// Writes a list whose items `item` writes.
     pub fn list<T, E>(
         &mut self,
         items: impl IntoIterator<Item = T>,
@@ -192,7 +192,7 @@ impl Json {
         Ok(())
     }
 
-    /// A list of words that need no escaping.
+    /// Writes a list of strings that need no escaping.
     pub fn words(&mut self, words: impl IntoIterator<Item = impl AsRef<str>>) {
         let written: Result<(), std::convert::Infallible> = self.list(words, |json, word| {
             json.word(word.as_ref());

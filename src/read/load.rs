@@ -1,4 +1,4 @@
-//! Runs a plan, level by level: one statement for all parents of a level, those that need nothing of each other side by side.
+//! Executes a plan level by level: one statement for all parents of a level, independent statements concurrently.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,11 +19,11 @@ use super::shape::{LONGEST_LIST, Link, Object, Order, ROW, col};
 use crate::error::{Error, Result};
 use crate::rows::{Row, Rows};
 
-/// What a statement and those below it gave.
+/// The result of a statement and of its child statements.
 #[derive(Default)]
 pub struct Loaded {
     pub rows: Rows,
-    /// The rows of each parent, by its key; where there is none, all stand under the nil key.
+    /// The rows of each parent, sorted by its key. A statement without parents has one group under the nil key.
     groups: Vec<(Uuid, Group)>,
     /// How many rows each parent has, in parts by the value that they are counted by.
     totals: Vec<(Uuid, Counted)>,
@@ -37,7 +37,7 @@ type Counted = Vec<(String, i64)>;
 #[derive(Default)]
 pub struct Group {
     pub rows: Vec<usize>,
-    /// Whether the page left some out.
+    /// Whether there are more rows after the page.
     pub more: bool,
 }
 
@@ -56,7 +56,7 @@ impl Loaded {
     }
 }
 
-/// What stands under a key in a list that is sorted by it.
+/// Looks up a key in a list that is sorted by it.
 fn found<T>(list: &[(Uuid, T)], key: Uuid) -> Option<&T> {
     let place = list.binary_search_by_key(&key, |it| it.0).ok()?;
     Some(&list[place].1)
@@ -64,7 +64,7 @@ fn found<T>(list: &[(Uuid, T)], key: Uuid) -> Option<&T> {
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
 
-/// Runs the statement of `load` for these parents, then those below it.
+/// Executes the statement of `load` for these parents, then its child statements.
 pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
     Box::pin(async move {
         parents.sort_unstable();
@@ -104,10 +104,10 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
     })
 }
 
-/// What `SQLite` finds a row by in one step; by its key it is two.
+/// SQLite finds a row by its rowid in one step, by its primary key in two.
 const ROWID: &str = "rowid";
 
-/// The rows of a statement; an error as soon as their texts are more than an answer may hold.
+/// Executes a statement. Returns an error as soon as its texts exceed the size limit of the response.
 async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_>) -> Result<Rows> {
     let Some(statement) = statement else {
         return Ok(Rows::default());
@@ -116,7 +116,7 @@ async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_
     env.db.read(&statement, env.told, arrives).await
 }
 
-/// Checks that the rows which the cursors of a page name are where they were, if the list asks for that.
+/// Checks that the rows that the cursors of a page refer to still exist, if the list requires that.
 async fn verify_cursors(load: &Load, env: &Env<'_>) -> Result<()> {
     let Asked::Page(page) = &load.rows else {
         return Ok(());
@@ -134,7 +134,7 @@ async fn verify_cursors(load: &Load, env: &Env<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The keys of a child in the rows that are shown: the surplus row of a page has no children.
+/// Returns a child's keys in the rows of the page. The extra row that detects a next page has no children.
 fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
     let Some(cell) = child.key else {
         return Ok(Vec::new());
@@ -205,7 +205,7 @@ fn totals_of(load: &Load, rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, Counte
     Ok(totals.into_iter().collect())
 }
 
-/// The key of the parent that a row belongs to.
+/// Returns the key of the parent that a row belongs to.
 fn parent_of(row: Row<'_>, rooted: bool) -> Result<Uuid, DbErr> {
     if rooted {
         return Ok(Uuid::nil());
@@ -213,14 +213,14 @@ fn parent_of(row: Row<'_>, rooted: bool) -> Result<Uuid, DbErr> {
     row.get(0)
 }
 
-/// The parents of a statement, as its database takes many values in one parameter.
+/// The keys of the parents, passed to the database as one parameter.
 struct Keys {
     parents: Vec<Uuid>,
     backend: DbBackend,
 }
 
 impl Keys {
-    /// Whether `column` holds one of them: one prepared statement whatever their number.
+    /// Returns the condition that `column` is one of the keys. One prepared statement serves any number of keys.
     fn hold(&self, column: Expr) -> Expr {
         if self.backend == DbBackend::Postgres {
             return column.eq(PgFunc::any(self.parents.clone()));
@@ -232,12 +232,12 @@ impl Keys {
         column.in_subquery(keys)
     }
 
-    /// One row for each.
+    /// Returns a table function with one row per key.
     fn rows(&self) -> FunctionCall {
         if self.backend == DbBackend::Postgres {
             return Func::cust("unnest").arg(self.parents.clone());
         }
-        // SQLite has no arrays; JSON has no bytes.
+        // SQLite has no arrays, and JSON has no bytes: the keys are hexadecimal strings.
         let mut text = String::with_capacity(self.parents.len() * 35 + 2);
         for key in &self.parents {
             text.push(if text.is_empty() { '[' } else { ',' });
@@ -286,7 +286,7 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
         select.expr(cell.clone());
     }
     if load.cells.is_empty() {
-        // `{ __typename }` alone still asks which rows there are.
+        // A selection of `__typename` alone still needs the number of rows.
         select.expr(Expr::val(1));
     }
     for join in &load.joins {
@@ -296,7 +296,7 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
     Ok(Some(select))
 }
 
-/// The statement of a page, to which cells and joins are added: one range of one index for each parent.
+/// Returns the statement of a page without its cells and joins: one index range per parent.
 fn page_statement(
     object: &'static Object,
     page: &Page,
@@ -313,7 +313,7 @@ fn page_statement(
     for (position, back) in [(&window.after, false), (&window.before, true)] {
         if let Some(position) = position {
             let beyond = position.beyond(&criteria.order, back, keys.backend);
-            // Planning has tried it: what is no position never gets here.
+            // Planning has already validated the cursors.
             range = range.add(beyond.map_err(|_| DbErr::Custom("cursor".to_owned()))?);
         }
     }
@@ -352,13 +352,13 @@ fn for_each_parent(
             Condition::all().add(Expr::cust("true")),
         );
     } else {
-        // SQLite has no lateral joins, but it asks a list anew for each parent. A window function would
-        // read and number all rows of each.
+        // SQLite has no lateral joins, but it executes a correlated subquery once per parent. A window function would
+        // read and number all rows of each parent.
         inner.column((ROW, ROWID));
         let parents = SelectStatement::new()
             .expr_as(Expr::cust("unhex(value)"), KEY)
             .from_function(keys.rows(), KEY)
-            // As a part of the whole it would be worked out for each row again.
+            // The limit prevents SQLite from flattening the subquery, which would evaluate it for each row.
             .limit(i64::MAX as u64)
             .take();
         let table = object.table().name.clone();

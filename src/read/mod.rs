@@ -1,7 +1,7 @@
-//! The planned read path: a selection becomes one statement for each to-many level, and its rows become JSON.
+//! The query planner: a selection becomes one SQL statement per to-many level, and the rows become JSON.
 //!
-//! In reading order: `shape` is how a type is described, `document` what a request selects, `plan` what
-//! that takes, `load` runs it, `write` writes it; `page` and `cursor` are about lists.
+//! In reading order: `shape` describes types, `document` collects the selected fields, `plan` builds the plan, `load`
+//! executes it, `write` serializes the result; `page` and `cursor` handle connections.
 
 pub mod args;
 pub mod bound;
@@ -36,27 +36,27 @@ use self::write::{Failed, Source, Writer};
 use crate::error::Error;
 use crate::rows::Reader;
 
-/// What an answer depends on besides the request's document.
+/// The execution context of a request.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
     pub db: &'a Reader,
-    /// Whom the viewer acts for; none for those who only read.
+    /// The party that the viewer acts for; `None` for readers.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
     pub about: About,
-    /// How many bytes the answer may have.
+    /// Size limit of the response.
     pub bound: &'a Bound,
-    /// Told of each statement.
+    /// Called with each statement before it is sent.
     pub told: &'a (dyn Fn(&Statement) + Send + Sync),
 }
 
-/// What a field at the root is about, where it is not about records of its own.
+/// Arguments of a root field whose value does not come from records of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum About {
     Nothing,
     /// Two committees.
     Pair(Uuid, Uuid),
-    /// Days, from the first to the last.
+    /// An inclusive range of dates.
     Days(NaiveDate, NaiveDate),
 }
 
@@ -65,20 +65,20 @@ impl Env<'_> {
         self.db.backend()
     }
 
-    /// The day it is (UTC).
+    /// Returns the current date in UTC.
     pub fn today(&self) -> NaiveDate {
         self.now.date_naive()
     }
 }
 
-/// The value of a field, with the errors for which it has nulls.
+/// The value of a field as JSON, with the errors that made parts of it null.
 pub struct Answer {
     pub json: String,
     pub errors: Vec<ServerError>,
 }
 
 impl Answer {
-    /// One that is this text of JSON.
+    /// Creates a value from a JSON text, without errors.
     #[must_use]
     pub fn of(json: &str) -> Self {
         Self {
@@ -92,17 +92,17 @@ impl Answer {
         Self::of("null")
     }
 
-    /// Whether there is no value, and no error that says why.
+    /// Returns whether the value is null without an error.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.json == "null" && self.errors.is_empty()
     }
 }
 
-/// How one record is found: the first that the condition holds for.
+/// How a record is found: the first row that matches the condition.
 pub struct Find {
     pub condition: Condition,
-    /// Needed where the condition can hold for several.
+    /// Required if several rows can match.
     pub order: Option<(Expr, Direction)>,
 }
 
@@ -115,7 +115,7 @@ impl From<Expr> for Find {
     }
 }
 
-/// A field at the root of an answer, or of a payload.
+/// The location of a root field or of a payload's field.
 #[derive(Clone)]
 pub struct At {
     pub path: Vec<PathSegment>,
@@ -123,7 +123,7 @@ pub struct At {
 }
 
 impl At {
-    /// The field of this context.
+    /// Returns the location of the field that is resolved.
     pub fn of(ctx: &Context<'_>) -> Self {
         let mut path = Vec::new();
         let mut node = ctx.path_node.as_ref();
@@ -141,7 +141,7 @@ impl At {
         }
     }
 
-    /// An error of ours as one of this field.
+    /// Converts an error into an error of this field.
     pub fn check<T>(&self, result: crate::error::Result<T>) -> ServerResult<T> {
         result.map_err(|error| self.failed(error))
     }
@@ -155,7 +155,7 @@ impl At {
 }
 
 impl<'a> Planner<'a, '_> {
-    /// The record that is found, or null.
+    /// Returns the record, or null if there is none.
     pub async fn first(
         &self,
         at: &At,
@@ -176,7 +176,7 @@ impl<'a> Planner<'a, '_> {
         writer.answer(at)
     }
 
-    /// The one record that the root is about; an error where it is not there.
+    /// Returns the record. Returns an error with the message `missing` if there is none.
     pub async fn only(
         &self,
         at: &At,
@@ -200,7 +200,7 @@ impl<'a> Planner<'a, '_> {
         Err(at.failed(Error::BadInput(missing.to_owned())))
     }
 
-    /// All records that are found, of a type that has few.
+    /// Returns all matching records of a type with few records.
     pub async fn all(
         &self,
         at: &At,
@@ -222,7 +222,7 @@ impl<'a> Planner<'a, '_> {
         writer.answer(at)
     }
 
-    /// A page of all records of a list.
+    /// Returns a page of a root connection.
     pub async fn list(
         &self,
         at: &At,
@@ -240,8 +240,9 @@ impl<'a> Planner<'a, '_> {
         writer.answer(at)
     }
 
-    /// Records of any type by their keys, each or null; in a list, or alone. `seen` tells which of a type's records
-    /// the viewer sees.
+    /// Returns records of any type by their keys, each null if it does not exist: as a list, or the only one if
+    /// `alone`.
+    /// `seen` returns the condition for the records of a type that the viewer may see.
     pub async fn nodes(
         &self,
         at: &At,
@@ -280,7 +281,7 @@ impl<'a> Planner<'a, '_> {
         writer.answer(at)
     }
 
-    /// Records of one type by their keys, each an answer of its own: read together.
+    /// Returns records of one type by their keys, each as a separate value, read together.
     pub async fn each(
         &self,
         at: &At,
@@ -321,7 +322,7 @@ impl<'a> Planner<'a, '_> {
 const SMALL: usize = 32 * 1024;
 
 impl Writer<'_, '_> {
-    /// What was written, unless it is too long.
+    /// Returns what was written, or an error if it exceeds the size limit.
     fn answer(mut self, at: &At) -> ServerResult<Answer> {
         self.checked(at, Ok(()))?;
         let written = self.env.bound.wrote(self.json.len());

@@ -1,4 +1,4 @@
-//! Pages of a list: their arguments, their part of the plan, and how they are written.
+//! Connections: their arguments, and their part of the plan.
 
 use async_graphql::parser::types::SelectionSet;
 use sea_orm::sea_query::IntoIden;
@@ -11,35 +11,35 @@ use super::plan::{Load, Page, Planner, Rows, Template};
 use super::shape::{Cell, Criteria, Key, Link, List, Order, ROW};
 use crate::error::{Error, Result};
 
-/// How many records a page has unless told.
+/// Default page size in records.
 pub const DEFAULT: u64 = 20;
-/// And how many at most.
+/// Maximum page size in records.
 pub const MAX: u64 = 100;
 
-/// Which part of the list, in which direction it is read.
+/// The requested part of a list, and the direction in which it is read.
 #[derive(Clone, Debug)]
 pub struct Window {
     pub limit: u64,
-    /// Read from the end.
+    /// Whether it is read from the end (`last`).
     pub backward: bool,
     pub after: Option<Position>,
     pub before: Option<Position>,
-    /// Whether the rows that the cursors name must be there still.
+    /// Whether the rows that the cursors refer to must still exist.
     pub verify: bool,
 }
 
-/// How a connection is written.
+/// The output of a connection.
 pub struct PageTemplate<'a> {
     pub list: &'static List,
     pub entries: Vec<(&'a str, PageSlot<'a>)>,
     pub cursors: Cursors,
 }
 
-/// What cursors of this page are made of.
+/// How the cursors of a page are built.
 pub struct Cursors {
     pub scope: Scope,
     pub kind: Key,
-    /// The cells of the row's id and key; none where no cursor is asked for.
+    /// The cells of the row's id and key; `None` if no cursor is selected.
     pub cells: Option<(usize, usize)>,
 }
 
@@ -67,10 +67,10 @@ pub enum Info {
     EndCursor,
 }
 
-/// Reads `first`, `after`, `last` and `before`.
+/// Parses `first`, `after`, `last` and `before`.
 ///
 /// # Errors
-/// Bad input for sizes out of range or that contradict each other; an invalid cursor.
+/// Returns an error if a size is out of range, both are given, or a cursor is invalid.
 pub fn window(
     args: &Args<'_>,
     criteria: &Criteria,
@@ -104,7 +104,7 @@ pub fn window(
 }
 
 impl List {
-    /// What the cursors of a lasting list are for.
+    /// Returns the cursor scope of a list whose cursors are valid for every filter.
     pub fn scope(&self, order: &Order) -> Scope {
         Scope::new(self.connection, order, "")
     }
@@ -122,7 +122,7 @@ fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
     }
 }
 
-/// Plans what a connection's selection asks for.
+/// Plans the selection of a connection.
 pub fn plan<'a>(
     planner: &Planner<'a, '_>,
     list: &'static List,
@@ -133,7 +133,7 @@ pub fn plan<'a>(
     sets: &[&'a SelectionSet],
 ) -> Result<(Load, PageTemplate<'a>)> {
     let order = criteria.order.clone();
-    // Refused here, before anything runs, rather than by the database.
+    // Validates the cursors here, before any statement is sent.
     for (position, back) in [(&window.after, false), (&window.before, true)] {
         if let Some(position) = position {
             position.beyond(&order, back, planner.env.backend())?;

@@ -1,4 +1,4 @@
-//! From a selection to what must be loaded and how it is written: one statement for each to-many level.
+//! The plan of a selection: the statements to execute, one per to-many level, and how their rows are written.
 
 use std::borrow::Cow;
 
@@ -18,56 +18,56 @@ use super::shape::{
 use super::{Env, Find};
 use crate::error::{Error, Result};
 
-/// `SQLite` joins 64 tables at most and both databases plan few joins better than many: a record
-/// further away than this is fetched by a statement of its own.
+/// Maximum number of joins of a statement. SQLite joins at most 64 tables, and both databases plan few joins better
+/// than many. A more distant record is fetched by a statement of its own.
 const JOINS: usize = 8;
 
-/// One statement: which rows, and what of each.
+/// One statement: the rows that it reads and the cells that it selects.
 pub struct Load {
     pub object: &'static Object,
     pub rows: Rows,
     pub cells: Vec<Expr>,
-    /// Those of them that may be long.
+    /// Indexes of the cells that can hold long texts.
     pub texts: Vec<usize>,
     names: Vec<(DynIden, Cow<'static, str>)>,
     pub joins: Vec<Join>,
     pub children: Vec<Child>,
 }
 
-/// Which rows a statement reads. All but `Where` have the parent's key in their first cell.
+/// The rows that a statement reads. All variants except `Where` have the parent's key in their first cell.
 pub enum Rows {
-    /// Those that a condition holds for.
+    /// The rows that match a condition.
     Where {
         condition: Condition,
         order: Option<(Expr, Direction)>,
         limit: Option<u64>,
     },
-    /// Those that parents name, as far as the condition holds for them.
+    /// The rows whose ids the parents hold, if they match the condition.
     Named(Condition),
-    /// All that belong to the parents.
+    /// All rows that belong to the parents.
     Of {
         link: Link,
         condition: Condition,
         order: Vec<Expr>,
     },
-    /// A page, of each parent's where there is a link.
+    /// A page; one per parent if there is a link.
     Page(Page),
 }
 
-/// The rows of a page and what else is asked of the list.
+/// A page and the parts of its connection that are selected.
 pub struct Page {
     pub link: Option<Link>,
     pub criteria: Criteria,
     pub window: Window,
     pub rows: bool,
-    /// Whether somebody asks if there are more.
+    /// Whether `hasNextPage` or `hasPreviousPage` is selected, which needs one more row.
     pub more: bool,
     pub total: bool,
     /// The column whose values the records are counted by.
     pub counts: Option<DynIden>,
 }
 
-/// A record in the same statement, found by a column of another.
+/// A record in the same statement, joined by a foreign key.
 pub struct Join {
     pub table: TableRef,
     pub alias: DynIden,
@@ -75,16 +75,16 @@ pub struct Join {
     by: (DynIden, DynIden),
 }
 
-/// A statement for the rows that belong to this one's.
+/// A statement for the rows that belong to the rows of another.
 pub struct Child {
-    /// The cell that holds what the child is found by; none where it does not belong to the row.
+    /// The cell that the child's rows are found by; `None` if they do not depend on the row.
     pub key: Option<usize>,
-    /// Only for rows that have this word in this cell.
+    /// Restricts the child to rows whose cell holds this name.
     pub only: Option<(usize, &'static str)>,
     pub load: Load,
 }
 
-/// How a record is written: its selected fields in order.
+/// The output of a record: its selected fields in order.
 pub struct Template<'a> {
     pub object: &'static Object,
     pub entries: Vec<Entry<'a>>,
@@ -97,18 +97,18 @@ pub struct Entry<'a> {
     pub slot: Slot<'a>,
 }
 
-/// Where a field's value is found once all is loaded.
+/// Where a field's value comes from after execution.
 pub enum Slot<'a> {
     Typename,
     Cell(usize, Scalar),
     Computed(Vec<usize>, Compute),
-    /// The record joined into the same row; none where the cell is null.
+    /// The record joined into the same row; null if the cell is null.
     Joined {
         present: usize,
         nullable: bool,
         template: Template<'a>,
     },
-    /// The record that a child fetched.
+    /// The record fetched by a child statement.
     Fetched {
         child: usize,
         nullable: bool,
@@ -123,12 +123,12 @@ pub enum Slot<'a> {
         template: PageTemplate<'a>,
     },
     Parts(Vec<Template<'a>>),
-    /// The record of the type whose name stands in the cell.
+    /// A record of the type whose name the cell holds.
     Node {
         ty: usize,
         kinds: Vec<Kind<'a>>,
     },
-    /// The records that a child found by itself.
+    /// The records of a child statement that does not depend on the row.
     Found {
         child: usize,
         many: bool,
@@ -140,21 +140,21 @@ pub enum Slot<'a> {
     Derived(Vec<usize>, Derive, Template<'a>),
     /// The value of this name in a record that is stored as JSON.
     Key(&'static str),
-    /// What its arguments make impossible.
+    /// An error in the arguments of the field.
     Failed(Error),
 }
 
-/// One of the types that a record can be of.
+/// One of the possible types of a record.
 pub struct Kind<'a> {
-    /// The cell that holds the record's key.
+    /// The cell with the record's id.
     pub key: usize,
-    /// The child that fetched it; none where the key alone is asked for.
+    /// The child that fetches the record; `None` if the id alone suffices.
     pub child: Option<usize>,
     pub template: Template<'a>,
 }
 
 impl Template<'_> {
-    /// Whether it takes no more than the record's key to write it.
+    /// Returns whether the record's id alone suffices to write it.
     fn by_key(&self) -> bool {
         let known =
             |it: &Entry<'_>| matches!(it.slot, Slot::Typename | Slot::Cell(_, Scalar::Id(_)));
@@ -180,7 +180,7 @@ impl Load {
         load
     }
 
-    /// The place of a cell of the row with this alias; selected once however often it is asked for.
+    /// Returns the index of a cell of the row with this alias. Each cell is selected only once.
     pub fn cell(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
         let name = cell.name();
         let mut known = self.names.iter();
@@ -192,7 +192,7 @@ impl Load {
         self.cells.len() - 1
     }
 
-    /// The place of a cell that may be long.
+    /// Returns the index of a cell that can hold a long text.
     fn text(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
         let place = self.cell(row, cell, env);
         if !self.texts.contains(&place) {
@@ -210,7 +210,7 @@ impl Load {
         self.children.len() - 1
     }
 
-    /// Sorts its rows by a column of a record that it joins for this, too, and of equal ones by that record's key.
+    /// Sorts the rows also by a column of a record that it joins, and then by that record's key.
     fn sort(&mut self, then: &Then) {
         let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
         if let Rows::Of { order, .. } = &mut self.rows {
@@ -219,7 +219,7 @@ impl Load {
         }
     }
 
-    /// Joins the record of `table` that `by` names; none where the statement has joins enough.
+    /// Joins the record of `table` that the column `by` refers to; `None` if the statement already has [`JOINS`] joins.
     fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
         let path = (row.clone(), by.clone());
         if let Some(join) = self.joins.iter().find(|it| it.by == path) {
@@ -240,16 +240,16 @@ impl Load {
     }
 }
 
-/// The name of the parents' keys where they are rows of a statement.
+/// Table alias and column name of the parents' keys in a statement.
 pub const KEY: &str = "k";
 
-/// The parent's key in the statement of a page.
+/// Returns the expression for the parent's key in the statement of a page.
 pub fn parent() -> Expr {
     Expr::col((KEY, KEY))
 }
 
 impl Rows {
-    /// Where its rows have their parent's key.
+    /// Returns the expression for the key of a row's parent.
     fn parent(&self) -> Option<Expr> {
         match self {
             Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
@@ -260,11 +260,11 @@ impl Rows {
     }
 }
 
-/// The name of the table between two, in statements that have one.
+/// Alias of the join table in statements that have one.
 pub const LINK: &str = "l";
 
 impl Link {
-    /// The column that holds the parent's key.
+    /// Returns the column with the parent's key.
     pub fn parent(&self) -> Expr {
         match self {
             Self::Column(column) => col(column.clone()),
@@ -282,7 +282,7 @@ impl Link {
     }
 }
 
-/// What planning needs to know of the request.
+/// The context of planning.
 #[derive(Clone, Copy)]
 pub struct Planner<'a, 'e> {
     pub document: Document<'a>,
@@ -290,7 +290,7 @@ pub struct Planner<'a, 'e> {
 }
 
 impl<'a> Planner<'a, '_> {
-    /// Plans the record of `load` that stands in the statement as `row`.
+    /// Plans the output of the record that the statement of `load` reads under the alias `row`.
     pub fn template(
         &self,
         object: &'static Object,
@@ -320,7 +320,7 @@ impl<'a> Planner<'a, '_> {
         row: &DynIden,
     ) -> Result<Slot<'a>> {
         let Some(field) = object.field(selected.name()) else {
-            // Validation has let through nothing else.
+            // `__typename`: validation rejects all other unknown fields.
             return Ok(Slot::Typename);
         };
         let sets = selected.sets();
@@ -416,7 +416,7 @@ impl<'a> Planner<'a, '_> {
         })
     }
 
-    /// Plans the record that `key` names where it is of this type.
+    /// Plans the output of a polymorphic record for one of its possible types.
     fn kind(
         &self,
         object: &'static Object,
@@ -485,7 +485,7 @@ impl<'a> Planner<'a, '_> {
         Args::new(self.document, &field.node)
     }
 
-    /// Adds a statement for what belongs to the record that stands in `load` as `row`.
+    /// Adds a child statement for the rows that belong to the record with the alias `row`.
     fn below(&self, load: &mut Load, row: &DynIden, child: Load) -> usize {
         let key = load.cell(row, &Cell::column("id"), self.env);
         load.child(Some(key), child)

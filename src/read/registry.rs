@@ -1,4 +1,4 @@
-//! The schema's half of the descriptions: types, fields and arguments as async-graphql keeps them.
+//! The schema's view of the type descriptions: types, fields and arguments in async-graphql's registry.
 
 use async_graphql::registry::{
     CacheControl, Deprecation, MetaField, MetaInputValue, MetaType, Registry,
@@ -9,12 +9,12 @@ use entity::id;
 use super::counts::{self, Counts};
 use super::shape::{Arg, Field, List, Object, Source};
 
-/// Enters a type with all that its fields lead to; tells its name.
+/// Registers a type with all types that its fields lead to. Returns its name.
 pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str {
     if registry.types.contains_key(object.name) {
         return object.name;
     }
-    // Entered before its fields, which may lead back here.
+    // Registered before its fields, because they can refer back to this type.
     object_type(registry, object.name, object.description, Vec::new());
     if object.is(id::NODE) {
         registry.add_implements(object.name, id::NODE);
@@ -67,7 +67,7 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
     meta_field(registry, field.name, field.description, &field.args, ty)
 }
 
-/// Enters a list's connection with its edge; tells its type as a field has it.
+/// Registers a connection type with its edge type. Returns its type reference, such as `TopicConnection!`.
 pub fn connection(registry: &mut Registry, list: &'static List) -> String {
     let ty = format!("{}!", list.connection);
     if registry.types.contains_key(list.connection) {
@@ -210,7 +210,7 @@ pub fn node(registry: &mut Registry, types: &[&'static Object]) -> String {
     id::NODE.to_owned()
 }
 
-/// Enters an object type with these fields.
+/// Registers an object type with these fields.
 pub fn object_type(registry: &mut Registry, name: &str, description: &str, fields: Vec<MetaField>) {
     let entry = MetaType::Object {
         name: name.to_owned(),
@@ -233,7 +233,7 @@ pub fn object_type(registry: &mut Registry, name: &str, description: &str, field
     registry.types.insert(name.to_owned(), entry);
 }
 
-/// A field as the schema has it.
+/// Returns the registry's form of a field.
 pub fn meta_field(
     registry: &mut Registry,
     name: &str,

@@ -1,4 +1,4 @@
-//! The words in which a type of the API is described, once: for the schema and for the plan of its reading.
+//! The description of a type of the API, from which both its schema and its queries are built.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use super::json::{Json, Scalar};
 use super::{Env, Find};
 use crate::error::Error;
 
-/// The name by which every statement calls the row that it is about.
+/// Alias of the main table of every statement.
 pub const ROW: &str = "t";
 
 /// The most records of a list without pages; what comes after them is left out.
@@ -30,28 +30,28 @@ pub fn col(column: impl IntoIden) -> Expr {
     Expr::col((ROW, column))
 }
 
-/// A type of the API with its rows.
+/// A type of the API.
 pub struct Object {
     pub name: &'static str,
     pub description: &'static str,
-    /// Where its rows stand; none for a type that is a part of another's row.
+    /// The table of its rows; `None` for a type whose fields are columns of another type's row.
     pub table: Option<Table>,
     pub fields: Vec<Field>,
 }
 
-/// The table of a type, and the prefix of its ids where it is a `Node`.
+/// The table of a type, and the prefix of its ids if it implements `Node`.
 pub struct Table {
     pub name: TableRef,
     pub prefix: Option<&'static str>,
 }
 
-/// How one type names another: by a function, so that types can name each other.
+/// A reference to a type. A function, so that types can refer to each other.
 pub type ObjectRef = fn() -> &'static Object;
 
-/// Registers a type of the API and tells its name as a field has it, such as `[Side!]!`.
+/// Registers a type of the API and returns its type reference, such as `[Side!]!`.
 pub type Register = fn(&mut Registry) -> String;
 
-/// A field: one entry for the schema and the plan.
+/// A field: one definition for the schema and the plan.
 pub struct Field {
     pub name: &'static str,
     pub description: &'static str,
@@ -68,25 +68,25 @@ pub struct Arg {
 
 /// Where a field's value comes from.
 pub enum Source {
-    /// A cell as it stands.
+    /// A cell of the row.
     Cell {
         cell: Cell,
         scalar: Scalar,
         register: Register,
     },
-    /// A pure function of cells of the row and of who asks when.
+    /// A pure function of cells of the row and of the context.
     Computed {
         needs: Vec<Cell>,
         write: Compute,
         register: Register,
     },
-    /// The one record that a column of the row names.
+    /// The record that a foreign key of the row refers to.
     One {
         object: ObjectRef,
         by: DynIden,
         nullable: bool,
     },
-    /// Always the same number of records, each made of the row's own cells.
+    /// A fixed number of records, each built from cells of the row itself.
     Parts(Vec<ObjectRef>),
     /// All records that belong to the row.
     Many {
@@ -96,15 +96,15 @@ pub enum Source {
         then: Option<Then>,
         condition: fn(&Args<'_>) -> Result<Condition, Error>,
     },
-    /// The records that belong to the row, in pages.
+    /// A connection of the records that belong to the row.
     Page { list: &'static List, link: Link },
-    /// The record of any type that two columns of the row name: its type and its key.
+    /// A polymorphic reference: two columns of the row hold the record's type and its key.
     Node {
         objects: fn() -> Vec<&'static Object>,
         ty: DynIden,
         key: DynIden,
     },
-    /// Records that belong to what the request is about, rather than to the row: all of them, or the only one.
+    /// Records that depend on the request's context, not on the row: all of them, or the only one.
     Found {
         object: ObjectRef,
         find: fn(&Env<'_>) -> Find,
@@ -126,8 +126,7 @@ pub enum Source {
     Key(Register),
 }
 
-/// A column of a record that rows are sorted by, and the column of theirs that names it. Rows that are equal in it are
-/// sorted by that record's key.
+/// A column of a joined record that rows are sorted by, and the foreign key to that record, which breaks ties.
 #[derive(Clone)]
 pub struct Then {
     pub object: ObjectRef,
@@ -135,7 +134,7 @@ pub struct Then {
     pub column: DynIden,
 }
 
-/// Writes a computed value; the cells come in the order of `needs`.
+/// Writes a computed value. The cells have the order of `needs`.
 pub type Compute = fn(&Cells<'_>, &Env<'_>, &mut Json) -> Result<(), DbErr>;
 
 /// Makes a list of records, as JSON; the cells come in the order of `needs`.
@@ -145,7 +144,7 @@ pub type Derive = fn(&Cells<'_>, &Env<'_>) -> Result<Value, DbErr>;
 #[derive(Clone)]
 pub enum Cell {
     Column(DynIden),
-    /// An expression, most often a subquery, over the row known by the given name.
+    /// An expression, usually a subquery, over the row with the given alias.
     Expression(&'static str, fn(&DynIden, &Env<'_>) -> Expr),
 }
 
@@ -154,7 +153,7 @@ impl Cell {
         Self::Column(column.into_iden())
     }
 
-    /// Two cells of one name are the same cell.
+    /// Returns the name of the cell. Cells with equal names are the same cell.
     pub fn name(&self) -> Cow<'static, str> {
         match self {
             Self::Column(column) => column.inner(),
@@ -173,9 +172,9 @@ impl Cell {
 /// How the rows of a type belong to a parent.
 #[derive(Clone)]
 pub enum Link {
-    /// A column of theirs names the parent.
+    /// A foreign key of the rows to the parent.
     Column(DynIden),
-    /// A table between names both.
+    /// A join table refers to both.
     Through {
         table: TableRef,
         parent: DynIden,
@@ -199,13 +198,13 @@ impl Link {
     }
 }
 
-/// A list that is read in pages: what it can be narrowed to and ordered by.
+/// A connection: its filter and its sort orders.
 pub struct List {
     pub object: ObjectRef,
     /// The names of its connection and edge types.
     pub connection: &'static str,
     pub edge: &'static str,
-    /// The types of `filter` and `orderBy`, where it takes them.
+    /// The types of `filter` and `orderBy`; `None` if it does not have the argument.
     pub filter: Option<Register>,
     pub order: Option<Register>,
     /// How its records can be counted by a value of theirs, if they can.
@@ -215,15 +214,15 @@ pub struct List {
     pub criteria: fn(&Args<'_>, &Env<'_>) -> Result<Criteria, Error>,
 }
 
-/// What a request made of a list's `filter` and `orderBy`.
+/// The parsed `filter` and `orderBy` of a request.
 pub struct Criteria {
     pub condition: Condition,
     pub order: Order,
-    /// The same for the same filter; part of a cursor's seal.
+    /// Equal for equal filters. Part of a cursor's checksum.
     pub fingerprint: String,
 }
 
-/// The order of a page: by a key that is never null, then by id where the key is not unique.
+/// The order of a page: by a key that is never null, then by id unless the key is unique.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub key: DynIden,
@@ -232,18 +231,18 @@ pub struct Order {
     pub descending: bool,
 }
 
-/// What the key of an order is, and from which column a cursor takes it.
+/// The type of an order's key, and the column that a cursor takes it from.
 #[derive(Clone, Debug)]
 pub enum Key {
     Text,
     Int,
     Long,
     Time,
-    /// A date with an open end; the column has the date as it is, or null.
+    /// A generated date column in which null sorts first or last; a cursor takes the date from the given column.
     OpenDate(DynIden),
 }
 
-/// A field that shows a column as it stands. `T` is its type in the API.
+/// Returns a field with the value of a column. `T` is its type in the API.
 pub fn column<T: OutputType>(
     name: &'static str,
     description: &'static str,
@@ -258,7 +257,7 @@ pub fn column<T: OutputType>(
     field(name, description, source)
 }
 
-/// A field whose value follows from cells of the row.
+/// Returns a field that is computed from cells of the row.
 pub fn computed<T: OutputType>(
     name: &'static str,
     description: &'static str,
@@ -273,7 +272,7 @@ pub fn computed<T: OutputType>(
     field(name, description, source)
 }
 
-/// A field that leads to one record, never null.
+/// Returns a field with the one record that a foreign key refers to, never null.
 pub fn one(
     name: &'static str,
     description: &'static str,
@@ -288,7 +287,7 @@ pub fn one(
     field(name, description, source)
 }
 
-/// A field that leads to one record, or null where the column is null.
+/// Returns a field with the one record that a foreign key refers to, or null if the column is null.
 pub fn one_or_null(
     name: &'static str,
     description: &'static str,
@@ -303,7 +302,7 @@ pub fn one_or_null(
     field(name, description, source)
 }
 
-/// A field with all records that belong to the row.
+/// Returns a field with all records that belong to the row.
 pub fn many(
     name: &'static str,
     description: &'static str,
@@ -321,7 +320,7 @@ pub fn many(
     field(name, description, source)
 }
 
-/// A field with the records that belong to the row, in pages.
+/// Returns a connection field with the records that belong to the row.
 pub fn page(
     name: &'static str,
     description: &'static str,
@@ -334,7 +333,7 @@ pub fn page(
     }
 }
 
-/// A field with the records that the request is about.
+/// Returns a field with records that depend on the request's context.
 pub fn found(
     name: &'static str,
     description: &'static str,
@@ -359,14 +358,14 @@ pub fn field(name: &'static str, description: &'static str, source: Source) -> F
 }
 
 impl Field {
-    /// The same field with an argument more.
+    /// Adds an argument to the field.
     #[must_use]
     pub fn arg<T: InputType>(mut self, name: &'static str, description: &'static str) -> Self {
         self.args.push(arg::<T>(name, description));
         self
     }
 
-    /// A field with all records, sorted at last by a column of the record that `by` names.
+    /// Sorts the records of the field last by a column of the record that `by` refers to.
     #[must_use]
     pub fn then(mut self, object: ObjectRef, by: impl IntoIden, column: impl IntoIden) -> Self {
         if let Source::Many { then, .. } = &mut self.source {
@@ -379,7 +378,7 @@ impl Field {
         self
     }
 
-    /// A field with all records of which the arguments leave some out.
+    /// Filters the records of the field by its arguments.
     #[must_use]
     pub fn narrowed(mut self, narrow: fn(&Args<'_>) -> Result<Condition, Error>) -> Self {
         if let Source::Many { condition, .. } = &mut self.source {
@@ -398,7 +397,7 @@ pub fn arg<T: InputType>(name: &'static str, description: &'static str) -> Arg {
 }
 
 impl List {
-    /// The arguments that every connection has.
+    /// Returns the arguments of the connection field.
     pub fn args(&self) -> Vec<Arg> {
         let mut args = vec![
             arg::<Option<i32>>(
@@ -437,11 +436,10 @@ impl List {
 }
 
 impl Object {
-    /// The table of a type that has rows of its own.
+    /// Returns the table of a type that has rows of its own.
     ///
     /// # Panics
-    /// Where the shapes are wrong: a relation leads to a type that is a part of another's row.
-    /// A test plans every field of every type.
+    /// Panics if a relation leads to a type without a table. A test plans every field of every type.
     pub fn table(&self) -> &Table {
         self.table
             .as_ref()
@@ -452,13 +450,13 @@ impl Object {
         self.fields.iter().find(|it| it.name == name)
     }
 
-    /// Whether a fragment on `condition` applies to this type.
+    /// Returns whether a fragment with this type condition applies to the type.
     pub fn is(&self, condition: &str) -> bool {
         self.name == condition
             || condition == id::NODE && self.table.as_ref().is_some_and(|it| it.prefix.is_some())
     }
 
-    /// A statement about its rows that selects nothing yet.
+    /// Returns a statement for its rows that selects no columns yet.
     pub fn select(&self) -> SelectStatement {
         let mut select = SelectStatement::new();
         select.from(self.table().name.clone().alias(ROW));
@@ -466,18 +464,18 @@ impl Object {
     }
 }
 
-/// How many rows a statement finds, as a value of another statement's row.
+/// Returns the number of rows of a statement as an expression for another statement.
 pub fn count(mut rows: SelectStatement) -> Expr {
     rows.expr(Func::count(Expr::col(Asterisk)));
     Expr::SubQuery(None, Box::new(rows.into()))
 }
 
-/// Whether a column holds one of the values, of which few are distinct; an empty list of values matches nothing.
+/// Returns the condition that a column has one of the values. An empty list matches nothing.
 pub fn among<V: Into<sea_orm::Value> + PartialEq>(column: impl IntoIden, values: Vec<V>) -> Expr {
     col(column).is_in(distinct(values).into_iter().map(Into::into))
 }
 
-/// Each value once. A statement has room for 32,766 parameters, and a client may repeat a value more often.
+/// Removes duplicates. A statement takes at most 32,766 parameters, and a client may repeat values.
 pub fn distinct<V: PartialEq>(values: Vec<V>) -> Vec<V> {
     let mut distinct = Vec::new();
     for value in values {

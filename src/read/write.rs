@@ -1,4 +1,4 @@
-//! Writes what was loaded as JSON, in the order of the selection; null takes the place of what failed.
+//! Serializes the result of a plan as JSON in the order of the selection. A failed nullable field is null.
 
 use async_graphql::{PathSegment, Pos, ServerError};
 use sea_orm::DbErr;
@@ -17,10 +17,10 @@ mod page;
 /// An answer being written.
 pub struct Writer<'d, 'e> {
     pub json: Json,
-    /// Those whose place null has taken.
+    /// The errors of fields that are null because they failed.
     pub errors: Vec<ServerError>,
     pub env: &'e Env<'e>,
-    /// Whether it is longer than it may be: then nothing more is written.
+    /// Whether the size limit is exceeded: nothing more is written then.
     pub full: bool,
     /// Whether that is for want of memory.
     pub overloaded: bool,
@@ -28,19 +28,19 @@ pub struct Writer<'d, 'e> {
     path: Vec<Step<'d>>,
 }
 
-/// A part of a field's path.
+/// A segment of a field's path.
 #[derive(Clone, Copy)]
 enum Step<'d> {
     Key(&'d str),
     Index(usize),
 }
 
-/// A field that cannot be null has failed: the nearest one above that can is null instead.
+/// The error of a non-null field. It makes the nearest nullable ancestor null.
 pub struct Failed(ServerError);
 
 type Written = Result<(), Failed>;
 
-/// A statement's plan with what it gave.
+/// A statement's plan with its result.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     load: &'a Load,
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The key by which the rows of a child belong to this row.
+    /// Returns the key that a child's rows have for this row.
     fn key(self, row: Row<'_>, child: usize) -> Result<Option<Uuid>, DbErr> {
         match self.load.children[child].key {
             Some(cell) => row.find(cell),
@@ -68,7 +68,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A record that another names is not there, which the database should not let happen.
+/// Returns the error for a referenced record that does not exist. Foreign keys should prevent it.
 fn missing(ty: &str) -> DbErr {
     DbErr::RecordNotFound(format!("{ty} that another record names"))
 }
@@ -80,7 +80,7 @@ impl From<Failed> for ServerError {
 }
 
 impl<'d, 'e> Writer<'d, 'e> {
-    /// `start` leads to the field that is written.
+    /// Creates a writer for the field at the path `start`.
     pub fn new(env: &'e Env<'e>, start: Vec<PathSegment>) -> Self {
         Self {
             json: Json::default(),
@@ -109,7 +109,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         written
     }
 
-    /// Writes null where `write` fails.
+    /// Writes a value, or null if `write` fails.
     pub fn nullable(&mut self, write: impl FnOnce(&mut Self) -> Written) {
         let (length, depth) = (self.json.len(), self.path.len());
         if let Err(Failed(error)) = write(self) {
@@ -152,7 +152,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         Ok(())
     }
 
-    /// Writes a field that holds records.
+    /// Writes a field whose value is one record or several.
     fn slot(&mut self, from: Source<'_>, row: Row<'_>, slot: &Slot<'d>, pos: Pos) -> Written {
         let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
         match slot {
@@ -232,7 +232,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         Ok(())
     }
 
-    /// Writes the record that a row names by its type and key.
+    /// Writes the record that a row refers to by type and key.
     fn node(
         &mut self,
         from: Source<'_>,
@@ -310,12 +310,12 @@ impl<'d, 'e> Writer<'d, 'e> {
         Ok(())
     }
 
-    /// Writes all rows of a statement that has no parents.
+    /// Writes all rows of a statement without parents.
     pub fn all(&mut self, from: Source<'_>, template: &Template<'d>) -> Written {
         self.records(from, from.loaded.group(Uuid::nil()), template)
     }
 
-    /// Writes the one row of a statement that has no parents, or null.
+    /// Writes the first row of a statement without parents, or null if there is none.
     pub fn first(&mut self, from: Source<'_>, template: &Template<'d>) {
         match from.loaded.rows.first() {
             Some(row) => self.nullable(|it| it.record(from, row, template)),
@@ -323,7 +323,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         }
     }
 
-    /// Writes the one row of a statement that has no parents; whether there was one.
+    /// Writes the first row of a statement without parents. Returns whether there is one.
     pub fn only(&mut self, from: Source<'_>, template: &Template<'d>) -> Result<bool, Failed> {
         let Some(row) = from.loaded.rows.first() else {
             return Ok(false);
@@ -332,7 +332,8 @@ impl<'d, 'e> Writer<'d, 'e> {
         Ok(true)
     }
 
-    /// Writes records of several types by their keys, each or null; in a list, or alone.
+    /// Writes records of several types by their keys, each null if it does not exist: as a list, or the only one if
+    /// `alone`.
     pub fn records_of<'s>(
         &mut self,
         records: impl Iterator<Item = (Source<'s>, Uuid, &'s Template<'d>)>,

@@ -1,4 +1,4 @@
-//! The cells of a row, borrowed from what the database sent.
+//! The cells of a result row, borrowed from the driver's buffer.
 
 use std::str::from_utf8;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::postgres::failed;
 use super::sqlite::{Cell, Held};
 
-/// A row of either database.
+/// A result row of either database.
 #[derive(Clone, Copy, Debug)]
 pub enum Row<'r> {
     Postgres(&'r PgRow),
@@ -20,15 +20,15 @@ pub enum Row<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// The value of a cell, none where it is null.
+    /// Returns the value of a cell; `None` if it is null.
     ///
     /// # Errors
-    /// Where the database holds something else there.
+    /// Returns an error if the cell has another type.
     pub fn find<T: Readable<'r>>(self, place: usize) -> Result<Option<T>, DbErr> {
         match self {
             Self::Postgres(row) => {
                 let value = row.try_get_raw(place).map_err(failed)?;
-                // Fails where it is null.
+                // `as_bytes` fails for null.
                 let Ok(bytes) = value.as_bytes() else {
                     return Ok(None);
                 };
@@ -42,16 +42,16 @@ impl<'r> Row<'r> {
         .ok_or_else(|| DbErr::Type(format!("cell {place} holds something else")))
     }
 
-    /// The value of a cell that is not null.
+    /// Returns the value of a cell that is not null.
     ///
     /// # Errors
-    /// Where the database holds something else there.
+    /// Returns an error if the cell is null or has another type.
     pub fn get<T: Readable<'r>>(self, place: usize) -> Result<T, DbErr> {
         let found = self.find(place)?;
         found.ok_or_else(|| DbErr::Type(format!("cell {place} is null")))
     }
 
-    /// How many bytes the text of a cell has; none where it is null. Nothing is copied or checked for it.
+    /// Returns the length of a text cell in bytes, 0 if it is null. Neither copies nor validates the text.
     #[must_use]
     pub fn length(self, place: usize) -> usize {
         match self {
@@ -69,9 +69,9 @@ impl<'r> Row<'r> {
     }
 }
 
-/// What a cell can be read as, on both databases; none where it holds something else.
+/// A type that a cell can be decoded to, on both databases. `None` if the cell has another type.
 pub trait Readable<'r>: Sized {
-    /// From what PostgreSQL sends in its binary form.
+    /// Decodes PostgreSQL's binary format.
     fn of_postgres(bytes: &'r [u8]) -> Option<Self>;
 
     fn of_sqlite(cell: Cell<'r>) -> Option<Self>;
@@ -106,7 +106,7 @@ readable! {
     Value: bytes => serde_json::from_slice(bytes).ok(), Cell::Text(text) => serde_json::from_str(text).ok();
 }
 
-/// PostgreSQL counts days and microseconds from the beginning of this year.
+/// PostgreSQL counts dates in days and timestamps in microseconds from the start of this year.
 const EPOCH: i32 = 2000;
 
 fn day(days: i32) -> Option<NaiveDate> {
@@ -119,7 +119,7 @@ fn moment(microseconds: i64) -> Option<DateTime<Utc>> {
     begin.checked_add_signed(TimeDelta::microseconds(microseconds))
 }
 
-/// A day as SQLite holds it: `2026-11-24`. chrono's own reader takes several times as long, for all forms that there are.
+/// Parses a date as SQLite stores it: `2026-11-24`. chrono's parser accepts more forms and is several times slower.
 fn written_day(text: &str) -> Option<NaiveDate> {
     let (year, rest) = text.split_once('-')?;
     let (month, day) = rest.split_once('-')?;
@@ -127,7 +127,7 @@ fn written_day(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, number(month, 2)?, number(day, 2)?)
 }
 
-/// A moment as SQLite holds it, most often `2026-11-24T10:00:00.123456+00:00`.
+/// Parses a timestamp as SQLite stores it, usually `2026-11-24T10:00:00.123456+00:00`.
 fn written_moment(text: &str) -> Option<DateTime<Utc>> {
     usual_moment(text).or_else(|| text.parse().ok())
 }
@@ -141,7 +141,7 @@ fn usual_moment(text: &str) -> Option<DateTime<Utc>> {
     parts.next().is_none().then(|| time.and_utc())
 }
 
-/// The number of so many digits.
+/// Parses a decimal number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<u32> {
     let all = text.len() == digits && text.bytes().all(|it| it.is_ascii_digit());
     let digits = text.bytes().map(|it| u32::from(it - b'0'));
@@ -199,7 +199,7 @@ mod tests {
             let read: DateTime<Utc> = read.parse().unwrap();
             assert_eq!(moment(sent), Some(read));
         }
-        // What PostgreSQL calls infinity is no moment of ours.
+        // PostgreSQL's `infinity` has no counterpart.
         assert_eq!(moment(i64::MAX), None);
         assert_eq!(day(i32::MAX), None);
     }

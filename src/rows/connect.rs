@@ -22,23 +22,24 @@ pub const MAX_AGE: Duration = Duration::from_mins(30);
 /// How long a connection may be idle.
 pub const MAX_IDLE: Duration = Duration::from_mins(10);
 
-/// More than are used at once: sqlx keeps the permit of a connection that lost its peer while it was returned
-/// (launchbadge/sqlx issue 4349). Whoever uses a pool takes a permit of a semaphore of ours first.
+/// More connections than are ever in use: sqlx keeps the permit of a connection that lost its peer while it was
+/// returned (launchbadge/sqlx issue 4349). Callers acquire a permit of the service's own semaphore before they use the
+/// pool.
 const POOL_LIMIT: u32 = 1000;
 
-/// Ends what the other side of a broken connection has left behind. Versions and platforms that lack one of these
-/// refuse the statement, which is no reason to refuse the connection.
+/// Makes the server end sessions whose client is gone. PostgreSQL versions and platforms without one of these settings
+/// reject the statement; that error is ignored.
 const BROKEN_PEERS: &str = "select set_config('tcp_keepalives_idle', '15', false), \
      set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false), \
      set_config('tcp_user_timeout', '15000', false), set_config('client_connection_check_interval', '1000', false)";
 
-/// What the operator reads if a session does not keep its settings.
+/// Error message for operators if a session does not keep its settings.
 const POOLER: &str = "a pooler in transaction mode stands between the service and PostgreSQL: let it use session mode, or connect to PostgreSQL itself";
 
-/// The settings of each session, so that nothing depends on the defaults of the server: statements seek an index
-/// whatever their values, so that a generic plan serves; a parallel count takes longer than a plain one, and takes
-/// processes from others. With `longest`, the bound of a statement of a request, locks and transactions that nobody
-/// continues are bounded too.
+/// Returns the settings of each session, so that nothing depends on the server's defaults. Statements use an index
+/// whatever their values, so a generic plan serves. A parallel count takes longer than a serial one and occupies other
+/// processes. With `longest`, the timeout of a request's statement, waits for locks and idle transactions are limited
+/// too.
 fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
     let mut settings: Vec<_> = [
         ("plan_cache_mode", "force_generic_plan"),
@@ -53,8 +54,8 @@ fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
     .map(|(name, value)| (name, value.to_owned()))
     .into();
     let statement = longest.unwrap_or_default().as_millis().to_string();
-    // Who waits for the lock of a broken connection gives up before that connection is ended:
-    // otherwise each of several broken connections would hold the lock in turn. Zero is no limit.
+    // A wait for the lock of a broken connection times out before that connection is ended: otherwise each of several
+    // broken connections would hold the lock in turn. Zero disables a timeout.
     let (lock, idle) = longest.map_or(("0", "0"), |_| ("4000", "5000"));
     settings.extend([
         ("statement_timeout", statement),
@@ -164,11 +165,11 @@ impl Connector {
     }
 }
 
-/// Tests that a connection that is returned to its pool answers, and is in no transaction: a request that was dropped
-/// while `BEGIN` was under way leaves one that nobody ends. The pool closes a connection for which this fails.
+/// Tests that a connection that is returned to its pool responds and is in no transaction: a request that was dropped
+/// during `BEGIN` leaves a transaction open. The pool closes a connection for which this fails.
 async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
-    // Within a transaction `now()` is its start. Sent unprepared, since a prepared statement begins its transaction
-    // with an earlier message.
+    // Within a transaction `now()` is its start. Sent as a simple query, because the transaction of a prepared
+    // statement begins with an earlier message.
     let test = "select (now() = statement_timestamp())::text";
     let is_idle = timeout(PING, text(connection, test))
         .await
@@ -179,7 +180,8 @@ async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
     Err(Error::Protocol("a transaction was left open".to_owned()))
 }
 
-/// The one text that a statement returns. It is sent unprepared: a pooler could send the parts elsewhere.
+/// Returns the text of a statement's single cell. Sent as a simple query: a pooler could send the parts of a prepared
+/// statement to different servers.
 async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error> {
     let row = connection
         .fetch_one(raw_sql(AssertSqlSafe(sql.to_owned())))
@@ -205,7 +207,7 @@ pub async fn check_session(connection: &mut PgConnection, mark: Uuid) -> Result<
 /// Asks the server for a sign of life.
 ///
 /// # Errors
-/// Returns an error if there is none in time.
+/// Returns an error if it does not respond within [`PING`].
 pub async fn ping(connection: &mut PgConnection) -> Result<(), Error> {
     timeout(PING, connection.ping())
         .await

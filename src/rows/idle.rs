@@ -1,4 +1,4 @@
-//! Connections that wait for whoever reads next, and the turns of those who do: as many at a time as there may be connections.
+//! A pool of idle connections, with a semaphore that limits how many are in use.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// How long a request waits for a connection: its client learns sooner that it should try again.
+/// Maximum wait for a connection. After that the request fails, so that its client can retry.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Idle<T> {
 }
 
 impl<T> Idle<T> {
-    /// For as many connections at most.
+    /// Creates an empty pool for at most this many connections.
     pub fn new(connections: u32) -> Self {
         Self {
             connections: Mutex::new(Vec::new()),
@@ -43,27 +43,27 @@ impl<T> Idle<T> {
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 
-    /// One that nobody uses.
+    /// Takes an idle connection; `None` if there is none.
     pub fn take(&self) -> Option<T> {
         self.all().pop()
     }
 
-    /// Leaves one to others.
+    /// Returns a connection to the pool.
     pub fn give(&self, connection: T) {
         self.all().push(connection);
     }
 
-    /// Gives up those that nobody uses and that are not to be kept.
+    /// Closes the idle connections for which `keep` returns false.
     pub fn retain(&self, keep: impl FnMut(&T) -> bool) {
         self.all().retain(keep);
     }
 
-    /// Gives up those that nobody uses.
+    /// Closes all idle connections.
     pub fn clear(&self) {
         self.all().clear();
     }
 
-    /// The same, and lets nobody have another one.
+    /// Closes all idle connections and refuses further permits.
     pub fn close(&self) {
         self.turns.close();
         self.clear();

@@ -1,4 +1,4 @@
-//! The read path's own way to the databases: a statement goes in, its rows come out, with as little as can be between.
+//! The read connections of the query planner: they execute a statement and return its rows, with little overhead.
 
 mod cell;
 pub mod connect;
@@ -48,7 +48,7 @@ pub enum Reader {
     Sqlite(Arc<sqlite::Connections>),
 }
 
-/// What a statement gave, in its order.
+/// The rows of a statement in its order.
 #[derive(Debug)]
 pub enum Rows {
     Postgres(Vec<PgRow>),
@@ -75,10 +75,10 @@ impl Rows {
         self.len() == 0
     }
 
-    /// The row in this place.
+    /// Returns the row at an index.
     ///
     /// # Panics
-    /// Where there are not as many.
+    /// Panics if the index is out of bounds.
     #[must_use]
     pub fn row(&self, place: usize) -> Row<'_> {
         match self {
@@ -98,23 +98,24 @@ impl Rows {
 }
 
 impl Reader {
-    /// Reads from PostgreSQL with as many connections at most, waiting no longer than this for a statement.
+    /// Creates a pool for PostgreSQL with at most `connections` connections. A statement that takes longer than
+    /// `longest` fails.
     #[must_use]
     pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
         let connections = postgres::Connections::new(connector, connections, longest);
         Self::Postgres(Arc::new(connections))
     }
 
-    /// Reads from `sqlite:…`, whose file is there.
+    /// Creates a pool for an existing SQLite database with the URL `sqlite:…`.
     ///
     /// # Errors
-    /// Where the address is none.
+    /// Returns an error if the URL cannot be parsed.
     pub fn sqlite(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
         let connections = sqlite::Connections::new(url, connections, longest)?;
         Ok(Self::Sqlite(Arc::new(connections)))
     }
 
-    /// Closes all connections, and opens no more.
+    /// Closes all connections and opens no new ones.
     pub fn close(&self) {
         match self {
             Self::Postgres(it) => it.close(),
@@ -139,11 +140,11 @@ impl Reader {
         }
     }
 
-    /// The rows of a statement. `told` learns of it before it is sent, `arrives` of each row as it comes, and
-    /// may refuse it and all that follow.
+    /// Executes a statement and returns its rows. Calls `told` with the statement before it is sent, and `arrives` with
+    /// each row as it is read; an error from `arrives` ends the statement.
     ///
     /// # Errors
-    /// Where the database fails, or `arrives` does.
+    /// Returns an error if the database or `arrives` does.
     pub async fn read<E: From<DbErr>>(
         &self,
         select: &SelectStatement,
@@ -152,7 +153,8 @@ impl Reader {
     ) -> Result<Rows, E> {
         let mut statement = self.backend().build(select);
         if self.backend() == DbBackend::Sqlite {
-            // A bare parameter here has SQLite prepare the statement anew each time, in the hope of a better plan.
+            // With a bare parameter in LIMIT, SQLite prepares the statement again for each value, in search of a better
+            // plan.
             statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
         }
         let one_at_a_time = request_bounds().and_then(|bounds| bounds.one_at_a_time);

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL that stay taken: a pool's own asks the server, after each statement, whether it is still there.
+//! The read connections to PostgreSQL. Unlike sqlx's pool, it does not ping the server after each statement.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ use super::Row;
 use super::connect::{Connector, MAX_AGE, MAX_IDLE, PING, TRUSTED, check_session};
 use super::idle::Idle;
 
-/// The bound of a statement if none is given.
+/// Timeout of a statement if none is given.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// As many connections at most as were asked for. One whose statement did not end is closed.
+/// A pool with at most the given number of connections. A connection whose statement did not complete is closed.
 #[derive(Debug)]
 pub struct Connections {
     connector: Connector,
-    /// How long a statement may take, its way to the server and back included.
+    /// Timeout of a statement, including the round trip.
     longest: Duration,
-    /// Those that nobody uses: each has answered its last statement to the end.
+    /// Idle connections: each has completed its last statement.
     idle: Idle<IdleConnection>,
 }
 
@@ -97,7 +97,7 @@ impl Connections {
                 Err(Stopped::Refused(error)) => return Err(error),
                 Err(Stopped::Failed(error)) if !is_lost(&error) => return Err(failed(error).into()),
                 Err(Stopped::Failed(error)) => {
-                    // The others have lost the server, too; it may be there again.
+                    // The idle connections have probably lost the server too; it may be reachable again.
                     self.idle.clear();
                     if !known || !rows.is_empty() {
                         return Err(failed(error).into());
@@ -107,7 +107,7 @@ impl Connections {
         }
     }
 
-    /// A connection that nobody uses and whose peer was there a moment ago.
+    /// Takes an idle connection whose peer has responded recently.
     async fn take(&self) -> Option<IdleConnection> {
         while let Some(mut idle) = self.idle.take() {
             if idle.used.elapsed() < TRUSTED {
@@ -123,7 +123,7 @@ impl Connections {
                 }
                 Err(_) => {}
             }
-            // The others have not been used for longer.
+            // The other connections have been idle for as long or longer.
             self.idle.clear();
         }
         None
@@ -134,7 +134,8 @@ impl Connections {
     }
 }
 
-/// A statement under way. If it is given up after a long silence, the idle connections have probably lost the server too.
+/// Guard of a statement in progress. If it is dropped after a long silence, it closes the idle connections, which have
+/// probably lost the server too.
 struct Waiting<'c> {
     idle: &'c Idle<IdleConnection>,
     begun: Instant,
@@ -159,7 +160,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Why there are no more rows.
+/// The reason why reading rows ended early.
 enum Stopped<E> {
     Refused(E),
     Failed(Error),
@@ -172,9 +173,9 @@ async fn read_all<E>(
     rows: &mut Vec<PgRow>,
     arrives: &mut (impl FnMut(Row<'_>) -> Result<(), E> + Send),
 ) -> Result<(), Stopped<E>> {
-    // The text is SeaQuery's, with all values beside it.
+    // The text comes from SeaQuery, with all values as parameters.
     let query = query_with(AssertSqlSafe(sql.to_owned()), SqlxValues(values.clone()));
-    // With its end, since taking that out would be another step for each row.
+    // `fetch_many` also returns the end of the statement; `fetch` would filter it out in another step per row.
     let mut arriving = connection.fetch_many(query);
     while let Some(next) = arriving.try_next().await.map_err(Stopped::Failed)? {
         if let Either::Right(row) = next {
@@ -185,7 +186,7 @@ async fn read_all<E>(
     Ok(())
 }
 
-/// Whether the server has gone, or said that it goes.
+/// Returns whether the error shows that the server is gone or shutting down.
 fn is_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) => true,
@@ -194,7 +195,7 @@ fn is_lost(error: &Error) -> bool {
     }
 }
 
-/// As sea-orm tells it.
+/// Converts an sqlx error to sea-orm's.
 pub fn failed(error: Error) -> DbErr {
     match error {
         Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),

@@ -1,4 +1,4 @@
-//! Connections to SQLite that read where they are asked, rather than in threads of their own.
+//! The read connections to SQLite. A statement runs on the caller's thread, not on one of its own.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -22,27 +22,28 @@ use tokio::time::sleep;
 use super::idle::{Idle, PATIENCE};
 use super::{Row, request_bounds};
 
-/// Statements that a connection has prepared.
+/// Capacity of a connection's cache of prepared statements.
 const PREPARED: usize = 200;
 
-/// Steps of SQLite's virtual machine between two looks at the clock.
+/// SQLite opcodes between two checks of the clock.
 const STEPS: i32 = 1000;
 
-/// How long a statement may hold a thread of the runtime. Nearly all end long before, and moving the thread's other
-/// tasks to another thread takes as long as many of them.
+/// Time slice of a statement on a worker thread of the runtime. Nearly all statements end earlier, and moving the
+/// thread's other tasks to another thread takes as long as many of them.
 const SLICE: Duration = Duration::from_millis(2);
 
-/// The running time that costs a task one unit of its cooperative budget in the runtime, which is 128 units: the
-/// statements of one poll take about two milliseconds together, then the task yields.
+/// Execution time that costs a task one unit of its cooperative budget, which has 128 units: the statements of one poll
+/// take about two milliseconds together, then the task yields.
 const BUDGET_UNIT: Duration = Duration::from_micros(16);
 
-/// Statements that are remembered as slow. Beyond that all are forgotten, and each is tried in the runtime's thread again.
+/// Capacity of the set of slow statements. When it is full it is cleared, and each statement is tried on a worker
+/// thread again.
 const SLOW_STATEMENTS: usize = 1000;
 
-/// The time limit of a statement that has none.
+/// Timeout of a statement if none is given.
 const UNBOUNDED: Duration = Duration::from_hours(24 * 365);
 
-/// How long to wait for the request to notice that its time is over.
+/// Wait before a timed-out statement returns its error, so that the request's own timeout is reported first.
 const NOTICE: Duration = Duration::from_millis(200);
 
 /// The error of a statement that took longer than a request may.
@@ -54,10 +55,10 @@ pub struct Connections {
     file: PathBuf,
     longest: Option<Duration>,
     idle: Idle<Connection>,
-    /// Hashes of the statements that last took longer than a slice.
+    /// Hashes of the statements whose last execution exceeded the time slice.
     slow: Mutex<HashSet<u64>>,
     hasher: RandomState,
-    /// Slow statements use half of the connections at most, so that fast ones find a free one.
+    /// Limits slow statements to half of the connections, so that fast ones find a free connection.
     slow_permits: Semaphore,
 }
 
@@ -88,7 +89,7 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Block, E> {
-        // Yields if the statements of this poll have used up the budget: the deadline of the request is looked at then.
+        // Yields if this poll's budget is used up, so that the request's timeout can take effect.
         consume_budget().await;
         let hash = self.hasher.hash_one(sql);
         let mut arrived = 0;
@@ -110,7 +111,8 @@ impl Connections {
                 .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
             let _turn = self.idle.turn().await?;
             let begun = Instant::now();
-            // From its beginning, since a statement cannot continue in another call. The rows that have arrived are skipped.
+            // From the start, since a statement cannot continue in another call. Rows that `arrives` has seen are
+            // skipped.
             read = beside(|| {
                 self.read_until(self.deadline(begun), sql, values, |row| {
                     if arrived > 0 {
@@ -140,7 +142,7 @@ impl Connections {
         self.idle.close();
     }
 
-    /// Runs a statement, which is late when it has not ended at `end`.
+    /// Executes a statement, which fails if it has not ended at `end`.
     fn read_until<E>(
         &self,
         end: Instant,
@@ -166,7 +168,7 @@ impl Connections {
         read
     }
 
-    /// When a statement that begins now has to end: with its request at the latest.
+    /// Returns the deadline of a statement that begins now, at the latest that of its request.
     fn deadline(&self, begun: Instant) -> Instant {
         let longest = begun + self.longest.unwrap_or(UNBOUNDED);
         request_bounds().map_or(longest, |bounds| longest.min(bounds.deadline))
@@ -189,7 +191,7 @@ impl Connections {
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {
-        // SQLite itself has nothing to lock: a connection is one request's at a time.
+        // No mutex: the pool gives a connection to one request at a time.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.busy_timeout(PATIENCE)?;
@@ -199,7 +201,7 @@ impl Connections {
     }
 }
 
-/// Takes the time of a statement from the budget of the task, so that a poll ends after a while.
+/// Charges the execution time of a statement to the task's budget, so that a poll ends after a while.
 async fn spend(time: Duration) {
     let mut left = time;
     while left >= BUDGET_UNIT && has_budget_remaining() {
@@ -232,16 +234,16 @@ fn read_all<E>(
     Ok(block)
 }
 
-/// Does what takes a while, with another thread for the tasks that wait for this one.
+/// Runs blocking work while another thread takes over the other tasks of this worker thread.
 fn beside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        // There are no others.
+        // A current-thread runtime has no other threads.
         _ => work(),
     }
 }
 
-/// Why there are no more rows.
+/// The reason why reading rows ended early.
 enum Stopped<E> {
     Late,
     Refused(E),
@@ -252,7 +254,7 @@ impl<E> From<rusqlite::Error> for Stopped<E> {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Self::Late,
-            // A state that can pass.
+            // Transient errors.
             Some(
                 ErrorCode::CannotOpen
                 | ErrorCode::DatabaseBusy
@@ -270,17 +272,17 @@ fn internal(error: &rusqlite::Error) -> RuntimeErr {
     RuntimeErr::Internal(error.to_string())
 }
 
-/// The rows of a statement, one cell after the other.
+/// The rows of a statement in one buffer, row by row.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// Cells of a row.
+    /// Number of columns.
     width: usize,
     cells: Vec<Place>,
-    /// All texts, one after the other.
+    /// The concatenated texts of all cells.
     texts: String,
 }
 
-/// A cell, with its text elsewhere.
+/// A stored cell; a text is a range of the block's buffer.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Null,
@@ -290,7 +292,7 @@ enum Place {
     Text { start: usize, end: usize },
 }
 
-/// What a cell holds.
+/// The value of a cell.
 #[derive(Clone, Copy, Debug)]
 pub enum Cell<'r> {
     Null,
@@ -308,7 +310,7 @@ pub struct Held<'r> {
 }
 
 impl<'r> Held<'r> {
-    /// None where the row has none in this place.
+    /// Returns the cell at an index; `None` if the row has fewer columns.
     pub fn cell(self, place: usize) -> Option<Cell<'r>> {
         Some(match *self.cells.get(place)? {
             Place::Null => Cell::Null,
@@ -353,7 +355,7 @@ impl Block {
     }
 }
 
-/// A value as the writing side stores it.
+/// A statement parameter in the encoding that sea-orm writes.
 struct Bound<'v>(&'v Value);
 
 impl ToSql for Bound<'_> {
