@@ -1,4 +1,4 @@
-//! One who follows the feed: first what it missed, then what comes, without a gap and without a repeat.
+//! A subscriber of the feed: first the events that it missed, then new ones, without gaps or duplicates.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::{Event, Feed};
 use crate::error::Result;
 use crate::store::activity::LogPosition;
 
-/// Events that are handed over at once.
+/// Maximum number of events returned at once.
 const BATCH: usize = 50;
 
-/// A place in the log, and what is wanted of all that is later.
+/// A position in the log, and the filter for the events after it.
 pub struct Follower {
     feed: Feed,
     news: watch::Receiver<LogPosition>,
@@ -30,13 +30,13 @@ impl Follower {
         }
     }
 
-    /// The place up to which it has all that it wants.
+    /// Returns the position up to which the subscriber has received all matching events.
     #[must_use]
     pub const fn position(&self) -> LogPosition {
         self.position
     }
 
-    /// The next events in order, at least one; waits for it.
+    /// Waits for at least one event and returns the next events in order.
     ///
     /// # Errors
     /// Where the log cannot be read. The follower stands where it stood: ask it again, unless the history was replaced.
@@ -45,15 +45,15 @@ impl Follower {
             if let Some(events) = self.at_once().await? {
                 return Ok(events);
             }
-            // The feed is ours: its sender cannot go before the wait is over.
+            // The sender belongs to the feed, which outlives this call.
             let _ = self.news.changed().await;
         }
     }
 
-    /// The next events in order; none where nothing is there yet that it wants.
+    /// Returns the next events in order; `None` if there are no matching events yet.
     ///
     /// # Errors
-    /// As [`Follower::next`].
+    /// Returns an error if the log cannot be read, like [`Follower::next`].
     pub async fn at_once(&mut self) -> Result<Option<Vec<Arc<Event>>>> {
         loop {
             let newest = *self.news.borrow_and_update();

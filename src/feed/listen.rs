@@ -1,4 +1,4 @@
-//! Hears from PostgreSQL what other instances have written.
+//! Listens for PostgreSQL notifications about entries that other instances have added to the log.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use tokio::time::{sleep, timeout};
 use super::recent::Recent;
 use crate::store::Database;
 
-/// The channel on which the log tells of itself, as the migration has it.
+/// Notification channel of the log, as created by the migration.
 const CHANNEL: &str = "liaison_activity";
 
-/// How long to wait before listening again; the poll of the reader goes on meanwhile.
+/// Wait before reconnecting. The reader keeps polling meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// After so long without a message the connection is tested: one that passes nothing any more is as quiet as one on
-/// which nothing happens.
+/// The connection is tested after this long without a notification, because a broken connection cannot be told from a
+/// quiet one.
 const TEST_AFTER: Duration = Duration::from_secs(5);
 
-/// How long a server that is reachable takes to answer a test, or to let us listen.
+/// Timeout of a test and of connecting.
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Listens for ever.
+/// Listens until the task is aborted.
 pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<Recent>) {
     loop {
         let Err(error) = hear(&db, &connect(), &recent).await;
@@ -41,7 +41,7 @@ async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallibl
         Ok::<_, sqlx::Error>(listener)
     };
     let mut listener = in_time(begin).await?;
-    // Something may have come before.
+    // Entries may have been added before the connection listened.
     db.announce();
     loop {
         let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {

@@ -1,4 +1,4 @@
-//! The log as the feed reads it.
+//! Queries of the activity log.
 
 use entity::activity::{Column, Entity};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoTableRef, Order, SelectStatement};

@@ -1,6 +1,6 @@
-//! The feed: what is new in the log is read once per process, and seen by all who follow.
+//! The feed of activities: one reader per process reads the log, and all subscribers share its events.
 //!
-//! The log in the database is the only truth. Whoever wakes the reader says no more than "look".
+//! The log in the database is the only source of events. Notifications merely wake the reader.
 
 mod follower;
 mod listen;
@@ -27,12 +27,12 @@ use crate::error::{Error, Result};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 
-/// The feed of one process. Its clones are the same feed, which ends with the last of them.
+/// The feed of a process. Clones share it; it stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Feed {
     db: Database,
     recent: Arc<Recent>,
-    /// Ends what it holds when it goes.
+    /// Aborts the reader and the listener on drop.
     _tasks: Arc<JoinSet<()>>,
 }
 
@@ -44,7 +44,7 @@ pub struct Version(Uuid);
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Event {
     pub id: ActivityId,
-    /// Its place in the log; the order of places is the order of commits.
+    /// Position in the log. Positions have the order of commits.
     pub position: i64,
     pub at: DateTime<Utc>,
     pub party: Party,
@@ -52,7 +52,7 @@ pub struct Event {
     pub subject_type: String,
     pub subject_id: Uuid,
     pub topic_id: Option<TopicId>,
-    /// Whether it concerns ITU, and the UPU.
+    /// Whether it concerns ITU or the UPU.
     pub itu: bool,
     pub upu: bool,
 }
@@ -69,7 +69,7 @@ impl Event {
 }
 
 impl Feed {
-    /// Begins to read what is added from now on.
+    /// Starts to read the activities that are added from now on.
     #[must_use]
     pub fn start(db: &Database) -> Self {
         let recent = Arc::new(Recent::default());

@@ -1,4 +1,4 @@
-//! Reads each event from the log once, in order.
+//! The reader of the feed: reads each event from the log once, in order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,19 +12,19 @@ use super::{Event, log};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 
-/// How long a change stays unseen where nobody told of it: another process wrote to the file, or a message was lost.
+/// Poll interval for changes without a notification: another process wrote to the file, or a notification was lost.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long a look into the log may take: a connection that passes nothing any more never answers.
+/// Timeout of a poll: a broken connection may never respond.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait where the database does not answer.
+/// Wait before the next attempt after a failed poll.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// Events in one statement.
+/// Maximum number of events per statement.
 const BATCH: usize = 500;
 
-/// Reads for ever.
+/// Reads until the task is aborted.
 pub async fn read(db: Database, recent: Arc<Recent>) {
     let mut news = db.news();
     let mut begun = false;
@@ -38,7 +38,7 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
                     tracing::info!("activity feed: poll succeeded again");
                 }
                 failing = false;
-                // That it took too long is the poll; the sender is in `db`, and stays.
+                // A timeout starts the next poll. The channel cannot close, because `db` holds its sender.
                 let _ = timeout(POLL, news.changed()).await;
             }
             Err(error) => {

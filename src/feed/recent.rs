@@ -1,4 +1,4 @@
-//! The newest events in memory, shared by all who follow.
+//! A buffer of the newest events, shared by all subscribers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -10,10 +10,10 @@ use super::Event;
 use super::wanted::Wanted;
 use crate::store::activity::LogPosition;
 
-/// How many are kept: who is further behind reads the log itself.
+/// Capacity in events. Subscribers further behind read the log.
 const KEPT: usize = 4096;
 
-/// A window on the end of the log.
+/// The buffered end of the log.
 pub struct Recent {
     window: RwLock<Window>,
     /// The position up to which the log was read.
@@ -29,7 +29,7 @@ struct Window {
 }
 
 impl Default for Recent {
-    /// Nothing was read yet.
+    /// Creates an empty buffer, before the log is read.
     fn default() -> Self {
         Self {
             window: RwLock::new(Window {
@@ -52,13 +52,13 @@ impl Recent {
         *self.newest.borrow()
     }
 
-    /// Takes note that all of the log was known at this moment.
+    /// Records that the log was read completely at this moment.
     pub fn read_at(&self, moment: Instant) {
         let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
         *whole_at = Some(moment);
     }
 
-    /// Whether all of the log was known so short a time ago.
+    /// Returns whether the log was read completely within the last `time`.
     pub fn known_within(&self, time: Duration) -> bool {
         let whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
         whole_at.is_some_and(|it| it.elapsed() < time)
@@ -72,7 +72,7 @@ impl Recent {
         self.newest.send_replace(position);
     }
 
-    /// Adds what comes next in the log.
+    /// Appends the next events of the log.
     pub fn add(&self, events: Vec<Event>) {
         let Some(last) = events.last() else {
             return;
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(after(&recent, 10, &of_itu), Some((vec![12, 14, 16], 16)));
         assert_eq!(after(&recent, 16, &of_itu), Some((vec![18], 18)));
 
-        // The oldest go, and who stands before them has to read the log.
+        // The oldest events are dropped; subscribers further behind read the log.
         let kept = i64::try_from(KEPT).unwrap();
         recent.add(events(19..=kept + 20));
         assert_eq!(after(&recent, 19, &all), None);

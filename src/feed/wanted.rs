@@ -1,4 +1,4 @@
-//! Which events somebody wants: as a condition on the log, and as a function over one event. The two agree.
+//! An event filter, as a condition on the log and as a predicate over one event. Both give the same result.
 
 use entity::activity::{ActivityVerb, Column, SubjectType};
 use entity::id::{Id, WebhookId};
@@ -9,22 +9,22 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use super::Event;
 use crate::read::shape::{among, col};
 
-/// All that is given holds at once; an empty list leaves nothing.
+/// An event filter. All given conditions must hold; an empty list matches nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub subject: Option<Uuid>,
     pub subject_type: Option<Vec<SubjectType>>,
     pub verb: Option<Vec<ActivityVerb>>,
     pub party: Option<Vec<Party>>,
-    /// Concerning one of these.
+    /// Events that concern at least one of these sides.
     pub side: Option<Vec<Side>>,
     pub topic: Option<Uuid>,
-    /// Who is told: what is done to webhooks concerns their own party alone.
+    /// The party that receives the events. Changes of webhooks are visible to their own party only.
     pub viewer: Option<Party>,
 }
 
 impl Wanted {
-    /// All that this viewer may know of.
+    /// Returns the filter for all events that are visible to this viewer.
     #[must_use]
     pub fn all(viewer: Option<Party>) -> Self {
         Self {
@@ -33,12 +33,12 @@ impl Wanted {
         }
     }
 
-    /// What holds for the rows of the log that are wanted.
+    /// Returns the SQL condition of the filter.
     #[must_use]
     pub fn condition(&self) -> Condition {
         let sides = self.side.as_ref().map(|sides| {
             Condition::any()
-                // Of no conditions at all, one of them would hold.
+                // An empty `any` would be true.
                 .add(Expr::val(false))
                 .add_option(sides.contains(&Side::Itu).then(|| col(Column::Itu)))
                 .add_option(sides.contains(&Side::Upu).then(|| col(Column::Upu)))
@@ -59,7 +59,7 @@ impl Wanted {
             .add_option(sides)
     }
 
-    /// Whether an event is wanted.
+    /// Returns whether an event matches the filter.
     #[must_use]
     pub fn includes(&self, event: &Event) -> bool {
         fn has<T: PartialEq>(list: Option<&Vec<T>>, value: &T) -> bool {

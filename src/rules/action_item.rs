@@ -1,4 +1,4 @@
-//! The life of an action item: which moves there are, and whose they are.
+//! Rules for action items: the status transitions, and who may perform them.
 
 use chrono::NaiveDate;
 use entity::action_item::ActionItemStatus;
@@ -9,7 +9,7 @@ use entity::word::{all, word};
 
 use super::refusal::{Decision, Refusal};
 
-/// The statuses in which something is left to do.
+/// The statuses of unfinished items.
 pub const OPEN: [ActionItemStatus; 4] = [
     ActionItemStatus::Requested,
     ActionItemStatus::Open,
@@ -17,17 +17,17 @@ pub const OPEN: [ActionItemStatus; 4] = [
     ActionItemStatus::Postponed,
 ];
 
-/// What the rules need to know of an action item.
+/// The facts that the rules for an action item depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub status: ActionItemStatus,
-    /// The party of its owner committee.
+    /// Party of the owner committee.
     pub owned_by: Party,
-    /// The party that asked for it.
+    /// The party that requested it.
     pub requested_by: Party,
 }
 
-/// Whose a move is.
+/// Who may perform a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mover {
     Owner,
@@ -87,7 +87,7 @@ pub fn create(topic: TopicStatus) -> Decision {
     }
 }
 
-/// How a new item starts: as a task of one's own, or as a request to another.
+/// Returns the initial status of an item: OPEN for the creator's own, REQUESTED for another party's.
 #[must_use]
 pub fn first(asked_by: Party, owned_by: Party) -> ActionItemStatus {
     if asked_by == owned_by {
@@ -97,7 +97,7 @@ pub fn first(asked_by: Party, owned_by: Party) -> ActionItemStatus {
     }
 }
 
-/// Whether `party` may now move an action item to `to`.
+/// Checks that `party` may move an action item to `to` now.
 pub fn move_to(party: Party, facts: &Facts, to: ActionItemStatus) -> Decision {
     let Some((mover, _)) = transition(facts.status, to) else {
         let follow: Vec<String> = all::<ActionItemStatus>()
@@ -139,7 +139,7 @@ pub fn move_to(party: Party, facts: &Facts, to: ActionItemStatus) -> Decision {
     }
 }
 
-/// Whether `party` may now change texts, dates and priority of an action item.
+/// Checks that `party` may change texts, dates and priority of an action item now.
 pub fn update(party: Party, facts: &Facts) -> Decision {
     match facts.status {
         ActionItemStatus::Requested if party == facts.requested_by => Ok(()),
@@ -165,7 +165,7 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
     }
 }
 
-/// Whether `party` may now remind the owner of an action item.
+/// Checks that `party` may remind the owner of an action item now.
 pub fn remind(party: Party, facts: &Facts) -> Decision {
     if party != Party::Tsb {
         return Err(Refusal::forbidden(
@@ -201,7 +201,7 @@ pub fn next_moves(party: Option<Party>, facts: &Facts) -> Vec<Move> {
     next.collect()
 }
 
-/// All that `party` may do to an action item now.
+/// Returns what `party` may do to an action item now.
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     let next = next_moves(party, facts);
@@ -216,13 +216,13 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     permissions
 }
 
-/// Whether something is left to do.
+/// Returns whether an item is unfinished.
 #[must_use]
 pub fn is_open(status: ActionItemStatus) -> bool {
     OPEN.contains(&status)
 }
 
-/// Whether it should have been done before `today`, and is not.
+/// Returns whether an item is overdue on `today`.
 #[must_use]
 pub fn overdue(status: ActionItemStatus, due_on: Option<NaiveDate>, today: NaiveDate) -> bool {
     is_open(status) && due_on.is_some_and(|day| day < today)

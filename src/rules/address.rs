@@ -1,9 +1,9 @@
-//! Which addresses on the network anyone may reach, so that nobody makes this service knock on doors behind its own walls.
+//! Which IP addresses webhooks may reach: no internal ones, to prevent server-side request forgery (SSRF).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is one of the open Internet: not this machine's, not one of a private network, and none
-/// that stands for another which is. The special ranges are IANA's registries' (RFC 6890 and after).
+/// Returns whether an address is globally reachable: neither local nor private, nor an address that embeds such an IPv4
+/// address. The special-purpose ranges are from IANA's registries (RFC 6890 and its successors).
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -15,14 +15,14 @@ pub fn is_public(address: IpAddr) -> bool {
 fn v4_is_public(address: Ipv4Addr) -> bool {
     !matches!(
         address.octets(),
-        [0 | 10 | 127 | 224.., ..] // this network, private, loopback, multicast and what is reserved
-            | [100, 64..=127, ..] // shared by a provider's customers
-            | [169, 254, ..] // link-local, and the metadata of clouds
+        [0 | 10 | 127 | 224.., ..] // this network, private, loopback, multicast, reserved
+            | [100, 64..=127, ..] // carrier-grade NAT
+            | [169, 254, ..] // link-local, cloud metadata
             | [172, 16..=31, ..]
             | [192, 168, ..]
-            | [192, 0, 0 | 2, _] // protocols, documentation
-            | [192, 88, 99, _] // relays of 6to4
-            | [198, 18 | 19, ..] // benchmarks
+            | [192, 0, 0 | 2, _] // protocol assignments, documentation
+            | [192, 88, 99, _] // 6to4 relays
+            | [198, 18 | 19, ..] // benchmarking
             | [198, 51, 100, _]
             | [203, 0, 113, _]
     )
@@ -33,13 +33,13 @@ fn v6_is_public(address: Ipv6Addr) -> bool {
         return v4_is_public(inner);
     }
     match address.segments() {
-        // Translated by the network to the IPv4 address in its last four bytes; 6to4 has it in the third to sixth.
+        // NAT64 embeds the IPv4 address in the last four bytes, 6to4 in the third to sixth.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             v4_is_public(v4(high, low))
         }
-        // Teredo and other protocols, documentation.
+        // Teredo and other protocol assignments, documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Of all others only 2000::/3 was given out.
+        // Of the rest, only 2000::/3 is global unicast.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

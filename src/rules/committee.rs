@@ -1,4 +1,4 @@
-//! Who may write a committee, and what a committee may be used for.
+//! Rules for committees: who may write them, and what they may be used for.
 
 use chrono::NaiveDate;
 use entity::committee::CommitteeStatus;
@@ -9,24 +9,24 @@ use entity::word::word;
 use super::refusal::{Decision, Refusal};
 use super::text::counted;
 
-/// The most predecessors of a committee.
+/// Maximum number of predecessors of a committee.
 pub const PREDECESSORS: usize = 20;
 
-/// What the rules need to know of a committee.
+/// The facts that the rules for a committee depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Its organization's side; none for a partner's.
+    /// Side of its organization; `None` for a partner.
     pub side: Option<Side>,
-    /// Who acts for it; none for a partner's.
+    /// The party that acts for it; `None` for a partner's committee.
     pub party: Option<Party>,
     pub status: CommitteeStatus,
-    /// How many topics in one of the statuses of [`super::topic::OPEN`] it leads.
+    /// Number of topics that it leads in a status of [`super::topic::OPEN`].
     pub leads_open_topics: i64,
-    /// How many action items in one of the statuses of [`super::action_item::OPEN`] it owns.
+    /// Number of action items that it owns in a status of [`super::action_item::OPEN`].
     pub open_items: i64,
 }
 
-/// Who acts for the committees of an organization: its side, except that the Bureau acts for its own.
+/// Returns the party that acts for the committees of an organization: that of its side, but the TSB for its own.
 #[must_use]
 pub fn party_of(acronym: &str, side: Option<Side>) -> Option<Party> {
     match side {
@@ -35,7 +35,7 @@ pub fn party_of(acronym: &str, side: Option<Side>) -> Option<Party> {
     }
 }
 
-/// Whether `party` may enter a committee with this side and acting party, or change it.
+/// Checks that `party` may create or change a committee with this side and acting party.
 pub fn write(party: Party, side: Option<Side>, acting: Option<Party>) -> Decision {
     match party {
         Party::Tsb if side == Some(Side::Upu) => Err(Refusal::forbidden(
@@ -49,7 +49,7 @@ pub fn write(party: Party, side: Option<Side>, acting: Option<Party>) -> Decisio
     }
 }
 
-/// Whether `party` may conclude a committee now.
+/// Checks that `party` may conclude a committee now.
 pub fn conclude(party: Party, facts: &Facts) -> Decision {
     write(party, facts.side, facts.party)?;
     if facts.status == CommitteeStatus::Concluded {
@@ -93,7 +93,7 @@ pub fn can_lead(acting: Option<Party>, status: CommitteeStatus) -> Result<(), St
     }
 }
 
-/// A side names a lead of its own.
+/// Checks that a committee can lead a topic for a side: it is active and its own.
 pub fn can_lead_for(
     side: Side,
     acting: Option<Party>,
@@ -123,7 +123,7 @@ pub fn can_link(party: Party, acting: Option<Party>) -> Result<(), String> {
     }
 }
 
-/// An action item is owned by an active committee that somebody acts for.
+/// Checks that a committee can own action items: it is active and a party acts for it.
 pub fn can_own_items(acting: Option<Party>, status: CommitteeStatus) -> Result<(), String> {
     match (acting, status) {
         (None, _) => Err("A partner's committee cannot own an action item.".to_owned()),
@@ -134,7 +134,7 @@ pub fn can_own_items(acting: Option<Party>, status: CommitteeStatus) -> Result<(
     }
 }
 
-/// A committee ends on the day it starts or later.
+/// Checks that a committee does not end before it starts.
 pub fn dates_fit(starts_on: Option<NaiveDate>, ends_on: Option<NaiveDate>) -> Result<(), String> {
     match (starts_on, ends_on) {
         (Some(start), Some(end)) if end < start => {

@@ -1,4 +1,4 @@
-//! The joint examination of a publication: each side finds for itself, until both have.
+//! Rules for the joint examination of a publication: each side records its own finding, until both have.
 
 use chrono::NaiveDate;
 use entity::party::{Party, Side};
@@ -6,14 +6,14 @@ use entity::permission::Permission;
 
 use super::refusal::{Decision, Refusal};
 
-/// Which side `party` records findings for.
+/// Returns the side that `party` records findings for.
 pub fn side_of(party: Party) -> Decision<Side> {
     party.side().ok_or_else(|| {
         Refusal::forbidden("A side records what it found itself; the TSB finds for neither.")
     })
 }
 
-/// Whether `party` may now record what its side found, or rewrite it.
+/// Checks that `party` may record or replace its side's finding now.
 pub fn record_finding(party: Party, complete: bool) -> Decision {
     side_of(party)?;
     if complete {
@@ -38,7 +38,7 @@ pub fn permissions(party: Option<Party>, complete: bool) -> Vec<Permission> {
         .collect()
 }
 
-/// Whether it should have been complete before `today`, and is not.
+/// Returns whether an examination is overdue on `today`.
 #[must_use]
 pub fn overdue(complete: bool, due_on: Option<NaiveDate>, today: NaiveDate) -> bool {
     !complete && due_on.is_some_and(|day| day < today)

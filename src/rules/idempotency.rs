@@ -1,25 +1,25 @@
-//! Requests that are sent again: one key makes one record.
+//! Rules for idempotency keys: one key creates one record.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::refusal::{Code, Decision, Refusal};
 
-/// The field of an input that has the key.
+/// Name of the input field with the key.
 pub const FIELD: &str = "idempotencyKey";
-/// The most characters of a key.
+/// Maximum length of a key in characters.
 pub const KEY: usize = 255;
-/// How long a key is kept.
+/// Retention of a key.
 pub const KEPT: TimeDelta = TimeDelta::days(7);
 
-/// What a key was used for.
+/// The earlier use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// Of the mutation and its input.
+    /// Hash of the mutation and its input.
     pub hash: String,
     pub at: DateTime<Utc>,
 }
 
-/// Why a text cannot be a key. It is taken as it is, so that nothing of it may be invisible.
+/// Checks that a text can be a key. It is stored unchanged, so invisible control characters are rejected.
 pub fn fits(key: &str) -> Result<(), String> {
     if key.trim().is_empty() {
         return Err("Must not be blank: leave it out, or give a key of your own.".to_owned());
@@ -39,7 +39,7 @@ pub fn fits(key: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a request whose key was used before repeats what was done then; otherwise it is a new one.
+/// Returns whether a request repeats the one that used its key earlier. An expired key counts as new.
 pub fn repeats(used: &Used, hash: &str, now: DateTime<Utc>) -> Decision<bool> {
     if used.at < now - KEPT {
         Ok(false)

@@ -1,4 +1,4 @@
-//! Who may do what, and when: pure functions over plain values, with no database, no GraphQL and no clock.
+//! The rules of the register: pure functions over plain values, without database, GraphQL or clock.
 
 pub mod refusal;
 pub mod version;

@@ -1,4 +1,4 @@
-//! Notes: who takes one back, and what they are added to.
+//! Rules for notes: who may retract them, and which records they are added to.
 
 use entity::id::{
     ActionItemId, ExaminationId, Id, LiaisonStatementId, PublicationId, TopicId, type_of,
@@ -7,7 +7,7 @@ use entity::party::Party;
 
 use super::refusal::{Decision, Refusal};
 
-/// The types that notes are added to.
+/// The types that notes can be added to.
 pub const SUBJECTS: [&str; 5] = [
     TopicId::TYPE,
     ActionItemId::TYPE,
@@ -16,7 +16,7 @@ pub const SUBJECTS: [&str; 5] = [
     LiaisonStatementId::TYPE,
 ];
 
-/// The type of a record that notes can be added to, by the prefix of its id.
+/// Returns the type that an id prefix belongs to, if notes can be added to it.
 pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
     let found = prefix.and_then(type_of);
     if let Some(ty) = found.filter(|it| SUBJECTS.contains(it)) {
@@ -31,7 +31,7 @@ pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
     ))
 }
 
-/// Whether `party` may take back a note of `author`.
+/// Checks that `party` may retract a note of `author`.
 pub fn retract(party: Party, author: Party, retracted: bool) -> Decision {
     if party != author {
         return Err(Refusal::forbidden(

@@ -1,4 +1,4 @@
-//! Who may write an organization, and what one must be.
+//! Rules for organizations: who may write them, and their structure.
 
 use entity::organization::OrganizationKind;
 use entity::party::{Party, Side};
@@ -6,14 +6,14 @@ use entity::permission::Permission;
 
 use super::refusal::{Decision, Refusal};
 
-/// What the rules need to know of an organization.
+/// The facts that the rules for an organization depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// None for a partner.
+    /// `None` for a partner.
     pub side: Option<Side>,
 }
 
-/// Whether `party` may enter such an organization, or change it.
+/// Checks that `party` may create or change an organization.
 pub fn write(party: Party, facts: &Facts) -> Decision {
     match (party, facts.side) {
         (Party::Itu | Party::Tsb, Some(Side::Itu))
@@ -39,7 +39,7 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     }
 }
 
-/// A partner belongs to no side, everything else to one.
+/// Checks that a partner has no side, and every other organization has one.
 pub fn kind_fits(kind: OrganizationKind, side: Option<Side>) -> Result<(), String> {
     match (kind, side) {
         (OrganizationKind::Partner, Some(_)) => Err("A PARTNER has no side: leave it out."),
@@ -49,7 +49,7 @@ pub fn kind_fits(kind: OrganizationKind, side: Option<Side>) -> Result<(), Strin
     .map_err(str::to_owned)
 }
 
-/// An organization stands below one of its own side.
+/// Checks that a parent organization belongs to the same side.
 pub fn parent_fits(side: Option<Side>, parent: Option<Side>) -> Result<(), String> {
     if side == parent {
         Ok(())

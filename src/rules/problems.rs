@@ -1,9 +1,9 @@
-//! All that is wrong with an input, gathered so that it is told at once.
+//! Validation errors of an input, collected so that all are reported at once.
 
 use super::refusal::{Code, Decision, Problem, Refusal};
 use super::text;
 
-/// What was found so far.
+/// The validation errors found so far.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<Problem>);
 
@@ -12,14 +12,14 @@ impl Problems {
         self.0.push(Problem::new(code, field, message));
     }
 
-    /// A problem with one entry of a list.
+    /// Adds an error at an element of a list.
     pub fn add_at(&mut self, code: Code, field: &str, index: usize, message: impl Into<String>) {
         let mut problem = Problem::new(code, field, message);
         problem.field.push(index.to_string());
         self.0.push(problem);
     }
 
-    /// A problem with a field of one entry of a list.
+    /// Adds an error at a field of a list element.
     pub fn add_in(
         &mut self,
         code: Code,
@@ -33,7 +33,7 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// Adds what was found wrong with the entries of a list by looking at this field of each.
+    /// Adds the errors of list elements; an error at an element is moved to its field `field`.
     pub fn add_all(&mut self, found: Self, field: &str) {
         self.0.extend(found.0.into_iter().map(|mut problem| {
             if problem.field.len() == 2 {
@@ -43,7 +43,7 @@ impl Problems {
         }));
     }
 
-    /// Adds what a decision says against the input; who may not act at all is refused at once.
+    /// Adds the problems of a decision. Returns other refusals, such as a missing permission, at once.
     pub fn decide(&mut self, decision: Decision) -> Decision {
         match decision {
             Err(Refusal::Problems(mut found)) => {
@@ -54,19 +54,19 @@ impl Problems {
         }
     }
 
-    /// Adds what a rule says against the value of a field.
+    /// Adds the message of a failed rule as an error of a field.
     pub fn check(&mut self, field: &str, finding: Result<(), String>) {
         if let Err(message) = finding {
             self.add(Code::Invalid, field, message);
         }
     }
 
-    /// A required text as it is stored.
+    /// Returns a required text in its stored form.
     pub fn text(&mut self, field: &str, given: &str, max: usize) -> String {
         self.needed_text(field, Some(given), max, "Must not be blank.")
     }
 
-    /// Returns a required code, acronym or key as it is stored.
+    /// Returns a required code, acronym or key in its stored form.
     pub fn identifier(&mut self, field: &str, given: &str, max: usize) -> String {
         let before = self.0.len();
         let stored = self.optional_identifier(field, Some(given), max);
@@ -76,7 +76,7 @@ impl Problems {
         stored.unwrap_or_default()
     }
 
-    /// Returns a code, acronym or key that may be missing, as it is stored; a blank one counts as missing.
+    /// Returns an optional code, acronym or key in its stored form; `None` if it is blank.
     pub fn optional_identifier(
         &mut self,
         field: &str,
@@ -92,7 +92,7 @@ impl Problems {
         }
     }
 
-    /// A text that this input needs, though not every one does: `missing` says so.
+    /// Returns a text that is required in this case, in its stored form; `missing` is the message if it is blank.
     pub fn needed_text(
         &mut self,
         field: &str,
@@ -108,7 +108,7 @@ impl Problems {
         String::new()
     }
 
-    /// A text that may be missing, as it is stored; a blank one counts as missing.
+    /// Returns an optional text in its stored form; `None` if it is blank.
     pub fn optional_text(
         &mut self,
         field: &str,
@@ -124,7 +124,7 @@ impl Problems {
         }
     }
 
-    /// Goes on with a record where nothing was found; one that is missing has its problem already.
+    /// Returns the record if there are no errors. If the record is missing, its error has already been added.
     pub fn found<T>(self, record: Option<T>) -> Decision<T> {
         match record {
             Some(record) if self.0.is_empty() => Ok(record),
@@ -132,7 +132,7 @@ impl Problems {
         }
     }
 
-    /// Goes on where nothing was found.
+    /// Returns an error if there are any.
     pub fn none(self) -> Decision {
         if self.0.is_empty() {
             Ok(())

@@ -1,20 +1,20 @@
-//! Who may enter a text, and ask for its joint examination.
+//! Rules for publications: who may write them, and request their joint examination.
 
 use entity::party::{Party, Side};
 use entity::permission::Permission;
 
 use super::refusal::{Code, Decision, Refusal};
 
-/// What the rules need to know of a publication.
+/// The facts that the rules for a publication depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Its organization's side; none for a partner's.
+    /// Side of its organization; `None` for a partner.
     pub side: Option<Side>,
-    /// Whether an examination of it is under way.
+    /// Whether an examination of it is open.
     pub under_examination: bool,
 }
 
-/// Whether `party` may enter a publication of this side, or change it.
+/// Checks that `party` may create or change a publication of this side.
 pub fn write(party: Party, side: Option<Side>) -> Decision {
     match (party, side) {
         (Party::Itu | Party::Tsb, Some(Side::Itu))
@@ -32,7 +32,7 @@ pub fn write(party: Party, side: Option<Side>) -> Decision {
     }
 }
 
-/// Whether a publication may be examined now: one examination is under way at a time.
+/// Checks that a publication has no open examination.
 pub fn examine(facts: &Facts) -> Decision {
     if facts.under_examination {
         Err(Refusal::one(
@@ -45,7 +45,7 @@ pub fn examine(facts: &Facts) -> Decision {
     }
 }
 
-/// Related are texts of different sides on the same ground.
+/// Checks that related publications belong to different sides.
 pub fn can_relate(side: Option<Side>, other: Option<Side>) -> Result<(), String> {
     if side == other {
         Err(
@@ -57,7 +57,7 @@ pub fn can_relate(side: Option<Side>, other: Option<Side>) -> Result<(), String>
     }
 }
 
-/// The body responsible for a text is of the side that publishes it.
+/// Checks that the responsible committee belongs to the side of the publication.
 pub fn committee_fits(side: Option<Side>, committee: Option<Side>) -> Result<(), String> {
     if side == committee {
         Ok(())
@@ -66,7 +66,7 @@ pub fn committee_fits(side: Option<Side>, committee: Option<Side>) -> Result<(),
     }
 }
 
-/// An edition takes the place of one of the same side.
+/// Checks that a publication supersedes one of the same side.
 pub fn supersedes_fits(side: Option<Side>, superseded: Option<Side>) -> Result<(), String> {
     if side == superseded {
         Ok(())
@@ -75,7 +75,7 @@ pub fn supersedes_fits(side: Option<Side>, superseded: Option<Side>) -> Result<(
     }
 }
 
-/// All that `party` may do to a publication now.
+/// Returns what `party` may do to a publication now.
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     let Some(party) = party else {

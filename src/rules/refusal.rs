@@ -1,16 +1,16 @@
-//! Why a rule said no.
+//! The result of a rule.
 
 use entity::id::Uuid;
 
 /// An answer of the rules: a value, or a refusal.
 pub type Decision<T = ()> = Result<T, Refusal>;
 
-/// Why a request to write was not carried out. Messages are for people: what is wrong, what would be right.
+/// The reason why a write is refused. Messages are for users: what is wrong, then what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no token: whoever it is may only read.
+    /// There is no token. Requests without a token may only read.
     Unauthenticated(String),
-    /// Its party may not do this at all.
+    /// The viewer's party may never do this.
     Forbidden(String),
     /// The record was changed since the version that the input names.
     Stale { record: Uuid, message: String },
@@ -18,16 +18,16 @@ pub enum Refusal {
     Problems(Vec<Problem>),
 }
 
-/// One thing that is wrong with an input.
+/// A validation error of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
-    /// The path of the field within the input; empty where it is about the whole.
+    /// Path of the field within the input; empty if the error concerns the whole input.
     pub field: Vec<String>,
     pub message: String,
 }
 
-/// What kind of problem it is.
+/// Kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     Invalid,
@@ -44,7 +44,7 @@ impl Refusal {
         Self::Problems(vec![Problem::new(code, field, message)])
     }
 
-    /// The record is not in a state that allows it.
+    /// Creates the refusal for a record whose current state does not allow the change.
     #[must_use]
     pub fn not_now(message: impl Into<String>) -> Self {
         Self::Problems(vec![Problem {

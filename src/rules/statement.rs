@@ -1,4 +1,4 @@
-//! Liaison statements: who sends them, what they ask, who replies.
+//! Rules for liaison statements: who sends them, what they request, who replies.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use entity::addressee::Purpose;
@@ -9,21 +9,21 @@ use entity::permission::Permission;
 use super::committee::is_own;
 use super::refusal::{Code, Decision, Refusal};
 
-/// The most committees that a statement is sent from.
+/// Maximum number of sending committees of a statement.
 pub const SENDERS: usize = 50;
-/// The most committees that a statement is sent to.
+/// Maximum number of addressees of a statement.
 pub const ADDRESSEES: usize = 100;
-/// The most attachments of a statement.
+/// Maximum number of attachments of a statement.
 pub const ATTACHMENTS: usize = 50;
-/// The most topics of a statement.
+/// Maximum number of topics of a statement.
 pub const TOPICS: usize = 100;
 
-/// What the rules need to know of a statement that somebody wants to reply to.
+/// The facts that the rules for a reply to a statement depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether it was sent to a committee of the asking party.
+    /// Whether a committee of the viewer's party is an addressee.
     pub own_addressed: bool,
-    /// Whether one of those is active.
+    /// Whether one of these committees is active.
     pub own_active: bool,
 }
 
@@ -74,7 +74,7 @@ pub fn reply_by_fits(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<()
     }
 }
 
-/// Whether a party that `facts` are about may reply.
+/// Checks that the party that `facts` describe may reply.
 pub fn reply(facts: &Facts) -> Decision {
     let message = match (facts.own_addressed, facts.own_active) {
         (true, true) => return Ok(()),
@@ -88,7 +88,7 @@ pub fn reply(facts: &Facts) -> Decision {
     Err(Refusal::one(Code::Invalid, "inReplyToId", message))
 }
 
-/// A reply comes from at least one of the committees that were addressed.
+/// Checks that a reply has at least one addressee of the original statement as a sender.
 pub fn replier_fits(addressed: bool) -> Result<(), String> {
     if addressed {
         Ok(())
@@ -100,7 +100,7 @@ pub fn replier_fits(addressed: bool) -> Result<(), String> {
     }
 }
 
-/// All that `party` may do to a statement now. Once sent it is never changed.
+/// Returns what `party` may do to a statement now. A sent statement never changes.
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     if party.is_none() {
@@ -110,7 +110,7 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     [Permission::AddNote].into_iter().chain(reply).collect()
 }
 
-/// Whether an addressee should have replied before `today`, and has not.
+/// Returns whether a reply is overdue on `today`.
 #[must_use]
 pub fn overdue(replied: bool, reply_by: Option<NaiveDate>, today: NaiveDate) -> bool {
     !replied && reply_by.is_some_and(|day| day < today)

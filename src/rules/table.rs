@@ -1,4 +1,4 @@
-//! What the rules' table tests share: all values of each kind, and how a cell is written.
+//! Helpers for decision-table tests.
 
 use entity::party::{Party, Side};
 use sea_orm::ActiveEnum;
@@ -8,7 +8,7 @@ use super::refusal::{Code, Decision, Refusal};
 pub const PARTIES: [Party; 3] = [Party::Itu, Party::Upu, Party::Tsb];
 pub const SIDES: [Option<Side>; 3] = [Some(Side::Itu), Some(Side::Upu), None];
 
-/// ITU for UPU and UPU for ITU; the TSB stays.
+/// Swaps ITU and UPU; the TSB stays.
 pub fn exchanged(party: Party) -> Party {
     match party {
         Party::Itu => Party::Upu,
@@ -17,7 +17,7 @@ pub fn exchanged(party: Party) -> Party {
     }
 }
 
-/// `yes`, `–` where the party may not at all, `now` where it may not now.
+/// Returns `yes`, `–` if the party may never do it, or `now` if it may not now.
 pub fn cell<T>(decision: &Decision<T>) -> &'static str {
     match decision {
         Ok(_) => "yes",
@@ -30,12 +30,12 @@ pub fn cell<T>(decision: &Decision<T>) -> &'static str {
     }
 }
 
-/// The word for a value, `none` where there is none.
+/// Returns the name of a value, or `none`.
 pub fn name<E: ActiveEnum<Value = String>>(value: Option<E>) -> String {
     value.map_or_else(|| "none".to_owned(), |it| it.to_value())
 }
 
-/// Writes a row: cells padded to their widths, no space at the end.
+/// Appends a row with its cells padded to their widths, without trailing spaces.
 pub fn row<const N: usize>(table: &mut String, cells: [(&str, usize); N]) {
     for (text, width) in cells {
         table.push_str(text);

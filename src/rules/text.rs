@@ -1,33 +1,32 @@
-//! Texts: how they are stored, searched and sorted.
+//! Text normalization for storage, search and sorting.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The most characters of a code, an acronym, a period.
+/// Maximum length in characters of a code, an acronym or a period.
 pub const CODE: usize = 32;
-/// The most characters of an external key, of a publication's number.
+/// Maximum length in characters of an external key or a publication's number.
 pub const KEY: usize = 100;
-/// The most characters of a title, a name.
+/// Maximum length in characters of a title or a name.
 pub const NAME: usize = 500;
-/// The most characters of a summary, a mandate, a description, a reason, an outcome.
+/// Maximum length in characters of a summary, mandate, description, reason or outcome.
 pub const LONG: usize = 8000;
-/// The most characters of the body of a statement, a note.
+/// Maximum length in characters of the body of a statement or a note.
 pub const BODY: usize = 20_000;
 
 const SORT_KEY: usize = 200;
 const DIGITS: usize = 10;
 
-/// Returns a text as everything that is compared is stored and looked up: trimmed, in Unicode NFC, every line break as `\n`.
+/// Normalizes a text for storage, lookup and comparison: trimmed, in Unicode NFC, every line break as `\n`.
 #[must_use]
 pub fn normalize(given: &str) -> String {
     let text = given.replace("\r\n", "\n").replace('\r', "\n");
     text.trim().nfc().collect()
 }
 
-/// Returns what two numbers of publications have in common if they are the same number: case, and the kind and
-/// number of blanks, make no difference.
+/// Returns the form of a publication's number that identifies it: lower case, with single spaces.
 #[must_use]
 pub fn number_identity(number: &str) -> String {
     let words: Vec<&str> = number.split_whitespace().collect();
@@ -86,17 +85,17 @@ fn edition(parenthesis: &str) -> Option<(Option<&str>, &str, &str)> {
 
 /// Returns whether a character leaves nothing to see by itself.
 fn is_invisible(character: char) -> bool {
-    // The blank of braille is a symbol by its Unicode properties.
+    // The blank braille pattern is a symbol by its Unicode properties.
     character == '\u{2800}'
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
         || CodePointSetData::new::<BidiControl>().contains(character)
 }
 
-/// Returns a code, an acronym or a key as it is stored, like [`stored`]. It holds no characters that cannot be seen, so
-/// that no two of them look alike.
+/// Returns a code, an acronym or a key in its stored form, like [`stored`]. Invisible characters are rejected, so that
+/// no two identifiers look alike.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence.
+/// Returns a message for the user if the text is invalid.
 pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
     let stored = stored(given, max)?;
     let hidden = |it: &char| is_invisible(*it);
@@ -109,10 +108,10 @@ pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
     }
 }
 
-/// A text as it is stored: trimmed, in Unicode NFC, every line break as `\n`; none where nothing is left to see of it.
+/// Returns the normalized form of a text; `None` if it has no visible character.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence.
+/// Returns a message for the user if the text is invalid.
 pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
     let text = normalize(given);
     let control = |it: &char| it.is_control() && !matches!(it, '\n' | '\t');
@@ -132,14 +131,14 @@ pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
     Ok((!text.chars().all(is_blank)).then_some(text))
 }
 
-/// A text without case and accents, for finding words in it.
+/// Returns a text without case and accents, for full-text search.
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let plain = text.nfkd().filter(|it| !is_combining_mark(*it));
     for letter in plain.flat_map(char::to_lowercase) {
         match letter {
-            // Letters that people type without their stroke, though Unicode takes none off.
+            // Letters that are often typed without their stroke, but have no decomposition in Unicode.
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
             'œ' => folded.push_str("oe"),
@@ -154,7 +153,7 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// A text as lists sort it, byte by byte: without case and accents, SG2 before SG12.
+/// Returns the natural sort key of a text, compared byte by byte: without case and accents, SG2 before SG12.
 #[must_use]
 pub fn natural_key(text: &str) -> String {
     let mut key = String::new();
@@ -182,14 +181,14 @@ fn push_number(key: &mut String, digits: &mut String) {
     }
 }
 
-/// `1 open topic`, `2 open topics`.
+/// Returns a count with its noun: `1 open topic`, `2 open topics`.
 #[must_use]
 pub fn counted(count: i64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
 
-/// Bytes in hexadecimal.
+/// Returns bytes in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -1,4 +1,4 @@
-//! The life of a topic: two positions, one derived status, and who may do what at each step.
+//! Rules for topics: two positions, the status derived from them, and who may do what in each status.
 
 use chrono::NaiveDate;
 use entity::party::{Party, Side};
@@ -10,36 +10,36 @@ use entity::word::word;
 use super::refusal::{Decision, Refusal};
 use super::text::counted;
 
-/// The most committees that a topic links.
+/// Maximum number of committees linked to a topic.
 pub const COMMITTEES: usize = 100;
 
-/// The statuses in which a topic is under way or may get there without anyone changing its mind.
+/// The statuses of topics that are in progress, or can get there without a side revising its position.
 pub const OPEN: [TopicStatus; 3] = [
     TopicStatus::Proposed,
     TopicStatus::Active,
     TopicStatus::Closing,
 ];
 
-/// What the rules need to know of a topic.
+/// The facts that the rules for a topic depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub itu: Position,
     pub upu: Position,
     pub proposed_by: Party,
-    /// How many of its action items are in one of the statuses of [`super::action_item::OPEN`].
+    /// Number of its action items in a status of [`super::action_item::OPEN`].
     pub open_items: i64,
-    /// Whether a committee of the asking party's own leads it.
+    /// Whether a committee of the viewer's party leads it.
     pub own_lead: bool,
-    /// Whether another committee is linked that the asking party links: its own, for the TSB a partner's too.
+    /// Whether another committee is linked that the viewer's party may link: its own, and for the TSB a partner's.
     pub own_others: bool,
 }
 
-/// A committee with regard to a topic.
+/// A committee in relation to a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linked {
-    /// Who acts for the committee; none for a partner's.
+    /// The party that acts for the committee; `None` for a partner's.
     pub party: Option<Party>,
-    /// Its role on the topic; none while it is not linked.
+    /// Its role on the topic; `None` if it is not linked.
     pub role: Option<CommitteeRole>,
 }
 
@@ -57,7 +57,7 @@ impl Facts {
     }
 }
 
-/// The status that follows from the two positions.
+/// Returns the status that results from two positions.
 #[must_use]
 pub const fn status(itu: Position, upu: Position) -> TopicStatus {
     use Position::{Agreed, Declined, Pending, Released};
@@ -70,7 +70,7 @@ pub const fn status(itu: Position, upu: Position) -> TopicStatus {
     }
 }
 
-/// The whole life cycle: whether a side that stands at `from` may move to `to`, by where the other side stands.
+/// Returns whether a side may move from `from` to `to`, given the other side's position. Defines the whole life cycle.
 #[must_use]
 pub const fn may_follow(from: Position, to: Position, other: Position) -> bool {
     use Position::{Agreed, Declined, Pending, Released};
@@ -84,7 +84,7 @@ pub const fn may_follow(from: Position, to: Position, other: Position) -> bool {
     }
 }
 
-/// Where the two sides stand when `party` proposes a topic: ITU first, then UPU.
+/// Returns the positions of ITU and UPU, in this order, when `party` proposes a topic.
 #[must_use]
 pub const fn proposed(party: Party) -> (Position, Position) {
     match party {
@@ -94,7 +94,7 @@ pub const fn proposed(party: Party) -> (Position, Position) {
     }
 }
 
-/// A side that proposes names its lead; the TSB, which takes no position, names none.
+/// Checks that a side proposes with a lead committee, and the TSB, which takes no position, without one.
 pub fn proposal_names_lead(party: Party, named: bool) -> Result<(), String> {
     match (party.side(), named) {
         (Some(_), true) | (None, false) => Ok(()),
@@ -108,7 +108,7 @@ pub fn proposal_names_lead(party: Party, named: bool) -> Result<(), String> {
     }
 }
 
-/// Whether `party` may change texts and dates of a topic now.
+/// Checks that `party` may change the texts and dates of a topic now.
 pub fn update(party: Party, facts: &Facts) -> Decision {
     match facts.status() {
         TopicStatus::Active | TopicStatus::Closing => Ok(()),
@@ -120,14 +120,14 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
     }
 }
 
-/// Which side `party` takes positions for.
+/// Returns the side that `party` takes positions for.
 pub fn side_of(party: Party) -> Decision<Side> {
     party.side().ok_or_else(|| {
         Refusal::forbidden("A side takes its position itself; the TSB takes none for either.")
     })
 }
 
-/// Whether `party` may now move its own side's position to `to`.
+/// Checks that `party` may move its side's position to `to` now.
 pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
     let side = side_of(party)?;
     let (from, other) = (facts.position(side), facts.position(side.other()));
@@ -158,7 +158,7 @@ pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
     Ok(())
 }
 
-/// Whether `party` may now say that a topic is still of interest.
+/// Checks that `party` may reaffirm a topic now.
 pub fn reaffirm(party: Party, facts: &Facts) -> Decision {
     if party.side().is_none() {
         return Err(Refusal::forbidden(
@@ -208,7 +208,7 @@ fn links_open(facts: &Facts) -> Decision {
     }
 }
 
-/// A side that works on the topic, or has, keeps a lead: another may take its place, but not nobody.
+/// Checks that a lead may be removed: a side that has agreed or released needs a lead, which can only be replaced.
 fn lead_is_free(party: Party, facts: &Facts) -> Decision {
     match party.side().map(|side| facts.position(side)) {
         Some(position @ (Position::Agreed | Position::Released)) => Err(Refusal::not_now(format!(
@@ -226,7 +226,7 @@ fn closed(facts: &Facts) -> Refusal {
     ))
 }
 
-/// All that `party` may do to a topic now.
+/// Returns what `party` may do to a topic now.
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     let Some(party) = party else {
@@ -250,7 +250,7 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
     .collect()
 }
 
-/// The day of the next review lies ahead when it is set.
+/// Checks that a review date is in the future when it is set.
 pub fn review_fits(review_on: NaiveDate, today: NaiveDate) -> Result<(), String> {
     if today < review_on {
         Ok(())
@@ -261,7 +261,7 @@ pub fn review_fits(review_on: NaiveDate, today: NaiveDate) -> Result<(), String>
     }
 }
 
-/// Whether the day of its review has passed while it is active.
+/// Returns whether an active topic is past its review date.
 #[must_use]
 pub fn needs_review(status: TopicStatus, review_on: Option<NaiveDate>, today: NaiveDate) -> bool {
     status == TopicStatus::Active && review_on.is_some_and(|day| day < today)

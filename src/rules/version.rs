@@ -1,4 +1,4 @@
-//! Who edits what someone else has changed meanwhile finds out by the version.
+//! Optimistic concurrency control by record versions.
 
 use entity::id::Id;
 

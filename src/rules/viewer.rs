@@ -1,4 +1,4 @@
-//! Who is asking, and as which party.
+//! The sender of a request, and the party that it acts for.
 
 use chrono::{DateTime, Utc};
 use entity::party::{Party, Role, Side};
@@ -7,20 +7,20 @@ use entity::permission::CreatePermission;
 use super::refusal::{Decision, Refusal};
 use super::{committee, organization, publication, webhook};
 
-/// The one who sent the request, as the bearer token tells; the default is nobody in particular.
+/// The sender of a request, as its bearer token describes it. The default is an anonymous reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Viewer {
-    /// Whom the token is about; none without a token.
+    /// `sub` claim of the token; `None` without a token.
     pub subject: Option<String>,
-    /// All that the token grants.
+    /// All roles that the token grants.
     pub roles: Vec<Role>,
-    /// The role that the request named with `Acting-As`; always one of `roles`.
+    /// The role that the header `Acting-As` names; always one of `roles`.
     pub acting_as: Option<Role>,
-    /// When the token ends.
+    /// Expiry of the token.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Someone who may write, and for whom.
+/// A viewer who may write, and the party it writes for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub subject: String,
@@ -28,7 +28,7 @@ pub struct Actor {
 }
 
 impl Viewer {
-    /// The party that this viewer acts as; none for those who only read.
+    /// Returns the party that this viewer acts for; `None` for readers.
     #[must_use]
     pub fn party(&self) -> Option<Party> {
         let only = match self.roles.as_slice() {
@@ -38,10 +38,10 @@ impl Viewer {
         self.acting_as.or(only).map(Role::party)
     }
 
-    /// The viewer as someone who writes.
+    /// Returns the viewer as an actor.
     ///
     /// # Errors
-    /// Unauthenticated without a token; forbidden with one that has no role, or several and none chosen.
+    /// Returns an error if there is no token, the token has no role, or it has several and none is chosen.
     pub fn actor(&self) -> Decision<Actor> {
         let Some(subject) = &self.subject else {
             return Err(Refusal::Unauthenticated(

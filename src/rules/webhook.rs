@@ -1,4 +1,4 @@
-//! Webhooks: whose they are, where they may lead, and when a failed delivery is tried again.
+//! Rules for webhooks: who owns them, which URLs they may have, and when a failed delivery is retried.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use url::{Host, Url};
 pub use super::address::is_public;
 use super::refusal::{Code, Decision, Refusal};
 
-/// The most webhooks of a party.
+/// Maximum number of webhooks per party.
 pub const MOST: u64 = 20;
 
-/// How long each attempt may have failed before a webhook is disabled.
+/// A webhook whose attempts have all failed for this long is disabled.
 pub const PATIENCE: TimeDelta = TimeDelta::days(3);
 
-/// How long the secret before the present one still signs.
+/// How long the previous secret still signs.
 pub const FORMER_SECRET: TimeDelta = TimeDelta::days(1);
 
-/// The first wait after a failure; each further one is three times as long.
+/// Wait before the first retry. Each further wait is three times as long.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
-/// The longest wait that we choose ourselves.
+/// Upper limit of the exponential backoff, before jitter.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
-/// By how much chance may lengthen a wait, so that many endpoints do not come back at once.
+/// Maximum random extension of a wait in percent, so that retries spread.
 const JITTER_PERCENT: i32 = 20;
 
 /// Where webhooks may lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// The open Internet, over TLS.
+    /// Public addresses only, over TLS.
     #[default]
     Public,
     /// Over TLS: the open Internet, and these networks.
@@ -68,7 +68,7 @@ pub fn own(party: Party, owner: Party, deleted: bool) -> Decision {
     }
 }
 
-/// Whether a party that has so many may have one more.
+/// Checks that a party with this many webhooks may create another one.
 pub fn room(have: u64) -> Decision {
     if have < MOST {
         Ok(())
@@ -128,16 +128,16 @@ pub fn url_fits(url: &str, reach: &Reach) -> Result<(), String> {
     }
 }
 
-/// Names that by their ending mean this machine or a private network.
+/// Returns whether a host name does not denote this machine or a private network by its suffix.
 fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let last = name.rsplit('.').next().unwrap_or_default();
     name.contains('.') && !["localhost", "local", "internal", "lan", "home", "arpa"].contains(&last)
 }
 
-/// When a delivery that has failed `attempts` times is tried again; none where it is given up.
+/// Returns the time of the next attempt after `attempts` failures; `None` if delivery is given up.
 ///
-/// `chance` is any number; `asked` is what the endpoint's `Retry-After` says.
+/// `chance` is a random number; `asked` is the `Retry-After` of the endpoint.
 #[must_use]
 pub fn next_attempt(
     failing_since: DateTime<Utc>,
@@ -156,7 +156,7 @@ pub fn next_attempt(
     let wait = wait + wait * JITTER_PERCENT * percent / 10_000;
     let asked = asked.and_then(|it| TimeDelta::from_std(it).ok());
     let wait = asked.map_or(wait, |asked| asked.max(wait));
-    // The last attempt is at the end, however long we were asked to wait.
+    // The last attempt is at the end, however long `Retry-After` is.
     Some(now.checked_add_signed(wait).unwrap_or(end).min(end))
 }
 

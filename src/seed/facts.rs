@@ -1,4 +1,4 @@
-//! The form of `register.json`. What the register does not hold (events) stays in the file.
+//! The format of `register.json`. Its events are not loaded.
 
 use chrono::NaiveDate;
 use entity::action_item::{ActionItemStatus, Priority};
@@ -17,7 +17,7 @@ pub struct Facts {
     pub topics: Vec<Topic>,
     pub action_items: Vec<ActionItem>,
     pub publications: Vec<Publication>,
-    /// Pairs of numbers.
+    /// Pairs of publication numbers.
     pub related_publications: Vec<[String; 2]>,
 }
 
@@ -31,7 +31,7 @@ pub struct Organization {
     #[serde(deserialize_with = "some_word")]
     pub side: Option<Side>,
     pub parent: Option<String>,
-    /// Given where it is not English.
+    /// The language of the name, if it is not English.
     #[serde(default, deserialize_with = "some_word")]
     pub original_language: Option<Language>,
 }
@@ -61,7 +61,7 @@ pub struct Committee {
     pub name: String,
     #[serde(deserialize_with = "word")]
     pub kind: CommitteeKind,
-    /// Its code: of the same organization and period.
+    /// Code of the parent committee, in the same organization and period.
     pub parent: Option<String>,
     pub mandate: Option<String>,
     pub starts_on: Option<NaiveDate>,
@@ -78,12 +78,12 @@ pub struct Committee {
     pub remark: Option<String>,
 }
 
-/// Its committees are named by organization, code and period.
+/// A topic. Committees are referred to by organization, code and period.
 #[derive(Deserialize)]
 pub struct Topic {
     pub title: String,
     pub summary: String,
-    /// By section and letter.
+    /// References by section and letter.
     pub provisions: Vec<String>,
     pub itu_lead: Option<String>,
     pub upu_lead: Option<String>,
@@ -105,7 +105,7 @@ pub struct ActionItem {
     pub description: Option<String>,
     #[serde(deserialize_with = "word")]
     pub priority: Priority,
-    /// Counted from the day of loading, so that some are overdue whenever that is.
+    /// Relative to the day of loading, so that some items are always overdue.
     pub due_in_days: Option<i64>,
     pub moves: Vec<Move>,
 }
@@ -135,7 +135,7 @@ pub struct Publication {
     pub committee_period: Option<String>,
     pub approved_on: Option<NaiveDate>,
     pub url: Option<String>,
-    /// The number of the edition before: one that stands earlier in the file.
+    /// Number of the previous edition, which must come earlier in the file.
     pub supersedes: Option<String>,
     /// The titles of the topics that it is about.
     #[serde(default)]

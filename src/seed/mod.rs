@@ -1,4 +1,4 @@
-//! The real data: facts from public sources, and a few action items that are marked illustrative.
+//! The seed data: facts from public sources, and a few action items that are marked as illustrative.
 
 pub mod facts;
 
@@ -29,7 +29,7 @@ use crate::store::topic::{
 };
 use crate::store::{self, Database};
 
-/// How many records were entered; those that were there already do not count.
+/// Numbers of records created; existing records are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     pub organizations: usize,
@@ -90,17 +90,17 @@ async fn enter(facts: &Facts, mut loader: Loader<'_>) -> Result<Loaded> {
     Ok(loader.loaded)
 }
 
-/// The names that the facts have for records, with their ids.
+/// Loads facts; maps the names used in the facts to record ids.
 struct Loader<'a> {
     db: &'a Database,
-    /// Where what is entered can be read.
+    /// The transaction, through which created records can be read.
     entered: &'a DatabaseTransaction,
     now: DateTime<Utc>,
     organizations: HashMap<String, OrganizationId>,
-    /// By organization, code and period.
+    /// Keys are organization, code and period.
     committees: HashMap<String, CommitteeId>,
     mandates: Vec<String>,
-    /// By section and letter.
+    /// Keys are section and letter.
     provisions: HashMap<String, ProvisionId>,
     topics: HashMap<String, TopicId>,
     /// Those that this load has entered, with the party that proposed them.
@@ -108,13 +108,13 @@ struct Loader<'a> {
     new_committees: Vec<CommitteeId>,
     /// By the key that the facts give.
     items: Vec<String>,
-    /// By number.
+    /// Keys are numbers.
     publications: HashMap<String, PublicationId>,
     loaded: Loaded,
 }
 
 impl<'a> Loader<'a> {
-    /// Finds what is there already.
+    /// Reads the existing records.
     async fn new(
         db: &'a Database,
         entered: &'a DatabaseTransaction,
@@ -174,7 +174,7 @@ impl<'a> Loader<'a> {
             language,
             idempotency: Idempotency::default(),
         };
-        // The TSB keeps the frame; what is the UPU's, the UPU enters.
+        // The TSB writes organizations of ITU and partners; the UPU writes its own.
         let viewer = viewer(fact.side.map_or(Party::Tsb, entity::party::Side::party));
         let id = store::organization::create(self.db, &viewer, self.now, input).await?;
         self.organizations.insert(fact.acronym.clone(), id);
@@ -281,7 +281,7 @@ impl<'a> Loader<'a> {
             return Ok(());
         }
         let provisions = fact.provisions.iter().map(|it| public(self.provisions[it]));
-        // Who has a lead, agrees; what nobody leads yet, the TSB proposes to both.
+        // The side with a lead committee agrees. A topic without an ITU lead is proposed by the TSB.
         let proposer = if fact.itu_lead.is_some() {
             Party::Itu
         } else {
@@ -479,7 +479,7 @@ fn public(id: impl Id) -> ID {
     ID(id.public())
 }
 
-/// The loader, acting for a party.
+/// Returns a viewer of the loader that acts for a party.
 fn viewer(party: Party) -> Viewer {
     let role = match party {
         Party::Itu => Role::ItuEditor,

@@ -1,9 +1,9 @@
-//! The tables of the rules for action items.
+//! Decision tables of the rules for action items.
 
 use super::*;
 use crate::rules::table::{PARTIES, cell, exchanged, name, row};
 
-/// What a party is to an item.
+/// The relation of a party to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
     Owner,
@@ -28,7 +28,7 @@ fn relation(party: Party, facts: &Facts) -> Relation {
     }
 }
 
-/// Every party with every item.
+/// Returns every combination of party and item.
 fn all_cases() -> impl Iterator<Item = (Party, Facts)> {
     PARTIES.into_iter().flat_map(|party| {
         PARTIES.into_iter().flat_map(move |owned_by| {
@@ -46,7 +46,7 @@ fn all_cases() -> impl Iterator<Item = (Party, Facts)> {
     })
 }
 
-/// What all cases of this relation and status have in common.
+/// Returns the common result of all cases with this relation and status.
 fn same<T: PartialEq + std::fmt::Debug>(
     wanted: Relation,
     status: ActionItemStatus,
@@ -109,7 +109,7 @@ fn who_may_update_it_and_what_it_is_permitted() {
     for (title, relation) in RELATIONS {
         for status in all::<ActionItemStatus>() {
             let update = same(relation, status, |party, facts| cell(&update(party, facts)));
-            // Who reminds, and that anyone may add a note, does not follow from who owns it.
+            // Remind and add note do not depend on the owner.
             let permissions = same(relation, status, |party, facts| {
                 let mut given = permissions(Some(party), facts);
                 given.retain(|it| !matches!(it, Permission::Remind | Permission::AddNote));

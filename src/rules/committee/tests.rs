@@ -1,9 +1,9 @@
-//! The tables of the rules for committees.
+//! Decision tables of the rules for committees.
 
 use super::*;
 use crate::rules::table::{PARTIES, SIDES, cell, exchanged, name, row};
 
-/// Every side with the party that can act for it, and how its committees are called here.
+/// The combinations of side and acting party of a committee, with their labels.
 const KINDS: [(&str, Option<Side>, Option<Party>); 4] = [
     ("of ITU", Some(Side::Itu), Some(Party::Itu)),
     ("of the TSB", Some(Side::Itu), Some(Party::Tsb)),
@@ -11,7 +11,7 @@ const KINDS: [(&str, Option<Side>, Option<Party>); 4] = [
     ("of a partner", None, None),
 ];
 
-/// Status, open topics led, open items owned.
+/// Status, number of open topics led, number of open items owned.
 const STATES: [(CommitteeStatus, i64, i64); 5] = [
     (CommitteeStatus::Active, 0, 0),
     (CommitteeStatus::Active, 1, 0),
@@ -131,7 +131,7 @@ fn the_bureau_acts_for_its_own_committees_and_for_no_others() {
 #[test]
 fn the_sides_are_equal() {
     for (_, facts) in all_facts() {
-        // What is the TSB's has no counterpart across the table.
+        // The TSB's committees have no counterpart on the other side.
         if facts.party == Some(Party::Tsb) {
             continue;
         }

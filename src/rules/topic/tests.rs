@@ -1,4 +1,4 @@
-//! The tables of the rules for topics.
+//! Decision tables of the rules for topics.
 
 use entity::word::all;
 
@@ -55,7 +55,7 @@ fn head(table: &mut String, columns: [&str; 3]) {
     );
 }
 
-/// One row for each pair of positions, three cells for each party.
+/// Returns a table with one row per pair of positions and three cells per party.
 fn by_positions(columns: [&str; 3], cells: impl Fn(Party, &Facts) -> [Decision; 3]) -> String {
     let mut table = String::new();
     head(&mut table, columns);
@@ -127,7 +127,7 @@ fn who_may_update_by_who_proposed() {
     insta::assert_snapshot!(table);
 }
 
-/// An own committee that is linked as `role`.
+/// Returns a committee of `party` that is linked in `role`.
 fn own(party: Party, role: Option<CommitteeRole>) -> Linked {
     Linked {
         party: Some(party),
@@ -204,7 +204,7 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
             let links = ROLES.map(|role| link(party, &facts, &own(party, None), role).is_ok());
             assert_eq!(links, [may(Permission::LinkCommittee); 3]);
 
-            // The committees that `facts` says are linked; the TSB's own never lead.
+            // The committees that are linked according to `facts`; a committee of the TSB never leads.
             let lead = (facts.own_lead && party != Party::Tsb).then_some(CommitteeRole::Lead);
             let other = facts.own_others.then_some(CommitteeRole::Informed);
             let unlinks = [lead, other]
