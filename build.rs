@@ -1,4 +1,4 @@
-//! Bundles the explorer in `graphiql/`, so that the binary holds it and its readers fetch it from nowhere else.
+//! Bundles the GraphiQL explorer in `graphiql/` into the binary, so that pages load nothing from other hosts.
 
 use std::env;
 use std::error::Error;

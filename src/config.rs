@@ -1,4 +1,4 @@
-//! Every setting: its name, default and meaning. From flags, else the environment, else a file; read once.
+//! The command line and its settings: read once, from flags, then the environment, then a file.
 
 mod database;
 mod environment;
@@ -31,11 +31,11 @@ use crate::http::document::trusted::Trusted;
 use crate::http::limits::Limits;
 use crate::http::memory::Memory;
 
-/// The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
+/// GraphQL API for the register of the collaboration between ITU-T and the UPU.
 #[derive(Debug, Parser)]
 #[command(name = "liaison", version)]
 pub struct Cli {
-    /// What is logged: a level (error, warn, info, debug, trace), or levels by module.
+    /// Log filter: a level (error, warn, info, debug, trace), or levels by module.
     #[arg(
         long,
         global = true,
@@ -44,7 +44,7 @@ pub struct Cli {
         value_parser = environment::log_filter
     )]
     pub log: String,
-    /// How it is written: lines for people, or one JSON object each for programs.
+    /// Log format: readable lines, or one JSON object per line.
     #[arg(
         long,
         global = true,
@@ -56,17 +56,17 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
 }
 
-/// What the program can do.
+/// A subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Try it: real data, a signing key for this run, tokens ready to paste.
+    /// Run a demo: seed data, a local signing key, printed tokens.
     Dev(Box<Dev>),
     /// Serve in production.
     Serve(Box<Serve>),
@@ -76,26 +76,26 @@ pub enum Command {
     Migrate(Migrate),
     /// Load the real data; what is there already stays as it is.
     Seed(Database),
-    /// Write the whole register with its history as JSON Lines.
+    /// Export the whole register with its history as JSON Lines.
     Export(Export),
     /// Copy the `SQLite` file while it is in use.
     Backup(Backup),
     /// Take in an export, or enter and update many records.
     Import(Import),
-    /// Print a token.
+    /// Print a signed token.
     Token(Token),
-    /// Print the schema.
+    /// Print the GraphQL schema.
     Schema,
     /// Print the reference of all settings of `serve`, as Markdown.
     Settings,
 }
 
-/// What an export is written to.
+/// Arguments of an export.
 #[derive(Clone, Debug, Args)]
 pub struct Export {
     #[command(flatten)]
     pub database: Database,
-    /// The file; left out: the standard output.
+    /// The output file; standard output by default.
     pub file: Option<PathBuf>,
 }
 
@@ -117,30 +117,30 @@ pub struct Backup {
 pub struct Import {
     #[command(flatten)]
     pub database: Database,
-    /// The file: an export, records as JSON Lines, or CSV; `-` is the standard input.
+    /// The input file: an export, records as JSON Lines, or CSV; `-` for standard input.
     pub file: PathBuf,
-    /// The party that enters the records: ITU, UPU or TSB. Needed unless the file is an export.
+    /// The party that creates the records: ITU, UPU or TSB. Required unless the file is an export.
     #[arg(long, value_parser = party)]
     pub party: Option<Party>,
-    /// Who the history says it was.
+    /// The actor that the history shows.
     #[arg(long, default_value = "liaison import")]
     pub subject: String,
-    /// What the records are that have no field `type`: Organization, Committee, Topic, Publication, ActionItem,
+    /// The type of records without a field `type`: Organization, Committee, Topic, Publication, ActionItem,
     /// Examination, Finding, LiaisonStatement or Note.
     #[arg(long = "type", value_parser = Kind::of)]
     pub kind: Option<Kind>,
-    /// How the file is written: jsonl or csv. Left out: as its name ends.
+    /// The format of the file: jsonl or csv. By default from the file name extension.
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
-    /// Find out what is wrong and what would be done, and do nothing.
+    /// Validate and report what would change, without changing anything.
     #[arg(long)]
     pub dry_run: bool,
-    /// Keep the lines that are right where others are wrong. Without it nothing is kept then.
+    /// Import the valid lines even if others have errors. By default nothing is imported then.
     #[arg(long)]
     pub partial: bool,
 }
 
-/// Settings of a run to try things out: those of `serve` but for tokens, which it signs itself.
+/// Settings of `dev`: those of `serve`, except for tokens, which it signs itself.
 #[derive(Clone, Debug, Args)]
 pub struct Dev {
     /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
@@ -161,7 +161,7 @@ pub struct Dev {
     pub answers: Answers,
 }
 
-/// Settings of the service in production. A file named by `--config` may hold them in TOML, by the names of the flags.
+/// Settings of `serve`. The file named by `--config` can set them in TOML, under the names of the flags.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
     /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
@@ -174,7 +174,7 @@ pub struct Serve {
     pub listen: String,
     #[command(flatten)]
     pub tokens: Tokens,
-    /// Further issuers: the tables `[[issuer]]` of the file.
+    /// Further issuers, from the tables `[[issuer]]` of the file.
     #[arg(skip)]
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
@@ -206,83 +206,84 @@ pub struct Health {
 /// Which documents run, and how many are remembered.
 #[derive(Clone, Debug, Args)]
 pub struct Documents {
-    /// How many bytes of checked documents are remembered, so that they are not checked again.
+    /// Size of the cache of validated documents in bytes.
     #[arg(long, env = "LIAISON_DOCUMENT_CACHE", default_value_t = DOCUMENT_CACHE)]
     pub document_cache: u64,
-    /// A JSON file with documents by their SHA-256: no others are run.
+    /// A JSON file with trusted documents by their SHA-256: all others are rejected.
     #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
     pub trusted_documents: Option<PathBuf>,
-    /// The role whose holders may run others all the same.
+    /// The role that may execute other documents too.
     #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role)]
     pub trusted_documents_exempt: Option<Role>,
 }
 
-/// How many bytes of checked documents are remembered unless told.
+/// Default size of the document cache in bytes.
 pub const DOCUMENT_CACHE: u64 = 20_000_000;
 
-/// Which answers are remembered.
+/// The response cache.
 #[derive(Clone, Debug, Args)]
 pub struct Answers {
-    /// How many bytes of answers are remembered, each for as long as nothing has changed; 0: none.
+    /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
     #[arg(long, env = "LIAISON_ANSWER_CACHE", default_value_t = Self::DEFAULT.answer_cache)]
     pub answer_cache: u64,
-    /// For how many milliseconds this instance may not know what another has written, on PostgreSQL; 0: it asks before each answer. Not given: none are remembered there.
+    /// Maximum staleness in milliseconds with respect to writes of other instances, on PostgreSQL; 0 queries the
+    /// database before each cached response. Without it nothing is cached on PostgreSQL.
     #[arg(long, env = "LIAISON_ANSWER_STALENESS")]
     pub answer_staleness: Option<u64>,
 }
 
 impl Answers {
-    /// Unless told.
+    /// The default settings.
     pub const DEFAULT: Self = Self {
         answer_cache: 16_000_000,
         answer_staleness: None,
     };
 
-    /// Where they are remembered, on a database that is shared with other instances or is not.
+    /// Creates the cache, if it is enabled for this kind of database.
     #[must_use]
     pub fn memory(&self, shared: bool) -> Option<Memory> {
-        // Who is alone knows all that was written.
+        // A single instance knows about all writes.
         let staleness = if shared { self.answer_staleness? } else { 0 };
         let unknown = Duration::from_millis(staleness);
         (self.answer_cache > 0).then(|| Memory::new(self.answer_cache, unknown))
     }
 }
 
-/// What a token says, and what it is signed with.
+/// Arguments of a token to be signed.
 #[derive(Clone, Debug, Args)]
 pub struct Token {
-    /// A role that it grants; repeat it for several.
+    /// A role that it grants; repeatable.
     #[arg(long, required = true, value_parser = role)]
     pub role: Vec<Role>,
-    /// Whom it is about.
+    /// Its subject (`sub`).
     #[arg(long, default_value = "somebody")]
     pub sub: String,
-    /// How many seconds it lasts.
+    /// Its lifetime in seconds.
     #[arg(long, default_value_t = 3600)]
     pub ttl: u32,
-    /// The file of the key that signs it: a private key in PEM, or a secret for HS256.
+    /// The file with the signing key: a private key in PEM, or a secret for HS256.
     #[arg(long)]
     pub key: PathBuf,
-    /// Who issues it: its `iss`.
+    /// Its issuer (`iss`).
     #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
     pub issuer: String,
-    /// Whom it is for: its `aud`.
+    /// Its audience (`aud`).
     #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
     pub audience: String,
 }
 
-/// Why the program does not start, in one line.
+/// An error that ends the program, as one line.
 pub struct Wrong(pub String);
 
-/// Reads the command line, the environment and the file of settings.
+/// Parses the command line, the environment and the settings file.
 ///
 /// # Errors
-/// Returns one line with the setting that is wrong, and where it was set. Help and version are printed, and end the program.
+/// Returns one line with the invalid setting, and where it was set. Prints help and version and exits.
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
     let args: Vec<OsString> = args.into_iter().collect();
     let command = environment::without_empty_variables(Cli::command());
     environment::check_variables(&command)?;
-    // The file's name is itself a setting.
+    // The path of the file is itself a setting.
     let mut cli = parse(command.clone(), &args, None)?;
     let mut file = None;
     if let Some((path, subcommand)) = cli.command.settings_file() {
@@ -331,13 +332,13 @@ fn parse(
         .try_get_matches_from_mut(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| {
-        // Help is asked for, or all that can be said.
+        // Help was requested, or there is nothing else to print.
         if !error.use_stderr()
             || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         {
             error.exit();
         }
-        // Usage and hints follow on further lines; the first says what is wrong.
+        // Usage and hints follow on further lines; the first states the error.
         let text = error.render().to_string();
         let lines = text.lines().take_while(|line| !line.is_empty());
         let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
@@ -357,7 +358,7 @@ fn parse(
 }
 
 impl Command {
-    /// Returns the file of settings, and the name of the subcommand that it is for.
+    /// Returns the settings file, and the name of the subcommand that it belongs to.
     fn settings_file(&self) -> Option<(&Path, &'static str)> {
         match self {
             Self::Dev(dev) => Some((dev.config.as_deref()?, "dev")),
@@ -381,10 +382,10 @@ impl Command {
 }
 
 impl Serve {
-    /// What checks tokens.
+    /// Creates the verifier of tokens.
     ///
     /// # Errors
-    /// A line with the setting that is wrong.
+    /// Returns one line with the invalid setting.
     pub fn verifier(&self) -> Result<Verifier, Wrong> {
         let mut issuers = Vec::from_iter(self.tokens.issuer()?);
         for (number, other) in (1..).zip(&self.issuers) {
@@ -408,7 +409,7 @@ impl Serve {
 }
 
 impl Import {
-    /// How the records are to be imported.
+    /// Returns the settings of the import.
     #[must_use]
     pub fn settings(&self) -> Settings {
         let csv = self
@@ -429,10 +430,10 @@ impl Import {
 }
 
 impl Documents {
-    /// The documents that alone are run; none where all are.
+    /// Returns the trusted documents; `None` if all documents may be executed.
     ///
     /// # Errors
-    /// A line with the setting that is wrong.
+    /// Returns one line with the invalid setting.
     pub fn trusted(&self) -> Result<Option<Trusted>, Wrong> {
         let Some(path) = &self.trusted_documents else {
             return match self.trusted_documents_exempt {
@@ -473,10 +474,10 @@ fn format(text: &str) -> Result<Format, String> {
     }
 }
 
-/// The bytes of a file that a setting names.
+/// Reads a file that a setting names.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// Returns the reason why it cannot be read.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Every way a request can fail, and what clients read of it.
+//! The error type of a request, and its representation for clients.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use crate::rules::refusal::Refusal;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Not `Display`, on purpose: async-graphql shows clients whatever can be displayed.
-/// [`Error::server_error`] alone decides what they read.
+/// An error of a request. It does not implement `Display`, because async-graphql would show that text to clients; only
+/// [`Error::server_error`] decides what they see.
 #[derive(Clone, Debug)]
 pub enum Error {
-    /// The rules said no, or the input is wrong.
+    /// A rule refused the request, or the input is invalid.
     Refused(Refusal),
-    /// An argument that no client should send; the message says what would be right.
+    /// An invalid argument; the message says what is valid.
     BadInput(String),
-    /// An answer that would have more bytes than one may.
+    /// The response exceeds the size limit.
     AnswerTooLong { limit: usize },
     /// The responses of all requests take the memory that they may have together.
     Overloaded,
     /// A cursor that was not given for this list, order and filter.
     InvalidCursor,
-    /// A cursor of an activity that is no longer in the history.
+    /// A cursor of an activity that is no longer in the log.
     HistoryReplaced,
-    /// The database failed; what it said is for the log alone.
+    /// A database error. Its details are logged, never sent to clients.
     Database(Arc<DbErr>),
-    /// The connection was lost while a change was committed: it may have been made.
+    /// The connection was lost during commit: the change may have been stored.
     OutcomeUnknown(Arc<DbErr>),
 }
 
@@ -48,13 +48,13 @@ impl From<DbErr> for Error {
 pub const INTERNAL: &str =
     "Something went wrong on our side. Try again; if it stays, tell us the request's id.";
 
-/// What clients read whose cursor is of another history.
+/// Message for clients whose cursor belongs to another history.
 pub const HISTORY_REPLACED: &str = "The history was replaced since this cursor was given, for example by an older backup: read the records again, then continue from the newest activity.";
 
-/// What clients read if nobody knows whether their change was made.
+/// Message for clients whose change may have been stored.
 pub const OUTCOME_UNKNOWN: &str = "The connection to the database was lost while the change was stored: it may have been made. Look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is.";
 
-/// The name of the limit to an answer's bytes.
+/// Name of the response size limit in `extensions.limit`.
 const ANSWER: &str = "answer";
 
 /// The name of the limit to the bytes of all responses.
@@ -81,13 +81,13 @@ pub fn is_history_replaced(error: &ServerError) -> bool {
 }
 
 impl Error {
-    /// The database did not answer in time.
+    /// Returns the error for a database that did not respond in time.
     #[must_use]
     pub fn database_timeout() -> Self {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
     }
 
-    /// The error of a commit that failed.
+    /// Converts the error of a failed commit.
     #[must_use]
     pub fn of_commit(error: DbErr) -> Self {
         if is_lost(&error) {
@@ -97,7 +97,7 @@ impl Error {
         }
     }
 
-    /// The code that clients branch on and the message that people read.
+    /// Returns the code and the message for clients.
     fn shown(&self) -> (&'static str, String) {
         match self {
             Self::Refused(Refusal::Unauthenticated(message)) => {
@@ -140,7 +140,7 @@ impl Error {
         }
     }
 
-    /// The error as it stands in an answer. Its source is for the log alone.
+    /// Converts the error for a response. Its source is only logged.
     #[must_use]
     pub fn server_error(self, pos: Option<Pos>) -> ServerError {
         let (code, message) = self.shown();
@@ -164,7 +164,7 @@ impl Error {
     }
 }
 
-/// The code of an error that may be gone when the request is sent again.
+/// The code of transient errors: the request may succeed when it is repeated.
 pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 
 /// The SQLSTATE of an error that a role of `PostgreSQL` gets if it lacks a privilege.
@@ -179,8 +179,8 @@ pub fn database_code(error: &DbErr) -> Option<String> {
     Some(code.into_owned())
 }
 
-/// Whether the database ended a transaction in favour of another one, so that it can be repeated at once:
-/// serialization failure and deadlock.
+/// Returns whether the database aborted a transaction in favour of another one (serialization failure or deadlock), so
+/// that it can be repeated at once.
 #[must_use]
 pub fn is_conflict(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "40001" || code == "40P01")
@@ -226,7 +226,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Whether the connection was lost before the database had answered.
+/// Returns whether the connection was lost before the database responded.
 fn is_lost(error: &DbErr) -> bool {
     match driver_error(error) {
         Some(sqlx::Error::Database(_)) => database_code(error).is_some_and(|code| {
@@ -244,8 +244,8 @@ fn is_lost(error: &DbErr) -> bool {
     }
 }
 
-/// Whether an SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or a result code of SQLite
-/// (<https://www.sqlite.org/rescode.html>) tells of a state that can pass.
+/// Returns whether an SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or a result code of
+/// SQLite (<https://www.sqlite.org/rescode.html>) denotes a transient state.
 fn is_passing_code(code: &str) -> bool {
     if code.len() == 5 {
         // Connection exceptions, insufficient resources, operator intervention, system errors; a read-only transaction,

@@ -1,8 +1,8 @@
-//! The register of the collaboration between ITU-T and the UPU, as one GraphQL API.
+//! GraphQL API for the register of the collaboration between ITU-T and the UPU.
 //!
-//! The modules in reading order; each may use those above it and none below: `rules` says who may do
-//! what, `rows` asks the databases for the read path, `store` writes, `read` answers queries, `feed` tells what is new, `graphql` is the API, `webhooks`
-//! delivers what is new, `http` serves it.
+//! The modules in reading order; each may use those above it and none below: `rules` decides who may do what, `rows`
+//! reads from the databases, `read` plans and executes queries, `store` writes, `feed` publishes changes, `graphql` is
+//! the API, `webhooks` delivers changes, `http` serves the API.
 
 #![forbid(unsafe_code)]
 

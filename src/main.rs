@@ -1,4 +1,4 @@
-//! The command line: tries the service out, serves it, and looks after its database and tokens.
+//! The command line program: serves the API, and manages its database and tokens.
 
 #![forbid(unsafe_code)]
 
@@ -105,7 +105,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Wrong> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// The only clock: each request reads it once.
+/// The system clock. Each request reads it once; all other code receives the time as an argument.
 #[expect(
     clippy::disallowed_methods,
     reason = "the clock that all others are given"
@@ -232,13 +232,13 @@ fn documents(
     remembered: u64,
     trusted: Option<Trusted>,
 ) -> Result<Documents, Wrong> {
-    // The same for every reach.
+    // Documents do not depend on `Reach`.
     let schema = graphql::schema(Reach::default());
     Documents::new(&schema, limits, remembered, trusted)
         .map_err(|what| Wrong(format!("--trusted-documents: {what}")))
 }
 
-/// What a service is set up with.
+/// The configuration of a service.
 struct Setup {
     verifier: Verifier,
     documents: Documents,
@@ -322,7 +322,7 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
     })
 }
 
-/// Listens; also returns the address with the port that was chosen, if the setting leaves that open.
+/// Listens on an address. Returns the bound address, whose port may have been chosen by the system.
 async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Wrong> {
     let listening = async {
         let listener = TcpListener::bind(&*resolve(address).await?).await?;
@@ -359,7 +359,7 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
     let make = || {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        // Appears with its content, or not at all: another run may read it.
+        // Linked after it is complete: another run may read it at the same time.
         let draft = path.with_extension(format!("{}.draft", std::process::id()));
         let mut file = File::options()
             .write(true)

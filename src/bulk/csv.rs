@@ -1,44 +1,44 @@
-//! CSV as in RFC 4180, and as spreadsheets save it.
+//! A CSV parser for RFC 4180, and for what spreadsheet programs write.
 //!
-//! The crate `csv` reads a quote that is never closed as data and counts lines by `\n` alone, so rows are read here.
+//! The crate `csv` accepts an unclosed quote and counts lines by `\n` alone, so this module parses rows itself.
 
 use std::io::BufRead;
 
 use super::Fault;
 use super::source::{MAX_RECORD, too_long};
 
-/// Reads rows, whatever ends a line: LF, CRLF or CR.
+/// A reader of rows. Lines end with LF, CRLF or CR.
 pub struct Csv<R> {
     input: R,
     separator: u8,
-    /// The line of the next byte, from 1.
+    /// The line number of the next byte, from 1.
     line: u64,
-    /// Whether the last byte was a CR: an LF that follows ends the same line.
+    /// Whether the last byte was a CR: a following LF ends the same line.
     after_cr: bool,
     read: u64,
 }
 
 /// The cells of a row.
 pub struct Row {
-    /// The line that it begins on.
+    /// The line number where it starts.
     pub line: u64,
-    /// All cells, one after the other.
+    /// The concatenated cells.
     bytes: Vec<u8>,
-    /// Where each cell ends.
+    /// The end offset of each cell.
     ends: Vec<usize>,
 }
 
-/// Where in a cell the next byte is.
+/// The state of the parser within a cell.
 #[derive(Clone, Copy)]
 enum State {
-    /// Before the first byte that is not blank.
+    /// Before the first byte that is not a space or tab.
     Start,
     Plain,
     Quoted {
-        /// The line of the opening quote.
+        /// The line number of the opening quote.
         from: u64,
     },
-    /// After a quote in a quoted cell, which ends the cell unless another one follows.
+    /// After a quote in a quoted cell, which ends the cell unless another quote follows.
     Closed {
         from: u64,
     },
@@ -55,7 +55,7 @@ impl<R: BufRead> Csv<R> {
         }
     }
 
-    /// Returns how many bytes were read.
+    /// Returns the number of bytes read.
     pub fn position(&self) -> u64 {
         self.read
     }
@@ -63,7 +63,7 @@ impl<R: BufRead> Csv<R> {
     /// Returns the next row that is not a blank line; `None` at the end of the file.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, ends within quotes, has text after a closing quote, or a row of
+    /// Returns an error if the file cannot be read, ends within quotes, has text after a closing quote, or has a row of
     /// more than [`MAX_RECORD`] bytes.
     pub fn row(&mut self) -> Result<Option<Row>, Fault> {
         let mut row = Row {
@@ -76,7 +76,7 @@ impl<R: BufRead> Csv<R> {
         while let Some(byte) = self.byte()? {
             let ends_line = matches!(byte, b'\r' | b'\n');
             if byte == b'\n' && self.after_cr && !matches!(state, State::Quoted { .. }) {
-                // The second half of CRLF, whose first half has ended the row before.
+                // The LF of a CRLF whose CR has ended the previous row.
                 self.after_cr = false;
                 row.line = self.line;
                 continue;
@@ -155,7 +155,7 @@ impl<R: BufRead> Csv<R> {
 }
 
 impl Row {
-    /// Returns the cells without blanks around them; `None` if they are not UTF-8.
+    /// Returns the trimmed cells; `None` if they are not UTF-8.
     pub fn cells(&self) -> Option<Vec<&str>> {
         let mut start = 0;
         let cells = self.ends.iter().map(|end| {

@@ -1,4 +1,4 @@
-//! The whole register as lines of JSON, history included; the same register gives the same bytes.
+//! Exports the whole register with its history as JSON Lines. Equal registers give equal bytes.
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use super::tables::TABLES;
 use crate::rules::text::hex;
 use crate::store::Database;
 
-/// The first line of an export, up to its version.
+/// The start of an export's first line, before its version.
 pub const HEAD: &str = "{\"liaison\":\"export\"";
 /// How long the rows of a page may take: a connection that passes nothing any more never answers.
 const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The version of this form.
 pub const VERSION: u64 = 1;
 
-/// Writes all that is there at one moment, whatever is written meanwhile; how many rows.
+/// Writes a consistent snapshot of all tables and returns the number of rows.
 ///
 /// # Errors
-/// Where the database cannot be read or `out` cannot be written. What was written by then has no last line,
-/// and no import takes it.
+/// Returns an error if the database cannot be read or `out` cannot be written. The output then lacks its last line, and
+/// an import rejects it.
 pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
-    // Every statement of a transaction of SQLite sees the same; PostgreSQL has to be told.
+    // Transactions of SQLite always read one snapshot; PostgreSQL needs an isolation level for that.
     let isolation = match db.read.get_database_backend() {
         DbBackend::Postgres => Some(IsolationLevel::RepeatableRead),
         _ => None,
@@ -76,7 +76,7 @@ async fn write(
     Ok(rows)
 }
 
-/// Lines, and the hash of all of them.
+/// A writer of lines that computes their checksum.
 struct Sealed<W> {
     out: W,
     hash: Sha256,

@@ -1,4 +1,4 @@
-//! The fields of one record: read as the API reads those of an input, with all that is wrong gathered.
+//! The fields of a record, parsed like the fields of an API input, with all validation errors collected.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,24 +13,24 @@ use crate::rules::refusal::{Code, Problem, Refusal};
 use crate::rules::text;
 use crate::store::writing::Writing;
 
-/// What a line gives, and what is wrong with it.
+/// The fields of a line and its errors.
 pub struct Fields {
     given: Map<String, Json>,
     problems: Vec<Problem>,
-    /// The fields that a record of this type does not have.
+    /// Fields that records of this type do not have.
     unknown: Vec<Problem>,
-    /// What the report calls the record.
+    /// The name of the record in the report.
     called: Option<String>,
-    /// What the record names that leads back to the record, and how.
+    /// A reference of the record that leads back to it, and the error message for that.
     circle: Option<(String, String)>,
 }
 
-/// What a report says of a line.
+/// The errors of a line for the report.
 pub struct Told {
-    /// The record, if the line says which.
+    /// The name of the record, if the line has its key.
     pub called: Option<String>,
     pub problems: Vec<Problem>,
-    /// What is wrong with the columns rather than with the line.
+    /// Errors that concern columns rather than the line.
     pub unknown: Vec<Problem>,
 }
 
@@ -45,7 +45,7 @@ impl Fields {
         }
     }
 
-    /// Says what the report calls the record.
+    /// Sets the name of the record in the report.
     pub fn is_called(&mut self, name: String) {
         self.called = Some(name);
     }
@@ -59,7 +59,7 @@ impl Fields {
         self.problems.push(Problem::new(code, field, message));
     }
 
-    /// Something that is wrong with the line as a whole.
+    /// Adds an error of the whole line.
     pub fn whole(&mut self, message: String) {
         self.problems.push(Problem {
             code: Code::Invalid,
@@ -72,7 +72,7 @@ impl Fields {
         self.problems.is_empty() && self.unknown.is_empty()
     }
 
-    /// Returns all that is wrong.
+    /// Returns all errors.
     pub fn into_told(self) -> Told {
         Told {
             called: self.called,
@@ -81,7 +81,7 @@ impl Fields {
         }
     }
 
-    /// Finds fields that a record of this type does not have: those that nobody has taken.
+    /// Adds an error for each remaining field, which records of this type do not have.
     pub fn nothing_else(&mut self, ty: &str) {
         for name in std::mem::take(&mut self.given).keys() {
             let message = format!("An import of {ty} has no such field.");
@@ -90,17 +90,17 @@ impl Fields {
         }
     }
 
-    /// Whether the line says anything in this field, before it is taken.
+    /// Returns whether the line has a value in this field. Does not take it.
     pub fn give(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|it| !it.is_null())
     }
 
-    /// Returns a name as it is stored, before it is taken.
+    /// Returns the normalized name in a field without taking it.
     pub fn peek(&self, name: &str) -> Option<String> {
         stored(self.given.get(name)?.as_str()?)
     }
 
-    /// Returns the names that a field lists, as they are stored, before they are taken.
+    /// Returns the normalized names listed in a field without taking them.
     pub fn peek_all(&self, name: &str) -> Vec<String> {
         match self.given.get(name) {
             Some(Json::String(text)) => text.split(';').filter_map(stored).collect(),
@@ -112,7 +112,7 @@ impl Fields {
         }
     }
 
-    /// A value of a type of the API.
+    /// Takes a value of a type of the API.
     pub fn value<T: InputType>(&mut self, name: &str) -> MaybeUndefined<T> {
         match self.given.remove(name) {
             None => MaybeUndefined::Undefined,
@@ -121,7 +121,7 @@ impl Fields {
         }
     }
 
-    /// A value of an enum.
+    /// Takes an enum value.
     pub fn word<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
         match self.given.remove(name) {
             None => MaybeUndefined::Undefined,
@@ -130,7 +130,7 @@ impl Fields {
         }
     }
 
-    /// A value of an enum that a field names among other things.
+    /// Parses an enum value that is a part of a field.
     pub fn one_of<T: InputType + EnumType>(&mut self, name: &str, json: Json) -> MaybeUndefined<T> {
         let found = self.problems.len();
         let value = self.parse(name, json);
@@ -165,7 +165,7 @@ impl Fields {
         }
     }
 
-    /// A text as it is stored; a blank one clears.
+    /// Takes a text in its stored form; a blank text becomes null.
     pub fn text(&mut self, name: &str, max: usize) -> MaybeUndefined<String> {
         let given = match self.value::<String>(name) {
             MaybeUndefined::Value(given) => given,
@@ -181,13 +181,13 @@ impl Fields {
         }
     }
 
-    /// What names a record and so cannot be left out.
+    /// Takes a text of the record's key, which is required.
     pub fn key(&mut self, name: &str, max: usize) -> Option<String> {
         let given = self.text(name, max);
         self.needed(name, given)
     }
 
-    /// A value that a new record cannot be without.
+    /// Returns a value that a new record requires.
     pub fn needed<T>(&mut self, name: &str, given: MaybeUndefined<T>) -> Option<T> {
         let given = given.take();
         if given.is_none() && !self.complains_of(name) {
@@ -196,12 +196,12 @@ impl Fields {
         given
     }
 
-    /// A text that a new record cannot be without; where it is missing, one to find out with what else is wrong.
+    /// Returns a text that a new record requires; if it is missing, a placeholder, so that further errors are found.
     pub fn needed_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
         self.needed(name, given).unwrap_or_else(|| "?".to_owned())
     }
 
-    /// A value that an update leaves as it is, since it never changes; giving it is giving what it is.
+    /// Adds an error if an immutable value is given and differs from the current one.
     pub fn lasting<T: PartialEq>(&mut self, name: &str, given: &MaybeUndefined<T>, is: Option<&T>) {
         if !same(given, is) {
             let message =
@@ -210,7 +210,7 @@ impl Fields {
         }
     }
 
-    /// The record that a field names.
+    /// Takes a reference to a record by name.
     pub fn named<I: Id>(&mut self, name: &str, known: &HashMap<String, I>) -> MaybeUndefined<ID> {
         match self.value::<String>(name) {
             MaybeUndefined::Value(given) => match self.find(name, known, &given) {
@@ -222,7 +222,7 @@ impl Fields {
         }
     }
 
-    /// The records that a field lists; in one text they stand apart by semicolons.
+    /// Takes a list of references; a single text is split at semicolons.
     pub fn listed<I: Id>(
         &mut self,
         name: &str,
@@ -238,7 +238,7 @@ impl Fields {
         }
     }
 
-    /// A list of texts; in one they stand apart by semicolons.
+    /// Takes a list of texts; a single text is split at semicolons.
     pub fn texts(&mut self, name: &str, max: usize) -> MaybeUndefined<Vec<String>> {
         let given = match self.given.get(name) {
             Some(Json::String(text)) => {
@@ -261,7 +261,7 @@ impl Fields {
         })
     }
 
-    /// Reads the entries of a list. What is wrong with one has its place in the list.
+    /// Parses the elements of a list. Errors get the index of their element.
     pub fn each<T>(
         &mut self,
         texts: &[String],
@@ -278,7 +278,7 @@ impl Fields {
         all
     }
 
-    /// The record that is called so.
+    /// Looks up a record by name.
     pub fn find<I: Id>(
         &mut self,
         name: &str,
@@ -301,16 +301,16 @@ impl Fields {
         self.wrong(Code::NotFound, name, message);
     }
 
-    /// Whether something is wrong with this field by now.
+    /// Returns whether this field has errors so far.
     pub fn complains_of(&self, name: &str) -> bool {
         let mut problems = self.problems.iter();
         problems.any(|it| it.field.first().is_some_and(|field| field == name))
     }
 
-    /// Does what the line asks for. Where something is wrong with it already, what else is wrong is found out, and nothing is done.
+    /// Applies the record. If it already has errors, the work is tried and rolled back to find further errors.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// Returns an error if the database fails.
     pub async fn carry_out<T>(
         &mut self,
         writing: &mut Writing,
@@ -333,10 +333,10 @@ impl Fields {
         }
     }
 
-    /// Adds why the store has refused the line, by the names that fields have here.
+    /// Adds the validation errors of the store, under the names that fields have in files.
     ///
     /// # Errors
-    /// Where it did not refuse, but failed.
+    /// Returns an error if the store failed for another reason.
     pub fn refused(&mut self, error: Error) -> Result<(), Fault> {
         match error {
             Error::Refused(Refusal::Problems(problems)) => {
@@ -366,12 +366,12 @@ impl Fields {
     }
 }
 
-/// Returns a name as it is stored; `None` if it is no name.
+/// Returns a name in its stored form; `None` if it is blank or invalid.
 fn stored(given: &str) -> Option<String> {
     text::stored(given, text::NAME).ok()?
 }
 
-/// Whether a line gives nothing else than what the record has.
+/// Returns whether a line gives no other value than the record has.
 pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
     match given {
         MaybeUndefined::Undefined => true,
@@ -380,7 +380,7 @@ pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
     }
 }
 
-/// The same for a list, in whatever order.
+/// Returns whether a line gives no other list than the record has, in any order.
 pub fn same_list(given: &MaybeUndefined<Vec<ID>>, is: impl IntoIterator<Item = ID>) -> bool {
     let is: BTreeSet<ID> = is.into_iter().collect();
     match given {
@@ -390,7 +390,7 @@ pub fn same_list(given: &MaybeUndefined<Vec<ID>>, is: impl IntoIterator<Item = I
     }
 }
 
-/// What a line gives, where that is something else than what the record has.
+/// Returns the value of a line if it differs from the record's.
 pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
     if same(&given, is) {
         MaybeUndefined::Undefined
@@ -399,10 +399,10 @@ pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUnde
     }
 }
 
-/// What the API calls `committeeId` and `topicIds` is a name here: `committee`, `topics`.
+/// Returns the name of an API field in files: `committee` for `committeeId`, `topics` for `topicIds`.
 fn plain(field: &str) -> String {
     match field.strip_suffix("Ids") {
-        // No noun, and so the same for one and for many.
+        // `fromIds` has no plural form.
         Some("from") => "from".to_owned(),
         Some(stem) => format!("{stem}s"),
         None => field.strip_suffix("Id").unwrap_or(field).to_owned(),

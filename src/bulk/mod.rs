@@ -1,4 +1,4 @@
-//! The register as files: all of it as an export, which an empty database takes in again, and records that are entered many at once.
+//! Export and import: a complete export, which can be restored into an empty database, and bulk import of records.
 
 mod csv;
 mod export;
@@ -23,15 +23,15 @@ pub use export::export;
 pub use records::{Imported, Kind, Settings, import};
 pub use source::{Format, Source};
 
-/// How many rows are read or written at once. So much of a file and of a table is in memory, and no more.
+/// Number of rows read or written at once, which bounds memory use.
 const AT_ONCE: usize = 500;
 
-/// Why an export or an import ended before its end. Nothing is changed by one that did.
+/// The reason why an export or import was aborted. It has changed nothing then.
 #[derive(Debug)]
 pub enum Fault {
     /// The file cannot be read or written.
     File(io::Error),
-    /// What a line of the file has makes all of it useless.
+    /// An error at a line that makes the whole file invalid.
     Line(u64, String),
     /// The role of the database may not do what this needs; the text says what.
     Privilege(&'static str),
@@ -58,7 +58,7 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    /// What is wrong, in a line for whoever runs the program.
+    /// Returns the error as one line for the operator.
     #[must_use]
     pub fn line(&self) -> String {
         let text = match self {

@@ -1,4 +1,4 @@
-//! The names that files have for records, with the ids of those in the register.
+//! The names by which files refer to records, with the ids of existing records.
 
 use std::collections::HashMap;
 
@@ -8,17 +8,17 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
 
 use crate::store;
 
-/// What is referred to by name. These tables are small; publications and action items are looked up when they are named.
+/// Existing records by name. These tables are small; publications and action items are looked up when referred to.
 pub struct Names {
-    /// By acronym.
+    /// Keys are acronyms.
     pub organizations: HashMap<String, OrganizationId>,
-    /// By organization, code and period, as the history has it: `ITU-T SG17 (2013-2016)`.
+    /// Keys are organization, code and period as in the history: `ITU-T SG17 (2013-2016)`.
     pub committees: HashMap<String, CommitteeId>,
-    /// By mandate, section and letter: `RES-11-DUBAI-2012 RECOGNIZING a`.
+    /// Keys are mandate, section and letter: `RES-11-DUBAI-2012 RECOGNIZING a`.
     pub provisions: HashMap<String, ProvisionId>,
-    /// By code: `T-12`.
+    /// Keys are codes: `T-12`.
     pub topics: HashMap<String, TopicId>,
-    /// By number: `LS-7`.
+    /// Keys are numbers: `LS-7`.
     pub statements: HashMap<String, LiaisonStatementId>,
 }
 

@@ -1,4 +1,5 @@
-//! The order in which the records of a file are entered: each after those that it names, wherever they stand.
+//! The order in which records of a file are imported: each after those that it refers to, wherever they are in the
+//! file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -8,7 +9,7 @@ use super::records::{ADDRESSEES, Kind};
 use crate::rules::text::number_identity;
 use crate::store::committee;
 
-/// How many characters of what a record is known by are told.
+/// Maximum length of a record's key in the report, in characters.
 const CALLED: usize = 60;
 
 /// What a record is known by in a file.
@@ -51,29 +52,29 @@ impl Hash for Key {
 
 /// A record that is not entered yet.
 pub struct Record {
-    /// Its line.
+    /// Its line number.
     pub number: u64,
     pub kind: Kind,
     pub fields: Fields,
     pub key: Option<Key>,
-    /// The records that it names.
+    /// The keys of the records that it refers to.
     names: Vec<Key>,
 }
 
-/// The records of a file that others can name, with the first line about each.
+/// The records of a file that others can refer to, with the first line of each.
 #[derive(Clone, Default)]
 pub struct Announced(HashMap<Key, u64>);
 
-/// The lines of a file that wait for others.
+/// The state of ordering: which records are deferred until others are imported.
 #[derive(Default)]
 pub struct Order {
-    /// The records that others can name and that are not entered yet, with their first lines.
+    /// The records that others can refer to and that are not imported yet, with their first lines.
     missing: HashMap<Key, u64>,
-    /// The lines about each record that were read and are not entered yet.
+    /// The lines of each record that were read and are not imported yet.
     open: HashMap<Key, BTreeSet<u64>>,
-    /// The lines that wait, by what they wait for.
+    /// The deferred records, by the key that they wait for.
     waiting: HashMap<Key, Vec<Record>>,
-    /// The lines that wait no more.
+    /// Deferred records that can be imported now.
     ready: BTreeMap<u64, Record>,
 }
 
@@ -117,7 +118,7 @@ impl Announced {
 }
 
 impl Order {
-    /// Begins with a file that enters these records, none of which is entered yet.
+    /// Starts with the records of a file, none of which is imported yet.
     pub fn new(announced: Announced) -> Self {
         Self {
             missing: announced.0,
@@ -125,7 +126,7 @@ impl Order {
         }
     }
 
-    /// Takes note that a record was read.
+    /// Registers a record that was read.
     pub fn read(&mut self, record: &Record) {
         if let Some(key) = &record.key {
             let open = self.open.entry(key.clone()).or_default();
@@ -133,8 +134,8 @@ impl Order {
         }
     }
 
-    /// Returns what a record has to wait for; `None` if it can be entered. It is the record's own key if an earlier line
-    /// is about the same record.
+    /// Returns the key that a record must wait for; `None` if it can be imported. It is the record's own key if an
+    /// earlier line has the same record.
     pub fn blocks<'a>(&self, record: &'a Record) -> Option<&'a Key> {
         if let Some(key) = &record.key
             && let Some(first) = self.open.get(key).and_then(BTreeSet::first)
@@ -146,12 +147,12 @@ impl Order {
         names.find(|it| record.key.as_ref() != Some(it) && self.missing.contains_key(it))
     }
 
-    /// Holds a record back until `key` is entered.
+    /// Defers a record until `key` is imported.
     pub fn wait(&mut self, key: Key, record: Record) {
         self.waiting.entry(key).or_default().push(record);
     }
 
-    /// Takes note that a line is entered, or cannot be: those that waited for it are ready.
+    /// Registers that a line is imported or rejected. The records that waited for it become ready.
     pub fn entered(&mut self, number: u64, key: Option<&Key>) {
         let Some(key) = key else { return };
         if let Some(open) = self.open.get_mut(key) {
@@ -167,13 +168,13 @@ impl Order {
         self.ready.extend(ready.map(|it| (it.number, it)));
     }
 
-    /// Takes the first record that waits no more.
+    /// Takes the first ready record.
     pub fn ready(&mut self) -> Option<Record> {
         self.ready.pop_first().map(|(_, record)| record)
     }
 
-    /// Lets a record be tried that waits for itself in a circle. All in the circle are told so, unless what they name
-    /// is in the register already. Returns `false` if no record waits.
+    /// Releases one record of a reference cycle, so that it is tried. All records of the cycle get an error, unless
+    /// what they refer to is in the register already. Returns `false` if no record is deferred.
     pub fn break_circle(&mut self) -> bool {
         let waiting = || self.waiting.iter();
         let blocks: HashMap<u64, &Key> = waiting()
@@ -182,7 +183,7 @@ impl Order {
         let Some(mut number) = blocks.keys().min().copied() else {
             return false;
         };
-        // Each waits for one that waits, so that the way leads into a circle.
+        // Each deferred record waits for another deferred record, so following them leads into a cycle.
         let mut path: Vec<(u64, Key)> = Vec::new();
         while !path.iter().any(|(passed, _)| *passed == number)
             && let Some(key) = blocks.get(&number)
@@ -213,7 +214,7 @@ impl Order {
     }
 }
 
-/// Returns what a record is known by, with nothing else of its kind known by the same.
+/// Returns the key of a record, unique within its type.
 fn key(kind: Kind, fields: &Fields) -> Option<String> {
     match kind {
         Kind::Organization => fields.peek("acronym"),
@@ -231,8 +232,8 @@ fn key(kind: Kind, fields: &Fields) -> Option<String> {
     }
 }
 
-/// Returns the records that a record names and that a file can enter. Topics and statements are named by the codes
-/// that the register has given them, so that no file enters what it names.
+/// Returns the keys of the records that a record refers to and that a file can create. Topics and statements are
+/// referred to by codes that the register assigns, so a file cannot create them.
 fn names(kind: Kind, fields: &Fields) -> Vec<Key> {
     let named: &[(&'static str, Kind)] = match kind {
         Kind::Organization => &[("parent", Kind::Organization)],

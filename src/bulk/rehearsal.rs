@@ -1,4 +1,4 @@
-//! Tries a write on a private copy of the register, so that nobody has to wait for it.
+//! Dry runs: tries a write on a private copy of the register, so that it blocks no other writer.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use crate::rules::viewer::Actor;
 use crate::store::Database;
 use crate::store::writing::Writing;
 
-/// Copies the tables that `PostgreSQL` sessions find first into temporary ones, which they find before those. The log
-/// is long, and a write only adds to it.
+/// Copies the tables into temporary tables, which PostgreSQL resolves first. The log is long and a write only appends
+/// to it, so its copy is empty.
 const COPY: &str = "
 set local statement_timeout = 0;
 do $$
@@ -36,7 +36,7 @@ begin
 end $$;
 discard plans";
 
-/// A write on a copy, which is to be undone.
+/// A write on a copy, which is never committed.
 pub struct Rehearsal {
     pub writing: Writing,
     pub begun: Instant,
@@ -44,10 +44,10 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Copies the register as it is at this moment. It takes no lock that a writer needs.
+    /// Copies the current state of the register. Takes no lock that a writer needs.
     ///
     /// # Errors
-    /// Returns an error if the database cannot be read, or there is no room for a copy.
+    /// Returns an error if the database cannot be read, or there is no space for a copy.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, Fault> {
         if db.write.get_database_backend() == DbBackend::Postgres {
             let transaction = db.write.begin_with_options(TransactionOptions {

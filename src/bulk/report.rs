@@ -1,4 +1,4 @@
-//! What an import tells: how far it is, what is wrong with which line, and what came of it.
+//! The report of an import: progress, errors by line, and a summary.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::records::Imported;
 use crate::rules::refusal::Problem;
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Done {
     Created,
@@ -17,11 +17,11 @@ pub enum Done {
     Unchanged,
 }
 
-/// A bar on the terminal; nothing where there is none.
+/// A progress bar on the terminal; hidden without a terminal.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Starts at the beginning of a file of this many bytes.
+    /// Starts a bar for a file of this many bytes.
     pub fn new(length: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
         let style = "{bar:40} {percent} % {elapsed} (still {eta})";
@@ -30,7 +30,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many bytes are read.
+    /// Sets the number of bytes read.
     pub fn at(&self, position: u64) {
         self.0.set_position(position);
     }
@@ -40,18 +40,18 @@ impl Progress {
     }
 }
 
-/// What is told line by line, and counted.
+/// Errors by line, and counts.
 pub struct Report {
-    /// What the file is called.
+    /// Name of the file.
     file: String,
     pub progress: Progress,
-    /// By type and what was done.
+    /// Counts by type and result.
     done: BTreeMap<(&'static str, Done), u64>,
     pub lines: u64,
     pub wrong: u64,
-    /// What is wrong, by line: records are not entered in the order of their lines.
+    /// Error texts by line, because records are not imported in line order.
     told: BTreeMap<u64, String>,
-    /// The unknown fields that were told.
+    /// The unknown fields that were reported.
     unknown: HashSet<(String, String)>,
 }
 
@@ -72,7 +72,7 @@ impl Report {
         *self.done.entry((ty, done)).or_default() += 1;
     }
 
-    /// Takes note of all that is wrong with a line. An unknown field is told once for all lines.
+    /// Records the errors of a line. An unknown field is reported only once per file.
     pub fn tell(&mut self, number: u64, fields: Fields) {
         self.wrong += 1;
         let mut told = fields.into_told();
@@ -102,7 +102,7 @@ impl Report {
         self.told.insert(number, text);
     }
 
-    /// Writes what is wrong, in the order of the lines, as compilers do.
+    /// Writes the errors in line order, in the format of compilers.
     pub fn write(&mut self, mut out: impl Write) -> io::Result<()> {
         for text in std::mem::take(&mut self.told).into_values() {
             out.write_all(text.as_bytes())?;
@@ -110,7 +110,7 @@ impl Report {
         out.flush()
     }
 
-    /// Sums up what came of it.
+    /// Returns the result of the import.
     pub fn imported(&self, kept: bool) -> Imported {
         Imported {
             summary: self.summary(),
@@ -119,7 +119,7 @@ impl Report {
         }
     }
 
-    /// `3 lines: 2 Publication created, 1 wrong`.
+    /// Returns the summary, such as `3 lines: 2 Publication created, 1 wrong`.
     fn summary(&self) -> String {
         let mut parts: Vec<String> = self
             .done
@@ -144,7 +144,7 @@ impl Report {
     }
 }
 
-/// `title: `; nothing for what is wrong with a line as a whole.
+/// Returns the prefix of a message, `title: `; empty for an error of the whole line.
 fn field(problem: &Problem) -> String {
     match problem.field.join(".") {
         path if path.is_empty() => path,

@@ -1,4 +1,4 @@
-//! An export becomes the register again, in a database that has none.
+//! Restores an export into an empty database.
 
 use entity::examination::Column;
 use entity::{examination, finding};
@@ -14,7 +14,7 @@ use super::tables::{Row, TABLE, TABLES, Table};
 use super::{AT_ONCE, Fault};
 use crate::rules::text::hex;
 
-/// The references of a table to itself: a row may come before the one that it names.
+/// The foreign keys of a table to itself: a row may come before the row that it refers to.
 const TO_ITSELF: [(&str, &str); 4] = [
     ("organization", "organization_parent_id_fkey"),
     ("committee", "committee_parent_id_fkey"),
@@ -22,10 +22,10 @@ const TO_ITSELF: [(&str, &str); 4] = [
     ("liaison_statement", "liaison_statement_in_reply_to_id_fkey"),
 ];
 
-/// Adds all rows of an export; how many.
+/// Inserts all rows of an export and returns their number.
 ///
 /// # Errors
-/// Where the register is not empty, or the file is not a whole export: it is sealed by its last line.
+/// Returns an error if the register is not empty, or the file is not a complete export: its last line has a checksum.
 pub async fn restore(
     db: &DatabaseTransaction,
     source: &mut Source,
@@ -79,11 +79,11 @@ pub async fn restore(
     Ok(rows)
 }
 
-/// Rows of one table that follow each other.
+/// Consecutive rows of one table.
 #[derive(Default)]
 struct Batch {
     table: Option<&'static Table>,
-    /// The line of the first.
+    /// Line number of the first row.
     first: u64,
     rows: Vec<Row>,
 }
@@ -121,7 +121,7 @@ impl Batch {
     }
 }
 
-/// Only what has nothing can become something else as a whole.
+/// Checks that the register is empty.
 async fn empty(db: &DatabaseTransaction) -> Result<(), Fault> {
     for table in TABLES.iter().filter(|it| it.name != "counter") {
         let page = (table.read)(db, None).await?;
@@ -155,7 +155,7 @@ async fn date_examinations(db: &DatabaseTransaction) -> Result<(), DbErr> {
 
 /// Lets rows come in any order, or finds the references that lead nowhere and goes back to how it was.
 async fn check_references_later(db: &DatabaseTransaction, later: bool) -> Result<(), DbErr> {
-    // SeaQuery has no words for this. SQLite goes back by itself at the end of the transaction, and checks then.
+    // SeaQuery does not support this. SQLite checks and resets it at the end of the transaction.
     if db.get_database_backend() != DbBackend::Postgres {
         db.execute_unprepared("pragma defer_foreign_keys = on")
             .await?;

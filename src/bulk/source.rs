@@ -1,4 +1,4 @@
-//! The records of a file: JSON Lines or CSV, in UTF-8 or UTF-16.
+//! Reads the records of a file: JSON Lines or CSV, in UTF-8 or UTF-16.
 
 use std::fmt;
 use std::fs::File;
@@ -13,46 +13,46 @@ use super::Fault;
 use super::csv::{Csv, Row};
 use super::export::HEAD;
 
-/// The maximum size of a record in bytes; the largest valid record is smaller.
+/// Maximum size of a record in bytes. The largest valid record is smaller.
 pub const MAX_RECORD: u64 = 2_000_000;
 
-/// How many bytes tell what a file is.
+/// Number of bytes that are examined to detect the type of a file.
 const START: u64 = 512;
-/// The byte order mark that spreadsheets put before UTF-8.
+/// Byte order mark of UTF-8, as written by spreadsheet programs.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How records are written down.
+/// The format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     JsonLines,
     Csv,
 }
 
-/// A file that can be read from its beginning more than once.
+/// A file that can be read more than once.
 pub struct Source {
     file: File,
     input: BufReader<DecodeReaderBytes<File, Vec<u8>>>,
-    /// In bytes.
+    /// Size in bytes.
     pub length: u64,
-    /// Whether it begins as an export does.
+    /// Whether it starts with the header of an export.
     pub is_export: bool,
     number: u64,
     read: u64,
 }
 
-/// One record as the file has it.
+/// A record of a file.
 pub struct Line {
-    /// The line that it begins on, from 1.
+    /// The line number where it starts, from 1.
     pub number: u64,
-    /// Its fields, or why it has none.
+    /// Its fields, or a message if they cannot be parsed.
     pub fields: Result<Map<String, Value>, String>,
 }
 
 impl Source {
-    /// Opens a file; `-` is the standard input. Input that cannot be read twice is copied to a temporary file.
+    /// Opens a file; `-` is standard input. Input that cannot be read twice is copied to a temporary file.
     ///
     /// # Errors
-    /// Returns an error if it cannot be read, is empty, or is no text file.
+    /// Returns an error if it cannot be read, is empty, or is not a text file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = if path == Path::new("-") {
             copied(&mut io::stdin().lock())?
@@ -68,7 +68,7 @@ impl Source {
         (&file).take(START).read_to_end(&mut start)?;
         let what = match &start[..] {
             [] => "there is nothing in the file",
-            // The formats of spreadsheet programs: ZIP, and the one before it.
+            // Formats of spreadsheet programs: ZIP (xlsx, ods) and OLE (xls).
             [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => {
                 "this is a workbook (such as xlsx) or an archive, not a text: save it as CSV in UTF-8"
             }
@@ -92,13 +92,13 @@ impl Source {
         })
     }
 
-    /// Returns how many bytes were read.
+    /// Returns the number of bytes read.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.read
     }
 
-    /// Returns the next line with its end, and its number; `None` at the end of the file.
+    /// Returns the next line with its line break, and its number; `None` at the end of the file.
     pub fn line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let mut line = Vec::new();
         let read = (&mut self.input)
@@ -115,7 +115,7 @@ impl Source {
     /// Reads the records from the beginning of the file.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or its header is wrong.
+    /// Returns an error if the file cannot be read or its header is invalid.
     pub fn records(&self, format: Format) -> Result<Records, Fault> {
         let input = decoded(&self.file)?;
         Ok(match format {
@@ -132,14 +132,14 @@ impl Source {
     }
 }
 
-/// Copies what can be read once into a file that can be read again.
+/// Copies a stream into a temporary file.
 fn copied(from: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(from, &mut file)?;
     Ok(file)
 }
 
-/// Reads a file from its beginning as UTF-8, without a byte order mark.
+/// Reads a file from its start as UTF-8, without a byte order mark.
 fn decoded(file: &File) -> io::Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>> {
     let mut file = file.try_clone()?;
     file.rewind()?;
@@ -154,7 +154,7 @@ pub fn too_long(line: u64) -> Fault {
     Fault::Line(line, format!("it is longer than {MAX_RECORD} bytes"))
 }
 
-/// The records of a file, one after the other.
+/// An iterator over the records of a file.
 pub enum Records {
     JsonLines(Box<Source>),
     Csv(Box<Table>),
@@ -180,7 +180,7 @@ impl Records {
         }
     }
 
-    /// Returns how many bytes were read.
+    /// Returns the number of bytes read.
     pub fn position(&self) -> u64 {
         match self {
             Self::JsonLines(source) => source.position(),
@@ -189,7 +189,7 @@ impl Records {
     }
 }
 
-/// CSV with a header.
+/// CSV with a header row.
 pub struct Table {
     csv: Csv<Box<dyn BufRead + Send>>,
     header: Vec<String>,
@@ -235,7 +235,7 @@ impl Table {
     }
 }
 
-/// Reads the first line that is not blank, with its end and all before it.
+/// Reads up to the end of the first line that is not blank.
 fn first_line(input: &mut impl BufRead) -> Result<Vec<u8>, Fault> {
     let mut line = Vec::new();
     for byte in input.by_ref().bytes() {
@@ -252,7 +252,7 @@ fn first_line(input: &mut impl BufRead) -> Result<Vec<u8>, Fault> {
     Ok(line)
 }
 
-/// Returns what separates the cells of a header: the separator that it has most of.
+/// Returns the separator of a header: the most frequent candidate outside quotes.
 fn separator(header: &[u8]) -> u8 {
     let count = |separator: &u8| {
         let mut quoted = false;
@@ -262,14 +262,14 @@ fn separator(header: &[u8]) -> u8 {
         });
         outside.count()
     };
-    // Of several with the same count the last one is taken.
+    // On a tie, the last candidate wins.
     [b'\t', b';', b',']
         .into_iter()
         .max_by_key(count)
         .unwrap_or(b',')
 }
 
-/// Returns the cells of a row by the names of their columns. One that is empty was left out.
+/// Returns the cells of a row by column name, without empty cells.
 fn fields(header: &[String], cells: &[&str]) -> Result<Map<String, Value>, String> {
     if cells.len() != header.len() {
         let (cells, header) = (cells.len(), header.len());
@@ -291,7 +291,7 @@ fn fields(header: &[String], cells: &[&str]) -> Result<Map<String, Value>, Strin
     Ok(fields)
 }
 
-/// An object of JSON that names no field twice.
+/// A JSON object without duplicate keys.
 struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -321,7 +321,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// What the parser says, without the line and column that it counts from the line's beginning.
+/// Returns the parser's message without the position, which is relative to the line.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The tables as an export has them: one line for each row, one field for each column.
+//! The tables of an export: one line per row, one field per column.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat};
 use entity::id::{
@@ -24,34 +24,34 @@ use serde_json::{Map, Value as Json, json};
 use super::AT_ONCE;
 use crate::rules::text::{natural_key, number_identity, number_key, series};
 
-/// What a line says of itself beside the columns: the table.
+/// The field of a line that names its table.
 pub const TABLE: &str = "table";
 
-/// The columns that the database computes, as `table.column`.
+/// Columns computed by the database, as `table.column`.
 const COMPUTED: [&str; 1] = ["topic.status"];
 
 /// The fields of a line.
 pub type Row = Map<String, Json>;
 
-/// A function of a table, as of all tables alike.
+/// Type-erased functions of a table.
 type Read = fn(&DatabaseTransaction, Option<Vec<Value>>) -> Answer<'_, Page>;
 type Write = fn(&DatabaseTransaction, Vec<Row>) -> Answer<'_, ()>;
 type Answer<'a, T> = BoxFuture<'a, Result<T, DbErr>>;
 
-/// A table of the register.
+/// A table of an export.
 pub struct Table {
     pub name: &'static str,
-    /// Reads the rows that come after one with this key, in the order of their keys.
+    /// Reads the rows after a key, in the order of their keys.
     pub read: Read,
-    /// Adds rows. What is wrong with one is a type error of the database.
+    /// Inserts rows. Invalid values are reported as type errors.
     pub write: Write,
 }
 
-/// Some rows of a table.
+/// A page of rows.
 pub struct Page {
-    /// Each a line, without its end.
+    /// The rows as lines without line breaks.
     pub lines: Vec<String>,
-    /// The key of the last row, where more may follow.
+    /// The key of the last row; `None` if there are no further rows.
     pub next: Option<Vec<Value>>,
 }
 
@@ -71,7 +71,7 @@ macro_rules! table {
     };
 }
 
-/// All of them but webhooks and their deliveries; a row refers to rows of its own table, and of those before it.
+/// All tables except webhooks and deliveries. A row refers only to rows of its own table and of earlier tables.
 pub static TABLES: [Table; 23] = [
     table!(organization by Id),
     table!(committee by Id),
@@ -129,7 +129,7 @@ async fn read<E: EntityTrait>(
     })
 }
 
-/// A row as a line, its columns in the order of the table.
+/// Formats a row as a line, with its columns in the order of the table.
 fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
     let mut line = format!("{{{}:{}", json!(TABLE), json!(table));
     let mut of_subject = None;
@@ -144,7 +144,7 @@ fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
             (value, _) => written(value)?,
         };
         if name == "subject_type" {
-            // The id that comes next is one of this type.
+            // The next column has the id of a record of this type.
             of_subject = value.as_str().and_then(prefix_of);
         } else {
             of_subject = None;
@@ -155,7 +155,7 @@ fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
     Ok(line)
 }
 
-/// How the ids in a column begin, where they all name the same type: they are exported as the API has them.
+/// Returns the id prefix of a column whose ids belong to one type. These are exported as public ids.
 fn prefix(table: &str, column: &str) -> Option<&'static str> {
     Some(match (table, column) {
         ("organization", "id" | "parent_id") | (_, "organization_id") => OrganizationId::PREFIX,
@@ -193,7 +193,7 @@ async fn write<E: EntityTrait>(
     }
     let mut insert = E::insert_many(rows);
     if table == "counter" {
-        // An empty register has its counters already.
+        // The migrations have already inserted the counters.
         let mut again = OnConflict::columns(key);
         insert = insert.on_conflict(again.update_column(counter::Column::Value).to_owned());
     }
@@ -201,7 +201,7 @@ async fn write<E: EntityTrait>(
     Ok(())
 }
 
-/// A row that has all columns and no others.
+/// Converts a row that must have exactly the columns of the table.
 fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, DbErr> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
     add_missing(table, &mut row);
@@ -254,7 +254,7 @@ fn columns<E: EntityTrait>(table: &str) -> impl Iterator<Item = E::Column> {
     E::Column::iter().filter(move |it| !computed(it))
 }
 
-/// A value of the database as the export has it.
+/// Converts a database value for the export.
 fn written(value: Value) -> Result<Json, DbErr> {
     Ok(match value {
         Value::Bool(Some(it)) => it.into(),
@@ -272,7 +272,7 @@ fn written(value: Value) -> Result<Json, DbErr> {
     })
 }
 
-/// A value of an export as the database has it; none where it is not of the column's type.
+/// Converts a value of an export for the database; `None` if it does not fit the column's type.
 fn read_back(column: &ColumnType, value: Json) -> Option<Value> {
     let nothing = value == Json::Null;
     let text = || value.as_str();

@@ -1,11 +1,11 @@
-//! The setting that says where the register is kept.
+//! The settings of the database connection.
 
 use std::time::Duration;
 
 use clap::Args;
 use url::{Url, form_urlencoded};
 
-/// The parameters that the driver reads. It ignores others on PostgreSQL.
+/// URL parameters that the driver knows. It ignores others on PostgreSQL.
 const POSTGRES_PARAMETERS: [&str; 16] = [
     "application_name",
     "dbname",
@@ -26,10 +26,11 @@ const POSTGRES_PARAMETERS: [&str; 16] = [
 ];
 const SQLITE_PARAMETERS: [&str; 4] = ["cache", "immutable", "mode", "vfs"];
 
-/// Where the register is kept.
+/// The database connection.
 #[derive(Clone, Debug, Args)]
 pub struct Database {
-    /// A `SQLite` file (sqlite:liaison.db, made where there is none) or a `PostgreSQL` database (postgres://user@host/name).
+    /// Database URL: a `SQLite` file (sqlite:liaison.db, created if missing) or a `PostgreSQL` database
+    /// (postgres://user@host/name).
     #[arg(
         long,
         env = "LIAISON_DATABASE_URL",
@@ -37,10 +38,11 @@ pub struct Database {
         hide_env_values = true
     )]
     pub database_url: String,
-    /// How many connections read at most; on PostgreSQL there are as many again for all else, and one that listens.
+    /// Maximum number of read connections; on PostgreSQL there are as many for writes, and a few for listening and
+    /// background work.
     #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
-    /// How long a start waits for a database that does not answer yet, such as `60s`; `0s`: not at all.
+    /// How long startup waits for an unreachable database, such as `60s`; `0s`: not at all.
     #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = seconds)]
     pub database_wait: Duration,
 }
@@ -59,7 +61,7 @@ pub struct Migrate {
 }
 
 impl Database {
-    /// Checks the form of the address. It may hold a password, so the error never shows any of it.
+    /// Checks the form of the URL. It may contain a password, so errors never quote it.
     pub(super) fn check(&self) -> Result<(), String> {
         let url = &self.database_url;
         if let Some(rest) = url.strip_prefix("sqlite:") {
@@ -89,7 +91,7 @@ fn check_postgres(url: &str) -> Result<(), String> {
     const FORM: &str = "write postgres://user:password@host:5432/name, and in the user's name and password %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #";
     let parsed =
         Url::parse(url).map_err(|error| format!("the address cannot be read ({error}): {FORM}"))?;
-    // What stands there is the rest of a password.
+    // These parts may be the rest of a password.
     if parsed.cannot_be_a_base()
         || parsed.fragment().is_some()
         || parsed.path().contains('@')
@@ -117,7 +119,7 @@ fn check_parameters<'a>(
         return Ok(());
     };
     let is_word = |it: char| it.is_ascii_alphanumeric() || "_-".contains(it);
-    // Anything else may be the rest of a password.
+    // Other characters may be the rest of a password.
     let shown = if name.chars().all(is_word) {
         format!("`{name}`")
     } else {

@@ -1,4 +1,4 @@
-//! What the environment says: its variables, the address to listen on and the filter of the log.
+//! The environment variables, and parsers for the listen address and the log filter.
 
 use std::env;
 
@@ -12,14 +12,14 @@ use super::origin::all_arguments;
 
 const PREFIX: &str = "LIAISON_";
 
-/// Kubernetes sets these in every container beside a service of the name `liaison`.
+/// Kubernetes sets these in every container if there is a service named `liaison`.
 const KUBERNETES: [&str; 3] = [
     "LIAISON_SERVICE_HOST",
     "LIAISON_SERVICE_PORT",
     "LIAISON_PORT",
 ];
 
-/// Returns the command without the environment variables that are set to nothing: they count as unset.
+/// Removes environment variables that are set to an empty string from the command: they count as unset.
 pub fn without_empty_variables(command: Command) -> Command {
     let ignore = |argument: clap::Arg| {
         let variable = argument.get_env().map(ToOwned::to_owned);
@@ -37,7 +37,7 @@ pub fn without_empty_variables(command: Command) -> Command {
         .mut_subcommands(|it| it.mut_args(ignore))
 }
 
-/// Refuses variables with our prefix that are no settings: they would be ignored without a word.
+/// Rejects unknown variables with the prefix of the service, which would otherwise be ignored silently.
 pub fn check_variables(command: &Command) -> Result<(), Wrong> {
     let known: Vec<_> = all_arguments(command)
         .filter_map(clap::Arg::get_env)
@@ -68,7 +68,7 @@ pub fn check_variables(command: &Command) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Reads an address to listen on. Without a host it is all addresses of this machine.
+/// Parses a listen address. Without a host it means all interfaces.
 pub fn listen_address(text: &str) -> Result<String, String> {
     let (host, port) = text.rsplit_once(':').unwrap_or_default();
     let is_host = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
@@ -79,11 +79,11 @@ pub fn listen_address(text: &str) -> Result<String, String> {
     Ok(format!("{host}:{port}"))
 }
 
-/// Checks a filter of the log. The library takes a misspelt level for the name of a module.
+/// Validates a log filter. `EnvFilter` accepts a misspelt level as the name of a module.
 pub fn log_filter(text: &str) -> Result<String, String> {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let is_directive = |part: &str| is_level(part) || part.contains(['=', '[']);
-    // Within brackets stand spans with their fields, which may have commas.
+    // Brackets contain spans with their fields, which may have commas.
     let is_filter = text.contains('[') || text.split(',').map(str::trim).all(is_directive);
     if is_filter && EnvFilter::try_new(text).is_ok() {
         return Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! The TOML file with settings, by the names of the flags.
+//! The TOML settings file. Its keys are the names of the flags.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::Wrong;
 use super::tokens::OtherIssuer;
 
-/// What a file of settings says.
+/// A parsed settings file.
 pub struct SettingsFile {
     path: PathBuf,
     values: Vec<Setting>,
@@ -18,17 +18,17 @@ pub struct SettingsFile {
 }
 
 struct Setting {
-    /// As the flag has it.
+    /// Name of the flag.
     name: String,
     value: String,
     line: usize,
 }
 
 impl SettingsFile {
-    /// Reads the file. `known` are the names of all settings of the command.
+    /// Parses the file. `known` are the names of all settings of the command.
     ///
     /// # Errors
-    /// Returns a line with the file, the line in it and what is wrong there. It shows no value, which may be a secret.
+    /// Returns one line with the file, the line number and the error. It quotes no value, which may be a secret.
     pub fn read(path: &Path, known: &[String]) -> Result<Self, Wrong> {
         let wrong = |what: &str| Wrong(format!("--config {}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
@@ -84,14 +84,14 @@ impl SettingsFile {
         command
     }
 
-    /// Where the file sets this flag, for a message; `None` if it does not.
+    /// Returns where the file sets a flag, for error messages; `None` if it does not.
     pub fn place(&self, flag: &str) -> Option<String> {
         let setting = self.values.iter().find(|setting| setting.name == flag)?;
         Some(format!("{}, line {}", self.path.display(), setting.line))
     }
 }
 
-/// A value of the file as it would be given on the command line.
+/// Formats a TOML value as a command line argument.
 fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! The settings of the commands, and where each was set.
+//! Where a setting was set, for error messages.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 
 use super::file::SettingsFile;
 
-/// Says where a setting was set, for the end of a message; nothing for a default.
+/// Returns the suffix of an error message that says where a setting was set; empty for a default.
 pub fn origin(
     command: &Command,
     args: &[OsString],

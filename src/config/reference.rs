@@ -1,4 +1,4 @@
-//! Writes the reference of all settings, from the definitions of the command line.
+//! The reference of all settings, generated from the definitions of the command line.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The settings that say what connections and senders may take.
+//! The settings of connections, timeouts, rate limits, proxies and CORS.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::http::server::Bounds;
 use crate::http::streams::Shares;
 use crate::http::{Around, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 
-/// What connections and senders may take, and who may send from where.
+/// Limits of connections and clients, trusted proxies, and allowed origins.
 #[derive(Clone, Debug, Args)]
 pub struct Surroundings {
     /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
     #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
-    /// How many of them each address may have that is no trusted proxy's; 0 is no bound.
+    /// Maximum number of connections per client address, except for trusted proxies; 0 is no limit.
     #[arg(long, env = "LIAISON_CONNECTIONS_EACH", default_value_t = 200)]
     pub connections_each: u32,
     /// How many WebSockets and event streams the subject of each token may have open, and each address without a token a quarter of it, also behind a trusted proxy; 0 is no bound.
@@ -36,7 +36,7 @@ pub struct Surroundings {
     /// Seconds for the head of a request, and for a connection to do nothing between two.
     #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_timeout: u64,
-    /// Seconds for the body of a request, and for a client to take nothing of an answer.
+    /// Timeout in seconds for reading a request's body, and for a client that stops reading a response.
     #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub body_timeout: u64,
     /// How many bytes the responses in memory may have together, beside those of `--answer-cache`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
@@ -45,10 +45,10 @@ pub struct Surroundings {
     /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
     #[arg(long, env = "LIAISON_DRAIN", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain: u64,
-    /// The cost that each address may ask for per minute without a token; 0 is no limit.
+    /// Query cost per minute and client address without a token; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
     pub rate_limit: u32,
-    /// The cost that the subject of each token may ask for per minute; 0 is no limit.
+    /// Query cost per minute and token subject; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 100_000_000)]
     pub rate_limit_token: u32,
     /// How many requests with a bad token, an invalid document or an unknown hash each address may send per minute; 0 is no limit.
@@ -57,7 +57,7 @@ pub struct Surroundings {
     /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
     #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
-    /// The header in which they say it.
+    /// The header in which trusted proxies forward the client address.
     #[arg(
         long,
         env = "LIAISON_PROXY_HEADER",
@@ -65,7 +65,8 @@ pub struct Surroundings {
         ignore_case = true
     )]
     pub proxy_header: ProxyHeader,
-    /// Origins, such as `https://app.example.org`, whose pages may call from a browser; `localhost` is all pages of this machine, `*` is all.
+    /// Origins that may send cross-origin requests, such as `https://app.example.org`; `localhost` allows all local
+    /// origins, `*` allows all.
     #[arg(long, env = "LIAISON_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<HeaderValue>,
 }

@@ -1,4 +1,4 @@
-//! The settings that say which tokens count.
+//! The settings for verifying tokens.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,19 +13,21 @@ use crate::http::auth::issuer::Issuer;
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
 use crate::http::auth::published::Place;
 
-/// How tokens are checked.
+/// How tokens are verified.
 #[derive(Clone, Debug, Args)]
 pub struct Tokens {
-    /// What tokens are verified with: the https:// address of a JSON Web Key Set, or a file with one, with a public key in PEM, or with --token-algorithms HS256 the secret. Left out where --token-issuer is an https:// address: the keys that the issuer names by OpenID Connect discovery.
+    /// The verification key: the https:// URL of a JSON Web Key Set, or a file with one, with a public key in PEM, or
+    /// with --token-algorithms HS256 the secret. May be omitted if --token-issuer is an https:// URL: then the keys
+    /// come from OpenID Connect discovery.
     #[arg(long, env = "LIAISON_TOKEN_KEY")]
     pub token_key: Option<String>,
-    /// Who issues the tokens: their `iss`.
+    /// The issuer of the tokens (`iss`).
     #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
     pub token_issuer: String,
-    /// Whom the tokens are for: their `aud`.
+    /// The audience of the tokens (`aud`).
     #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
     pub token_audience: String,
-    /// How tokens may be signed.
+    /// The allowed signature algorithms.
     #[arg(
         long,
         env = "LIAISON_TOKEN_ALGORITHMS",
@@ -33,18 +35,19 @@ pub struct Tokens {
         default_value = "RS256,ES256,EdDSA"
     )]
     pub token_algorithms: Vec<Algorithm>,
-    /// The claim that lists the roles; dots lead into objects: `realm_access.roles`.
+    /// The claim with the roles; dots separate nested claims: `realm_access.roles`.
     #[arg(long, env = "LIAISON_ROLES_CLAIM", default_value = "roles")]
     pub roles_claim: String,
-    /// What the claim says for a role, as `word=ROLE`; repeat it, or give several with commas. Left out: the names of the roles.
+    /// Maps a value of the claim to a role, as `word=ROLE`; repeatable, or separated by commas. By default the values
+    /// are the names of the roles.
     #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
     pub roles_map: Vec<(String, Role)>,
-    /// How many seconds the issuer's clock may differ from ours.
+    /// Allowed clock skew in seconds.
     #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
     pub token_leeway: u32,
 }
 
-/// A table `[[issuer]]` of the file; what it leaves out is as the flags say.
+/// A table `[[issuer]]` of the settings file. Omitted values default to the flags.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OtherIssuer {
@@ -58,10 +61,10 @@ pub struct OtherIssuer {
 }
 
 impl Tokens {
-    /// The issuer that the flags name; none where nothing says what its keys are.
+    /// Returns the issuer that the flags configure; `None` if there is neither a key nor an issuer URL.
     pub fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
         let key = self.token_key.as_deref();
-        // A key is not shown: somebody may have written the secret itself in place of its file.
+        // The key is not quoted: it may be the secret itself instead of its file.
         let setting = match key {
             Some(_) => "--token-key".to_owned(),
             None if self.token_issuer.contains("://") => {
@@ -97,7 +100,7 @@ impl Tokens {
         }
     }
 
-    /// The same for another issuer.
+    /// Returns the settings for another issuer.
     pub fn of(&self, other: &OtherIssuer) -> Result<Self, String> {
         let mut tokens = Self {
             token_key: other.key.clone(),

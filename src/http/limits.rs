@@ -1,4 +1,4 @@
-//! What a request may ask for at most: each limit with its meaning, default and setting.
+//! The limits of requests, with their settings and defaults.
 
 use std::time::Duration;
 
@@ -7,49 +7,49 @@ use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
 use super::open::Patience;
 
-/// What a request may ask for at most.
+/// The limits of requests.
 #[derive(Clone, Debug, Args)]
 pub struct Limits {
-    /// How many bytes the body of a request, or a message over WebSocket, may have.
+    /// Maximum size of a request body or a WebSocket message in bytes.
     #[arg(id = "body_limit", long = "body-limit", env = "LIAISON_BODY_LIMIT", default_value_t = DEFAULT.body, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub body: usize,
-    /// How many tokens (names, signs, values) a document may have.
+    /// Maximum number of tokens (names, punctuators, values) in a document.
     #[arg(id = "document_limit", long = "document-limit", env = "LIAISON_DOCUMENT_LIMIT", default_value_t = DEFAULT.tokens, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub tokens: usize,
-    /// How deep the fields of a document may be nested.
+    /// Maximum nesting depth of fields in a document.
     #[arg(id = "depth_limit", long = "depth-limit", env = "LIAISON_DEPTH_LIMIT", default_value_t = DEFAULT.depth, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub depth: usize,
-    /// How many fields and fragments a document may select, its fragments written out.
+    /// Maximum number of fields and fragments in a document, with fragments expanded.
     #[arg(id = "selection_limit", long = "selection-limit", env = "LIAISON_SELECTION_LIMIT", default_value_t = DEFAULT.selections, value_parser = clap::value_parser!(u64).range(1..))]
     pub selections: u64,
-    /// How many aliases a document may have, its fragments written out.
+    /// Maximum number of aliases in a document, with fragments expanded.
     #[arg(id = "alias_limit", long = "alias-limit", env = "LIAISON_ALIAS_LIMIT", default_value_t = DEFAULT.aliases, value_parser = clap::value_parser!(u64).range(1..))]
     pub aliases: u64,
-    /// How many directives a document may have, its fragments written out.
+    /// Maximum number of directives in a document, with fragments expanded.
     #[arg(id = "directive_limit", long = "directive-limit", env = "LIAISON_DIRECTIVE_LIMIT", default_value_t = DEFAULT.directives, value_parser = clap::value_parser!(u64).range(1..))]
     pub directives: u64,
-    /// How many fields an operation may have at its root.
+    /// Maximum number of root fields of an operation.
     #[arg(id = "root_limit", long = "root-limit", env = "LIAISON_ROOT_LIMIT", default_value_t = DEFAULT.roots, value_parser = clap::value_parser!(u64).range(1..))]
     pub roots: u64,
-    /// How many mutations a document may ask for.
+    /// Maximum number of mutations in a document.
     #[arg(id = "mutation_limit", long = "mutation-limit", env = "LIAISON_MUTATION_LIMIT", default_value_t = DEFAULT.mutations, value_parser = clap::value_parser!(u64).range(1..))]
     pub mutations: u64,
     /// What an operation may cost, counted before it runs: each field is one, times the sizes of the lists it is in; what reads whole tables has a price.
     #[arg(id = "cost_limit", long = "cost-limit", env = "LIAISON_COST_LIMIT", default_value_t = DEFAULT.cost, value_parser = clap::value_parser!(u64).range(1..))]
     pub cost: u64,
-    /// How many bytes an answer may have, counted while it is read and written.
+    /// Maximum size of a response in bytes, checked during execution.
     #[arg(id = "answer_limit", long = "answer-limit", env = "LIAISON_ANSWER_LIMIT", default_value_t = DEFAULT.answer, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub answer: usize,
-    /// How many operations may be under way at once on one WebSocket.
+    /// Maximum number of concurrent operations on one WebSocket.
     #[arg(id = "socket_operations", long = "socket-operations", env = "LIAISON_SOCKET_OPERATIONS", default_value_t = DEFAULT.operations, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub operations: usize,
-    /// How long connections that stay open wait for their clients.
+    /// Timeouts of long-lived connections.
     #[arg(skip)]
     pub patience: Patience,
-    /// How many seconds a request may run.
+    /// Timeout of a request in seconds.
     #[arg(id = "time_limit", long = "time-limit", env = "LIAISON_TIME_LIMIT", default_value_t = DEFAULT.seconds, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
-    /// Answer no introspection, and keep the schema's text to ourselves.
+    /// Disable introspection and the schema download.
     #[arg(long, env = "LIAISON_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,
 }
@@ -72,7 +72,7 @@ const DEFAULT: Limits = Limits {
 };
 
 impl Limits {
-    /// How long a statement of a request may run. It ends with its request, and a moment later if nobody ends it.
+    /// Returns the timeout of a request's statements: slightly longer than the request's own, which normally ends them.
     #[must_use]
     pub const fn longest_statement(&self) -> Duration {
         Duration::from_secs(self.seconds + 1)

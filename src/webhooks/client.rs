@@ -1,4 +1,5 @@
-//! Sends messages to addresses that strangers have chosen: slow ones, endless ones, and ones behind our own walls.
+//! The HTTP client for webhooks. URLs come from users, so redirects, response size, time and target addresses are
+//! limited.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -24,12 +25,12 @@ use crate::store::delivery::Outcome;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one attempt, from the first byte sent to the last read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For the start of an answer whose status is known.
+/// Timeout for the start of the body once the status is known.
 const PATIENCE_FOR_BODY: Duration = Duration::from_secs(2);
-/// Bytes of an answer that are kept; more is not read.
+/// Maximum number of bytes of a response body that are read and stored.
 const KEPT: usize = 1024;
 
-/// Sends by HTTP. Clones share their connections.
+/// An HTTP client. Clones share its connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -47,7 +48,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let wrong = |error: reqwest::Error| format!("no client for webhooks: {error}");
         let mut http = reqwest::Client::builder()
-            // Where a redirect leads, nobody has looked.
+            // The target of a redirect is unchecked.
             .redirect(Policy::none())
             .no_proxy()
             .https_only(reach != Reach::Anywhere)
@@ -66,7 +67,7 @@ impl Client {
         })
     }
 
-    /// Makes one attempt.
+    /// Makes one delivery attempt.
     pub async fn post(
         &self,
         url: &str,
@@ -156,7 +157,7 @@ async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
     let retry_after = response.headers().get(RETRY_AFTER);
     let retry_after = retry_after.and_then(|it| wait(it.to_str().ok()?, now));
     let mut start = Vec::new();
-    // What was read by then will do.
+    // A timeout leaves what has been read until then.
     let _ = timeout(PATIENCE_FOR_BODY, async {
         while start.len() < KEPT
             && let Ok(Some(chunk)) = response.chunk().await
@@ -165,7 +166,7 @@ async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
         }
     })
     .await;
-    // No text of the databases holds NUL.
+    // The databases cannot store NUL in a text.
     let text = String::from_utf8_lossy(&start).replace('\0', "\u{fffd}");
     Outcome {
         delivered: status.is_success(),
@@ -186,7 +187,7 @@ fn unanswered(why: &str) -> Outcome {
     }
 }
 
-/// What `Retry-After` asks for: seconds, or a date.
+/// Parses `Retry-After`: seconds, or a date.
 fn wait(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));

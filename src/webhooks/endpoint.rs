@@ -1,4 +1,4 @@
-//! Delivers to one webhook what is due, until nothing is, or an attempt fails.
+//! Delivers the due activities of one webhook, until none is left or an attempt fails.
 
 use entity::id::{Id, WebhookId};
 use entity::webhook::Model;
@@ -14,7 +14,7 @@ use crate::store::delivery::{
     Attempt, delivered, failed, lease, passed, pinged, position, release, stop,
 };
 
-/// Messages that are read at once.
+/// Maximum number of messages read at once.
 const BATCH: usize = 50;
 
 /// A webhook that this process delivers to.
@@ -24,7 +24,7 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Takes the webhook, delivers, and gives it back; nothing where another process has it.
+    /// Leases the webhook, delivers, and releases it. Does nothing if another process holds the lease.
     ///
     /// # Errors
     /// Returns an error if the database fails. If it cannot release the webhook either, the lease ends by itself.
@@ -114,7 +114,7 @@ impl<'a> Endpoint<'a> {
         Ok(false)
     }
 
-    /// Makes one attempt; whether it was delivered and the webhook is still ours.
+    /// Makes one attempt. Returns whether it was delivered, and this process still holds the lease.
     async fn send(&mut self, event: &Event, message: &Message) -> Result<bool> {
         let Process {
             db,
@@ -141,7 +141,7 @@ impl<'a> Endpoint<'a> {
             self.webhook.attempts = 0;
             return Ok(ours);
         }
-        // The end of a key that grows with time is chance.
+        // The last byte of a version 7 UUID is random.
         let chance = u32::from(Uuid::now_v7().as_bytes()[15]);
         in_time(failed(db, attempt, &outcome, chance)).await?;
         Ok(false)

@@ -1,7 +1,7 @@
-//! Delivers the feed to webhooks: in order, at least once, by one process at a time for each.
+//! Delivers activities to webhooks: in order, at least once, by one process at a time per webhook.
 //!
-//! The log and each webhook's place in it are the only truth: a process that is killed has lost nothing, another goes
-//! on from the last place that was written.
+//! The log and each webhook's position in it are the only state. If a process is killed, another continues from the
+//! last stored position.
 
 mod client;
 mod endpoint;
@@ -24,13 +24,13 @@ use crate::feed::Feed;
 use crate::graphql::request::Clock;
 use crate::store::{Database, delivery};
 
-// The rules are private, and this is a setting.
+// The rules are private, and this type is a setting.
 pub use crate::rules::webhook::Reach;
 
-/// How long what becomes due without anything new waits: a second attempt, a lease that another process has left.
+/// Poll interval for deliveries that become due without a new activity: retries, and leases that have expired.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long a stop waits for the attempts under way: longer than one may take.
+/// Maximum wait for attempts in progress on shutdown: longer than the timeout of an attempt.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How deliveries are sent.
@@ -61,7 +61,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Begins to deliver.
+    /// Starts to deliver.
     ///
     /// # Errors
     /// Why requests cannot be sent, in a line.
@@ -86,7 +86,7 @@ impl Deliveries {
         Ok(Self { tasks, stop })
     }
 
-    /// Finishes the attempts under way and gives the webhooks back, so that another process goes on at once.
+    /// Finishes the attempts in progress and releases the leases, so that another process can continue at once.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         let ended = timeout(STOP_TIMEOUT, self.tasks.join_next()).await;
@@ -96,7 +96,7 @@ impl Deliveries {
     }
 }
 
-/// What all deliveries of a process share.
+/// The state that all deliveries of a process share.
 #[derive(Clone)]
 struct Process {
     id: Uuid,
@@ -109,7 +109,7 @@ struct Process {
 }
 
 impl Process {
-    /// Whether no further attempt is to begin.
+    /// Returns whether no further attempt may start.
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
@@ -128,7 +128,7 @@ impl Process {
             }
             tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
-                // That it took too long is the poll.
+                // A timeout starts the next poll.
                 _ = timeout(POLL, self.feed.past(newest)) => {}
                 Some(done) = under_way.join_next() => forget(&mut busy, &done),
             }
@@ -136,7 +136,7 @@ impl Process {
         while under_way.join_next().await.is_some() {}
     }
 
-    /// Begins with each webhook that is due and not under way here.
+    /// Starts a task for each webhook that is due and has none in this process.
     async fn begin(
         &self,
         newest: i64,
@@ -160,7 +160,8 @@ impl Process {
     }
 }
 
-/// A task that has panicked tells nothing: then all that are under way may be begun again, which the lease bears.
+/// Removes a finished task. A task that panicked does not return its id, so all webhooks may be started again; the
+/// lease prevents concurrent deliveries.
 fn forget(busy: &mut HashSet<WebhookId>, done: &Result<WebhookId, JoinError>) {
     match done {
         Ok(id) => {
@@ -170,13 +171,13 @@ fn forget(busy: &mut HashSet<WebhookId>, done: &Result<WebhookId, JoinError>) {
     }
 }
 
-/// How long the database may take: a connection that passes nothing any more never answers.
+/// Timeout of a database operation: a broken connection may never respond.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(6);
 
 fn in_time<T, E: Into<Error>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> impl Future<Output = Result<T>> {
-    // Boxed, since the transaction of a write is a large future.
+    // Boxed, because the transaction of a write is a large future.
     let work = timeout(DATABASE_TIMEOUT, Box::pin(work));
     async {
         match work.await {

@@ -1,4 +1,4 @@
-//! Signs messages as Standard Webhooks has it.
+//! Signs messages according to Standard Webhooks.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +9,8 @@ use sha2::Sha256;
 
 use crate::graphql::webhook::event::Message;
 
-/// What `webhook-signature` says: a signature by the secret, and for a day after a rotation one by the secret before.
+/// Returns the header `webhook-signature`: a signature with the secret, and after a rotation one with the previous
+/// secret.
 pub fn sign(webhook: &Model, message: &Message, now: DateTime<Utc>) -> String {
     let former = webhook.former_until.filter(|until| now < *until);
     let former = former.and(webhook.former_secret.as_deref());
@@ -22,7 +23,7 @@ pub fn sign(webhook: &Model, message: &Message, now: DateTime<Utc>) -> String {
 fn by(secret: &str, message: &Message, now: DateTime<Utc>) -> String {
     let key = secret.strip_prefix("whsec_").unwrap_or(secret);
     let key = BASE64_STANDARD.decode(key).unwrap_or_default();
-    // A key of any length will do.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else {
         return String::new();
     };

@@ -1,4 +1,4 @@
-//! Action items, known by the keys that the party's own system has for them.
+//! Import of action items, identified by the external keys of the party.
 
 use entity::action_item::{Column, Entity, Model, Priority};
 use entity::party::Language;
@@ -14,7 +14,7 @@ use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInp
 use crate::store::creation::Idempotency;
 
 impl Entering {
-    /// Creates or updates one; none where something is wrong.
+    /// Creates or updates an action item; `None` if the record has errors.
     pub(super) async fn action_item(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let external_key = fields.key("externalKey", text::KEY);
         let topic = fields.named("topic", &self.names.topics);
@@ -35,7 +35,7 @@ impl Entering {
             fields.lasting("topic", &topic, Some(&public(before.topic_id)));
             fields.lasting("committee", &committee, Some(&public(before.committee_id)));
             fields.lasting("language", &language, Some(&before.original_language));
-            // What says nothing new is no update, and right even where the party may make none any more.
+            // An unchanged record is not an update, and valid even if the party may not update the item any more.
             let unchanged = same(&title, Some(&before.title))
                 && same(&description, before.description.as_ref())
                 && same(&counterpart, before.counterpart_id.map(public).as_ref())
@@ -81,7 +81,7 @@ impl Entering {
         Ok(made.map(|_| Done::Created))
     }
 
-    /// The item that the party has this key for.
+    /// Looks up the action item by the party's external key.
     pub(super) async fn item_of(&self, external_key: &str) -> Result<Option<Model>, Fault> {
         let found = Entity::find()
             .filter(Column::RequestedBy.eq(self.writing.party()))

@@ -1,4 +1,4 @@
-//! Committees, known by organization, code and period.
+//! Import of committees, identified by organization, code and period.
 
 use entity::committee::{CommitteeKind, Entity};
 use entity::party::Language;
@@ -14,7 +14,7 @@ use crate::store::committee::{self, CommitteeCreateInput, CommitteeUpdateInput};
 use crate::store::creation::Idempotency;
 
 impl Entering {
-    /// Creates or updates one; none where something is wrong.
+    /// Creates or updates a committee; `None` if the record has errors.
     pub(super) async fn committee(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let organization = fields.key("organization", text::CODE);
         let code = fields.key("code", text::CODE);

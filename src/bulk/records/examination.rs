@@ -1,4 +1,4 @@
-//! Examinations, known by the publications that they are of: one of each is under way at a time.
+//! Import of examinations, identified by publication. A publication has at most one open examination.
 
 use entity::examination::{Column, Entity, Model};
 use entity::id::PublicationId;
@@ -14,7 +14,7 @@ use crate::store::creation::Idempotency;
 use crate::store::examination::ExaminationRequestInput;
 
 impl Entering {
-    /// Asks for one; none where something is wrong.
+    /// Requests an examination; `None` if the record has errors.
     pub(super) async fn examination(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let number = fields.key("publication", text::KEY);
         let reason = fields.text("reason", text::LONG);
@@ -33,7 +33,7 @@ impl Entering {
                 fields.lasting("dueOn", &due_on, day.as_ref());
                 return Ok(Some(Done::Unchanged).filter(|_| fields.is_right()));
             }
-            // The same file once more does not ask again for what both sides have found meanwhile.
+            // Importing a file again does not repeat a request whose examination is complete.
             if asked && before.requested_by == self.writing.party() && fields.is_right() {
                 return Ok(Some(Done::Unchanged));
             }
@@ -48,7 +48,7 @@ impl Entering {
         Ok(made.map(|_| Done::Created))
     }
 
-    /// The examination of a publication that is under way; where none is, the last one.
+    /// Returns the open examination of a publication, or else the last one.
     pub(super) async fn examination_of(
         &self,
         publication: PublicationId,

@@ -1,4 +1,4 @@
-//! What one's own side found, known by the publication that was examined.
+//! Import of the findings of a side, identified by publication.
 
 use async_graphql::MaybeUndefined;
 use entity::finding::{Entity, Impact};
@@ -13,7 +13,7 @@ use crate::rules::text;
 use crate::store::examination::{self, ExaminationRecordFindingInput};
 
 impl Entering {
-    /// Records it, or rewrites it; none where something is wrong.
+    /// Records or replaces a finding; `None` if the record has errors.
     pub(super) async fn finding(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let number = fields.key("publication", text::KEY);
         let impact = fields.word::<Impact>("impact");
@@ -30,7 +30,7 @@ impl Entering {
             fields.wrong(Code::NotFound, "publication", message);
             return Ok(None);
         };
-        // The TSB has no side, and is told so by the rules.
+        // The TSB has no side; the rules reject its findings.
         let before = match self.writing.party().side() {
             Some(side) => {
                 Entity::find_by_id((examination.id, side))
@@ -75,7 +75,7 @@ impl Entering {
     }
 }
 
-/// What a line leaves out stays as it is.
+/// Returns the given value, or the current one if it is omitted.
 fn stays<T>(given: MaybeUndefined<T>, is: T) -> MaybeUndefined<T> {
     match given {
         MaybeUndefined::Undefined => MaybeUndefined::Value(is),

@@ -1,4 +1,4 @@
-//! Records that are entered or updated many at once, by the rules of the mutations.
+//! Imports records, each according to the rules of the corresponding mutation.
 
 mod action_item;
 mod committee;
@@ -36,7 +36,7 @@ use crate::store::creation::Creating;
 use crate::store::migrations::migrate_within;
 use crate::store::writing::Writing;
 
-/// What a record can be.
+/// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Organization,
@@ -50,32 +50,32 @@ pub enum Kind {
     Note,
 }
 
-/// How records are to be imported.
+/// The options of an import.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who enters them, and whose rules hold; an export has its own.
+    /// The party that imports the records. An export needs none.
     pub party: Option<Party>,
-    /// Who the history says it was.
+    /// The actor that the history shows.
     pub subject: String,
-    /// What the records are that do not say it themselves.
+    /// The type of records without a field `type`.
     pub kind: Option<Kind>,
     pub format: Format,
-    /// What the report calls the file.
+    /// The name of the file in the report.
     pub file: String,
-    /// Finds out what would be done, and does nothing.
+    /// Whether to validate without changing anything.
     pub dry_run: bool,
-    /// Keeps what is right of a file of which something is wrong.
+    /// Whether to import the valid records if others have errors.
     pub partial: bool,
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// In a line.
+    /// A summary in one line.
     pub summary: String,
-    /// How many lines are wrong.
+    /// Number of lines with errors.
     pub wrong: u64,
-    /// Whether anything was kept.
+    /// Whether the import was committed.
     pub kept: bool,
 }
 
@@ -92,7 +92,7 @@ impl Kind {
         Self::Note,
     ];
 
-    /// The API's name of the type.
+    /// Returns the GraphQL name of the type.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -108,10 +108,10 @@ impl Kind {
         }
     }
 
-    /// The kind with this name.
+    /// Returns the type with this name.
     ///
     /// # Errors
-    /// A sentence with all names.
+    /// Returns an error that lists all names.
     pub fn of(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|it| it.name() == name);
         found.ok_or_else(|| {
@@ -121,12 +121,11 @@ impl Kind {
     }
 }
 
-/// Imports a file: an export into an empty register, or records into any, each line created or updated by the key that
-/// people know it by. What is wrong is told to `out` line by line. Nothing is kept where anything is wrong, unless
-/// `partial` says so.
+/// Imports a file: an export into an empty database, or records into any, each created or updated by its key. Errors
+/// are written to `out` line by line. If there are errors, nothing is imported unless `partial` is set.
 ///
 /// # Errors
-/// Where the file cannot be read to its end or the database fails. Nothing is kept then.
+/// Returns an error if the file cannot be read to its end or the database fails. Nothing is imported then.
 pub async fn import(
     db: &Database,
     now: DateTime<Utc>,
@@ -145,7 +144,7 @@ pub async fn import(
     let actor = viewer(party, &settings.subject)
         .actor()
         .map_err(Error::from)?;
-    // A file that cannot be read to its end is refused here, before anything is entered.
+    // Rejects a file that cannot be read to its end before anything is written.
     let file = File::read(&source, settings)?;
     let report = || Report::new(settings.file.clone(), Progress::new(source.length));
     let is_kept = |report: &Report| report.wrong == 0 || settings.partial;
@@ -178,7 +177,7 @@ pub async fn import(
     Ok(report.imported(kept))
 }
 
-/// A file of records that was read once to its end.
+/// A file of records that has been read once to its end.
 struct File<'a> {
     source: &'a Source,
     settings: &'a Settings,
@@ -208,16 +207,16 @@ impl<'a> File<'a> {
         })
     }
 
-    /// Returns whether other writers would notice how long they wait for it.
+    /// Returns whether importing it would block other writers noticeably.
     fn is_long(&self) -> bool {
         AT_ONCE < self.records
     }
 
-    /// Enters all records as a part of a write, which is neither committed nor undone.
+    /// Imports all records as part of a write transaction, which it neither commits nor rolls back.
     async fn enter(&self, writing: Writing, report: &mut Report) -> Result<Writing, Fault> {
         if writing.db().get_database_backend() == DbBackend::Postgres {
-            // PostgreSQL keeps the plans that it makes while the tables are small, and would read the whole table in
-            // each statement, and for each foreign key, when they are large.
+            // PostgreSQL caches plans made while the tables are small. They would scan the whole table in each
+            // statement and for each foreign key once the tables are large.
             let seek = "set local enable_seqscan = off; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
             writing.db().execute_unprepared(seek).await?;
         }
@@ -235,7 +234,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// All of an export.
+/// Restores an export.
 async fn whole(
     db: &Database,
     mut source: Source,
@@ -250,7 +249,7 @@ async fn whole(
                 migrate_within(transaction).await?;
             }
             restored = restore(transaction, &mut source, progress).await;
-            // What is not to be kept is an error to the transaction.
+            // An error makes the transaction roll back.
             match &restored {
                 Ok(_) if !settings.dry_run => Ok(()),
                 _ => Err(Error::BadInput(String::new())),
@@ -270,7 +269,7 @@ async fn whole(
     })
 }
 
-/// Someone who acts for a party.
+/// Returns a viewer who acts for a party.
 fn viewer(party: Party, subject: &str) -> Viewer {
     let role = match party {
         Party::Itu => Role::ItuEditor,
@@ -284,7 +283,7 @@ fn viewer(party: Party, subject: &str) -> Viewer {
     }
 }
 
-/// What is being entered, and the names of what is there.
+/// An import in progress, with the names of existing records.
 struct Entering {
     writing: Writing,
     names: Names,
@@ -326,7 +325,7 @@ impl Entering {
                     None => return Ok(()),
                 },
             };
-            // What does not wait is entered in the order of the lines.
+            // Records that are not deferred are imported in the order of their lines.
             let about_same = |key: &Key| record.key.as_ref() == Some(key) && publications.have(key);
             if record.kind != Kind::Publication
                 || order.blocks(&record).is_some_and(about_same)
@@ -345,7 +344,7 @@ impl Entering {
         }
     }
 
-    /// Enters a record that is no publication.
+    /// Imports a record of any type but publication.
     async fn one(
         &mut self,
         record: Record,
@@ -373,7 +372,7 @@ impl Entering {
         Ok(())
     }
 
-    /// Makes a new record; its id.
+    /// Creates a record and returns its id.
     async fn create<I: Creating>(
         &mut self,
         fields: &mut Fields,
@@ -383,7 +382,7 @@ impl Entering {
         fields.carry_out(&mut self.writing, make).await
     }
 
-    /// Does what an update asks for; whether that changed anything.
+    /// Applies an update and returns whether it changed anything.
     async fn update(
         &mut self,
         fields: &mut Fields,
@@ -401,7 +400,7 @@ impl Entering {
     }
 }
 
-/// Returns the record of a line, or what is wrong with a line that has none.
+/// Parses the record of a line. Returns its errors if it has no type.
 fn record(line: Line, kind: Option<Kind>) -> Result<Record, Box<Fields>> {
     const FIELD: &str = "type";
     let mut fields = match line.fields {

@@ -1,4 +1,4 @@
-//! Notes, known by what they are about and say: the same note of the same party is added once.
+//! Import of notes, identified by party, subject and body: the same note is added only once.
 
 use async_graphql::ID;
 use entity::id::split;
@@ -14,7 +14,7 @@ use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::note::NoteAddInput;
 
-/// The fields that name what a note is about.
+/// The fields that can name the subject of a note.
 const SUBJECTS: [&str; 5] = [
     "topic",
     "actionItem",
@@ -24,8 +24,8 @@ const SUBJECTS: [&str; 5] = [
 ];
 
 impl Entering {
-    /// Adds one; none where something is wrong. One that was taken back has lost its body, so that nobody can tell
-    /// whether this is the same: it is added again.
+    /// Adds a note; `None` if the record has errors. A retracted note has no body to compare with, so the note is added
+    /// again.
     pub(super) async fn note(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let subject = self.subject(fields).await?;
         let body = fields.key("body", text::BODY);
@@ -52,7 +52,7 @@ impl Entering {
         Ok(made.map(|_| Done::Created))
     }
 
-    /// The one record that a line names as the subject of a note.
+    /// Returns the record that a line names as the subject of a note.
     async fn subject(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
         let named = SUBJECTS.into_iter().filter(|it| fields.give(it));
         if named.count() != 1 {
@@ -71,7 +71,7 @@ impl Entering {
         Ok(topic.or(statement).or(publication).or(examination).or(item))
     }
 
-    /// The examination that a line names by the number of the publication.
+    /// Looks up the examination of the publication whose number a line gives.
     async fn examined(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
         const FIELD: &str = "examination";
         let number = fields.text(FIELD, text::KEY).take();
@@ -90,7 +90,7 @@ impl Entering {
         Ok(found.map(|it| public(it.id)))
     }
 
-    /// The action item that a line names by the party's own key.
+    /// Looks up the action item by the party's external key.
     async fn item(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
         const FIELD: &str = "actionItem";
         let Some(key) = fields.text(FIELD, text::KEY).take() else {

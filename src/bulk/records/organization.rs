@@ -1,4 +1,4 @@
-//! Organizations, known by their acronyms.
+//! Import of organizations, identified by their acronyms.
 
 use entity::organization::{Entity, OrganizationKind};
 use entity::party::{Language, Side};
@@ -14,7 +14,7 @@ use crate::store::creation::Idempotency;
 use crate::store::organization::{self, OrganizationCreateInput, OrganizationUpdateInput};
 
 impl Entering {
-    /// Creates or updates one; none where something is wrong.
+    /// Creates or updates an organization; `None` if the record has errors.
     pub(super) async fn organization(
         &mut self,
         fields: &mut Fields,

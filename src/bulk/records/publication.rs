@@ -1,4 +1,4 @@
-//! Publications, known by their numbers: they come by the ten thousands, so that many are entered at once.
+//! Import of publications, identified by their numbers. There may be tens of thousands, so they are written in batches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,11 +21,11 @@ use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::publication::{self, PublicationAddInput, PublicationUpdateInput};
 
-/// Records that are read and not yet entered, none of which names another one of them.
+/// A batch of parsed records, none of which refers to another one of the batch.
 #[derive(Default)]
 pub struct Publications {
     lines: Vec<Line>,
-    /// How many records were held back since the last ones were entered.
+    /// Number of records deferred since the last batch was written.
     pub held_back: usize,
 }
 
@@ -49,7 +49,7 @@ struct Line {
 }
 
 impl Publications {
-    /// Returns whether it is time to enter the records.
+    /// Returns whether the batch is large enough to be written.
     pub fn are_many(&self) -> bool {
         AT_ONCE <= self.lines.len().max(self.held_back)
     }
@@ -89,7 +89,7 @@ impl Publications {
 }
 
 impl Entering {
-    /// Enters the records, and tells what is wrong with them.
+    /// Writes the batch and reports the errors.
     pub(super) async fn enter(
         &mut self,
         publications: &mut Publications,
@@ -166,7 +166,7 @@ impl Entering {
         Ok(entered)
     }
 
-    /// The topics of the publications that are there and whose lines name topics.
+    /// Returns the linked topics of existing publications whose lines list topics.
     async fn linked(
         &self,
         lines: &[Line],
@@ -191,7 +191,7 @@ impl Entering {
         Ok(keyed.collect())
     }
 
-    /// The publication that a field has the number of.
+    /// Looks up the publication whose number a field holds.
     pub(super) async fn publication(
         &self,
         fields: &mut Fields,
@@ -211,7 +211,7 @@ impl Entering {
         Ok(found)
     }
 
-    /// The publications that lines name, by what identifies their numbers.
+    /// Returns the publications that lines refer to, by the identity of their numbers.
     async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
         let superseded = lines.iter().filter_map(|it| it.supersedes.value());
         let numbers = lines.iter().filter_map(|it| it.number.as_ref());
@@ -230,7 +230,7 @@ impl Entering {
     }
 }
 
-/// The topics of publications, each by its id as the API has it.
+/// Pairs of a publication and the public id of one of its topics.
 type Linked = HashSet<(PublicationId, String)>;
 
 impl Line {
@@ -248,7 +248,7 @@ impl Line {
         }
     }
 
-    /// None where nothing can be found out without its organization.
+    /// Returns the input that adds the publication; `None` if its organization is unknown.
     fn add(&mut self, supersedes: MaybeUndefined<ID>) -> Option<PublicationAddInput> {
         let title = self.fields.needed_text("title", self.title.clone());
         let kind = self.fields.needed("kind", self.kind);
@@ -272,7 +272,7 @@ impl Line {
         })
     }
 
-    /// None where the line is right and says nothing new.
+    /// Returns the input that updates the publication; `None` if the line has no errors and changes nothing.
     fn update(
         &mut self,
         before: &Model,
@@ -293,7 +293,7 @@ impl Line {
             .lasting("language", &self.language, Some(&before.original_language));
         let committee = before.committee_id.map(public);
         let superseded = before.supersedes_id.map(public);
-        // What stays need not be looked up again.
+        // An unchanged reference need not be looked up again.
         let committee = news(self.committee.clone(), committee.as_ref());
         let supersedes = news(supersedes, superseded.as_ref());
         let unchanged = same(&self.title, Some(&before.title))

@@ -1,4 +1,4 @@
-//! Liaison statements, known by the committees that send them and their titles: each is sent once, and never changes.
+//! Import of liaison statements, identified by sending committees and title. A sent statement never changes.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::store::statement::{self, AddresseeInput, AttachmentInput, LiaisonStat
 pub const ADDRESSEES: &str = "addressees";
 const ATTACHMENTS: &str = "attachments";
 
-/// What a line says in the statement.
+/// The content of a statement in a line.
 struct Said {
     sent_at: MaybeUndefined<DateTime>,
     addressees: MaybeUndefined<Vec<AddresseeInput>>,
@@ -34,7 +34,7 @@ struct Said {
 }
 
 impl Entering {
-    /// Sends one; none where something is wrong.
+    /// Sends a statement; `None` if the record has errors.
     pub(super) async fn statement(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let title = fields.key("title", text::NAME);
         let from = fields.listed("from", &self.names.committees);
@@ -72,7 +72,7 @@ impl Entering {
         Ok(made.map(|_| Done::Created))
     }
 
-    /// The last statement with this title that exactly these committees have sent.
+    /// Returns the last statement with this title from exactly these committees.
     async fn sent(&self, title: &str, from: &[ID]) -> Result<Option<Model>, Fault> {
         let titled = Entity::find()
             .filter(Column::SentBy.eq(self.writing.party()))
@@ -93,7 +93,7 @@ impl Entering {
         Ok(titled.into_iter().find(is_from))
     }
 
-    /// Finds in what a line says something else than the statement that was sent.
+    /// Adds an error for each field of a line that differs from the sent statement.
     async fn says(&self, fields: &mut Fields, sent: &Model, said: &Said) -> Result<(), Fault> {
         let db = self.writing.db();
         let to = addressee::Entity::find()
@@ -143,7 +143,7 @@ impl Entering {
     }
 }
 
-/// Whether a line lists nothing else than what there is, in its order.
+/// Returns whether a line gives no list, or exactly the existing elements in their order.
 fn all<G, T>(given: &MaybeUndefined<Vec<G>>, there: &[T], same: impl Fn((&T, &G)) -> bool) -> bool {
     match given {
         MaybeUndefined::Undefined => true,
@@ -154,7 +154,7 @@ fn all<G, T>(given: &MaybeUndefined<Vec<G>>, there: &[T], same: impl Fn((&T, &G)
     }
 }
 
-/// `POC C5 (2013-2016): ACTION by 2026-07-01`, as the history has them.
+/// Parses addressees in the form of the history: `POC C5 (2013-2016): ACTION by 2026-07-01`.
 fn addressees(fields: &mut Fields, names: &Names) -> MaybeUndefined<Vec<AddresseeInput>> {
     let given = fields.texts(ADDRESSEES, text::NAME);
     given.map_value(|texts| fields.each(&texts, |fields, it| addressee(fields, names, it)))
@@ -182,7 +182,7 @@ fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<Addresse
     })
 }
 
-/// `Draft Recommendation https://itu.int/draft.pdf`: a name, and where it can be read.
+/// Parses attachments: `Draft Recommendation https://itu.int/draft.pdf`, a name and a URL.
 fn attachments(fields: &mut Fields) -> MaybeUndefined<Vec<AttachmentInput>> {
     let given = fields.texts(ATTACHMENTS, text::LONG);
     given.map_value(|texts| fields.each(&texts, attachment))

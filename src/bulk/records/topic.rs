@@ -1,4 +1,4 @@
-//! Topics, known by the codes that the register gave them; without a code, a topic that the party proposes, known by its title.
+//! Import of topics, identified by their codes; without a code, by the title of the party's own proposal.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::store::creation::Idempotency;
 use crate::store::topic::{self, TopicProposeInput, TopicUpdateInput};
 
 impl Entering {
-    /// Proposes or updates one; none where something is wrong.
+    /// Proposes or updates a topic; `None` if the record has errors.
     pub(super) async fn topic(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
         let code = fields.text("code", text::CODE);
         let title = fields.text("title", text::NAME);
@@ -88,8 +88,8 @@ impl Entering {
         Ok(made.map(|_| Done::Created))
     }
 
-    /// The last topic that the party has proposed with this title, whatever became of it: the same file once more
-    /// does not propose again what was declined.
+    /// Returns the last topic that the party has proposed with this title, whatever its status: importing a file again
+    /// does not repeat a proposal that was declined.
     async fn proposal(&self, title: &str) -> Result<Option<Model>, Fault> {
         let found = Entity::find()
             .filter(Column::ProposedBy.eq(self.writing.party()))
@@ -100,7 +100,8 @@ impl Entering {
         Ok(found)
     }
 
-    /// Finds out whether a line names the committee that leads for the party, which an update leaves as it is.
+    /// Adds an error if a line names another lead committee than the party's current one, which an update cannot
+    /// change.
     async fn leads(
         &self,
         fields: &mut Fields,
@@ -123,7 +124,7 @@ impl Entering {
         Ok(())
     }
 
-    /// Whether a topic answers these clauses and is about these publications already.
+    /// Returns whether a topic already has these provisions and publications.
     async fn is_about(
         &self,
         topic: &Model,
@@ -143,7 +144,7 @@ impl Entering {
         Ok(same_list(provisions, answered) && same_list(publications, about))
     }
 
-    /// The publications that a line lists by their numbers.
+    /// Parses the publications of a line, listed by number.
     async fn publications(&self, fields: &mut Fields) -> Result<MaybeUndefined<Vec<ID>>, Fault> {
         const FIELD: &str = "publications";
         let numbers = match fields.texts(FIELD, text::NAME) {
