@@ -1,4 +1,4 @@
-//! The log: what each change says of itself.
+//! The entries of the activity log.
 
 use chrono::{DateTime, Utc};
 use entity::activity::{ActiveModel, ActivityVerb};
@@ -28,21 +28,21 @@ struct Change {
     after: Option<String>,
 }
 
-/// One change to one record.
+/// A log entry before it is stored.
 #[derive(Clone, Debug)]
 pub struct Entry {
     verb: ActivityVerb,
     subject_type: &'static str,
     subject_id: Uuid,
     topic_id: Option<TopicId>,
-    /// Whether it concerns ITU, and the UPU.
+    /// Whether the change concerns ITU or the UPU.
     itu: bool,
     upu: bool,
     changes: Changes,
 }
 
 impl Changes {
-    /// What became of a field; nothing where it stayed.
+    /// Adds the change of a field. Does nothing if the values are equal.
     pub fn add(&mut self, field: &'static str, before: Option<String>, after: Option<String>) {
         if before != after {
             self.0.push(Change {
@@ -53,7 +53,7 @@ impl Changes {
         }
     }
 
-    /// A field of a new record.
+    /// Adds a field of a new record.
     pub fn given(&mut self, field: &'static str, value: impl Into<Option<String>>) {
         self.add(field, None, value.into());
     }
@@ -75,7 +75,7 @@ impl Changes {
 }
 
 impl Entry {
-    /// A change that concerns both sides.
+    /// Creates an entry that concerns both sides.
     pub fn new<I: Id>(verb: ActivityVerb, subject: I, changes: Changes) -> Self {
         Self {
             verb,
@@ -88,7 +88,7 @@ impl Entry {
         }
     }
 
-    /// Concerning the side that the record belongs to; both where it belongs to none.
+    /// Restricts the entry to the side of the record, if it has one.
     #[must_use]
     pub fn of_side(self, side: Option<Side>) -> Self {
         match side {
@@ -97,7 +97,7 @@ impl Entry {
         }
     }
 
-    /// Concerning the sides of these and no others.
+    /// Restricts the entry to these sides.
     #[must_use]
     pub fn of_sides(self, sides: &[Option<Side>]) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How a new record is made: once for each idempotency key, however often the request is sent.
+//! Creating records, with idempotency keys: a repeated request creates nothing twice.
 
 use async_graphql::{InputObject, InputType};
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::rules::refusal::Refusal;
 use crate::rules::text::hex;
 use crate::rules::viewer::Viewer;
 
-/// How many expired keys one write clears away at most: more than it adds.
+/// Maximum number of expired keys deleted per write: more than one, so that they do not accumulate.
 const CLEARED: u64 = 20;
 
 /// What every creating input has beside its own fields.
@@ -29,19 +29,19 @@ pub struct Idempotency {
     pub idempotency_key: Option<String>,
 }
 
-/// An input that makes a record.
+/// An input that creates a record.
 pub trait Creating: InputType {
-    /// The API's name of what is done.
+    /// Name of the mutation.
     const MUTATION: &'static str;
     type Id: Id + Send;
 
     fn idempotency(&self) -> &Idempotency;
 
-    /// Asks the rules and makes the record.
+    /// Checks the rules and creates the record.
     fn make(self, writing: &mut Writing) -> impl Future<Output = Result<Self::Id>> + Send;
 }
 
-/// Makes the record of an input, or finds the one that the same request has made before.
+/// Creates the record of an input, or returns the one that the same request has created before.
 pub async fn create<I: Creating>(
     db: &Database,
     viewer: &Viewer,
@@ -57,7 +57,7 @@ pub async fn create<I: Creating>(
     let mut problems = Problems::default();
     problems.check(FIELD, rules::fits(&key));
     if let Err(Refusal::Problems(mut wrong)) = problems.none() {
-        // All that is wrong is told at once, and nothing is kept of it.
+        // Reports all errors at once. The write is rolled back.
         if let Err(Error::Refused(refusal)) = input.make(&mut writing).await {
             match refusal {
                 Refusal::Problems(more) => wrong.extend(more),
@@ -67,7 +67,7 @@ pub async fn create<I: Creating>(
         return Err(Refusal::Problems(wrong).into());
     }
     let hash = hash(&input);
-    // All writers wait for each other, so that of two at once the second finds the key of the first.
+    // Writers are serialized, so the second of two concurrent requests finds the key of the first.
     if let Some(made) = made(&writing, &key, &hash).await? {
         return Ok(made);
     }
@@ -77,7 +77,7 @@ pub async fn create<I: Creating>(
     Ok(id)
 }
 
-/// What this request has made before.
+/// Returns the record that this request has created before.
 async fn made<I: Id>(writing: &Writing, key: &str, hash: &str) -> Result<Option<I>> {
     let found = Entity::find_by_id((writing.party(), key.to_owned()))
         .one(writing.db())
@@ -93,7 +93,7 @@ async fn made<I: Id>(writing: &Writing, key: &str, hash: &str) -> Result<Option<
     Ok(repeats.then(|| found.subject_id.into()))
 }
 
-/// Keeps the key for what was made under it, and clears away some that have expired.
+/// Stores the key with the created record, and deletes some expired keys.
 async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Result<(), DbErr> {
     let row = ActiveModel {
         party: Set(writing.party()),
@@ -103,7 +103,7 @@ async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Res
         subject_id: Set(id.into()),
         created_at: Set(writing.now()),
     };
-    // A row with this key has expired, or it would have been found.
+    // An existing row with this key has expired: a valid one would have been found.
     let renewed = OnConflict::columns([Column::Party, Column::Key])
         .update_columns([
             Column::Hash,
@@ -131,7 +131,7 @@ async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Res
     Ok(())
 }
 
-/// The mutation and its input as one text, whatever the order of the fields; what is left out and what is null is the same.
+/// Returns a hash of mutation and input. Omitted fields and nulls are equal, and the order of fields does not matter.
 fn hash<I: Creating>(input: &I) -> String {
     let mut input = input.to_value().into_json().unwrap_or_default();
     without_nulls(&mut input);

@@ -1,4 +1,4 @@
-//! What becomes of deliveries: who delivers, how far it has come, and what failed.
+//! The state of deliveries: leases, progress and failures.
 
 use std::time::Duration;
 
@@ -20,24 +20,24 @@ use crate::error::Result;
 use crate::rules::viewer::Actor;
 use crate::rules::webhook::next_attempt;
 
-/// How long a process may deliver before it says that it still does; after that another takes over.
+/// Duration of a lease. A process renews it while it delivers; after it expires, another process takes over.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 
-/// How long what was delivered is kept for its owner to read.
+/// Retention of delivered messages.
 const KEPT: TimeDelta = TimeDelta::days(30);
-/// How much of what is older one step clears away: more than it adds.
+/// Maximum number of expired deliveries deleted per delivery: more than one, so that they do not accumulate.
 const CLEARED: u64 = 20;
 
-/// What came of an attempt.
+/// The result of a delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub delivered: bool,
-    /// The endpoint wants nothing more, ever.
+    /// Whether the endpoint responded 410 Gone.
     pub gone: bool,
     pub status: Option<u16>,
-    /// The start of the answer, or why there was none; 1,024 characters at most.
+    /// The start of the response body, or the reason why there was none; at most 1,024 characters.
     pub response: String,
-    /// How long the endpoint asks us to wait.
+    /// `Retry-After` of the response.
     pub retry_after: Option<Duration>,
 }
 
@@ -64,7 +64,7 @@ pub async fn due(
     db.query(due.all(&db.read)).await
 }
 
-/// Takes a webhook for one process, which then delivers alone; none where another was faster.
+/// Leases a webhook to a process; `None` if another process holds the lease.
 pub async fn lease(
     db: &Database,
     id: WebhookId,
@@ -85,7 +85,7 @@ pub async fn lease(
     Ok(taken.into_iter().next())
 }
 
-/// Gives a webhook back before the lease ends.
+/// Releases a lease before it expires.
 pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), DbErr> {
     let released = Entity::update_many()
         .col_expr(
@@ -99,7 +99,7 @@ pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), 
     Ok(())
 }
 
-/// Where an attempt stands: which process makes it, for which webhook as it was read, to deliver what.
+/// A delivery attempt: the process, the webhook as it was read, and the activity.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     pub process: Uuid,
@@ -155,7 +155,7 @@ pub async fn passed(
     Ok(moved.rows_affected == 1)
 }
 
-/// Notes that an activity was delivered. False as for [`passed`]: it may then be delivered again.
+/// Records a delivery. Returns false if the lease is lost or the webhook has changed; it may then be delivered again.
 pub async fn delivered(
     db: &Database,
     attempt: Attempt<'_>,
@@ -182,7 +182,7 @@ pub async fn delivered(
     Ok(moved.rows_affected == 1)
 }
 
-/// Notes that an attempt failed, and when the next one is; after the last the webhook is disabled, which stands in the log.
+/// Records a failed attempt and the time of the next one. After the last attempt, disables the webhook and logs that.
 pub async fn failed(
     db: &Database,
     attempt: Attempt<'_>,
@@ -301,7 +301,7 @@ async fn keep(
     Ok(())
 }
 
-/// Clears away some of what is long delivered.
+/// Deletes some deliveries whose retention has expired.
 async fn clear(db: &impl sea_orm::ConnectionTrait, now: DateTime<Utc>) -> Result<(), DbErr> {
     let old = SelectStatement::new()
         .column(Column::Id)

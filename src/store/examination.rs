@@ -1,4 +1,4 @@
-//! The joint examination of publications: what each side found.
+//! Joint examinations of publications and their findings.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -134,7 +134,7 @@ pub async fn record_finding(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Records a finding as part of a write.
 pub async fn find(
     writing: &mut Writing,
     input: ExaminationRecordFindingInput,
@@ -208,7 +208,7 @@ async fn changed(
     Ok(changes)
 }
 
-/// Writes a finding, which closes the examination where the other side has found before.
+/// Stores a finding, and closes the examination if the other side has recorded its own.
 async fn save(
     writing: &mut Writing,
     examination: Model,

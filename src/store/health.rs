@@ -1,6 +1,6 @@
-//! Whether the database can be read and written at the moment, for readiness checks.
+//! Readiness checks: whether the database can currently be read and written.
 //!
-//! The checks have a connection of their own, so that they do not wait behind requests.
+//! The checks use connections of their own, so that they do not wait behind requests.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,20 +17,20 @@ use tokio::time::timeout;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::rows::connect::Connector;
 
-/// How long all checks together may take.
+/// Timeout of all checks together.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long a check waits for the lock of all writers, which others hold for a moment.
+/// Maximum wait of a check for the write lock, which others hold briefly.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
-/// A lock that is held for longer makes writes fail.
+/// A lock that is held for longer counts as a failure.
 const LOCKED_TOO_LONG: Duration = Duration::from_secs(10);
 
 /// A write that changes nothing.
 const WRITE: &str = "update counter set value = value where name = 'activity'";
-/// A write that needs more room than the table has; rolled back.
+/// A write that needs new pages, so that it detects a full disk; rolled back.
 const WRITE_MORE: &str =
     "insert into counter (name, value) select 'check ' || n, 0 from generate_series(1, 500) n";
 
-/// What is wrong; `None` if all is well.
+/// A description of a problem; `None` if there is none.
 type Problem = Option<&'static str>;
 
 /// The state of the database.
@@ -42,7 +42,7 @@ pub struct DatabaseHealth {
     pub write: Problem,
 }
 
-/// Checks one database.
+/// The health check of a database.
 #[derive(Clone, Debug)]
 pub struct HealthCheck {
     target: Target,
@@ -53,7 +53,7 @@ pub struct HealthCheck {
 enum Target {
     Sqlite {
         file: PathBuf,
-        /// Device and inode of the file when it was opened.
+        /// Device and inode of the file at startup.
         identity: Option<(u64, u64)>,
     },
     Postgres {
@@ -64,13 +64,13 @@ enum Target {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Why the last write of a request failed.
+    /// The error of the last write of a request.
     failed_write: Problem,
     locked_since: Option<Instant>,
 }
 
 impl HealthCheck {
-    /// Checks the SQLite file, which is there.
+    /// Creates the check of an existing SQLite file.
     pub(super) fn sqlite(file: &Path) -> Self {
         Self::new(Target::Sqlite {
             file: file.to_owned(),
@@ -78,7 +78,7 @@ impl HealthCheck {
         })
     }
 
-    /// Checks a PostgreSQL database.
+    /// Creates the check of a PostgreSQL database.
     pub(super) fn postgres(connector: Connector) -> Self {
         Self::new(Target::Postgres {
             connector: Box::new(connector),
@@ -93,7 +93,7 @@ impl HealthCheck {
         }
     }
 
-    /// Notes how the last write of a request ended.
+    /// Records the result of the last write of a request.
     pub fn report_write(&self, error: Option<&DbErr>) {
         let problem = error.map(describe);
         self.state().failed_write = problem;
@@ -179,7 +179,7 @@ fn identity(file: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// Says what an error means, without what the database said of it.
+/// Describes an error without details of the database.
 fn describe(error: &DbErr) -> &'static str {
     match database_code(error).as_deref() {
         Some(code) => describe_code(code),
@@ -228,7 +228,7 @@ async fn check_postgres(
     suspicious: bool,
 ) -> DatabaseHealth {
     let mut connection = connection.lock().await;
-    // Taken out, so that one that does not answer in time is dropped, not used again.
+    // Taken out, so that a connection that does not respond in time is dropped.
     let known = connection.take();
     for known in known.into_iter().map(Some).chain([None]) {
         let opened = match known {
@@ -250,7 +250,7 @@ async fn check_postgres(
                     write: Some(describe(&error)),
                 };
             }
-            // The connection was lost; a new one may do.
+            // The connection was lost; tries a new one.
             Err(_) => {}
         }
     }

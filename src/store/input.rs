@@ -1,4 +1,4 @@
-//! How the fields of an input are read: ids that must name something, and what is left out of an update.
+//! Resolves the ids of an input to records, and applies the fields of an update.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::rules::problems::Problems;
 use crate::rules::refusal::{Code, Refusal};
 
-/// The record that a mutation is about.
+/// Loads the record that a mutation changes. Returns a not-found error if there is none.
 pub async fn subject<E, I>(db: &impl ConnectionTrait, field: &str, given: &ID) -> Result<E::Model>
 where
     E: EntityTrait,
@@ -27,7 +27,7 @@ where
     Ok(problems.found(found)?)
 }
 
-/// The record that a field names, if it names one; an id of nothing or of another type is a problem.
+/// Resolves an optional id of an input; an unknown id, or one of another type, adds an error.
 pub async fn named<E, I>(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -55,7 +55,7 @@ where
     Ok(found)
 }
 
-/// The records that a field lists, each once, in its order.
+/// Resolves a list of ids, in its order and without duplicates.
 pub async fn listed<E, I>(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -75,7 +75,7 @@ where
     Ok(found.into_iter().cloned().collect())
 }
 
-/// The records that the fields of one or more inputs name, read at once.
+/// The records that ids of one or more inputs refer to, loaded with one statement.
 pub struct Found<M>(HashMap<Uuid, M>);
 
 impl<M> Found<M> {
@@ -106,14 +106,14 @@ impl<M> Found<M> {
         self.0.values()
     }
 
-    /// As [`subject`].
+    /// Returns the record of an id, like [`subject`].
     pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
         let mut problems = Problems::default();
         let found = self.named::<I>(&mut problems, field, Some(given));
         Ok(problems.found(found)?)
     }
 
-    /// As [`named`].
+    /// Resolves an optional id, like [`named`].
     pub fn named<I: Id>(
         &self,
         problems: &mut Problems,
@@ -129,7 +129,7 @@ impl<M> Found<M> {
         }
     }
 
-    /// As [`listed`].
+    /// Resolves a list of ids, like [`listed`].
     pub fn listed<I: Id>(
         &self,
         problems: &mut Problems,
@@ -163,7 +163,7 @@ fn nothing<I: Id>() -> String {
     format!("There is no {} with this id.", I::TYPE)
 }
 
-/// A value that cannot be cleared: as it was where it is left out.
+/// Returns the new value of a field that cannot be cleared; the current one if it is omitted.
 pub fn kept<T>(problems: &mut Problems, field: &str, given: MaybeUndefined<T>, current: T) -> T {
     match given {
         MaybeUndefined::Value(value) => value,
@@ -179,7 +179,7 @@ pub fn kept<T>(problems: &mut Problems, field: &str, given: MaybeUndefined<T>, c
     }
 }
 
-/// A value that null clears: as it was where it is left out.
+/// Returns the new value of a nullable field; the current one if it is omitted.
 pub fn cleared<T>(given: MaybeUndefined<T>, current: Option<T>) -> Option<T> {
     match given {
         MaybeUndefined::Value(value) => Some(value),
@@ -188,7 +188,7 @@ pub fn cleared<T>(given: MaybeUndefined<T>, current: Option<T>) -> Option<T> {
     }
 }
 
-/// A text that cannot be cleared.
+/// Returns the new value of a text that cannot be cleared.
 pub fn kept_text(
     problems: &mut Problems,
     field: &str,
@@ -202,7 +202,7 @@ pub fn kept_text(
     }
 }
 
-/// A text that null clears, and blanks too.
+/// Returns the new value of a nullable text; null and a blank text clear it.
 pub fn cleared_text(
     problems: &mut Problems,
     field: &str,

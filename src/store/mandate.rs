@@ -1,4 +1,4 @@
-//! Mandates and their provisions: the frame, which the TSB keeps.
+//! Mandates and their provisions, which only the TSB writes.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::activity::ActivityVerb;
@@ -19,7 +19,7 @@ use crate::rules::refusal::Refusal;
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
 
-/// A Resolution by edition, with its clauses in their order.
+/// A new mandate with its provisions in order.
 #[derive(Clone, Debug)]
 pub struct NewMandate {
     pub code: String,
@@ -31,7 +31,7 @@ pub struct NewMandate {
     pub provisions: Vec<NewProvision>,
 }
 
-/// A clause in our own words.
+/// A provision, summarized in the register's own words.
 #[derive(Clone, Debug)]
 pub struct NewProvision {
     pub section: ProvisionSection,

@@ -1,4 +1,4 @@
-//! All writes: each in one transaction with its activity, after asking the rules.
+//! All writes: each in one transaction with its log entries, after checking the rules.
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -43,50 +43,51 @@ pub mod migrations;
 pub mod statements;
 pub mod writing;
 
-/// How long a process waits while another one writes to the same `SQLite` file.
+/// Busy timeout: how long to wait while another process writes to the same SQLite file.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Connections to `PostgreSQL` for the feed, webhooks and exports, so that they do not wait behind writers.
+/// Connections to PostgreSQL for the feed, webhooks and exports, so that they do not wait behind writers.
 const BACKGROUND_CONNECTIONS: usize = 4;
 
-/// Any number, the same in every instance: who holds it migrates or loads.
+/// Key of the advisory lock for migrating and loading. An arbitrary number, the same in every instance.
 const LOCK: i64 = 0x11a1_5011;
 
-/// The connections to the one database.
+/// The connections to the database.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// For the read path.
+    /// For the query planner.
     pub reader: Reader,
-    /// For all else that only reads: the feed, webhooks, exports.
+    /// For other reads: the feed, webhooks, exports.
     pub read: DatabaseConnection,
-    /// For writing: on `SQLite` one connection, since it takes one writer at a time.
+    /// For writes. One connection on SQLite, which allows a single writer.
     pub write: DatabaseConnection,
-    /// Where several writes are made as one: the transaction that theirs are parts of.
+    /// The outer transaction if several writes are combined into one.
     whole: Option<Arc<DatabaseTransaction>>,
-    /// Checks whether the database can be read and written.
+    /// The readiness checks.
     pub health: HealthCheck,
-    /// On `PostgreSQL`: opens connections beside those.
+    /// On PostgreSQL: opens further connections.
     connector: Option<Connector>,
-    /// How many use `read` and `write` at once; on `PostgreSQL` the pools do not limit themselves.
+    /// Limit of concurrent users of `read` and `write`. On PostgreSQL the pools themselves have no effective limit.
     read_permits: Arc<Semaphore>,
     write_permits: Arc<Semaphore>,
-    /// Told of each statement that the read path sends by itself; sea-orm tells of all others.
+    /// Observes each statement that the query planner sends; sea-orm reports all others.
     pub told: Told,
-    /// Changes whenever something may be new in the log; what it is, the log alone tells.
+    /// Signals that the log may have new entries.
     news: watch::Sender<()>,
     /// The newest position in the log that this process knows of.
     newest: watch::Sender<LogPosition>,
 }
 
 impl Database {
-    /// Connects to `sqlite:…`, whose file is created where it is missing, or `postgres:…`; with at
-    /// most `connections` that read.
+    /// Connects to `sqlite:…`, whose file is created if it is missing, or to `postgres:…`, with at most `connections`
+    /// for reading.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
         Self::connect_within(url, connections, None).await
     }
 
-    /// The same for those who wait no longer than this for a statement: `PostgreSQL` would go on with it when they
-    /// have gone, and so would `SQLite` for the read path. (Its other statements end with the next row that nobody takes.)
+    /// Connects with a timeout for the statements of requests, which PostgreSQL would otherwise continue after the
+    /// client has gone; on SQLite it applies to the query planner. (Other SQLite statements end when their rows are not
+    /// fetched.)
     pub async fn connect_within(
         url: &str,
         connections: u32,
@@ -95,7 +96,7 @@ impl Database {
         if url.starts_with("sqlite:") {
             create_private_file(url);
             let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
-            // Later connections do not create the file: that would hide that it is gone.
+            // Later connections must not create the file: that would hide that it was deleted.
             let pool = write.get_sqlite_connection_pool();
             let options = pool.connect_options().as_ref().clone();
             pool.set_connect_options(options.create_if_missing(false));
@@ -106,7 +107,7 @@ impl Database {
             Ok(Self::new(reader, read, write, health))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let connector = Connector::new(url, longest).map_err(failed)?;
-            // The second finds the mark of the first if they share a session.
+            // If a pooler gives both the same session, the second connection detects the mark of the first.
             let first = connector.connect().await.map_err(failed)?;
             connector.connect().await.map_err(failed)?;
             drop(first);
@@ -150,7 +151,7 @@ impl Database {
         }
     }
 
-    /// Checks whether the database can be read and written, within two seconds.
+    /// Checks whether the database can be read and written. Takes at most two seconds.
     pub async fn health(&self) -> DatabaseHealth {
         let is_closed = match self.read.get_database_backend() {
             DbBackend::Postgres => self.read.get_postgres_connection_pool().is_closed(),
@@ -166,19 +167,19 @@ impl Database {
         self.health.check().await
     }
 
-    /// Whether other instances may write to it, too.
+    /// Returns whether other instances may write to the database.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.read.get_database_backend() == DbBackend::Postgres
     }
 
-    /// Changes after each commit of this process, and each [`Database::announce`].
+    /// Subscribes to a signal after each commit of this process and each [`Database::announce`].
     #[must_use]
     pub fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }
 
-    /// Tells those who wait for news to look into the log.
+    /// Signals that the log may have new entries.
     pub fn announce(&self) {
         self.news.send_replace(());
     }
@@ -228,14 +229,14 @@ impl Database {
         });
     }
 
-    /// Makes pools for those who listen on `PostgreSQL`.
+    /// Returns a function that creates pools for PostgreSQL's LISTEN; `None` for SQLite.
     #[must_use]
     pub fn listener_pool(&self) -> Option<impl Fn() -> sqlx::PgPool + Send + use<>> {
         let connector = self.connector.clone()?;
         Some(move || connector.pool())
     }
 
-    /// Runs a statement on `read`. On `PostgreSQL` it waits at most 5 s for its permit, and as long for its answer.
+    /// Runs a statement on `read`. On PostgreSQL it waits at most 5 s for its permit, and 5 s for the result.
     ///
     /// # Errors
     /// Returns an error if one of the waits is over, or the statement fails.
@@ -247,10 +248,11 @@ impl Database {
         self.bounded(statement).await
     }
 
-    /// Runs a statement on `write`, bounded as [`Database::query`]. A transaction takes its permit when it begins.
+    /// Runs a statement on `write`, with the timeouts of [`Database::query`]. A transaction takes its permit when it
+    /// begins.
     ///
     /// # Errors
-    /// Returns an error if one of the waits is over, or the statement fails.
+    /// Returns an error if a timeout expires, or the statement fails.
     pub async fn execute<T>(
         &self,
         statement: impl Future<Output = Result<T, DbErr>>,
@@ -259,10 +261,10 @@ impl Database {
         self.bounded(statement).await
     }
 
-    /// Gives up after 5 s on `PostgreSQL`, where the network may be broken. `SQLite` has its own bounds.
+    /// Applies a timeout of 5 s on PostgreSQL, where the network may be broken. SQLite has its own limits.
     ///
     /// # Errors
-    /// Returns an error if the work takes too long, or fails.
+    /// Returns an error if the timeout expires, or the work fails.
     pub async fn bounded<T, E: From<DbErr>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
@@ -308,7 +310,7 @@ impl Database {
         self.write.clone().close().await
     }
 
-    /// Whether nothing was entered yet.
+    /// Returns whether the register has no organizations yet.
     pub async fn is_empty(&self) -> Result<bool, DbErr> {
         let first = self.query(organizations::Entity::find().one(&self.read));
         let first = first.await?;
@@ -343,12 +345,11 @@ impl Database {
         Ok(done)
     }
 
-    /// A transaction that one instance at a time is in, and that may take its time.
+    /// Begins a transaction without timeouts that only one instance at a time can hold.
     async fn alone(&self) -> Result<(DatabaseTransaction, Permit), DbErr> {
         let (transaction, permit) = begin(self).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
-            // SQLite's transaction is the lock; PostgreSQL has one of its own kind for this, which
-            // SeaQuery cannot say.
+            // On SQLite the transaction itself is exclusive. SeaQuery does not support PostgreSQL's advisory locks.
             let lock = format!(
                 "set local statement_timeout = 0; set local lock_timeout = 0; \
                  set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
@@ -369,11 +370,11 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_owned())
 }
 
-/// One of the places of those who use a pool at once; none within a transaction that has one.
+/// A permit to use a pool; `None` within a transaction that already holds one.
 type Permit = Option<OwnedSemaphorePermit>;
 
-/// Begins a transaction: on SQLite with the write lock, which one that has read could not take any more; on PostgreSQL at
-/// the isolation level that the lock of all writers is made for.
+/// Begins a transaction: on SQLite with the write lock, because a transaction that has read may fail to get it later;
+/// on PostgreSQL at the isolation level that the lock of all writers requires.
 async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
     if let Some(whole) = &db.whole {
         return Ok((whole.begin().await?, None));
@@ -387,7 +388,7 @@ async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
     Ok((db.bounded(begin).await?, Some(permit)))
 }
 
-/// Waits for its place among those who use a pool.
+/// Waits for a permit to use a pool.
 async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbErr> {
     timeout(PATIENCE, permits.clone().acquire_owned())
         .await
@@ -395,13 +396,13 @@ async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbErr>
         .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
-/// `SQLite`'s pools limit themselves.
+/// SQLite's pools have their own limits.
 fn unlimited() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))
 }
 
-/// Creates the file, if it is missing, so that only its owner may read it: it holds the secrets of webhooks. SQLite
-/// gives the files beside it the same permissions. What goes wrong, connecting reports.
+/// Creates the file, if it is missing, with permissions for its owner only: it holds the secrets of webhooks. SQLite
+/// gives the files beside it the same permissions. Errors are ignored, because connecting reports them.
 fn create_private_file(url: &str) {
     if let Some(path) = sqlite_file(url) {
         let mut file = std::fs::OpenOptions::new();
@@ -416,18 +417,18 @@ fn plain(url: &str, connections: u32) -> ConnectOptions {
         .connect_timeout(PATIENCE)
         .acquire_timeout(PATIENCE)
         .sqlx_logging(false)
-        // A connection that has died shows it soon enough; asking each time costs a round trip.
+        // A ping before each use costs a round trip, and a dead connection is detected anyway.
         .test_before_acquire(false);
     options
 }
 
-/// Checks that no transaction is open on a connection that is returned to the pool. An error has the pool close the
-/// connection and open another one.
+/// Checks that no transaction is open on a connection that is returned to the pool. On an error the pool closes the
+/// connection.
 ///
-/// SQLite ends a transaction by itself when a statement meets a full disk, an I/O error or no memory. sqlx does not
-/// notice: it would begin each further transaction as a savepoint, and never commit again.
+/// SQLite rolls a transaction back by itself after a full disk, an I/O error or lack of memory. sqlx does not notice:
+/// it would begin each further transaction as a savepoint, and never commit again.
 async fn check_autocommit(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // `begin` fails within a transaction, and takes no lock outside of one. A rollback that is pending runs first.
+    // `begin` fails within a transaction, and takes no lock outside of one. A pending rollback runs first.
     connection.execute("begin; rollback").await?;
     if connection.is_in_transaction() {
         return Err(sqlx::Error::BeginFailed);

@@ -1,4 +1,4 @@
-//! Notes on records, and taking them back.
+//! Adding and retracting notes.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -42,13 +42,13 @@ pub struct NoteRetractInput {
     pub id: ID,
 }
 
-/// What a note is about.
+/// The subject of a note.
 struct Subject {
     ty: &'static str,
     key: Uuid,
-    /// What people call it.
+    /// Its display name.
     label: String,
-    /// The topic whose history the note is a part of.
+    /// The topic whose history shows the note.
     topic: Option<TopicId>,
 }
 
@@ -94,7 +94,7 @@ async fn make(writing: &mut Writing, input: NoteAddInput) -> Result<NoteId> {
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await?;
-    // The log is never changed: a body in it could not be taken back.
+    // The log is append-only: a body in it could not be retracted.
     let mut changes = Changes::default();
     changes.given("subject", subject.label);
     let entry = Entry::new(ActivityVerb::Noted, id, changes);
@@ -128,7 +128,7 @@ pub async fn retract(
     Ok(id)
 }
 
-/// The record that an id of one of several types names.
+/// Resolves an id of one of several types.
 async fn subject(
     writing: &Writing,
     problems: &mut Problems,

@@ -146,7 +146,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Updates an organization as part of a write.
 pub async fn change(
     writing: &mut Writing,
     input: OrganizationUpdateInput,

@@ -1,4 +1,4 @@
-//! Liaison statements: sending them, and replying.
+//! Liaison statements: sending and replying.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -173,7 +173,7 @@ async fn make(
     Ok(id)
 }
 
-/// The committees that a statement is sent from.
+/// Resolves the committees that send a statement.
 async fn senders(
     writing: &Writing,
     problems: &mut Problems,
@@ -258,7 +258,7 @@ async fn addressees(
     Ok(asked.collect())
 }
 
-/// The statement that is replied to.
+/// Resolves the statement that is replied to.
 async fn original(
     writing: &Writing,
     problems: &mut Problems,
@@ -389,7 +389,7 @@ async fn settle(
     Ok(from.iter().filter(replied).cloned().collect())
 }
 
-/// `POC PSI (2013-2016): ACTION by 2026-07-01, …`.
+/// Formats addressees for the log: `POC PSI (2013-2016): ACTION by 2026-07-01, …`.
 async fn asked(db: &impl ConnectionTrait, to: &[Asked]) -> Result<String, DbErr> {
     let committees: Vec<committee::Model> = to.iter().map(|it| it.committee.clone()).collect();
     let labels = labels(db, &committees).await?;

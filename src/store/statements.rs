@@ -1,4 +1,4 @@
-//! How many statements a request sends to the database.
+//! Counts the SQL statements of a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ tokio::task_local! {
     static COUNTER: Arc<AtomicU32>;
 }
 
-/// Counts in `counter` the statements that `work` sends, as long as it does so in its own task.
+/// Counts the statements that `work` executes in its own task in `counter`.
 pub async fn counting<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>) -> T {
     COUNTER.scope(counter, work).await
 }
 
-/// Spawns a task whose statements are counted for the request that spawns it.
+/// Spawns a task whose statements count for the current request.
 pub fn spawn_counted<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {
-    // What the task logs has the request's id.
+    // The task's log events belong to the request's span.
     let work = work.in_current_span();
     match COUNTER.try_with(Arc::clone) {
         Ok(counter) => tokio::spawn(counting(counter, work)),
@@ -47,7 +47,7 @@ pub(super) fn watch(db: &mut DatabaseConnection) {
     db.set_metric_callback(|_| count());
 }
 
-/// Who is told of a statement; unless told otherwise, the request's counter.
+/// An observer of statements; by default, the counter of the request.
 #[derive(Clone)]
 pub struct Told(pub Arc<dyn Fn(&Statement) + Send + Sync>);
 
@@ -64,7 +64,7 @@ impl fmt::Debug for Told {
 }
 
 fn count() {
-    // Outside of a request nobody counts.
+    // There is no counter outside of a request.
     let _ = COUNTER.try_with(|counter| counter.fetch_add(1, Ordering::Relaxed));
 }
 

@@ -1,4 +1,4 @@
-//! Webhooks: where the feed is delivered to.
+//! Creating, updating and deleting webhooks.
 
 use async_graphql::{ID, MaybeUndefined};
 use base64::Engine;
@@ -21,10 +21,10 @@ use crate::rules::version::checked;
 use crate::rules::viewer::Viewer;
 use crate::rules::webhook::{self as rules, Reach};
 
-/// A webhook to make.
+/// A new webhook.
 pub struct NewWebhook {
     pub url: String,
-    /// Which activities, as a JSON text that the API has read; none: all.
+    /// The validated filter as JSON text; `None` delivers every activity.
     pub filter: Option<String>,
     /// The position in the log after which it begins; none: now.
     pub after: Option<LogPosition>,
@@ -32,14 +32,14 @@ pub struct NewWebhook {
     pub reach: Reach,
 }
 
-/// What to change of a webhook.
+/// An update of a webhook.
 pub struct WebhookChange {
     pub id: ID,
     pub version: i32,
     pub url: MaybeUndefined<String>,
     pub filter: MaybeUndefined<String>,
     pub enabled: MaybeUndefined<bool>,
-    /// The secret that takes the place of the present one.
+    /// The secret that replaces the current one.
     pub secret: Option<String>,
     /// Whether to make the next attempt now.
     pub retry_now: bool,
@@ -48,10 +48,10 @@ pub struct WebhookChange {
     pub reach: Reach,
 }
 
-/// A secret that nobody can guess, as Standard Webhooks writes it.
+/// Generates a random secret in the format of Standard Webhooks.
 ///
 /// # Errors
-/// Where the system has no random bytes.
+/// Returns an error if the system has no random bytes.
 pub fn new_secret() -> Result<String, DbErr> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
@@ -163,7 +163,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// Takes a webhook away: its party sees it no more, and nothing is delivered to it.
+/// Deletes a webhook: it is no longer visible, and nothing is delivered to it.
 pub async fn delete(
     db: &Database,
     viewer: &Viewer,
@@ -186,22 +186,22 @@ pub async fn delete(
     Ok(id)
 }
 
-/// Whether it is this secret that messages are signed with.
+/// Returns whether this is the current signing secret of a webhook.
 pub async fn has_secret(db: &Database, id: WebhookId, secret: &str) -> Result<bool, DbErr> {
     let found = Entity::find_by_id(id).filter(entity::webhook::COLUMN.secret.eq(secret));
     let found = db.execute(found.count(&db.write)).await?;
     Ok(found > 0)
 }
 
-/// Writes a changed webhook as its next version, with its activity. Whoever changes something has mended something:
-/// the next attempt is now.
+/// Stores the next version of a webhook with its log entry. An update may have fixed a problem, so the next attempt is
+/// due at once.
 pub(super) async fn save(
     writing: &mut Writing,
     after: Model,
     changes: Changes,
 ) -> Result<(), DbErr> {
     let id = after.id;
-    // How far it is delivered and who delivers is not written: that may have moved on since it was read.
+    // Position and lease are omitted, because deliveries may have changed them since the webhook was read.
     let row = ActiveModel {
         id: Set(id),
         url: Set(after.url),
@@ -223,7 +223,7 @@ pub(super) async fn save(
     writing.log(of(writing.party(), entry)).await
 }
 
-/// An activity that concerns the webhook's party alone.
+/// Restricts a log entry to the side of the webhook's party.
 fn of(party: Party, entry: Entry) -> Entry {
     entry.of_sides(&[party.side()])
 }

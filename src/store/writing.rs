@@ -1,4 +1,4 @@
-//! The transaction that every write runs in.
+//! The transaction of a write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,14 +18,14 @@ use crate::rules::viewer::Actor;
 
 const ACTIVITY: &str = "activity";
 const ACTOR_MAX: usize = 500;
-/// How many entries of the log one statement adds at most.
+/// Maximum number of log entries inserted per statement.
 const AT_ONCE: usize = 500;
-/// The bits of an id that count within a millisecond, as RFC 9562 suggests; 32 random bits follow.
+/// Counter bits of an id within a millisecond, as RFC 9562 suggests; 32 random bits follow.
 const COUNTER_BITS: u8 = 42;
-/// The ids of the writes of one millisecond are in order if none makes more than this for each of its log entries.
+/// Ids of the same millisecond sort in the order of their writes if no write creates more than this per log entry.
 const IDS_PER_ENTRY: u64 = 8;
 
-/// A write that is under way; dropping it undoes everything.
+/// A write in progress. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Writing {
     transaction: DatabaseTransaction,
@@ -39,15 +39,15 @@ pub struct Writing {
     /// What is still to be added to the log.
     entries: Vec<Entry>,
     db: Database,
-    /// How many there were.
+    /// Total number of log entries.
     logged: usize,
-    /// Counts the ids that are made.
+    /// Number of ids created so far.
     ids: AtomicU64,
 }
 
 impl Writing {
-    /// Begins by taking the first place in the log. That row is the lock of all writers: from here on
-    /// nobody else writes, so what the rules read stays true, and the order of places is the order of commits.
+    /// Begins by allocating the first log position. This locks the counter's row, which serializes all writers: what
+    /// the rules read stays valid, and positions have the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
         let (transaction, permit) = begin(db).await?;
         let writing = Self::within(db, transaction, permit, actor, now).await?;
@@ -94,7 +94,7 @@ impl Writing {
         })
     }
 
-    /// A part of this write that is only tried: it ends with [`undo`](Self::undo).
+    /// Begins a nested write that is only tried; it must end with [`undo`](Self::undo).
     pub async fn trial(&self) -> Result<Self, DbErr> {
         Ok(Self {
             transaction: self.transaction.begin().await?,
@@ -115,7 +115,7 @@ impl Writing {
         &self.transaction
     }
 
-    /// The party that writes.
+    /// Returns the party that writes.
     #[must_use]
     pub fn party(&self) -> Party {
         self.actor.party
@@ -126,14 +126,14 @@ impl Writing {
         self.now
     }
 
-    /// The day it is (UTC).
+    /// Returns the current date in UTC.
     #[must_use]
     pub fn today(&self) -> NaiveDate {
         self.now.date_naive()
     }
 
-    /// Returns a key for a new record. Keys grow with time, and within a millisecond in the order of the writes, so that
-    /// lists which end with the key have the order in which their records were made.
+    /// Returns a new id. Ids sort by time, and within a millisecond in the order of the writes, so that lists which are
+    /// sorted by id at last have the order in which their records were created.
     #[must_use]
     pub fn new_id<I: From<Uuid>>(&self) -> I {
         new_key(self.now, &self.ids).into()
@@ -145,19 +145,19 @@ impl Writing {
         self.last
     }
 
-    /// The next number of a counter; a write that fails gives it back.
+    /// Allocates the next number of a counter. A rollback releases it.
     pub async fn number(&self, counter: &str) -> Result<i32, DbErr> {
         let number = advance(&self.transaction, counter, 1).await?;
         i32::try_from(number)
             .map_err(|_| DbErr::Custom(format!("{counter} has run out of numbers")))
     }
 
-    /// Adds to the log what was done.
+    /// Adds an entry to the log.
     pub async fn log(&mut self, entry: Entry) -> Result<(), DbErr> {
         self.log_all(vec![entry]).await
     }
 
-    /// Adds to the log, in this order, what was done to several records.
+    /// Adds entries to the log, in this order.
     pub async fn log_all(&mut self, entries: Vec<Entry>) -> Result<(), DbErr> {
         self.logged += entries.len();
         self.entries.extend(entries);
@@ -167,7 +167,7 @@ impl Writing {
         Ok(())
     }
 
-    /// How many entries were added to the log by now.
+    /// Returns the number of log entries so far.
     #[must_use]
     pub fn logged(&self) -> usize {
         self.logged
@@ -206,22 +206,23 @@ impl Writing {
         Ok(())
     }
 
-    /// Leaves everything as it was.
+    /// Rolls the write back.
     pub async fn undo(self) -> Result<(), DbErr> {
         self.transaction.rollback().await
     }
 
-    /// Makes it last. Where nothing was logged nothing was changed, and the place in the log is given back.
+    /// Commits the write. Without log entries nothing was changed, so it is rolled back, which releases the log
+    /// position.
     ///
     /// # Errors
-    /// Returns [`Error::OutcomeUnknown`] if the connection is lost on the way: the change may have been made.
+    /// Returns [`Error::OutcomeUnknown`] if the connection is lost during commit: the change may have been stored.
     pub async fn commit(mut self) -> Result<()> {
         self.write_log().await?;
         if self.first.is_some() {
             return Ok(self.undo().await?);
         }
         self.transaction.commit().await.map_err(Error::of_commit)?;
-        // As a part of a whole it is not there yet for others.
+        // Within an outer transaction the write is not visible to others yet.
         if self.db.whole.is_none() {
             self.db.reaches(self.last);
             self.db.announce();
@@ -238,7 +239,7 @@ fn new_key(now: DateTime<Utc>, ids: &AtomicU64) -> Uuid {
     Uuid::new_v7(time)
 }
 
-/// Counts up, and tells the last number that was taken.
+/// Increments a counter and returns its new value.
 async fn advance(transaction: &DatabaseTransaction, name: &str, by: i64) -> Result<i64, DbErr> {
     let rows = counter::Entity::update_many()
         .col_expr(

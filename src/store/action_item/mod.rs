@@ -1,4 +1,4 @@
-//! Action items: their creation and their texts.
+//! Action items: creating and updating them.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -94,7 +94,7 @@ pub async fn create(
     creation::create(db, viewer, now, input).await
 }
 
-/// An item that is sample data and says so.
+/// Creates an item that is marked as sample data.
 pub async fn create_illustrative(
     db: &Database,
     viewer: &Viewer,
@@ -225,7 +225,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Updates an action item as part of a write.
 pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Result<ActionItemId> {
     let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before));
@@ -278,7 +278,7 @@ pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Resu
     Ok(id)
 }
 
-/// Writes a changed item as its next version, with its activity.
+/// Stores the next version of an action item with its log entry.
 async fn save(
     writing: &mut Writing,
     after: Model,
@@ -310,7 +310,7 @@ async fn save(
         .await
 }
 
-/// An item that becomes OPEN makes its owner take part in the topic, unless it does already.
+/// Links the owner committee of an item that becomes OPEN to the topic, if it is not linked yet.
 async fn take_part(
     writing: &mut Writing,
     topic: topic::Model,

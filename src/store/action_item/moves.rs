@@ -1,4 +1,4 @@
-//! The moves of an action item from one status to another.
+//! Status transitions of action items.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -105,7 +105,7 @@ pub async fn move_to(
     Ok(id)
 }
 
-/// What there is to know before an owner takes part in a topic.
+/// Loads what is needed to link the owner committee to the topic.
 async fn parts(
     writing: &Writing,
     topic: entity::id::TopicId,

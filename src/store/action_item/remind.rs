@@ -1,4 +1,4 @@
-//! Reminders of action items that are still open.
+//! Reminders of open action items.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! The end of a committee.
+//! Concluding a committee.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};

@@ -197,7 +197,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Updates a committee as part of a write.
 pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Result<CommitteeId> {
     let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
@@ -244,7 +244,7 @@ pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Resul
     Ok(id)
 }
 
-/// What changed of a committee's own fields.
+/// Returns the changes of a committee's own fields.
 fn changed(before: &Model, after: &Model) -> Changes {
     let mut changes = Changes::default();
     let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
@@ -257,7 +257,7 @@ fn changed(before: &Model, after: &Model) -> Changes {
     changes
 }
 
-/// Writes a changed committee as its next version, with its activity.
+/// Stores the next version of a committee with its log entry.
 async fn save(
     writing: &mut Writing,
     after: Model,
@@ -284,13 +284,13 @@ async fn save(
         .await
 }
 
-/// How people call a committee: `ITU-T SG17 (2013-2016)`.
+/// Returns the display name of a committee: `ITU-T SG17 (2013-2016)`.
 pub(super) async fn label(db: &impl ConnectionTrait, committee: &Model) -> Result<String, DbErr> {
     let labels = labels(db, std::slice::from_ref(committee)).await?;
     Ok(labels.concat())
 }
 
-/// How people call the committee with this id, where there is one.
+/// Returns the display name of the committee with this id, if it exists.
 pub(super) async fn label_of(
     db: &impl ConnectionTrait,
     committee: Option<CommitteeId>,
@@ -304,7 +304,7 @@ pub(super) async fn label_of(
     }
 }
 
-/// How people call committees, in the order given.
+/// Returns the display names of committees in the given order.
 pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<Vec<String>, DbErr> {
     if committees.is_empty() {
         return Ok(Vec::new());
@@ -323,7 +323,7 @@ pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<V
     Ok(committees.iter().map(label).collect())
 }
 
-/// `ITU-T SG17 (2013-2016)`.
+/// Formats the display name of a committee: `ITU-T SG17 (2013-2016)`.
 #[must_use]
 pub fn named(organization: &str, code: &str, period: &str) -> String {
     format!("{organization} {code} ({period})")

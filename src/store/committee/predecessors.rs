@@ -1,4 +1,4 @@
-//! Which committees a committee took over from.
+//! The predecessors of a committee.
 
 use async_graphql::ID;
 use entity::committee::{self, Model};
@@ -15,7 +15,7 @@ use crate::store::input;
 
 const FIELD: &str = "predecessorIds";
 
-/// The committees that an input lists.
+/// Resolves the predecessors of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -57,7 +57,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Puts these in the place of those there are.
+/// Replaces the predecessors of a committee.
 pub async fn replace(
     db: &impl ConnectionTrait,
     committee: CommitteeId,
@@ -83,7 +83,7 @@ pub async fn replace(
     Ok(changes)
 }
 
-/// What people call them; none where there are none.
+/// Returns the display names of committees, separated by commas; `None` if there are none.
 pub async fn labels(
     db: &impl ConnectionTrait,
     committees: &[Model],

@@ -1,4 +1,4 @@
-//! The entry of publications: one, or many at once.
+//! Adding publications, one or many at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,7 +30,7 @@ use crate::store::topic::{code, facts, publications};
 use crate::store::writing::Writing;
 use crate::store::{Database, creation};
 
-/// The most topics that a publication is added to.
+/// Maximum number of topics of a new publication.
 const TOPICS: usize = 100;
 
 /// A new edition of a text. A side adds its own; the TSB those of ITU and of partners.
@@ -91,11 +91,11 @@ impl Creating for PublicationAddInput {
     }
 }
 
-/// Enters publications, each for itself: of one that is refused nothing is written, the others are entered.
-/// As many statements for many as for one. The inputs' idempotency keys play no part.
+/// Adds publications independently: a refused one writes nothing, the others are added. The number of statements does
+/// not depend on the number of publications. Ignores the idempotency keys of the inputs.
 ///
 /// # Errors
-/// Where the database fails; the answers, in the order of the inputs, hold the refusals.
+/// Returns an error if the database fails. Refusals are in the results, which have the order of the inputs.
 pub async fn add_all(
     writing: &mut Writing,
     inputs: Vec<PublicationAddInput>,
@@ -131,7 +131,7 @@ pub async fn add_all(
     Ok(added.into_iter().map(|it| it.map(|new| new.id)).collect())
 }
 
-/// A publication that may be entered.
+/// A validated publication.
 struct New {
     id: PublicationId,
     number: String,
@@ -141,7 +141,7 @@ struct New {
     topics: Vec<TopicId>,
 }
 
-/// What the inputs name.
+/// The records that the inputs refer to.
 struct Known {
     organizations: Found<organization::Model>,
     committees: Found<committee::Model>,
@@ -177,7 +177,7 @@ impl Known {
         })
     }
 
-    /// Asks the rules about one of the inputs.
+    /// Validates an input.
     fn check(&self, writing: &Writing, input: PublicationAddInput) -> Result<New> {
         let organization = self
             .organizations
@@ -261,7 +261,7 @@ impl Known {
         })
     }
 
-    /// The topics that a new publication is added to: an update of each, by whoever may.
+    /// Resolves the topics of a new publication. Adding it updates each topic, which the party must be allowed to do.
     fn topics_for(&self, problems: &mut Problems, party: Party, given: &[ID]) -> Vec<TopicId> {
         const FIELD: &str = "topicIds";
         let topics = self
@@ -286,7 +286,7 @@ impl Known {
     }
 }
 
-/// Inserts those whose number is free; which they are.
+/// Inserts the publications whose number is not taken and returns their ids.
 async fn insert(
     db: &impl ConnectionTrait,
     rows: Vec<ActiveModel>,

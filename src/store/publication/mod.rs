@@ -1,4 +1,4 @@
-//! Publications: their texts.
+//! Publications: updating them.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -64,7 +64,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Updates a publication as part of a write.
 pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Result<PublicationId> {
     let before = input::subject::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side);
@@ -119,7 +119,7 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
     Ok(id)
 }
 
-/// What changed of a publication's own fields.
+/// Returns the changes of a publication's own fields.
 async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Changes, DbErr> {
     let mut changes = Changes::default();
     let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
@@ -154,7 +154,7 @@ async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Cha
     Ok(changes)
 }
 
-/// Writes a changed publication as its next version, with its activity.
+/// Stores the next version of a publication with its log entry.
 async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(), DbErr> {
     let (id, side) = (after.id, after.side);
     let row = ActiveModel {
@@ -176,7 +176,7 @@ async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(
     writing.log(entry.of_side(side)).await
 }
 
-/// The committee responsible for a publication of this side.
+/// Resolves the committee responsible for a publication of this side.
 async fn responsible(
     writing: &Writing,
     problems: &mut Problems,

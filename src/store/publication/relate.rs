@@ -1,4 +1,4 @@
-//! Which texts of the two sides stand on the same ground.
+//! Relating publications of different sides.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};

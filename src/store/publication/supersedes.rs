@@ -1,4 +1,4 @@
-//! Which edition a publication takes the place of.
+//! The edition that a publication supersedes.
 
 use async_graphql::ID;
 use entity::id::PublicationId;
@@ -16,7 +16,7 @@ use crate::store::input;
 
 const FIELD: &str = "supersedesId";
 
-/// The edition that an input names.
+/// Resolves the superseded edition of an input.
 pub async fn named(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -30,7 +30,7 @@ pub async fn named(
     Ok(found)
 }
 
-/// Finds a chain of editions that leads back to where it began.
+/// Adds an error if the chain of superseded editions leads back to the publication `by`.
 pub async fn ends(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -74,7 +74,7 @@ pub async fn ends(
     Ok(())
 }
 
-/// The number of an edition.
+/// Returns the number of a publication.
 pub async fn number(
     db: &impl ConnectionTrait,
     publication: Option<PublicationId>,

@@ -1,4 +1,4 @@
-//! The committee that a side names to lead a topic.
+//! The lead committee of a side.
 
 use async_graphql::ID;
 use entity::committee::{Entity, Model};
@@ -12,7 +12,7 @@ use crate::store::input;
 
 pub const FIELD: &str = "leadCommitteeId";
 
-/// The committee that an input names to lead for `side`: an active one of its own.
+/// Resolves the lead committee of an input: an active one of `side`.
 pub async fn named(
     db: &impl ConnectionTrait,
     problems: &mut Problems,

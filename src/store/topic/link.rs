@@ -1,4 +1,4 @@
-//! Linking committees to a topic, and taking them off.
+//! Linking committees to a topic, and unlinking them.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -52,7 +52,7 @@ pub async fn link_committee(
     let mut problems = Problems::default();
     problems.check("committeeId", can_link(writing.party(), committee.party));
     problems.check("committeeId", links.room_for(&committee));
-    // A lead stays one though it was concluded while the topic was declined.
+    // A current lead may be concluded: that is possible while the topic is declined.
     if input.role == CommitteeRole::Lead && linked.role != Some(CommitteeRole::Lead) {
         problems.check("committeeId", can_lead(committee.party, committee.status));
     }
@@ -96,7 +96,7 @@ pub async fn unlink_committee(
     Ok(id)
 }
 
-/// Both must be known to tell whether the party may.
+/// Loads both records, which the permission check needs.
 async fn subjects(
     writing: &Writing,
     topic: &ID,

@@ -1,4 +1,4 @@
-//! The committees that a topic links, and what changes when one more is.
+//! The committees linked to a topic.
 
 use entity::committee;
 use entity::id::TopicId;
@@ -12,7 +12,7 @@ use crate::rules::topic::{COMMITTEES, Linked};
 use crate::store::activity::Changes;
 use crate::store::committee::label;
 
-/// The links of one topic, as they were read.
+/// The links of a topic, as read at the start of a write.
 #[derive(Clone, Debug)]
 pub struct Links {
     topic: TopicId,
@@ -20,7 +20,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// Those of a new topic.
+    /// Returns the empty links of a new topic.
     pub fn none(topic: TopicId) -> Self {
         Self {
             topic,
@@ -36,7 +36,7 @@ impl Links {
         Ok(Self { topic, rows })
     }
 
-    /// What the rules need to know of a committee.
+    /// Returns a committee's facts for the rules.
     pub fn linked(&self, committee: &committee::Model) -> Linked {
         Linked {
             party: committee.party,
@@ -50,7 +50,7 @@ impl Links {
             .map(|row| row.role)
     }
 
-    /// The committee that leads the topic for `party`.
+    /// Returns the committee that leads the topic for `party`.
     pub async fn lead(
         &self,
         db: &impl ConnectionTrait,
@@ -67,7 +67,7 @@ impl Links {
         }
     }
 
-    /// Why one more cannot be linked: there is a most.
+    /// Checks that the topic can link another committee.
     pub fn room_for(&self, committee: &committee::Model) -> Result<(), String> {
         if self.role(committee).is_none() && COMMITTEES <= self.rows.len() {
             Err(format!(
@@ -78,8 +78,8 @@ impl Links {
         }
     }
 
-    /// Links a committee in this role, or gives it this role; a new LEAD takes the place of its side's,
-    /// which stays as CONTRIBUTING.
+    /// Links a committee in this role, or changes its role. A new LEAD replaces its party's current one, which becomes
+    /// CONTRIBUTING.
     pub async fn set(
         &self,
         db: &impl ConnectionTrait,
@@ -114,7 +114,7 @@ impl Links {
         Ok(changes)
     }
 
-    /// Takes a committee off the topic.
+    /// Unlinks a committee.
     pub async fn take_off(
         &self,
         db: &impl ConnectionTrait,
@@ -147,7 +147,7 @@ impl Links {
     }
 }
 
-/// `ITU-T SG17 (2013-2016): LEAD`, before and after.
+/// Returns the change of a link, with values such as `ITU-T SG17 (2013-2016): LEAD`.
 fn changed(label: &str, before: Option<CommitteeRole>, after: Option<CommitteeRole>) -> Changes {
     let [before, after] =
         [before, after].map(|role| role.map(|role| format!("{label}: {}", word(role))));

@@ -1,4 +1,4 @@
-//! Topics: their proposal and their texts.
+//! Topics: proposing and updating them.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -106,7 +106,7 @@ impl Creating for TopicProposeInput {
     }
 }
 
-/// Proposes a topic that is about these publications from its beginning.
+/// Proposes a topic with publications.
 pub async fn propose_about(
     writing: &mut Writing,
     input: TopicProposeInput,
@@ -194,7 +194,7 @@ pub async fn update(
     Ok(id)
 }
 
-/// The same as a part of what is being written.
+/// Updates a topic as part of a write.
 pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<TopicId> {
     let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
@@ -258,7 +258,7 @@ pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<To
     Ok(id)
 }
 
-/// Writes a changed topic as its next version, with its activity.
+/// Stores the next version of a topic with its log entry.
 pub(super) async fn save(
     writing: &mut Writing,
     after: Model,
@@ -288,7 +288,7 @@ pub(super) async fn save(
         .await
 }
 
-/// What the rules need to know of a topic that somebody writes. What is linked they are told committee by committee.
+/// Returns the facts for the rules of a write. Links are not included; the rules receive them per committee.
 pub(super) fn facts(topic: &Model, open_items: i64) -> rules::Facts {
     rules::Facts {
         itu: topic.itu_position,
@@ -309,7 +309,7 @@ async fn open_items(db: &impl ConnectionTrait, topic: TopicId) -> Result<i64, Db
     Ok(i64::try_from(open).unwrap_or(i64::MAX))
 }
 
-/// A topic's code, as the API has it: `T-12`.
+/// Returns the public code of a topic: `T-12`.
 #[must_use]
 pub fn code(number: i32) -> String {
     format!("T-{number}")

@@ -1,4 +1,4 @@
-//! The position that a side takes on a topic.
+//! Taking a position on a topic.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -93,7 +93,7 @@ fn reason(problems: &mut Problems, input: &TopicTakePositionInput) -> Option<Str
     }
 }
 
-/// The committee that this position makes the lead; none where the lead stays as it is.
+/// Returns the committee that becomes the lead by this position; `None` if the lead does not change.
 async fn lead_of(
     writing: &Writing,
     problems: &mut Problems,
@@ -120,7 +120,7 @@ async fn lead_of(
         }
         return Ok(lead);
     }
-    // Who comes back to a topic has kept its lead all the time.
+    // A side that returns from RELEASED still has its lead.
     if Stand::of(topic, side).position == Position::Released {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! The clauses of the mandate that a topic answers.
+//! The provisions that a topic responds to.
 
 use async_graphql::ID;
 use entity::id::{ProvisionId, TopicId};
@@ -16,7 +16,7 @@ use crate::store::input;
 const FIELD: &str = "provisionIds";
 const MAX: usize = 100;
 
-/// The provisions that an input lists.
+/// Resolves the provisions of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -42,7 +42,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Puts these in the place of those there are.
+/// Replaces the provisions of a topic.
 pub async fn replace(
     db: &impl ConnectionTrait,
     topic: TopicId,
@@ -68,7 +68,7 @@ pub async fn replace(
     Ok(changes)
 }
 
-/// What people call them, in one text; none where there are none.
+/// Returns the names of provisions, separated by commas; `None` if there are none.
 pub async fn labels(
     db: &impl ConnectionTrait,
     provisions: &[Model],
@@ -77,7 +77,7 @@ pub async fn labels(
     Ok((!names.is_empty()).then(|| names.join(", ")))
 }
 
-/// What people call each of them: `RES-11-DUBAI-2012 RECOGNIZING a`.
+/// Returns the names of provisions: `RES-11-DUBAI-2012 RECOGNIZING a`.
 pub async fn names(db: &impl ConnectionTrait, provisions: &[Model]) -> Result<Vec<String>, DbErr> {
     let mandates = provisions.iter().map(|it| it.mandate_id);
     let mandates = mandate::Entity::find()

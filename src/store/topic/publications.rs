@@ -20,7 +20,7 @@ use crate::store::writing::Writing;
 const FIELD: &str = "publications";
 const MAX: usize = 100;
 
-/// The publications that an input lists.
+/// Resolves the publications of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
     problems: &mut Problems,
@@ -37,7 +37,7 @@ pub async fn listed(
     .await
 }
 
-/// Those that a new topic is about from its beginning.
+/// Links the publications of a new topic.
 pub async fn insert(
     db: &impl ConnectionTrait,
     topic: TopicId,
@@ -49,7 +49,7 @@ pub async fn insert(
     Ok(changes)
 }
 
-/// Puts these in the place of those there are.
+/// Replaces the publications of a topic.
 pub async fn replace(
     db: &impl ConnectionTrait,
     topic: TopicId,
@@ -74,7 +74,7 @@ pub async fn replace(
     Ok(changes)
 }
 
-/// Adds new publications, each with its number, to topics, each of which changes by that.
+/// Links new publications, each given with its number, to topics, and increments the topics' versions.
 pub async fn attach(
     writing: &mut Writing,
     links: &[(TopicId, PublicationId, String)],
@@ -85,7 +85,7 @@ pub async fn attach(
     let topics: BTreeSet<TopicId> = links.iter().map(|it| it.0).collect();
     let publications: BTreeSet<PublicationId> = links.iter().map(|it| it.1).collect();
     link(writing.db(), links.iter().map(|it| (it.0, it.1))).await?;
-    // One version for each publication.
+    // The version increases by one per publication.
     let added = SelectStatement::new()
         .expr(Expr::col(Asterisk).count())
         .from(Entity)

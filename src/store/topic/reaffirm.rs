@@ -1,4 +1,4 @@
-//! Saying that a topic is still of interest.
+//! Reaffirming a topic.
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
