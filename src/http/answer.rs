@@ -1,4 +1,4 @@
-//! The bytes of an answer.
+//! The serialization of responses.
 
 use std::sync::Arc;
 
@@ -18,13 +18,14 @@ use crate::error::{
 use crate::graphql::has_value;
 use crate::graphql::request::Reservation;
 
-/// What an answer depends on besides its address.
+/// The request headers that responses depend on.
 pub const VARY: &str = "accept, authorization, acting-as";
 
 /// After how many seconds to try again if the database is not available, or memory.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// The answer in the media type that the client accepts best: the text of one that was executed, or why there is none.
+/// Responds with a serialized result, or with the errors of a request that was not executed, in the preferred media
+/// type.
 pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response {
     let media = Media::accepted(headers).unwrap_or(Media::Json);
     let (status, text, more) = match answer {
@@ -47,13 +48,13 @@ pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response 
     response
 }
 
-/// The id of a request, by which its client can ask what became of it.
+/// Returns the id of a request, which clients can report to the operators.
 pub fn request_id(headers: &HeaderMap) -> &str {
     let id = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
     id.unwrap_or_default()
 }
 
-/// The answer of an operation that was executed; `cost` is what it cost, and how much a request may.
+/// Serializes the result of an operation. `cost` is its cost and the limit.
 pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     log_database_errors(&executed.errors, id);
     let errors = executed.errors.into_iter().map(|it| tidy(it, id));
@@ -127,7 +128,7 @@ pub fn unavailable(executed: &Executed) -> Option<Refused> {
     Some(refused)
 }
 
-/// The error of the database for which an operation failed, if it cannot work at the moment.
+/// Returns the database error of an operation, if the database is temporarily unavailable.
 pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
     let mut sources = executed
         .errors
@@ -136,17 +137,17 @@ pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
     sources.find(|source| is_unavailable(source))
 }
 
-/// The answer of one that was not.
+/// Serializes the errors of a request that was not executed.
 pub fn refused_text(errors: &[ServerError]) -> String {
     let mut text = String::from("{");
     write_errors(&mut text, errors);
-    text.pop(); // the comma that `data` would follow
+    text.pop(); // the comma before `data`
     text.push('}');
     text
 }
 
-/// Logs the errors of the database in a response, with the id that the client is told: each code once, since all fields
-/// fail alike.
+/// Logs the database errors of a response with the request id. Each error code is logged once, because all fields fail
+/// alike.
 pub fn log_database_errors(errors: &[ServerError], id: &str) {
     let mut logged: Vec<Option<String>> = Vec::new();
     for source in errors.iter().filter_map(ServerError::source::<DbErr>) {
@@ -166,7 +167,7 @@ pub fn log_database_errors(errors: &[ServerError], id: &str) {
     }
 }
 
-/// Gives an error its code.
+/// Completes the extensions of an error: each error has a code, an internal one the request id.
 pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
     let extensions = error
         .extensions
@@ -174,20 +175,20 @@ pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
     if error.message == INTERNAL {
         extensions.set("requestId", id);
     }
-    // What async-graphql itself finds while it runs is a value that is none of its type.
+    // async-graphql's own execution errors concern values of the wrong type.
     match extensions.get("code") {
         Some(_) => error,
         None => coded(error, "BAD_USER_INPUT"),
     }
 }
 
-/// Writes `errors`, first as the specification advises, and the comma after; nothing where there are none.
+/// Writes `errors`, which the specification recommends to come first, with a trailing comma; nothing if there are none.
 fn write_errors(text: &mut String, errors: &[ServerError]) {
     if errors.is_empty() {
         return;
     }
     text.push_str("\"errors\":");
-    // Errors have text keys and plain values: they can be written.
+    // Serialization cannot fail: errors have string keys and plain values.
     text.push_str(&serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned()));
     text.push(',');
 }

@@ -1,4 +1,4 @@
-//! What a client asks, read from a body or from an address.
+//! GraphQL requests, parsed from a request body or from query parameters.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use super::refused::Refused;
 
-/// What a client asks.
+/// A GraphQL request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
-    /// The document; none where `extensions` names it by its hash.
+    /// The document; `None` if `extensions` contains its hash.
     pub query: Option<String>,
     pub operation_name: Option<String>,
     /// An object or null.
@@ -31,16 +31,16 @@ pub struct Extensions {
     pub persisted_query: Option<PersistedQuery>,
 }
 
-/// A document named by its hash, as Apollo's clients do it.
+/// A reference to a document by its hash, in the protocol of Apollo's automatic persisted queries.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PersistedQuery {
     pub version: u32,
-    /// Hexadecimal digits.
+    /// In hexadecimal.
     pub sha256_hash: String,
 }
 
-/// Reads an object or null. By itself serde takes a list of the fields' values for an object, too.
+/// Deserializes an object or null. serde alone also accepts an array of the field values.
 fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     json: D,
 ) -> Result<Option<T>, D::Error> {
@@ -49,7 +49,7 @@ fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     read.transpose().map_err(D::Error::custom)
 }
 
-/// The same in an address, where objects are JSON texts.
+/// The query parameters of a request, with objects as JSON texts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Address {
@@ -60,7 +60,7 @@ struct Address {
 }
 
 impl Asked {
-    /// Reads a body of JSON, of this many bytes at most.
+    /// Parses a JSON body of at most `limit` bytes.
     pub async fn in_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refused> {
         json_only(headers)?;
         let body = whole(body, headers, limit).await?;
@@ -73,7 +73,7 @@ impl Asked {
         })
     }
 
-    /// Reads the parameters of an address.
+    /// Parses the query parameters of a URL.
     pub fn in_address(address: &Uri) -> Result<Self, Refused> {
         let Ok(Query(address)) = Query::<Address>::try_from_uri(address) else {
             return Err(Refused::bad_request(
@@ -92,7 +92,7 @@ impl Asked {
         })
     }
 
-    /// The variables by name.
+    /// Takes the variables by name.
     pub fn take_variables(&mut self) -> Result<Map<String, Value>, Refused> {
         match self.variables.take() {
             Value::Null => Ok(Map::new()),
@@ -129,7 +129,7 @@ fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
     ))
 }
 
-/// Whether there is one `Content-Type`, and it is JSON in UTF-8.
+/// Returns whether there is exactly one `Content-Type`, and it is JSON in UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -1,4 +1,4 @@
-//! The bodies of requests: each comes in time, and all together fit into memory.
+//! Limits of request bodies: a read timeout, and the memory of all bodies together.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -18,14 +18,14 @@ use tokio::time::timeout;
 use super::App;
 use super::failure::failure;
 
-/// Bytes that all bodies of requests under way may have together, beside what each has for itself.
+/// Maximum size of all request bodies in memory together in bytes, apart from each body's own allowance.
 const ROOM: usize = 64 * 1024 * 1024;
 
-/// Bytes that each body has for itself: more than an ordinary request sends, so that those who fill the room
-/// shut out nobody else.
+/// Allowance of each body in bytes: more than an ordinary request sends, so that large bodies cannot lock out other
+/// clients.
 const OWN: usize = 32 * 1024;
 
-/// What is left of the room.
+/// The remaining shared memory.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Semaphore>);
 
@@ -35,14 +35,14 @@ impl Default for Room {
     }
 }
 
-/// Answers in place of a request whose body does not come, or finds no room.
+/// Middleware that responds with an error if the body of a request times out or exceeds the shared memory.
 pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let patience = app.around.bounds.body;
     let (full, cut) = oneshot::channel();
-    // What was made of a body is there until the request is answered.
+    // The memory stays allocated until the response, because the parsed body lives as long.
     let held = Arc::new(Mutex::new(None));
     let request = request.map(|body| {
         Body::new(Bounded {
@@ -71,7 +71,7 @@ pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) 
         },
     };
     let headers = answer.headers_mut();
-    // What follows on the connection is still this body.
+    // The rest of the connection's input belongs to this body.
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
@@ -82,7 +82,7 @@ enum Cut {
     Full,
 }
 
-/// Done when a body is not to be waited for; never, once it is read or given up.
+/// Waits for the reason to reject a body; for ever once it is read or dropped.
 async fn cut_off(full: oneshot::Receiver<()>, patience: Duration) -> Cut {
     match timeout(patience, full).await {
         Err(_) => Cut::Late,
@@ -91,14 +91,14 @@ async fn cut_off(full: oneshot::Receiver<()>, patience: Duration) -> Cut {
     }
 }
 
-/// A body that takes of the room what it holds.
+/// A body that allocates shared memory as it is read.
 struct Bounded {
     body: Body,
     room: Room,
-    /// What is left of its own.
+    /// Remaining allowance of this body.
     own: usize,
     held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-    /// Told when there is no room; dropped with the body.
+    /// Signals that memory is exhausted; dropped with the body.
     full: Option<oneshot::Sender<()>>,
 }
 
@@ -135,10 +135,10 @@ impl Frames for Bounded {
             && !self.take(bytes.len())
         {
             if let Some(full) = self.full.take() {
-                // Fails where nobody waits for the answer any more.
+                // Fails if the response is no longer awaited.
                 let _ = full.send(());
             }
-            // Whoever reads this is given up with it.
+            // The reader is dropped together with the request.
             return Poll::Pending;
         }
         Poll::Ready(frame)

@@ -1,4 +1,4 @@
-//! Caches that are bounded by bytes.
+//! Caches with a limit in bytes.
 
 use std::collections::hash_map::RandomState;
 use std::hash::Hash;
@@ -6,10 +6,10 @@ use std::hash::Hash;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
-/// What comes often stays; much that comes once does not drive it out.
+/// A weighted cache. Values that are used once do not evict values that are used often.
 pub type Bounded<K, V, W> = Cache<K, V, W, RandomState>;
 
-/// A cache of at most so many bytes, for values that take about `usual` each.
+/// Creates a cache of at most `bytes`, for values of typically `usual` bytes.
 pub fn bounded<K, V, W>(bytes: u64, usual: u64, weight: W) -> Bounded<K, V, W>
 where
     K: Hash + Eq,
@@ -19,7 +19,7 @@ where
     let options = OptionsBuilder::new()
         .estimated_items_capacity(usize::try_from(bytes / usual).unwrap_or(usize::MAX))
         .weight_capacity(bytes)
-        // In several parts each would bound what one value may have.
+        // With several shards, a value could be no larger than one shard.
         .shards(1)
         .build();
     let options = options.expect("the two that are required are given");

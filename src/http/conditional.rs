@@ -1,4 +1,4 @@
-//! Answers that a client has already: `ETag` and `If-None-Match`.
+//! Conditional requests: `ETag` and `If-None-Match`.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::answer::{VARY, respond};
 use crate::rules::text::hex;
 
-/// It may be kept, by its client alone where a token was shown, and is asked for again each time.
+/// The response may be stored, by the client alone if the request has a token, and must be revalidated on each use.
 const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 const KEPT_PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// The answer with a tag; without its text for who shows that tag.
+/// Returns the response with an entity tag; status 304 without a body if the client has it already.
 pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
     let tag = weak_tag(&text);
     let mut response = if shows(headers, &tag) {

@@ -1,4 +1,4 @@
-//! The origins whose pages may call from a browser.
+//! CORS: the origins that may send cross-origin requests.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use url::{Host, Url};
 use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::visit::REQUEST_ID;
 
-/// How long a browser need not ask again.
+/// Cache lifetime of preflight responses.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
-/// Stands for all pages that this machine itself serves, at any port.
+/// Stands for all origins on localhost, at any port.
 pub const LOCAL_PAGES: HeaderValue = HeaderValue::from_static("localhost");
 
-/// An origin as browsers send it, `*` for all of them, or `localhost` for those of this machine.
+/// Parses an allowed origin: an origin as browsers send it, `*`, or `localhost`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns an error if it is none of these.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = || {
         let url = Url::parse(text).ok()?;
@@ -31,14 +31,14 @@ pub fn origin(text: &str) -> Result<HeaderValue, String> {
     Err("write an origin as https://app.example.org, without a path, localhost for the pages of this machine, or * for all".to_owned())
 }
 
-/// Whether a page of this origin may call.
+/// Returns whether an origin is allowed.
 #[must_use]
 pub fn is_allowed(origins: &[HeaderValue], origin: &HeaderValue) -> bool {
     let mut allowed = origins.iter();
     allowed.any(|it| it == "*" || it == origin || (*it == LOCAL_PAGES && is_local(origin)))
 }
 
-/// Whether this machine itself serves the pages of this origin, at any port.
+/// Returns whether an origin is on this machine, at any port.
 fn is_local(origin: &HeaderValue) -> bool {
     let url = origin.to_str().ok().and_then(|it| Url::parse(it).ok());
     match url.as_ref().and_then(Url::host) {
@@ -49,8 +49,8 @@ fn is_local(origin: &HeaderValue) -> bool {
     }
 }
 
-/// Whether a WebSocket may be opened. Browsers send no preflight request for a handshake, so the service checks
-/// `Origin` itself. Programs send none; pages of the service itself send its own host.
+/// Returns whether a WebSocket may be opened. Browsers send no preflight request for a handshake, so the service checks
+/// `Origin` itself. Other clients send no origin; the service's own pages send its own host.
 pub fn may_open_socket(origins: &[HeaderValue], headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
@@ -62,8 +62,8 @@ pub fn may_open_socket(origins: &[HeaderValue], headers: &HeaderMap) -> bool {
     is_allowed(origins, origin) || is_own().unwrap_or(false)
 }
 
-/// Answers the questions that browsers ask before and after a call; none may call where the list is empty.
-/// A page brings its token itself and no cookie counts, so an origin that may call gains no more than a program.
+/// Creates the CORS middleware. An empty list allows no origin. There is no cookie authentication and a page must
+/// provide its own token, so an allowed origin can do no more than any other client.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let allowed = if origins.iter().any(|it| it == "*") {
         AllowOrigin::from(Any)

@@ -1,4 +1,4 @@
-//! The explorer at `/graphiql`, held in the binary as `build.rs` bundled it.
+//! The GraphiQL explorer at `/graphiql`, embedded in the binary by `build.rs`.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -18,7 +18,7 @@ use futures_util::stream;
 
 use super::conditional::shows;
 
-/// A file of the bundle. Its name carries the hash of its content, so it is the entity tag too.
+/// A file of the bundle. Its name contains the hash of its content, so it also serves as the entity tag.
 struct Asset {
     name: &'static str,
     content_type: &'static str,
@@ -27,7 +27,7 @@ struct Asset {
 
 static ASSETS: &[Asset] = &include!(concat!(env!("OUT_DIR"), "/explorer.rs"));
 
-/// Nothing from elsewhere, nothing inline, nothing evaluated, in nobody's frame.
+/// Forbids other origins, inline scripts and styles, `eval`, and framing.
 const POLICY: &str =
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 

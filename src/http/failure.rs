@@ -1,10 +1,10 @@
-//! Answers that are given around the front door, in the form of its own.
+//! Error responses of middleware, in the format of GraphQL errors.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// A refusal with a code that clients branch on and a message that people read; `more` goes beside the code.
+/// Returns an error response with a code and a message; `more` is added to the extensions.
 pub fn failure(status: StatusCode, code: &str, message: &str, more: &Value) -> Response {
     let mut extensions = json!({ "code": code });
     if let (Value::Object(extensions), Value::Object(more)) = (&mut extensions, more) {

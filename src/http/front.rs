@@ -1,4 +1,4 @@
-//! The front door: takes a request, and gives its answer.
+//! The GraphQL endpoint over HTTP.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +34,10 @@ use crate::rows::{REQUEST_BOUNDS, RequestBounds};
 use crate::rules::viewer::Viewer;
 use crate::store::statements::spawn_counted;
 
-/// The header by which a request asks for what it costs.
+/// The request header that asks for the cost in the response.
 const COST: &str = "graphql-cost";
 
-/// Queries and mutations in a body of JSON; subscriptions for who takes a stream of events.
+/// Handles POST: queries and mutations with a JSON body, and subscriptions if the client accepts an event stream.
 pub async fn post(
     State(app): State<Arc<App>>,
     visit: Visit,
@@ -57,7 +57,7 @@ pub async fn post(
     answer(app, visit, Method::POST, headers, prepared, now).await
 }
 
-/// Queries in an address; subscriptions for who takes a stream of events.
+/// Handles GET: queries in the query string, and subscriptions if the client accepts an event stream.
 pub async fn get(
     State(app): State<Arc<App>>,
     visit: Visit,
@@ -82,7 +82,7 @@ pub async fn get(
     answer(app, visit, Method::GET, headers, prepared, now).await
 }
 
-/// Answers in the form that the client accepts: as a whole, or as a stream of events.
+/// Responds in the form that the client accepts: as a whole, or as an event stream.
 async fn answer(
     app: Arc<App>,
     visit: Visit,
@@ -109,7 +109,7 @@ async fn answer(
                 answered => respond(&headers, answered.map(|it| it.text)),
             }
         }
-        // Who knows nothing but events is told so by one.
+        // A client that only accepts events gets the errors as an event.
         Err(refused) if refused.status.is_none() && accepts == sse::Accepts::Only => {
             sse::refuse(&refused)
         }
@@ -117,14 +117,14 @@ async fn answer(
     }
 }
 
-/// The answer of an operation.
+/// The response of an operation.
 struct Answered {
     text: Bytes,
-    /// Whether nothing of it has failed.
+    /// Whether it has no errors.
     whole: bool,
 }
 
-/// The answer that was given before, or what it is now.
+/// Returns the cached response, or executes the operation.
 async fn answered(
     app: &App,
     visit: &Visit,
@@ -204,7 +204,7 @@ async fn viewer(
     Ok(viewer)
 }
 
-/// Lets an operation in, unless its sender has asked for too much lately.
+/// Records the operation for the log and checks the rate limit.
 pub fn admit(
     app: &App,
     visit: &Visit,
@@ -277,7 +277,7 @@ pub async fn run(
         return executed.map_err(|_| too_slow(seconds, false));
     }
     let schema = app.schema.clone();
-    // The service does not stop while it runs.
+    // Delays shutdown while it runs.
     let (open, health) = (app.open.one(), app.db.health.clone());
     let running = spawn_counted(async move {
         let executed = within(time_limit, false, mutate(&schema, &operation, request)).await;
@@ -291,7 +291,7 @@ pub async fn run(
         Ok(executed) => executed.map_err(|_| too_slow(seconds, true)),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends.
+            // The runtime shuts down.
             Err(_) => Err(too_slow(seconds, true)),
         },
     }

@@ -1,4 +1,4 @@
-//! Health checks: whether the process is alive, and whether it is ready for requests.
+//! Health checks: liveness and readiness.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::App;
 
-/// Status 503 if only a restart would help.
+/// Liveness. Returns status 503 if only a restart would help.
 pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     if app.db.health.is_file_replaced() {
         let message = "The database file was replaced: restart the service.\n";
@@ -18,7 +18,7 @@ pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     (StatusCode::OK, "alive\n")
 }
 
-/// Status 503 if requests would fail, with what is wrong by parts. Answers within two seconds.
+/// Readiness. Returns status 503 if requests would fail, with the result of each check. Responds within two seconds.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let health = app.db.health().await;
     let shutdown = (!app.open.more()).then_some("the service is about to stop");
@@ -26,7 +26,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         .then_some("the keys of an identity provider could not be fetched yet");
     let mut checks = vec![("shutdown", shutdown), ("databaseRead", health.read)];
     if app.verifier.accepts_tokens() {
-        // Without tokens nobody writes.
+        // Without tokens there are no writes.
         if !app.around.read_only {
             checks.push(("databaseWrite", health.write));
         }

@@ -1,4 +1,4 @@
-//! Requires one `Host` header of each request (RFC 9112, section 3.2).
+//! Middleware that requires exactly one `Host` header (RFC 9112, section 3.2).
 
 use axum::extract::Request;
 use axum::http::Version;
@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::answer::respond;
 use super::refused::Refused;
 
-/// Refuses a request that has no `Host` or several: proxies and servers would take it for different ones.
+/// Rejects a request without `Host` or with several, which proxies and servers could interpret differently.
 pub async fn require_host(request: Request, next: Next) -> Response {
     let hosts = request.headers().get_all(HOST).iter().count();
     let is_optional = request.version() < Version::HTTP_11;

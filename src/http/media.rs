@@ -1,16 +1,16 @@
-//! The media type of an answer: what the client accepts best of the two that there are.
+//! Content negotiation: the media type of a response.
 
 use axum::http::{HeaderMap, header};
 use mediatype::{MediaType, MediaTypeList, ReadParams};
 
 const MODERN: &str = "graphql-response+json";
 
-/// In what form an answer goes out.
+/// The media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// Its status says whether the request was executed.
+    /// The HTTP status shows whether the request was executed.
     Modern,
-    /// A request that was read has status 200, whatever became of it.
+    /// A well-formed request always has status 200.
     Json,
 }
 
@@ -22,8 +22,7 @@ impl Media {
         }
     }
 
-    /// What fits the header `Accept` best; none where nothing does. Where both fit alike it is JSON,
-    /// for those who never heard of the other.
+    /// Returns the media type that `Accept` prefers; `None` if it accepts neither. On a tie it is JSON, for legacy clients.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
         let accept = Accept::of(headers);
         if accept.is_empty {
@@ -41,18 +40,18 @@ impl Media {
     }
 }
 
-/// The header `Accept`.
+/// The parsed header `Accept`.
 pub struct Accept {
     is_empty: bool,
-    /// The entries that can be read, and that take UTF-8.
+    /// The valid entries that accept UTF-8.
     ranges: Vec<MediaRange>,
 }
 
-/// One entry of `Accept`, in lowercase.
+/// An entry of `Accept`, in lower case.
 struct MediaRange {
     kind: String,
     subtype: String,
-    /// In thousandths.
+    /// Quality in thousandths.
     quality: u32,
 }
 
@@ -73,7 +72,7 @@ impl Accept {
         }
     }
 
-    /// Returns the quality by the entry that names the media type most closely; 0 if none does.
+    /// Returns the quality by the most specific matching entry; 0 if none matches.
     fn quality(&self, kind: &str, subtype: &str) -> u32 {
         let of = |kind: &str, subtype: &str| {
             let ranges = self.ranges.iter();
@@ -86,7 +85,7 @@ impl Accept {
             .unwrap_or(0)
     }
 
-    /// Returns whether it asks for a stream of events. Whoever takes anything does not.
+    /// Returns whether it names an event stream. `*/*` does not count.
     pub fn takes_events(&self) -> bool {
         let named = ["event-stream", "*"];
         let mut ranges = self.ranges.iter();
@@ -102,7 +101,7 @@ impl MediaRange {
             let value = value.unquoted_str();
             if name.as_str().eq_ignore_ascii_case("q") {
                 let given: f64 = value.parse().ok()?;
-                // A quality has three digits; what is beyond 1 is 1.
+                // A quality has at most three decimals; values above 1 count as 1.
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,

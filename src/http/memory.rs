@@ -1,4 +1,4 @@
-//! Answers that were given before, for as long as nothing has changed since.
+//! The response cache. Entries are valid until the data changes.
 //!
 //! Every write adds to the log, so the id of its newest activity is the version of all that is public. A position would
 //! be another version's again once an older backup is restored.
@@ -14,15 +14,15 @@ use crate::feed::{Feed, Version};
 use crate::graphql::{Operation, Question};
 use crate::rules::viewer::Viewer;
 
-/// Bytes that an answer takes besides its text and its variables.
+/// Overhead of an entry in bytes.
 const EACH: usize = 300;
-/// Bytes that most take.
+/// Typical size of an entry in bytes.
 const USUAL: u64 = 2000;
 
-/// Answers in memory, bounded by bytes.
+/// A cache of responses with a limit in bytes.
 pub struct Memory {
     answers: Bounded<Question, Kept, Weight>,
-    /// How long it may be unknown what another instance has written.
+    /// Maximum staleness with respect to writes of other instances.
     unknown: Duration,
 }
 
@@ -32,7 +32,7 @@ struct Kept {
     text: Bytes,
 }
 
-/// Where an answer is, or is to be kept.
+/// The key of an entry, with the current version of the data.
 pub struct Place {
     question: Question,
     version: Version,
@@ -48,7 +48,7 @@ impl Weighter<Question, Kept> for Weight {
 }
 
 impl Memory {
-    /// A memory of about as many bytes.
+    /// Creates a cache of at most this many bytes.
     #[must_use]
     pub fn new(bytes: u64, unknown: Duration) -> Self {
         Self {
@@ -57,8 +57,8 @@ impl Memory {
         }
     }
 
-    /// Where the answer of this operation is kept; none where it depends on more than the party that asks, or where
-    /// nobody knows whether something has changed.
+    /// Returns the key for an operation; `None` if its response depends on more than the viewer's party, or the current
+    /// version is unknown.
     pub async fn place(
         &self,
         feed: &Feed,
@@ -71,14 +71,14 @@ impl Memory {
         Some(Place { question, version })
     }
 
-    /// The answer that was given before.
+    /// Returns the cached response, if it has the current version.
     #[must_use]
     pub fn find(&self, place: &Place) -> Option<Bytes> {
         let kept = self.answers.get(&place.question)?;
         (kept.version == place.version).then_some(kept.text)
     }
 
-    /// Keeps an answer that was read after its place was asked for.
+    /// Stores a response that was read after its key was created.
     pub fn keep(&self, place: Place, text: Bytes) {
         let version = place.version;
         self.answers.insert(place.question, Kept { version, text });

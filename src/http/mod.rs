@@ -1,4 +1,4 @@
-//! Serves the API over HTTP: routes, and how the service starts and stops.
+//! The HTTP server: routes, startup and shutdown.
 
 pub mod admission;
 mod answer;
@@ -65,14 +65,14 @@ use crate::graphql::request::Clock;
 pub use crate::graphql::request::ResponseBudget;
 use crate::store::Database;
 
-/// What the service holds for as long as it runs.
+/// The state of the service.
 pub struct App {
     pub db: Database,
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
     pub documents: Arc<Documents>,
-    /// None where each answer is read anew.
+    /// `None` if responses are not cached.
     pub memory: Option<Memory>,
     pub limits: Limits,
     pub feed: Feed,
@@ -80,7 +80,7 @@ pub struct App {
     pub around: Arc<Around>,
 }
 
-/// How long connections that stay open have to end once all others have.
+/// Time for long-lived connections to close after all others.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What surrounds the requests.
@@ -203,10 +203,11 @@ impl SchemaDocument {
     }
 }
 
-/// Serves until `stop` is done, and while it drains; then takes no more connections, and finishes what runs.
+/// Serves until `stop` completes and the shutdown delay has passed; then accepts no more connections and finishes
+/// running requests.
 ///
 /// # Errors
-/// Where the listener fails.
+/// Returns an error if the listener fails.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -218,11 +219,11 @@ pub async fn serve(
         stop.await;
         open.drain();
         sleep(drain).await;
-        // What was upgraded is no longer the loop's.
+        // The accept loop does not track upgraded connections.
         open.stop();
     };
     server::run(listener, router(app), around, stop).await?;
-    // Each has said goodbye by now, or is too slow to.
+    // Connections that have not closed by then are aborted.
     let _ = tokio::time::timeout(GOODBYE, open.empty()).await;
     Ok(())
 }

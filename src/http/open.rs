@@ -1,4 +1,4 @@
-//! What all connections that stay open share: how long they wait, and when they end.
+//! Long-lived connections (event streams and WebSockets): their timeouts, and graceful shutdown.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use super::App;
 use super::auth::Denied;
 use crate::rules::viewer::Viewer;
 
-/// How long a connection that stays open waits for its client.
+/// The timeouts of a long-lived connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For the first message of a WebSocket.
+    /// Timeout for the first message of a WebSocket.
     pub init: Duration,
-    /// Between signs of life: ours, and on a WebSocket the client's too.
+    /// Keep-alive interval. A WebSocket client must respond within it.
     pub pulse: Duration,
     /// For an operation on a WebSocket that has none.
     pub idle: Duration,
@@ -40,72 +40,72 @@ impl Default for Patience {
     }
 }
 
-/// How far the service is on its way to its end.
+/// The stages of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     #[default]
     Serving,
-    /// It answers all who come, and asks that nobody be sent any more.
+    /// Requests are still served, but readiness checks fail.
     Draining,
     Stopping,
 }
 
-/// The connections that stay open. Clones are about the same ones.
+/// Tracks the long-lived connections. Clones share the same state.
 #[derive(Clone, Debug, Default)]
 pub struct Open(watch::Sender<Stage>);
 
-/// Whether the service stops; held for as long as a connection is open.
+/// Shutdown signal of a connection, which counts as open until this is dropped.
 #[derive(Debug)]
 pub struct Stopping(watch::Receiver<Stage>);
 
 impl Open {
-    /// One more.
+    /// Registers a connection.
     #[must_use]
     pub fn one(&self) -> Stopping {
         Stopping(self.0.subscribe())
     }
 
-    /// Wants no others.
+    /// Starts to fail readiness checks.
     pub fn drain(&self) {
         self.0.send_replace(Stage::Draining);
     }
 
-    /// Whether others are welcome.
+    /// Returns whether new connections are accepted.
     #[must_use]
     pub fn more(&self) -> bool {
         *self.0.borrow() == Stage::Serving
     }
 
-    /// Tells all of them to end.
+    /// Signals all connections to end.
     pub fn stop(&self) {
         self.0.send_replace(Stage::Stopping);
     }
 
-    /// Done once all have ended.
+    /// Waits until all connections have ended.
     pub async fn empty(&self) {
         self.0.closed().await;
     }
 }
 
 impl Stopping {
-    /// Done once the service is told to stop.
+    /// Waits for the shutdown signal.
     pub async fn told(&mut self) {
         // Fails where the service is gone: all the more reason.
         let _ = self.0.wait_for(|it| *it == Stage::Stopping).await;
     }
 }
 
-/// Done once the token in these headers no longer counts; never without one.
+/// Waits until the token in these headers is no longer valid; for ever if there is none.
 pub async fn expiry(app: Arc<App>, headers: HeaderMap, viewer: Viewer) {
     let Some(end) = viewer.expires_at else {
         return pending().await;
     };
     loop {
         let left = (end - (app.clock)()).to_std().unwrap_or_default();
-        // Clocks may differ a little: past its end, the token is asked about each second.
+        // The clocks may differ: after its expiry the token is verified again each second.
         sleep(left.max(Duration::from_secs(1))).await;
         match app.verifier.viewer(&headers, (app.clock)()).await {
-            // Where keys are missing nobody knows better than before.
+            // While keys are unavailable, the last verification holds.
             Ok(_) | Err(Denied::NoKeys { .. }) => {}
             Err(Denied::BadToken(_) | Denied::Forbidden(_)) => return,
         }

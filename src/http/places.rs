@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Places {
     total: u32,
-    /// 0 is no bound.
+    /// 0 disables the limit.
     each: u32,
     free: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
@@ -43,7 +43,7 @@ struct Taken {
     reserved: u32,
 }
 
-/// A place that is taken until this is dropped.
+/// A permit for an open connection. Dropping it releases it.
 #[derive(Debug)]
 pub struct Place {
     address: IpAddr,
@@ -125,7 +125,7 @@ impl Places {
         }))
     }
 
-    /// Done once nobody has a place.
+    /// Waits until all connections have ended.
     pub async fn empty(&self) {
         // Neither is ever closed.
         let _ = self.free.acquire_many(self.total).await;

@@ -1,4 +1,4 @@
-//! Who sent a request that came through proxies.
+//! The client address of requests that come through proxies.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -6,18 +6,18 @@ use axum::http::HeaderMap;
 use clap::ValueEnum;
 use ipnet::IpNet;
 
-/// The proxies that are believed when they say for whom they send.
+/// The trusted proxies and their forwarding header.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
-    /// The networks that they are in.
+    /// Their networks.
     pub trusted: Vec<IpNet>,
     pub header: ProxyHeader,
 }
 
-/// How proxies say it. One header alone: a proxy passes on unread what clients write into the other.
+/// The forwarding header. Only one is used, because a proxy forwards the other unchecked from the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProxyHeader {
-    /// What most proxies add to.
+    /// The header that most proxies extend.
     #[default]
     #[value(name = "X-Forwarded-For")]
     XForwardedFor,
@@ -27,8 +27,8 @@ pub enum ProxyHeader {
 }
 
 impl Proxies {
-    /// The address that a request was first sent from, as far as it can be believed: each proxy adds at the
-    /// end whom it has the request from, so the list counts from there, up to the first that is no proxy.
+    /// Returns the client address, as far as it can be trusted: each proxy appends the address that it received the
+    /// request from, so entries are read from the end, up to the first that is not a trusted proxy.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
@@ -56,13 +56,13 @@ impl Proxies {
         client
     }
 
-    /// Whether it is one of these proxies.
+    /// Returns whether an address is a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|it| it.contains(&address))
     }
 
-    /// The address in one entry; none where it is hidden or damaged.
+    /// Parses the address of an entry; `None` if it is obfuscated or malformed.
     fn sender(&self, hop: &str) -> Option<IpAddr> {
         let node = match self.header {
             ProxyHeader::XForwardedFor => hop,
@@ -79,7 +79,7 @@ impl Proxies {
     }
 }
 
-/// What counts as one address: whoever has one of IPv6 has the 2^64 around it.
+/// Returns the address that limits apply to: an IPv6 client usually has a /64 network, so that counts as one.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_last_address_that_is_no_proxy_is_the_clients() {
         let table = [
-            // Who is no proxy may write what it likes.
+            // A client that is not a proxy can write anything.
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
             ("10.0.0.1", "", "10.0.0.1"),
             ("10.0.0.1", "198.51.100.1", "198.51.100.1"),

@@ -17,26 +17,26 @@ pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
 /// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
 const REMEMBERED: usize = 50_000;
 
-/// The limits, and what was spent.
+/// The rate limits, and the cost spent by each client.
 #[derive(Debug, Default)]
 pub struct Rates {
-    /// Cost per minute for each address without a token; 0 is no limit.
+    /// Cost per minute and address without a token; 0 is no limit.
     pub without_token: u32,
-    /// Cost per minute for each token's subject; 0 is no limit.
+    /// Cost per minute and token subject; 0 is no limit.
     pub with_token: u32,
     spent: Mutex<Senders>,
 }
 
-/// By the hash of the sender, with a secret of this process: nobody can make theirs collide with another's.
+/// The clients by a keyed hash, so that nobody can provoke collisions with another client.
 #[derive(Debug, Default)]
 struct Senders {
     hash: RandomState,
     recent: HashMap<u64, Spent>,
-    /// Those of a while ago, to be forgotten next.
+    /// The older generation, which is evicted next.
     earlier: HashMap<u64, Spent>,
 }
 
-/// What a sender has spent and not got back yet.
+/// The cost that a client has spent and not regained yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Spent {
     cost: f64,
@@ -86,9 +86,9 @@ impl Quota {
 /// Why an operation has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limited {
-    /// Whole seconds after which it is let in, if nothing else is asked meanwhile.
+    /// Seconds until it would be accepted, if the client sends nothing else.
     pub seconds: u64,
-    /// For people.
+    /// A message for the client.
     pub message: String,
     /// `None` for a limit that the headers do not report.
     pub quota: Option<Quota>,
@@ -224,8 +224,8 @@ impl Senders {
     }
 }
 
-/// What is spent after an operation, or the seconds to wait. All comes back evenly within a minute. An
-/// operation that costs more than the limit waits until nothing is spent, and then makes the next wait longer.
+/// Returns the spent cost after an operation, or the seconds to wait. Spent cost is regained evenly within a minute. An
+/// operation that exceeds the whole limit waits until nothing is spent, and makes the next wait longer.
 fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spent, u64> {
     let left = before.left(limit, now);
     let limit = f64::from(limit);
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn cost_comes_back_evenly_within_a_minute() {
-        // Spent, seconds since, cost: what is spent then, or the wait. The limit is 60 per minute.
+        // Spent, seconds since, cost: the result is what is spent then, or the wait. The limit is 60 per minute.
         let table = [
             (0.0, 0, 60, Ok(60.0)),
             (0.0, 0, 61, Ok(61.0)),
@@ -287,11 +287,11 @@ mod tests {
             (60.0, 3600, 60, Ok(60.0)),
             (600.0, 60, 1, Err(481)),
             (600.0, 541, 1, Ok(60.0)),
-            // More than the limit waits for all of it.
+            // More than the limit waits until nothing is spent.
             (1.0, 0, 600, Err(1)),
             (60.0, 59, 600, Err(1)),
             (60.0, 60, 600, Ok(600.0)),
-            // A clock that was set back gives nothing and takes nothing.
+            // A clock that was set back has no effect.
             (30.0, -3600, 30, Ok(60.0)),
             (30.0, -3600, 31, Err(1)),
         ];
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(spends(&nobody, "192.0.2.1", 6), Err(6));
         assert_eq!(spends(&nobody, "::ffff:192.0.2.1", 6), Err(6));
         assert_eq!(spends(&nobody, "192.0.2.2", 60), Ok(()));
-        // A subject is no address, and has its own limit wherever it is.
+        // A subject has its own limit, whatever its address.
         assert_eq!(spends(&somebody, "192.0.2.1", 119), Ok(()));
         assert_eq!(spends(&somebody, "192.0.2.9", 3), Err(1));
         assert_eq!(spends(&nobody, "2001:db8::1", 60), Ok(()));

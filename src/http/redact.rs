@@ -1,8 +1,8 @@
-//! Takes user names and passwords out of text before it is printed or logged.
+//! Removes user names and passwords from texts before they are printed or logged.
 
 const HIDDEN: &str = "…";
 
-/// Replaces what stands before the `@` of an address, and its parameters.
+/// Replaces user info and parameters of URLs in a text.
 #[must_use]
 pub fn redact(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(redact_line).collect();
@@ -18,7 +18,7 @@ fn redact_line(line: &str) -> String {
     let Some(start) = starts.max() else {
         return line;
     };
-    // A password may hold any character, also `@`, `/` and blanks: whatever stands up to the last `@` goes.
+    // A password may contain any character, also `@`, `/` and spaces: everything up to the last `@` is removed.
     if let Some(end) = line.rfind('@')
         && start < end
     {

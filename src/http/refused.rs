@@ -1,15 +1,15 @@
-//! A request that is not executed: its status, its errors, and what else its sender is told.
+//! The error of a request that is not executed.
 
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::rate::Limited;
 
-/// What is wrong with a document or with its variables.
+/// A problem of a document or its variables.
 pub struct Problem {
     pub message: String,
     pub pos: Option<Pos>,
-    /// The argument that it is about, and the way from there to the value: field names and list indexes.
+    /// Path to the invalid value: the argument, then field names and list indexes.
     pub input_path: Option<Vec<PathSegment>>,
 }
 
@@ -22,7 +22,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong with a value, which the message names by its path.
+    /// Creates a problem of a value; the message starts with its path.
     pub fn of_value(path: Vec<PathSegment>, what: &str, pos: Option<Pos>) -> Self {
         let mut name = String::new();
         for segment in &path {
@@ -40,10 +40,10 @@ impl Problem {
     }
 }
 
-/// A request that was not executed.
+/// The error of a request that was not executed.
 #[derive(Debug)]
 pub struct Refused {
-    /// None: read, and found wrong. Clients of old expect that with status 200.
+    /// HTTP status; `None` for an invalid document, which legacy clients expect to have status 200.
     pub status: Option<StatusCode>,
     pub errors: Vec<ServerError>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -58,12 +58,12 @@ impl Refused {
         }
     }
 
-    /// What cannot be read as a request.
+    /// Creates the error for a malformed request.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
     }
 
-    /// A document, or its variables, that are wrong in these ways.
+    /// Creates the error for an invalid document or invalid variables.
     pub fn invalid(code: &str, problems: impl IntoIterator<Item = Problem>) -> Self {
         let errors = problems.into_iter().map(|it| {
             let mut error = coded(ServerError::new(short(it.message), it.pos), code);
@@ -84,7 +84,7 @@ impl Refused {
         }
     }
 
-    /// A document beyond a limit, which `extensions.limit` names.
+    /// Creates the error for an exceeded limit, which `extensions.limit` names.
     pub fn beyond(limit: &str, code: &str, message: impl Into<String>) -> Self {
         Self::invalid(code, [Problem::new(message.into(), None)]).about(limit)
     }
@@ -112,7 +112,7 @@ impl Refused {
     }
 }
 
-/// A message that may repeat what was sent, which may be long.
+/// Truncates a message, which may quote long input.
 fn short(mut message: String) -> String {
     const LONGEST: usize = 500;
     if let Some((end, _)) = message.char_indices().nth(LONGEST) {
@@ -122,7 +122,7 @@ fn short(mut message: String) -> String {
     message
 }
 
-/// An error with this code.
+/// Sets the code of an error.
 pub fn coded(mut error: ServerError, code: &str) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);

@@ -1,4 +1,4 @@
-//! The accept loop: how many are let in, how slow one may be, and how the service stops without losing a request.
+//! The accept loop: connection limits, timeouts, and graceful shutdown.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,16 +27,16 @@ use super::failure::failure;
 use super::places::{Place, Places};
 use super::wire::Wire;
 
-/// What connections may take at most.
+/// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Connections at a time; what comes then waits for a few seconds, but for health checks.
     pub connections: u32,
-    /// Of these for each address that is no trusted proxy's, whose further ones are closed at once; 0 is no bound.
+    /// Maximum number per client address; further ones are closed at once. Trusted proxies are exempt. 0 is no limit.
     pub each: u32,
-    /// For the head of a request, and for a connection between two requests.
+    /// Timeout for the head of a request, and for idle connections.
     pub head: Duration,
-    /// For the body of a request; and for a client to take more of its answer.
+    /// Timeout for the body of a request, and for a client that does not read its response.
     pub body: Duration,
 }
 
@@ -51,13 +51,13 @@ impl Default for Bounds {
     }
 }
 
-/// How long requests that run may go on once the service is told to stop.
+/// How long running requests may take after the shutdown signal.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long idle connections stay open then: a request that was on its way is answered, and told that it was the last.
+/// How long idle connections stay open after the shutdown signal: requests in transit are still served.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes of a request's head, and of what is read ahead for a connection.
+/// Maximum size of a request's head, and of a connection's read buffer, in bytes.
 const BUFFER: usize = 32 * 1024;
 
 /// The requests that are answered also if all places are taken.
@@ -70,20 +70,20 @@ const RESERVE_HEAD: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Serving,
-    /// Nobody new is let in, and every answer is the last of its connection.
+    /// No new connections are accepted, and each response closes its connection.
     Stopping,
-    /// Connections that do nothing are closed.
+    /// Idle connections are closed.
     Closing,
 }
 
-/// The other side of a connection; every request has it among its extensions.
+/// The remote address of a connection, in the extensions of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves until `stop` is done; then takes no more connections, and finishes what runs.
+/// Serves until `stop` completes; then accepts no more connections and finishes running requests.
 ///
 /// # Errors
-/// Where the listener fails.
+/// Returns an error if the listener fails.
 pub async fn run(
     listener: TcpListener,
     router: Router,
@@ -117,7 +117,7 @@ pub async fn run(
     }
 
     stage.send_replace(Stage::Stopping);
-    // Whom the system has let in already counts as let in.
+    // Connections in the backlog of the system are established for their clients.
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
         if let Some(place) = places.take_now(peer.ip(), &around.proxies) {
@@ -128,7 +128,7 @@ pub async fn run(
 
     if timeout(LINGER, places.empty()).await.is_err() {
         stage.send_replace(Stage::Closing);
-        // Who is not done by then is cut off with the program.
+        // The remaining connections are aborted when the program exits.
         let _ = timeout(GRACE.saturating_sub(LINGER), places.empty()).await;
     }
     Ok(())
@@ -138,7 +138,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // Gone before it was let in.
+            // Closed before it was accepted.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -146,7 +146,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                         | io::ErrorKind::ConnectionReset
                         | io::ErrorKind::ConnectionRefused
                 ) => {}
-            // No more files can be open: some connection ends sooner or later.
+            // Usually too many open files: some connection will end.
             Err(error) => {
                 tracing::error!(%error, "nobody can be let in");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -171,7 +171,7 @@ fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
     TcpStream::from_std(stream)
 }
 
-/// Answers the requests of one connection.
+/// Serves the requests of one connection.
 async fn serve(
     wire: Wire,
     place: Arc<Place>,
@@ -184,7 +184,7 @@ async fn serve(
     let seen = stage.clone();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        // Holds the header names as the client spells them.
+        // They hold the original case of the header names.
         let extensions = request
             .headers()
             .contains_key(UPGRADE)
@@ -221,8 +221,8 @@ async fn serve(
         .header_read_timeout(head)
         .max_header_size(BUFFER)
         .max_buf_size(BUFFER)
-        // Some clients compare header names by case. Title case would make it `Sec-Websocket-Protocol`: there the
-        // spelling of the request is kept.
+        // Some clients compare header names by case. Title case alone would give `Sec-Websocket-Protocol`, so the case
+        // of the request is preserved there.
         .title_case_headers(true)
         .preserve_header_case(true)
         .serve_connection(TokioIo::new(wire), service)

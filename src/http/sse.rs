@@ -1,4 +1,4 @@
-//! GraphQL over Server-Sent Events, each operation on a connection of its own: `next` events, then `complete`.
+//! GraphQL over Server-Sent Events in distinct connections mode: `next` events, then `complete`.
 
 use std::sync::Arc;
 
@@ -26,24 +26,24 @@ use crate::graphql::Operation;
 use crate::graphql::request::Reservation;
 use crate::rules::viewer::Viewer;
 
-/// Whether a client takes a stream of events.
+/// Whether a client accepts an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepts {
     No,
-    /// And whole answers too: it is for subscriptions.
+    /// Accepted beside JSON: used for subscriptions.
     Too,
-    /// And nothing else.
+    /// The only accepted media type.
     Only,
 }
 
-/// Events that wait for the connection to take them.
+/// Capacity of the channel to the connection in events.
 const WAITING: usize = 4;
 
 /// An event, and the bytes of the budget that it holds until it is sent.
 type Waiting = (Event, Arc<Reservation>);
 
 impl Accepts {
-    /// As the header `Accept` says.
+    /// Parses the header `Accept`.
     pub fn of(headers: &HeaderMap) -> Self {
         match (Accept::of(headers).takes_events(), Media::accepted(headers)) {
             (false, _) => Self::No,
@@ -52,7 +52,7 @@ impl Accepts {
         }
     }
 
-    /// Whether this operation is answered by events.
+    /// Returns whether this operation is answered with an event stream.
     pub fn for_operation(self, operation: &Operation) -> bool {
         match self {
             Self::No => false,
@@ -62,7 +62,7 @@ impl Accepts {
     }
 }
 
-/// Answers by events. The header `Last-Event-ID` says after which one to go on.
+/// Responds with an event stream. The header `Last-Event-ID` resumes a subscription.
 pub async fn stream(
     app: Arc<App>,
     client: IpAddr,
@@ -97,7 +97,7 @@ pub async fn stream(
     let (last, end) = oneshot::channel();
     let task = async move {
         let ended = tell(app, headers, viewer, operation, begun, events).await;
-        // Fails where the client is gone.
+        // Fails if the client has disconnected.
         let _ = last.send(ended);
         drop(place);
     };
@@ -114,7 +114,7 @@ pub async fn stream(
     respond(iter(first).chain(events), patience)
 }
 
-/// Says by events why an operation is not executed.
+/// Responds with an event stream that contains only the errors of a rejected operation.
 pub fn refuse(refused: &Refused) -> Response {
     let event = Event::default()
         .event("next")
@@ -126,14 +126,14 @@ pub fn refuse(refused: &Refused) -> Response {
 fn respond(events: impl Stream<Item = Event> + Send + 'static, patience: Patience) -> Response {
     let events = Sse::new(events.map(Ok::<_, Infallible>));
     let headers = [
-        // Proxies would hold events back.
+        // Prevents proxies from buffering events.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     let alive = KeepAlive::new().interval(patience.pulse);
     (headers, events.keep_alive(alive)).into_response()
 }
 
-/// Runs the operation for as long as the client listens; the events to end with.
+/// Runs the operation while the client is connected. Returns the final events.
 async fn tell(
     app: Arc<App>,
     headers: HeaderMap,
@@ -155,7 +155,7 @@ async fn tell(
                 let error = async_graphql::ServerError::new(error, None);
                 return refusal(&[coded(error, "UNAUTHENTICATED")]);
             }
-            // Without `complete`, so that the client comes back.
+            // Without `complete`, so that the client reconnects.
             () = stopping.told() => return Vec::new(),
             () = events.closed() => return Vec::new(),
         };
@@ -188,6 +188,6 @@ fn refusal(errors: &[async_graphql::ServerError]) -> Vec<Event> {
 }
 
 fn complete() -> Event {
-    // A browser tells its page of no event that has no data.
+    // Browsers do not dispatch events without data.
     Event::default().event("complete").data("null")
 }

@@ -1,4 +1,4 @@
-//! The answers of one operation, one after the other: one for a query or mutation, one for each event of a subscription.
+//! The responses of an operation: one for a query or mutation, one per event for a subscription.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::graphql::request::{Bound, Live, Request, Reservation};
 use crate::graphql::{Operation, Start, follow, take_cursor};
 use crate::rules::viewer::Viewer;
 
-/// A part of what an operation answers.
+/// An item of the response stream.
 pub enum Part {
     /// A result.
     Next {
@@ -28,7 +28,7 @@ pub enum Part {
         /// Where the event stands that it tells of.
         cursor: Option<String>,
     },
-    /// Why there is none, or no more.
+    /// Errors that end the stream.
     Refused(Vec<ServerError>),
 }
 
@@ -156,7 +156,7 @@ pub fn parts(
             Part::Refused(errors.collect())
         }
     });
-    // After a refusal there is nothing.
+    // The stream ends after an error.
     let mut over = false;
     parts
         .take_while(move |part| {
@@ -168,7 +168,7 @@ pub fn parts(
         .boxed()
 }
 
-/// Said to a client that reads nothing of what it is sent, with the cursor of the last that it was.
+/// Returns the error for a slow consumer, with the cursor of the last event that it was sent.
 pub fn too_slow(cursor: Option<&str>) -> ServerError {
     let error = ServerError::new(
         "You read too slowly: subscribe again, with the last cursor as `after`. Nothing is lost.",

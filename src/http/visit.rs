@@ -1,4 +1,4 @@
-//! What surrounds each request: its id, whose it is, the line that is logged of it, and that it is answered whatever happens.
+//! Per-request middleware: request id, access log, security headers, and recovery from panics.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,14 +24,14 @@ use super::server::Peer;
 use crate::error::INTERNAL;
 use crate::store::statements::counting;
 
-/// The header with the id of a request, from the client or ours, and of its answer.
+/// The header with the request id, in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";
 
 const LONGEST_ID: usize = 64;
-/// The most characters of a user agent that are logged.
+/// Maximum number of characters of a user agent in the log.
 const USER_AGENT: usize = 256;
 
-/// One request, for whoever answers it: who sends it, and what is to be logged of it. Never a token, a variable or a text.
+/// The context of a request: the client, and what is logged about it. Tokens, variables and texts are never logged.
 #[derive(Clone, Debug)]
 pub struct Visit(Arc<Facts>);
 
@@ -44,26 +44,26 @@ struct Facts {
     quota: OnceLock<Quota>,
 }
 
-/// What was asked, in short.
+/// The operation of a request for the log.
 #[derive(Debug)]
 pub struct Asked {
-    /// The name of the operation, where it has one.
+    /// The name of the operation, if it has one.
     pub operation: Option<String>,
-    /// The SHA-256 of the document, in hexadecimal digits.
+    /// SHA-256 of the document in hexadecimal.
     pub document: Arc<str>,
     pub cost: u64,
 }
 
 impl Visit {
-    /// The address that it was sent from, as far as it is known.
+    /// Returns the client's address, as far as it is known.
     pub fn client(&self) -> IpAddr {
         self.0.client
     }
 
-    /// Notes whom its token is about.
+    /// Records the subject of the token.
     pub fn is_of(&self, subject: Option<&str>) {
         if let Some(subject) = subject {
-            // Of several requests on one connection the first counts.
+            // The first of several operations on a connection counts.
             let _ = self.0.subject.set(subject.to_owned());
         }
     }
@@ -102,7 +102,8 @@ impl Visit {
     }
 }
 
-/// Gives a request its id, counts its statements, and logs one line when it is answered, or its client gone.
+/// Middleware that assigns a request id, counts SQL statements, and writes an access log entry at the end of the
+/// request.
 pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = id(request.headers());
     let peer = request.extensions().get::<Peer>();
@@ -117,7 +118,7 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
         visit: visit.clone(),
         status: None,
     };
-    // On at every level of the log, so that all lines of a request carry its id.
+    // Enabled at every log level, so that all events of a request have its id.
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     request.headers_mut().insert(REQUEST_ID, id.clone());
     request.extensions_mut().insert(visit.clone());
@@ -134,11 +135,11 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
     answer
 }
 
-/// Answers where the program itself has a fault.
+/// Middleware that responds with an internal error if a handler panics.
 pub async fn caught(request: Request, next: Next) -> Response {
     let id = id(request.headers());
     let id = id.to_str().unwrap_or_default().to_owned();
-    // What a panic has left half done is dropped with the request.
+    // State that the panic left inconsistent is dropped with the request.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answered.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -157,7 +158,7 @@ pub async fn caught(request: Request, next: Next) -> Response {
     })
 }
 
-/// The client's id for a request, where it is fit to be logged; else a new one.
+/// Returns the client's request id if it is well-formed, or else a new one.
 fn id(headers: &HeaderMap) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
@@ -172,13 +173,13 @@ fn id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// The header `User-Agent`, as far as it is text.
+/// Returns the truncated header `User-Agent`, if it is ASCII text.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(value.chars().take(USER_AGENT).collect())
 }
 
-/// What every answer carries: the id, and what keeps a browser from taking it for something else.
+/// Adds the request id and the security headers to a response.
 fn dress(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
     for (name, value) in [
@@ -199,13 +200,13 @@ fn dress(headers: &mut HeaderMap, id: HeaderValue) {
         ));
 }
 
-/// What is logged of a request, once it ends: a client that goes away ends it, too.
+/// The access log entry of a request. Written on drop, so that aborted requests are logged, too.
 struct Line {
     begun: Instant,
     id: HeaderValue,
     method: Method,
     user_agent: Option<String>,
-    /// As it stands in the list of addresses: what clients make up is theirs to know.
+    /// The matched route rather than the path, which may contain anything.
     route: Option<MatchedPath>,
     visit: Visit,
     status: Option<StatusCode>,

@@ -1,5 +1,4 @@
-//! A connection that is closed when its client takes nothing of an answer for too long, and that ends so that the client
-//! can read the last of it.
+//! A connection with a write timeout, which closes in a way that lets the client read the last response.
 
 use std::io;
 use std::pin::Pin;
@@ -14,22 +13,22 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::places::Place;
 
-/// How long a client that is still sending is read from after the service has sent its last.
+/// Maximum time for reading the input of a client after the service has sent its last byte.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long such a client may send nothing.
+/// Maximum time without input from such a client.
 const IDLE: Duration = Duration::from_secs(1);
-/// The most bytes that are read from it: a client may send all of a long message before it reads.
+/// Maximum number of bytes read from it: a client may send all of a long message before it reads.
 const DISCARDED: u64 = 64 * 1024 * 1024;
 
-/// Reads are timed by what reads: only it knows whether something is due.
+/// A TCP stream with a write timeout. Read timeouts depend on the protocol state and are handled elsewhere.
 pub struct Wire {
     /// `None` once it is dropped.
     stream: Option<TcpStream>,
-    /// Whether the client has sent its last.
+    /// Whether the client has closed its side.
     ended: bool,
-    /// How long the client may take nothing.
+    /// The write timeout.
     patience: Duration,
-    /// Runs while the client takes nothing.
+    /// The timer while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Kept for as long as the connection is open, whatever protocol it speaks by then.
     place: Option<Arc<Place>>,
@@ -53,7 +52,7 @@ impl Wire {
         stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// What a write gave; an error in place of nothing where that has lasted too long.
+    /// Returns the result of a write, or an error if it has been pending for too long.
     fn timed<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -121,8 +120,8 @@ impl AsyncWrite for Wire {
 }
 
 impl Drop for Wire {
-    /// Closes the connection. A socket that is closed with unread bytes resets the connection, and what the client has
-    /// not read by then is lost: the reason of a close frame, or the response to a body that is too long.
+    /// Closes the connection gracefully. Closing a socket with unread input resets the connection, and the client loses
+    /// what it has not read yet: a close frame, or the response to a body that is too large.
     fn drop(&mut self) {
         let (stream, place) = (self.stream.take(), self.place.take());
         if let Some(stream) = stream
@@ -130,7 +129,7 @@ impl Drop for Wire {
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(async move {
-                // Fails or ends late if the client does not close: then it is reset.
+                // Fails or times out if the client does not close; the connection is then reset.
                 let _ = timeout(LINGER, discard(stream)).await;
                 drop(place);
             });
@@ -138,7 +137,7 @@ impl Drop for Wire {
     }
 }
 
-/// Sends the end of the stream, and reads what still comes until the client closes.
+/// Shuts down the sending side, and reads until the client closes.
 async fn discard(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut buffer = vec![0; 16 * 1024];

@@ -38,16 +38,16 @@ use crate::rules::viewer::Viewer;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
-/// Bytes that are read ahead: each socket holds as many for as long as it lives.
+/// Size of the read buffer in bytes. Each connection holds it for its lifetime.
 const READ_AHEAD: usize = 4096;
 
-/// The reason of a close frame has no room for more.
+/// Maximum length of a close reason in bytes (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
 
-/// Longer than any id that a client makes up to tell its operations apart.
+/// Maximum length of an operation id in bytes.
 const LONGEST_ID: usize = 200;
 
-/// How long the other side may take to close, too.
+/// Timeout for the client's close frame.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// A message of the client.
@@ -73,16 +73,16 @@ enum Said {
     },
 }
 
-/// The types of [`Said`].
+/// The `type` values of [`Said`].
 const TYPES: [&str; 5] = ["connection_init", "ping", "pong", "subscribe", "complete"];
 
-/// Why a socket is closed.
+/// The close code and reason of a connection.
 struct End {
     code: u16,
     reason: Cow<'static, str>,
 }
 
-/// The client has gone by itself.
+/// The client has closed the connection.
 const GONE: End = end(close_code::NORMAL, "");
 const UNAUTHORIZED: End = end(4401, "Unauthorized");
 const NO_SUCH_PROTOCOL: End = end(4406, "Subprotocol not acceptable: graphql-transport-ws");
@@ -117,7 +117,7 @@ fn bad_message(why: &str) -> End {
     }
 }
 
-/// Opens a WebSocket.
+/// Handles the handshake.
 pub async fn open(
     State(app): State<Arc<App>>,
     visit: Visit,
@@ -141,7 +141,7 @@ pub async fn open(
         Err(refused) => return respond(&headers, Err(refused)),
     };
     let stopping = app.open.one();
-    // What the socket's task logs has the id of the handshake.
+    // Log events of the connection's task belong to the span of the handshake.
     let span = Span::current();
     upgrade
         .protocols([PROTOCOL])
@@ -165,11 +165,11 @@ pub async fn open(
         })
 }
 
-/// A socket with all that runs on it.
+/// A connection and its operations.
 struct Connection {
     app: Arc<App>,
     visit: Visit,
-    /// Of the handshake, and what the first message has put in their place: whose the socket is.
+    /// Headers of the handshake; `connection_init` replaces the credentials.
     headers: HeaderMap,
     socket: WebSocket,
     stopping: Stopping,
@@ -178,20 +178,20 @@ struct Connection {
     /// None until the first message has come.
     viewer: Option<Viewer>,
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// The operations under way, by the client's ids. None goes on while the client does not read.
+    /// The active operations by the client's ids. They pause while the client does not read.
     running: StreamMap<String, Running>,
 }
 
-/// An operation under way.
+/// An active operation.
 struct Running {
     parts: BoxStream<'static, Part>,
-    /// The last that the client was sent.
+    /// Cursor of the last event that was sent.
     cursor: Option<String>,
     over: bool,
 }
 
 impl Stream for Running {
-    /// None says that it is complete.
+    /// `None` means that the operation is complete.
     type Item = Option<Part>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
@@ -229,12 +229,12 @@ impl Connection {
             reason: reason.into(),
         })));
         for message in last {
-            // Fails if the client has closed: then its close frame is answered by reading on (RFC 6455, 5.5.1).
+            // Fails if the client has closed. Reading on responds to its close frame (RFC 6455, section 5.5.1).
             if self.send(message).await.is_err() {
                 break;
             }
         }
-        // What is unread when a connection ends would take the last messages with it.
+        // Closing with unread input would reset the connection and discard the last messages.
         let read = async { while let Some(Ok(_)) = self.socket.recv().await {} };
         let _ = timeout(LINGER, read).await;
     }
@@ -303,7 +303,7 @@ impl Connection {
         }
     }
 
-    /// Why what came cannot be read.
+    /// Returns the close reason for a read error.
     fn fault(&self, error: axum::Error) -> End {
         match error.into_inner().downcast_ref() {
             Some(Fault::Capacity(_)) => End {
@@ -402,7 +402,7 @@ impl Connection {
 
     async fn tell(&mut self, id: &str, part: Option<Part>) -> Result<(), End> {
         if !matches!(part, Some(Part::Next { .. })) {
-            // Before the client is told: it may use the id again at once.
+            // Before the client is notified, because it may reuse the id at once.
             self.running.remove(id);
         }
         match part {
@@ -427,7 +427,7 @@ impl Connection {
             .await
     }
 
-    /// Sends a message; nothing else happens on this socket until the client has taken it.
+    /// Sends a message. The connection does nothing else until the client has accepted it.
     async fn send(&mut self, message: Message) -> Result<(), End> {
         match timeout(self.app.limits.patience.slow, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
@@ -437,7 +437,7 @@ impl Connection {
     }
 }
 
-/// Parses a message of the client, which is an object whose `type` is known.
+/// Parses a message of the client: an object with a known `type`.
 fn said(text: &str) -> Result<Said, End> {
     let message: Map<String, Value> =
         serde_json::from_str(text).map_err(|_| bad_message("it is not a JSON object"))?;
@@ -458,7 +458,7 @@ fn forbidden(why: &str) -> End {
     }
 }
 
-/// Puts what the first message says in the place of the handshake's headers: browsers can send none.
+/// Replaces the headers of the handshake by the payload of `connection_init`, because browsers cannot send headers.
 fn credentials(headers: &mut HeaderMap, payload: &Map<String, Value>) -> Result<(), &'static str> {
     for (name, value) in payload {
         let (header, prefix) = match name.to_ascii_lowercase().as_str() {
@@ -468,7 +468,7 @@ fn credentials(headers: &mut HeaderMap, payload: &Map<String, Value>) -> Result<
             _ => continue,
         };
         let value = match value {
-            // So a client says that it has none.
+            // Null means that the client has no token.
             Value::Null => continue,
             Value::String(text) => HeaderValue::try_from(format!("{prefix}{text}")).ok(),
             _ => None,
@@ -490,7 +490,7 @@ fn message(kind: &str, id: Option<&str>, payload: Option<&Value>) -> Message {
     Message::text(Value::Object(said).to_string())
 }
 
-/// As much of a text as a close frame has room for.
+/// Truncates a text to the maximum length of a close reason.
 fn shortened(text: &str) -> String {
     let mut end = text.len().min(LONGEST_REASON);
     while !text.is_char_boundary(end) {

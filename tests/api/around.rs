@@ -1,4 +1,4 @@
-//! What surrounds a request: origins, ids, headers, rate limits, and the line that is logged of it.
+//! Middleware: CORS, request ids, security headers, rate limits, access log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -94,7 +94,7 @@ async fn listed_origins_may_call(backend: Backend) {
         };
         client.send(Method::POST, "/graphql", &headers, QUERY).await
     };
-    // A page reads refusals, too.
+    // Error responses carry CORS headers, too.
     for token in ["", "a.b.c"] {
         let answer = call(listed, token).await;
         assert_eq!(answer.headers["access-control-allow-origin"], listed);
@@ -244,7 +244,7 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
     }
 }
 
-/// A service with these limits, and a clock that the test alone moves.
+/// Starts a service with these limits and a clock that only the test advances.
 async fn limited(backend: Backend, around: Around) -> (Server, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
@@ -256,7 +256,7 @@ async fn limited(backend: Backend, around: Around) -> (Server, Arc<AtomicI64>) {
     (server.await, clock)
 }
 
-/// Asks until it is refused: how often it was answered, and the refusal.
+/// Sends requests until one is rejected; returns the number of accepted ones and the rejection.
 async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, Answer) {
     let headers = [&[JSON], headers].concat();
     for answered in 0..100 {
@@ -311,11 +311,11 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
         200
     );
 
-    // Somebody with a token has a limit of its own, wherever they are.
+    // A token holder has a limit of its own, whatever the address.
     let (more, refused) = exhaust(&server.itu(), &[]).await;
     assert!(more > 2 * answered, "{more} {answered}");
     assert_eq!(refused.status, 429);
-    // Who waits as long as it says is answered, and not before.
+    // A request after the announced wait is accepted, an earlier one is not.
     clock.fetch_add(seconds - 1, Ordering::Relaxed);
     assert_eq!(exhaust(&client, &[]).await.0, 0);
     clock.fetch_add(1, Ordering::Relaxed);
@@ -351,7 +351,7 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
     let (answered, _) = exhaust(&client, &one).await;
     assert!(answered > 0);
     assert_eq!(exhaust(&client, &other).await.0, answered);
-    // Whatever a client adds in front, it stays the same.
+    // Entries that the client itself prepends do not matter.
     let moved = [("x-forwarded-for", "203.0.113.7, 198.51.100.1")];
     assert_eq!(exhaust(&client, &moved).await.0, 0);
 
@@ -452,7 +452,7 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
         shown(lines[0]),
         json!({ "method": "POST", "route": "/graphql", "status": 200, "subject": null, "operation": "Titles" })
     );
-    // One for the topics; none is found whose committees could be asked for.
+    // One statement for the topics. None matches, so there are no committees to load.
     assert_eq!(lines[0]["statements"], 1);
     assert!(lines[0]["cost"].as_u64().is_some_and(|it| it >= 2));
     let hash = lines[0]["document"].as_str().unwrap();

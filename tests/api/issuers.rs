@@ -1,4 +1,4 @@
-//! Several issuers in the settings: whom each speaks for, where its keys are, and what is refused at the start.
+//! Several issuers: their roles, their keys, and configuration errors.
 
 use std::time::SystemTime;
 
@@ -27,20 +27,20 @@ fn serve(workplace: &Workplace, url: &str, more: &[&str], environment: &[(&str, 
     workplace.start_with(&[&common[..], more].concat(), environment)
 }
 
-/// Seconds since 1970: the service has its own clock here.
+/// Seconds since 1970: the service uses the system clock here.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap().as_secs()
 }
 
-/// The status, and who is said to ask.
+/// Returns the status and the viewer.
 fn viewer(address: &str, token: &str) -> (u16, Value) {
     let query = json!({ "query": "{ viewer { subject roles } }" }).to_string();
     let reply = wire::post(address, Some(token), &query);
     (reply.status, reply.json()["data"]["viewer"].clone())
 }
 
-/// A token as Keycloak makes them.
+/// A token in the format of Keycloak.
 fn keycloak(issuer: &str, role: &str) -> Value {
     json!({
         "exp": now() + 300, "iat": now(), "auth_time": now() - 10, "jti": "onrtac:6f1d8e0e-6f0c-4b43-9e0f-2f5a3f2f6b0e",
@@ -53,7 +53,7 @@ fn keycloak(issuer: &str, role: &str) -> Value {
     })
 }
 
-/// A token as Entra ID makes them (v2.0).
+/// A token in the format of Entra ID (v2.0).
 fn entra(issuer: &str, audience: &str, roles: &[&str]) -> Value {
     json!({
         "aud": audience, "iss": issuer, "iat": now() - 5, "nbf": now() - 5, "exp": now() + 4200,
@@ -70,7 +70,7 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let url = &*database.url;
     let sso = Provider::start("/realms/standards", vec![public("RS256", "r")]).await;
-    // Its key sets give no `alg`.
+    // Its key sets have no `alg`.
     let mut key = public("ES256", "-sxMJMLCIDWMTPvZyJ6tx-CDxw0");
     key.as_object_mut().unwrap().remove("alg");
     key["x5t"] = "-sxMJMLCIDWMTPvZyJ6tx-CDxw0".into();
@@ -103,7 +103,7 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     );
     let mut service = serve(&workplace, url, &[], &[]);
     let address = service.address();
-    // Both sets of keys were there before the first token.
+    // Both key sets were fetched before the first token.
     assert_eq!(sso.times(), 1);
     assert_eq!(tenant.times(), 1);
 
@@ -126,7 +126,7 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     assert_eq!(status, 200);
     assert_eq!(asks, json!({ "subject": "robot", "roles": ["TSB_EDITOR"] }));
 
-    // The words of one mean nothing from another, and nobody signs for anybody else.
+    // Role names of one issuer are meaningless from another, and no issuer can sign for another.
     let (_, asks) = viewer(&address, &of_sso(&keycloak(&sso.issuer, "Liaison.Upu")));
     assert_eq!(asks["roles"], json!([]));
     for (what, token) in [
@@ -155,7 +155,7 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     ] {
         assert_eq!(viewer(&address, &token).0, 401, "{what}");
     }
-    // The leeway is each issuer's own.
+    // Each issuer has its own leeway.
     let mut late = keycloak(&sso.issuer, "bureau");
     late["exp"] = (now() - 5).into();
     assert_eq!(viewer(&address, &of_sso(&late)).0, 200);
@@ -180,7 +180,7 @@ async fn keys_come_over_tls_from_whom_the_system_trusts(backend: Backend) {
     assert_eq!(viewer(&service.address(), &good).0, 200);
     assert_eq!(provider.times(), 1);
 
-    // Its authority is none of the system's: it could be anybody.
+    // Its certificate authority is not trusted by the system.
     let mut service = serve(&workplace, url, &issuer, &[]);
     assert_eq!(viewer(&service.address(), &good).0, 503);
     assert_eq!(provider.times(), 0);
@@ -194,7 +194,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
     workplace.write("secret", "a secret in a file, of 32 bytes and more\n");
     let secret = "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\n";
     for (content, named) in [
-        // A token is signed with the secret and tried: here the roles take the place of another claim.
+        // A test token is signed with the secret: here the roles claim collides with another claim.
         (format!("{secret}roles-claim = \"sub\""), "--token-key: The claim `sub`"),
         (format!("{secret}roles-claim = \"aud\""), "--token-key: The token is for another service"),
         ("token-key = \"http://id.example.org/keys\"".to_owned(), "must start with https://"),

@@ -1,4 +1,4 @@
-//! The service under clients that are slow, many, or still there when it stops.
+//! The server with slow clients, many clients, and clients that are connected during shutdown.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -45,7 +45,7 @@ pub fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, S
 
 const QUERY: &str = r#"{"query":"{ topics { totalCount } }"}"#;
 
-/// That another client's query is answered in time.
+/// Checks that another client's query is answered in time.
 fn answers_within_two_seconds(address: &str) {
     let begun = Instant::now();
     let reply = wire::post(address, None, QUERY);
@@ -57,7 +57,7 @@ fn answers_within_two_seconds(address: &str) {
     );
 }
 
-/// Reads what there is, without waiting; none once the connection is closed.
+/// Reads available bytes without blocking; `None` once the connection is closed.
 fn peek(connection: &mut TcpStream) -> Option<Vec<u8>> {
     connection.set_nonblocking(true).unwrap();
     let mut bytes = vec![0; 4096];
@@ -77,7 +77,7 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
         &["--head-timeout", "2", "--body-timeout", "2"],
     );
     let head = "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n";
-    // What each sends at once, and what it goes on with, a byte at a time.
+    // What each client sends at once, and then byte by byte.
     let silent = ("", "");
     let heads = ("POST /graphql HTTP/1.1\r\n", "X-Slow: and so on, and so on");
     let told = format!("{head}Content-Length: 100000\r\n\r\n{{");
@@ -134,7 +134,7 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
         .map(|_| {
             let mut connection = wire::connect(&address);
             connection.write_all(head.as_bytes()).unwrap();
-            // Who is refused half-way is cut off.
+            // A client whose body is rejected is disconnected.
             let _ = connection.write_all(&body);
             connection
         })
@@ -156,12 +156,12 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
     assert!(refused > 0);
     drop(connections);
     answers_within_two_seconds(&address);
-    // When they have gone, there is room again.
+    // After they have disconnected, memory is available again.
     let mut large = QUERY.to_owned();
     large.push_str(&" ".repeat(900_000));
     let mut reply = wire::post(&address, None, &large);
     let begun = Instant::now();
-    // That they have gone is noticed in a moment: who is refused meanwhile comes back, as it is told.
+    // Disconnects are noticed after a moment; clients that are rejected meanwhile retry as instructed.
     while reply.status == 503 && begun.elapsed() < Duration::from_secs(10) {
         tokio::time::sleep(Duration::from_millis(200)).await;
         reply = wire::post(&address, None, &large);
@@ -182,7 +182,7 @@ async fn who_takes_nothing_of_an_answer_is_closed(url: &str) {
         .unwrap();
     thread::sleep(Duration::from_secs(3));
     let mut bytes = Vec::new();
-    // What was on its way still comes, and then the end.
+    // Data in transit still arrives, then the end of the stream.
     let _ = connection.read_to_end(&mut bytes);
     let answers = String::from_utf8_lossy(&bytes)
         .matches("HTTP/1.1 200")
@@ -208,7 +208,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
         begun.elapsed()
     );
     drop(idle);
-    // A head that is too long is answered, and not read to its end.
+    // A head that is too large gets a response before it is read completely.
     let long = format!("X-Long: {}", "x".repeat(100_000));
     let reply = wire::exchange(&address, &["GET /livez HTTP/1.1", &long], b"");
     assert_eq!(reply.status, 431);
@@ -220,7 +220,7 @@ async fn who_has_too_many_connections_gets_no_more(url: &str) {
     let idle = [(); 3].map(|()| wire::connect(&address));
     let mut refused = wire::connect(&address);
     let mut bytes = Vec::new();
-    // Closed, with nothing said.
+    // Closed without a response.
     assert_eq!(refused.read_to_end(&mut bytes).unwrap_or_default(), 0);
     drop(idle);
     let begun = Instant::now();
@@ -254,7 +254,7 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
     let address = service.address();
     let create = "mutation Enter { organizationCreate(input: { acronym: \"GONE\", name: \"Gone\", kind: PARTNER }) { userErrors { message } } }";
     let body = json!({ "query": create }).to_string();
-    // Somebody else writes for so long that the client does not wait for its turn.
+    // Another writer blocks the write for longer than the client waits.
     let db = liaison::store::Database::connect(url, 1).await.unwrap();
     let meanwhile = db.whole(async |_, transaction| {
         let lock = "update counter set value = value";
@@ -266,7 +266,7 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
             body.len()
         );
         connection.write_all(request.as_bytes()).unwrap();
-        // It is at the door once a later one has been answered.
+        // The request has arrived once a later one has been answered.
         answers_within_two_seconds(&address);
         thread::sleep(Duration::from_millis(200));
         drop(connection);
@@ -278,8 +278,8 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
         Ok(())
     });
     assert!(meanwhile.await.is_ok());
-    // The write itself goes on, and nothing that it holds keeps others waiting: the same again is refused, or it was
-    // first and the other one is.
+    // The write itself continues and releases its lock: the same request again is refused, or it was first and the
+    // other one is.
     wire::post(&address, Some(token.trim()), &body);
     let read = "{ organizations(filter: { text: \"Gone\" }) { totalCount } }";
     let read = json!({ "query": read }).to_string();
@@ -287,8 +287,8 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
     assert!(reply.body.contains("\"totalCount\":1"), "{reply:?}");
 }
 
-/// Sends one request; whether it was answered whole, and whether another may follow. An error before anything
-/// was sent is no loss.
+/// Sends a request; returns whether it was answered completely, and whether another may follow. An error before any
+/// byte was sent is not a loss.
 pub fn one(connection: &mut TcpStream, close: bool) -> Result<bool, String> {
     let close = if close { "Connection: close\r\n" } else { "" };
     let request = format!(
@@ -332,7 +332,7 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
                 let host = address.trim_start_matches("http://").to_owned();
                 let keeps = number < 8;
                 let mut lost = Vec::new();
-                // Until it listens no more.
+                // Until it stops listening.
                 while let Ok(mut connection) = TcpStream::connect(&host) {
                     let patience = Some(Duration::from_secs(20));
                     connection.set_read_timeout(patience).unwrap();
@@ -351,7 +351,7 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
                         }
                     }
                     if keeps {
-                        // It was told that this is the last answer: that happens only at the stop.
+                        // The response announced that it is the last one, which only happens during shutdown.
                         assert!(stopped.load(Ordering::Relaxed) || !lost.is_empty());
                     }
                 }
@@ -377,7 +377,7 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
         .collect();
     let (kept, fresh): (Vec<_>, Vec<_>) = lost.into_iter().partition(|it| it.0);
     assert!(kept.is_empty(), "{kept:?}");
-    // Between the last that is let in and the end of listening the system may take one and drop it unread.
+    // Between the last accepted connection and the close of the listener, the system may accept one and drop it.
     assert!(fresh.len() <= 1, "{fresh:?}");
     assert!(
         fresh

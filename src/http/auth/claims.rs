@@ -1,4 +1,4 @@
-//! What a token must say to count here, and what it grants.
+//! The validation of a token's claims, and the roles that they grant.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::keys::{Algorithm, Claims, SigningKey};
 use crate::rules::viewer::Viewer;
 
-/// The last second of the year 9999: times in answers have four digits for the year.
+/// The last second of the year 9999: the API formats years with four digits.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// Why a token is refused that was accepted before.
@@ -20,25 +20,25 @@ const LONGEST_SUBJECT: usize = 255;
 
 const ROLES: [Role; 3] = [Role::ItuEditor, Role::UpuEditor, Role::TsbEditor];
 
-/// How tokens are checked.
+/// How tokens are validated.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
-    /// The only `iss` that counts.
+    /// The required `iss`.
     pub issuer: String,
-    /// This service, as `aud` names it.
+    /// The required `aud`: this service.
     pub audience: String,
-    /// How tokens may be signed.
+    /// The allowed signature algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// Where a token lists its roles: the name of a claim, or a path of names with dots between them.
+    /// The claim with the roles: its name, or a path of names separated by dots.
     pub roles_claim: String,
-    /// What a token says for each role; several words may stand for one.
+    /// The role for each value of the claim. Several values may map to one role.
     pub role_names: HashMap<String, Role>,
-    /// How far the issuer's clock may be from ours.
+    /// Allowed clock skew.
     pub leeway_seconds: u32,
 }
 
 impl TokenRules {
-    /// The rules for tokens that list our own names of roles in `roles`.
+    /// Creates the rules for tokens with role names in the claim `roles`.
     #[must_use]
     pub fn new(issuer: String, audience: String, algorithms: Vec<Algorithm>) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl TokenRules {
         }
     }
 
-    /// The roles that a token can grant.
+    /// Returns the roles that a token can grant.
     pub(super) fn roles(&self) -> Vec<Role> {
         let named = |role: &Role| self.role_names.values().any(|it| it == role);
         ROLES.into_iter().filter(named).collect()
@@ -62,7 +62,7 @@ impl TokenRules {
     }
 }
 
-/// The name of a role, as settings and the header `Acting-As` write it.
+/// Returns the name of a role in settings and in the header `Acting-As`.
 #[must_use]
 pub const fn role_name(role: Role) -> &'static str {
     match role {
@@ -72,7 +72,7 @@ pub const fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// The role of a name.
+/// Parses the name of a role.
 pub fn role(name: &str) -> Result<Role, String> {
     ROLES
         .into_iter()
@@ -80,7 +80,7 @@ pub fn role(name: &str) -> Result<Role, String> {
         .ok_or_else(|| format!("A role is one of {}.", listed(&ROLES, "and")))
 }
 
-/// The names of roles in a sentence.
+/// Joins the names of roles in a sentence.
 pub(super) fn listed(roles: &[Role], conjunction: &str) -> String {
     let names: Vec<_> = roles.iter().map(|role| role_name(*role)).collect();
     match names.as_slice() {
@@ -91,7 +91,7 @@ pub(super) fn listed(roles: &[Role], conjunction: &str) -> String {
     }
 }
 
-/// A new token that this service, or another with the same rules, takes.
+/// Signs a token that a service with the same rules accepts.
 pub fn sign(
     key: &SigningKey,
     rules: &TokenRules,
@@ -105,7 +105,7 @@ pub fn sign(
     }
     let mut words = Vec::new();
     for role in roles {
-        // Of several words for a role the first of the alphabet, so that equal requests have equal tokens.
+        // The first value in alphabetical order, so that equal arguments give equal tokens.
         let word = rules
             .role_names
             .iter()
@@ -127,7 +127,7 @@ pub fn sign(
             .saturating_add(i64::from(ttl_seconds))
             .into(),
     );
-    // A path with dots is looked for as the name of one claim first, so this is found whatever it is.
+    // The lookup tries a path with dots as the name of a single claim first, so it finds this claim.
     claims.insert(rules.roles_claim.clone(), words.into());
     viewer(rules, &claims, now)?;
     key.sign(&claims)
@@ -174,7 +174,7 @@ pub(super) fn viewer(
     })
 }
 
-/// What the token grants, in the order of the roles; words that mean nothing here are other services' business.
+/// Returns the roles that a token grants. Values that are not mapped belong to other services and are ignored.
 fn roles(rules: &TokenRules, claims: &Claims) -> Result<Vec<Role>, String> {
     let Some(value) = at_path(claims, &rules.roles_claim) else {
         return Ok(Vec::new());
@@ -196,8 +196,8 @@ fn roles(rules: &TokenRules, claims: &Claims) -> Result<Vec<Role>, String> {
     Ok(roles)
 }
 
-/// The value at a path of names with dots between them. Names have dots of their own
-/// (`https://example.org/roles`, a client's name in Keycloak), so the longest is tried first.
+/// Returns the value at a path of names separated by dots. Names can contain dots themselves
+/// (`https://example.org/roles`, a client's name in Keycloak), so the longest prefix is tried first.
 fn at_path<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     claims.get(path).or_else(|| {
         path.rmatch_indices('.').find_map(|(dot, _)| {
@@ -217,7 +217,7 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value?.as_str()
 }
 
-/// One string, or a list of nothing but strings.
+/// Returns the strings of a single string or of a list of strings.
 fn texts(value: Option<&Value>) -> Option<Vec<&str>> {
     match value? {
         Value::String(text) => Some(vec![text]),
@@ -226,7 +226,7 @@ fn texts(value: Option<&Value>) -> Option<Vec<&str>> {
     }
 }
 
-/// Seconds since 1970; fractions are allowed.
+/// Parses seconds since 1970, possibly with a fraction.
 fn time(value: Option<&Value>) -> Option<DateTime<Utc>> {
     let seconds = value?.as_f64().filter(|seconds| *seconds <= LAST_SECOND)?;
     let since = TimeDelta::from_std(Duration::try_from_secs_f64(seconds).ok()?).ok()?;

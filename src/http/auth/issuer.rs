@@ -1,4 +1,4 @@
-//! One issuer of tokens: what its tokens must say, and the keys that they are signed with.
+//! An issuer of tokens: the required claims of its tokens, and its keys.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::rules::viewer::Viewer;
 
 const LONGEST_LEEWAY_SECONDS: u32 = 3600;
 
-/// Whom tokens may come from.
+/// An issuer of tokens.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub(super) rules: TokenRules,
@@ -26,14 +26,14 @@ enum Source {
 }
 
 impl Issuer {
-    /// One whose keys are known; the error is a line for whoever set it up.
+    /// Creates an issuer with fixed keys. The error is a message for operators.
     pub fn with_keys(rules: TokenRules, keys: Keys) -> Result<Self, String> {
         check(&rules)?;
         let keys = Source::Fixed(keys.only(&rules.algorithms)?);
         Ok(Self { rules, keys })
     }
 
-    /// One that publishes its keys; they are fetched later.
+    /// Creates an issuer that publishes its keys. They are fetched later.
     pub fn publishing(rules: TokenRules, place: Place) -> Result<Self, String> {
         check(&rules)?;
         if rules.algorithms.iter().all(|it| *it == Algorithm::Hs256) {
@@ -46,8 +46,8 @@ impl Issuer {
         Ok(Self { rules, keys })
     }
 
-    /// Fetches keys that are published, so that the first token need not wait. Where there are secrets to sign
-    /// with, a token of each role is tried.
+    /// Fetches published keys, so that the first token need not wait. With a shared secret, signs and verifies a token
+    /// for each role as a self-test.
     pub(super) async fn prepare(&self, now: DateTime<Utc>) -> Result<(), String> {
         match &self.keys {
             Source::Published(keys) => {
@@ -58,7 +58,7 @@ impl Issuer {
         }
     }
 
-    /// Whether its keys are known. If they were never fetched, another attempt begins.
+    /// Returns whether its keys are available. If they were never fetched, starts another attempt.
     pub(super) fn has_keys(&self, now: DateTime<Utc>) -> bool {
         match &self.keys {
             Source::Fixed(_) => true,
@@ -86,7 +86,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// Whom a token is about.
+    /// Verifies a token and returns its holder.
     pub(super) async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         let claims = match &self.keys {
             Source::Fixed(keys) => keys.claims(token),
@@ -104,9 +104,9 @@ impl Issuer {
     }
 }
 
-/// Refuses rules that would let anybody or nobody in.
+/// Rejects rules that would accept every token or none.
 fn check(rules: &TokenRules) -> Result<(), String> {
-    // An empty name would match a token that names nobody.
+    // An empty name would match a token with an empty claim.
     if rules.issuer.is_empty() || rules.audience.is_empty() {
         return Err("Tokens are checked for their issuer and audience: name both.".to_owned());
     }

@@ -1,4 +1,4 @@
-//! The keys that tokens are signed and verified with, each for one algorithm alone.
+//! The keys that sign and verify tokens, each bound to one algorithm.
 
 use clap::ValueEnum;
 use jsonwebtoken::jwk::Jwk;
@@ -8,13 +8,13 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The content of a token.
+/// The payload of a token.
 pub type Claims = Map<String, Value>;
 
-/// How a token may be signed.
+/// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 pub enum Algorithm {
-    /// A secret that issuer and service share.
+    /// HMAC with a secret that issuer and service share.
     #[serde(rename = "HS256")]
     #[value(name = "HS256")]
     Hs256,
@@ -32,23 +32,23 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// What tokens are verified with.
+/// A set of verification keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
     keys: Vec<Key>,
-    /// The other half, where we hold it.
+    /// The signing key, if it is known.
     signing: Option<SigningKey>,
 }
 
 #[derive(Clone, Debug)]
 struct Key {
-    // Follows from the key, never from a token: else a public key could be passed off as a shared secret.
+    // Derived from the key, never from a token: otherwise a public key could be used as an HMAC secret.
     algorithm: Algorithm,
     kid: Option<String>,
     decodes: DecodingKey,
 }
 
-/// What tokens are signed with.
+/// A signing key.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
     algorithm: Algorithm,
@@ -56,9 +56,9 @@ pub struct SigningKey {
 }
 
 impl Keys {
-    /// For HS256. A secret that was read from a file goes through [`secret_of`] first.
+    /// Creates the key for HS256. The content of a file must go through [`secret_of`] first.
     pub fn secret(secret: &[u8]) -> Result<Self, String> {
-        // Taken as a secret, a public key would let everybody who knows it sign.
+        // Everybody who knows the public key could sign tokens with it as the secret.
         if is_pem(secret) || serde_json::from_slice::<Claims>(secret).is_ok() {
             return Err("This is a key in PEM or JSON, not a secret for HS256.".to_owned());
         }
@@ -71,7 +71,7 @@ impl Keys {
         })
     }
 
-    /// One public key in PEM: RSA, P-256 or Ed25519.
+    /// Parses one public key in PEM: RSA, P-256 or Ed25519.
     pub fn pem(text: &str) -> Result<Self, String> {
         let bytes = text.as_bytes();
         one_pem(
@@ -79,7 +79,7 @@ impl Keys {
             &["PUBLIC KEY", "RSA PUBLIC KEY"],
             "`openssl pkey -in key.pem -pubout` makes one of a private key, `openssl x509 -in certificate.pem -pubkey -noout` of a certificate.",
         )?;
-        // Each of these looks at the key's own type before it accepts it. An RSA key goes by way of its numbers, which are checked.
+        // Each parser checks the type of the key. An RSA key is converted to its components, which are validated.
         let key = DecodingKey::from_rsa_pem(bytes)
             .and_then(|key| DecodingKey::from_jwk(&Jwk::from_decoding_key(&key, None)?))
             .or_else(|_| DecodingKey::from_ec_pem(bytes))
@@ -91,14 +91,14 @@ impl Keys {
         Ok(Self::public(vec![Key::of(None, key)?]))
     }
 
-    /// A JSON Web Key Set. As RFC 7517 asks, keys that cannot serve here, such as those for encryption, are passed over.
+    /// Parses a JSON Web Key Set. Unusable keys, such as encryption keys, are ignored, as RFC 7517 requires.
     pub fn jwks(text: &str) -> Result<Self, String> {
         let set: JsonKeySet = serde_json::from_str(text)
             .map_err(|error| format!("The key set is not a JSON Web Key Set: {error}."))?;
         let mut keys = Vec::<Key>::new();
         let mut passed_over = Vec::new();
         for (number, json) in (1..).zip(set.keys) {
-            // Such a set was handed out by mistake, or will be.
+            // Such a set has been published by mistake, or will be.
             if json.get("d").is_some() || json.get("kty").is_some_and(|kty| kty == "oct") {
                 return Err(format!(
                     "Key {number} of the key set is a private key or a shared secret: list public keys alone."
@@ -134,7 +134,7 @@ impl Keys {
         }
     }
 
-    /// Those that serve one of the algorithms.
+    /// Keeps the keys for the given algorithms.
     pub(super) fn only(mut self, algorithms: &[Algorithm]) -> Result<Self, String> {
         let serves: Vec<_> = self.keys.iter().map(|key| key.algorithm.name()).collect();
         self.keys.retain(|key| algorithms.contains(&key.algorithm));
@@ -147,28 +147,28 @@ impl Keys {
         Ok(self)
     }
 
-    /// What these keys verify can be signed with; none where they are public.
+    /// Returns the key that signs tokens for these keys; `None` if they are public.
     pub(super) const fn signing(&self) -> Option<&SigningKey> {
         self.signing.as_ref()
     }
 
-    /// Whether the key that a token names is among these; so it counts where it names none.
+    /// Returns whether the key set contains the key id of a token. True for a token without one.
     pub(super) fn know(&self, token: &str) -> bool {
         let header = jsonwebtoken::decode_header(token).ok();
         let kid = header.and_then(|header| header.kid);
         kid.is_none_or(|kid| self.keys.iter().any(|key| key.kid.as_ref() == Some(&kid)))
     }
 
-    /// What a token says, when one of the keys has signed it. Whether it counts is for the claims to tell.
+    /// Verifies the signature of a token and returns its claims, which are not validated.
     pub(super) fn claims(&self, token: &str) -> Option<Claims> {
         let header = jsonwebtoken::decode_header(token).ok()?;
-        // `crit` lists extensions that must be understood, and we know none; the library passes over it.
+        // `crit` lists extensions that must be supported, and there are none; the library ignores it.
         if header.crit.is_some() || !is_access_token(header.typ.as_deref()) {
             return None;
         }
         let key = self.find(header.alg, header.kid.as_deref())?;
-        // The library's own checks ask the system's clock and let a wrong or missing `aud` or `iss` pass more
-        // easily than ours: only its signature check is wanted.
+        // The library's checks read the system clock, and accept a wrong or missing `aud` or `iss` more easily. Only
+        // its signature check is used.
         let mut validation = Validation::new(key.algorithm.into());
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -178,9 +178,9 @@ impl Keys {
             .map(|token| token.claims)
     }
 
-    /// The one key that a token can mean. A token without a `kid` is accepted where a single key serves its
-    /// algorithm, and refused where several do: OpenID Connect asks for the `kid` there, all providers send
-    /// it, and trying every key would let a stranger choose how much work a forged token makes.
+    /// Returns the key for a token. A token without a `kid` is accepted only if a single key fits its algorithm: OpenID
+    /// Connect requires a `kid` otherwise, all providers send it, and trying every key would let an attacker multiply
+    /// the work for a forged token.
     fn find(&self, algorithm: jsonwebtoken::Algorithm, kid: Option<&str>) -> Option<&Key> {
         let mut fitting = self.keys.iter().filter(|key| {
             algorithm == key.algorithm.into()
@@ -195,7 +195,7 @@ impl Keys {
 }
 
 impl Key {
-    /// Refuses at the start what the library would only notice, or panic at, with the first token.
+    /// Rejects keys at startup that the library would reject, or panic at, only with the first token.
     fn of(kid: Option<String>, key: DecodingKey) -> Result<Self, String> {
         let algorithm = Algorithm::of(key.family());
         let usable = || jsonwebtoken::crypto::verify("", b"", &key, algorithm.into()).is_ok();
@@ -221,7 +221,7 @@ impl Key {
         }
     }
 
-    /// Whether a token could mean either.
+    /// Returns whether a token could refer to both keys.
     fn same_name(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm
             && (self.kid == other.kid || self.kid.is_none() || other.kid.is_none())
@@ -229,14 +229,14 @@ impl Key {
 }
 
 impl SigningKey {
-    /// For HS256.
+    /// Creates the key for HS256.
     pub fn secret(secret: &[u8]) -> Result<Self, String> {
         let keys = Keys::secret(secret)?;
         keys.signing
             .ok_or_else(|| Algorithm::Hs256.wants().to_owned())
     }
 
-    /// From what a key file holds: a private key in PEM, or a secret for HS256.
+    /// Parses the content of a key file: a private key in PEM, or a secret for HS256.
     pub fn of_file(content: &[u8]) -> Result<Self, String> {
         if !is_pem(content) {
             return Self::secret(secret_of(content));
@@ -257,7 +257,7 @@ impl SigningKey {
             algorithm: Algorithm::of(key.family()),
             key,
         };
-        // A key of another curve shows only when it signs.
+        // An unsupported curve is detected only when the key signs.
         key.sign(&Claims::new())?;
         Ok(key)
     }
@@ -269,7 +269,7 @@ impl SigningKey {
 }
 
 impl Algorithm {
-    /// As tokens write it.
+    /// Returns the `alg` value of the algorithm.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -310,7 +310,7 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
     }
 }
 
-/// The secret in a file: all of it but the line break that editors put at the end.
+/// Returns the secret in a file, without a trailing line break.
 #[must_use]
 pub fn secret_of(file: &[u8]) -> &[u8] {
     let line = file.strip_suffix(b"\n").unwrap_or(file);
@@ -322,7 +322,7 @@ struct JsonKeySet {
     keys: Vec<Value>,
 }
 
-/// A key of a set. Not the library's own type: that one takes a key of any curve and any length.
+/// A JSON Web Key. The library's type accepts keys of any curve and length.
 #[derive(Deserialize)]
 struct JsonKey {
     kty: String,
@@ -374,7 +374,8 @@ impl JsonKey {
     }
 }
 
-/// Other types mark tokens that are no permission, such as those that announce a sign-out (RFC 8725, 3.11).
+/// Returns whether a `typ` denotes an access token. Other types are used for other purposes, such as logout (RFC 8725,
+/// 3.11).
 fn is_access_token(typ: Option<&str>) -> bool {
     typ.is_none_or(|typ| {
         ["JWT", "at+jwt", "application/at+jwt"]
@@ -387,7 +388,7 @@ fn is_pem(content: &[u8]) -> bool {
     content.windows(10).any(|window| window == b"-----BEGIN")
 }
 
-/// The library reads the first of several keys and some kinds that it cannot use later.
+/// Checks that a text is a single PEM block of a supported type. The library would read the first of several.
 fn one_pem(text: &str, labels: &[&str], hint: &str) -> Result<(), String> {
     let wanted = labels
         .iter()

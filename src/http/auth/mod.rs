@@ -1,4 +1,4 @@
-//! From the headers of a request to its viewer.
+//! Authentication: determines the viewer of a request from its headers.
 
 pub mod claims;
 pub mod issuer;
@@ -19,10 +19,10 @@ use self::keys::Keys;
 use self::published::{NoKeys, RETRY};
 use crate::rules::viewer::Viewer;
 
-/// The header that says in which of its token's roles a request acts.
+/// The header that selects one of the token's roles.
 pub const ACTING_AS: &str = "acting-as";
 
-/// Beyond this a token is not looked at. Identity providers stay far below it.
+/// Maximum length of a token in bytes. Tokens of identity providers are far shorter.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
 /// The message for every token that is not accepted, unless it has expired: whoever forges one learns nothing. The log has the
@@ -30,23 +30,23 @@ const LONGEST_TOKEN: usize = 8 * 1024;
 const UNVERIFIED: &str =
     "The token could not be verified: sign in again at the identity provider of this service.";
 
-/// Decides who is asking.
+/// Verifies tokens.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    /// None for a service that takes no tokens.
+    /// Empty for a service that accepts no tokens.
     issuers: Vec<Issuer>,
 }
 
-/// Why a request goes no further; the message is for its sender.
+/// The reason why authentication failed. Messages are for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// What came as a token does not count here: status 401.
+    /// The token is invalid: status 401.
     BadToken(String),
-    /// `Acting-As` names a role that the sender does not hold: status 403, code FORBIDDEN.
+    /// `Acting-As` names a role that the viewer does not have: status 403, code FORBIDDEN.
     Forbidden(String),
-    /// The issuer's keys cannot be had, so nobody knows whether the token counts: status 503.
+    /// The issuer's keys are unavailable, so the token cannot be verified: status 503.
     NoKeys {
-        /// Seconds after which it is worth another try.
+        /// Seconds until the next attempt is useful.
         seconds: u64,
     },
 }
@@ -60,14 +60,14 @@ impl From<NoKeys> for Denied {
 }
 
 impl Verifier {
-    /// A verifier for tokens of one issuer, whose keys are known; the error is a line for whoever set it up.
+    /// Creates a verifier for one issuer with fixed keys. The error is a message for operators.
     pub fn new(rules: TokenRules, keys: Keys) -> Result<Self, String> {
         Ok(Self {
             issuers: vec![Issuer::with_keys(rules, keys)?],
         })
     }
 
-    /// A verifier for tokens of several issuers, each with rules and keys of its own.
+    /// Creates a verifier for several issuers, each with its own rules and keys.
     pub fn of(issuers: Vec<Issuer>) -> Result<Self, String> {
         let mut names: Vec<&str> = issuers.iter().map(|it| it.rules.issuer.as_str()).collect();
         names.sort_unstable();
@@ -77,7 +77,7 @@ impl Verifier {
         }
     }
 
-    /// Makes ready for the first token: fetches what issuers publish, and tries each secret out.
+    /// Prepares for the first token: fetches published keys, and tests each secret.
     pub async fn prepare(&self, now: DateTime<Utc>) -> Result<(), String> {
         for issuer in &self.issuers {
             issuer.prepare(now).await?;
@@ -85,7 +85,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// For a service that is only read: without a key no token can be believed, so each is refused.
+    /// Creates the verifier of a read-only service, which rejects every token.
     #[must_use]
     pub const fn without_keys() -> Self {
         Self {
@@ -93,21 +93,21 @@ impl Verifier {
         }
     }
 
-    /// Whether tokens are accepted at all.
+    /// Returns whether tokens are accepted at all.
     #[must_use]
     pub const fn accepts_tokens(&self) -> bool {
         !self.issuers.is_empty()
     }
 
-    /// Whether the keys of each issuer are known. Those that were never fetched are tried again.
+    /// Returns whether the keys of each issuer are available. Keys that were never fetched are requested again.
     #[must_use]
     pub fn has_keys(&self, now: DateTime<Utc>) -> bool {
-        // Each of them is asked, so that all are tried.
+        // Without short-circuiting, so that all issuers are tried.
         let missing = self.issuers.iter().filter(|issuer| !issuer.has_keys(now));
         missing.count() == 0
     }
 
-    /// The sender of a request; nobody in particular without a token. A bad token is never taken for none.
+    /// Returns the viewer of a request; anonymous without a token. An invalid token is an error, never anonymous.
     pub async fn viewer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         let viewer = match bearer(headers)? {
             Some(token) => self.holder(token, now).await?,
@@ -120,7 +120,7 @@ impl Verifier {
         })
     }
 
-    /// Whom a token is about, wherever it came from; it acts in no role yet. The viewer says when it ends.
+    /// Returns the holder of a token from any source, with its expiry. No role is selected yet.
     pub async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
         if token.len() > LONGEST_TOKEN {
             return Err(Denied::bad_token(UNVERIFIED));
@@ -146,7 +146,7 @@ impl Verifier {
     }
 }
 
-/// Whom a token names as its issuer: enough to choose the keys that it is then verified with, and no more.
+/// Returns the unverified issuer of a token, which only selects the keys to verify it with.
 fn issuer_of(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {

@@ -1,4 +1,4 @@
-//! The keys that an identity provider publishes: fetched when they are needed, and kept while it is down.
+//! The published keys of an identity provider: fetched on demand and cached, also while the provider is unavailable.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,29 +15,29 @@ use url::{Host, Url};
 use super::keys::{Algorithm, Claims, Keys};
 use crate::http::redact::redact;
 
-/// After this they are fetched again, so that a key that was taken back counts no longer.
+/// Age after which keys are refreshed, so that revoked keys become invalid.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
-/// Between two fetches for keys that are not among those held, whoever asks for them how often.
+/// Minimum time between two fetches for unknown keys, however many tokens refer to them.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
-/// Between two fetches while there are no keys at all.
+/// Minimum time between two fetches while there are no keys at all.
 pub(super) const RETRY: TimeDelta = TimeDelta::seconds(10);
 
-/// For one answer of the provider, from the first byte sent to the last read.
+/// Timeout of a request to the provider.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes that such an answer may have.
+/// Maximum size of the provider's response in bytes.
 const LONGEST: usize = 256 * 1024;
 
-/// Where an issuer says what its keys are.
+/// Where the keys of an issuer are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A JSON Web Key Set.
+    /// A JSON Web Key Set at this URL.
     KeySet(Url),
-    /// In the key set that the issuer of this name names by OpenID Connect discovery.
+    /// The key set that OpenID Connect discovery finds for this issuer.
     Discovery(String),
 }
 
 impl Place {
-    /// The address of a key set.
+    /// Creates the source for a key set at a URL.
     pub fn key_set(address: &str) -> Result<Self, String> {
         Ok(Self::KeySet(safe(address)?))
     }
@@ -49,21 +49,21 @@ impl Place {
         }
     }
 
-    /// For an issuer whose name is its address, as OpenID Connect has it.
+    /// Creates the source for an issuer whose identifier is its URL, as OpenID Connect requires.
     pub fn discovery(issuer: &str) -> Result<Self, String> {
         description(issuer)?;
         Ok(Self::Discovery(issuer.to_owned()))
     }
 }
 
-/// The keys of one issuer.
+/// The cached keys of an issuer.
 #[derive(Debug)]
 pub(super) struct Published {
     place: Place,
     algorithms: Vec<Algorithm>,
     client: Client,
     held: RwLock<Option<Arc<Held>>>,
-    /// When the keys were last fetched or tried to be. Held during a fetch: who needs one waits for that of another.
+    /// Time of the last attempt. Locked during a fetch, so that concurrent callers wait for the same one.
     tried: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -73,15 +73,15 @@ struct Held {
     since: DateTime<Utc>,
 }
 
-/// There are no keys to check a token with, and it is not the token's fault.
+/// There are no keys to verify a token with, whether it is valid or not.
 pub(super) struct NoKeys;
 
 impl Published {
     pub fn new(place: Place, algorithms: Vec<Algorithm>) -> Result<Self, String> {
-        // Several may be built in one process: the first is it.
+        // Fails if another provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
-            // A redirect would lead where nobody has looked whether it is safe.
+            // The target of a redirect is unchecked.
             .redirect(Policy::none())
             .timeout(PATIENCE)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")))
@@ -96,7 +96,7 @@ impl Published {
         })
     }
 
-    /// What a token says, when one of the keys has signed it.
+    /// Verifies a token and returns its claims; `None` if no key has signed it.
     pub async fn claims(
         self: &Arc<Self>,
         token: &str,
@@ -112,7 +112,7 @@ impl Published {
                     tried.is_ok_and(|it| it.is_none_or(|it| long_ago(it, PAUSE, now)))
                 };
                 if long_ago(held.since, FRESH, now) && idle() {
-                    // Nobody waits for it: these keys are good until there are newer ones.
+                    // In the background: the current keys are valid until they are replaced.
                     tokio::spawn(self.clone().fetch(PAUSE, now));
                 }
                 return Ok(claims);
@@ -124,11 +124,11 @@ impl Published {
         Ok(held.keys.claims(token))
     }
 
-    /// Fetches the keys, if the last time was longer ago than `pause`.
+    /// Fetches the keys, if the last attempt is older than `pause`.
     pub async fn fetched(self: &Arc<Self>, pause: TimeDelta, now: DateTime<Utc>) {
-        // On its own: who goes away while it waits must not take the one fetch along.
+        // In a task of its own: a client that disconnects must not cancel the shared fetch.
         let fetch = tokio::spawn(self.clone().fetch(pause, now));
-        // Fails where the program stops.
+        // Fails only if the runtime stops.
         let _ = fetch.await;
     }
 
@@ -151,8 +151,8 @@ impl Published {
         }
     }
 
-    /// Whether there are keys, however old. If not, another attempt begins: a service that is not ready gets no token
-    /// for which it would.
+    /// Returns whether there are keys, however old. If not, starts another attempt: a service that is not ready
+    /// receives no tokens that would start one.
     pub fn are_fetched(self: &Arc<Self>, now: DateTime<Utc>) -> bool {
         let are_fetched = self.held().is_some();
         if !are_fetched {
@@ -178,7 +178,7 @@ impl Published {
         let address = description(issuer)?;
         let described: Described = serde_json::from_str(&self.get(address.clone()).await?)
             .map_err(|error| format!("{address} does not describe an issuer: {error}"))?;
-        // Else an issuer could speak in the name of another (OpenID Connect Discovery 1.0, 4.3).
+        // Otherwise an issuer could impersonate another one (OpenID Connect Discovery 1.0, section 4.3).
         if described.issuer != issuer {
             return Err(format!(
                 "{address} describes another issuer: {}",
@@ -186,7 +186,7 @@ impl Published {
             ));
         }
         let keys = safe(&described.jwks_uri)?;
-        // Who is asked safely names nothing unsafe.
+        // A key set must not be less protected than the discovery document.
         if address.scheme() == "https" && keys.scheme() != "https" {
             return Err(format!("{keys} is not safe, and {address} is"));
         }
@@ -196,7 +196,7 @@ impl Published {
     async fn get(&self, address: Url) -> Result<String, String> {
         let failed = |error: reqwest::Error| {
             use std::error::Error;
-            // What went wrong stands in the causes.
+            // The causes contain the details.
             let mut text = error.to_string();
             let mut cause = error.source();
             while let Some(error) = cause {
@@ -222,25 +222,26 @@ impl Published {
     }
 }
 
-/// Whether a moment is at least so far away; either way round, since a clock that was set back must not stop this.
+/// Returns whether two moments are at least `pause` apart, in either direction, because the clock may be set back.
 fn long_ago(moment: DateTime<Utc>, pause: TimeDelta, now: DateTime<Utc>) -> bool {
     (now - moment).abs() >= pause
 }
 
-/// What of an issuer's description is needed here.
+/// The used part of an OpenID Connect discovery document.
 #[derive(Deserialize)]
 struct Described {
     issuer: String,
     jwks_uri: String,
 }
 
-/// Where an issuer describes itself.
+/// Returns the URL of an issuer's discovery document.
 fn description(issuer: &str) -> Result<Url, String> {
     let issuer = issuer.trim_end_matches('/');
     safe(&format!("{issuer}/.well-known/openid-configuration"))
 }
 
-/// Who could change keys on their way could sign as anybody: they come over TLS, or from this machine.
+/// Parses a URL for keys. It must use TLS or a loopback address, because whoever can modify keys in transit can forge
+/// tokens.
 fn safe(address: &str) -> Result<Url, String> {
     let url =
         Url::parse(address).map_err(|error| format!("`{address}` is no address: {error}."))?;

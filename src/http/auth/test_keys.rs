@@ -1,6 +1,6 @@
-//! Keys that are in every copy of this repository: only for tests, never to be trusted by a service.
+//! Test keys, which every copy of this repository contains: never trust them.
 
-/// Only for tests.
+/// An RSA private key.
 pub const RSA_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCMyZNMCT/zn1+J
@@ -45,7 +45,7 @@ jwIDAQAB
 -----END PUBLIC KEY-----
 ";
 
-/// The same, as PKCS #1 writes it.
+/// The same key in PKCS #1.
 pub const RSA_PUBLIC_PKCS1: &str = "\
 -----BEGIN RSA PUBLIC KEY-----
 MIIBCgKCAQEAjMmTTAk/859fibHX1CXF7eYpQsa0ptBqdl11egusuJ+8pZsn93Ta
@@ -57,7 +57,7 @@ p7qkpbuHGqdTWcCYCfKbwwm9se5wiCWljwIDAQAB
 -----END RSA PUBLIC KEY-----
 ";
 
-/// Only for tests.
+/// A P-256 private key.
 pub const P256_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtQCaOb6bkHrlw99Y
@@ -74,7 +74,7 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKMO8gFyIbbPrW+kWFkrliY6riAh8
 -----END PUBLIC KEY-----
 ";
 
-/// The same as [`P256_PRIVATE`], in the form that cannot be read.
+/// The same key as [`P256_PRIVATE`] in SEC1, which is not supported.
 pub const P256_PRIVATE_SEC1: &str = "\
 -----BEGIN EC PRIVATE KEY-----
 MHcCAQEEILUAmjm+m5B65cPfWMYaRmNDke+XmdldaDFT57+yzGjDoAoGCCqGSM49
@@ -83,7 +83,7 @@ cMUQ12IQF7yCOHAalW+D2FCfrkTfqGrTcQ==
 -----END EC PRIVATE KEY-----
 ";
 
-/// Only for tests.
+/// An Ed25519 private key.
 pub const ED25519_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIPHklfoYjsFGMIxGB3bqt2SRJu1KL2drshbOQpIhWOT4
@@ -97,14 +97,14 @@ MCowBQYDK2VwAyEA+IpQrb69rMWAzz94Rb9MrVdu7xu4boeQQdlrqfk2tqU=
 -----END PUBLIC KEY-----
 ";
 
-/// Of a stranger.
+/// The Ed25519 private key of another issuer.
 pub const OTHER_ED25519_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIOCk/TxfIKnQe9oVGdiSUszwm+5NWXF8ztn4g6pkH+hg
 -----END PRIVATE KEY-----
 ";
 
-/// Of a curve that does not count here.
+/// A private key on an unsupported curve.
 pub const P384_PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDButEVOQrfqZl9fioA4
@@ -123,7 +123,7 @@ U9pPqvAoWbbpxqVfIoE7VeHnniNrDCHQ
 -----END PUBLIC KEY-----
 ";
 
-/// Of a curve that does not count here, with points as long as those that do.
+/// A public key on an unsupported curve, with points of the same length as P-256.
 pub const SECP256K1_PUBLIC: &str = "\
 -----BEGIN PUBLIC KEY-----
 MFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEV38Mik4VDriicgIPvEuMZtpy7MC0lcY1
@@ -131,7 +131,7 @@ kFp5XvT9ge2nDX6Y/d0UikfaF8VuoaHJ5wlKe7QFSWeooNeILBdobA==
 -----END PUBLIC KEY-----
 ";
 
-/// Of a curve that does not count here.
+/// A public key on an unsupported curve.
 pub const ED448_PUBLIC: &str = "\
 -----BEGIN PUBLIC KEY-----
 MEMwBQYDK2VxAzoAx/q7/viSZYqLf/+UGNhwa0Z1/65QuTLTED/SGtTEW0ImISpE
@@ -139,7 +139,7 @@ CY7L9XVQCnCEexZfiCM/lyIQObYA
 -----END PUBLIC KEY-----
 ";
 
-/// Too short to count.
+/// An RSA key that is too short.
 pub const RSA_1024_PUBLIC: &str = "\
 -----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDRrweFXJKYuZPyQBUoXQAxkuoe

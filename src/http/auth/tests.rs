@@ -1,4 +1,4 @@
-//! Tokens that count, and the forged ones that must not.
+//! Tests of valid and forged tokens.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -43,7 +43,7 @@ fn good_claims() -> Value {
     })
 }
 
-/// The good claims with some others in their place; null takes one out.
+/// Returns the valid claims with some replaced; null removes a claim.
 fn with(changes: &Value) -> Value {
     let mut claims = good_claims();
     for (name, value) in changes.as_object().unwrap() {
@@ -70,7 +70,7 @@ fn key(algorithm: &str) -> EncodingKey {
     }
 }
 
-/// Signs just what it is given: `algorithm` says how, whatever the header says.
+/// Signs exactly what it is given: `algorithm` selects how, whatever the header says.
 fn token_of(header: &str, claims: &str, algorithm: &str, key: &EncodingKey) -> String {
     let message = format!("{}.{}", base64(header), base64(claims));
     let signature =
@@ -100,7 +100,7 @@ fn key_set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-/// As identity providers publish it: a key for encryption and one of an unknown kind among the useful ones.
+/// A key set like those of identity providers: with an encryption key and a key of an unknown type.
 fn provider_keys() -> Keys {
     let mut for_encryption = public_jwk("RS256", "enc");
     for_encryption["use"] = "enc".into();
@@ -131,7 +131,7 @@ fn headers(values: &[(&str, &str)]) -> HeaderMap {
         .collect()
 }
 
-/// Keys that are known need no waiting.
+/// Fixed keys need no waiting.
 fn settled<T>(answer: impl Future<Output = T>) -> T {
     answer.now_or_never().unwrap()
 }
@@ -143,7 +143,7 @@ fn ask(verifier: &Verifier, token: &str) -> Result<Viewer, Denied> {
     ))
 }
 
-/// What is made of these claims when they are signed as they should be.
+/// Returns the result for these claims when they are signed correctly.
 fn claims(claims: &Value) -> Result<Viewer, Denied> {
     ask(
         &verifier(Keys::secret(SECRET).unwrap()),
@@ -705,7 +705,7 @@ fn a_token_of_keycloak_counts() {
     .unwrap();
     assert_eq!(viewer.roles, [Role::TsbEditor]);
 
-    // Roles of a client whose name has dots.
+    // The roles of a client whose name contains dots.
     let mut claims = claims;
     claims["resource_access"]["org.example.liaison"] = json!({ "roles": ["UPU_EDITOR"] });
     rules.roles_claim = "resource_access.org.example.liaison.roles".to_owned();
@@ -726,7 +726,7 @@ fn a_token_of_entra_id_counts() {
         ("Liaison.Bureau".to_owned(), Role::TsbEditor),
     ]
     .into();
-    // Its key sets give no `alg`.
+    // Its key sets have no `alg`.
     let mut key_of_tenant = public_jwk("RS256", "-sxMJMLCIDWMTPvZyJ6tx-CDxw0");
     key_of_tenant.as_object_mut().unwrap().remove("alg");
     key_of_tenant["x5t"] = "-sxMJMLCIDWMTPvZyJ6tx-CDxw0".into();
@@ -856,7 +856,7 @@ fn one_acts_only_in_a_role_that_the_token_has() {
             (answer, _) => panic!("{acting_as:?}: {answer:?}"),
         }
     }
-    // A bad token comes before a bad role.
+    // An invalid token takes precedence over an invalid role.
     let both = headers(&[("authorization", "Bearer x"), ("acting-as", "TSB_EDITOR")]);
     assert!(matches!(
         settled(verifier.viewer(&both, now())),
@@ -890,7 +890,7 @@ fn a_token_without_a_kid_counts_only_where_one_key_can_be_meant() {
             "{kid}"
         );
     }
-    // A key in PEM has no name of its own: providers that send a `kid` are not asked for the name of theirs.
+    // A key in PEM has no id, so the `kid` of a token does not matter.
     let header = r#"{"alg":"EdDSA","kid":"any","typ":"at+jwt"}"#;
     let named = token_of(header, &good_claims().to_string(), "EdDSA", &key("EdDSA"));
     assert!(ask(&verifier(Keys::pem(ED25519_PUBLIC).unwrap()), &named).is_ok());
@@ -1029,7 +1029,7 @@ fn a_token_is_signed_only_if_it_would_be_taken() {
     assert!(signed(&rules(), "a", &[], 1).is_ok());
     assert!(signed(&rules(), "a", &[Role::ItuEditor], u32::MAX).is_ok());
 
-    // The words and the place of the roles are those of the settings.
+    // The settings determine the claim and the names of the roles.
     let mut rules = rules();
     rules.roles_claim = "realm_access.roles".to_owned();
     rules.role_names = [("bureau".to_owned(), Role::TsbEditor)].into();

@@ -1,4 +1,4 @@
-//! Documents that have passed all checks, by the hash of their text, bounded by the bytes they take.
+//! The cache of validated documents by the hash of their text, with a limit in bytes.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use quick_cache::Weighter;
 use super::{Checked, Hash};
 use crate::http::bounded::{Bounded, bounded};
 
-/// Bytes in memory, as measured: of a document whatever it says, and for each byte and token of its text.
+/// Measured memory use in bytes: per document, per byte and per token of its text.
 const EACH: u64 = 800;
 const PER_BYTE: u64 = 2;
 const PER_TOKEN: u64 = 120;
 
-/// About how many bytes a document with this text takes.
+/// Estimates the memory use of a document in bytes.
 pub fn weight(text: &str, tokens: usize) -> u64 {
     EACH + PER_BYTE * text.len() as u64 + PER_TOKEN * tokens as u64
 }
@@ -34,7 +34,7 @@ impl Weighter<Hash, Arc<Checked>> for Bytes {
 pub struct Cache(Bounded<Hash, Arc<Checked>, Bytes>);
 
 impl Cache {
-    /// A cache of at most so many bytes.
+    /// Creates a cache of at most this many bytes.
     pub fn new(bytes: u64) -> Self {
         Self(bounded(bytes, 10 * EACH, Bytes))
     }

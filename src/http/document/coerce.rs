@@ -1,4 +1,4 @@
-//! Variables against their declared types, before anything runs.
+//! Coercion of variables to their declared types before execution.
 
 use apollo_compiler::ast::Type;
 use apollo_compiler::executable::VariableDefinition;
@@ -12,12 +12,12 @@ use super::convert;
 use super::strict::VariableUses;
 use crate::graphql::scalar_problem;
 
-/// How many problems are told at once.
+/// Maximum number of errors that are reported at once.
 const TOLD: usize = 20;
-/// The greatest number up to which a JSON number without a fraction means a whole one.
+/// Greatest JSON number that is exactly an integer (2^53 − 1).
 const WHOLE: f64 = 9_007_199_254_740_991.0;
 
-/// Reads the variables of an operation; all that is wrong with them is told at once.
+/// Coerces the variables of an operation. All errors are reported together.
 pub fn variables(
     schema: &Schema,
     definitions: &[Node<VariableDefinition>],
@@ -70,7 +70,7 @@ pub fn variables(
     }
 }
 
-/// A step from a value into what it holds.
+/// A segment of the path within a variable.
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Field(&'a str),
@@ -80,9 +80,9 @@ enum Step<'a> {
 struct Read<'a, 'v> {
     schema: &'a Schema,
     variable: &'v str,
-    /// Where the variable is used: the path to it, and the place in the document. `None` for a condition.
+    /// First use of the variable: the path to it, and the position in the document. `None` for a condition.
     used: Option<&'v (Vec<PathSegment>, Option<Pos>)>,
-    /// Where the value is within the variable.
+    /// Path of the current value within the variable.
     path: Vec<Step<'a>>,
     problems: Vec<Problem>,
 }
@@ -101,7 +101,7 @@ impl<'a> Read<'a, '_> {
         Value::Null
     }
 
-    /// Reads a value one step further down the path.
+    /// Coerces a value one level deeper.
     fn inside(&mut self, step: Step<'a>, ty: &Type, value: Json) -> Value {
         self.path.push(step);
         let value = self.value(ty, value);
@@ -126,7 +126,7 @@ impl<'a> Read<'a, '_> {
                 let items = items.map(|(index, it)| self.inside(Step::Index(index), item, it));
                 Value::List(items.collect())
             }
-            // A single value is a list of one.
+            // Input coercion: a single value becomes a list of one.
             (Type::List(item) | Type::NonNullList(item), value) => {
                 Value::List(vec![self.value(item, value)])
             }
@@ -177,12 +177,12 @@ impl<'a> Read<'a, '_> {
                 None if field.is_required() => {
                     self.problem(&format!("its field `{name}` is missing"));
                 }
-                // async-graphql fills in defaults.
+                // async-graphql applies defaults.
                 None => {}
             }
         }
         if let Some(unknown) = given.keys().next() {
-            // A name that is long is no mistyped one.
+            // A long name is not a typo and need not be quoted completely.
             let unknown: String = unknown.chars().take(50).collect();
             self.problem(&format!("{} has no field `{unknown}`", input.name));
         }
@@ -221,7 +221,7 @@ fn article(name: &str) -> &'static str {
     if name.starts_with('I') { "an" } else { "a" }
 }
 
-/// A number without a fraction, however it is written: 1.0 is 1.
+/// Returns the integer that a number without a fractional part represents: 1.0 is 1.
 fn whole(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let number = number.as_f64()?;

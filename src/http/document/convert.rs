@@ -1,4 +1,4 @@
-//! A validated document as async-graphql runs it, so that one parser alone decides what a text means.
+//! Converts a validated document from apollo-compiler's types to async-graphql's, so that only one parser is used.
 
 use apollo_compiler::ast::{Argument, Directive, OperationType, Value};
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
@@ -11,7 +11,7 @@ use serde_json::Number;
 
 use super::place::Places;
 
-/// Converts a document whose text is `text`.
+/// Converts a document; `text` is its source.
 pub fn document(text: &str, document: &ExecutableDocument) -> run::ExecutableDocument {
     let convert = Convert(Places::of(text));
     let operations = document.operations.iter();
@@ -47,7 +47,7 @@ pub fn kind(kind: OperationType) -> run::OperationType {
     }
 }
 
-/// A value with its variables.
+/// Converts a value, including its variables.
 pub fn value(given: &Value) -> RunValue {
     match given {
         Value::Null => RunValue::Null,
@@ -55,7 +55,7 @@ pub fn value(given: &Value) -> RunValue {
         Value::Variable(name) => RunValue::Variable(RunName::new(name.as_str())),
         Value::String(text) => RunValue::String(text.clone()),
         Value::Boolean(flag) => RunValue::Boolean(*flag),
-        // Beyond 64 bits there are no numbers but ids, which are texts as well.
+        // Only ids can exceed 64 bits, and they are strings.
         Value::Int(number) => match number.as_str().parse::<i64>() {
             Ok(number) => RunValue::Number(number.into()),
             Err(_) => RunValue::String(number.as_str().to_owned()),

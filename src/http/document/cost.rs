@@ -1,4 +1,4 @@
-//! What a document costs: how many values its answer may hold, as a sum over the sizes of its lists.
+//! The cost of an operation: an upper estimate of the number of values in its response.
 //!
 //! Each field is one value, each record of a list one more and all that is selected of it. A page counts
 //! as many records as it asks for, a list without a size `SHORT_LIST` or as many as it may hold, a change `CHANGE` more. To that come the prices of what reads more of the database than the response shows.
@@ -35,7 +35,7 @@ const FIXED_LISTS: [(&str, &str, u64); 6] = [
 /// What a change costs beyond its answer.
 const CHANGE: u64 = 10;
 
-/// A sum: what is there once, and what is there as often as a list is long.
+/// A cost formula: a constant part, and parts that are multiplied by list lengths.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
     once: u64,
@@ -94,13 +94,13 @@ impl FilterPrice {
     }
 }
 
-/// How long a list may be: as the largest of what it was given says.
+/// The length of a list: the largest value of its size arguments.
 #[derive(Clone, Debug, Default)]
 struct Size {
     fixed: Option<u64>,
-    /// Each holds a number of records or a list of as many; the second is its default.
+    /// Variables that hold a size or a list of ids, with the sizes of their defaults.
     variables: Vec<(Name, Option<u64>)>,
-    /// Where it was given nothing.
+    /// Length without any size argument.
     otherwise: u64,
 }
 
@@ -116,7 +116,7 @@ impl Size {
 }
 
 impl Cost {
-    /// The cost with these variables, which have been checked.
+    /// Evaluates the cost with coerced variables.
     pub fn with(&self, variables: &Variables) -> u64 {
         let lists = self
             .lists
@@ -133,27 +133,27 @@ impl Cost {
     }
 }
 
-/// How many records a value asks for: a size, or a list of ids. None for null.
+/// Returns the number of records that a value requests: a page size, or the length of a list of ids. `None` for null.
 fn size_of(value: &Given) -> Option<u64> {
     match value {
         Given::Number(number) => Some(page(number.as_i64()?)),
         Given::List(items) => Some(items.len() as u64),
         Given::Null => None,
-        _ => Some(1), // a list of one, written without its brackets
+        _ => Some(1), // input coercion: a single value is a list of one
     }
 }
 
-/// A size out of range is refused when it is read, and so costs nothing worth counting.
+/// Returns a page size clamped to the valid range. Invalid sizes are rejected later and cost nothing worth counting.
 fn page(size: i64) -> u64 {
     u64::try_from(size).unwrap_or(0).min(PAGE.1)
 }
 
-/// How long the lists of introspection are in this schema.
+/// The lengths of introspection lists in this schema.
 pub struct Sizes {
     types: u64,
-    /// On average over all types, rounded up: below `__schema.types`, where a list is read of each type once.
+    /// Average over all types, rounded up: below `__schema.types`, which reads the list of each type once.
     average: ListSizes,
-    /// At most: everywhere else.
+    /// Maximum: everywhere else.
     longest: ListSizes,
 }
 
@@ -167,7 +167,7 @@ struct ListSizes {
 }
 
 impl ListSizes {
-    /// From the lengths of each type's lists; `combine` has those of all types, and how many types there are.
+    /// Combines the lengths of each type's lists with `combine`.
     fn of(schema: &Schema, combine: impl Fn(Vec<u64>) -> u64) -> Self {
         let implementers = schema.implementers_map();
         let (mut fields, mut args, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
@@ -228,7 +228,7 @@ impl Sizes {
         }
     }
 
-    /// The cost of an operation of a validated document, whose fragments have been bounded.
+    /// Returns the cost of an operation. The document must be valid and within the limits.
     pub fn cost(&self, document: &ExecutableDocument, operation: &Operation) -> Cost {
         let count = Count {
             sizes: self,
@@ -388,7 +388,7 @@ fn written(value: &Value) -> Option<u64> {
 }
 
 impl Sizes {
-    /// The size of a list of introspection; `of_types` are those that `__schema` has.
+    /// Returns the assumed length of an introspection list; `of_types` is true below `__schema.types`.
     fn list(&self, field: &str, of_types: bool) -> u64 {
         let sizes = if of_types {
             &self.average

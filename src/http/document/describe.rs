@@ -1,11 +1,11 @@
-//! Descriptions of operations, fragments and variables: the specification has them since September 2025,
-//! the parser not yet. They mean nothing to us, so they are blanked out.
+//! Removes the descriptions of operations, fragments and variables: the specification allows them since September 2025,
+//! but the parser does not support them yet.
 
 use std::ops::Range;
 
 use apollo_parser::{Lexer, TokenKind};
 
-/// The text without its descriptions, all else in its place; none where it has none.
+/// Replaces descriptions by spaces, so that positions stay the same; `None` if there are none.
 pub fn without(text: &str, tokens: usize) -> Option<String> {
     let mut descriptions = Vec::new();
     let mut open = Vec::new();
@@ -36,7 +36,7 @@ pub fn without(text: &str, tokens: usize) -> Option<String> {
             TokenKind::RCurly | TokenKind::RParen | TokenKind::RBracket => {
                 open.pop();
             }
-            // After these a text is a value.
+            // A string after these tokens is a value.
             TokenKind::StringValue if !matches!(before, Some(TokenKind::Eq | TokenKind::Colon)) => {
                 text_before = Some(token.index()..token.index() + token.data().len());
             }

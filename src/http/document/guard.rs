@@ -1,4 +1,4 @@
-//! The bounds of a document, checked before anything walks through its fragments: each is visited once.
+//! Limits of a document, checked before fragments are expanded: each fragment is visited once.
 
 use std::collections::HashMap;
 
@@ -7,38 +7,37 @@ use apollo_compiler::ast::{Definition, Document, FragmentDefinition, OperationTy
 use super::super::limits::Limits;
 use super::super::refused::Refused;
 
-/// How large a selection is, its fragments written out.
+/// The size of a selection with its fragments expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
     selections: u64,
     aliases: u64,
     directives: u64,
-    /// Fields at its own level.
+    /// Number of fields on its own level.
     fields: u64,
-    /// Levels of fields.
+    /// Depth in fields.
     depth: usize,
-    /// Levels of fields and fragments.
+    /// Depth in fields and fragments.
     nesting: usize,
-    /// Levels of those lists of introspection that lead back to types.
+    /// Depth in introspection lists that lead from types to types.
     type_lists: usize,
 }
 
-/// The lists of introspection that lead from a type to types, each as many times larger.
+/// Introspection lists that lead from a type to further types, each multiplying the size of the response.
 const TYPE_LISTS: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
-/// Levels of these lists that a document may have: as many as the reference implementation allows, and one more
-/// than the usual tools ask for.
+/// Maximum nesting of these lists: that of the reference implementation, and one more than common tools use.
 const MAX_TYPE_LISTS: usize = 2;
 
-/// Fragments may be nested this much deeper than fields.
+/// Fragments may add this much to the depth of fields.
 const FRAGMENTS: usize = 32;
 
-/// Levels of fields and fragments that a document may have: what walks through it later calls itself as often.
+/// Returns the maximum nesting of fields and fragments, which bounds the recursion of all later steps.
 pub fn nesting(limits: &Limits) -> usize {
     limits.depth.saturating_add(FRAGMENTS)
 }
 
-/// A document that is deeper than it may be; `depth` where it could be counted.
+/// Returns the error for a document that is too deep; `depth` if it is known.
 pub fn too_deep(limits: &Limits, depth: Option<usize>) -> Refused {
     let message = match depth {
         Some(depth) => format!(
@@ -53,7 +52,7 @@ pub fn too_deep(limits: &Limits, depth: Option<usize>) -> Refused {
     Refused::beyond("depth", "QUERY_TOO_DEEP", message)
 }
 
-/// Refuses a document that is beyond a limit.
+/// Checks the limits of a document.
 pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
     let mut walk = Walk::new(document, nesting(limits));
     let mut whole = Size::default();
@@ -73,7 +72,7 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
                 }
                 size
             }
-            // Each where it is spread; one that nothing spreads by itself, for those who validate it.
+            // Counted where they are spread. An unused fragment is counted here, because it is validated, too.
             Definition::FragmentDefinition(fragment)
                 if !walk.known.contains_key(&*fragment.name) =>
             {
@@ -145,7 +144,7 @@ impl Size {
 
 struct Walk<'a> {
     fragments: HashMap<&'a str, &'a FragmentDefinition>,
-    /// Empty while a fragment is being visited: one that leads back to itself is found by validation.
+    /// Contains an empty size while a fragment is being visited: validation reports cycles.
     known: HashMap<&'a str, Size>,
     deepest: usize,
 }
@@ -163,11 +162,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// `level` is how often this has called itself.
+    /// Returns the size of a selection set. `level` is the depth of recursion.
     fn set(&mut self, set: &'a [Selection], level: usize) -> Size {
         let mut whole = Size::default();
         if level > self.deepest {
-            whole.nesting = 1; // and so beyond the limit, for everybody above
+            whole.nesting = 1; // exceeds the limit for all callers
             return whole;
         }
         for selection in set {
@@ -230,7 +229,7 @@ mod tests {
 
     const FRAGMENTS: usize = 5;
 
-    /// A document in whose fragments each spreads only later ones.
+    /// Generates documents in which each fragment spreads only later ones.
     fn documents() -> impl Strategy<Value = String> {
         let items = vec((0..6_usize, 1..FRAGMENTS), 1..5);
         vec(items, FRAGMENTS).prop_map(|fragments| {
@@ -255,7 +254,7 @@ mod tests {
         })
     }
 
-    /// Selections, aliases, directives, fields of this level and levels, counted one by one.
+    /// Counts selections, aliases, directives, fields of this level, and levels, without memoization.
     fn counted(document: &Document, set: &[Selection]) -> [u64; 5] {
         let mut whole = [0; 5];
         for selection in set {

@@ -1,12 +1,11 @@
-//! The way to a value among the arguments of a document, for `extensions.inputPath`.
+//! Finds the path of an invalid value among the arguments of a document, for `extensions.inputPath`.
 
 use apollo_compiler::Node;
 use apollo_compiler::ast::{Argument, Definition, DirectiveList, Document, Selection, Value};
 use apollo_compiler::parser::SourceSpan;
 use async_graphql::PathSegment;
 
-/// Returns the argument or variable whose value stands at `span`, and the way from there to it; `None` if no value
-/// stands there.
+/// Returns the path to the value at `span`, starting with its argument or variable; `None` if there is no value.
 pub fn of(document: &Document, span: SourceSpan) -> Option<Vec<PathSegment>> {
     let mut sets = Vec::new();
     for definition in &document.definitions {
@@ -58,7 +57,7 @@ fn in_arguments(arguments: &[Node<Argument>], span: SourceSpan) -> Option<Vec<Pa
     Some(path(&argument.name, &argument.value, span))
 }
 
-/// The way from the value of `name` to the innermost value that `span` stands in.
+/// Returns the path from the value of `name` to the innermost value that contains `span`.
 fn path(name: &str, mut value: &Node<Value>, span: SourceSpan) -> Vec<PathSegment> {
     let mut path = vec![PathSegment::Field(name.to_owned())];
     loop {

@@ -1,7 +1,7 @@
-//! From what a client asks to an operation that may run: the one way in for every transport.
+//! Prepares operations: parsing, limits, validation and coercion of variables, for all transports.
 //!
-//! In the order of a document's way: `parse` (with `describe`), `guard`, `strict`, `convert`, `cost`; with its
-//! variables `coerce`. `cache` holds what has passed, `trusted` says what may pass at all.
+//! The steps in order: `parse` (with `describe`), `guard` (limits), `strict` (validation), `convert`, `cost`, and per
+//! request `coerce` (variables). `cache` holds validated documents, `trusted` restricts documents to a list.
 
 mod cache;
 mod coerce;
@@ -45,10 +45,10 @@ use super::visit::Visit;
 use crate::graphql::{Operation, Schema, sdl};
 use crate::rules::viewer::Viewer;
 
-/// The SHA-256 of a document's text.
+/// SHA-256 of a document's text.
 pub type Hash = [u8; 32];
 
-/// What documents are checked against, and those that have passed.
+/// The schema for validation, and the cache of validated documents.
 pub struct Documents {
     /// The schema as clients read it.
     pub sdl: Bytes,
@@ -59,14 +59,14 @@ pub struct Documents {
     checked: AtomicU64,
 }
 
-/// A document that may run.
+/// A validated document.
 pub struct Checked {
     hash: Hash,
-    /// The same in hexadecimal digits.
+    /// The hash in hexadecimal.
     name: Arc<str>,
     document: Arc<ExecutableDocument>,
     operations: Vec<CheckedOperation>,
-    /// About how many bytes it takes in memory.
+    /// Estimated memory use in bytes.
     weight: u64,
 }
 
@@ -146,10 +146,10 @@ fn prepare_if(
 }
 
 impl Documents {
-    /// For documents against `schema`; a cache of about as many bytes.
+    /// Creates an instance for a schema, with a cache of at most `cache` bytes.
     ///
     /// # Errors
-    /// A line that says which of the trusted documents is none of this schema.
+    /// Returns a message for operators if a trusted document is invalid.
     pub fn new(
         schema: &Schema,
         limits: &Limits,
@@ -177,7 +177,7 @@ impl Documents {
         Ok(documents)
     }
 
-    /// How many documents were parsed and validated so far.
+    /// Returns the number of documents parsed and validated so far.
     pub fn checked(&self) -> u64 {
         self.checked.load(Ordering::Relaxed)
     }
@@ -264,7 +264,7 @@ impl Checked {
     }
 }
 
-/// The hash of the document that is asked for.
+/// Returns the hash of the requested document.
 fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Hash, Refused> {
     let hash = text.map(|it| Hash::from(Sha256::digest(it)));
     let Some(persisted) = persisted else {
@@ -286,7 +286,7 @@ fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Ha
     Ok(named)
 }
 
-/// Clients know this message, and send the document along with its hash.
+/// Returns the error of automatic persisted queries, upon which clients send the whole document.
 fn unknown_hash() -> Refused {
     let problem = Problem::new("PersistedQueryNotFound".to_owned(), None);
     let mut refused = Refused::invalid("PERSISTED_QUERY_NOT_FOUND", [problem]);
@@ -295,11 +295,11 @@ fn unknown_hash() -> Refused {
     refused
 }
 
-/// The schema as documents are validated against it.
+/// Parses the schema for validation.
 fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
     let mut schema =
         Definitions::parse(sdl, "schema.graphql").map_err(|it| it.errors.to_string())?;
-    // The library does not know this field yet, which async-graphql answers.
+    // apollo-compiler does not know this field yet, async-graphql does.
     if let Some(ExtendedType::Object(object)) = schema.types.get_mut("__Type") {
         let mut field = (*object.fields["specifiedByURL"].node).clone();
         field.name = name!("isOneOf");

@@ -1,4 +1,4 @@
-//! From text to syntax, within the bounds of tokens and nesting.
+//! Parses a document within the limits of tokens and nesting.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::guard::{nesting, too_deep};
 use super::place::{self, Places};
 use super::{describe, valueless};
 
-/// Parses a document; the second is how many tokens it has.
+/// Parses a document and returns it with its number of tokens.
 pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> {
     let mut parser = Parser::new()
         .token_limit(limits.tokens)
@@ -38,7 +38,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
     }
     let tokens = parser.tokens_reached();
     let document = parsed.map_err(|found| {
-        // What follows the first error is guesswork.
+        // Errors after the first one are often consequences of it.
         let first = found.errors.iter().next();
         let problem = first.map(|it| {
             let pos = place::of(it.error.location(), it.sources);
@@ -62,7 +62,7 @@ fn invalid(text: &str, offset: usize, message: String) -> Refused {
     Refused::invalid("GRAPHQL_PARSE_FAILED", [problem])
 }
 
-/// Where the first string begins that has a line break: the lexer accepts one right after the opening quote.
+/// Returns the offset of the first string with a line break: the lexer accepts one right after the opening quote.
 fn broken_string(text: &str, tokens: usize) -> Option<usize> {
     if !text.contains("\"\n") && !text.contains("\"\r") {
         return None;
@@ -76,7 +76,7 @@ fn broken_string(text: &str, tokens: usize) -> Option<usize> {
     Some(broken.index())
 }
 
-/// The parser's names of tokens, and how they are written in a document.
+/// The parser's names of tokens, and their text in a document.
 const TOKENS: [(&str, &str); 8] = [
     ("R_CURLY", "`}`"),
     ("L_CURLY", "`{`"),
@@ -88,11 +88,11 @@ const TOKENS: [(&str, &str); 8] = [
     ("EOF", "the end of the document"),
 ];
 
-/// What the parser says, for people.
+/// Formats a message of the parser as a sentence.
 fn sentence(text: &str) -> String {
     let text = text.trim_start_matches("syntax error: ");
     let text = text.lines().next().unwrap_or_default();
-    // What stands after the comma is quoted from the document.
+    // The text after the comma is quoted from the document.
     let (expected, got) = text.split_once(", got ").unwrap_or((text, ""));
     let written = |text: &str| {
         let words = text.split(' ').map(|word| {

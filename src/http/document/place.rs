@@ -1,13 +1,13 @@
-//! Where something stands in a document's text.
+//! Positions in the text of a document.
 
 use apollo_compiler::parser::{SourceMap, SourceSpan};
 use async_graphql::Pos;
 
-/// Line and column of every byte of a text, found without reading it again.
+/// An index of line starts, which converts byte offsets to lines and columns.
 pub struct Places {
-    /// Where each line starts.
+    /// Byte offset of each line.
     lines: Vec<usize>,
-    /// How many characters start before each byte; none where each byte is one.
+    /// Number of characters before each byte; `None` for ASCII texts.
     characters: Option<Vec<u32>>,
 }
 
@@ -19,7 +19,7 @@ impl Places {
             let mut count = 0;
             let starts = text.bytes().chain([0]).map(|byte| {
                 let before = count;
-                // A byte that does not continue a character starts one.
+                // Continuation bytes of UTF-8 do not start a character.
                 count += u32::from(byte & 0xc0 != 0x80);
                 before
             });
@@ -31,7 +31,7 @@ impl Places {
         }
     }
 
-    /// Line and column of the byte at `offset`, each from 1; the column counts characters.
+    /// Returns line and column of the byte at `offset`, from 1; the column counts characters.
     pub fn at(&self, offset: usize) -> Pos {
         let line = self.lines.partition_point(|start| *start <= offset);
         let before = |offset: usize| match &self.characters {
@@ -46,7 +46,7 @@ impl Places {
     }
 }
 
-/// Where a node begins, for a problem.
+/// Returns the position where a node starts.
 pub fn of(span: Option<SourceSpan>, sources: &SourceMap) -> Option<Pos> {
     let place = span?.line_column(sources)?;
     Some(Pos {

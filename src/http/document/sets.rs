@@ -1,14 +1,14 @@
-//! All that an operation selects, whatever its type.
+//! The selection sets of an operation.
 
 use std::collections::HashSet;
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 
-/// The types whose fields depend on who asks, beyond the party, or change without an entry in the log.
+/// Types whose fields depend on more than the viewer's party, or change without a log entry.
 const PERSONAL: [&str; 3] = ["Viewer", "Webhook", "Delivery"];
 
-/// All selection sets of an operation, those of its fragments once each.
+/// Returns all selection sets of an operation, those of each fragment once.
 pub fn sets<'a>(
     document: &'a ExecutableDocument,
     operation: &'a Operation,
@@ -34,7 +34,7 @@ pub fn sets<'a>(
     sets
 }
 
-/// Whether two of one party may get different answers, or one that the log does not tell of.
+/// Returns whether responses differ between viewers of one party, or change without a log entry.
 pub fn personal(document: &ExecutableDocument, operation: &Operation) -> bool {
     let mut types = sets(document, operation)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Validation by the specification: what the library does, and what it leaves to us.
+//! Validation by the specification: apollo-compiler's, and what it omits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,23 +16,23 @@ use super::sets::sets;
 use super::{convert, input_path, place};
 use crate::graphql::scalar_problem;
 
-/// A name of more bytes is compared with none of the schema's.
+/// Names of more bytes are not compared with the schema's names for suggestions.
 const LONGEST_MISTYPED: usize = 100;
 
-/// How many problems are told at once.
+/// Maximum number of errors that are reported at once.
 const TOLD: usize = 20;
 
-/// What an operation does with its variables.
+/// How an operation uses its variables.
 #[derive(Default)]
 pub struct VariableUses {
-    /// Where each is used first: the argument and the path within it, and the place in the document.
+    /// First use of each variable: the path of argument and input fields, and the position in the document.
     pub inputs: HashMap<Name, (Vec<PathSegment>, Option<Pos>)>,
-    /// Those in `@skip` and `@include` that may be null by their type; the place in the document.
+    /// Nullable variables in `@skip` and `@include`, with their positions in the document.
     pub conditions: Vec<(Name, Option<Pos>)>,
 }
 
-/// Validates a document; also returns what each of its operations does with its variables. `suggests` says that names
-/// of the schema may be told.
+/// Validates a document and returns how each of its operations uses its variables. `suggests` allows error messages to
+/// suggest names of the schema.
 pub fn validate(
     schema: &Valid<Schema>,
     document: &Document,
@@ -45,7 +45,7 @@ pub fn validate(
             .filter(|it| !is_false(it, document, &found.partial))
             .collect();
         if errors.is_empty() {
-            // Nothing of the document is missing here: what is dropped has an error of its own.
+            // The partial document is complete: every dropped part has an error of its own.
             return Ok(Valid::assume_valid(found.partial));
         }
         // What is left of a selection without its wrong fields uses fewer variables and fragments.
@@ -76,15 +76,15 @@ pub fn validate(
     }
 }
 
-/// The text of the document that a diagnostic is about.
+/// Returns the source text of a diagnostic.
 fn source<'a>(diagnostic: &Diagnostic<'a, DiagnosticData>) -> Option<&'a str> {
     let span = diagnostic.error.location()?;
     let source = diagnostic.sources.get(&span.file_id())?.source_text();
     source.get(span.offset()..span.end_offset())
 }
 
-/// Whether the library is wrong with a diagnostic: what it drops as invalid it takes for missing, and a field of a
-/// subscription that is selected twice for two fields.
+/// Returns whether a diagnostic is a false positive: the library reports parts that it drops as invalid as missing,
+/// too, and counts a subscription field that is selected twice as two fields.
 fn is_false(
     diagnostic: &Diagnostic<'_, DiagnosticData>,
     document: &Document,
@@ -113,7 +113,7 @@ fn is_false(
     }
 }
 
-/// What the library says, for people. It does not name the field that should, or should not, have a selection.
+/// Formats a diagnostic. The library's message does not name the field whose selection is missing or superfluous.
 fn message(diagnostic: &Diagnostic<'_, DiagnosticData>) -> String {
     let field = source(diagnostic).and_then(|it| {
         it.split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
@@ -130,13 +130,13 @@ fn message(diagnostic: &Diagnostic<'_, DiagnosticData>) -> String {
     }
 }
 
-/// The name of the schema that is most like one that it does not have.
+/// Returns the name of the schema that is most similar to an unknown name.
 fn similar_name<'a>(
     schema: &'a Schema,
     diagnostic: &Diagnostic<'_, DiagnosticData>,
 ) -> Option<&'a str> {
     let text = diagnostic.error.to_string();
-    // The library quotes the names in its messages, and in no other way tells them.
+    // The library provides the names only within its messages, in backticks.
     let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
     let (wrong, known): (&str, Vec<&str>) =
         match (diagnostic.error.unstable_error_name()?, &quoted[..]) {
@@ -171,7 +171,7 @@ fn similar_name<'a>(
             ) => (*ty, schema.types.keys().map(Name::as_str).collect()),
             _ => return None,
         };
-    // The time of a comparison grows with the product of both lengths, and one that is long is no mistyped name.
+    // The comparison takes time proportional to the product of the lengths, and a long name is not a typo.
     if wrong.len() > LONGEST_MISTYPED {
         return None;
     }
@@ -179,20 +179,20 @@ fn similar_name<'a>(
         let lower = (wrong.to_ascii_lowercase(), name.to_ascii_lowercase());
         (strsim::damerau_levenshtein(&lower.0, &lower.1), name)
     });
-    // As the reference implementation has it.
+    // The threshold of the reference implementation (graphql-js).
     let threshold = wrong.len() * 2 / 5 + 1;
     let (_, name) = distances.filter(|it| it.0 <= threshold).min()?;
     Some(name)
 }
 
-/// What the library says, for people.
+/// Formats a message of the library as a sentence.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).chain(['.']).collect()
 }
 
-/// The first field that asks for the schema itself, as a problem.
+/// Returns an error for the first introspection field.
 pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
     let mut fields = document
         .operations
@@ -207,7 +207,7 @@ pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
     Some(Problem::new(message, pos))
 }
 
-/// What the library does not look at: keys given twice, `@oneOf`, variables within values, our scalars.
+/// Validates what the library does not: duplicate input fields, `@oneOf`, variables within values, custom scalars.
 fn values(schema: &Schema, document: &ExecutableDocument) -> (Vec<Problem>, Vec<VariableUses>) {
     let mut problems = Vec::new();
     let mut uses = Vec::new();
@@ -241,7 +241,7 @@ struct Check<'a> {
     variables: &'a [Node<VariableDefinition>],
     problems: &'a mut Vec<Problem>,
     uses: VariableUses,
-    /// Where the value is that is looked at.
+    /// Path of the current value.
     path: Vec<PathSegment>,
 }
 
@@ -285,14 +285,14 @@ impl Check<'_> {
         }
     }
 
-    /// Looks at a value one step further down the path.
+    /// Validates a value one level deeper.
     fn inside(&mut self, step: PathSegment, ty: &Type, fills: bool, value: &Node<Value>) {
         self.path.push(step);
         self.value(ty, fills, value);
         self.path.pop();
     }
 
-    /// `fills`: the place has a default, which stands in for what is left out.
+    /// Validates a value. `fills` says that the location has a default value.
     fn value(&mut self, ty: &Type, fills: bool, value: &Node<Value>) {
         match &**value {
             Value::Variable(name) => {
@@ -331,7 +331,7 @@ impl Check<'_> {
                     }
                 }
             }
-            // Where a list is due a single value is a list of one.
+            // Input coercion: a single value is allowed for a list.
             plain => {
                 let constant = convert::value(plain).into_const().unwrap_or_default();
                 if !value.is_null()
@@ -343,7 +343,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether these are the fields of a `@oneOf` input: one, and never null.
+    /// Returns whether these are valid fields of a `@oneOf` input: exactly one, never null.
     fn is_one(&self, fields: &[(Name, Node<Value>)]) -> bool {
         let [(_, value)] = fields else {
             return false;
@@ -355,7 +355,7 @@ impl Check<'_> {
         definition.is_some_and(|it| it.ty.is_non_null())
     }
 
-    /// A variable may stand only where all that it can be is allowed.
+    /// Validates that a variable is allowed at its location (`All Variable Usages Are Allowed` of the specification).
     fn variable(
         &mut self,
         ty: &Type,

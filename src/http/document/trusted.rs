@@ -1,4 +1,4 @@
-//! The documents that a service was given beforehand, where it runs no others.
+//! Trusted documents: a list of the only documents that a service executes.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Hash, unhexadecimal};
 use crate::rules::viewer::Viewer;
 
-/// The documents that may run, and who may run others.
+/// The trusted documents, and the role that is exempt.
 #[derive(Clone, Debug)]
 pub struct Trusted {
     documents: HashMap<Hash, String>,
@@ -16,11 +16,11 @@ pub struct Trusted {
 }
 
 impl Trusted {
-    /// Reads a JSON object of texts by their SHA-256, as client tools write it. Whoever has the role
-    /// `exempt` may send anything.
+    /// Parses a JSON object of documents by their SHA-256, as client tools write it. Viewers with the role `exempt` may
+    /// send any document.
     ///
     /// # Errors
-    /// A line that says what is wrong.
+    /// Returns a message for operators if the JSON is invalid.
     pub fn read(json: &[u8], exempt: Option<Role>) -> Result<Self, String> {
         let listed: HashMap<String, String> = serde_json::from_slice(json)
             .map_err(|_| "it must be a JSON object with documents by their SHA-256.".to_owned())?;
@@ -39,7 +39,7 @@ impl Trusted {
         })
     }
 
-    /// Whether this viewer may run the document with this hash.
+    /// Returns whether this viewer may execute the document with this hash.
     pub(super) fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
         let exempt = self.exempt.is_some_and(|it| viewer.roles.contains(&it));
         exempt || self.documents.contains_key(hash)

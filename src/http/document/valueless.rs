@@ -1,10 +1,10 @@
-//! Arguments and fields of inputs that have a name and no value: no syntax of the specification, though the parser
-//! passes over them, so that what a client meant to say would not be heard.
+//! Finds arguments and input fields without a value. They are a syntax error, but the parser ignores them, so the
+//! client's intention would be lost.
 
 use apollo_parser::cst::CstNode;
 use apollo_parser::{Parser, SyntaxKind};
 
-/// Where the first of them begins, in bytes, and its name. The text is one that could be parsed within these limits.
+/// Returns the byte offset and name of the first one. The text must have been parsed within these limits.
 pub fn first(text: &str, tokens: usize, nesting: usize) -> Option<(usize, String)> {
     let parser = Parser::new(text)
         .token_limit(tokens)
