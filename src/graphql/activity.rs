@@ -1,4 +1,4 @@
-//! The history of the register, which is also its feed.
+//! The history of the register, which is also its feed of changes.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ use crate::read::shape::{
 };
 use crate::store::activity::LogPosition;
 
-/// The history of everything.
+/// All activities.
 pub static ACTIVITIES: List = List {
     filter: Some(<Option<ActivityFilter> as InputType>::create_type_info),
     criteria: |args, env| {
@@ -40,7 +40,7 @@ pub static ACTIVITIES: List = List {
     ..OF_A_RECORD
 };
 
-/// The history of one record.
+/// The activities of a record.
 pub static HISTORY: List = OF_A_RECORD;
 
 const OF_A_RECORD: List = List {
@@ -92,7 +92,7 @@ impl Filter for ActivityFilter {
 }
 
 impl ActivityFilter {
-    /// What it leaves of what this viewer may know of.
+    /// Returns the event filter for this viewer.
     ///
     /// # Errors
     /// Returns an error if an id is none, or of another type.
@@ -110,7 +110,7 @@ impl ActivityFilter {
     }
 }
 
-/// The cursor of an activity with this key and place in the log.
+/// Returns the cursor of an activity with this id and position.
 pub fn cursor(key: Uuid, position: i64) -> String {
     HISTORY
         .scope(&order())
@@ -134,7 +134,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
     }
 }
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Activity",
@@ -218,7 +218,7 @@ fn describe() -> Vec<Field> {
     ]
 }
 
-/// The type of changes.
+/// Returns the object type of changes.
 fn change() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Change",

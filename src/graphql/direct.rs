@@ -1,4 +1,4 @@
-//! Queries that are answered by the read path alone.
+//! Executes queries with the query planner alone, bypassing async-graphql's executor.
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{PathSegment, Response, Value};
@@ -13,8 +13,8 @@ use crate::read::{Answer, At};
 const TYPENAME: &str = "__typename";
 const QUERY: &str = r#""Query""#;
 
-/// Answers a query from the read path alone; none where some of it is not the read path's. It is what async-graphql
-/// would answer, without a copy of the document and another walk through it.
+/// Executes a query with the query planner; `None` if a root field is not planned. The response equals that of
+/// async-graphql's executor, without a copy of the document and its traversal.
 pub async fn answer(operation: &Operation, request: &Request) -> Option<Response> {
     if operation.kind != OperationType::Query {
         return None;
@@ -52,13 +52,13 @@ pub async fn answer(operation: &Operation, request: &Request) -> Option<Response
     for (field, answer) in selected.iter().zip(answers) {
         let mut answer = match answer {
             Ok(answer) => answer,
-            // A field that cannot be null has failed, and with it all others.
+            // A non-null field has failed, which makes the whole response null.
             Err(error) => return Some(Response::from_errors(vec![error])),
         };
         if json.len() > 1 {
             json.push(',');
         }
-        // A response key is a GraphQL name: nothing in it needs escaping.
+        // Response keys are GraphQL names, which need no escaping.
         json.extend(["\"", field.key, "\":", &answer.json]);
         errors.append(&mut answer.errors);
     }

@@ -1,4 +1,4 @@
-//! The joint examination of publications.
+//! Joint examinations of publications, and their findings.
 
 use std::sync::LazyLock;
 
@@ -128,7 +128,7 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-/// The type of findings.
+/// Returns the object type of findings.
 fn finding() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Finding",
@@ -173,7 +173,7 @@ fn finding() -> &'static Object {
     &OBJECT
 }
 
-/// Examinations, in payloads.
+/// The payload of examination mutations.
 pub struct Examination;
 
 impl Thing for Examination {

@@ -1,4 +1,4 @@
-//! What is open between two committees.
+//! The type `Exchange`: open matters between two committees.
 
 use std::sync::LazyLock;
 
@@ -24,10 +24,10 @@ use crate::read::shape::{Cell, Object, Source, Table, col, field, found, one};
 use crate::read::{About, Env, Find};
 use crate::rules;
 
-/// What is wrong where there is no such exchange.
+/// Error message if there is no such exchange.
 pub const MISSING: &str = "There is no committee with one of these ids.";
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Exchange",
@@ -105,10 +105,10 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-/// Finds the two committees.
+/// Finds the two committees of the arguments.
 ///
 /// # Errors
-/// Bad input where an id names something else, or both name the same.
+/// Returns a bad-input error if an id belongs to another type, or both are the same.
 pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
     let committee = list::key::<CommitteeId>("committee", &args.get::<ID>("committee")?)?;
     let counterpart = list::key::<CommitteeId>("counterpart", &args.get::<ID>("counterpart")?)?;
@@ -132,7 +132,7 @@ pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
     Ok((About::Pair(committee, counterpart), find))
 }
 
-/// The two committees that the request asked about.
+/// Returns the two committees of the request.
 fn pair(env: &Env<'_>) -> (Uuid, Uuid) {
     match env.about {
         About::Pair(one, other) => (one, other),
@@ -140,7 +140,7 @@ fn pair(env: &Env<'_>) -> (Uuid, Uuid) {
     }
 }
 
-/// What holds between the two, whichever stands where.
+/// Returns the condition `between` in both directions.
 fn either_way(env: &Env<'_>, between: fn(Uuid, Uuid) -> Condition) -> Condition {
     let (one, other) = pair(env);
     Condition::any()
@@ -148,7 +148,7 @@ fn either_way(env: &Env<'_>, between: fn(Uuid, Uuid) -> Condition) -> Condition 
         .add(between(other, one))
 }
 
-/// The topics that link a committee.
+/// Returns the topics that are linked to a committee.
 fn linking(committee: Uuid) -> SelectStatement {
     SelectStatement::new()
         .column(topic_committee::Column::TopicId)
@@ -173,7 +173,7 @@ fn owned_by_one(one: Uuid, other: Uuid) -> Condition {
         .add(with_other)
 }
 
-/// The statements that `one` sent to `other`.
+/// Returns the statements that `one` sent to `other`.
 fn sent(one: Uuid, other: Uuid) -> SelectStatement {
     SelectStatement::new()
         .column(("f", sender::Column::StatementId))

@@ -1,4 +1,4 @@
-//! What all lists share: how a filter and an order of the API become what the read path runs.
+//! Filters and sort orders of lists: from GraphQL inputs to SQL conditions.
 
 use std::fmt::Debug;
 
@@ -26,7 +26,7 @@ pub enum Direction {
     Desc,
 }
 
-/// The filter of a list.
+/// The filter input of a list.
 pub trait Filter: InputType + Debug + Default {
     /// Returns the condition that matching records fulfil. Parts that contradict each other match nothing.
     ///
@@ -35,12 +35,12 @@ pub trait Filter: InputType + Debug + Default {
     fn condition(&self, env: &Env<'_>) -> Result<Condition>;
 }
 
-/// The order of a list; its default is the list's own.
+/// The sort order input of a list. Its default is the list's default order.
 pub trait Sorting: InputType + Default {
     fn order(&self) -> Order;
 }
 
-/// Reads `filter` and `orderBy`.
+/// Parses `filter` and `orderBy`.
 ///
 /// # Errors
 /// Returns an error if a value is not of its type, or if the filter has a part that cannot be read.
@@ -54,7 +54,7 @@ pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result
     })
 }
 
-/// All of a list that takes no filter, in its only order.
+/// Returns the criteria of a list without filter, in its only order.
 pub fn all(order: Order) -> Criteria {
     Criteria {
         condition: Condition::all(),
@@ -63,7 +63,8 @@ pub fn all(order: Order) -> Criteria {
     }
 }
 
-/// Whether a table of links names the record in a row for which `condition` holds; `link` is the column that does.
+/// Returns the condition that a join table links the row to a record that satisfies `condition`; `link` is its foreign
+/// key to the row.
 pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) -> Expr {
     let links = SelectStatement::new()
         .column(link.into_iden())
@@ -73,14 +74,14 @@ pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) ->
     col("id").in_subquery(links)
 }
 
-/// The number in a code that is written as the register writes it: 7 of LS-7.
+/// Parses a public code into its number: 7 for LS-7.
 pub fn numbered(prefix: &str, code: &str) -> Option<i32> {
     let code = normalize(code);
     let number = code.strip_prefix(prefix)?.parse().ok()?;
     (format!("{prefix}{number}") == code).then_some(number)
 }
 
-/// Adds a condition for each part of a filter that is given.
+/// A builder that adds a condition for each given part of a filter.
 pub struct Narrowing(Condition);
 
 impl Narrowing {
@@ -98,10 +99,10 @@ impl Narrowing {
     }
 }
 
-/// The key in an id of `T`.
+/// Parses an id of type `T` into its key.
 ///
 /// # Errors
-/// Bad input where it is the id of something else, or none.
+/// Returns a bad-input error if it is invalid or belongs to another type.
 pub fn key<T: Id>(name: &str, id: &ID) -> Result<Uuid> {
     match T::parse(id) {
         Ok(id) => Ok(id.into()),
@@ -109,18 +110,18 @@ pub fn key<T: Id>(name: &str, id: &ID) -> Result<Uuid> {
     }
 }
 
-/// The key in an optional id.
+/// Parses an optional id of type `T` into its key.
 ///
 /// # Errors
-/// As [`key`].
+/// Returns a bad-input error like [`key`].
 pub fn some_key<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
     id.map(|id| key::<T>(name, id)).transpose()
 }
 
-/// Returns a text as the database has it, to look it up: what was given finds what was made.
+/// Returns a text in its normalized form for lookups, equal to the stored form.
 ///
 /// # Errors
-/// Returns an error if it holds what no stored text can.
+/// Returns an error if it contains a character that no stored text can contain.
 pub fn plain(name: &str, text: &str) -> Result<String> {
     let text = normalize(text);
     if text.contains('\0') {
@@ -131,10 +132,10 @@ pub fn plain(name: &str, text: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Returns an optional text as the database has it, to look it up.
+/// Returns an optional text in its normalized form for lookups.
 ///
 /// # Errors
-/// As [`plain`].
+/// Returns an error like [`plain`].
 pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
     text.map(|it| plain(name, it)).transpose()
 }
@@ -166,10 +167,11 @@ pub fn some_keys(name: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<S
 /// As long as the longest title; who looks for more looks for something else.
 const TEXT: usize = 500;
 
-/// Whether the words of a record hold `text` anywhere, whatever their case and accents; blank text narrows nothing.
+/// Returns the condition that the search text of a record contains `text`, ignoring case and accents; `None` for a
+/// blank text.
 ///
 /// # Errors
-/// Bad input where it is too long, or holds what no stored text can.
+/// Returns a bad-input error if it is too long, or contains a character that no stored text can contain.
 pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> {
     let Some(text) = text else {
         return Ok(None);
@@ -183,7 +185,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
     if needle.is_empty() {
         return Ok(None);
     }
-    // Unlike `like`, these have no characters that mean something else.
+    // Unlike `like`, these functions have no wildcards.
     let position = match env.backend() {
         DbBackend::Postgres => Func::cust("strpos"),
         _ => Func::cust("instr"),

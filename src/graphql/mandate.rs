@@ -17,7 +17,7 @@ use crate::read::args::Args;
 use crate::read::json::Scalar;
 use crate::read::shape::{Link, Object, Table, col, column, many, one, page};
 
-/// The type of mandates.
+/// Returns the object type of mandates.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Mandate",
@@ -70,7 +70,7 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-/// The type of provisions.
+/// Returns the object type of provisions.
 pub fn provision() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Provision",
@@ -120,10 +120,10 @@ pub fn provision() -> &'static Object {
     &OBJECT
 }
 
-/// Finds one mandate by its code.
+/// Finds a mandate by its code.
 ///
 /// # Errors
-/// Bad input where the code holds what none can.
+/// Returns a bad-input error if the code contains a NUL character.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     let code = list::plain("code", &args.get::<String>("code")?)?;
     Ok(col(mandate::Column::Code).eq(code).into())

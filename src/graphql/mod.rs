@@ -1,4 +1,4 @@
-//! The API: one room for each thing, with its shape, its lists and its mutations.
+//! The GraphQL API: a module per type, with its fields, lists and mutations.
 
 mod action_item;
 mod activity;
@@ -45,7 +45,7 @@ use crate::read::page;
 use crate::rules::webhook::Reach;
 use crate::store::statements::spawn_blocking_counted;
 
-/// The API, ready to answer.
+/// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// All changes. Each mutation of a document is one transaction, and they run in order. What is wrong with an input is in `userErrors` of the payload; a viewer who may not make the change at all gets a top-level error with `extensions.code` UNAUTHENTICATED or FORBIDDEN instead. The payload is null only with such a top-level error.
@@ -62,11 +62,11 @@ pub struct Mutation(
     webhook::WebhookMutation,
 );
 
-/// Builds the API, for a service whose webhooks may lead so far.
+/// Builds the schema for a service whose webhooks may call the given hosts.
 #[must_use]
 pub fn schema(reach: Reach) -> Schema {
     Schema::build(Query, Mutation::default(), Subscription::default())
-        // The front door has validated what comes here, and bounded it.
+        // The HTTP layer has already validated and limited each document.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::MAX)
         .data(reach)
@@ -93,10 +93,10 @@ pub fn sdl(schema: &Schema) -> String {
     sdl.replace("\nschema {\n", &described)
 }
 
-/// How many records a page has: unless told, and at most.
+/// The default and the maximum page size.
 pub const PAGE: (u64, u64) = (page::DEFAULT, page::MAX);
 
-/// What is wrong with a value of one of the API's own scalars; none where it is right, or of another type.
+/// Returns what is wrong with the value of a custom scalar; `None` if it is valid, or the scalar is not custom.
 #[must_use]
 pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
     fn problem<T: InputType>(value: Value) -> Option<String> {
@@ -153,7 +153,7 @@ async fn introspect(schema: Schema, query: async_graphql::Request, limit: usize)
     })
 }
 
-/// A response whose data is text, or the error that it would have more bytes than `limit`.
+/// Serializes the data of a response. Returns an error response if it exceeds `limit` bytes.
 fn with_text(mut response: Response, limit: usize) -> Response {
     let mut json = String::new();
     if write_value(&mut json, &response.data, limit) {
@@ -164,8 +164,8 @@ fn with_text(mut response: Response, limit: usize) -> Response {
     Response::from_errors(vec![too_long.server_error(None)])
 }
 
-/// Writes a value as JSON; what the read path gave is text already. Returns false as soon as it has more bytes than
-/// `limit`.
+/// Writes a value as JSON; values of the query planner are serialized already. Returns false as soon as the text
+/// exceeds `limit` bytes.
 fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
     match value {
         Value::Binary(json) => text.push_str(std::str::from_utf8(json).unwrap_or("null")),
@@ -187,7 +187,7 @@ fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
                 if index > 0 {
                     text.push(',');
                 }
-                // A response key is a GraphQL name: nothing in it needs escaping.
+                // Response keys are GraphQL names, which need no escaping.
                 text.extend(["\"", key, "\":"]);
                 if !write_value(text, field, limit) {
                     return false;
@@ -203,7 +203,7 @@ fn write_value(text: &mut String, value: &Value, limit: usize) -> bool {
     text.len() <= limit
 }
 
-/// How often a mutation is tried that the database ends in favour of another one.
+/// Maximum number of attempts of a mutation whose transaction the database aborts in favour of another one.
 const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// Runs the mutations of a document one after the other, each again if the database has ended its transaction in favour
@@ -256,7 +256,7 @@ pub fn has_value(data: &Value) -> bool {
     }
 }
 
-/// Runs a subscription: an answer for each event. One without data is the last, and its error says why.
+/// Executes a subscription: a response per event. A response without data is the last, and has the error.
 #[must_use]
 pub fn follow(
     schema: &Schema,
@@ -269,7 +269,7 @@ pub fn follow(
     responses.map(|it| with_text(it, usize::MAX)).boxed()
 }
 
-/// The cursor of the event that an answer of [`follow`] tells: taken out, as it is not for clients.
+/// Removes the cursor of the event from a response of [`follow`] and returns it; it is meant for the transport.
 pub fn take_cursor(response: &mut Response) -> Option<String> {
     match response.extensions.remove(subscription::CURSOR)? {
         Value::String(cursor) => Some(cursor),

@@ -1,4 +1,4 @@
-//! The records that have an id, of whatever type.
+//! The interface `Node`.
 
 use async_graphql::ID;
 use entity::id::{ActivityId, Id, WebhookId, push_base32, split};
@@ -14,10 +14,10 @@ use crate::feed::wanted::Wanted;
 use crate::read::Env;
 use crate::read::shape::{Field, Object, Source, field};
 
-/// As many as a page holds.
+/// Maximum number of ids per request, the same as the maximum page size.
 const MANY: usize = 100;
 
-/// The types that have an id, and so are a `Node`.
+/// Returns the types that implement `Node`.
 pub fn nodes() -> Vec<&'static Object> {
     vec![
         organization::object(),
@@ -35,7 +35,7 @@ pub fn nodes() -> Vec<&'static Object> {
     ]
 }
 
-/// The id of a record as clients know it.
+/// Returns the public id of a record.
 pub fn public(ty: &str, key: Uuid) -> String {
     let object = nodes().into_iter().find(|it| it.name == ty);
     let prefix = object.and_then(|it| it.table().prefix).unwrap_or_default();
@@ -44,7 +44,8 @@ pub fn public(ty: &str, key: Uuid) -> String {
     id
 }
 
-/// Which records of a type the viewer sees: of webhooks and what was done to them its own party's, of all others all.
+/// Returns the condition for the records of a type that the viewer may see: of webhooks and activities about them the
+/// own party's, of other types all.
 pub fn seen(object: &Object, env: &Env<'_>) -> Condition {
     match object.name {
         WebhookId::TYPE => webhook::seen(env.party),
@@ -53,7 +54,7 @@ pub fn seen(object: &Object, env: &Env<'_>) -> Condition {
     }
 }
 
-/// The field that leads to the record which a row of notes or of the log is about.
+/// Returns the field with the subject of a note or activity.
 pub fn subject(description: &'static str) -> Field {
     let source = Source::Node {
         objects: nodes,
@@ -63,10 +64,10 @@ pub fn subject(description: &'static str) -> Field {
     field("subject", description, source)
 }
 
-/// What an id names.
+/// Parses an id into its type and key.
 ///
 /// # Errors
-/// Bad input where it is none.
+/// Returns a bad-input error if it is invalid.
 pub fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
     let found = split(id).and_then(|(prefix, key)| {
         let object = nodes()
@@ -82,10 +83,10 @@ pub fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
     })
 }
 
-/// What each of these ids names.
+/// Parses several ids.
 ///
 /// # Errors
-/// Bad input where there are too many, or one is none.
+/// Returns a bad-input error if there are too many, or one is invalid.
 pub fn many(ids: &[ID]) -> Result<Vec<(&'static Object, Uuid)>> {
     if ids.len() > MANY {
         return Err(Error::BadInput(format!(

@@ -38,7 +38,7 @@ pub static NOTES: List = List {
     },
 };
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Note",
@@ -79,7 +79,7 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-/// Notes, in payloads.
+/// The payload of note mutations.
 pub struct Note;
 
 impl Thing for Note {

@@ -1,4 +1,4 @@
-//! One operation of a document that has passed all checks.
+//! A prepared operation.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use entity::party::Party;
 use crate::read::document::{Document, Merged};
 use crate::rules::viewer::Viewer;
 
-/// One operation of a document that has passed all checks, with what it needs.
+/// A validated operation with its variables.
 #[derive(Clone)]
 pub struct Operation {
     pub document: Arc<ExecutableDocument>,
-    /// None where the document has one operation without a name.
+    /// `None` if the document has a single anonymous operation.
     pub name: Option<String>,
     pub variables: Variables,
     pub kind: OperationType,
-    /// How many values the answer may hold: an upper bound from the document and its variables.
+    /// The cost: an upper bound of the number of values in the response.
     pub cost: u64,
-    /// The SHA-256 of the document's text, in hexadecimal digits.
+    /// SHA-256 of the document's text in hexadecimal.
     pub hash: Arc<str>,
     /// About how many bytes of memory its document and variables take.
     pub weight: u64,
@@ -32,21 +32,21 @@ pub struct Operation {
     pub personal: bool,
 }
 
-/// All that the answer of a query depends on, besides the data.
+/// Everything that the response to a query depends on, except the data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// The hash of its text.
+    /// Hash of the document.
     document: Arc<str>,
     operation: Option<String>,
-    /// As JSON.
+    /// Variables as JSON.
     pub variables: String,
     party: Option<Party>,
-    /// What is overdue depends on it.
+    /// The current date, which determines what is overdue.
     today: NaiveDate,
 }
 
 impl Operation {
-    /// What it asks, where two of one party get the same answer.
+    /// Returns the cache key of a query; `None` if responses differ between viewers of one party.
     #[must_use]
     pub fn question(&self, viewer: &Viewer, now: DateTime<Utc>) -> Option<Question> {
         if self.kind != OperationType::Query || self.personal {
@@ -61,7 +61,7 @@ impl Operation {
         })
     }
 
-    /// As async-graphql takes it.
+    /// Converts the operation for async-graphql's executor.
     pub(super) fn ready(self) -> async_graphql::Request {
         let mut document = Arc::unwrap_or_clone(self.document);
         omit_absent_variables(&mut document, &self.variables);
@@ -77,7 +77,7 @@ impl Operation {
         run
     }
 
-    /// What its selections refer to.
+    /// Returns the selections of the operation.
     pub(super) fn selections(&self) -> Option<Document<'_>> {
         selections(&self.document, self.name.as_deref(), &self.variables)
     }
@@ -121,8 +121,8 @@ impl Operation {
     }
 }
 
-/// Takes out of all arguments what is given by a variable that was left out: by the specification such an argument or
-/// input field is absent, while async-graphql takes it for null.
+/// Removes arguments and input fields whose value is a variable without a value: by the specification they are absent,
+/// while async-graphql treats them as null.
 fn omit_absent_variables(document: &mut ExecutableDocument, variables: &Variables) {
     for fragment in document.fragments.values_mut() {
         omit_in_selections(&mut fragment.node.selection_set.node, variables);
@@ -166,7 +166,7 @@ fn omit_in_value(value: &mut InputValue, variables: &Variables) {
                 omit_in_value(value, variables);
             }
         }
-        // Within a list an absent variable is null.
+        // Within a list, a variable without a value is null.
         InputValue::List(items) => {
             for item in items {
                 omit_in_value(item, variables);
@@ -176,12 +176,12 @@ fn omit_in_value(value: &mut InputValue, variables: &Variables) {
     }
 }
 
-/// Whether a value is a variable that was left out. One with a default is never: its value is among the variables.
+/// Returns whether a value is a variable without a value. Defaults have been applied to the variables already.
 fn is_absent(value: &InputValue, variables: &Variables) -> bool {
     matches!(value, InputValue::Variable(name) if !variables.contains_key(name))
 }
 
-/// The name of the type at the root.
+/// Returns the name of a root type.
 pub(super) fn root(kind: OperationType) -> &'static str {
     match kind {
         OperationType::Query => "Query",
@@ -217,8 +217,8 @@ fn selected_mut<'a>(
     operation.map(|it| &mut it.node)
 }
 
-/// The root's fields with those of one response key brought together: async-graphql would run each of them,
-/// and so change twice what the document changes once. None where there is nothing to bring together.
+/// Merges root fields with the same response key, because async-graphql would execute each of them, and so a mutation
+/// twice. `None` if there is nothing to merge.
 fn merged_root(
     document: &ExecutableDocument,
     name: Option<&str>,
@@ -227,8 +227,8 @@ fn merged_root(
 ) -> Option<Vec<Positioned<Selection>>> {
     let document = selections(document, name, variables)?;
     let fields = document.root(root(kind));
-    // A fragment that is spread twice adds its fields once here, and async-graphql would run them twice. It looks for
-    // subscriptions at the root alone, not in fragments.
+    // A fragment that is spread twice contributes its fields once here, while async-graphql would execute them twice.
+    // async-graphql looks for subscription fields only at the root, not in fragments.
     let items = &document.operation.selection_set.node.items;
     let has_fragments = items
         .iter()

@@ -26,7 +26,7 @@ use crate::read::{Env, Find};
 use crate::rules::organization::{Facts, permissions};
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static shape::Object {
     static OBJECT: LazyLock<shape::Object> = LazyLock::new(describe);
     &OBJECT
@@ -196,10 +196,10 @@ pub enum OrganizationBy {
     Acronym(String),
 }
 
-/// Finds one.
+/// Finds an organization by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else.
+/// Returns a bad-input error if the id belongs to another type.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         OrganizationBy::Id(id) => {
@@ -212,7 +212,7 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
     .into())
 }
 
-/// Organizations, in payloads.
+/// The payload of organization mutations.
 pub struct Organization;
 
 impl Thing for Organization {

@@ -1,4 +1,4 @@
-//! What every mutation answers: the changed record, read by the same path as any query, and what was wrong.
+//! The payloads of mutations: the changed record, read by the query planner, and the validation errors.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -23,17 +23,17 @@ use crate::read::shape::Object;
 use crate::read::{At, registry};
 use crate::rules::refusal::{Code, Problem, Refusal};
 
-/// A type that mutations change.
+/// A type that has mutations.
 pub trait Thing: Send + Sync {
     /// The name of the record's field in a payload.
     const FIELD: &'static str;
-    /// What the payload holds besides.
+    /// A further field of the payload.
     const EXTRA: Option<Extra> = None;
 
     fn object() -> &'static Object;
 }
 
-/// A text, or null, in a payload.
+/// A nullable string field of a payload.
 pub struct Extra {
     pub name: &'static str,
     pub description: &'static str,
@@ -81,7 +81,7 @@ impl<T, I> Payload<T, I> {
     /// The answer to what the store did. What the user can mend stands in the payload, all else is an error of the field.
     ///
     /// # Errors
-    /// Where the viewer may not act at all, or the database failed.
+    /// Returns an error if the viewer has no permission, or the database failed.
     pub fn of(done: Result<impl Id>) -> Result<Self> {
         let (record, user_errors) = split_user_errors(done)?;
         Ok(Self {
@@ -92,7 +92,7 @@ impl<T, I> Payload<T, I> {
         })
     }
 
-    /// With the text that this payload holds besides.
+    /// Sets the further field of the payload.
     #[must_use]
     pub fn with(self, extra: Option<String>) -> Self {
         Self { extra, ..self }
@@ -210,7 +210,7 @@ impl<T: Thing, I: InputType> Payload<T, I> {
         let read = planner
             .nodes(&At::of(&ctx), &[node], &selected.sets(), true, seen)
             .await;
-        // The change is made: what cannot be read of it now is null with an error, not a failed mutation.
+        // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {
             Ok(answer) if answer.is_null() => {
                 let missing = DbErr::RecordNotFound(format!("{} {key}, just written", T::FIELD));

@@ -1,4 +1,4 @@
-//! The root of all queries: each field is described once, as those of types are.
+//! The query root. Each root field is described once, like the fields of types.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ use crate::read::{About, Answer, At, Env, Find, registry};
 /// The root of all queries.
 pub struct Query;
 
-/// A field of the root.
+/// A root field.
 pub(super) struct Root {
     name: &'static str,
     description: &'static str,
@@ -40,19 +40,19 @@ pub(super) struct Root {
 }
 
 enum Source {
-    /// What the token says, which async-graphql answers.
+    /// The token's claims, resolved by async-graphql.
     Viewer,
-    /// Any record by its id, or null.
+    /// A record of any type by its id, or null.
     Node,
-    /// Any records by their ids, each or null.
+    /// Records of any type by their ids, each possibly null.
     Nodes,
-    /// One record, or null.
+    /// A record, or null.
     One(ObjectRef, fn(&Args<'_>) -> Result<Find>),
-    /// All records of a type that has few.
+    /// All records of a type with few records.
     Mandates,
     Webhooks,
     Page(&'static List),
-    /// A summary, which is about what its arguments say; a message where there is no such thing.
+    /// A summary that depends on the arguments, with the error message if it does not exist.
     About(
         ObjectRef,
         fn(&Args<'_>) -> Result<(About, Find)>,
@@ -220,7 +220,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
 });
 
 impl Root {
-    /// The field of this name.
+    /// Returns the root field with this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         ROOTS.iter().find(|it| it.name == name)
     }
@@ -238,17 +238,17 @@ impl Root {
         }
     }
 
-    /// Whether the read path has it.
+    /// Returns whether the query planner resolves the field.
     pub(super) fn planned(&self) -> bool {
         !matches!(self.source, Source::Viewer)
     }
 
-    /// Null takes the place of what failed, where the schema lets it.
+    /// Returns whether the field is nullable.
     pub(super) fn nullable(&self) -> bool {
         matches!(self.source, Source::Node | Source::One(..))
     }
 
-    /// What the read path has for the field; none where it is not the read path's.
+    /// Resolves the field with the query planner; `None` if it is not planned.
     pub(super) async fn answer<'a>(
         &self,
         document: Document<'a>,
@@ -305,7 +305,7 @@ impl Root {
 }
 
 impl Answer {
-    /// The answer as a value that is already text, its errors among the request's.
+    /// Returns the serialized value, and adds its errors to the request's.
     pub fn into_value(self, ctx: &Context<'_>) -> Value {
         for error in self.errors {
             ctx.add_error(error);

@@ -1,4 +1,4 @@
-//! What every field of one request shares.
+//! The context of a request.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ pub struct Request {
     pub bound: Arc<Bound>,
 }
 
-/// Tells the time: each request asks once, a subscription for each event.
+/// Returns the current time. Called once per request, and per event of a subscription.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// What a subscription needs besides, as it outlasts the moment of its request.
+/// The context of a subscription beyond that of its request.
 pub struct Live {
     pub feed: Feed,
     pub clock: Clock,

@@ -1,4 +1,4 @@
-//! What several followers are told alike at the same moment is read once for all of them.
+//! Deduplicates concurrent reads of subscribers: the same selection for the same events is read once.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -37,7 +37,7 @@ struct Question {
     events: Vec<Uuid>,
 }
 
-/// What a subscription asks of each event, and as whom: the same for all that are answered alike.
+/// A fingerprint of a subscription's selection and viewer. Equal fingerprints give equal responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Asked([u8; 32]);
 
@@ -54,7 +54,7 @@ impl Asked {
             field.selection_set,
             operation.variable_definitions,
         );
-        // Others are the root field's: they choose events, and say nothing of how each is told.
+        // Other variables belong to the root field: they select events, but do not affect the responses.
         let used = ctx.query_env.variables.iter();
         let used: Vec<_> = used
             .filter(|(name, _)| text.contains(&format!("Variable({name:?})")))
@@ -77,7 +77,7 @@ impl Shared {
     ) -> ServerResult<Answers> {
         let answers = self.reading(Question { asked, events });
         let read = async {
-            // Meanwhile those ask whom the same event has woken: reading itself may keep them from it.
+            // Gives way to the other subscribers that the same event has woken, so that they join this read.
             yield_now().await;
             let answers = read.await?;
             if let Some(reservation) = &reservation {

@@ -1,4 +1,4 @@
-//! The fields that every record ends with.
+//! Metadata fields that many types share.
 
 use entity::party::Language;
 use entity::scalar::DateTime;
@@ -7,7 +7,7 @@ use sea_orm::sea_query::IntoIden;
 use crate::read::json::Scalar;
 use crate::read::shape::{Field, column};
 
-/// The fields of a record that is written and changed: language, version and times.
+/// Returns the metadata fields of an editable record: language, version and timestamps.
 pub fn stamps() -> [Field; 4] {
     [
         column::<Language>(
@@ -37,7 +37,7 @@ pub fn stamps() -> [Field; 4] {
     ]
 }
 
-/// The id of a record.
+/// Returns the field with a record's id.
 pub fn id(prefix: &'static str) -> Field {
     column::<async_graphql::ID>(
         "id",
@@ -47,7 +47,7 @@ pub fn id(prefix: &'static str) -> Field {
     )
 }
 
-/// A text that will have translations.
+/// Returns a field with a text that will be translatable.
 pub fn translated<T: async_graphql::OutputType>(
     name: &'static str,
     description: &'static str,

@@ -1,4 +1,4 @@
-//! The root of all subscriptions: what is new in the history, as it happens.
+//! The subscription root: new activities as they happen.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -36,14 +36,13 @@ use crate::store::activity::LogPosition;
 #[derive(Default)]
 pub struct Subscription(Shared);
 
-/// Under this name the cursor of an event travels with its answer.
+/// Key under which a response carries the cursor of its event to the transport.
 pub const CURSOR: &str = "cursor";
 
 const NAME: &str = "Subscription";
 const FIELD: &str = "activity";
 
-/// How often what cannot be read is tried again, and how long after: a database that is started again is
-/// back by then.
+/// Number of attempts to read events, and the wait between them: enough for a restart of the database.
 const TRIES: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -236,18 +235,18 @@ async fn retried<T, F: Future<Output = Result<T>>>(read: impl Fn() -> F) -> Resu
     }
 }
 
-/// A subscription under way.
+/// An active subscription.
 struct Following<'a, 'c> {
     ctx: &'a Context<'c>,
     shared: &'a Shared,
     asked: Asked,
     at: At,
     follower: Follower,
-    /// What is to be told next.
+    /// The events to report next.
     events: Vec<Arc<Event>>,
-    /// And after that, where all at once was too much.
+    /// The events after these, if all together exceed the size limit.
     later: Vec<Arc<Event>>,
-    /// What is read of it.
+    /// The responses to the events.
     ready: VecDeque<Response>,
     /// What that stands on; `None` if all of it is told.
     answers: Option<Answers>,
@@ -282,7 +281,7 @@ impl Following<'_, '_> {
                     self.failures = TRIES + 1;
                     return Some(Response::from_errors(vec![error]));
                 }
-                // An event that is left out would be lost: rather wait.
+                // Skipping an event would lose it, so this retries.
                 Err(_) if self.failures < TRIES => {
                     self.failures += 1;
                     sleep(RETRY).await;
@@ -295,7 +294,7 @@ impl Following<'_, '_> {
         }
     }
 
-    /// Reads what the document asks of the next events, all at once.
+    /// Executes the document's selection for all pending events at once.
     async fn read(&mut self) -> ServerResult<()> {
         if self.events.is_empty() {
             self.events = std::mem::take(&mut self.later);
@@ -342,7 +341,7 @@ impl Following<'_, '_> {
     }
 }
 
-/// What is told of an event, its cursor with it.
+/// Returns the response for an event, with its cursor.
 fn response(event: &Event, key: &Name, value: Value) -> Response {
     let mut response = Response::new(Value::Object(IndexMap::from([(key.clone(), value)])));
     let cursor = activity::cursor(event.id.into(), event.position);

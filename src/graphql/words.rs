@@ -1,4 +1,4 @@
-//! Enum values in answers.
+//! Writes enum values.
 
 use async_graphql::resolver_utils::EnumType;
 

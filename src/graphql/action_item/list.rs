@@ -1,4 +1,4 @@
-//! Lists of action items, and how one is found.
+//! Lists of action items, and the lookup of one.
 
 use std::sync::LazyLock;
 
@@ -90,7 +90,7 @@ impl Filter for ActionItemFilter {
         let either = |expression: Expr, wanted| {
             if wanted { expression } else { expression.not() }
         };
-        // Null stands at the end of time here, so that `not` needs no third answer.
+        // This column is never null, so `not` also matches items without a date.
         let overdue = || open().and(col(Ordering::DueAsc).lt(env.today()));
         Ok(Narrowing::new()
             .with(list::among(Column::Status, self.status.as_ref()))
@@ -194,10 +194,10 @@ pub struct ExternalKey {
     key: String,
 }
 
-/// Finds one.
+/// Finds an action item by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else.
+/// Returns a bad-input error if the id belongs to another type.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         ActionItemBy::Id(id) => col(Column::Id).eq(list::key::<ActionItemId>("id", &id)?),

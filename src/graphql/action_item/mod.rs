@@ -29,7 +29,7 @@ mod mutations;
 pub use list::{ACTION_ITEMS, ActionItemBy, find};
 pub use mutations::ActionItemMutation;
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(describe);
     &OBJECT
@@ -250,7 +250,7 @@ fn known(cells: &Cells<'_>) -> Result<Facts, sea_orm::DbErr> {
     })
 }
 
-/// How many open action items name the row in `column`.
+/// Returns the number of open action items whose `column` refers to the row.
 pub fn open_count(column: Column, row: &DynIden) -> Expr {
     count(
         SelectStatement::new()

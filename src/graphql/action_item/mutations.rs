@@ -1,4 +1,4 @@
-//! What can be done to action items.
+//! The mutations of action items.
 
 use async_graphql::{Context, Object};
 
@@ -12,7 +12,7 @@ use crate::store::action_item::{
     ActionItemUpdateInput,
 };
 
-/// Action items, in payloads.
+/// The payload of action item mutations.
 pub struct ActionItem;
 
 impl Thing for ActionItem {

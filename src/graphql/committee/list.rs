@@ -1,4 +1,4 @@
-//! Lists of committees, and how one is found.
+//! Lists of committees, and the lookup of one.
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::committee::{Column, CommitteeKind, CommitteeStatus};
@@ -154,10 +154,10 @@ pub struct CommitteeKey {
     period: Option<String>,
 }
 
-/// Finds one.
+/// Finds a committee by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else.
+/// Returns a bad-input error if the id belongs to another type.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     let key = match args.get("by")? {
         CommitteeBy::Id(id) => {

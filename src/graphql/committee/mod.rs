@@ -30,7 +30,7 @@ mod mutations;
 pub use list::{COMMITTEES, CommitteeBy, OF_THE_VIEWER, find};
 pub use mutations::CommitteeMutation;
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(describe);
     &OBJECT
@@ -201,7 +201,7 @@ fn describe() -> Object {
     }
 }
 
-/// How many open topics the committee leads.
+/// Returns the number of open topics that the committee leads.
 fn leads(row: &DynIden, _: &Env<'_>) -> Expr {
     let links = SelectStatement::new()
         .from_as(topic_committee::Entity, "s")
@@ -221,7 +221,7 @@ fn leads(row: &DynIden, _: &Env<'_>) -> Expr {
     count(links)
 }
 
-/// How many open action items the committee owns.
+/// Returns the number of open action items that the committee owns.
 fn open_items(row: &DynIden, _: &Env<'_>) -> Expr {
     action_items::open_count(action_item::Column::CommitteeId, row)
 }

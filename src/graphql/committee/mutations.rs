@@ -1,4 +1,4 @@
-//! What can be done to committees.
+//! The mutations of committees.
 
 use async_graphql::{Context, Object};
 
@@ -11,7 +11,7 @@ use crate::store::committee::{
     self as store, CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput,
 };
 
-/// Committees, in payloads.
+/// The payload of committee mutations.
 pub struct Committee;
 
 impl Thing for Committee {

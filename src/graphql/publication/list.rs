@@ -1,4 +1,4 @@
-//! Lists of publications, and how one is found.
+//! Lists of publications, and the lookup of one.
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
@@ -187,10 +187,10 @@ pub enum PublicationBy {
     Number(String),
 }
 
-/// Finds one.
+/// Finds a publication by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else, or the number holds what none can.
+/// Returns a bad-input error if the id belongs to another type, or the number contains a NUL character.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         PublicationBy::Id(id) => col(Column::Id).eq(list::key::<PublicationId>("id", &id)?),

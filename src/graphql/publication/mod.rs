@@ -30,7 +30,7 @@ mod mutations;
 pub use list::{OF_A_TOPIC, PUBLICATIONS, PublicationBy, find};
 pub use mutations::PublicationMutation;
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(describe);
     &OBJECT

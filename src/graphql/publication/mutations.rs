@@ -1,4 +1,4 @@
-//! What can be done to publications.
+//! The mutations of publications.
 
 use async_graphql::{Context, Object};
 
@@ -11,7 +11,7 @@ use crate::store::publication::{
     self as store, PublicationAddInput, PublicationRelateInput, PublicationUpdateInput,
 };
 
-/// Publications, in payloads.
+/// The payload of publication mutations.
 pub struct Publication;
 
 impl Thing for Publication {

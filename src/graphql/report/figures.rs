@@ -1,4 +1,4 @@
-//! The figures of a side: each is counted by the database, and only where it is asked for.
+//! The figures of a side, each computed by the database if it is selected.
 
 use entity::action_item::ActionItemStatus;
 use entity::activity::{self, ActivityVerb};
@@ -18,7 +18,7 @@ use crate::read::json::Scalar;
 use crate::read::shape::{Cell, Field, count};
 use crate::rules::action_item::OPEN;
 
-/// The fields of a side's report.
+/// Returns the fields of a side's report.
 pub fn fields() -> Vec<Field> {
     let counted = |name, description, expression| {
         figure::<i32>(
@@ -83,17 +83,17 @@ pub fn fields() -> Vec<Field> {
     ]
 }
 
-/// The side that a row of figures is about.
+/// Returns the side of a row of figures.
 fn side(row: &DynIden) -> Expr {
     Expr::col((row.clone(), "side"))
 }
 
-/// Whether a party in a column of the record is that side.
+/// Returns the condition that a party column of the record is that side.
 fn is_side(column: impl IntoIden, row: &DynIden) -> Expr {
     of(column).eq(side(row))
 }
 
-/// The records of a table that were entered in the period.
+/// Returns the records of a table that were created in the period.
 fn created(env: &Env<'_>, table: impl sea_orm::sea_query::IntoTableRef) -> SelectStatement {
     let period = Period::of(env);
     SelectStatement::new()
@@ -103,7 +103,7 @@ fn created(env: &Env<'_>, table: impl sea_orm::sea_query::IntoTableRef) -> Selec
         .take()
 }
 
-/// The action items of a side.
+/// Returns the action items of a side.
 fn owned(row: &DynIden) -> SelectStatement {
     SelectStatement::new()
         .from_as(action_item::Entity, RECORD)
@@ -174,14 +174,14 @@ fn overdue(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-/// The middle one of the times, or the mean of the middle two.
+/// Returns the median duration.
 fn median(row: &DynIden, env: &Env<'_>) -> Expr {
     let reported_at = became(env, Period::of(env), "DONE")
         .expr(Func::max(act(activity::Column::At)))
         .and_where(act(activity::Column::SubjectId).equals((RECORD, "id")))
         .take();
     let reported_at = Expr::SubQuery(None, Box::new(reported_at.into()));
-    // Neither database's words for a span of time are known to SeaQuery.
+    // SeaQuery supports neither database's functions for durations.
     let days = match env.backend() {
         DbBackend::Postgres => Expr::cust_with_exprs(
             "(extract(epoch from $1 - $2) / 86400)::double precision",

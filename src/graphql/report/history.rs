@@ -1,4 +1,4 @@
-//! How records stood at the end of a period, as the log tells.
+//! The state of records at the end of a period, reconstructed from the log.
 
 use entity::activity::{Column, Entity};
 use sea_orm::DbBackend;
@@ -9,18 +9,18 @@ use sea_orm::sea_query::{
 use super::Period;
 use crate::read::Env;
 
-/// The name by which the statements of a report call the record that they ask about.
+/// Alias of the record in the statements of a report.
 pub const RECORD: &str = "r";
 
-/// A column of that record.
+/// Returns a column of that record.
 pub fn of(column: impl IntoIden) -> Expr {
     Expr::col((RECORD, column))
 }
 
-/// What a field held at the end of the period: what it holds now, unless it was changed since; then,
-/// what the first of those changes found there.
+/// Returns the value of a field at the end of the period: the current value, unless it was changed later; then the
+/// `before` value of the first later change.
 ///
-/// A day is told as text that orders as days do.
+/// Dates are strings, which sort like dates.
 pub fn at_end(
     env: &Env<'_>,
     period: Period,
@@ -56,7 +56,7 @@ pub fn at_end(
         .into()
 }
 
-/// The records whose status became `status` within the period, each time.
+/// Returns the records whose status became `status` within the period, once per change.
 pub fn became(env: &Env<'_>, period: Period, status: &str) -> SelectStatement {
     changes(env, "status")
         .and_where(act(Column::Verb).eq("STATUS_CHANGED"))
@@ -66,18 +66,18 @@ pub fn became(env: &Env<'_>, period: Period, status: &str) -> SelectStatement {
         .take()
 }
 
-/// A column of the log.
+/// Returns a column of the log.
 pub fn act(column: Column) -> Expr {
     Expr::col((LOG, column))
 }
 
 const LOG: &str = "a";
-// SeaQuery has no operator for a key of JSON; both databases write it alike.
+// SeaQuery has no operator for JSON fields; both databases use this syntax.
 const FIELD: &str = "\"c\".\"value\" ->> 'field'";
 const BEFORE: &str = "\"c\".\"value\" ->> 'before'";
 const AFTER: &str = "\"c\".\"value\" ->> 'after'";
 
-/// The changes of one field, each beside its activity.
+/// Returns the changes of a field, joined with their activities.
 fn changes(env: &Env<'_>, field: &'static str) -> SelectStatement {
     let elements = match env.backend() {
         DbBackend::Postgres => Func::cust("json_array_elements"),

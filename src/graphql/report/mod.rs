@@ -1,4 +1,4 @@
-//! What the TSB reports: a period of the collaboration, side by side.
+//! The type `Report`: a period of the collaboration by side.
 
 use std::sync::LazyLock;
 
@@ -23,10 +23,10 @@ use crate::read::{About, Env, Find};
 mod figures;
 mod history;
 
-/// What is wrong where there is no report: there always is one.
+/// Error message if there is no report, which cannot happen.
 pub const MISSING: &str = "There is nothing to report.";
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Report",
@@ -80,10 +80,10 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-/// Reads the period.
+/// Parses the period.
 ///
 /// # Errors
-/// Bad input where it ends before it begins.
+/// Returns a bad-input error if it ends before it begins.
 pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
     let Date(from) = args.get("from")?;
     let Date(to) = args.get("to")?;
@@ -102,15 +102,15 @@ fn everything() -> Find {
     }
 }
 
-/// The days that a report is about, and the moments at which they begin and end.
+/// The period of a report, as dates and as timestamps.
 #[derive(Clone, Copy)]
 struct Period {
     from: NaiveDate,
     to: NaiveDate,
     begin: DateTime<Utc>,
-    /// The first moment that no longer belongs to it.
+    /// The first moment after the period.
     end: DateTime<Utc>,
-    /// The day as of which things are overdue: its last, or today where that lies ahead.
+    /// The date for overdue checks: the last day of the period, or today if that is earlier.
     day: NaiveDate,
 }
 
@@ -131,7 +131,7 @@ impl Period {
     }
 }
 
-/// A table of one row for each word.
+/// Returns a constant table with one row per name.
 fn rows<const N: usize>(name: &'static str, words: [String; N]) -> TableRef {
     let mut table: Option<SelectStatement> = None;
     for (ordinal, word) in (1..).zip(words) {
@@ -149,7 +149,7 @@ fn rows<const N: usize>(name: &'static str, words: [String; N]) -> TableRef {
     TableRef::SubQuery(Box::new(table.unwrap_or_default()), "words".into())
 }
 
-/// The topics that needed a review at the end of the period.
+/// Returns the condition for topics that needed a review at the end of the period.
 fn stale(env: &Env<'_>) -> Condition {
     let period = Period::of(env);
     let review = at_end(env, period, ROW, "reviewOn", topic::Column::ReviewOn);
@@ -161,7 +161,7 @@ fn stale(env: &Env<'_>) -> Condition {
         .add(review.lt(period.day.to_string()))
 }
 
-/// The type of the topics' counts.
+/// Returns the object type of topic counts.
 fn topic_count() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| {
         let statuses = all::<TopicStatus>().map(word).collect::<Vec<_>>();
@@ -203,7 +203,7 @@ fn topic_count() -> &'static Object {
     &OBJECT
 }
 
-/// The type of a side's figures.
+/// Returns the object type of a side's figures.
 fn side_report() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| {
         let mut fields = vec![column::<Side>("side", "The side.", "side", Scalar::Word)];
@@ -221,7 +221,7 @@ fn side_report() -> &'static Object {
     &OBJECT
 }
 
-/// A field whose value the database counts.
+/// Returns a field whose value is computed by the database.
 fn figure<T: OutputType>(
     name: &'static str,
     description: &'static str,

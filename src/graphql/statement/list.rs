@@ -1,4 +1,4 @@
-//! Lists of liaison statements, and how one is found.
+//! Lists of liaison statements, and the lookup of one.
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
 use entity::id::{CommitteeId, LiaisonStatementId, TopicId};
@@ -127,10 +127,10 @@ pub enum LiaisonStatementBy {
     Code(String),
 }
 
-/// Finds one.
+/// Finds a liaison statement by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else.
+/// Returns a bad-input error if the id belongs to another type.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         LiaisonStatementBy::Id(id) => {

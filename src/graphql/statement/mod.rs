@@ -32,7 +32,7 @@ mod mutations;
 pub use list::{LiaisonStatementBy, STATEMENTS, find};
 pub use mutations::StatementMutation;
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "LiaisonStatement",
@@ -225,7 +225,7 @@ fn awaiting(row: &DynIden, _: &Env<'_>) -> Expr {
     )
 }
 
-/// The addressees for whom the viewer's party acts.
+/// Returns the addressees of the viewer's party.
 fn own(row: &DynIden, env: &Env<'_>) -> SelectStatement {
     let committee = |column| Expr::col(("c", column));
     addressees(row)
@@ -248,7 +248,7 @@ fn own_active(row: &DynIden, env: &Env<'_>) -> Expr {
     Expr::exists(own(row, env).and_where(active).take())
 }
 
-/// The type of addressees.
+/// Returns the object type of addressees.
 fn addressee() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Addressee",
@@ -300,7 +300,7 @@ fn addressee() -> &'static Object {
     &OBJECT
 }
 
-/// The type of attachments.
+/// Returns the object type of attachments.
 fn attachment() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Attachment",

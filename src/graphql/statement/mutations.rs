@@ -1,4 +1,4 @@
-//! What can be done with liaison statements.
+//! The mutations of liaison statements.
 
 use async_graphql::{Context, Object};
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::read;
 use crate::store::statement::{self as store, LiaisonStatementSendInput};
 
-/// Liaison statements, in payloads.
+/// The payload of liaison statement mutations.
 pub struct LiaisonStatement;
 
 impl Thing for LiaisonStatement {

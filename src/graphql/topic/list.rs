@@ -1,4 +1,4 @@
-//! Lists of topics, and how one is found.
+//! Lists of topics, and the lookup of one.
 
 use std::sync::LazyLock;
 
@@ -90,7 +90,7 @@ impl Filter for TopicFilter {
         let review = self.needs_review.map(|wanted| {
             let stale = col(Column::Status)
                 .eq(TopicStatus::Active)
-                // Null stands at the end of time here, so that `not` needs no third answer.
+                // This column is never null, so `not` also matches topics without a date.
                 .and(col(Ordering::ReviewAsc).lt(env.today()));
             if wanted { stale } else { stale.not() }
         });
@@ -208,10 +208,10 @@ pub enum TopicBy {
     Code(String),
 }
 
-/// Finds one.
+/// Finds a topic by the argument `by`.
 ///
 /// # Errors
-/// Bad input where the id names something else.
+/// Returns a bad-input error if the id belongs to another type.
 pub fn find(args: &Args<'_>) -> Result<Find> {
     Ok(match args.get("by")? {
         TopicBy::Id(id) => col(Column::Id).eq(list::key::<TopicId>("id", &id)?),

@@ -38,7 +38,7 @@ mod mutations;
 pub use list::{TOPICS, TopicBy, find};
 pub use mutations::TopicMutation;
 
-/// The type.
+/// Returns the object type.
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(describe);
     &OBJECT
@@ -227,7 +227,7 @@ fn own(party: Option<Party>) -> Expr {
     link(topic_committee::Column::Party).eq(party)
 }
 
-/// Whether the topic links a committee for which both hold.
+/// Returns the condition that the topic links a committee that satisfies both.
 fn linked(row: &DynIden, role: Expr, party: Expr) -> Expr {
     Expr::exists(
         SelectStatement::new()
@@ -283,7 +283,7 @@ fn linked_committees() -> crate::read::shape::Field {
     })
 }
 
-/// The type of a committee's link.
+/// Returns the object type of a committee's link.
 fn topic_committee() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "TopicCommittee",

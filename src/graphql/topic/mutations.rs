@@ -1,4 +1,4 @@
-//! What can be done to topics.
+//! The mutations of topics.
 
 use async_graphql::{Context, Object};
 
@@ -12,7 +12,7 @@ use crate::store::topic::{
     TopicTakePositionInput, TopicUnlinkCommitteeInput, TopicUpdateInput,
 };
 
-/// Topics, in payloads.
+/// The payload of topic mutations.
 pub struct Topic;
 
 impl Thing for Topic {

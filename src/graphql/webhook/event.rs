@@ -1,4 +1,4 @@
-//! Activities as webhooks tell them: CloudEvents whose data is what a query of the same fields would answer.
+//! Webhook messages: CloudEvents whose data equals the response to a query of the same fields.
 
 use std::sync::LazyLock;
 
@@ -22,21 +22,21 @@ use crate::read::plan::Planner;
 use crate::read::{About, At, Env};
 use crate::store::Database;
 
-/// What the data of an event holds.
+/// The GraphQL selection for the data of an event.
 const DATA: &str = "{ activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } }";
 
 /// A message to an endpoint.
 pub struct Message {
     /// The id of the activity or ping: the same in each attempt.
     pub id: String,
-    /// A CloudEvents event in JSON.
+    /// A CloudEvents event as JSON.
     pub body: String,
 }
 
-/// Which activities are delivered to a webhook.
+/// Returns the event filter of a webhook.
 ///
 /// # Errors
-/// Where its filter is none that this version knows.
+/// Returns an error if this version does not know the stored filter.
 pub fn wanted(webhook: &Model) -> Result<Wanted> {
     let filter = match &webhook.filter {
         None => ActivityFilter::default(),
@@ -72,7 +72,7 @@ pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> Message {
 /// The messages that tell a party of these events, all read at once.
 ///
 /// # Errors
-/// Where the database fails.
+/// Returns an error if the database fails.
 pub async fn messages(
     db: &Database,
     webhook: &Model,
@@ -143,7 +143,7 @@ fn message(event: &Event, data: &str, source: &str) -> Message {
         "datacontenttype": "application/json",
     });
     let mut body = head.to_string();
-    body.pop(); // the brace that closes it
+    body.pop(); // the closing brace
     body.push_str(",\"data\":");
     body.push_str(data);
     body.push('}');

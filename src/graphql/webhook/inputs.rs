@@ -1,4 +1,4 @@
-//! What clients send to make and change webhooks.
+//! The inputs of webhook mutations.
 
 use async_graphql::{ID, InputObject, InputType, MaybeUndefined, Value};
 use entity::id::WebhookId;
@@ -15,7 +15,7 @@ use crate::store::creation::{Creating, Idempotency};
 use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
 use crate::store::writing::Writing;
 
-/// As long as the column that it is kept in.
+/// Maximum length of a stored filter in bytes, as in the database.
 const LONGEST_FILTER: usize = 20_000;
 
 /// A new webhook of the viewer's party. A party can have at most 20.
@@ -86,7 +86,7 @@ impl Creating for WebhookCreateInput {
 }
 
 impl WebhookUpdateInput {
-    /// What it asks the store for; `secret` takes the place of the present one where it is to be rotated.
+    /// Converts the input for the store; `secret` replaces the current one if it is to be rotated.
     ///
     /// # Errors
     /// Returns an error if the filter or the cursor is invalid.
@@ -119,7 +119,7 @@ impl WebhookUpdateInput {
     }
 }
 
-/// A filter as it is kept: the JSON text of what it names; none where it narrows nothing.
+/// Returns the filter as JSON text for storage; `None` if it has no conditions.
 fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
     let invalid = |message: String| Refusal::one(Code::Invalid, "filter", message);
     filter.wanted(None).map_err(|error| match error {

@@ -1,4 +1,4 @@
-//! Webhooks: where the feed is delivered to, and what became of it. Each party sees its own.
+//! Webhooks and their deliveries, which are visible to their own party only.
 
 use std::sync::LazyLock;
 
@@ -32,7 +32,7 @@ mod mutations;
 
 pub use mutations::WebhookMutation;
 
-/// What was delivered to a webhook.
+/// The deliveries of a webhook.
 static DELIVERIES: List = List {
     object: delivery,
     connection: "DeliveryConnection",
@@ -57,7 +57,7 @@ static DELIVERIES: List = List {
     },
 };
 
-/// The type.
+/// Returns the object type.
 #[must_use]
 pub fn object() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| {
@@ -186,7 +186,7 @@ fn filter() -> &'static Object {
     &OBJECT
 }
 
-/// The type of deliveries.
+/// Returns the object type of deliveries.
 fn delivery() -> &'static Object {
     static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
         name: "Delivery",
@@ -249,7 +249,7 @@ fn delivery() -> &'static Object {
     &OBJECT
 }
 
-/// The activity at the place that a webhook has come to.
+/// Returns the activity at the webhook's position.
 fn last_activity(row: &DynIden, _: &Env<'_>) -> Expr {
     let last = SelectStatement::new()
         .column(("a", activity::Column::Id))
@@ -261,7 +261,7 @@ fn last_activity(row: &DynIden, _: &Env<'_>) -> Expr {
     Expr::SubQuery(None, Box::new(last.into()))
 }
 
-/// The webhooks of a party: all that there are for it.
+/// Returns the condition for the webhooks that a party may see.
 #[must_use]
 pub fn seen(party: Option<Party>) -> Condition {
     match party {
@@ -270,10 +270,10 @@ pub fn seen(party: Option<Party>) -> Condition {
     }
 }
 
-/// Finds the webhooks of the party that asks, oldest first.
+/// Finds the webhooks of the viewer's party, oldest first.
 ///
 /// # Errors
-/// Where the viewer has no party.
+/// Returns an error if the viewer has no party.
 pub fn own(request: &Request) -> Result<Find> {
     let party = request.viewer.actor()?.party;
     Ok(Find {
@@ -282,7 +282,7 @@ pub fn own(request: &Request) -> Result<Find> {
     })
 }
 
-/// Webhooks, in payloads.
+/// The payload of webhook mutations.
 pub struct Webhook;
 
 impl Thing for Webhook {

@@ -1,4 +1,4 @@
-//! What can be done to webhooks.
+//! The mutations of webhooks.
 
 use async_graphql::{Context, ID, SimpleObject};
 use entity::id::Id;
@@ -42,8 +42,8 @@ impl WebhookMutation {
             input.reach = reach(ctx);
             let repeatable = input.idempotency.idempotency_key.is_some();
             let id = create(db, viewer, *now, input).await?;
-            // A request that was made before has found its own webhook, with another secret. Without a key nothing is
-            // read here, so that nothing fails after the webhook is made.
+            // A repeated request gets its own earlier webhook, whose secret differs. Without a key nothing is read
+            // here, so that nothing can fail after the webhook is created.
             let is_new = !repeatable || store::has_secret(db, id, &secret).await?;
             Ok((id, is_new.then_some(secret)))
         };
