@@ -1,14 +1,14 @@
-//! Whether two services give the same answer: what only the form makes different is taken away.
+//! Compares the responses of services, ignoring differences of representation.
 
 use chrono::DateTime;
 use entity::id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Brings an answer to the one form.
+/// Normalizes a response.
 ///
-/// Keys become UUIDs, codes what people read, moments seconds; a list of links loses PostGraphile's level in between;
-/// of a cursor only its being there counts, since each service makes its own.
+/// Keys become UUIDs, codes the form of the API, timestamps seconds; PostGraphile's intermediate level of join tables
+/// is removed; each cursor only counts as present, because each service has its own format.
 pub fn plain(answer: Value) -> Value {
     match answer {
         Value::Object(fields) => fields

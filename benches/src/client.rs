@@ -1,4 +1,4 @@
-//! Clients that ask again as soon as they are answered, each on a connection of its own.
+//! Closed-loop HTTP clients: each sends its next request when it has a response, on its own connection.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::Result;
 use crate::workloads::Moved;
 
-/// Where a service is asked, and as whom.
+/// The endpoint of a service, and the token.
 #[derive(Clone)]
 pub struct Address {
     pub port: u16,
@@ -18,21 +18,21 @@ pub struct Address {
     pub token: Option<String>,
 }
 
-/// What is asked.
+/// The requests of a workload.
 #[derive(Clone)]
 pub enum Asked {
-    /// These in turn.
+    /// These requests in turn.
     Bodies(Vec<String>),
-    /// The moves of one action item for each connection, each answer needed for the next.
+    /// Moves of one action item per connection, each of which needs the previous response.
     Moves(Vec<Moved>, fn(&Moved) -> String),
 }
 
-/// What came of asking for a while.
+/// The results of a measurement.
 #[derive(Default)]
 pub struct Measured {
     pub requests: usize,
     pub seconds: f64,
-    /// Microseconds of each request, in order of length.
+    /// Latency of each request in microseconds, sorted.
     pub latencies: Vec<u32>,
 }
 
@@ -59,14 +59,14 @@ impl Address {
     }
 }
 
-/// The answer to one request.
+/// Sends a request and returns its response.
 pub async fn ask(address: &Address, body: &str) -> Result<Value> {
     let mut connection = Connection::open(address.port).await?;
     let answer = connection.ask(&address.request(body)).await?;
     serde_json::from_slice(answer).map_err(|it| it.to_string())
 }
 
-/// Asks on so many connections for so long.
+/// Sends requests on several connections for some time.
 pub async fn measure(
     address: &Address,
     asked: &mut Asked,
@@ -150,7 +150,7 @@ impl Connection {
         })
     }
 
-    /// Asks, and looks whether the answer is one without errors.
+    /// Sends a request and checks that the response has no errors.
     async fn answered(&mut self, request: &[u8]) -> Result<()> {
         let answer = self.ask(request).await?;
         let well = answer.starts_with(b"{\"data\"")
@@ -185,7 +185,7 @@ impl Connection {
     }
 }
 
-/// Where the body starts and how long it is, once the head is there.
+/// Returns the start and the length of the body, once the head is complete.
 fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
     let Some(end) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A register of the size that the service is made for, the same in every run.
+//! Generates a register of realistic size, identical in every run.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use liaison::store::Database;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Result;
 
-/// How many records there are of each kind.
+/// Number of records of each type.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub topics: u64,
@@ -17,7 +17,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// 1 is 20,000 topics with 40,000 links and 200,000 action items.
+    /// Scale 1 is 20,000 topics with 40,000 links and 200,000 action items.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -33,10 +33,10 @@ impl Size {
 
 const ORGANIZATIONS: u64 = 12;
 const COMMITTEES: u64 = 240;
-/// Rows of one statement.
+/// Rows per statement.
 const CHUNK: usize = 1000;
 
-/// Makes the tables in the database of this address and fills them.
+/// Creates the tables in a database and fills them.
 pub async fn fill(url: &str, size: Size) -> Result<()> {
     let db = Database::connect(url, 1).await.map_err(wrong)?;
     db.migrate().await.map_err(wrong)?;
@@ -70,8 +70,8 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
     db.close().await.map_err(wrong)
 }
 
-/// Takes away the indexes that are no constraint's; what makes them again. One that is made once all rows are there
-/// takes a small part of the time of one that grows by rows in no order of its own.
+/// Drops the indexes that do not belong to constraints and returns the statements that recreate them. Building an index
+/// afterwards takes a fraction of the time of inserting rows into it in random order.
 async fn take_indexes(db: &DatabaseConnection) -> std::result::Result<Vec<String>, DbErr> {
     let backend = db.get_database_backend();
     let known = match backend {
@@ -120,7 +120,7 @@ fn tables(size: Size) -> [(&'static str, Rows); 5] {
     ]
 }
 
-/// The rows as one JSON parameter: both databases take them apart.
+/// Inserts rows from one JSON parameter, which both databases can expand.
 async fn insert_sqlite(pool: &SqlitePool, table: &str, rows: Rows) -> Result<()> {
     let mut rows = rows.peekable();
     while let Some(first) = rows.peek() {
@@ -166,7 +166,7 @@ fn columns(row: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What is random about one record: the same for the same record in every run.
+/// The random values of a record, identical in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -187,7 +187,7 @@ impl Dice {
         self.roll() % end
     }
 
-    /// One of `choices`, each as often as its weight in a hundred says.
+    /// Returns one of `choices`, with its weight in percent.
     fn choose<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let mut left = self.below(100);
         for (weight, choice) in choices {
@@ -266,7 +266,7 @@ const WORDS: [&str; 48] = [
     "requirement",
 ];
 
-/// A key that grows with the number, as those of the service grow with time.
+/// Returns a key that increases with the number, like the service's keys with time.
 fn key(kind: u64, number: u64) -> String {
     let milliseconds = 1_600_000_000_000 + number * 1000 + kind;
     let random = Dice::of(kind, number).roll().to_be_bytes();
@@ -283,12 +283,12 @@ const COMMITTEE: u64 = 2;
 const TOPIC: u64 = 3;
 const ACTION_ITEM: u64 = 4;
 
-/// The key of an action item.
+/// Returns the key of an action item.
 pub fn action_item_key(number: u64) -> Uuid {
     Uuid::parse_str(&key(ACTION_ITEM, number)).unwrap_or_default()
 }
 
-/// The key of a topic.
+/// Returns the key of a topic.
 pub fn topic_key(number: u64) -> Uuid {
     Uuid::parse_str(&key(TOPIC, number)).unwrap_or_default()
 }
@@ -303,7 +303,7 @@ fn moment(number: u64) -> String {
     (start + seconds).to_rfc3339()
 }
 
-/// The end of every record.
+/// Adds the common last fields of a record.
 fn stamped(mut row: Value, dice: &mut Dice, created: u64) -> Value {
     row["original_language"] = dice.choose(&[(80, "EN"), (20, "FR")]).into();
     row["version"] = 1.into();
@@ -312,7 +312,7 @@ fn stamped(mut row: Value, dice: &mut Dice, created: u64) -> Value {
     row
 }
 
-/// ITU's, UPU's and partners' in turn.
+/// Alternates between ITU, UPU and partners.
 fn side(organization: u64) -> Option<&'static str> {
     [Some("ITU"), Some("UPU"), None][usize::try_from(organization % 3).unwrap_or(0)]
 }
@@ -350,7 +350,7 @@ fn committee(number: u64) -> Value {
     stamped(row, &mut dice, number)
 }
 
-/// A committee of ITU's or UPU's.
+/// Returns a committee of ITU or UPU.
 fn of_side(dice: &mut Dice, side: u64) -> u64 {
     dice.below(COMMITTEES / 3) * 3 + side
 }
@@ -381,7 +381,7 @@ fn topic(number: u64) -> Value {
     stamped(row, &mut dice, created)
 }
 
-/// One lead of each side.
+/// Returns the links of a topic: one lead per side.
 fn links(topic: u64) -> impl Iterator<Item = Value> {
     let mut dice = Dice::of(TOPIC + 8, topic);
     [("ITU", 0), ("UPU", 1)].into_iter().map(move |(party, side)| {
@@ -392,7 +392,7 @@ fn links(topic: u64) -> impl Iterator<Item = Value> {
     })
 }
 
-/// Those of the first numbers are ITU's and IN_PROGRESS, for writers to move.
+/// Number of action items reserved for writers: the first ones belong to ITU and are IN_PROGRESS.
 pub const MOVED: u64 = 200;
 
 fn action_item(number: u64, size: Size) -> Value {

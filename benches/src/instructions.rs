@@ -1,4 +1,4 @@
-//! What a request costs in instructions: the same on every machine and however busy it is, so that it can be guarded.
+//! Counts the instructions of a request, which do not depend on the machine or its load, and compares them with limits.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,25 +17,25 @@ use crate::workloads::WORKLOADS;
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Writes what was counted as the new bounds.
+    /// Store the counts as the new limits.
     #[arg(long)]
     write: bool,
-    /// Counts on PostgreSQL, what the service itself does; there are no bounds for that.
+    /// Count on PostgreSQL, only the service itself; there are no limits for that.
     #[arg(long)]
     postgres: bool,
-    /// A program built before, in the place of the one that the sources give.
+    /// Use a program built earlier instead of the current sources.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Keeps what valgrind wrote in this directory, for `callgrind_annotate`.
+    /// Keep the output of valgrind in this directory, for `callgrind_annotate`.
     #[arg(long)]
     keep: Option<PathBuf>,
 }
 
-// One connection to read with: which of several a request gets is chance, and each prepares its own statements.
+// A single read connection: with several, it is random which one serves a request, and each prepares its statements.
 const CONNECTIONS: &str = "1";
-/// How much dearer or cheaper a request may be than the bounds say: compilers differ by so much.
+/// Allowed relative deviation from the limits: compilers differ by as much.
 const TOLERANCE: f64 = 0.1;
-/// Requests of each workload that are counted, and before that those that fill the caches.
+/// Number of counted requests per workload, and of warm-up requests before.
 const COUNTED: usize = 40;
 const SCALE: f64 = 0.05;
 
@@ -93,7 +93,7 @@ pub async fn run(options: &Options) -> Result<()> {
     compare(&counted, &fs::read_to_string(bounds).map_err(wrong)?)
 }
 
-/// Instructions of one request, as a mean of some.
+/// Returns the mean number of instructions per request.
 async fn count(service: &mut Service, workload: usize, at: &Path) -> Result<u64> {
     let address = service.address(workload);
     let process = service.program.process.to_string();

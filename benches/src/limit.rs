@@ -1,5 +1,5 @@
-//! The yardstick: one hand-written statement for each workload that builds the whole answer in the database,
-//! on the same drivers and connections as the service has.
+//! The baseline: one hand-written statement per workload that builds the whole response in the database, with the same
+//! drivers and connections as the service.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -35,7 +35,7 @@ enum Store {
     },
 }
 
-/// Connections that nobody uses. A pool's own would ask the server after each statement whether it is still there.
+/// Idle connections. A regular pool would ping the server after each statement.
 struct Idle<T> {
     idle: Mutex<Vec<T>>,
     turns: Semaphore,
@@ -60,7 +60,7 @@ impl<T> Idle<T> {
     }
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
     let wrong = |it: sqlx::Error| it.to_string();
     let store = if url.starts_with("sqlite:") {
@@ -99,9 +99,9 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
         .map_err(|it| it.to_string())
 }
 
-/// So many bytes, whatever is asked.
+/// Responds with a fixed number of bytes, whatever the request.
 async fn fixed(Path(bytes): Path<usize>, _: Bytes) -> impl IntoResponse {
-    /// The beginning of an answer, and more bytes than any has.
+    /// The start of a response, followed by more bytes than any response has.
     static FILLER: LazyLock<Vec<u8>> =
         LazyLock::new(|| [&br#"{"data":""#[..], &[b'0'; 100_000]].concat());
     let body = Bytes::from_static(&FILLER[..bytes.min(FILLER.len())]);

@@ -1,4 +1,4 @@
-//! Measures the service against hand-written SQL and against PostGraphile, on both databases.
+//! Benchmarks the service against hand-written SQL and PostGraphile, on both databases.
 //!
 //!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
@@ -31,10 +31,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What went wrong, for people.
+/// An error message.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// Measures the service.
+/// Benchmarks of the service.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -43,12 +43,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Time, processor and memory of all workloads, as Markdown.
+    /// Measure time, processor and memory of all workloads; prints Markdown.
     Run(run::Options),
-    /// Instructions of a request on SQLite, by valgrind; fails where one has become dearer.
+    /// Count the instructions of a request on SQLite with valgrind; fails if a limit is exceeded.
     Instructions(instructions::Options),
-    /// Writes for minutes through kills, restarts, network breaks, full disks and locks on both databases, and fails
-    /// if an acknowledged write is lost or made twice. Mounts small file systems: needs root.
+    /// Write for minutes during kills, restarts, network breaks, full disks and locks on both databases; fails if an
+    /// acknowledged write is lost or made twice. Mounts small file systems, which needs root.
     Soak(soak::Options),
     /// What others meet while a client tries to take all memory or connections, at the default settings.
     Hostile(hostile::Options),
@@ -71,11 +71,11 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match &cli.command {
-        // As the service has it.
+        // The same provider as the service's.
         Command::Limit { .. } => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build(),
-        // The clients leave the other cores to what they measure.
+        // A single thread leaves the other cores to the services.
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build(),

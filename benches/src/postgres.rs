@@ -1,4 +1,4 @@
-//! A PostgreSQL server for one run.
+//! Starts a PostgreSQL server for one run.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::Result;
 
-/// It ends with this, or with the program, however that ends.
+/// A server that stops when this is dropped, or when the program ends in any way.
 pub struct Postgres {
     pub process: u32,
     directory: TempDir,
@@ -18,14 +18,14 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts it with the settings that come with it, but for memory.
+    /// Starts it with default settings, except for memory.
     pub fn start() -> Result<Self> {
         Self::try_start().map_err(|it| format!("PostgreSQL: {it}"))
     }
 
     fn try_start() -> io::Result<Self> {
         let directory = TempDir::new()?;
-        // Another user has to get in: initdb refuses root.
+        // The directory must be accessible to another user, because initdb refuses to run as root.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777))?;
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER])
@@ -43,19 +43,19 @@ impl Postgres {
         })
     }
 
-    /// The address of its one database.
+    /// Returns the URL of its database.
     pub fn url(&self) -> String {
         let host = self.directory.path().display();
         format!("postgres://postgres@localhost:5432/postgres?sslmode=disable&host={host}")
     }
 
-    /// Stops it as a crash does, and starts it again.
+    /// Stops it like a crash, and starts it again.
     pub fn crash(&mut self) -> Result<()> {
         let input = self.keeper.stdin.as_mut().ok_or("PostgreSQL has ended")?;
         writeln!(input, "crash").map_err(|it| format!("PostgreSQL: {it}"))
     }
 
-    /// The same as programs in Node write it.
+    /// Returns the directory of its socket, for programs in Node.
     pub fn socket(&self) -> &Path {
         self.directory.path()
     }
@@ -64,12 +64,12 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
-        // Its files can go once it has ended; if it cannot be waited for, they stay.
+        // Its files can be removed once it has stopped.
         let _ = self.keeper.wait();
     }
 }
 
-/// Keeps the server for as long as somebody holds the other end of its input; says its process, or why there is none.
+/// A script that keeps the server running until its input is closed. Prints the process id, or an error.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM PIPE
 PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | sort -rV | tr '\n' :)

@@ -1,4 +1,4 @@
-//! The programs that are measured: how they start, and what they use.
+//! Starts the measured programs, and reads their resource usage.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::Result;
 
-/// A program that serves on a port; it ends with this.
+/// A program that serves on a port. Dropping it stops it.
 pub struct Program {
     pub port: u16,
     pub process: u32,
@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it, and waits until it takes connections. `{port}` in an argument or variable stands for the port.
+    /// Starts a program and waits until it accepts connections. `{port}` in arguments and variables is replaced.
     pub async fn start<S: AsRef<OsStr>>(
         program: S,
         arguments: &[&str],
@@ -54,12 +54,12 @@ impl Program {
         Err(format!("{name} takes no connections"))
     }
 
-    /// Kills it.
+    /// Kills the program.
     pub async fn stop(mut self) -> Result<()> {
         self.child.kill().await.map_err(|it| it.to_string())
     }
 
-    /// Asks it to stop, as a supervisor does, and waits until it has ended.
+    /// Sends SIGTERM, as a supervisor does, and waits until it has ended.
     pub async fn terminate(mut self) -> Result<()> {
         let process = self.process.to_string();
         run("kill", &["-TERM", &process], Path::new("/")).await?;
@@ -71,7 +71,7 @@ impl Program {
     }
 }
 
-/// Runs a program to its end; what it printed.
+/// Runs a program to completion and returns its output.
 pub async fn run<S: AsRef<OsStr>>(
     program: S,
     arguments: &[&str],
@@ -97,12 +97,12 @@ async fn free_port() -> Result<u16> {
     address.map(|it| it.port()).map_err(|it| it.to_string())
 }
 
-/// Seconds of processor time that a process has used.
+/// Returns the processor time of a process in seconds.
 pub fn used(process: u32) -> f64 {
     stat(process).map_or(0.0, |it| it.used)
 }
 
-/// The same of a process and those that it has started, also where they have ended.
+/// Returns the processor time of a process and its children, including ended ones, in seconds.
 pub fn used_by_family(parent: u32) -> f64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
@@ -111,7 +111,7 @@ pub fn used_by_family(parent: u32) -> f64 {
     own + children.map(|it| it.used).sum::<f64>()
 }
 
-/// The most memory that a process has held, in megabytes.
+/// Returns the peak memory of a process in megabytes.
 pub fn most_memory(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let most = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
@@ -122,15 +122,15 @@ pub fn most_memory(process: u32) -> f64 {
 struct Stat {
     parent: u32,
     used: f64,
-    /// By those of its children that have ended.
+    /// Processor time of its ended children.
     ended: f64,
 }
 
 fn stat(process: u32) -> Option<Stat> {
-    /// Linux tells times in hundredths of a second, whatever its own clock's.
+    /// Linux reports times in hundredths of a second, whatever its timer frequency.
     const TICKS: f64 = 100.0;
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces.
+    // The name, in parentheses, can contain spaces.
     let (_, fields) = text.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split(' ').collect();
     let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();

@@ -1,4 +1,4 @@
-//! One run: the data, the services, the proof that they answer alike, and the rounds.
+//! A benchmark run: data, services, the check that their responses are equal, and the rounds.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,31 +17,31 @@ use crate::services::{
 use crate::table::{Place, Table};
 use crate::workloads::WORKLOADS;
 
-/// What is measured for how long.
+/// The options of a run.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// How much data: 1 is 200,000 action items. At least 0.05, so that every page is full.
+    /// Scale of the data: 1 is 200,000 action items. At least 0.05, so that every page is full.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// How often everything is measured; the figures are medians.
+    /// Number of rounds; the figures are medians.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Seconds of each measurement.
+    /// Duration of each measurement in seconds.
     #[arg(long, default_value_t = 1.5)]
     seconds: f64,
-    /// The numbers of clients at once.
+    /// Numbers of concurrent clients.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
     connections: Vec<usize>,
     /// Only these workloads, such as Q1,Q3.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only on one database: sqlite or postgres.
+    /// Only one database: sqlite or postgres.
     #[arg(long)]
     database: Option<String>,
-    /// A program built before, in the place of the one that the sources give.
+    /// Use a program built earlier instead of the current sources.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Without PostGraphile.
+    /// Skip PostGraphile.
     #[arg(long)]
     without_postgraphile: bool,
 }
@@ -50,7 +50,7 @@ pub struct Options {
 struct Contest {
     database: &'static str,
     services: Vec<Service>,
-    /// The process of a database that is none of theirs.
+    /// The process of the database server, if there is one.
     server: Option<u32>,
 }
 
@@ -152,10 +152,10 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The number of clients with which answers from memory are measured.
+/// Number of clients for measurements of cached responses.
 const REMEMBERED_AT: usize = 8;
 
-/// All services give the same answers, or nothing is measured.
+/// Checks that all services give equal responses.
 async fn alike(contest: &Contest, workload: usize) -> Result<()> {
     let ours = contest.services[0].answers(workload).await?;
     let others = contest.services[1..].iter();
@@ -175,7 +175,7 @@ async fn alike(contest: &Contest, workload: usize) -> Result<()> {
     Ok(())
 }
 
-/// Each service in its turn, so that what the machine does meanwhile hits them alike.
+/// Measures each service in turn, so that other load on the machine affects all alike.
 async fn turn(
     contest: &mut Contest,
     workload: usize,
@@ -190,7 +190,7 @@ async fn turn(
         let Some(asked) = &mut service.asked[workload] else {
             continue;
         };
-        // What takes nothing but the transport is the same whatever the number of clients.
+        // The transport alone does not depend on the number of clients.
         if connections != REMEMBERED_AT && matches!(service.kind, Kind::Remembering | Kind::Fixed) {
             continue;
         }

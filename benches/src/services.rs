@@ -1,4 +1,4 @@
-//! The services that are measured, ready to be asked.
+//! The measured services.
 
 use std::path::{Path, PathBuf};
 
@@ -15,40 +15,40 @@ use crate::process::{Program, run};
 use crate::workloads::{DEEP, MOVE, Moved, Variables, WORKLOADS, variables};
 use entity::id::{ActionItemId, Id};
 
-/// Who answers.
+/// The type of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Ours, which reads each answer anew.
+    /// This service without its response cache.
     Service,
     Limit,
     Postgraphile,
-    /// Ours, with answers from memory.
+    /// This service with its response cache.
     Remembering,
-    /// The bytes of an answer, whatever is asked.
+    /// Fixed responses of the same size, whatever the request.
     Fixed,
 }
 
-/// A service, with what it is asked in each workload.
+/// A service with its requests for each workload.
 pub struct Service {
     pub kind: Kind,
     pub program: Program,
     pub asked: Vec<Option<Asked>>,
     token: Option<String>,
-    /// How long the answers of the workloads are, for what answers with as many bytes.
+    /// Size of the responses per workload, for fixed responses.
     bytes: Vec<usize>,
 }
 
-/// Connections that each service holds to its database.
+/// Number of connections of each service to its database.
 pub const CONNECTIONS: &str = "8";
 
-/// The directory of the repository.
+/// Returns the root directory of the repository.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
-/// Builds the service as it is released; where the program is. Together with this program, so that what both
-/// stand on is built once.
+/// Builds the service in release mode and returns its path. Built together with this program, so that common
+/// dependencies are built once.
 async fn build() -> Result<PathBuf> {
     let arguments = [
         "build",
@@ -63,12 +63,12 @@ async fn build() -> Result<PathBuf> {
     Ok(root().join("target/release/liaison"))
 }
 
-/// Has the service read each answer.
+/// Disables the response cache.
 pub const ANEW: &[&str] = &["--answer-cache", "0"];
-/// Has it remember answers, on PostgreSQL too.
+/// Enables the response cache, also on PostgreSQL.
 pub const REMEMBERING: &[&str] = &["--answer-staleness", "1000"];
 
-/// Starts the service on this database, under another program where one is given; `secret` is a file to sign tokens with.
+/// Starts the service on a database, under a wrapper program if one is given; `secret` is the file of the signing key.
 pub async fn service(
     built: Option<&PathBuf>,
     under: &[&str],
@@ -107,7 +107,7 @@ pub async fn service(
         &secret,
         "--token-algorithms",
         "HS256",
-        // One client asks for as much as many do.
+        // A single client sends as much as many do.
         "--rate-limit",
         "0",
         "--rate-limit-token",
@@ -129,7 +129,7 @@ pub async fn service(
     })
 }
 
-/// Starts the hand-written SQL, or what answers without asking for anything.
+/// Starts the hand-written SQL or the fixed responses.
 pub async fn limit(kind: Kind, url: &str) -> Result<Service> {
     let this = std::env::current_exe().map_err(|it| it.to_string())?;
     let arguments = [
@@ -181,7 +181,7 @@ pub async fn postgraphile(socket: &Path) -> Result<Service> {
 }
 
 impl Service {
-    /// The token of an ITU editor.
+    /// Returns the token of an ITU editor.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
@@ -194,12 +194,12 @@ impl Service {
                 Kind::Fixed => format!("/fixed/{}", self.bytes[workload]),
                 _ => "/graphql".to_owned(),
             },
-            // Reading needs none.
+            // Reads need no token.
             token: self.token.clone().filter(|_| workload == MOVE),
         }
     }
 
-    /// Prepares what is asked, of all services on one database; for `services[0]`, which is ours, it knows the cursors.
+    /// Prepares the requests of all services on a database. `services[0]`, this service, provides the cursors.
     pub async fn prepare(services: &mut [Self], size: Size) -> Result<()> {
         for workload in 0..WORKLOADS.len() {
             let variables = if workload == DEEP {
@@ -235,7 +235,7 @@ impl Service {
             if matches!(self.kind, Kind::Remembering | Kind::Fixed) {
                 return Ok(None);
             }
-            // Each moves items of its own.
+            // Each service moves items of its own.
             let (first, body): (u64, fn(&Moved) -> String) = match self.kind {
                 Kind::Service => (0, service_moves),
                 _ => (MOVED / 2, limit_moves),
@@ -265,13 +265,13 @@ impl Service {
         Ok(Some(Asked::Bodies(bodies)))
     }
 
-    /// Walks to the middle of the list and takes the cursors of the pages from there.
+    /// Reads to the middle of the list and returns the cursors of the pages from there.
     async fn deep(&self, size: Size) -> Result<Vec<Variables>> {
         let start = size.action_items * 3 / 4;
         let document = "query($first: Int!, $after: String) { actionItems(first: $first, after: $after, orderBy: { field: DUE_ON }) { nodes { code } pageInfo { endCursor } } }";
         let mut after = Value::Null;
         let (mut rows, mut found) = (0, Vec::new());
-        // The last tenth has no date.
+        // The last tenth has no due date.
         while found.len() < 32 && rows + 50 < size.action_items * 9 / 10 {
             let first = if rows < start { 100 } else { 50 };
             let body =
@@ -289,7 +289,7 @@ impl Service {
                 found.push(Variables {
                     service: json!({ "after": after }),
                     limit,
-                    // What comes before the page, to ask for the cursor.
+                    // The row before the page determines the cursor.
                     postgraphile: json!({ "offset": rows - 1 }),
                 });
             }
@@ -308,7 +308,7 @@ impl Service {
         Ok(json!({ "after": cursor }))
     }
 
-    /// All answers to one workload in the form that does not depend on who gives them.
+    /// Returns the normalized responses of a workload.
     pub async fn answers(&self, workload: usize) -> Result<Vec<Value>> {
         let Some(Asked::Bodies(bodies)) = &self.asked[workload] else {
             return Ok(Vec::new());
@@ -322,7 +322,7 @@ impl Service {
     }
 }
 
-/// What a cursor of ours holds: after a version and a seal, the key of a row and its place in the order.
+/// Decodes a cursor of this service: after a version and a checksum, the id of a row and its sort key.
 fn position(cursor: &str) -> Result<(Uuid, String)> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor);
     let bytes = bytes.map_err(|it| it.to_string())?;

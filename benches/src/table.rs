@@ -1,4 +1,4 @@
-//! What was measured, as Markdown.
+//! The results as Markdown tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use crate::data::Size;
 use crate::services::Kind;
 use crate::workloads::WORKLOADS;
 
-/// What is measured where.
+/// What was measured, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub database: &'static str,
@@ -23,21 +23,21 @@ pub struct Table {
     memory: Vec<(&'static str, Kind, f64)>,
 }
 
-/// Of each round.
+/// The figures of each round.
 #[derive(Default)]
 struct Figures {
-    /// Requests in a second.
+    /// Requests per second.
     throughput: Vec<f64>,
-    /// Microseconds.
+    /// Latencies in microseconds.
     half: Vec<f64>,
     most: Vec<f64>,
-    /// Microseconds of processor time of a request, in the service and in the database.
+    /// Processor time per request in microseconds, in the service and in the database.
     service: Vec<f64>,
     database: Vec<f64>,
 }
 
 impl Table {
-    /// Adds one measurement; `used` is the processor time of the service and of the database, in seconds.
+    /// Adds a measurement; `used` is the processor time of the service and of the database in seconds.
     pub fn add(&mut self, place: Place, kind: Kind, measured: &Measured, used: (f64, f64)) {
         #[expect(clippy::cast_precision_loss, reason = "there are not so many requests")]
         let requests = measured.requests as f64;
@@ -160,7 +160,7 @@ fn decimals(number: Option<f64>) -> String {
     number.map_or_else(String::new, |it| format!("{it:.2}"))
 }
 
-/// How many times as much, as a median of the rounds: in each both ran right after one another.
+/// Returns the ratio as a median of the rounds: within a round, both ran directly one after the other.
 fn quotient(ours: &[f64], others: &[f64]) -> f64 {
     let rounds = ours.iter().zip(others);
     median(&rounds.map(|(ours, other)| ours / other).collect::<Vec<_>>())
@@ -177,7 +177,7 @@ fn median(figures: &[f64]) -> f64 {
     }
 }
 
-/// The processor and the number of its cores that there are.
+/// Returns the processor and its number of cores.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|it| it.strip_prefix("model name"));

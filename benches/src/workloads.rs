@@ -1,4 +1,4 @@
-//! The six requests that are measured, as the service, the hand-written SQL and PostGraphile are asked for them.
+//! The six workloads, as requests for the service, the hand-written SQL and PostGraphile.
 
 use entity::id::{Id, TopicId};
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use uuid::Uuid;
 
 use crate::data::{Size, topic_key};
 
-/// One kind of request.
+/// A workload.
 pub struct Workload {
     pub name: &'static str,
     pub what: &'static str,
-    /// What the service is asked.
+    /// The document for the service.
     pub document: &'static str,
-    /// What PostGraphile is asked, in names that make the answers alike; none where it cannot be.
+    /// The document for PostGraphile, with aliases that make the responses equal; `None` if it has no equivalent.
     pub postgraphile: Option<&'static str>,
 }
 
-/// The variables of one request: for the service, for the hand-written SQL, for PostGraphile.
+/// The variables of a request: for the service, for the hand-written SQL, for PostGraphile.
 #[derive(Clone)]
 pub struct Variables {
     pub service: Value,
@@ -24,12 +24,12 @@ pub struct Variables {
     pub postgraphile: Value,
 }
 
-/// How many different requests of a kind there are: no answer is asked for twice in a row.
+/// Number of different requests per workload, so that no request is repeated at once.
 const DIFFERENT: u64 = 32;
 
-/// The place of the read workloads, and of the one that writes.
+/// Number of read workloads, and index of the one that writes.
 pub const MOVE: usize = 4;
-/// The place of the page deep in the list.
+/// Index of the workload with a page deep in the list.
 pub const DEEP: usize = 3;
 
 pub const WORKLOADS: [Workload; 6] = [
@@ -81,7 +81,7 @@ pub const WORKLOADS: [Workload; 6] = [
     },
 ];
 
-/// The variables of the requests of one kind, but for the cursors, which the services themselves give.
+/// Returns the variables of a workload's requests, except for the cursors, which come from the services.
 pub fn variables(workload: usize, size: Size) -> Vec<Variables> {
     let alike = |variables: Value| Variables {
         service: variables.clone(),
@@ -108,7 +108,7 @@ pub fn variables(workload: usize, size: Size) -> Vec<Variables> {
     }
 }
 
-/// How an action item is moved on, again and again.
+/// The state of an action item that is moved repeatedly.
 #[derive(Clone, Copy)]
 pub struct Moved {
     pub id: Uuid,
