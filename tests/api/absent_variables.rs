@@ -1,4 +1,4 @@
-//! A variable that is left out leaves a field as it is, wherever it stands in the input.
+//! An omitted variable leaves the field unchanged, wherever it is used in the input.
 
 use serde_json::{Value, json};
 

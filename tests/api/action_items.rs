@@ -1,4 +1,4 @@
-//! Action items: the owner moves them on, another party confirms.
+//! Action items: status transitions, creation and updates.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn step(client: &Client<'_>, item: &Value, to: &str, note: Option<&str>) -
     client.change("actionItemMove", input, READ).await
 }
 
-/// The story reads the same whoever asks.
+/// The same scenario for each combination of parties.
 async fn one_side_asks_and_the_other_does(server: &Server) {
     let of_itu = server.committee("ITU-T", "SG2").await;
     let of_upu = server.committee("POC", "PSI").await;
@@ -185,7 +185,7 @@ async fn an_item_is_found_by_the_key_of_the_party_that_asked(server: &Server) {
     }
 }
 
-/// One activity for each change, in one order without holes, in words that people read.
+/// Each change writes one activity, in consecutive positions, with values for display.
 async fn every_change_is_in_the_log(server: &Server) {
     let before = log(server).await;
     let positions: Vec<i64> = before.iter().map(|it| it.position).collect();

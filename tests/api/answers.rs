@@ -1,4 +1,4 @@
-//! The form of answers: keys in the order of the query, null where something failed, errors that tell no secrets.
+//! The format of responses: key order, null for failed fields, errors without internal details.
 
 use serde_json::json;
 

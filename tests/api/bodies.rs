@@ -131,7 +131,7 @@ async fn a_field_left_out_stays_and_null_clears(server: &Server) {
         )
         .await;
     assert_eq!(payload["userErrors"][0]["field"], json!(["name"]));
-    // What changes nothing leaves no trace.
+    // An update without changes writes nothing.
     let same = itu
         .change(
             "committeeUpdate",

@@ -1,4 +1,4 @@
-//! The network to PostgreSQL breaks in silence: connections stay open, and nothing passes on them any more.
+//! The network to PostgreSQL fails silently: connections stay open but transmit nothing.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::program::{Running, Workplace};
 use crate::silent_proxy::SilentProxy;
 use crate::socket::Socket;
 
-/// How long after a break everything works again.
+/// Maximum time to recover from a failure.
 const BACK: Duration = Duration::from_secs(15);
 const BREAKS: usize = 10;
 
@@ -93,7 +93,7 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
     let done = AtomicBool::new(false);
     let load = join_all((0..6).map(async |number| {
         while !done.load(Ordering::Relaxed) {
-            // A break ends some of them.
+            // A failure ends some of the connections.
             let _ = if number < 4 {
                 read().await
             } else {
@@ -139,7 +139,7 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
     join(load, breaks).await;
 }
 
-/// An answer, unless it takes so long that another try is better.
+/// Returns the response, or nothing if another attempt is better than waiting.
 async fn soon(answer: impl Future<Output = Option<Value>>) -> Option<Value> {
     timeout(Duration::from_secs(3), answer).await.ok().flatten()
 }
@@ -156,7 +156,7 @@ async fn ready(address: &str) -> u16 {
         .map_or(0, |it| it.status().as_u16())
 }
 
-/// The id of the activity that the next message of a subscription tells, if it is about this note.
+/// Returns the id of the activity in the next message of a subscription, if it is about this note.
 async fn told(socket: &mut Socket, note: &str) -> Option<String> {
     let message = timeout(Duration::from_secs(1), socket.hear()).await.ok()?;
     let activity = &message["payload"]["data"]["activity"];

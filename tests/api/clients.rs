@@ -1,4 +1,4 @@
-//! The clients that people follow the register with, as they come from npm.
+//! Common GraphQL clients from npm, run against the service.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ async fn run(server: &Server, script: &str) {
     assert!(good, "{script}: {said}{wrong}");
 }
 
-/// A directory with the scripts and what they need: the source tree stays as it is.
+/// Returns a directory with the scripts and their dependencies; the source tree is not modified.
 static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("following");
     fs::create_dir_all(&directory).unwrap();

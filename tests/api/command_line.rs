@@ -21,7 +21,7 @@ on_both_empty_databases! {
     a_read_only_instance_answers_reads_with_a_token
 }
 
-/// A document by its hash that this schema does not have.
+/// A trusted document that is invalid for this schema.
 const WRONG_DOCUMENTS: &str =
     "{\"919c0b7aa452b0b2fb42688461501bb8b0c3ef3b9d05ce7b9afd4f28bbe96ceb\": \"{ nothing }\"}";
 const FREE_PORT: &str = "127.0.0.1:0";
@@ -37,7 +37,7 @@ fn ask(address: &str, token: Option<&str>, query: &str) -> Value {
     reply.json()
 }
 
-/// How much of everything the service has.
+/// The numbers of records of the service.
 fn counts(address: &str) -> Value {
     ask(
         address,
@@ -208,10 +208,10 @@ async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
         body.len()
     );
     slow.write_all(head.as_bytes()).unwrap();
-    // An answer to a later request says that the service has taken the earlier connection.
+    // A response to a later request shows that the earlier connection has been accepted.
     assert_eq!(wire::get(&address, "/livez").status, 200);
     service.terminate();
-    // It stops to listen at once, while the request goes on.
+    // It stops listening at once, while the request continues.
     let begun = std::time::Instant::now();
     while std::net::TcpStream::connect(address.trim_start_matches("http://")).is_ok() {
         assert!(begun.elapsed().as_secs() < 5, "it still listens");

@@ -1,4 +1,4 @@
-//! What others say of the service: the audits of GraphQL over HTTP, and GraphQL's reference implementation.
+//! External conformance checks: the GraphQL over HTTP audits, and GraphQL's reference implementation.
 
 use std::fmt::Write;
 use std::fs;
@@ -24,7 +24,7 @@ on_both_databases! {
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
 
-/// The judges with what they need, installed once.
+/// The checkers with their dependencies, installed once.
 async fn judges() -> PathBuf {
     static INSTALLED: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(Mutex::default);
     let mut installed = INSTALLED.lock().await;
@@ -48,7 +48,7 @@ async fn judges() -> PathBuf {
     place
 }
 
-/// Runs a program of Node to its end; what it printed.
+/// Runs a Node program to completion and returns its output.
 async fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().await;
     let output: Output = output.expect("these tests need Node 20 or newer with npm: install it");
@@ -101,12 +101,12 @@ struct Judged {
     document: String,
     operation_name: Option<String>,
     variables: Value,
-    /// What is wrong first: syntax, validation, operation, variables; or fine.
+    /// The first error: syntax, validation, operation or variables; or valid.
     verdict: String,
     why: String,
 }
 
-/// A document that is judged otherwise here, and why that is right.
+/// A document that is judged differently here, with the reason.
 #[derive(Debug, Deserialize)]
 struct Difference {
     document: String,
@@ -143,14 +143,14 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
     for (known, met) in known.iter().zip(met) {
         assert!(met && !known.reason.is_empty(), "no difference: {known:?}");
     }
-    // Each verdict comes up often enough to mean something.
+    // Each verdict occurs often enough to be meaningful.
     for verdict in ["fine", "syntax", "validation", "variables"] {
         let count = all.iter().filter(|it| it.verdict == verdict).count();
         assert!(count >= 100, "{verdict}: {count}");
     }
 }
 
-/// The Python client with what it needs, installed once.
+/// The Python client with its dependencies, installed once.
 async fn python() -> PathBuf {
     static INSTALLED: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(Mutex::default);
     let mut installed = INSTALLED.lock().await;
@@ -199,12 +199,12 @@ async fn a_subscription_of_a_python_client_is_answered(server: &Server) {
     assert_eq!(activity, json!({ "activity": { "verb": "NOTED" } }));
 }
 
-/// A document whose variables are partly left out, and what the reference makes of it.
+/// A document with some variables omitted, and the reference's result.
 #[derive(Debug, Deserialize)]
 struct WithoutVariables {
     document: String,
     variables: Value,
-    /// The same without variables.
+    /// The same document with literals instead of variables.
     inlined: String,
 }
 
@@ -221,10 +221,10 @@ async fn variables_that_are_left_out_are_absent(server: &Server) {
     }
 }
 
-/// The data of a response, and the codes and paths of its errors.
+/// Returns the data of a response, and the codes and paths of its errors.
 async fn outcome(client: &Client<'_>, document: &str, variables: Value) -> Value {
     let response = client.post(document, variables).await.json();
-    // Of several root fields that fail, any may be the first, and is the only one.
+    // If several root fields fail, only one error is reported, and any may be first.
     if response["data"].is_null() {
         return json!({ "failed": response["errors"].is_array() });
     }
@@ -258,7 +258,7 @@ async fn verdict(client: &Client<'_>, judged: &Judged) -> String {
         "GRAPHQL_VALIDATION_FAILED" => "validation",
         "BAD_USER_INPUT" if message.starts_with("It is not clear") => "operation",
         "BAD_USER_INPUT" if first["extensions"].get("inputPath").is_some() => "variables",
-        // It could run, over another transport.
+        // The document is valid, but needs another transport.
         "BAD_USER_INPUT" if message.starts_with("A subscription") => "fine",
         _ => return format!("{code}: {message}"),
     }

@@ -1,4 +1,4 @@
-//! The number of statements of a request follows from its document, never from how many rows it returns.
+//! The number of SQL statements depends on the document, not on the number of rows.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ const DASHBOARD: &str = "{ topics(first: 20) { nodes { code title status
     committees { role committee { code organization { acronym } } }
     actionItems(first: 5, orderBy: { field: DUE_ON }) { nodes { code title dueOn committee { code } } } } } }";
 
-/// Documents and their statements.
+/// Documents with their numbers of statements.
 const COSTS: &[(&str, usize)] = &[
     ("{ __typename viewer { roles } }", 0),
     (
@@ -146,7 +146,7 @@ const COSTS: &[(&str, usize)] = &[
         "{ activities { nodes { verb sides changes { field before after } subject { __typename id } } } }",
         1,
     ),
-    // A statement for each type that is asked about, whatever types there are in the page.
+    // One statement per selected type, whatever types occur in the page.
     (
         "{ activities(last: 100) { nodes { subject { ... on Topic { title } ... on ActionItem { title topic { code } } ... on Note { body } } } } }",
         4,
@@ -178,7 +178,7 @@ async fn what_the_viewer_may_do_costs_no_statement(server: &Server) {
     assert_eq!(server.statements.take().len(), 6);
 }
 
-/// SQLite joins 64 tables at most: further records take statements of their own.
+/// SQLite joins at most 64 tables: further records are fetched by statements of their own.
 async fn long_chains_of_records_stay_few_statements(server: &Server) {
     let depth = 17; // with what is around it, as deep as a document may be
     let chain = format!(

@@ -139,7 +139,7 @@ async fn the_action_items_are_all_illustrative(server: &Server) {
     assert!(items.iter().any(|it| it["status"] == "DONE"));
 }
 
-/// How many rows stand in every table.
+/// Returns the number of rows of each table.
 async fn rows(db: &Database) -> Vec<i64> {
     let mut counts = Vec::new();
     for table in [
@@ -196,7 +196,7 @@ fn now() -> DateTime<Utc> {
 async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
     let db = migrated(url).await;
     let empty = rows(&db).await;
-    // Without its counter no action item gets a number: that is late in the load.
+    // Without its counter no action item can be created, which happens late in the load.
     let hidden = "update counter set name = 'hidden' where name = 'action_item'";
     db.write.execute_unprepared(hidden).await.unwrap();
     assert!(load(&db, now()).await.is_err());

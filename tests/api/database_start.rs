@@ -1,4 +1,4 @@
-//! Starts before the database is there, and behind a pooler.
+//! Starting while the database is unavailable, and behind a pooler.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ use crate::harness::prepare;
 use crate::instances::ask;
 use crate::program::Workplace;
 
-/// The directory of the server's socket.
+/// Returns the directory of the server's socket.
 fn socket_directory(database_url: &str) -> String {
     let url = Url::parse(database_url).unwrap();
     let mut parameters = url.query_pairs();
@@ -27,7 +27,7 @@ fn socket_directory(database_url: &str) -> String {
     directory.expect("a server of our own").1.into_owned()
 }
 
-/// The same database by way of a socket in another directory.
+/// Returns the URL of the same database through a socket in another directory.
 fn by_way_of(database_url: &str, directory: &str, port: u16) -> String {
     let mut url = Url::parse(database_url).unwrap();
     url.set_query(None);
@@ -86,7 +86,7 @@ async fn a_start_says_why_it_has_no_database() {
     let why = refusal("postgres://u@nowhere.invalid/d", "0s");
     assert!(why.contains("failed to lookup address"), "{why}");
 
-    // Waiting would not help: it is told at once.
+    // Waiting would not help, so the error is reported at once.
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let stranger = database.url.replace("postgres@", "stranger@");
     let why = refusal(&stranger, "3600s");
@@ -95,7 +95,7 @@ async fn a_start_says_why_it_has_no_database() {
     assert!(why.contains("such as 60s"), "{why}");
 }
 
-/// `PgBouncer` in front of the server; it ends when this is dropped.
+/// PgBouncer in front of the server; stopped on drop.
 struct Pooler {
     child: Child,
     directory: tempfile::TempDir,
@@ -121,7 +121,7 @@ impl Pooler {
             .env("PATH", "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // It refuses to run as root, and the server's socket is its user's alone.
+        // PgBouncer refuses to run as root, and only the server's user can access its socket.
         if let Some((uid, gid)) = other_user() {
             command.uid(uid).gid(gid);
         }

@@ -1,4 +1,4 @@
-//! The databases of the tests: for each test its own, migrated and empty.
+//! Test databases: each test has its own, migrated and empty.
 
 use std::error::Error;
 use std::os::unix::process::CommandExt;
@@ -20,17 +20,17 @@ pub enum Backend {
     Postgres,
 }
 
-/// A database for one test. It goes when this is dropped, whoever is still connected.
+/// The database of a test. Deleted on drop, even with open connections.
 pub struct TestDatabase {
     pub url: String,
-    /// A directory, or what is `Created`: it goes with this.
+    /// A directory or a `Created` database, which is deleted with this.
     _kept: Box<dyn Send + Sync>,
 }
 
-/// The bytes of a migrated file: as a file it would stay, since statics are never dropped.
+/// The content of a migrated file: kept in memory, because statics are never dropped and a file would remain.
 static SQLITE_TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
 static POSTGRES_TEMPLATE: OnceCell<Created> = OnceCell::const_new();
-/// When there is none, every test says why.
+/// The template, or the error that every test reports.
 static SERVER: LazyLock<Result<Server, String>> = LazyLock::new(Server::find);
 
 impl TestDatabase {
@@ -61,12 +61,12 @@ impl TestDatabase {
         }
     }
 
-    /// Without any table.
+    /// Returns a database without tables.
     pub async fn empty(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => Self::on_sqlite(&[]),
             Backend::Postgres => {
-                // Not `template1`: somebody may be connected to it.
+                // Not `template1`: another process may be connected to it.
                 let created = Created::from("template0").await;
                 Self {
                     url: created.url(),
@@ -90,7 +90,7 @@ impl TestDatabase {
 async fn sqlite_template(migrate: impl AsyncFnOnce(&str)) -> Vec<u8> {
     let database = TestDatabase::on_sqlite(&[]);
     migrate(&database.url).await;
-    // The file alone is copied: nothing may be left in the write-ahead log beside it.
+    // Only the file is copied: the write-ahead log beside it must be empty.
     let emptied = run(&database.url, "pragma wal_checkpoint(truncate)").await;
     emptied.expect("the log goes into the file");
     let file = database.url.trim_start_matches("sqlite://");
@@ -100,10 +100,10 @@ async fn sqlite_template(migrate: impl AsyncFnOnce(&str)) -> Vec<u8> {
 }
 
 async fn postgres_template(migrate: impl AsyncFnOnce(&str)) -> Created {
-    // Not `template1`: somebody may be connected to it.
+    // Not `template1`: another process may be connected to it.
     let template = Created::from("template0").await;
     migrate(&template.url()).await;
-    // Only a database nobody is connected to is copied: a pool may be about to close, or forgotten.
+    // A database can be copied only without connections: a pool may be about to close.
     let alone = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
         template.name
@@ -120,7 +120,7 @@ struct Created {
 
 impl Created {
     async fn from(template: &str) -> Self {
-        // First the value, so that a test given up while it waits drops its database too.
+        // Created first, so that a test cancelled while it waits also drops its database.
         let created = Self {
             name: name(Uuid::now_v7()),
         };
@@ -138,22 +138,21 @@ impl Created {
 }
 
 impl Drop for Created {
-    /// On our own server too, although that goes with the process: a database is 8 MB, and there
-    /// are hundreds.
+    /// Also on the tests' own server, although that is deleted at the end: a database has 8 MB, and there are hundreds.
     fn drop(&mut self) {
         let Ok(server) = SERVER.as_ref() else { return };
         let statement = format!("drop database if exists {} with (force)", self.name);
         let dropped = apart(async move || run(server.url.as_str(), &statement).await);
-        // The server takes 100 ms to see that all connections are closed: wait only where the
-        // database would stay. What fails is left to `sweep`; a panic could hide the test's own.
+        // The server takes 100 ms to notice closed connections, so this waits only if the database would remain.
+        // `sweep` handles failures; a panic here could hide the test's own.
         if server.life.is_none() {
             let _ = dropped.join();
         }
     }
 }
 
-/// Drops what earlier runs left on a server that lasts: their templates, and what they had when
-/// they were killed. Other runs may be under way, so only what is a day old: names grow with time.
+/// Drops databases that earlier runs left on a permanent server: their templates, and those of killed runs. Other runs
+/// may be active, so it only drops databases that are a day old. Their names sort by time.
 async fn sweep(url: &str) -> Result<(), DbErr> {
     let now = SystemTime::UNIX_EPOCH.elapsed();
     let yesterday = now.expect("a clock past 1970").as_secs() - 24 * 60 * 60;
@@ -164,7 +163,7 @@ async fn sweep(url: &str) -> Result<(), DbErr> {
     for row in db.query_all_raw(list).await? {
         let name: String = row.try_get_by_index(0)?;
         if name < yesterday {
-            // It may be somebody else's, or just being swept by another run.
+            // It may be in use, or another run may be dropping it.
             let statement = format!("drop database if exists {name} with (force)");
             let _ = db.execute_unprepared(&statement).await;
         }
@@ -182,14 +181,14 @@ async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     Database::connect(options).await
 }
 
-/// On a connection of its own: a pool belongs to one runtime, and every test has another.
+/// Uses its own connection: a pool belongs to one runtime, and every test has another.
 async fn run(url: &str, statement: &str) -> Result<(), DbErr> {
     let db = connect(url).await?;
     db.execute_unprepared(statement).await?;
     db.close().await
 }
 
-/// For where nothing can be awaited: a thread with a runtime, as that of the test may be ending.
+/// Runs a future in a thread with its own runtime, because the test's may be shutting down.
 fn apart<W>(work: W) -> JoinHandle<Result<(), DbErr>>
 where
     W: AsyncFnOnce() -> Result<(), DbErr> + Send + 'static,
@@ -202,9 +201,9 @@ where
 
 /// The server of this process: the one in `TEST_POSTGRES_URL`, or one of its own.
 struct Server {
-    /// Of the database to be connected to while others are created and dropped.
+    /// Database to connect to for creating and dropping others.
     url: Url,
-    /// Our own server runs until this is closed, by the end of the process at the latest.
+    /// Input of the tests' own server, which stops when it is closed, at the latest with the process.
     life: Option<ChildStdin>,
 }
 
@@ -244,7 +243,7 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        // Ctrl-C is for the tests; the keeper must outlive them.
+        // Ctrl-C ends the tests; the keeper must outlive them.
         command.process_group(0);
         if let Some((uid, gid)) = other_user() {
             command.uid(uid).gid(gid);
@@ -259,7 +258,7 @@ impl Server {
     }
 }
 
-/// Whom the server runs as when the tests are root, which `initdb` refuses: a user and its group.
+/// The user and group of the server if the tests run as root, which `initdb` refuses.
 pub fn other_user() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout != b"0\n" {
@@ -274,11 +273,11 @@ pub fn other_user() -> Option<(u32, u32)> {
     find("postgres").or_else(|| find("nobody"))
 }
 
-/// Keeps a server for as long as somebody holds the other end of its input. That closes however
-/// the tests end, by `kill -9` too, when no `drop` would run. Says where it is ready, or why not.
+/// A script that keeps a server running until its input is closed, which happens however the tests end, also by
+/// `kill -9`, when no `drop` runs. Prints where the server listens, or an error.
 ///
-/// Only its user can enter the directory, so `trust` is safe, and the socket in there is no port to
-/// fight over. Not in TMPDIR: a socket's path must be short, and the other user must reach it.
+/// Only the server's user can enter the directory, so `trust` is safe, and a socket cannot conflict like a port. The
+/// directory is not in TMPDIR: the path of a socket must be short, and the other user must be able to access it.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM PIPE
 PATH=$PATH:$(ls -d /usr/lib/postgresql/*/bin | sort -rV | tr '\n' :)$(pg_config --bindir)

@@ -1,4 +1,4 @@
-//! Deliveries to webhooks that fail, hang, lead astray, or whose sender is killed.
+//! Webhook deliveries that fail, hang, are redirected, or whose sender is killed.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
         next - server.now() > chrono::TimeDelta::seconds(7000),
         "it asked to wait"
     );
-    // That is far off: nothing is sent in between.
+    // The next attempt is far off, so nothing is sent in between.
     server.pass_seconds(3600);
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(endpoint.received().len(), 2);
@@ -156,7 +156,7 @@ async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
             { "field": "reason", "before": null, "after": "Each attempt of three days has failed." },
         ] }])
     );
-    // Its owner has mended it: nothing that happened meanwhile is lost.
+    // The owner has fixed the endpoint: nothing is lost.
     let on = json!({ "id": off["id"], "version": 2, "enabled": true });
     assert_eq!(update(&itu, on).await["userErrors"], json!([]));
     let received = endpoint.wait_for(3).await;
@@ -212,7 +212,7 @@ async fn an_endpoint_that_hangs_is_left(server: &Server) {
     endpoint.reply([Reply::Never]);
     let _deliveries = server.deliver(Reach::Anywhere);
     let activity = happen(server, "One").await;
-    // Nobody else waits for it.
+    // Other webhooks do not wait for it.
     assert_eq!(other.wait_for(1).await[0].id(), activity);
     let left = until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
     let delivery = &left["deliveries"]["nodes"][0];
@@ -257,7 +257,7 @@ async fn who_serves_read_only_delivers_nothing(server: &Server) {
         "127.0.0.1:0",
     ]);
     running.address();
-    // Longer than any process leaves alone what is due.
+    // Longer than the lease and the poll interval.
     sleep(Duration::from_millis(2500)).await;
     assert_eq!(endpoint.ids(), [""; 0]);
     let _deliveries = server.deliver(Reach::Anywhere);
@@ -276,7 +276,7 @@ async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
         let deliveries = server.deliver(Reach::Anywhere);
         endpoint.wait_for(killed_after).await;
         drop(deliveries);
-        // Its lease ends.
+        // The lease expires.
         server.pass_seconds(60);
     }
     let _deliveries = server.deliver(Reach::Anywhere);
@@ -301,7 +301,7 @@ async fn nothing_is_lost_where_the_database_is_away() {
         if round % 10 == 5 {
             server.sql(CUT_OFF).await;
         }
-        // A write may be cut off with its connection: the history tells which were.
+        // A write may be cut off with its connection: the history shows which were committed.
         let input = json!({ "subjectId": subject, "body": format!("Note {round}.") });
         itu.verdict("noteAdd", input).await;
     }
@@ -311,7 +311,7 @@ async fn nothing_is_lost_where_the_database_is_away() {
         .map(|it| it["id"].as_str().unwrap().to_owned())
         .collect();
     assert!(expected.len() > 20, "{}", expected.len());
-    // The lease of a delivery that was cut off ends.
+    // The lease of the aborted delivery expires.
     server.pass_seconds(60);
     let come = async {
         while endpoint.ids().last() != expected.last() {
@@ -333,7 +333,7 @@ async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server
     endpoint.wait_for(1).await;
     expected.push(happen(server, "Two").await);
     first.stop().await;
-    // The attempt was finished and noted, no other was begun, and nobody waits for the end of a lease.
+    // The attempt was finished and recorded, no other was started, and the lease was released.
     assert_eq!(endpoint.ids(), expected[..1]);
     let webhook = entity::webhook::Entity::find().one(&server.db.read).await;
     let webhook = webhook.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! The documents say what the program does.
+//! The documentation matches the program.
 
 use std::fs;
 use std::path::Path;

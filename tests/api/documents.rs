@@ -1,4 +1,4 @@
-//! Documents that are known already: remembered, named by their hash, or the only ones that run.
+//! The document cache, automatic persisted queries, and trusted documents.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -64,10 +64,10 @@ async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server)
         }
     }
     assert_eq!(server.documents.checked(), before + 1);
-    // Its variables are checked each time.
+    // Variables are checked on each request.
     let answer = server.anonymous().run(DOCUMENT, json!({ "code": 7 })).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
-    // A space more is another document.
+    // An additional space makes a different document.
     server
         .anonymous()
         .data(&format!("{DOCUMENT} "), json!({ "code": "T-1" }))
@@ -116,7 +116,7 @@ async fn a_document_is_known_by_its_hash(server: &Server) {
     assert_eq!(get(&client, &pairs).await.text, told);
     assert_eq!(server.documents.checked(), before);
 
-    // A mutation by its hash is a mutation: GET does not run it.
+    // A mutation by hash is still a mutation: GET rejects it.
     let change =
         "mutation { topicPropose(input: { title: \"T\", summary: \"S\" }) { topic { code } } }";
     let extensions = persisted(&hash(change));
@@ -148,7 +148,7 @@ async fn a_hash_that_is_none_is_refused(server: &Server) {
         assert_eq!(answer.status, 400, "{body}");
         assert_eq!(code(&answer), "BAD_USER_INPUT", "{body}");
     }
-    // Upper case means the same.
+    // Upper case digits are equivalent.
     let body =
         json!({ "query": "{ viewer { party } }", "extensions": persisted(&other.to_uppercase()) });
     assert_eq!(post(&server.anonymous(), &body).await.status, 200);
@@ -175,7 +175,7 @@ async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
         assert_eq!(answer.status, 403, "{}", answer.text);
         assert_eq!(code(&answer), "FORBIDDEN");
     }
-    // What somebody exempt has run is not thereby everybody's.
+    // A document that an exempt viewer has executed is not allowed for others.
     assert_eq!(post(&closed.tsb(), &other).await.status, 200);
     assert_eq!(post(&closed.anonymous(), &other).await.status, 403);
     let unknown = json!({ "extensions": persisted(&hash("{ viewer { roles } }")) });

@@ -1,4 +1,4 @@
-//! A service that is told to stop first says so, and answers all the same until nobody is sent to it any more.
+//! Graceful shutdown: readiness fails first, while requests are still served.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
     let clients: Vec<_> = (0..12)
         .map(|number| {
             let (address, answered, unready) = (address.clone(), answered.clone(), unready.clone());
-            // As a load balancer does it: connections that are kept, or one for each request.
+            // Like a load balancer: keep-alive connections, or one per request.
             let keeps = number < 6;
             thread::spawn(move || {
                 let host = address.trim_start_matches("http://").to_owned();
@@ -49,7 +49,7 @@ async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
         thread::sleep(Duration::from_millis(20));
     }
     unready.store(true, Ordering::Relaxed);
-    // Who comes all the same is answered: it still lives.
+    // Requests are still served.
     assert_eq!(wire::get(&address, "/livez").status, 200);
     for client in clients {
         client.join().unwrap();

@@ -1,4 +1,4 @@
-//! An address that deliveries are sent to: it takes down what comes, and answers as it is told.
+//! A webhook endpoint that records requests and responds as specified.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,20 +15,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How the next request is answered; all after those that are told, by 204.
+/// The response to the next request; later ones get 204.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Status(u16),
     With(u16, &'static str, String),
-    /// By 204, after this time.
+    /// 204 after a delay.
     Late(Duration),
-    /// Not at all.
+    /// No response.
     Never,
-    /// By 200 and a body without end.
+    /// 200 with an endless body.
     Endless,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub uri: Uri,
@@ -56,7 +56,7 @@ struct Book {
     ping_status: Arc<Mutex<Option<u16>>>,
 }
 
-/// It is there for as long as this is held.
+/// The endpoint, which stops on drop.
 pub struct Endpoint {
     pub url: String,
     book: Book,
@@ -78,7 +78,7 @@ impl Endpoint {
         }
     }
 
-    /// Has the next requests answered so.
+    /// Specifies the responses to the next requests.
     pub fn reply(&self, replies: impl IntoIterator<Item = Reply>) {
         self.book.replies.lock().unwrap().extend(replies);
     }
@@ -113,7 +113,7 @@ impl Endpoint {
         self.received().iter().map(Received::id).collect()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until this many requests have been received.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         let come = async {
             while self.received().len() < count {

@@ -1,4 +1,4 @@
-//! GraphQL over Server-Sent Events: each operation on a connection of its own.
+//! GraphQL over Server-Sent Events in distinct connections mode.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const STREAM: (&str, &str) = ("accept", "text/event-stream");
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor } }";
 
-/// An event as a browser would tell of it.
+/// An event as a browser would dispatch it.
 #[derive(Debug, Default, PartialEq)]
 struct Event {
     kind: String,
@@ -45,7 +45,7 @@ impl Event {
     }
 }
 
-/// The events of an answer.
+/// The event stream of a response.
 struct Events {
     response: Response,
     text: String,
@@ -64,7 +64,7 @@ impl Events {
         }
     }
 
-    /// The next event; none where the stream is over.
+    /// Returns the next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
         let next = timeout(Duration::from_mins(1), self.read()).await;
         next.expect("something else than comments")
@@ -84,7 +84,7 @@ impl Events {
                     }
                 }
                 self.text = rest.into();
-                // Without data it is none: its id is where a browser resumes.
+                // An event without data is not dispatched; its id is where a browser resumes.
                 if !event.data.is_empty() {
                     return Some(event);
                 }
@@ -98,7 +98,7 @@ impl Events {
         self.next().await.expect("an event")
     }
 
-    /// The stream ends with `complete`, and nothing more.
+    /// Checks that the stream ends with `complete`.
     async fn complete(&mut self) {
         assert_eq!(self.some().await.kind, "complete");
         assert_eq!(self.next().await, None);
@@ -166,7 +166,7 @@ async fn the_last_event_says_where_to_go_on(server: &Server) {
     events.some().await;
     let last = events.some().await.id;
     drop(events);
-    // As a browser comes back: with the same address, and the id of the last event.
+    // As a browser reconnects: with the same URL, and the id of the last event.
     let variables = json!({ "after": start });
     let headers = [("last-event-id", last.as_str())];
     let mut events = Events::of(get(&client, &headers, FOLLOW, &variables).await);
@@ -196,7 +196,7 @@ async fn an_operation_with_one_answer_may_be_a_stream_too(server: &Server) {
     assert_eq!(note, "By a stream.");
     events.complete().await;
 
-    // Who accepts more than one form gets a stream where there is no other.
+    // A client that accepts several media types gets a stream only for subscriptions.
     let both = [("accept", "application/json, text/event-stream"), JSON];
     let query = json!({ "query": "{ viewer { party } }" }).to_string();
     let answer = client.send(Method::POST, "/graphql", &both, query).await;
@@ -235,7 +235,7 @@ async fn what_is_wrong_is_said_in_the_form_that_is_accepted(server: &Server) {
         assert_eq!(answer.get("data"), None);
         events.complete().await;
     }
-    // What is no request of GraphQL is an answer of HTTP.
+    // A malformed request gets an HTTP response.
     let answer = client
         .send(Method::POST, "/graphql", &[STREAM, JSON], "{")
         .await;
@@ -299,7 +299,7 @@ async fn a_stream_breaks_off_when_the_service_stops() {
     let server = Server::start(Backend::Sqlite).await;
     let mut events = follow(&server.anonymous(), &server.newest().await).await;
     server.stop();
-    // Without `complete`: so the client knows to come back.
+    // Without `complete`, so that the client reconnects.
     assert_eq!(events.next().await, None);
 }
 
@@ -315,7 +315,7 @@ async fn who_reads_no_events_is_told_where_to_go_on() {
     let history = server.history(Some(&start), json!({})).await;
     let body = json!({ "query": heavy(), "variables": { "after": start } });
     let mut events = Events::of(post(&server.anonymous(), &[], &body).await);
-    // Much more follows at once; then the client is not there for a while.
+    // Many more events follow at once while the client does not read.
     let mut seen = vec![events.some().await.activity()];
     sleep(Duration::from_secs(2)).await;
     let error = loop {

@@ -1,4 +1,4 @@
-//! Every limit has a name of its own, and tells what it is and what was asked.
+//! Every limit has its own name, and its error states the limit and the requested amount.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ on_both_databases! {
     each_limit_has_a_name_of_its_own_and_tells_what_was_asked
 }
 
-/// What is expected of a refusal: its status, code and limit, and what is in its message.
+/// The expected rejection: status, code, limit, and a part of the message.
 type Expected = ((u16, &'static str, &'static str), [&'static str; 2]);
 
-/// What a refusal says: its status, code, limit and message.
+/// The actual rejection: status, code, limit and message.
 struct Told(u16, String, String, String);
 
 impl Told {
@@ -43,7 +43,7 @@ fn asks(document: &str) -> String {
     json!({ "query": document }).to_string()
 }
 
-/// A change that has to wait for somebody else, for longer than it may.
+/// A mutation that waits for a lock longer than its timeout.
 async fn too_slow(server: &Server) -> Told {
     let limits = Limits {
         seconds: 1,
@@ -80,7 +80,7 @@ async fn too_many_at_once(strict: &Server) -> Told {
     Told::of(0, &message["payload"][0])
 }
 
-/// Bodies that are each beyond one of the limits of the test.
+/// Request bodies that each exceed one of the test's limits.
 fn bodies() -> [(String, Expected); 12] {
     const COMPLEX: &str = "QUERY_TOO_COMPLEX";
     let large = format!("{}{}", asks("{ viewer { party } }"), " ".repeat(2_000));

@@ -1,4 +1,4 @@
-//! What is open between two committees.
+//! The type `Exchange`: open matters between two committees.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ async fn it_reads_the_same_from_either_side(server: &Server) {
     ] {
         assert_eq!(ours[field], theirs[field], "{field}");
     }
-    // Bodies that never met have nothing between them.
+    // Committees without common topics have nothing in common.
     let sg2 = server.committee("ITU-T", "SG2").await;
     let strangers = between(server, &sg2, &c5).await;
     for field in ["sharedTopics", "actionItems", "unansweredStatements"] {

@@ -1,4 +1,4 @@
-//! The explorer, as a browser shows the page that is in the binary.
+//! The explorer, as a browser shows it.
 
 use std::env;
 use std::fs;

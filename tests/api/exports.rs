@@ -1,4 +1,4 @@
-//! The whole register as a file, and the register again from that file.
+//! Exporting the register, and restoring the export.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ on_both_databases! {
     an_older_export_is_restored_with_the_columns_that_it_lacks
 }
 
-/// Something of every kind that the register holds, changed and taken back as can be.
+/// Creates records of every type, with updates and retractions.
 async fn fill(server: &Server) {
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let sg17 = server.committee("ITU-T", "SG17").await;
@@ -58,13 +58,13 @@ async fn fill(server: &Server) {
         .await;
 }
 
-/// Exports the database at `url`; the file's name and content.
+/// Exports the database at `url` and returns the file's name and content.
 fn exported(workplace: &Workplace, name: &str, url: &str) -> String {
     workplace.done(&["export", name, "--database-url", url]);
     fs::read_to_string(workplace.path(name)).unwrap()
 }
 
-/// All that the API shows, as far as one question goes.
+/// Everything that the API shows, as far as one query can.
 fn shown(workplace: &Workplace, url: &str) -> Value {
     const QUESTION: &str = "{ organizations(first: 100) { nodes { id name version updatedAt parent { acronym } } }
         committees(first: 100) { nodes { id name mandate status predecessors { code } viewerPermissions } }
@@ -98,7 +98,7 @@ async fn an_export_becomes_the_same_register_on_either_database(server: &Server)
     assert_eq!(exported(&workplace, "again.jsonl", url), export);
     assert_eq!(workplace.done(&["export", "--database-url", url]), export);
     let expected = shown(&workplace, url);
-    // Ids are those of the API.
+    // Ids have their public form.
     for list in ["organizations", "publications", "activities"] {
         let id = expected["data"][list]["nodes"][0]["id"].as_str().unwrap();
         assert!(export.contains(&format!("\"id\":\"{id}\"")), "{id}");
@@ -144,7 +144,7 @@ async fn every_table_is_exported(server: &Server) {
     assert_eq!(lines.last().unwrap()["rows"], lines.len() - 2);
 }
 
-/// Whatever is written meanwhile, all that the history tells of is there, and nothing else.
+/// An export during writes contains exactly the records of its history.
 async fn an_export_is_of_one_moment(server: &Server) {
     let subject = server.topic("T-1").await;
     let tsb = server.tsb();
@@ -197,7 +197,7 @@ async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
     let wrong = [
         (all_but(lines.len() - 1), "cut short"),
         (all_but(lines.len() - 2), "not as it was exported"),
-        // Others refer to what is missing.
+        // Other rows refer to the missing one.
         (all_but(1), "line "),
         (all_but(40), "line "),
         (export[..export.len() / 2].to_owned(), "line "),
@@ -224,7 +224,7 @@ async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
         let db = Database::connect(&other.url, 1).await.unwrap();
         assert!(db.is_empty().await.unwrap());
         drop(db);
-        // It is as good as new.
+        // A failed import leaves no trace.
         workplace.done(&["import", "export.jsonl", "--database-url", &other.url]);
         assert_eq!(exported(&workplace, "other.jsonl", &other.url), export);
     }

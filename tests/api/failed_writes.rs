@@ -1,4 +1,4 @@
-//! What a failure of the database does to writes: clients learn what it is, and no later write is lost.
+//! Database failures during writes: clients get the right error, and no later write is lost.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,7 +37,7 @@ async fn count(server: &Server, sql: &str) -> i64 {
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
-/// Has each new note raise an error, by a function in the language of PostgreSQL.
+/// Makes each insertion of a note raise an error, by a PL/pgSQL function.
 async fn on_each_note(server: &Server, body: &str) {
     server
         .sql(&format!(
@@ -118,7 +118,7 @@ async fn errors_of_postgres_that_pass_are_unavailable_and_others_internal() {
 #[tokio::test]
 async fn what_postgres_ends_for_another_transaction_is_made_by_a_later_attempt() {
     let server = Server::start(Backend::Postgres).await;
-    // What a sequence gives is not rolled back.
+    // Sequences are not rolled back.
     server.sql("create sequence attempt").await;
     for sqlstate in ["40001", "40P01"] {
         server.sql("alter sequence attempt restart").await;
@@ -229,7 +229,7 @@ async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
     let server = Server::start(Backend::Sqlite).await;
     let file = server.database_url().trim_start_matches("sqlite://");
     let topic = server.topic("T-1").await;
-    // The pool closes a connection that comes back within a transaction.
+    // The pool closes a connection that is returned within a transaction.
     server.sql("begin").await;
     let moved = format!("{file}.moved");
     fs::rename(file, &moved).unwrap();
@@ -268,7 +268,7 @@ async fn a_connection_that_is_released_is_used_again() {
     let mut sessions = BTreeSet::new();
     for _ in 0..5 {
         db.whole(async |_, _| Ok(())).await.ok().unwrap();
-        // Until all are either idle or closed.
+        // Until all are idle or closed.
         while pool.num_idle() < pool.size() as usize {
             tokio::task::yield_now().await;
         }

@@ -1,26 +1,26 @@
-//! A register with at least one of everything that it can hold.
+//! A fixture: a register with at least one record of every type.
 
 use serde_json::{Value, json};
 
 use crate::harness::Server;
 
-/// What was entered besides the data that the service comes with: ids.
+/// The ids of the records created in addition to the seed data.
 pub struct Filled {
-    /// Of SG17, ITU's: a Recommendation that both sides have found on.
+    /// An ITU Recommendation of SG17 with findings of both sides.
     pub examined: String,
-    /// Complete.
+    /// The complete examination.
     pub examination: Value,
-    /// A UPU standard whose examination is under way; ITU has found.
+    /// A UPU standard with an open examination, for which ITU has recorded its finding.
     pub under_examination: String,
     pub under_way: Value,
     /// From SG17 to C5 for ACTION, and to PSI; C5 has replied.
     pub statement: Value,
-    /// By ITU, on a topic.
+    /// A note of ITU on a topic.
     pub note: Value,
 }
 
 impl Server {
-    /// Enters one of everything, as its editors would.
+    /// Creates the records as their editors.
     pub async fn fill(&self) -> Filled {
         let (itu, upu, tsb) = (self.itu(), self.upu(), self.tsb());
         let sg17 = self.committee("ITU-T", "SG17").await;

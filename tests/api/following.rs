@@ -1,4 +1,4 @@
-//! Following the register: what history tells, a subscription tells, in the same order, each change once.
+//! Subscriptions: they report the activities of the history in the same order, each once.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ on_both_databases! {
 pub const FOLLOW: &str = "subscription($after: String, $filter: ActivityFilter) {
     activity(after: $after, filter: $filter) { id cursor } }";
 
-/// Adds notes to a topic, one after the other.
+/// Adds notes to a topic one after the other.
 pub async fn write_notes(server: &Server, topic: &str, count: usize) {
     let subject = server.topic(topic).await;
     for number in 0..count {
@@ -76,7 +76,7 @@ async fn without_a_cursor_it_begins_now(server: &Server) {
         .subscribe("a", FOLLOW, json!({ "after": null }))
         .await;
     let newest = server.newest().await;
-    // When it has begun nobody tells: something is heard sooner or later.
+    // The start of a subscription is not announced, so this writes until an event arrives.
     let first = async {
         let first = socket.activity("a").await;
         (first, collect(&mut socket, "a", 2).await)
@@ -116,7 +116,7 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
             .subscribe(&place.to_string(), FOLLOW, variables)
             .await;
     }
-    // Nothing fits these.
+    // No activity matches these.
     for (id, filter) in [
         ("none", json!({ "verb": [] })),
         ("no side", json!({ "side": [] })),
@@ -246,7 +246,7 @@ async fn an_event_tells_all_that_a_query_can(server: &Server) {
     let permissions = &told["subject"]["subject"]["viewerPermissions"];
     assert!(permissions.as_array().unwrap().contains(&json!("ADD_NOTE")));
 
-    // One subscription has one field at its root.
+    // A subscription has a single root field.
     let two = "subscription { activity { id } more: activity { id } }";
     socket.subscribe("b", two, json!({})).await;
     let refused = socket.hear().await;
@@ -272,7 +272,7 @@ async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
     for _ in 0..notes {
         socket.activity("a").await;
     }
-    // One that finds the cursor's activity; then fifty events at once, a statement for them and one for their notes.
+    // One statement to check the cursor; then, for fifty events at once, one for them and one for their notes.
     let statements = server.statements.take().len();
     assert_eq!(statements, 1 + 2 * notes.div_ceil(50), "{notes} notes");
 }
@@ -283,7 +283,7 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     statements.watch(&mut db);
     let feed = Feed::start(&db);
     let head = feed.head().await.unwrap();
-    // Wait until it has begun: what came before, each would have to read for itself.
+    // Waits until it has started: earlier events would be read by each subscriber.
     write_notes(server, "T-1", 1).await;
     feed.past(head).await;
     let first = feed.head().await.unwrap();
@@ -304,7 +304,7 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
         assert_eq!(positions, expected);
     }
     let read = statements.take().len();
-    // For each commit one, another where PostgreSQL has told of it too, and the poll.
+    // One per commit, possibly another after PostgreSQL's notification, and the polls.
     assert!(
         read <= 60,
         "{read} statements for 20 events and 50 followers"
@@ -321,7 +321,7 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
         let variables = json!({ "after": newest, "topic": true });
         socket.subscribe("a", document, variables).await;
     }
-    // These ask the same words, and are told something else.
+    // The same document with other results.
     let mut brief = Socket::anonymous(&server.address).await;
     let variables = json!({ "after": newest, "topic": false });
     brief.subscribe("a", document, variables).await;
@@ -348,14 +348,14 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
             .filter(|it| it.sql.contains("FROM \"activity\""));
         read += of_log.count();
     }
-    // Three kinds of followers, five times; some come a moment too late to share.
+    // Three kinds of subscribers, five times; some are a moment too late to share a read.
     assert!(
         read <= 60,
         "{read} statements for 42 followers and 5 events"
     );
 }
 
-/// Of the notes that the tests of slow readers add, it tells at once more than connections hold.
+/// A selection that repeats the body of a note, so that the responses to long notes exceed the buffers of a connection.
 pub fn heavy() -> String {
     let bodies: Vec<String> = (0..40).map(|it| format!("b{it}: body")).collect();
     let bodies = bodies.join(" ");
@@ -378,7 +378,7 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
     let mut socket = Socket::anonymous(&hurried.address).await;
     let variables = json!({ "after": start });
     socket.subscribe("a", &heavy(), variables).await;
-    // Much more follows at once; then the client is not there for a while.
+    // Many more events follow at once while the client does not read.
     let mut seen = collect(&mut socket, "a", 1).await;
     sleep(slow.mul_f32(1.5)).await;
     let error = loop {
@@ -413,7 +413,7 @@ async fn instances_on_one_database_tell_each_other_at_once() {
     socket
         .subscribe("a", FOLLOW, json!({ "after": newest }))
         .await;
-    // Until the other listens, its poll finds what is new.
+    // Until the other instance listens, its poll finds new activities.
     write_notes(&server, "T-1", 1).await;
     socket.activity("a").await;
     let begun = std::time::Instant::now();
@@ -421,7 +421,7 @@ async fn instances_on_one_database_tell_each_other_at_once() {
         write_notes(&server, "T-1", 1).await;
         socket.activity("a").await;
     }
-    // Right after one poll the next is a second away.
+    // Right after a poll, the next one is a second away.
     assert!(
         begun.elapsed() < Duration::from_secs(4),
         "{:?}",
@@ -443,7 +443,7 @@ async fn instances_on_one_file_find_what_others_wrote() {
     }
 }
 
-/// Ends all connections to this database but the one that says so.
+/// Terminates all other connections to this database.
 pub const CUT_OFF: &str = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
 
 #[tokio::test]
@@ -463,7 +463,7 @@ async fn followers_wait_while_the_database_is_away() {
             server.sql(CUT_OFF).await;
         }
         let input = json!({ "subjectId": subject, "body": format!("Note {round}.") });
-        // A write may be cut off with its connection: its client is told so.
+        // A write may be cut off with its connection; its client gets an error.
         written += usize::from(server.upu().verdict("noteAdd", input).await == "OK");
     }
     assert!(written > 30, "{written}");

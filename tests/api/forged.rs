@@ -1,4 +1,4 @@
-//! Tokens that no provider signed, or signed for something else.
+//! Forged tokens, and tokens for other purposes.
 
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use crate::provider::{
     ED25519_PUBLIC, P256_PUBLIC, RSA_PUBLIC, encoded, private, public, signed, token,
 };
 
-/// Tokens that are none, made of claims that count at the moment `now` and of keys named r, e and d; `evil` is
-/// the address of a stranger's keys. Each with its name.
+/// Returns invalid tokens with their names, made from claims that are valid at `now` and from keys named r, e and d;
+/// `evil` is the URL of an attacker's keys.
 #[expect(clippy::too_many_lines, reason = "one table of all that is forged")]
 pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
     let issuer = good["iss"].as_str().unwrap();
@@ -29,7 +29,7 @@ pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
     let mut forged: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, token: String| forged.push((name.to_owned(), token));
 
-    // No signature, or another's.
+    // No signature, or one by another key.
     for name in ["none", "None", "NONE", "nOnE"] {
         let head = encoded(json!({ "alg": name, "typ": "JWT" }).to_string());
         add(&format!("alg {name}"), format!("{head}.{payload}."));
@@ -64,7 +64,7 @@ pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
     let root = encoded(with("sub", json!("root")).to_string());
     add("other claims", format!("{header}.{root}.{signature}"));
 
-    // A public key as a shared secret.
+    // A public key used as an HMAC secret.
     for (name, pem) in [
         ("RSA", RSA_PUBLIC),
         ("P-256", P256_PUBLIC),
@@ -134,7 +134,7 @@ pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
         signed(&json!({ "alg": "eddsa", "kid": "d" }), good, "EdDSA", &ed),
     );
 
-    // The name of a key.
+    // The `kid`.
     let stranger = EncodingKey::from_ed_pem(include_bytes!("keys/stranger.pem")).unwrap();
     for kid in [
         json!("d"),
@@ -206,7 +206,7 @@ pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
         );
     }
 
-    // Well signed, and yet not for us.
+    // Correctly signed, but for another purpose.
     let hour = 3600;
     for (name, value) in [
         ("iss", json!("")),

@@ -1,4 +1,4 @@
-//! A database that has no room for a write stores the writes after it.
+//! After a write fails on a full disk, later writes are stored.
 
 use sea_orm::{DbBackend, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ on_both_databases! {
     writes_after_one_that_met_a_full_disk_are_stored
 }
 
-/// Leaves no room for more.
+/// Limits the database to its current size.
 async fn fill(server: &Server) {
     match server.db.write.get_database_backend() {
-        // SQLite does not go below what the file has.
+        // SQLite does not go below the current size of the file.
         DbBackend::Sqlite => server.sql("pragma max_page_count = 1").await,
         _ => {
             server
@@ -47,7 +47,7 @@ async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
     let note = |body: &str| json!({ "input": { "subjectId": topic, "body": body } });
 
     fill(server).await;
-    // More than the pages that are free already.
+    // More than the free pages.
     let mut refused = Value::Null;
     for _ in 0..50 {
         refused = upu.post(add, note(&"x".repeat(20_000))).await.json();
@@ -74,7 +74,7 @@ async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
             blank["noteAdd"],
             json!({ "note": null, "userErrors": [{ "code": "INVALID" }] })
         );
-        // Through another connection than the one that writes.
+        // Through another connection than the writer's.
         assert_eq!(notes().await, full + turn + 1);
     }
     assert!(full >= before);

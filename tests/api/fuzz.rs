@@ -1,4 +1,4 @@
-//! Bytes in, an answer out: whatever comes, nothing panics and nothing is our fault.
+//! Fuzzing: arbitrary input never causes a panic or an internal error.
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ on_both_databases! {
 }
 
 const CASES: usize = 200;
-/// How long one answer may take, on a busy machine.
+/// Timeout of a response on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Values as a strategy makes them, the same each time.
+/// Returns the values of a strategy, the same in each run.
 fn made<T>(strategy: &impl Strategy<Value = T>) -> Vec<T> {
     let mut runner = TestRunner::deterministic();
     let made = (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current());
@@ -40,7 +40,7 @@ async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: Vec<u8>) -> A
     answer
 }
 
-/// It is an answer, and says of no error that it is ours.
+/// Checks that it is a response without internal errors.
 fn sound(answer: &Answer, request: &str) {
     let json = answer.json();
     let errors = json["errors"].as_array().cloned().unwrap_or_default();
@@ -152,7 +152,7 @@ const WORDS: [&str; 60] = [
     "... on Topic {",
 ];
 
-/// Queries that begin well and then go anywhere.
+/// Queries that start valid and continue arbitrarily.
 fn words() -> impl Strategy<Value = String> {
     let starts = select(vec![
         "",
@@ -177,7 +177,7 @@ async fn any_words_of_the_language_have_an_answer(server: &Server) {
     }
 }
 
-/// Any JSON, some of it like what is due.
+/// Arbitrary JSON, partly similar to valid input.
 fn values() -> impl Strategy<Value = Value> {
     let keys = select(vec![
         "id", "code", "status", "text", "title", "summary", "reviewOn", "version", "x", "",
@@ -245,7 +245,7 @@ async fn any_cursor_and_any_id_have_an_answer(server: &Server) {
         .as_str()
         .unwrap()
         .to_owned();
-    // A letter of a true one changed, or anything at all.
+    // A valid one with a changed character, or anything.
     let spoilt = |text: String| {
         (0..text.len(), "[0-9A-Za-z_-]").prop_map(move |(place, letter)| {
             let mut text = text.clone();

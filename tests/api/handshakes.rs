@@ -1,4 +1,4 @@
-//! How a WebSocket is opened: by whom, and with which header names.
+//! The WebSocket handshake: allowed origins and header names.
 
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A service of its own for each test, on a database of its own, and people to talk to it as.
+//! The test harness: a service with its own database per test, and clients to talk to it as.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,10 +31,10 @@ use crate::statements::Statements;
 
 pub const SECRET: &[u8] = b"a secret that only tests know, of 32 bytes and more";
 const NAME: &str = "liaison tests";
-/// The moment at which the tests' register was loaded.
+/// The time when the seed data of the tests was loaded.
 const LOADED: i64 = 1_781_524_800; // 2026-06-15T12:00:00Z
 
-/// Runs each story on both databases, as two tests.
+/// Declares two tests per story, one for each database.
 #[macro_export]
 macro_rules! on_both_databases {
     ($($story:ident)*) => {$(
@@ -54,7 +54,7 @@ macro_rules! on_both_databases {
     )*};
 }
 
-/// Runs each story on both databases, each of which starts the service that it needs.
+/// Declares two tests per story, one for each database. The story starts the service itself.
 #[macro_export]
 macro_rules! on_both_backends {
     ($($story:ident)*) => {$(
@@ -74,7 +74,7 @@ macro_rules! on_both_backends {
     )*};
 }
 
-/// Runs each story on both databases, without any table and without a service.
+/// Declares two tests per story, one for each database, without tables and service.
 #[macro_export]
 macro_rules! on_both_empty_databases {
     ($($story:ident)*) => {$(
@@ -94,7 +94,7 @@ macro_rules! on_both_empty_databases {
     )*};
 }
 
-/// A running service with the real data.
+/// A running service with the seed data.
 pub struct Server {
     pub db: Database,
     pub address: String,
@@ -102,12 +102,12 @@ pub struct Server {
     pub documents: Arc<Documents>,
     http: reqwest::Client,
     clock: Arc<AtomicI64>,
-    /// It runs until this is dropped.
+    /// Aborts the server on drop.
     stop: Mutex<Option<oneshot::Sender<()>>>,
     database: Arc<TestDatabase>,
 }
 
-/// Someone who sends requests.
+/// A client with or without a token.
 #[derive(Clone)]
 pub struct Client<'a> {
     server: &'a Server,
@@ -115,7 +115,7 @@ pub struct Client<'a> {
     acting_as: Option<&'static str>,
 }
 
-/// An answer as it came.
+/// An HTTP response.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
@@ -133,18 +133,18 @@ impl Server {
         Self::start_with(backend, |_| {}).await
     }
 
-    /// A service that was set up in another way than usual.
+    /// Starts a service with other settings.
     pub async fn start_with(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
         Self::start_on(TestDatabase::create(backend, prepare).await, change).await
     }
 
-    /// A service on this database.
+    /// Starts a service on this database.
     pub async fn start_on(database: TestDatabase, change: impl FnOnce(&mut App)) -> Self {
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
         Self::on(Arc::new(database), clock, change).await
     }
 
-    /// Another instance on the same database.
+    /// Starts another instance on the same database.
     pub async fn beside(&self, change: impl FnOnce(&mut App)) -> Self {
         Self::on(self.database.clone(), self.clock.clone(), change).await
     }
@@ -176,7 +176,7 @@ impl Server {
         };
         change(&mut app);
         let documents = app.documents.clone();
-        // The service's own client needs it for TLS, so the library asks for it here, too; once for all tests.
+        // The service's HTTP client requires a process-wide provider; installed once for all tests.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -202,22 +202,22 @@ impl Server {
         Deliveries::start(&self.db, &feed, settings.into(), ticking(&self.clock)).unwrap()
     }
 
-    /// Tells it to stop.
+    /// Requests shutdown.
     pub fn stop(&self) {
         self.stop.lock().unwrap().take();
     }
 
-    /// Where its database is, for programs beside it.
+    /// Returns the database URL, for programs on the same database.
     pub fn database_url(&self) -> &str {
         &self.database.url
     }
 
-    /// The moment of the next request.
+    /// Returns the time of the next request.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.clock.load(Ordering::Relaxed), 0).unwrap()
     }
 
-    /// Lets days go by.
+    /// Advances the clock by some days.
     pub fn pass_days(&self, days: i64) {
         self.clock.fetch_add(days * 86_400, Ordering::Relaxed);
     }
@@ -226,7 +226,7 @@ impl Server {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Makes this the moment of the next request.
+    /// Sets the time of the next request.
     pub fn set_clock(&self, moment: &str) {
         let moment: DateTime<Utc> = moment.parse().unwrap();
         self.clock.store(moment.timestamp(), Ordering::Relaxed);
@@ -252,21 +252,21 @@ impl Server {
         self.editor(&[Role::TsbEditor])
     }
 
-    /// Someone whose token has these roles.
+    /// Returns a client whose token has these roles.
     pub fn editor(&self, roles: &[Role]) -> Client<'_> {
-        // Long enough for the days that tests let go by.
+        // Long enough for the days by which tests advance the clock.
         let token = token(roles, 400_000_000, self.now());
         self.anonymous().with_token(&token)
     }
 }
 
-/// A token with these roles, for so many seconds.
+/// Signs a token with these roles and this lifetime in seconds.
 pub fn token(roles: &[Role], seconds: u32, now: DateTime<Utc>) -> String {
     let key = SigningKey::secret(SECRET).unwrap();
     sign(&key, &rules(), "test:editor", roles, seconds, now).unwrap()
 }
 
-/// Makes an empty database the register as it comes.
+/// Migrates an empty database and loads the seed data.
 pub async fn prepare(url: &str) {
     let db = Database::connect(url, 2).await.unwrap();
     db.migrate().await.unwrap();
@@ -276,7 +276,7 @@ pub async fn prepare(url: &str) {
     db.close().await.unwrap();
 }
 
-/// A clock that goes on by a second each time it is asked, so that times can be told apart.
+/// A clock that advances by a second each time it is read, so that timestamps differ.
 fn ticking(clock: &Arc<AtomicI64>) -> Clock {
     let clock = clock.clone();
     Arc::new(move || {
@@ -301,30 +301,30 @@ impl Client<'_> {
         self
     }
 
-    /// Sends a document; its whole answer.
+    /// Sends a document and returns the whole response.
     pub async fn run(&self, document: &str, variables: Value) -> Value {
         let answer = self.post(document, variables).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()
     }
 
-    /// Sends a document that must succeed; its data.
+    /// Sends a document that must succeed and returns its data.
     pub async fn data(&self, document: &str, variables: Value) -> Value {
         let mut answer = self.run(document, variables).await;
         assert_eq!(answer.get("errors"), None, "{document}: {answer:#}");
         answer["data"].take()
     }
 
-    /// Sends a mutation `name` with this input that must succeed; the record in its payload.
+    /// Sends a mutation `name` that must succeed and returns the record of its payload.
     ///
-    /// `selection` is what to read of the record.
+    /// `selection` selects the fields of the record.
     pub async fn change(&self, name: &str, input: Value, selection: &str) -> Value {
         let payload = self.attempt(name, input, selection).await;
         assert_eq!(payload["userErrors"], json!([]), "{name}: {payload:#}");
         payload[record(name)].clone()
     }
 
-    /// Sends a mutation `name` with this input; its payload. Top-level errors are a failure of the test.
+    /// Sends a mutation `name` and returns its payload. Fails on top-level errors.
     pub async fn attempt(&self, name: &str, input: Value, selection: &str) -> Value {
         let mut data = self
             .data(&mutation(name, selection), json!({ "input": input }))
@@ -332,8 +332,7 @@ impl Client<'_> {
         data[name].take()
     }
 
-    /// Sends a mutation `name` with this input; how it was refused: the code of the top-level error or
-    /// of the first user error, or `OK`.
+    /// Sends a mutation `name` and returns the code of the top-level error or of the first user error, or `OK`.
     pub async fn verdict(&self, name: &str, input: Value) -> String {
         let variables = json!({ "input": input });
         let answer = self.post(&mutation(name, "id"), variables).await.json();
@@ -355,7 +354,7 @@ impl Client<'_> {
         .await
     }
 
-    /// Sends anything.
+    /// Sends any request.
     pub async fn send(
         &self,
         method: Method,
@@ -371,7 +370,7 @@ impl Client<'_> {
         }
     }
 
-    /// Sends anything; its answer as soon as that begins.
+    /// Sends any request and returns the response as soon as its head arrives.
     pub async fn begin(
         &self,
         method: Method,
@@ -394,7 +393,7 @@ impl Client<'_> {
     }
 }
 
-/// The document of one mutation. The input's type follows from the name.
+/// Returns the document of a mutation. The input type has the name of the mutation.
 fn mutation(name: &str, selection: &str) -> String {
     let mut letters = name.chars();
     let first = letters.next().unwrap().to_ascii_uppercase();
@@ -405,7 +404,7 @@ fn mutation(name: &str, selection: &str) -> String {
     )
 }
 
-/// The field of the payload that holds what a mutation changes.
+/// Returns the payload field with the changed record.
 fn record(mutation: &str) -> &'static str {
     [
         "organization",
@@ -424,7 +423,7 @@ fn record(mutation: &str) -> &'static str {
 }
 
 impl Server {
-    /// The id of a committee, by the acronym of its organization and its code in its newest period.
+    /// Returns the id of a committee by acronym and code, in its newest period.
     pub async fn committee(&self, organization: &str, code: &str) -> String {
         self.id(
             "query($organization: String!, $code: String!) { found: committee(by: { key: { organization: $organization, code: $code } }) { id } }",
@@ -462,7 +461,7 @@ impl Server {
         data["found"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// The ids and cursors of all activities after this cursor that the filter leaves, page by page.
+    /// Returns the ids and cursors of all matching activities after a cursor, reading page by page.
     pub async fn history(&self, after: Option<&str>, filter: Value) -> Vec<(String, String)> {
         let document = "query($after: String, $filter: ActivityFilter) {
             activities(first: 100, after: $after, filter: $filter) { nodes { id cursor } pageInfo { hasNextPage endCursor } } }";
@@ -479,21 +478,21 @@ impl Server {
         }
     }
 
-    /// The cursor of the newest activity.
+    /// Returns the cursor of the newest activity.
     pub async fn newest(&self) -> String {
         let document = "{ activities(last: 1) { nodes { id cursor } } }";
         let data = self.anonymous().data(document, json!({})).await;
         id_and_cursor(&data["activities"]["nodes"][0]).1
     }
 
-    /// Does to the database what no client can.
+    /// Executes SQL on the database directly.
     pub async fn sql(&self, statement: &str) {
         let done = self.db.write.execute_unprepared(statement).await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
 
-/// What tells one activity from another.
+/// The identity of an activity.
 pub fn id_and_cursor(activity: &Value) -> (String, String) {
     let text = |name: &str| activity[name].as_str().unwrap().to_owned();
     (text("id"), text("cursor"))

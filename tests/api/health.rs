@@ -1,4 +1,4 @@
-//! Health checks say what is wrong, by parts.
+//! Health checks report problems by component.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -112,7 +112,7 @@ async fn keys_that_were_never_fetched_are_tried_again(backend: Backend) {
     assert_ne!(body["checks"]["tokens"], "ok");
     assert_eq!(body["checks"]["databaseWrite"], "ok");
     provider.becomes(Mood::Well);
-    // Nobody sends a token to a service that is not ready.
+    // A service that is not ready receives no tokens.
     let begun = Instant::now();
     while readyz(&server).await.0 != 200 {
         assert!(begun.elapsed() < Duration::from_secs(30));

@@ -1,4 +1,4 @@
-//! The history: one order of all changes, which nobody can change, and by which mirrors keep up.
+//! The history: one append-only order of all changes, by which clients synchronize.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ async fn a_mirror_keeps_up_by_the_last_cursor_alone(server: &Server) {
         "nothing left out but the last note"
     );
 
-    // The cursor of any activity holds in every list of activities.
+    // The cursor of an activity is valid in every list of activities.
     let notes = json!({ "after": seen[3], "filter": { "verb": ["NOTED"] } });
     assert_eq!(
         page(server, notes).await["nodes"].as_array().unwrap().len(),
@@ -273,7 +273,7 @@ async fn the_log_takes_nothing_but_its_next_position(server: &Server) {
         copy(insert, new_id, next),
         copy(insert, new_id, &format!("{next} + 1")),
         copy(insert, "id", next),
-        // Of several at once the first one is before the newest.
+        // Of several rows in one statement, the first is before the newest.
         format!(
             "insert into activity (id, position, at, {COLUMNS}) select {new_id}, n + (select max(position) from activity), at, {COLUMNS} from activity, (select -1 as n union all select 1) as numbers where position = 1"
         ),
@@ -308,7 +308,7 @@ async fn the_log_takes_nothing_but_its_next_position(server: &Server) {
     let topic = server.topic("T-1").await;
     let input = json!({ "subjectId": topic, "body": "As ever." });
     server.itu().change("noteAdd", input, "id").await;
-    // As the service does it.
+    // As the service writes it.
     server
         .sql("update counter set value = value + 1 where name = 'activity'")
         .await;
@@ -365,7 +365,7 @@ async fn subjects_are_read_by_their_type(server: &Server) {
         "{seen:?}"
     );
 
-    // An activity and a note are nodes themselves.
+    // Activities and notes implement `Node`.
     let last = "{ activities(last: 1) { nodes { id } } }";
     let last =
         server.anonymous().data(last, json!({})).await["activities"]["nodes"][0]["id"].clone();

@@ -1,4 +1,4 @@
-//! Requests that no client sends: each is answered, and nobody else is kept waiting.
+//! Abusive requests: each gets a response, and other clients are not delayed.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ on_both_databases! {
     hostile_requests_keep_nobody_waiting
 }
 
-/// How long an ordinary query may take meanwhile.
+/// Maximum time of an ordinary query meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 async fn hostile_requests_keep_nobody_waiting(server: &Server) {
@@ -48,7 +48,7 @@ async fn hostile_requests_keep_nobody_waiting(server: &Server) {
     assert!(times.len() > 60, "{}", times.len());
 }
 
-/// Sends what is hostile; an answer that is none of ours is a failure.
+/// Sends an abusive request; a response that is not the service's own fails the test.
 async fn attack(client: &Client<'_>, hostile: Hostile) {
     let name = hostile.name;
     let answer = client
@@ -98,7 +98,7 @@ fn memory_stays_bounded_whatever_is_sent() {
         let reply = wire::exchange(&address, &head, &hostile.body);
         assert!(reply.status < 500, "{}: {reply:?}", hostile.name);
     }
-    // More documents than are remembered, each valid and another.
+    // More documents than the cache holds, each valid and different.
     for number in 0..3_000 {
         let fields = "code title ".repeat(20);
         let document =

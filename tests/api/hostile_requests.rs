@@ -1,4 +1,4 @@
-//! The requests of the lists that go round, which no client sends.
+//! Well-known abusive GraphQL requests.
 
 use std::fmt::Write;
 use std::io::Write as _;
@@ -7,12 +7,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-/// All of them.
+/// Returns all of them.
 pub fn hostile() -> Vec<Hostile> {
     documents().into_iter().chain(bodies()).collect()
 }
 
-/// A request of the lists that go round, and what it is called.
+/// An abusive request with its name.
 pub struct Hostile {
     pub name: &'static str,
     pub body: Vec<u8>,
@@ -36,7 +36,7 @@ fn raw(name: &'static str, body: impl Into<Vec<u8>>) -> Hostile {
     }
 }
 
-/// Texts for each number, one after the other.
+/// Concatenates the texts of the numbers below a count.
 pub fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).fold(String::new(), |mut all, number| {
         write!(all, " {}", text(number)).unwrap();
@@ -44,7 +44,7 @@ pub fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     })
 }
 
-/// A document whose fragments each spread the next `times` times, and then `last`.
+/// Returns a document whose fragments each spread the next one `times` times, and the last one `last`.
 fn fragments(count: usize, times: usize, last: &str) -> String {
     let chain = each(count, |it| {
         let next = format!(" ...F{}", it + 1).repeat(times);
@@ -55,7 +55,7 @@ fn fragments(count: usize, times: usize, last: &str) -> String {
     )
 }
 
-/// Fields that lead from a topic to its committees and back, so often.
+/// Returns fields that lead from a topic to its committees and back, nested this often.
 fn round_and_round(times: usize) -> String {
     let inner = "{ committees { committee { topics { nodes ".repeat(times);
     format!(

@@ -1,4 +1,4 @@
-//! The service over HTTP: methods, media types, limits, and the pages beside the API.
+//! GraphQL over HTTP: methods, media types, limits, and the other endpoints.
 
 use std::io::Write;
 
@@ -35,7 +35,7 @@ async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &str) -> Answ
         .await
 }
 
-/// Asks by an address with these pairs of names and values.
+/// Sends a GET request with these query parameters.
 async fn get(client: &Client<'_>, pairs: &[(&str, &str)]) -> Answer {
     let mut address = url::form_urlencoded::Serializer::new("/graphql?".to_owned());
     let address = address.extend_pairs(pairs).finish();
@@ -229,7 +229,7 @@ async fn a_body_beyond_the_limit_is_refused(server: &Server) {
         let code = &reply.json()["errors"][0]["extensions"]["code"];
         assert_eq!(code, "REQUEST_TOO_LARGE");
     }
-    // At the limit it is read.
+    // A body of exactly the limit is accepted.
     let mut body = json!({ "query": "{ viewer { roles } }" }).to_string();
     body.push_str(&" ".repeat(1_000_000 - body.len()));
     assert_eq!(send(&server.anonymous(), &[JSON], &body).await.status, 200);
@@ -272,7 +272,7 @@ async fn what_accepts_the_modern_media_type_gets_the_modern_status(server: &Serv
         let kind = answer.headers["content-type"].to_str().unwrap();
         assert!(kind.starts_with(MODERN.1), "{kind}");
     }
-    // What ran, if only in part, is answered with 200 either way.
+    // A partially executed request has status 200 in both media types.
     for document in [
         "{ viewer { roles } }",
         "{ topics(first: 101) { totalCount } }",

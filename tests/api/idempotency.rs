@@ -1,4 +1,4 @@
-//! A request that is sent again makes nothing twice.
+//! Idempotency keys: a repeated request creates nothing twice.
 
 use std::io::Write;
 use std::thread::sleep;
@@ -29,7 +29,7 @@ on_both_empty_databases! {
     a_request_that_was_cut_off_can_be_sent_again
 }
 
-/// The creating mutations, each with an input and the field to change for another one.
+/// The create mutations, each with an input and the field to change for a different one.
 async fn creations(server: &Server) -> [(&'static str, Value, &'static str); 8] {
     let topic = server.topic("T-2").await;
     let sg17 = server.committee("ITU-T", "SG17").await;
@@ -98,7 +98,7 @@ async fn keys(server: &Server) -> u64 {
     keys.count(&server.db.read).await.unwrap()
 }
 
-/// How the input was refused: code and field.
+/// Returns code and field of the refusal.
 async fn refusal(client: &Client<'_>, name: &str, input: Value) -> Value {
     let payload = client.attempt(name, input, "id").await;
     let errors = payload["userErrors"].as_array().unwrap().iter();
@@ -237,7 +237,7 @@ async fn what_is_left_out_and_what_is_null_is_the_same(server: &Server) {
     let topic = json!({ "reviewOn": null, "language": null, "provisionIds": null,
         "summary": "S", "title": "T", "idempotencyKey": "k" });
     assert_eq!(tsb.change("topicPropose", topic, "id").await, made);
-    // In the document itself, too, and one value where a list is taken.
+    // Also as literals in the document, and with a single value for a list.
     let provisions = server
         .anonymous()
         .data("{ mandates { provisions { id } } }", json!({}))
@@ -277,7 +277,7 @@ async fn each_write_clears_away_a_few_expired_keys(server: &Server) {
     assert_eq!(kept, [31, 12, 3, 4]);
 }
 
-/// Killed with the request on its way, at whatever instant: sent again it has been made once.
+/// The service is killed at any instant of a request: repeating the request creates the record once.
 async fn a_request_that_was_cut_off_can_be_sent_again(url: &str) {
     const RUNS: u64 = 4;
     let workplace = Workplace::new();
@@ -301,7 +301,7 @@ async fn a_request_that_was_cut_off_can_be_sent_again(url: &str) {
             .write_all(format!("{head}{body}").as_bytes())
             .unwrap();
         sleep(Duration::from_millis(run * 4));
-        // Dropping it kills it, with nothing of a stop in good order.
+        // Dropping it kills it without a graceful shutdown.
         drop(service);
 
         let mut service = workplace.start(&arguments);

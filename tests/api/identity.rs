@@ -1,4 +1,4 @@
-//! Identity providers over HTTP: their keys come, change and stay away, and what they did not sign is refused.
+//! Identity providers over HTTP: key rotation, outages, and tokens that they did not sign.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ on_both_backends! {
 
 const NOW: i64 = 1_800_000_000;
 
-/// A service that trusts one provider, and whose clock is moved by the test alone.
+/// A service that trusts one provider and whose clock only the test advances.
 struct Trusting {
     server: Server,
     clock: Arc<AtomicI64>,
@@ -56,7 +56,7 @@ impl Trusting {
         }
     }
 
-    /// One that finds the provider's keys from its name.
+    /// Starts one that discovers the provider's keys from its issuer URL.
     async fn of(backend: Backend, provider: &Provider) -> Self {
         let place = Place::discovery(&provider.issuer);
         Self::start(backend, &provider.issuer, place).await
@@ -127,7 +127,7 @@ async fn a_new_key_counts_without_a_restart_and_an_old_one_no_longer(backend: Ba
     assert_eq!(service.status(&old).await, 200);
     assert_eq!(provider.times(), 2);
 
-    // A key that is taken back counts no longer once the keys are old: they are fetched anew by the way.
+    // A revoked key becomes invalid once the cached keys are refreshed in the background.
     provider.publish(vec![public("ES256", "new")]);
     service.pass(601);
     for _ in 0..200 {

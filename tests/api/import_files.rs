@@ -1,4 +1,4 @@
-//! Files as people have them: what is read, and what is refused in one clear line.
+//! File formats of imports: what is accepted, and the one-line errors of what is not.
 
 use crate::harness::Server;
 use crate::imports::{ITU, import, refused};

@@ -1,4 +1,4 @@
-//! Records that are entered and updated many at once from files, by the rules of the mutations.
+//! Bulk import of records, according to the rules of the mutations.
 
 use entity::party::Party;
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
@@ -26,12 +26,12 @@ pub fn jsonl(lines: &[Value]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Imports what stands in a file; what the program prints.
+/// Imports a file and returns the output.
 pub fn import(workplace: &Workplace, server: &Server, party: &str, more: &[&str]) -> String {
     workplace.done(&arguments(server, party, more))
 }
 
-/// Imports a file of which something is wrong; the report, and the last line.
+/// Imports a file with errors and returns the report and the last line.
 pub fn refused(
     workplace: &Workplace,
     server: &Server,
@@ -129,7 +129,7 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
         })
     );
 
-    // The same once more changes nothing, not even the log.
+    // Importing it again changes nothing, not even the log.
     let said = import(&workplace, server, ITU, &arguments);
     let expected = "5 lines: 1 ActionItem unchanged, 1 Committee unchanged, 1 Organization unchanged, 1 Publication unchanged, 1 Topic unchanged\n";
     assert_eq!(said, expected);
@@ -156,7 +156,7 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
         publication(1).to_string(),
         json!({ "type": "Publication", "number": "ITU-T Z.2", "title": " ", "kind": "POEM", "organization": "ITU-X", "committee": "SG17",
             "approvedOn": "2015-02-30", "url": "itu.int", "supersedes": "ITU-T Z.0", "topics": ["T-1", "T-77"], "colour": "red" }).to_string(),
-        // By itself right for a reader of JSON, and wrong by the rules: another side's committee, and a blank title.
+        // Valid JSON, but invalid by the rules: a committee of the other side, and a blank title.
         json!({ "type": "Publication", "number": "ITU-T Z.3", "title": "", "kind": "OTHER", "organization": "ITU-T", "committee": "POC C5 (2013-2016)" }).to_string(),
         String::new(),
         "{\"type\": ".to_owned(),
@@ -225,7 +225,7 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
     let records = [
         // A topic that another party has proposed.
         json!({ "type": "Topic", "code": code, "title": "Mine" }),
-        // Not active: no action item yet.
+        // Not active: action items cannot be created yet.
         json!({ "type": "ActionItem", "externalKey": "1", "topic": code, "committee": "ITU-T SG17 (2013-2016)", "title": "T" }),
         with(publication(1), "topics", json!([code])),
         json!({ "type": "Topic", "code": "T-2", "reviewOn": "2020-01-01" }),
@@ -250,7 +250,7 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
     assert!(line.contains("--party"), "{line}");
 }
 
-/// A file can be imported again when its items are the other side's by now, or done.
+/// A file can be imported again even if the other side has accepted its items, or completed them.
 async fn what_says_nothing_new_is_no_update(server: &Server) {
     let workplace = Workplace::new();
     let asked = json!({ "type": "ActionItem", "externalKey": "1", "topic": "T-2", "committee": "POC C5 (2013-2016)", "title": "T" });
@@ -332,7 +332,7 @@ async fn tables_of_spreadsheets_are_read(server: &Server) {
         .lines()
         .map(|it| it.split(": ").next().unwrap())
         .collect();
-    // The third record begins on the fourth line: the first has two.
+    // The third record starts on line 4, because the first one has two lines.
     assert_eq!(
         places,
         ["wrong.txt:4", "wrong.txt:5", "wrong.txt:6", "wrong.txt:7"],

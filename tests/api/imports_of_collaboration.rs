@@ -1,4 +1,4 @@
-//! Proposals, examinations, statements and notes that files enter: each once, however often the file is imported.
+//! Import of proposals, examinations, statements and notes: repeating an import creates nothing twice.
 
 use entity::liaison_statement::Entity as Statements;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -46,7 +46,7 @@ fn note(subject: &str, named: &str) -> Value {
     json!({ "type": "Note", subject: named, "body": "N" })
 }
 
-/// UPU has written to SG17: LS-1.
+/// UPU has sent LS-1 to SG17.
 async fn received(server: &Server) {
     let input = json!({ "title": "Q", "fromIds": [server.committee("POC", "C5").await],
         "addressees": [{ "committeeId": server.committee("ITU-T", "SG17").await, "purpose": "ACTION" }] });
@@ -56,14 +56,14 @@ async fn received(server: &Server) {
         .await;
 }
 
-/// Imports these; what the program prints.
+/// Imports records and returns the output.
 fn entered(server: &Server, party: &str, records: &[Value]) -> String {
     let workplace = Workplace::new();
     workplace.write("records.jsonl", jsonl(records));
     import(&workplace, server, party, &["records.jsonl"])
 }
 
-/// Imports these, of which something is wrong; the report.
+/// Imports records with errors and returns the report.
 fn told(server: &Server, party: &str, records: &[Value]) -> String {
     let workplace = Workplace::new();
     workplace.write("records.jsonl", jsonl(records));
@@ -119,7 +119,7 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
     assert!(replied.is_string(), "{replied}");
     insta::assert_json_snapshot!("a_collaboration_that_was_entered", data);
 
-    // The same once more changes nothing, not even the log.
+    // Importing it again changes nothing, not even the log.
     let said = import(&workplace, server, ITU, &["records.jsonl"]);
     assert_eq!(said, counts("unchanged") + "\n");
     assert_eq!(log(server).await, after);
@@ -154,7 +154,7 @@ async fn all_that_is_wrong_with_it_is_told_at_once(server: &Server) {
         with(note("statement", "LS-9"), "body", "x".repeat(20_001)),
     ];
     let report = told(server, ITU, &records);
-    // The program goes by the day that it is.
+    // The program uses the current date.
     let (said, rest) = report.split_once("today is ").unwrap();
     let (_today, rest) = rest.split_once(' ').unwrap();
     let report = format!("{said}today is … {rest}");
@@ -227,7 +227,7 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
     );
     assert!(report.contains("leadCommittee: Is another"), "{report}");
 
-    // Another party's proposal is its own, whatever it is called.
+    // Another party's proposal is separate, even with the same title.
     let other = with(
         with(proposal(), "leadCommittee", "POC C5 (2013-2016)"),
         "publications",
@@ -237,7 +237,7 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
         entered(server, "UPU", &[other]),
         "1 line: 1 Topic created\n"
     );
-    // And one with another title is another one.
+    // A different title is a different proposal.
     let other = with(proposal(), "title", "Parcels by balloon");
     assert_eq!(entered(server, ITU, &[other]), "1 line: 1 Topic created\n");
 }
@@ -245,7 +245,7 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
 async fn what_was_found_is_not_asked_again(server: &Server) {
     entered(server, ITU, &[examination(), finding()]);
     let of_upu = with(finding(), "committee", "POC C5 (2013-2016)");
-    // It is under way: asked for once, whoever asks.
+    // The examination is open: it is requested once, whoever requests it.
     let said = entered(server, "UPU", &[examination(), of_upu]);
     assert_eq!(
         said,

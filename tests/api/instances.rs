@@ -1,4 +1,4 @@
-//! Several instances on one PostgreSQL: one is killed in the middle of everything, and nobody misses anything.
+//! Several instances on one PostgreSQL: one is killed during all activities, and no event is lost.
 
 use std::fs;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ use crate::socket::Socket;
 const FOLLOWERS: usize = 50;
 const ENDPOINTS: usize = 3;
 const WRITERS: usize = 3;
-/// By each writer.
+/// Number of writes per writer.
 const WRITES: usize = 120;
 
 const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor at } }";
@@ -87,7 +87,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
                 let input = json!({ "subjectId": topic, "body": body });
                 let document =
                     "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
-                // Where an instance does not answer nobody knows whether it wrote: the log tells.
+                // Without a response it is unknown whether the write was committed: the log shows it.
                 let variables = json!({ "input": input });
                 for turn in 0.. {
                     let address = &addresses[(writer + turn) % 2];
@@ -106,7 +106,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
         while written.load(Ordering::Relaxed) < WRITERS * WRITES / 3 {
             sleep(Duration::from_millis(5)).await;
         }
-        // As `kill -9` does.
+        // Like `kill -9`.
         drop(killed.lock().unwrap().take());
     };
     let (told, (), ()) = join3(followers, writers, killer).await;
@@ -136,7 +136,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     );
 }
 
-/// Addresses that each note of the register is delivered to.
+/// The endpoints that receive each note.
 async fn endpoints(address: &str, token: &str) -> Vec<Endpoint> {
     let endpoints = join_all((0..ENDPOINTS).map(|_| Endpoint::start())).await;
     for endpoint in &endpoints {
@@ -148,8 +148,8 @@ async fn endpoints(address: &str, token: &str) -> Vec<Endpoint> {
     endpoints
 }
 
-/// Each endpoint got all of the log in order; how often something came again. The lease of a process that was
-/// killed ends first.
+/// Checks that each endpoint received the log in order, and returns how often messages were repeated. The lease of a
+/// killed process must expire first.
 async fn delivered(endpoints: &[Endpoint], log: &[String]) -> usize {
     let mut repeated = 0;
     for endpoint in endpoints {
@@ -162,23 +162,23 @@ async fn delivered(endpoints: &[Endpoint], log: &[String]) -> usize {
             ids = endpoint.ids();
         }
         repeated += ids.len().saturating_sub(log.len());
-        // What was under way when its sender was killed comes again, and before anything later.
+        // A delivery whose sender was killed is repeated, before any later one.
         ids.dedup();
         assert_eq!(ids, log);
     }
     repeated
 }
 
-/// What a follower was told.
+/// What a subscriber received.
 struct Told {
     seen: Vec<(String, String)>,
-    /// How often its connection broke.
+    /// How often its connection was lost.
     broken: usize,
-    /// How long after the request that wrote it each event was told.
+    /// The delay between the request of a write and its event.
     delays: Vec<Duration>,
 }
 
-/// Follows until the log is complete, going on after its last cursor with whichever instance is there.
+/// Subscribes until the log is complete, resuming after its last cursor with any available instance.
 async fn follow(
     addresses: &[String; 2],
     place: usize,
@@ -215,7 +215,7 @@ async fn follow(
                     }
                 }
                 Some(None) => break,
-                // All is written, and nothing more has come.
+                // All writes are done, and there are no further events.
                 None if done.load(Ordering::Relaxed) => {
                     return Told {
                         seen,
@@ -231,7 +231,7 @@ async fn follow(
     unreachable!("there is always another turn")
 }
 
-/// How long ago this moment of an answer is.
+/// Returns the age of a timestamp of a response.
 fn since(moment: &Value) -> Duration {
     let moment: DateTime<Utc> = moment.as_str().unwrap().parse().unwrap();
     SystemTime::now()
@@ -239,14 +239,14 @@ fn since(moment: &Value) -> Duration {
         .unwrap_or_default()
 }
 
-/// One request over HTTP; none where it got no answer.
+/// Sends an HTTP request; `None` without a response.
 pub async fn ask(
     address: &str,
     token: Option<&str>,
     document: &str,
     variables: Value,
 ) -> Option<Value> {
-    // No test that has run before in this process need have chosen one.
+    // No earlier test in this process may have installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let body = json!({ "query": document, "variables": variables });
     let mut request = reqwest::Client::new()
@@ -260,7 +260,7 @@ pub async fn ask(
     serde_json::from_str(&text).ok()
 }
 
-/// The ids of all that stands in the table after the one with this id.
+/// Returns the ids of all activities after this id in the table.
 async fn log(url: &str, begin: &str) -> Vec<String> {
     let db = Database::connect(url, 2).await.unwrap();
     let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);

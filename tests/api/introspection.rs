@@ -1,4 +1,4 @@
-//! Introspection: the usual tools get the whole schema, and no document gets more of it than fits into a response.
+//! Introspection: common tools get the whole schema, and no document exceeds the response size.
 
 use futures_util::future::join_all;
 use liaison::http::limits::Limits;
@@ -15,7 +15,7 @@ on_both_databases! {
     others_are_answered_while_the_schema_is_written
 }
 
-/// So many pairs of lists that lead from an interface to its types, and back.
+/// Nested pairs of lists that lead from an interface to its types and back.
 fn pairs(count: usize) -> String {
     let open = "{possibleTypes{interfaces".repeat(count);
     format!("{open}{{name}}{}", "}}".repeat(count))
@@ -29,7 +29,7 @@ async fn lists_of_types_within_lists_of_types_are_refused(server: &Server) {
         format!("fragment F{it} on __Type {{ possibleTypes {{ interfaces {{ ...F{next} }} }} }}")
     });
     let chain = format!("{chain} fragment F12 on __Type {{ name }}");
-    // Each fragment is spread first where it is allowed.
+    // Each fragment is first spread where it is allowed.
     let shallow_first = format!(
         "{{ __type(name: \"Node\") {{ {} ...F8 }} }} {} fragment F8 on __Type {{ name }}",
         each(8, |it| format!("...F{}", 7 - it)),
@@ -74,7 +74,7 @@ async fn lists_of_types_within_lists_of_types_are_refused(server: &Server) {
 
 async fn lists_of_introspection_cost_what_they_hold(server: &Server) {
     let client = server.anonymous();
-    // As deep as it may be, and yet more than a response may hold.
+    // As deep as allowed, but larger than a response may be.
     let wide = "{ __schema { types { fields { name description type { fields { name description args { name description type { name description } } } } } } } }";
     let answer = client.run(wide, json!({})).await;
     assert_eq!(

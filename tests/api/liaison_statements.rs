@@ -1,4 +1,4 @@
-//! Liaison statements: who sends them to whom, and how they are replied to.
+//! Liaison statements: sending and replying.
 
 use serde_json::{Value, json};
 
@@ -269,10 +269,10 @@ async fn only_who_was_addressed_replies(server: &Server) {
         (&wrong["code"], &wrong["field"]),
         (&json!("INVALID"), &json!(["fromIds"]))
     );
-    // With one that was addressed, others may join in.
+    // Other committees may send together with an addressee.
     upu.change(SEND, reply(&[&psi, &c5]), "id").await;
 
-    // A committee that was concluded replies no more.
+    // A concluded committee cannot reply.
     let sent = itu
         .change(SEND, statement(&sg17, &[to(&psi, "ACTION", None)]), "id")
         .await;

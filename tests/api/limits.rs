@@ -1,4 +1,4 @@
-//! What a request may ask for at most: each limit by its code and name, with what was asked in the message.
+//! Limits of requests: each has a code and a name, and its message states the requested amount.
 
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &Value) -> An
         .await
 }
 
-/// The code, the limit and the message of a refusal.
+/// Returns code, limit and message of a rejection.
 async fn refusal(client: &Client<'_>, document: &str) -> (String, String, String) {
     let answer = client.run(document, json!({})).await;
     let error = &answer["errors"][0];
@@ -57,7 +57,7 @@ pub fn aliases(count: usize) -> String {
     format!("{{ viewer {{{fields} }} }}")
 }
 
-/// Committees within committees; so many levels of fields.
+/// Nested committees with this many levels of fields.
 pub fn deep(levels: usize) -> String {
     let parents = levels - 2;
     format!(
@@ -67,7 +67,7 @@ pub fn deep(levels: usize) -> String {
     )
 }
 
-/// Fragments that each spread the next so many times.
+/// Fragments that each spread the next one this often.
 fn fan(fragments: usize, times: usize) -> String {
     let mut text = "{ viewer { ...F0 } }".to_owned();
     for number in 0..fragments {
@@ -239,7 +239,7 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
     for (document, variables, expected) in [
         ("{ __typename }", json!({}), 1),
         ("{ viewer { party roles } }", json!({}), 3),
-        // The field, its list, and of each record itself and what is asked of it.
+        // The field, its list, and per record the record itself and its selection.
         (
             "{ topics(first: 10) { nodes { code } } }",
             json!({}),
@@ -252,7 +252,7 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
         (sized, json!({ "first": null }), 2 + 20 * 2),
         (preset, json!({}), 2 + 7 * 2),
         (preset, json!({ "first": 3 }), 2 + 3 * 2),
-        // 101 is refused when it is read: it costs no more than 100.
+        // 101 is rejected when the argument is parsed, so it costs no more than 100.
         (sized, json!({ "first": 101 }), 2 + 100 * 2),
         (sized, json!({ "first": -1 }), 2),
         (nested, json!({}), 2 + 10 * (2 + 2 + 5 * 3)),
@@ -327,7 +327,7 @@ async fn the_cost_is_told_to_those_who_ask(server: &Server) {
     );
     let answer = send(&client, &[], &body).await;
     assert_eq!(answer.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
-    // A change costs more than to read the same.
+    // A mutation costs more than reading the same.
     let change =
         "mutation { topicPropose(input: { title: \"T\", summary: \"S\" }) { topic { id } } }";
     assert_eq!(cost(&client, change, json!({})).await, 3 + 10);
@@ -383,7 +383,7 @@ async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
         ..Limits::default()
     };
     let hasty = server.beside(|app| app.limits = limits).await;
-    // Somebody writes and does not come to an end, so that all others wait.
+    // A writer that does not finish blocks all others.
     let writing = server.db.write.begin().await.unwrap();
     writing
         .execute_unprepared("update counter set value = value")
@@ -400,7 +400,7 @@ async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
         json["errors"][0]["extensions"],
         json!({ "code": "TIMEOUT", "limit": "time" })
     );
-    // Who only reads is not kept waiting.
+    // Readers are not blocked.
     hasty
         .anonymous()
         .data("{ topics { totalCount } }", json!({}))
@@ -424,7 +424,7 @@ async fn what_is_refused_has_run_nothing(server: &Server) {
         assert_eq!(answer.get("data"), None, "{variables}");
         let error = &answer["errors"][0];
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error}");
-        // Where the variable `$second` is used.
+        // The position where the variable `$second` is used.
         assert_eq!(error["locations"][0]["column"], 140, "{error}");
         assert_eq!(error["extensions"]["inputPath"][0], "input", "{error}");
     }

@@ -1,4 +1,4 @@
-//! The lines of the log: those of one request have its id, and none holds a password.
+//! Log events: those of a request have its id, and none contains a password.
 
 use liaison::store::Database;
 use sea_orm::ConnectionTrait;

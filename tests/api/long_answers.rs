@@ -1,4 +1,4 @@
-//! The bytes of an answer have a bound, over all fields of a request, as they are read and as they are written.
+//! The size limit of a response over all fields, while rows are read and while they are serialized.
 
 use liaison::http::limits::Limits;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ on_both_databases! {
 
 const TOPICS: &str = "topics { nodes { code title summary } }";
 
-/// Another instance, whose answers have so many bytes at most.
+/// Starts another instance with this response size limit.
 async fn within(server: &Server, answer: usize) -> Server {
     let limits = Limits {
         answer,
@@ -29,14 +29,14 @@ async fn within(server: &Server, answer: usize) -> Server {
     server.beside(|app| app.limits = limits).await
 }
 
-/// The bytes of the value of `{ topics … }`.
+/// Returns the size of the value of `{ topics … }` in bytes.
 async fn length(server: &Server) -> usize {
     let document = format!("{{ {TOPICS} }}");
     let answer = server.anonymous().post(&document, json!({})).await;
     answer.text.len() - "{\"data\":{\"topics\":}}".len()
 }
 
-/// That an answer is short, and has one error: that it would have been too long.
+/// Checks that a response is short and has one error: it exceeds the size limit.
 fn refused(answer: &Value, limit: usize) {
     assert!(answer.to_string().len() < 600, "{answer}");
     let errors = answer["errors"].as_array().unwrap();
@@ -60,7 +60,7 @@ async fn an_answer_within_the_limit_comes_and_one_byte_more_is_refused(server: &
     refused(&answer, length - 1);
     assert_eq!(answer["data"], Value::Null);
     assert_eq!(answer["errors"][0]["path"], json!(["topics"]));
-    // The next one is none the worse for it.
+    // The next response is not affected.
     strict
         .anonymous()
         .data("{ topics(first: 1) { nodes { summary } } }", json!({}))
@@ -86,7 +86,7 @@ async fn what_failed_for_its_length_alone_is_null_where_it_may_be(server: &Serve
     let document = format!(
         "{{ viewer {{ party }} topic(by: {{ code: \"T-1\" }}) {{ {many} }} again: topic(by: {{ code: \"T-1\" }}) {{ {many} }} }}"
     );
-    // Either may be null, so neither ends the other.
+    // Both fields are nullable, so the failure of one does not affect the other.
     let answer = strict.anonymous().run(&document, json!({})).await;
     assert!(answer.to_string().len() < 1200, "{answer}");
     assert_eq!(answer["errors"].as_array().unwrap().len(), 2, "{answer}");
@@ -106,7 +106,7 @@ async fn no_more_is_read_once_too_much_has_come(server: &Server) {
     let answer = strict.anonymous().run(document, json!({})).await;
     refused(&answer, 100);
     assert_eq!(strict.statements.take().len(), 1);
-    // The connection that was left in the middle of its rows is as good as before.
+    // The connection whose rows were not read completely can be reused.
     for _ in 0..10 {
         strict
             .anonymous()
@@ -157,7 +157,7 @@ async fn events_that_are_too_much_at_once_are_told_one_by_one(server: &Server) {
         let body = told["subject"]["body"].as_str().unwrap();
         assert!(body.starts_with(&format!("{number} ")), "{body}");
     }
-    // One alone that is too long ends it, with the reason.
+    // A single response that is too large ends the stream with an error.
     let twice = "subscription($after: String) { activity(after: $after) { id a: subject { ... on Note { body x: body y: body } } } }";
     socket
         .subscribe("b", twice, json!({ "after": start }))
@@ -167,7 +167,7 @@ async fn events_that_are_too_much_at_once_are_told_one_by_one(server: &Server) {
     assert_eq!(message["payload"][0]["extensions"]["limit"], "answer");
 }
 
-/// 100 notes of 20,000 characters, each a hundred times; and fifty times read anew.
+/// 100 notes of 20,000 characters, each a hundred times; and fifty times read again.
 #[test]
 fn the_memory_of_long_answers_is_bounded() {
     const MOST: u64 = 300; // MB

@@ -1,4 +1,4 @@
-//! The register as its clients meet it: over HTTP, on real databases.
+//! Integration tests over HTTP, on real databases.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
 

@@ -1,4 +1,4 @@
-//! Fields of one response key are one field, whatever fragments they come from.
+//! Fields with the same response key are merged, also across fragments.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The tables: forward, back, forward again; and what the database itself refuses.
+//! Migrations: up, down and up again; and the constraints of the database.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ on_both_databases! {
     codes_filters_and_reasons_that_there_are_are_converted
 }
 
-/// All of the schema as the database tells it.
+/// Returns the schema as the database reports it.
 async fn described(db: &DatabaseConnection) -> BTreeSet<String> {
     let queries: &[&str] = match db.get_database_backend() {
         DbBackend::Postgres => &[
@@ -56,7 +56,7 @@ async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
     assert_eq!(left.collect::<Vec<_>>(), Vec::<&String>::new());
     db.migrate().await.unwrap();
     assert_eq!(described(&db.write).await, first);
-    // There is nothing left to do.
+    // No migration is pending.
     db.migrate().await.unwrap();
     assert_eq!(described(&db.write).await, first);
 }
@@ -69,7 +69,7 @@ async fn each_migration_goes_back_by_itself(url: &str) {
     for migration in Migrator::migrations() {
         Migrator::up(&db, Some(1)).await.unwrap();
         let after = described(&db).await;
-        // SQLite has nobody to tell.
+        // SQLite has no notifications.
         let nothing = sqlite && migration.name().ends_with("_notify");
         assert_eq!(
             Some(&after) == steps.last(),
@@ -86,7 +86,7 @@ async fn each_migration_goes_back_by_itself(url: &str) {
     }
 }
 
-/// Runs a statement and gives the value of its only row's only column.
+/// Runs a statement and returns its single cell.
 async fn ask(db: &impl ConnectionTrait, sql: &str) -> String {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
@@ -94,7 +94,7 @@ async fn ask(db: &impl ConnectionTrait, sql: &str) -> String {
 }
 
 async fn a_topics_status_follows_from_its_two_positions(server: &Server) {
-    // The rows: ITU's position. The columns: the UPU's.
+    // Rows: ITU's position. Columns: the UPU's.
     const POSITIONS: [&str; 4] = ["PENDING", "AGREED", "DECLINED", "RELEASED"];
     const STATUSES: [[&str; 4]; 4] = [
         ["PROPOSED", "PROPOSED", "DECLINED", "PROPOSED"],
@@ -117,7 +117,7 @@ async fn a_topics_status_follows_from_its_two_positions(server: &Server) {
     assert!(db.execute_unprepared(set).await.is_err(), "it is never set");
 }
 
-/// A copy of some row of `table` with other values in some columns.
+/// Inserts a copy of a row of `table` with other values in some columns.
 async fn copied(
     db: &impl ConnectionTrait,
     table: &str,
@@ -127,7 +127,7 @@ async fn copied(
         DbBackend::Postgres => format!(
             "select string_agg(column_name, ',') from information_schema.columns where table_schema = 'public' and table_name = '{table}' and is_generated = 'NEVER'"
         ),
-        // What the database computes is hidden here.
+        // Generated columns are hidden here.
         _ => format!("select group_concat(name) from pragma_table_info('{table}')"),
     };
     let columns = ask(db, &columns).await;
@@ -158,7 +158,7 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
         ),
         _ => ("randomblob(16)", "zeroblob(16)"),
     };
-    // The log takes positions that were given out.
+    // The log accepts allocated positions only.
     let given = "update counter set value = 9999 where name = 'activity'";
     db.execute_unprepared(given).await.unwrap();
     let fresh: [(&str, &[(&str, &str)]); 8] = [
@@ -345,7 +345,7 @@ async fn the_database_itself_refuses_bad_changes(server: &Server) {
         let done = db.execute_unprepared(&update).await;
         assert!(done.is_err(), "{table}.{column} = {value}");
     }
-    // Of two examinations of a publication one at most is under way.
+    // A publication has at most one open examination.
     let again = "update examination set complete = false, publication_id = (select id from publication where number = 'UPU S52')";
     assert!(db.execute_unprepared(again).await.is_err());
 }

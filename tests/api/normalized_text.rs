@@ -1,4 +1,4 @@
-//! Texts that are compared: what was given finds what was made, whatever way it comes in.
+//! Text normalization: lookups find a text in whatever Unicode form it was created.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ const LOOKUPS: [&str; 13] = [
 const TYPES: &str = "{ __schema { queryType { fields { name args { name type { ...T } } } } types { name inputFields { name type { ...T } } } } }
     fragment T on __Type { name kind ofType { name kind ofType { name kind ofType { name kind } } } }";
 
-/// The texts that an argument holds, by their paths.
+/// Returns the texts in an argument by path.
 fn texts(types: &[Value], path: &str, ty: &Value, found: &mut BTreeSet<String>) {
     let mut ty = ty;
     while ty["ofType"].is_object() {
@@ -73,7 +73,7 @@ async fn every_lookup_finds_what_was_made(server: &Server) {
     {
         for argument in field["args"].as_array().unwrap() {
             let name = argument["name"].as_str().unwrap();
-            // Cursors are opaque, and the names of types are the API's own.
+            // Cursors are opaque, and type names are the API's own.
             if ["after", "before"].contains(&name) || field["name"] == "activities" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Notes, reminders, and topics that are still of interest.
+//! Notes, reminders, and reaffirming topics.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Walking the pages of a list is reading it once from start to end, whatever is written meanwhile.
+//! Pagination: reading all pages returns each record once, also during writes.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ on_both_databases! {
     without_a_date_stands_last_both_ways
 }
 
-/// The lists, each with its orders.
+/// The lists with their orders.
 const LISTS: &[(&str, &str, &[&str])] = &[
     (
         "organizations",
@@ -74,7 +74,7 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// A page of a list as these variables ask.
+/// Returns the page of a list for these variables.
 async fn page(client: &Client<'_>, list: &str, ty: &str, variables: Value) -> Value {
     let document = format!(
         "query($first: Int, $after: String, $last: Int, $before: String, $filter: {ty}Filter, $orderBy: {ty}Order) {{
@@ -91,7 +91,7 @@ fn ids(page: &Value) -> Vec<String> {
         .collect()
 }
 
-/// All ids in pages of `size`, from the start or from the end.
+/// Returns all ids in pages of `size`, from the start or from the end.
 async fn walk(
     client: &Client<'_>,
     list: &str,
@@ -127,12 +127,12 @@ async fn walk(
     }
 }
 
-/// Random values, the same in every run of the tests.
+/// Random values, the same in every run.
 fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
     strategy.new_tree(runner).unwrap().current()
 }
 
-/// Adds copies of an item and of a topic with other dates, priorities and times; many keys are equal.
+/// Adds copies of an item and a topic with other dates, priorities and times, and many equal keys.
 async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i32) {
     for number in from..from + count {
         let (key, day, priority, second) =
@@ -238,7 +238,7 @@ async fn nothing_is_skipped_or_repeated_while_rows_are_added(server: &Server) {
                 "{list} {order}: skipped"
             );
         }
-        // Few enough for one page to hold all.
+        // Few enough for a single page.
         let tidy = format!(
             "delete from {} where number >= 100",
             if ty == "Topic" {

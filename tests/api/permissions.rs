@@ -1,4 +1,4 @@
-//! For every role and state: what a viewer is told it may do is exactly what it is not refused.
+//! Permissions: for every role and state, `viewerPermissions` matches what the mutations allow.
 
 use entity::word::all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ on_both_databases! {
     of_liaison_statements
 }
 
-/// Everybody who may ask, by name.
+/// All viewers by name.
 fn everybody(server: &Server) -> [(&'static str, Client<'_>); 5] {
     [
         ("anonymous", server.anonymous()),
@@ -25,7 +25,7 @@ fn everybody(server: &Server) -> [(&'static str, Client<'_>); 5] {
     ]
 }
 
-/// Whether the viewer may do this at all, whatever may be wrong with the input.
+/// Returns whether the viewer may do this at all, whatever else is wrong with the input.
 async fn may(client: &Client<'_>, mutation: &str, input: Value) -> bool {
     let code = client.verdict(mutation, input).await;
     !["UNAUTHENTICATED", "FORBIDDEN", "NOT_ALLOWED_NOW"].contains(&code.as_str())
@@ -181,7 +181,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                      completed_at = {completed}, version = 1 where number = 5"
                 );
                 for (name, client) in everybody(server) {
-                    // Who has no party is the same for every owner and asker.
+                    // A viewer without a party is the same for every owner and requester.
                     if owner != "ITU" && ["anonymous", "without a role"].contains(&name) {
                         continue;
                     }
@@ -386,7 +386,7 @@ async fn of_liaison_statements(server: &Server) {
                 "update committee set status = '{status}' where code = 'C5'"
             ))
             .await;
-        // Another committee of the UPU that it was sent to may still reply.
+        // Another addressed committee of the UPU can still reply.
         for psi in ["ACTIVE", "CONCLUDED"] {
             server
                 .sql(&format!(

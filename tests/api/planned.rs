@@ -1,4 +1,4 @@
-//! Whatever a valid document asks, it is planned and answered, with no more statements than it has selections.
+//! Every valid document can be planned and executed, with at most one statement per selection.
 
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ on_both_databases! {
 
 const DOCUMENTS: usize = 200;
 
-/// The arguments of pages: what a client sends, and what none does. `CURSOR` stands for one of another list.
+/// Page arguments, valid and invalid ones. `CURSOR` stands for a cursor of another list.
 const PAGES: [&str; 22] = [
     "first: 2147483647",
     "first: -2147483648",

@@ -1,4 +1,4 @@
-//! Each order of each list is one range of one index, on both databases.
+//! Each order of each list is a range of one index, on both databases.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn every_list_of_one_order_seeks_an_index(server: &Server) {
     }
 }
 
-/// Reads the page after the first, by one range of one index.
+/// Reads the second page, by a range of one index.
 async fn second_page_seeks(server: &Server, document: &str, mut variables: Value) {
     let reader = server.anonymous();
     let first = reader.data(document, variables.clone()).await;
@@ -149,7 +149,7 @@ async fn explain(server: &Server, statement: &Statement) -> String {
         .unwrap();
     let (explain, column) = match backend {
         DbBackend::Postgres => {
-            // The tables of a test are so small that reading them whole is cheapest.
+            // The tables of a test are so small that a full scan would be cheapest.
             for setting in ["enable_seqscan", "enable_bitmapscan"] {
                 let sql = format!("set local {setting} = off");
                 transaction.execute_unprepared(&sql).await.unwrap();

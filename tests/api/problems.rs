@@ -1,4 +1,4 @@
-//! What is wrong with an input: told all at once, in its order, for people.
+//! Validation errors: all are reported at once, in the order of the input.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The program as it is built, run in a directory of its own.
+//! Runs the binary in a directory of its own.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// More than any start takes on a busy machine; only a failing test waits so long.
+/// A generous timeout, which only failing tests reach.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A directory to run the program in, with nothing of the environment.
+/// A directory for running the binary, with an empty environment.
 pub struct Workplace {
     directory: TempDir,
     runs: Cell<u32>,
 }
 
-/// A program that runs; it is killed when this is dropped.
+/// A running process; killed on drop.
 pub struct Running {
     child: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
-/// A program that has ended.
+/// A process that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -46,7 +46,7 @@ impl Workplace {
         self.directory.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file into the directory.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.path(name), content).unwrap();
     }
@@ -66,7 +66,7 @@ impl Workplace {
             .envs(environment.iter().copied())
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
-            // Into files: a pipe that nobody reads fills up.
+            // To files, because an unread pipe fills up.
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())
             .spawn()
@@ -74,7 +74,7 @@ impl Workplace {
         Running { child, out, err }
     }
 
-    /// Runs the program to its end.
+    /// Runs the binary to completion.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).ended()
     }
@@ -83,26 +83,26 @@ impl Workplace {
         self.start_with(arguments, environment).ended()
     }
 
-    /// Runs the program to its end, which must be a good one; what it printed.
+    /// Runs the binary to completion, which must succeed, and returns its output.
     pub fn done(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert!(ended.status.success(), "{arguments:?}: {ended:?}");
         ended.out
     }
 
-    /// Runs the program, which must refuse to start: the one line that says why.
+    /// Runs the binary, which must fail, and returns its one-line error.
     pub fn refusal(&self, arguments: &[&str]) -> String {
         self.run(arguments).refusal()
     }
 }
 
 impl Ended {
-    /// The one line of a program that refused to start.
+    /// Returns the one-line error of a process that failed.
     pub fn refusal(self) -> String {
         assert_eq!(self.status.code(), Some(2), "{self:?}");
         assert_eq!(self.out, "", "{self:?}");
         let lines: Vec<&str> = self.err.lines().collect();
-        // Migrations tell of themselves before something else is found wrong.
+        // Migrations may log before another error is found.
         let mut said = lines.iter().filter(|line| !line.contains(" INFO "));
         let line = said.next().unwrap_or_else(|| panic!("nothing: {self:?}"));
         assert_eq!(said.next(), None, "{self:?}");
@@ -112,7 +112,7 @@ impl Ended {
 }
 
 impl Running {
-    /// The process, as the system numbers it.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -125,13 +125,13 @@ impl Running {
         })
     }
 
-    /// Where `dev` serves.
+    /// Returns the URL of `dev`.
     pub fn dev_address(&mut self) -> String {
         let greeting = self.greeting();
         greeting[0].strip_suffix("/graphiql").unwrap().to_owned()
     }
 
-    /// Where `serve` serves, as its log tells.
+    /// Returns the URL of `serve`, from its log.
     pub fn address(&mut self) -> String {
         self.wait_for(|it| {
             let log = read(&it.err);
@@ -155,7 +155,7 @@ impl Running {
         }
     }
 
-    /// The most memory that it has had so far, in megabytes.
+    /// Returns the peak memory in megabytes.
     pub fn megabytes(&self) -> u64 {
         let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -163,25 +163,25 @@ impl Running {
         kilobytes / 1024
     }
 
-    /// Waits until it has logged something.
+    /// Waits until the log satisfies a condition and returns it.
     pub fn logged(&mut self, seen: impl Fn(&str) -> bool) -> String {
         self.wait_for(|it| Some(read(&it.err)).filter(|log| seen(log)))
     }
 
-    /// Asks it to stop, as a supervisor does.
+    /// Sends SIGTERM, as a supervisor does.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Sends SIGTERM and waits until the process has ended.
     pub fn stop(self) -> Ended {
         self.terminate();
         self.ended()
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     pub fn ended(mut self) -> Ended {
         let begun = Instant::now();
         let status = loop {

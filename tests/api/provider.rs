@@ -1,4 +1,4 @@
-//! An identity provider that can be made to misbehave, and tokens as it or a forger signs them.
+//! An identity provider that can be made to misbehave, and tokens signed by it or by a forger.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,24 +30,24 @@ pub const P256_PUBLIC: &str = include_str!("keys/p256.pub.pem");
 pub const ED25519: &str = include_str!("keys/ed25519.pem");
 pub const ED25519_PUBLIC: &str = include_str!("keys/ed25519.pub.pem");
 
-/// How a provider answers.
+/// How the provider responds.
 #[derive(Clone, Default)]
 pub enum Mood {
     #[default]
     Well,
-    /// After so long.
+    /// After a delay.
     Slowly(Duration),
     /// With status 500.
     Down,
-    /// With a redirect to another address.
+    /// With a redirect to another URL.
     Elsewhere(String),
-    /// With something else in place of the keys.
+    /// With this text instead of the keys.
     Keys(String),
-    /// With something else in place of its description.
+    /// With this text instead of the discovery document.
     Description(String),
 }
 
-/// A provider on a port of this machine.
+/// A provider on a local port.
 #[derive(Clone)]
 pub struct Provider {
     /// Its `iss`.
@@ -64,7 +64,7 @@ struct Known {
 }
 
 impl Provider {
-    /// One that lives below `path` and publishes these keys.
+    /// Starts a provider below `path` that publishes these keys.
     pub async fn start(path: &str, keys: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ impl Provider {
         provider
     }
 
-    /// The same over TLS, with a certificate of the tests' own authority.
+    /// Starts a provider with TLS and a certificate of a test CA.
     pub async fn over_tls(keys: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -92,7 +92,7 @@ impl Provider {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                // Who does not believe the certificate goes away.
+                // Clients that do not trust the certificate disconnect.
                 let Ok(stream) = acceptor.accept(stream).await else {
                     continue;
                 };
@@ -126,12 +126,12 @@ impl Provider {
         self.state.lock().unwrap().mood = mood;
     }
 
-    /// The paths that were asked for since this was last asked.
+    /// Takes the paths that were requested since the last call.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 
-    /// How often its keys were asked for since this was last asked.
+    /// Returns how often the keys were requested since the last call.
     pub fn times(&self) -> usize {
         let asked = self.asked();
         asked.iter().filter(|path| path.ends_with("/keys")).count()
@@ -167,7 +167,7 @@ async fn answer(State(state): State<Arc<Mutex<Known>>>, uri: Uri) -> Response {
     }
 }
 
-/// The public half of a key, as key sets have it.
+/// Returns the public key as a JSON Web Key.
 pub fn public(algorithm: &str, kid: &str) -> Value {
     let key = match algorithm {
         "RS256" => DecodingKey::from_rsa_pem(RSA_PUBLIC.as_bytes()),
@@ -181,7 +181,7 @@ pub fn public(algorithm: &str, kid: &str) -> Value {
     jwk
 }
 
-/// The private half.
+/// Returns the private key.
 pub fn private(algorithm: &str) -> EncodingKey {
     match algorithm {
         "RS256" | "RS384" | "PS256" => EncodingKey::from_rsa_pem(RSA.as_bytes()),
@@ -195,7 +195,8 @@ pub fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token with just this header and these claims, signed by `algorithm`, whatever the header says.
+/// Signs a token with exactly this header and these claims; `algorithm` selects the signature, whatever the header
+/// says.
 pub fn signed(header: &Value, claims: &Value, algorithm: &str, key: &EncodingKey) -> String {
     let text = format!(
         "{}.{}",
@@ -207,7 +208,7 @@ pub fn signed(header: &Value, claims: &Value, algorithm: &str, key: &EncodingKey
     format!("{text}.{signature}")
 }
 
-/// A token as a provider gives it.
+/// Signs a token as the provider does.
 pub fn token(algorithm: &str, kid: &str, claims: &Value) -> String {
     let header = json!({ "alg": algorithm, "typ": "JWT", "kid": kid });
     signed(&header, claims, algorithm, &private(algorithm))

@@ -1,4 +1,4 @@
-//! Publications with their editions and relations, and what the two sides find in them.
+//! Publications: editions, relations, and joint examinations.
 
 use serde_json::{Value, json};
 
@@ -374,7 +374,7 @@ async fn both_sides_find_and_the_examination_is_closed(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let psi = server.committee("POC", "PSI").await;
     let text = server.publication("ITU-T X.1341 (09/2015)").await;
-    // It reads the same whoever finds first.
+    // The same, whichever side records its finding first.
     for (first, its, second, others) in [(&itu, &sg17, &upu, &psi), (&upu, &psi, &itu, &sg17)] {
         let asked = ask(&tsb, &text).await;
         assert_eq!(asked["findings"], json!([]));
@@ -469,7 +469,7 @@ async fn an_examination_is_overdue_after_its_day(server: &Server) {
             .await;
         data["node"]["overdue"].clone()
     };
-    // Asked on 15 June, due on 1 July.
+    // Requested on 15 June, due on 1 July.
     server.pass_days(16);
     assert_eq!(overdue().await, false, "due today is not overdue");
     server.pass_days(1);

@@ -1,4 +1,4 @@
-//! Reading the register as it comes: the facts, how they are found, filtered and ordered.
+//! Queries of the seed data: lookups, filters and orders.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ on_both_databases! {
     texts_that_no_record_can_have_are_refused
 }
 
-/// The values of `field` of the nodes of `list`.
+/// Returns the values of `field` of the nodes of `list`.
 async fn list(client: &Client<'_>, list: &str, field: &str, variables: Value) -> Vec<Value> {
     let mut letters = list.chars();
     let first = letters.next().unwrap().to_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! A read does not fail for a connection that was lost while nobody used it.
+//! A read does not fail because an idle connection was lost.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::databases::Backend;
 use crate::following::CUT_OFF;
 use crate::harness::Server;
 
-// SQLite is a file: nothing is lost between the two.
+// SQLite has no network connection.
 #[tokio::test]
 async fn who_asks_after_the_server_was_away_is_answered() {
     let server = Server::start(Backend::Postgres).await;

@@ -1,4 +1,4 @@
-//! The planned read path answers as async-graphql's own executor does: the same rows, hundreds of generated documents.
+//! The query planner returns the same responses as async-graphql's executor, for hundreds of generated documents.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -37,19 +37,19 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
     }
 }
 
-/// What a field of a type is.
+/// The kind of a field.
 #[derive(Clone, Debug)]
 enum Kind {
     Leaf,
     One(String),
-    /// A record of any type that has an id.
+    /// A record of any type that implements `Node`.
     Node,
     Many(String),
     /// A connection of this type.
     Page(String),
 }
 
-/// The types with their fields, as the service itself describes them.
+/// The types with their fields, from introspection.
 pub struct Shapes(BTreeMap<String, BTreeMap<String, Kind>>);
 
 impl Shapes {
@@ -84,7 +84,7 @@ impl Shapes {
         ty != "Delivery" && self.0[ty].contains_key("id")
     }
 
-    /// A selection of all of a record's own values, and of the ids of those that it leads to.
+    /// Returns a selection of all leaf fields of a record, and of the ids of referenced records.
     fn flat(&self, ty: &str) -> String {
         let mut text = String::new();
         for (name, kind) in &self.0[ty] {
@@ -135,7 +135,7 @@ const ROOTS: [(&str, &str); 8] = [
     ("activities", "Activity"),
 ];
 
-/// Every record by its id, and the ids of each root list in its order.
+/// All records by id, and the ids of each root list in order.
 #[derive(Default)]
 struct Records {
     by_id: HashMap<String, Value>,
@@ -201,7 +201,7 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
     records
 }
 
-/// The same types over the same records, run by async-graphql.
+/// Builds the same types over the same records for async-graphql's executor.
 fn reference(shapes: &Shapes, records: Records) -> Schema {
     let records = Arc::new(records);
     let mut query = Object::new("Query");
@@ -246,7 +246,7 @@ fn reference(shapes: &Shapes, records: Records) -> Schema {
     schema.register(query).data(Root(root)).finish().unwrap()
 }
 
-/// What the fields of the root are read from.
+/// The data of the root fields.
 struct Root(Value);
 
 fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
@@ -292,12 +292,12 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
     field.argument(InputValue::new("first", TypeRef::named(TypeRef::INT)))
 }
 
-/// Writes a document at random, valid for both.
+/// A generator of random documents that are valid for both.
 pub struct Writer<'a> {
     shapes: &'a Shapes,
-    /// The arguments that pages are asked with. They belong to the key, so that fields of one key have the same.
+    /// The page arguments. They are part of the response key, so that fields of one key have the same.
     pub pages: &'a [String],
-    /// What is true, and what is false.
+    /// Variables that are true and false.
     pub always: &'a str,
     pub never: &'a str,
     random: &'a mut TestRng,
@@ -335,7 +335,7 @@ impl<'a> Writer<'a> {
         )
     }
 
-    /// Some fields of a type, some of them twice, in fragments, under other names, or left out.
+    /// Returns some fields of a type, some of them twice, in fragments, aliased, or skipped.
     fn selection(&mut self, ty: &str, depth: u32) -> String {
         let fields: Vec<(String, Kind)> = self.shapes.0[ty]
             .iter()
@@ -381,7 +381,7 @@ impl<'a> Writer<'a> {
                 format!(" {alias}{name} {{{} }}", self.selection(ty, inner))
             }
             Kind::Node => {
-                // One type for each key: fields of one name may differ from type to type.
+                // Response keys contain the type, because fields of one name may differ between types.
                 let types: Vec<String> = self.shapes.0.keys().cloned().collect();
                 let nodes: Vec<String> = types
                     .into_iter()

@@ -1,4 +1,4 @@
-//! A refused write has the right code and leaves no trace.
+//! A refused write returns the right code and changes nothing.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
@@ -278,10 +278,10 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
     all_are_refused(server, &cases).await;
 }
 
-/// Each of these: who sends which mutation with what input, and the code of the refusal.
+/// Cases: the client, the mutation, its input, and the code of the refusal.
 pub type Case<'a> = (&'a Client<'a>, &'static str, Value, &'static str);
 
-/// Tries each; none leaves a trace.
+/// Tries each case and checks that nothing changed.
 pub async fn all_are_refused(server: &Server, cases: &[Case<'_>]) {
     let before = dump(server).await;
     for (client, mutation, input, code) in cases {
@@ -294,7 +294,7 @@ pub async fn all_are_refused(server: &Server, cases: &[Case<'_>]) {
     }
 }
 
-/// Every row of every table.
+/// Returns every row of every table.
 async fn dump(server: &Server) -> String {
     let db = &server.db.read;
     let mut dump = String::new();

@@ -1,4 +1,4 @@
-//! What the collaboration refuses has the right code and leaves no trace.
+//! Refused writes of topics, action items, statements and examinations return the right code and change nothing.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Answers from memory: as exact as those that are read.
+//! The response cache: cached responses are as current as others.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const LONG: Duration = Duration::from_hours(1);
 const SOON: Duration = Duration::from_secs(10);
 const NOTES: &str = "{ topic(by: { code: \"T-1\" }) { notes { totalCount } } }";
 
-/// Another instance, which remembers answers.
+/// Starts another instance with a response cache.
 async fn remembering(server: &Server, unknown: Duration) -> Server {
     let memory = Memory::new(1_000_000, unknown);
     server.beside(|app| app.memory = Some(memory)).await
@@ -46,7 +46,7 @@ async fn add_note(server: &Server) {
     server.upu().change("noteAdd", input, "id").await;
 }
 
-/// How many statements an answer takes.
+/// Returns the number of statements of a request.
 async fn statements(server: &Server, client: &Client<'_>, document: &str) -> usize {
     server.statements.take();
     client.run(document, json!({})).await;
@@ -225,7 +225,7 @@ async fn a_client_that_has_the_answer_goes_without_it(server: &Server) {
     assert_eq!(changed.status, 200);
     assert_ne!(changed.headers["etag"], tag.as_str());
 
-    // What failed has no tag, nor has what is sent by POST.
+    // Failed responses and responses to POST have no entity tag.
     let wrong = reader.send(
         Method::GET,
         "/graphql?query=%7Btopic(by%3A%7Bid%3A%22x%22%7D)%7Bcode%7D%7D",

@@ -1,4 +1,4 @@
-//! What the TSB reports: every figure agrees with the history, whatever the period.
+//! The report: every figure agrees with the history, for any period.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,17 +20,17 @@ const READ: &str = "query($from: Date!, $to: Date!) { report(from: $from, to: $t
     topicsProposed actionItemsRequested actionItemsReceived actionItemsDone actionItemsPostponed actionItemsOverdue medianDaysToDone
     liaisonStatementsSent repliesOverdue findingsRecorded } staleTopics { code } } }";
 
-/// The report as the service gives it.
+/// The report of the service.
 pub async fn report(server: &Server, from: &str, to: &str) -> Value {
     let variables = json!({ "from": from, "to": to });
     let data = server.anonymous().data(READ, variables).await;
     data["report"].clone()
 }
 
-/// The whole history, to derive a report from by other means than the service's.
+/// The whole history, from which the tests derive the report independently.
 pub struct History {
     activities: Vec<Activity>,
-    /// The party that acts for a committee, by what the history calls it.
+    /// The acting party of a committee, by its display name.
     parties: HashMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ impl Activity {
         text(&self.subject["id"])
     }
 
-    /// What it changed the field to, if it did.
+    /// Returns the new value of a field, if it was changed.
     fn after(&self, field: &str) -> Option<&str> {
         let change = self.changes.iter().find(|it| it["field"] == field)?;
         change["after"].as_str()
@@ -102,7 +102,7 @@ impl History {
         }
     }
 
-    /// What the service should report of these days, asked on `today`.
+    /// Returns the expected report for a period, as of `today`.
     pub fn report(&self, from: &str, to: &str, today: NaiveDate) -> Value {
         let period = Period {
             history: self,
@@ -140,7 +140,7 @@ struct Period<'a> {
     history: &'a History,
     begin: DateTime<Utc>,
     end: DateTime<Utc>,
-    /// The day as of which things are overdue.
+    /// The date for overdue checks.
     day: String,
 }
 
@@ -160,12 +160,12 @@ impl Period<'_> {
         day.is_some_and(|day| *day < self.day)
     }
 
-    /// The records of a type as they stood at its end.
+    /// Returns the records of a type in their state at the end of the period.
     fn stand(&self, ty: &str) -> BTreeMap<String, Fields> {
         let mut stand: BTreeMap<String, Fields> = BTreeMap::new();
         for it in self.until_its_end().filter(|it| it.ty == ty) {
             let fields = stand.entry(it.id().to_owned()).or_insert_with(|| {
-                // A topic begins as a proposal.
+                // Topics start as PROPOSED.
                 HashMap::from([("status".to_owned(), "PROPOSED".to_owned())])
             });
             for change in &it.changes {
@@ -228,7 +228,7 @@ impl Period<'_> {
         })
     }
 
-    /// In days, rounded to two decimals.
+    /// Returns days, rounded to two decimals.
     fn median(&self, done: &[&str]) -> Option<f64> {
         let mut seconds: Vec<i64> = done
             .iter()
@@ -274,7 +274,7 @@ impl Period<'_> {
     }
 }
 
-/// The two are the same, but for how a whole number is written.
+/// Compares both, ignoring how integers are formatted.
 pub fn assert_same(given: &Value, derived: &Value) {
     let mut given = given.clone();
     for side in given["sides"].as_array_mut().unwrap() {

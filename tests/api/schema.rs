@@ -1,4 +1,4 @@
-//! The schema as it is served: committed, described, and all that the contract promises.
+//! The schema: committed, documented, and compatible with the contract.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -79,7 +79,7 @@ fn no_field_of_an_input_is_required_beyond_the_contract() {
     }
 }
 
-/// All types by name; of each its parts, such as `field name`, each with its definition as a text.
+/// Returns all types by name, each with its parts, such as `field name`, and their definitions.
 struct Definitions(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Definitions {
@@ -178,7 +178,7 @@ async fn everything_is_described() {
     let mut bare = Vec::new();
     for ty in data["__schema"]["types"].as_array().unwrap() {
         let name = ty["name"].as_str().unwrap();
-        // GraphQL's own; `ID` comes without words.
+        // GraphQL's own scalars; `ID` has no description.
         if name.starts_with("__") || name == "ID" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Settings: where they come from, how they are checked, and that none of their secrets is printed.
+//! Settings: their sources, their validation, and that no secret is printed.
 
 use serde_json::Value;
 
@@ -186,7 +186,7 @@ fn misspelt_variables_are_refused_and_empty_ones_are_unset() {
         ("LIAISON_READ_ONLY", ""),
         ("LIAISON_LOG_FORMAT", ""),
         ("LIAISON_NONSENSE", ""),
-        // What Kubernetes sets for a service of this name.
+        // Kubernetes sets these for a service of this name.
         ("LIAISON_SERVICE_HOST", "10.0.0.1"),
         ("LIAISON_PORT_8080_TCP_ADDR", "10.0.0.1"),
     ];

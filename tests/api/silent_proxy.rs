@@ -1,4 +1,4 @@
-//! A TCP proxy whose network can break in silence: connections stay open, and nothing passes.
+//! A TCP proxy whose network can fail silently: connections stay open, but nothing is transmitted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct SilentProxy {
 }
 
 impl SilentProxy {
-    /// Begins to listen on a free port, for the PostgreSQL whose socket is in this directory.
+    /// Listens on a free port, for the PostgreSQL whose socket is in this directory.
     ///
     /// # Errors
     /// Returns an error if there is no free port.
@@ -32,7 +32,7 @@ impl SilentProxy {
             let mut unserved = Vec::new();
             while let Ok((client, _)) = listener.accept().await {
                 if is_frozen.load(Ordering::Relaxed) {
-                    // It stays open.
+                    // Keeps the connection open.
                     unserved.push(client);
                     continue;
                 }
@@ -46,13 +46,13 @@ impl SilentProxy {
         })
     }
 
-    /// Passes nothing at all, as a server that is stopped; or serves new connections again.
+    /// Transmits nothing at all, like a stopped server; or serves new connections again.
     pub fn freeze(&self, frozen: bool) {
         self.frozen.store(frozen, Ordering::Relaxed);
         self.break_connections();
     }
 
-    /// Passes no more bytes of the connections that are open now, without closing them; new ones are served.
+    /// Stops transmitting on current connections without closing them; new ones are served.
     pub fn break_connections(&self) {
         self.breaks.send_modify(|count| *count += 1);
     }
@@ -75,7 +75,7 @@ async fn forward(client: TcpStream, socket: PathBuf, mut breaks: watch::Receiver
         changed = breaks.changed() => changed.is_ok(),
     };
     if broken {
-        // Both ends stay open: neither side learns that the other one is gone.
+        // Both ends stay open: neither side notices that the other one is gone.
         std::future::pending::<()>().await;
     }
 }

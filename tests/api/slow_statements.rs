@@ -1,4 +1,4 @@
-//! A statement that nobody waits for any more does not go on; and what may take its time is not stopped.
+//! Statements of abandoned requests are cancelled; long-running work is not.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ on_both_empty_databases! {
     a_start_waits_for_another_for_longer_than_a_request_may_run
 }
 
-// SQLite runs in the process itself: how its statements are stopped is tested there, in `rows/sqlite.rs`.
+// SQLite runs in the process: its statements are tested in `rows/sqlite.rs`.
 #[tokio::test]
 async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     let database = TestDatabase::empty(Backend::Postgres).await;
     let workplace = Workplace::new();
     let (_service, address) = serve(&workplace, &database.url, &["--time-limit", "1"]);
     let db = Database::connect(&database.url, 2).await.unwrap();
-    // For as long as this is held, whoever reads topics waits.
+    // While this is held, reads of topics wait.
     let lock = db.write.begin().await.unwrap();
     let held = "lock table topic in access exclusive mode";
     lock.execute_unprepared(held).await.unwrap();
@@ -44,7 +44,7 @@ async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     lock.rollback().await.unwrap();
 }
 
-/// How many statements wait for a lock.
+/// Returns the number of statements that wait for a lock.
 async fn waiting(db: &Database) -> i64 {
     let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     let count = Statement::from_string(db.read.get_database_backend(), count);
@@ -61,7 +61,7 @@ async fn a_start_waits_for_another_for_longer_than_a_request_may_run(url: &str) 
         let settings = ["--listen", "127.0.0.1:0", "--time-limit", "1"];
         let serve = ["serve", "--read-only", "--database-url", url];
         service = Some(workplace.start(&[&serve[..], &settings].concat()));
-        // The next one would have been stopped by then.
+        // The next statement would have been cancelled by then.
         sleep(Duration::from_secs(4)).await;
         Ok(())
     });

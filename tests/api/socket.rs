@@ -1,4 +1,4 @@
-//! A client of `graphql-transport-ws` that says just what a test wants it to say.
+//! A `graphql-transport-ws` client that sends exactly what a test specifies.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// More than any answer takes on a busy machine; only a failing test waits so long.
+/// A generous timeout, which only failing tests reach.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub const PROTOCOL: &str = "graphql-transport-ws";
@@ -19,7 +19,7 @@ pub const PROTOCOL: &str = "graphql-transport-ws";
 pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// Opens a WebSocket at `http://…` with this subprotocol and header, and says nothing.
+    /// Opens a WebSocket at `http://…` with this subprotocol and header, and sends nothing.
     pub async fn mute(
         address: &str,
         protocol: Option<&str>,
@@ -69,13 +69,13 @@ impl Socket {
         self.say(&message).await;
     }
 
-    /// The next message as it came.
+    /// Returns the next message unchanged.
     pub async fn receive(&mut self) -> Message {
         let received = timeout(PATIENCE, self.0.next()).await;
         received.expect("something in time").unwrap().unwrap()
     }
 
-    /// The next message that is not about the connection itself.
+    /// Returns the next message except pings.
     pub async fn hear(&mut self) -> Value {
         let heard = timeout(PATIENCE, self.listen()).await;
         heard.expect("something else than pings")
@@ -97,7 +97,7 @@ impl Socket {
         }
     }
 
-    /// The next `next` of this operation, whose payload it gives.
+    /// Returns the payload of the next `next` message of this operation.
     pub async fn next(&mut self, id: &str) -> Value {
         let mut message = self.hear().await;
         assert_eq!(message["type"], "next", "{message}");
@@ -105,14 +105,14 @@ impl Socket {
         message["payload"].take()
     }
 
-    /// The next activity of this subscription.
+    /// Returns the next activity of this subscription.
     pub async fn activity(&mut self, id: &str) -> Value {
         let mut payload = self.next(id).await;
         assert_eq!(payload.get("errors"), None, "{payload}");
         payload["data"]["activity"].take()
     }
 
-    /// Runs an operation that has one answer.
+    /// Executes an operation with a single response.
     pub async fn run(&mut self, document: &str, variables: Value) -> Value {
         self.subscribe("once", document, variables).await;
         let payload = self.next("once").await;
@@ -121,7 +121,7 @@ impl Socket {
         payload
     }
 
-    /// The code and reason that the service closes with; what comes before is not looked at.
+    /// Returns the code and reason of the close frame, skipping earlier messages.
     pub async fn end(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.receive().await {
@@ -131,7 +131,7 @@ impl Socket {
         }
     }
 
-    /// What comes in this time, if anything does: a message, or none where the connection ends.
+    /// Waits this long for a message; `None` if there is none or the connection ends.
     pub async fn within(&mut self, time: Duration) -> Option<Option<Message>> {
         let received = timeout(time, self.0.next()).await.ok()?;
         Some(received.and_then(Result::ok))

@@ -1,4 +1,4 @@
-//! The subprotocol `graphql-transport-ws`, to the letter: what is said when, and with which code a socket ends.
+//! The subprotocol `graphql-transport-ws`: message order and close codes.
 
 use std::time::{Duration, Instant};
 
@@ -76,12 +76,12 @@ async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server)
         assert_eq!(error["extensions"]["code"], code, "{document}: {answer}");
         assert!(error["message"].is_string());
     }
-    // Nothing follows an error, and the socket is as good as before.
+    // Nothing follows an error, and the connection stays usable.
     let answer = socket.run("{ viewer { roles } }", json!({})).await;
     assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
 }
 
-/// What a client says, and the code and reason that the service closes with.
+/// What a client sends, and the code and reason of the close frame.
 const BREACHES: &[(&[&str], u16, &str)] = &[
     (&["no JSON"], 4400, "Invalid message"),
     (&["[]"], 4400, "Invalid message"),
@@ -305,7 +305,7 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
     let code = &answer["payload"][0]["extensions"]["code"];
     assert_eq!(code, "RATE_LIMITED");
 
-    // Its id is free again once an operation has ended, and what nobody runs may be ended too.
+    // An id is free again after its operation has ended, and unknown ids may be completed.
     for id in ["0", "0", "never"] {
         socket.say(&json!({ "id": id, "type": "complete" })).await;
     }
@@ -326,14 +326,14 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
     assert_eq!(socket.hear().await, json!({ "type": "pong" }));
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "For nobody." });
     server.itu().change("noteAdd", input, "id").await;
-    // What was ended says nothing any more.
+    // A completed operation sends no further messages.
     let answer = socket.run("{ viewer { roles } }", json!({})).await;
     assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
 }
 
 async fn pings_are_answered(server: &Server) {
     let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
-    // Also before the connection is initialised.
+    // Also before `connection_init`.
     socket.say(&json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await, json!({ "type": "pong" }));
     let ping = json!({ "type": "ping", "payload": { "at": 7 } });
@@ -350,7 +350,7 @@ async fn a_message_beyond_the_limit_closes_the_socket(server: &Server) {
     let long = format!("{{ viewer {{ roles }} }}{}", " ".repeat(900_000));
     let answer = socket.run(&long, json!({})).await;
     assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
-    // A client may send all of it before it reads: much more than the buffers of a connection hold.
+    // A client may send everything before it reads: much more than the buffers of a connection.
     for length in [1_000_001, 20_000_000] {
         let mut socket = Socket::anonymous(&server.address).await;
         socket.send(Message::text(" ".repeat(length))).await;
@@ -382,7 +382,7 @@ async fn an_id_can_be_used_again_once_its_operation_is_complete(server: &Server)
     }
 }
 
-/// Limits with which nobody has to wait long.
+/// Limits with short timeouts.
 fn hasty() -> Limits {
     Limits {
         patience: Patience {
@@ -432,7 +432,7 @@ async fn a_socket_ends_with_its_token() {
     let brief = token(&[Role::UpuEditor], 3, server.now());
     let mut socket = Socket::open(&server.address, json!({ "token": brief })).await;
     socket.subscribe("a", ACTIVITIES, json!({})).await;
-    // Past its end and the seconds that clocks may differ; the tests' clock runs fast.
+    // Past the expiry and the allowed clock skew; the clock of the tests runs fast.
     server.pass_days(1);
     let expired = (4403, "Forbidden: the token has expired".to_owned());
     assert_eq!(socket.end().await, expired);

@@ -1,4 +1,4 @@
-//! The statements that a service sends to its database.
+//! Records the SQL statements of a service.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use liaison::store::Database;
 use liaison::store::statements::Told;
 use sea_orm::Statement;
 
-/// All statements since they were last taken.
+/// Takes the statements recorded since the last call.
 #[derive(Clone, Default)]
 pub struct Statements(Arc<Mutex<Vec<Statement>>>);
 

@@ -16,7 +16,7 @@ on_both_databases! {
     a_quiet_stream_begins_with_its_cursor
 }
 
-/// A stream of events that has begun: its head has come.
+/// An event stream whose response head has arrived.
 async fn stream(server: &Server, document: &str) -> reqwest::Response {
     let headers = [
         ("content-type", "application/json"),
@@ -30,7 +30,7 @@ async fn stream(server: &Server, document: &str) -> reqwest::Response {
     response
 }
 
-/// Reads a stream until it holds this text.
+/// Reads a stream until it contains this text.
 async fn read_until(mut response: reqwest::Response, text: &str) -> String {
     let mut read = String::new();
     let reading = async {

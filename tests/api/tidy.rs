@@ -1,10 +1,10 @@
-//! The shape of the source: who may name whom, and what no file may have.
+//! Rules for the source code: layers and forbidden constructs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each module may name of this crate, of the workspace and of the libraries that make a layer.
-/// It may always name itself, and the standard library; other libraries are nobody's layer.
+/// The allowed dependencies of each module within this crate, the workspace, and the libraries that make a layer. Its
+/// own items, the standard library and other libraries are always allowed.
 const LAYERS: [(&str, &[&str]); 13] = [
     ("rules", &["entity"]),
     ("error", &["rules", "sea_orm", "async_graphql"]),
@@ -184,13 +184,13 @@ const LONG: [(&str, &str); 1] = [(
 )];
 
 struct Source {
-    /// From the root of the repository.
+    /// Path relative to the root of the repository.
     name: String,
     text: String,
 }
 
 impl Source {
-    /// Without comments and what is only for tests.
+    /// Returns the code without comments and tests.
     fn code(&self) -> String {
         let text = self
             .text
@@ -209,7 +209,7 @@ impl Source {
             || self.name.ends_with("test_keys.rs")
     }
 
-    /// The module of the crate that it belongs to.
+    /// Returns the crate's module that the file belongs to.
     fn layer(&self) -> Option<&str> {
         let path = self.name.strip_prefix("src/")?;
         Some(path.split(['/', '.']).next().unwrap_or(path))
@@ -245,7 +245,7 @@ fn collect(path: &Path, found: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// The paths that start with `root::`, groups in braces taken apart one level deep.
+/// Returns the paths that start with `root::`, with groups in braces expanded one level deep.
 fn named(code: &str, root: &str) -> Vec<String> {
     let start = format!("{root}::");
     let mut paths = Vec::new();

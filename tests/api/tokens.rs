@@ -1,4 +1,4 @@
-//! Tokens over HTTP: whom the service believes, and in which role a request acts.
+//! Tokens over HTTP: which are accepted, and the role in which a request acts.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ on_both_databases! {
 
 const VIEWER: &str = "{ viewer { subject roles party expiresAt } }";
 
-/// Claims that count, for others to be made of.
+/// Valid claims, to be modified.
 fn claims(server: &Server) -> Value {
     let now = server.now().timestamp();
     json!({
@@ -45,7 +45,7 @@ fn without(mut claims: Value, name: &str) -> Value {
     claims
 }
 
-/// A token with these claims, signed by HMAC with SHA-256, whatever algorithm it names.
+/// Signs a token with HMAC-SHA256, whatever algorithm its header names.
 fn signed(claims: &Value, algorithm: &str) -> String {
     let header = json!({ "typ": "JWT", "alg": algorithm });
     let parts = [&header, claims].map(|it| URL_SAFE_NO_PAD.encode(it.to_string()));
@@ -53,7 +53,7 @@ fn signed(claims: &Value, algorithm: &str) -> String {
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(hmac(text.as_bytes())))
 }
 
-/// By hand, so that what no library would sign can be signed.
+/// Implemented by hand, because libraries refuse to sign invalid tokens.
 fn hmac(text: &[u8]) -> Vec<u8> {
     let mut key = [0; 64];
     key[..SECRET.len()].copy_from_slice(SECRET);
@@ -71,7 +71,7 @@ async fn ask(client: &Client<'_>) -> Answer {
     client.post(VIEWER, json!({})).await
 }
 
-/// That it was refused for its token, whatever it asked.
+/// Checks that a request was rejected for its token.
 fn refused(answer: &Answer, what: &str) {
     assert_eq!(answer.status, 401, "{what}: {}", answer.text);
     let challenge = answer.headers["www-authenticate"].to_str().unwrap();
@@ -195,7 +195,7 @@ async fn a_forged_or_stale_token_is_refused_outright(server: &Server) {
             .await;
         refused(&by_get, what);
     }
-    // Before anything else of the request is looked at.
+    // Before anything else of the request is checked.
     let client = server.anonymous().with_token(&forged[0].1);
     refused(
         &client.send(Method::POST, "/graphql", &[], "{").await,
@@ -236,7 +236,7 @@ async fn a_token_runs_out(server: &Server) {
     assert_eq!(ask(&client).await.status, 200);
     server.pass_days(1);
     refused(&ask(&client).await, "a day later");
-    // Half a minute is forgiven: clocks differ.
+    // Half a minute of clock skew is allowed.
     let lately = server.now() - Duration::from_secs(15);
     let claims = with(claims(server), "exp", json!(lately.timestamp()));
     let client = server.anonymous().with_token(&signed(&claims, "HS256"));
@@ -280,7 +280,7 @@ async fn who_has_several_roles_acts_in_the_one_it_names(server: &Server) {
     let upu = client.acting_as("UPU_EDITOR");
     assert_eq!(upu.data(VIEWER, json!({})).await["viewer"]["party"], "UPU");
     assert_eq!(upu.verdict(create, organization("P2")).await, "FORBIDDEN");
-    // To name the only role is allowed, too.
+    // Naming the only role is allowed.
     let itu = server.itu().acting_as("ITU_EDITOR");
     assert_eq!(itu.data(VIEWER, json!({})).await["viewer"]["party"], "ITU");
 }

@@ -1,4 +1,4 @@
-//! Topics: each side speaks only for itself, and the status follows from the two.
+//! Topics: each side speaks only for itself, and the status results from both positions.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn position(topic: &Value, position: &str, lead: Option<&str>, reason: Option<&s
     json!({ "id": topic["id"], "position": position, "leadCommitteeId": lead, "reason": reason })
 }
 
-/// The story reads the same whoever begins.
+/// The same scenario, whichever side proposes.
 async fn both_sides_agree_and_release(server: &Server) {
     let of_itu = server.committee("ITU-T", "SG17").await;
     let of_upu = server.committee("POC", "PSI").await;

@@ -1,4 +1,4 @@
-//! PostgreSQL with one role that owns the tables and another one that serves, as the manual sets them up.
+//! PostgreSQL with an owner role and a server role, set up as documented.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::harness::Server;
 use crate::program::Workplace;
 use crate::webhooks::create;
 
-/// The statements of the manual, for a database and two roles with other names.
+/// The documented statements, with other names of database and roles.
 fn manual(block: usize, database: &str) -> String {
     let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md"));
     let manual = manual.unwrap();
@@ -60,7 +60,7 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
     let anonymous = server.anonymous();
     let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
     assert_eq!(ready.await.status, StatusCode::OK);
-    // Writes to all tables whose rows can go.
+    // Writes to all tables that rows can be deleted from.
     let (itu, topic) = (server.itu(), server.topic("T-3").await);
     let committee = server.committee("ITU-T", "SG2").await;
     let read = "query($topic: ID!, $committee: ID!) { topic(by: { id: $topic }) { version } committee(by: { id: $committee }) { version } }";

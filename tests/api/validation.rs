@@ -1,4 +1,4 @@
-//! What is said of a document that cannot run, and what of one that can run only once.
+//! The errors of documents that are invalid.
 
 use liaison::http::limits::Limits;
 use reqwest::Method;
@@ -98,7 +98,7 @@ async fn a_syntax_error_names_characters(server: &Server) {
             assert!(!message.contains(inner), "{document}: {message}");
         }
     }
-    // A block string has line breaks.
+    // Block strings can contain line breaks.
     let block = "{topics(filter:{text:\"\"\"\na\n\"\"\"}){totalCount}}";
     server.anonymous().data(block, json!({})).await;
 }

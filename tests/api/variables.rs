@@ -1,4 +1,4 @@
-//! Variables: those that are left out, those that are null, and those whose value does not fit.
+//! Variables: omitted ones, nulls, and invalid values.
 
 use serde_json::json;
 

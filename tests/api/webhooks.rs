@@ -1,4 +1,4 @@
-//! Webhooks: signed, in order, at least once, to its own party alone.
+//! Webhooks: signed, in order, at least once, visible to their own party only.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,7 +48,7 @@ pub async fn read(client: &Client<'_>, webhook: &Value) -> Value {
     data["node"].clone()
 }
 
-/// Something that happens; the id of its activity.
+/// Makes a change and returns the id of its activity.
 pub async fn happen(server: &Server, title: &str) -> String {
     let input = json!({ "title": title, "summary": "S" });
     let topic = server
@@ -61,7 +61,7 @@ pub async fn happen(server: &Server, title: &str) -> String {
         .to_owned()
 }
 
-/// Whether this secret is one of those that have signed.
+/// Returns whether this secret has signed the message.
 fn signed(secret: &str, received: &Received) -> bool {
     let header = |name: &str| received.headers[name].to_str().unwrap();
     let time = header("webhook-timestamp").parse().unwrap();
@@ -74,7 +74,7 @@ fn signed(secret: &str, received: &Received) -> bool {
 }
 
 async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
-    // Receivers do not take what is older than five minutes by their own clock.
+    // Receivers reject messages that are older than five minutes by their own clock.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     server.pass_seconds(now.as_secs().cast_signed() - server.now().timestamp());
     let endpoint = Endpoint::start().await;
@@ -131,18 +131,18 @@ async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
     assert_eq!(reads.count(), 2, "a page and its total: {statements:#?}");
 }
 
-/// Waits until the webhook has come to this cursor.
+/// Waits until the webhook has reached this cursor.
 pub async fn settled(client: &Client<'_>, webhook: &Value, cursor: &Value) {
     let come = async {
         while read(client, webhook).await["cursor"] != *cursor {
-            // Each request is a second of the service's clock, and a lease lasts 30 of them.
+            // Each request advances the service's clock by a second, and a lease lasts 30.
             sleep(Duration::from_millis(200)).await;
         }
     };
     assert!(timeout(Duration::from_mins(1), come).await.is_ok());
 }
 
-/// Waits until what is read of the webhook is so.
+/// Waits until the webhook satisfies a condition.
 pub async fn until(client: &Client<'_>, webhook: &Value, is: impl Fn(&Value) -> bool) -> Value {
     let come = async {
         loop {
@@ -264,7 +264,7 @@ async fn a_party_sees_its_own_alone(server: &Server) {
     assert_eq!(refusal(&itu, "webhookUpdate", again).await, "NOT_FOUND");
 }
 
-/// The code by which it was refused.
+/// Returns the code of the refusal.
 async fn refusal(client: &Client<'_>, mutation: &str, input: Value) -> String {
     let ty = format!("W{}Input", &mutation[1..]);
     let document = format!(
@@ -333,7 +333,7 @@ async fn what_cannot_be_a_webhook_is_refused(server: &Server) {
 #[tokio::test]
 async fn in_production_webhooks_lead_to_the_open_internet_alone() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
-        // As in production: webhooks lead to public addresses alone.
+        // As in production: public addresses only.
         let change = |app: &mut App| app.schema = graphql::schema(Reach::Public);
         let server = Server::start_with(backend, change).await;
         for url in [
@@ -366,7 +366,7 @@ async fn two_secrets_sign_for_a_day(server: &Server) {
     assert_eq!(update(&upu, other).await["secret"], Value::Null);
     let _deliveries = server.deliver(Reach::Anywhere);
     happen(server, "One").await;
-    // The first is the rotation itself.
+    // The first activity is the rotation itself.
     let received = endpoint.wait_for(2).await;
     assert!(signed(old, &received[1]) && signed(new, &received[1]));
     server.pass_days(2);

@@ -1,4 +1,4 @@
-//! HTTP as the bytes on a connection, where a client library would be too polite.
+//! Raw HTTP connections, for requests that client libraries would not send.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer as it came over the connection.
+/// A raw response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
-    /// The lines of its head, in lower case.
+    /// The lines of the head, in lower case.
     pub head: String,
     pub body: String,
 }
@@ -21,7 +21,7 @@ impl Reply {
     }
 }
 
-/// Opens a connection to `http://…`; nothing on it takes longer than half a minute.
+/// Opens a connection to `http://…` with timeouts of half a minute.
 pub fn connect(address: &str) -> TcpStream {
     let connection = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
     let patience = Some(Duration::from_secs(30));
@@ -30,10 +30,10 @@ pub fn connect(address: &str) -> TcpStream {
     connection
 }
 
-/// Reads until the other side closes.
+/// Reads until the other side closes the connection.
 pub fn reply(mut connection: TcpStream) -> Reply {
     let mut bytes = Vec::new();
-    // Who answers before it has read all may close roughly: what came before counts.
+    // A server that responds before it has read the whole request may reset the connection; the response still counts.
     let _ = connection.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text
@@ -46,7 +46,7 @@ pub fn reply(mut connection: TcpStream) -> Reply {
     }
 }
 
-/// Sends the lines of a head, then a body as it is; `Host` and `Connection: close` are added.
+/// Sends the lines of a head and a body unchanged; adds `Host` and `Connection: close`.
 pub fn exchange(address: &str, head: &[&str], body: &[u8]) -> Reply {
     let mut connection = connect(address);
     let head = format!(
@@ -54,7 +54,7 @@ pub fn exchange(address: &str, head: &[&str], body: &[u8]) -> Reply {
         head.join("\r\n")
     );
     connection.write_all(head.as_bytes()).unwrap();
-    // A body that is refused half-way cannot be sent to its end.
+    // A rejected body cannot be sent completely.
     let _ = connection.write_all(body);
     reply(connection)
 }
@@ -63,7 +63,7 @@ pub fn get(address: &str, path: &str) -> Reply {
     exchange(address, &[&format!("GET {path} HTTP/1.1")], b"")
 }
 
-/// Sends a request of GraphQL.
+/// Sends a GraphQL request.
 pub fn post(address: &str, token: Option<&str>, body: &str) -> Reply {
     let length = format!("Content-Length: {}", body.len());
     let token = token.map(|token| format!("Authorization: Bearer {token}"));

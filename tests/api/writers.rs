@@ -1,4 +1,4 @@
-//! Several writers at once: one of two is STALE, and nothing is lost.
+//! Concurrent writers: one of two gets STALE, and nothing is lost.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The story of a year: what the two sides and the TSB do together, and what is reported of it.
+//! End-to-end scenario: a year of the collaboration, and its report.
 
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ impl Year<'_> {
         let of_upu = step(upu, &of_upu, "POSTPONED", Some("Holidays.")).await;
         self.on("2026-08-15");
         let of_itu = step(upu, &of_itu, "IN_PROGRESS", Some("Half of it is missing.")).await;
-        // Twenty days after it was asked for.
+        // Twenty days after the request.
         self.on("2026-08-21");
         let of_itu = step(itu, &of_itu, "DONE", Some("The whole list.")).await;
         let of_itu = step(upu, &of_itu, "CONFIRMED", None).await;
@@ -187,8 +187,8 @@ impl Year<'_> {
         self.on("2027-07-05");
         let (from, to) = ("2026-07-01", "2027-06-30");
         let told = report(self.server, from, to).await;
-        // With what the register came with: six proposals and two active topics, two open items of ITU past their day
-        // and four of the UPU.
+        // Together with the seed data: six proposals and two active topics, two overdue items of ITU and four of the
+        // UPU.
         assert_eq!(
             told,
             json!({
