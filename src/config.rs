@@ -391,7 +391,7 @@ impl Serve {
         for (number, other) in (1..).zip(&self.issuers) {
             let wrong = |what: String| Wrong(format!("[[issuer]] {number}: {what}"));
             let tokens = self.tokens.of(other).map_err(wrong)?;
-            let issuer = tokens.issuer().map_err(|it| wrong(it.0))?;
+            let issuer = tokens.issuer().map_err(|error| wrong(error.0))?;
             issuers.push(issuer.ok_or_else(|| {
                 wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
             })?);
@@ -415,7 +415,7 @@ impl Import {
         let csv = self
             .file
             .extension()
-            .is_some_and(|it| it.eq_ignore_ascii_case("csv"));
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let format = if csv { Format::Csv } else { Format::JsonLines };
         Settings {
             party: self.party,
@@ -439,11 +439,12 @@ impl Documents {
             return match self.trusted_documents_exempt {
                 None => Ok(None),
                 Some(_) => Err(Wrong(
-                    "--trusted-documents-exempt goes with --trusted-documents: without it everybody may run any document.".to_owned(),
+                    "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
                 )),
             };
         };
-        let read = read_file(path).and_then(|it| Trusted::read(&it, self.trusted_documents_exempt));
+        let read = read_file(path)
+            .and_then(|content| Trusted::read(&content, self.trusted_documents_exempt));
         match read {
             Ok(trusted) => Ok(Some(trusted)),
             Err(what) => Err(Wrong(format!(
@@ -460,9 +461,9 @@ fn party(text: &str) -> Result<Party, String> {
         ("UPU", Party::Upu),
         ("TSB", Party::Tsb),
     ];
-    let found = known.into_iter().find(|it| it.0 == text);
+    let found = known.into_iter().find(|entry| entry.0 == text);
     found
-        .map(|it| it.1)
+        .map(|entry| entry.1)
         .ok_or_else(|| "write ITU, UPU or TSB".to_owned())
 }
 

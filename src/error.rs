@@ -44,9 +44,8 @@ impl From<DbErr> for Error {
     }
 }
 
-/// What clients read where it is our fault.
-pub const INTERNAL: &str =
-    "Something went wrong on our side. Try again; if it stays, tell us the request's id.";
+/// Message for clients about an internal error.
+pub const INTERNAL: &str = "Internal error. Try again; if it persists, report the request id.";
 
 /// Message for clients whose cursor belongs to another history.
 pub const HISTORY_REPLACED: &str = "The history was replaced since this cursor was given, for example by an older backup: read the records again, then continue from the newest activity.";
@@ -63,8 +62,11 @@ const MEMORY: &str = "memory";
 /// Whether an error of a field is that the answer has too many bytes.
 #[must_use]
 pub fn is_too_long(error: &ServerError) -> bool {
-    let limit = error.extensions.as_ref().and_then(|it| it.get("limit"));
-    limit.is_some_and(|it| *it == ANSWER.into())
+    let limit = error
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.get("limit"));
+    limit.is_some_and(|limit| *limit == ANSWER.into())
 }
 
 /// Whether an error of a field is that the responses of all requests take as much memory as they may.
@@ -105,7 +107,7 @@ impl Error {
             }
             Self::Refused(Refusal::Forbidden(message)) => ("FORBIDDEN", message.clone()),
             Self::Refused(Refusal::Problems(problems)) => {
-                let messages: Vec<&str> = problems.iter().map(|it| it.message.as_str()).collect();
+                let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
                 ("BAD_USER_INPUT", messages.join(" "))
             }
             Self::Refused(Refusal::Stale { message, .. }) | Self::BadInput(message) => {

@@ -108,7 +108,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Wrong> {
 /// The system clock. Each request reads it once; all other code receives the time as an argument.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the clock that all others are given"
+    reason = "the only place that reads the system clock"
 )]
 fn now() -> DateTime<Utc> {
     Utc::now()
@@ -349,7 +349,7 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
         .into_os_string();
     path.push(".dev-key");
     let path = PathBuf::from(path);
-    let kept = || {
+    let stored = || {
         let key = fs::read(&path)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         let wrong_length =
@@ -371,12 +371,12 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
         fs::remove_file(&draft)?;
         linked
     };
-    let key = match kept() {
+    let key = match stored() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match make() {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => kept(),
+            _ => stored(),
         },
-        kept => kept,
+        stored => stored,
     };
     key.map_err(|error| Wrong(format!("the signing key {}: {error}", path.display())))
 }
@@ -384,7 +384,7 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
 async fn load(db: &Database) -> Result<(), Wrong> {
     match seed::load(db, now()).await {
         Ok(loaded) => {
-            tracing::info!(?loaded, "the real data is loaded");
+            tracing::info!(?loaded, "seed data loaded");
             Ok(())
         }
         Err(error) => Err(Wrong(format!("the data could not be loaded: {error:?}"))),
@@ -399,7 +399,7 @@ async fn export(settings: &config::Export) -> Result<(), Wrong> {
     };
     close(&db).await;
     let rows = rows.map_err(|fault| Wrong(format!("the export has failed: {}", fault.line())))?;
-    tracing::info!(rows, "the register is exported");
+    tracing::info!(rows, "export complete");
     Ok(())
 }
 

@@ -63,7 +63,7 @@ impl Address {
 pub async fn ask(address: &Address, body: &str) -> Result<Value> {
     let mut connection = Connection::open(address.port).await?;
     let answer = connection.ask(&address.request(body)).await?;
-    serde_json::from_slice(answer).map_err(|it| it.to_string())
+    serde_json::from_slice(answer).map_err(|error| error.to_string())
 }
 
 /// Sends requests on several connections for some time.
@@ -80,7 +80,7 @@ pub async fn measure(
         let address = address.clone();
         match asked {
             Asked::Bodies(bodies) => {
-                let requests: Vec<_> = bodies.iter().map(|it| address.request(it)).collect();
+                let requests: Vec<_> = bodies.iter().map(|body| address.request(body)).collect();
                 clients.spawn(async move {
                     let mut connection = Connection::open(address.port).await?;
                     let mut latencies = Vec::new();
@@ -117,7 +117,7 @@ pub async fn measure(
     }
     let mut measured = Measured::default();
     while let Some(done) = clients.join_next().await {
-        let (place, state, mut latencies) = done.map_err(|it| it.to_string())??;
+        let (place, state, mut latencies) = done.map_err(|error| error.to_string())??;
         measured.latencies.append(&mut latencies);
         if let (Some(state), Asked::Moves(moved, _)) = (state, &mut *asked) {
             moved[place] = state;
@@ -142,8 +142,10 @@ pub struct Connection {
 impl Connection {
     pub async fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await;
-        let stream = stream.map_err(|it| it.to_string())?;
-        stream.set_nodelay(true).map_err(|it| it.to_string())?;
+        let stream = stream.map_err(|error| error.to_string())?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             stream,
             buffer: Vec::with_capacity(64 * 1024),
@@ -156,7 +158,7 @@ impl Connection {
         let well = answer.starts_with(b"{\"data\"")
             && !answer
                 .windows(23)
-                .any(|it| it == b"\"userErrors\":[{\"message");
+                .any(|window| window == b"\"userErrors\":[{\"message");
         if well {
             return Ok(());
         }
@@ -187,13 +189,13 @@ impl Connection {
 
 /// Returns the start and the length of the body, once the head is complete.
 fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
-    let Some(end) = buffer.windows(4).position(|it| it == b"\r\n\r\n") else {
+    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
     };
     let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
     let length = head
         .lines()
-        .find_map(|it| it.strip_prefix("content-length:")?.trim().parse().ok());
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     match length {
         Some(length) => Ok(Some((end + 4, length))),
         None => Err(format!("an answer of unknown length: {head}")),

@@ -94,7 +94,10 @@ async fn take_indexes(db: &DatabaseConnection) -> std::result::Result<Vec<String
     Ok(definitions)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that `map_err` requires"
+)]
 fn wrong(error: DbErr) -> String {
     error.to_string()
 }
@@ -115,7 +118,7 @@ fn tables(size: Size) -> [(&'static str, Rows); 5] {
         ),
         (
             "action_item",
-            Box::new((0..size.action_items).map(move |it| action_item(it, size))),
+            Box::new((0..size.action_items).map(move |number| action_item(number, size))),
         ),
     ]
 }
@@ -125,11 +128,11 @@ async fn insert_sqlite(pool: &SqlitePool, table: &str, rows: Rows) -> Result<()>
     let mut rows = rows.peekable();
     while let Some(first) = rows.peek() {
         let columns = columns(first);
-        let values = columns.iter().map(|it| {
-            if it.ends_with("id") {
-                format!("unhex(value ->> '{it}')")
+        let values = columns.iter().map(|column| {
+            if column.ends_with("id") {
+                format!("unhex(value ->> '{column}')")
             } else {
-                format!("value ->> '{it}'")
+                format!("value ->> '{column}'")
             }
         });
         let sql = format!(
@@ -139,7 +142,10 @@ async fn insert_sqlite(pool: &SqlitePool, table: &str, rows: Rows) -> Result<()>
         );
         let chunk: Value = rows.by_ref().take(CHUNK).collect();
         let query = sqlx::query(AssertSqlSafe(sql)).bind(chunk.to_string());
-        query.execute(pool).await.map_err(|it| it.to_string())?;
+        query
+            .execute(pool)
+            .await
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -153,7 +159,10 @@ async fn insert_postgres(pool: &PgPool, table: &str, rows: Rows) -> Result<()> {
         );
         let chunk: Value = rows.by_ref().take(CHUNK).collect();
         let query = sqlx::query(AssertSqlSafe(sql)).bind(chunk.to_string());
-        query.execute(pool).await.map_err(|it| it.to_string())?;
+        query
+            .execute(pool)
+            .await
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }

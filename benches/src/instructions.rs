@@ -40,7 +40,7 @@ const COUNTED: usize = 40;
 const SCALE: f64 = 0.05;
 
 pub async fn run(options: &Options) -> Result<()> {
-    let wrong = |it: std::io::Error| it.to_string();
+    let wrong = |error: std::io::Error| error.to_string();
     let directory = TempDir::new().map_err(wrong)?;
     let at = options.keep.as_deref().unwrap_or(directory.path());
     fs::create_dir_all(at).map_err(wrong)?;
@@ -122,9 +122,9 @@ async fn count(service: &mut Service, workload: usize, at: &Path) -> Result<u64>
             dump = at.join(format!("out.{}", workload + 1));
         }
     }
-    let text = fs::read_to_string(&dump).map_err(|it| format!("{}: {it}", dump.display()))?;
-    let totals = text.lines().find_map(|it| it.strip_prefix("totals: "));
-    let totals = totals.and_then(|it| it.trim().parse::<u64>().ok());
+    let text = fs::read_to_string(&dump).map_err(|error| format!("{}: {error}", dump.display()))?;
+    let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
+    let totals = totals.and_then(|totals| totals.trim().parse::<u64>().ok());
     let totals = totals.ok_or("valgrind has written no totals")?;
     Ok(totals / COUNTED as u64)
 }
@@ -135,7 +135,7 @@ fn compare(counted: &[(&str, u64)], bounds: &str) -> Result<()> {
     for (name, count) in counted {
         let bound = bounds
             .lines()
-            .find_map(|it| it.strip_prefix(name)?.trim().parse::<u64>().ok())
+            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
             .ok_or_else(|| format!("there is no bound for {name}"))?;
         let share = *count as f64 / bound as f64;
         if share > 1.0 + TOLERANCE {

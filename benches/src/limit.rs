@@ -62,7 +62,7 @@ impl<T> Idle<T> {
 
 /// Serves until the process is killed.
 pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
-    let wrong = |it: sqlx::Error| it.to_string();
+    let wrong = |error: sqlx::Error| error.to_string();
     let store = if url.starts_with("sqlite:") {
         let options: SqliteConnectOptions = url.parse().map_err(wrong)?;
         let options = options.foreign_keys(true).pragma("synchronous", "NORMAL");
@@ -72,7 +72,7 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
             .max_connections(1)
             .test_before_acquire(false);
         Store::Sqlite {
-            read: Idle::new(read.map_err(|it| it.to_string())?, connections),
+            read: Idle::new(read.map_err(|error| error.to_string())?, connections),
             write: pool.connect_with(options).await.map_err(wrong)?,
         }
     } else {
@@ -93,10 +93,10 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
         .route("/fixed/{bytes}", post(fixed))
         .with_state(Arc::new(store));
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
-    let listener = listener.map_err(|it| it.to_string())?;
+    let listener = listener.map_err(|error| error.to_string())?;
     axum::serve(listener, router)
         .await
-        .map_err(|it| it.to_string())
+        .map_err(|error| error.to_string())
 }
 
 /// Responds with a fixed number of bytes, whatever the request.
@@ -132,7 +132,7 @@ async fn answer(
 }
 
 fn shown(answered: std::result::Result<String, impl ToString>) -> Result<String> {
-    answered.map_err(|it| it.to_string())
+    answered.map_err(|error| error.to_string())
 }
 
 fn text<'a>(variables: &'a Value, name: &str) -> &'a str {

@@ -20,7 +20,7 @@ mod postgres;
 mod process;
 mod run;
 mod services;
-#[expect(dead_code, reason = "the tests also freeze it")]
+#[expect(dead_code, reason = "the tests use its other functions")]
 #[path = "../../tests/api/silent_proxy.rs"]
 mod silent_proxy;
 mod soak;
@@ -80,14 +80,16 @@ fn main() -> ExitCode {
             .enable_all()
             .build(),
     };
-    let done = runtime.map_err(|it| it.to_string()).and_then(|runtime| {
-        runtime.block_on(async {
-            tokio::select! {
-                done = run(cli.command) => done,
-                _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
-            }
-        })
-    });
+    let done = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    done = run(cli.command) => done,
+                    _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+                }
+            })
+        });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

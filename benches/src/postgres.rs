@@ -20,7 +20,7 @@ pub struct Postgres {
 impl Postgres {
     /// Starts it with default settings, except for memory.
     pub fn start() -> Result<Self> {
-        Self::try_start().map_err(|it| format!("PostgreSQL: {it}"))
+        Self::try_start().map_err(|error| format!("PostgreSQL: {error}"))
     }
 
     fn try_start() -> io::Result<Self> {

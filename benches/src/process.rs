@@ -27,16 +27,16 @@ impl Program {
         directory: &Path,
     ) -> Result<Self> {
         let port = free_port().await?;
-        let filled = |it: &str| it.replace("{port}", &port.to_string());
+        let filled = |template: &str| template.replace("{port}", &port.to_string());
         let name = program.as_ref().display().to_string();
         let mut child = Command::new(program)
-            .args(arguments.iter().map(|it| filled(it)))
-            .envs(variables.iter().map(|(name, it)| (name, filled(it))))
+            .args(arguments.iter().map(|argument| filled(argument)))
+            .envs(variables.iter().map(|(name, value)| (name, filled(value))))
             .current_dir(directory)
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|it| format!("{name}: {it}"))?;
+            .map_err(|error| format!("{name}: {error}"))?;
         for _ in 0..1200 {
             if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
                 let process = child.id().ok_or_else(|| format!("{name} has ended"))?;
@@ -56,14 +56,14 @@ impl Program {
 
     /// Kills the program.
     pub async fn stop(mut self) -> Result<()> {
-        self.child.kill().await.map_err(|it| it.to_string())
+        self.child.kill().await.map_err(|error| error.to_string())
     }
 
     /// Sends SIGTERM, as a supervisor does, and waits until it has ended.
     pub async fn terminate(mut self) -> Result<()> {
         let process = self.process.to_string();
         run("kill", &["-TERM", &process], Path::new("/")).await?;
-        let ended = self.child.wait().await.map_err(|it| it.to_string())?;
+        let ended = self.child.wait().await.map_err(|error| error.to_string())?;
         if ended.success() {
             return Ok(());
         }
@@ -84,7 +84,7 @@ pub async fn run<S: AsRef<OsStr>>(
         .stderr(Stdio::inherit())
         .output()
         .await
-        .map_err(|it| format!("{name}: {it}"))?;
+        .map_err(|error| format!("{name}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{name}: {}", output.status));
     }
@@ -93,29 +93,33 @@ pub async fn run<S: AsRef<OsStr>>(
 
 async fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await;
-    let address = listener.and_then(|it| it.local_addr());
-    address.map(|it| it.port()).map_err(|it| it.to_string())
+    let address = listener.and_then(|listener| listener.local_addr());
+    address
+        .map(|address| address.port())
+        .map_err(|error| error.to_string())
 }
 
 /// Returns the processor time of a process in seconds.
 pub fn used(process: u32) -> f64 {
-    stat(process).map_or(0.0, |it| it.used)
+    stat(process).map_or(0.0, |stat| stat.used)
 }
 
 /// Returns the processor time of a process and its children, including ended ones, in seconds.
 pub fn used_by_family(parent: u32) -> f64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let processes = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
-    let children = processes.filter_map(stat).filter(|it| it.parent == parent);
-    let own = stat(parent).map_or(0.0, |it| it.used + it.ended);
-    own + children.map(|it| it.used).sum::<f64>()
+    let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let children = processes
+        .filter_map(stat)
+        .filter(|stat| stat.parent == parent);
+    let own = stat(parent).map_or(0.0, |stat| stat.used + stat.ended);
+    own + children.map(|stat| stat.used).sum::<f64>()
 }
 
 /// Returns the peak memory of a process in megabytes.
 pub fn most_memory(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let most = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    let most = most.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok());
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most = most.and_then(|size| size.trim().trim_end_matches(" kB").parse().ok());
     most.map_or(0.0, |kilobytes: f64| kilobytes / 1024.0)
 }
 

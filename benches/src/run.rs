@@ -56,14 +56,19 @@ struct Contest {
 
 pub async fn run(options: &Options) -> Result<()> {
     let size = Size::of(options.scale);
-    let directory = TempDir::new().map_err(|it| it.to_string())?;
+    let directory = TempDir::new().map_err(|error| error.to_string())?;
     let secret = directory.path().join("secret");
     std::fs::write(
         &secret,
         "the key of a run that lasts some minutes, and nobody else's",
     )
-    .map_err(|it| it.to_string())?;
-    let wanted = |database| options.database.as_deref().is_none_or(|it| it == database);
+    .map_err(|error| error.to_string())?;
+    let wanted = |database| {
+        options
+            .database
+            .as_deref()
+            .is_none_or(|name| name == database)
+    };
 
     let program = options.program.as_ref();
     let mut contests = Vec::new();
@@ -113,8 +118,12 @@ pub async fn run(options: &Options) -> Result<()> {
     }
 
     let workloads: Vec<usize> = (0..WORKLOADS.len())
-        .filter(|it| {
-            options.only.is_empty() || options.only.iter().any(|only| only == WORKLOADS[*it].name)
+        .filter(|workload| {
+            options.only.is_empty()
+                || options
+                    .only
+                    .iter()
+                    .any(|only| only == WORKLOADS[*workload].name)
         })
         .collect();
     for contest in &mut contests {
@@ -159,7 +168,7 @@ const REMEMBERED_AT: usize = 8;
 async fn alike(contest: &Contest, workload: usize) -> Result<()> {
     let ours = contest.services[0].answers(workload).await?;
     let others = contest.services[1..].iter();
-    for other in others.filter(|it| it.kind != Kind::Fixed) {
+    for other in others.filter(|service| service.kind != Kind::Fixed) {
         let theirs = other.answers(workload).await?;
         let different = ours
             .iter()

@@ -131,7 +131,7 @@ pub async fn service(
 
 /// Starts the hand-written SQL or the fixed responses.
 pub async fn limit(kind: Kind, url: &str) -> Result<Service> {
-    let this = std::env::current_exe().map_err(|it| it.to_string())?;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let arguments = [
         "limit",
         "--port",
@@ -240,8 +240,8 @@ impl Service {
                 Kind::Service => (0, service_moves),
                 _ => (MOVED / 2, limit_moves),
             };
-            let moved = (first..first + MOVED / 2).map(|it| Moved {
-                id: action_item_key(it),
+            let moved = (first..first + MOVED / 2).map(|number| Moved {
+                id: action_item_key(number),
                 version: 1,
                 postponed: false,
             });
@@ -325,10 +325,10 @@ impl Service {
 /// Decodes a cursor of this service: after a version and a checksum, the id of a row and its sort key.
 fn position(cursor: &str) -> Result<(Uuid, String)> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor);
-    let bytes = bytes.map_err(|it| it.to_string())?;
+    let bytes = bytes.map_err(|error| error.to_string())?;
     let (id, day) = bytes
         .get(9..)
-        .and_then(|it| it.split_first_chunk())
+        .and_then(|bytes| bytes.split_first_chunk())
         .ok_or("a cursor is too short")?;
     let day = String::from_utf8_lossy(day).into_owned();
     Ok((Uuid::from_bytes(*id), day))

@@ -39,7 +39,10 @@ struct Figures {
 impl Table {
     /// Adds a measurement; `used` is the processor time of the service and of the database in seconds.
     pub fn add(&mut self, place: Place, kind: Kind, measured: &Measured, used: (f64, f64)) {
-        #[expect(clippy::cast_precision_loss, reason = "there are not so many requests")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the number of requests is far below 2^52"
+        )]
         let requests = measured.requests as f64;
         let services = self.figures.entry(place).or_default();
         let figures = services.entry(kind).or_default();
@@ -87,7 +90,7 @@ impl Table {
             let limit = services.get(&Kind::Limit);
             let node = services.get(&Kind::Postgraphile);
             let ratio = |other: Option<&Figures>| {
-                other.map(|it| quotient(&ours.throughput, &it.throughput))
+                other.map(|other| quotient(&ours.throughput, &other.throughput))
             };
             writeln!(
                 text,
@@ -100,15 +103,15 @@ impl Table {
                 decimals(ratio(node)),
                 median(&ours.half) / 1e3,
                 median(&ours.most) / 1e3,
-                decimals(limit.map(|it| median(&it.most) / 1e3)),
+                decimals(limit.map(|limit| median(&limit.most) / 1e3)),
                 median(&ours.service),
                 median(&ours.database),
-                limit.map_or_else(String::new, |it| format!(
+                limit.map_or_else(String::new, |limit| format!(
                     "{:.0} + {:.0}",
-                    median(&it.service),
-                    median(&it.database)
+                    median(&limit.service),
+                    median(&limit.database)
                 )),
-                decimals(limit.map(|it| quotient(&ours.processor(), &it.processor()))),
+                decimals(limit.map(|limit| quotient(&ours.processor(), &limit.processor()))),
             )?;
         }
         writeln!(text)?;
@@ -157,7 +160,7 @@ impl Figures {
 }
 
 fn decimals(number: Option<f64>) -> String {
-    number.map_or_else(String::new, |it| format!("{it:.2}"))
+    number.map_or_else(String::new, |number| format!("{number:.2}"))
 }
 
 /// Returns the ratio as a median of the rounds: within a round, both ran directly one after the other.
@@ -180,9 +183,11 @@ fn median(figures: &[f64]) -> f64 {
 /// Returns the processor and its number of cores.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|it| it.strip_prefix("model name"));
-    let name = name.map_or("an unknown processor", |it| {
-        it.trim_start_matches([' ', '\t', ':'])
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map_or("an unknown processor", |name| {
+        name.trim_start_matches([' ', '\t', ':'])
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{cores} cores of {name}")

@@ -89,13 +89,13 @@ pub fn variables(workload: usize, size: Size) -> Vec<Variables> {
         postgraphile: variables,
     };
     let by_status = |statuses: &[&str]| {
-        let status = |it: &&str| alike(json!({ "status": it }));
+        let status = |status: &&str| alike(json!({ "status": status }));
         statuses.iter().map(status).collect()
     };
     match workload {
         0 => (0..DIFFERENT)
-            .map(|it| {
-                let id = topic_key(it * (size.topics / DIFFERENT));
+            .map(|number| {
+                let id = topic_key(number * (size.topics / DIFFERENT));
                 Variables {
                     service: json!({ "id": TopicId::from(id).public() }),
                     ..alike(json!({ "id": id }))

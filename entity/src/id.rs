@@ -89,7 +89,7 @@ pub fn split(text: &str) -> Option<(&str, Uuid)> {
         return None;
     }
     for digit in digits {
-        let value = ALPHABET.iter().position(|it| it == digit)?;
+        let value = ALPHABET.iter().position(|symbol| symbol == digit)?;
         key = key << 5 | value as u128;
     }
     Some((prefix, Uuid::from_u128(key)))
@@ -101,8 +101,8 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Appends the 26 base-32 digits of a key.
 pub fn push_base32(text: &mut String, key: Uuid) {
     let key = key.as_u128();
-    for place in (0..26).rev() {
-        text.push(ALPHABET[(key >> (place * 5)) as usize & 31] as char);
+    for digit_index in (0..26).rev() {
+        text.push(ALPHABET[(key >> (digit_index * 5)) as usize & 31] as char);
     }
 }
 

@@ -24,7 +24,7 @@ impl ScalarType for Date {
             // Formatted again and compared, because chrono's parser accepts more forms than this one.
             Value::String(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
                 .ok()
-                .filter(|it| (1..=9999).contains(&it.year()) && it.to_string() == *text),
+                .filter(|date| (1..=9999).contains(&date.year()) && date.to_string() == *text),
             _ => None,
         };
         match date {
@@ -51,10 +51,11 @@ impl ScalarType for DateTime {
             Value::String(text) if has_rfc3339_form(text) => Moment::parse_from_rfc3339(text).ok(),
             _ => None,
         };
-        let fits = |it: &Moment<Utc>| {
-            it.timestamp_subsec_nanos().is_multiple_of(1000) && (1..=9999).contains(&it.year())
+        let fits = |moment: &Moment<Utc>| {
+            moment.timestamp_subsec_nanos().is_multiple_of(1000)
+                && (1..=9999).contains(&moment.year())
         };
-        match moment.map(|it| it.to_utc()).filter(fits) {
+        match moment.map(|moment| moment.to_utc()).filter(fits) {
             Some(moment) => Ok(Self(moment)),
             None => Err(InputValueError::custom(
                 "a DateTime is written as specified by RFC 3339, with a time zone and microseconds at most: 2026-11-24T09:30:00Z",
@@ -78,8 +79,8 @@ fn is_web_address(text: &str) -> bool {
         return false;
     };
     let scheme = uri.scheme().as_str();
-    ["http", "https"].iter().any(|it| it.eq_ignore_ascii_case(scheme))
-        && uri.authority().is_some_and(|it| !it.host().is_empty())
+    ["http", "https"].iter().any(|allowed| allowed.eq_ignore_ascii_case(scheme))
+        && uri.authority().is_some_and(|authority| !authority.host().is_empty())
         // Checks the host and the range of the port.
         && url::Url::parse(text).is_ok()
 }

@@ -92,7 +92,7 @@ impl Fields {
 
     /// Returns whether the line has a value in this field. Does not take it.
     pub fn give(&self, name: &str) -> bool {
-        self.given.get(name).is_some_and(|it| !it.is_null())
+        self.given.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Returns the normalized name in a field without taking it.
@@ -135,7 +135,7 @@ impl Fields {
         let found = self.problems.len();
         let value = self.parse(name, json);
         if let Some(problem) = self.problems.get_mut(found) {
-            let words: Vec<&str> = T::items().iter().map(|it| it.name).collect();
+            let words: Vec<&str> = T::items().iter().map(|item| item.name).collect();
             problem.message = format!("Must be one of {}.", words.join(", "));
         }
         value
@@ -204,8 +204,7 @@ impl Fields {
     /// Adds an error if an immutable value is given and differs from the current one.
     pub fn lasting<T: PartialEq>(&mut self, name: &str, given: &MaybeUndefined<T>, is: Option<&T>) {
         if !same(given, is) {
-            let message =
-                "Never changes, and the record has another: give what it has, or leave it out.";
+            let message = "Cannot be changed, and differs from the record's value: give the same value, or omit it.";
             self.wrong(Code::Invalid, name, message);
         }
     }
@@ -230,7 +229,7 @@ impl Fields {
     ) -> MaybeUndefined<Vec<ID>> {
         match self.texts(name, text::NAME) {
             MaybeUndefined::Value(given) => {
-                let found = given.iter().filter_map(|it| self.find(name, known, it));
+                let found = given.iter().filter_map(|name| self.find(name, known, name));
                 MaybeUndefined::Value(found.collect())
             }
             MaybeUndefined::Null => MaybeUndefined::Null,
@@ -243,7 +242,7 @@ impl Fields {
         let given = match self.given.get(name) {
             Some(Json::String(text)) => {
                 let parts = text.split(';').map(str::to_owned);
-                let parts = parts.filter(|it| !it.trim().is_empty()).collect();
+                let parts = parts.filter(|part| !part.trim().is_empty()).collect();
                 self.given.remove(name);
                 MaybeUndefined::Value(parts)
             }
@@ -304,7 +303,7 @@ impl Fields {
     /// Returns whether this field has errors so far.
     pub fn complains_of(&self, name: &str) -> bool {
         let mut problems = self.problems.iter();
-        problems.any(|it| it.field.first().is_some_and(|field| field == name))
+        problems.any(|problem| problem.field.first().is_some_and(|field| field == name))
     }
 
     /// Applies the record. If it already has errors, the work is tried and rolled back to find further errors.
@@ -346,8 +345,8 @@ impl Fields {
                         *field = plain(field);
                     }
                     let named = problem.field.first();
-                    // What was not read was not there for the store, which says no more than that.
-                    if !named.is_some_and(|it| self.complains_of(it)) {
+                    // A field that could not be parsed was missing for the store, whose error would be misleading.
+                    if !named.is_some_and(|field| self.complains_of(field)) {
                         more.push(problem);
                     }
                 }

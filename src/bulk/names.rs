@@ -47,15 +47,15 @@ impl Names {
         Ok(Self {
             organizations: organizations
                 .into_iter()
-                .map(|it| (it.acronym, it.id))
+                .map(|organization| (organization.acronym, organization.id))
                 .collect(),
             committees: labels
                 .into_iter()
-                .zip(committees.iter().map(|it| it.id))
+                .zip(committees.iter().map(|committee| committee.id))
                 .collect(),
             provisions: clauses
                 .into_iter()
-                .zip(provisions.iter().map(|it| it.id))
+                .zip(provisions.iter().map(|provision| provision.id))
                 .collect(),
             topics: topics
                 .into_iter()

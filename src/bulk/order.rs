@@ -144,7 +144,7 @@ impl Order {
             return Some(key);
         }
         let mut names = record.names.iter();
-        names.find(|it| record.key.as_ref() != Some(it) && self.missing.contains_key(it))
+        names.find(|name| record.key.as_ref() != Some(name) && self.missing.contains_key(name))
     }
 
     /// Defers a record until `key` is imported.
@@ -165,7 +165,8 @@ impl Order {
             self.missing.remove(key);
         }
         let ready = self.waiting.remove(key).into_iter().flatten();
-        self.ready.extend(ready.map(|it| (it.number, it)));
+        self.ready
+            .extend(ready.map(|record| (record.number, record)));
     }
 
     /// Takes the first ready record.
@@ -178,7 +179,7 @@ impl Order {
     pub fn break_circle(&mut self) -> bool {
         let waiting = || self.waiting.iter();
         let blocks: HashMap<u64, &Key> = waiting()
-            .flat_map(|(key, records)| records.iter().map(move |it| (it.number, key)))
+            .flat_map(|(key, records)| records.iter().map(move |record| (record.number, key)))
             .collect();
         let Some(mut number) = blocks.keys().min().copied() else {
             return false;
@@ -208,7 +209,8 @@ impl Order {
         for (_, key) in circle.iter().take(1) {
             self.missing.remove(key);
             let ready = self.waiting.remove(key).into_iter().flatten();
-            self.ready.extend(ready.map(|it| (it.number, it)));
+            self.ready
+                .extend(ready.map(|record| (record.number, record)));
         }
         true
     }

@@ -78,10 +78,10 @@ impl Report {
         let mut told = fields.into_told();
         let unknown = &mut self.unknown;
         told.unknown
-            .retain(|it| unknown.insert((it.field.join("."), it.message.clone())));
+            .retain(|problem| unknown.insert((problem.field.join("."), problem.message.clone())));
         let record = told
             .called
-            .map_or_else(String::new, |it| format!(" ({it})"));
+            .map_or_else(String::new, |name| format!(" ({name})"));
         let mut text = String::new();
         for problem in told.problems {
             let field = field(&problem);

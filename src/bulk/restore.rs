@@ -66,7 +66,7 @@ pub async fn restore(
         } else {
             let name = row.remove(TABLE);
             let name = name.as_ref().and_then(Json::as_str).unwrap_or_default();
-            let table = TABLES.iter().find(|it| it.name == name);
+            let table = TABLES.iter().find(|table| table.name == name);
             let table = table.ok_or_else(|| wrong(&format!("there is no table `{name}`")))?;
             batch.add(db, table, number, row).await?;
             rows += 1;
@@ -96,7 +96,7 @@ impl Batch {
         number: u64,
         row: Row,
     ) -> Result<(), Fault> {
-        let other = self.table.is_some_and(|it| it.name != table.name);
+        let other = self.table.is_some_and(|current| current.name != table.name);
         if other || self.rows.len() == AT_ONCE {
             self.write(db).await?;
         }
@@ -123,7 +123,7 @@ impl Batch {
 
 /// Checks that the register is empty.
 async fn empty(db: &DatabaseTransaction) -> Result<(), Fault> {
-    for table in TABLES.iter().filter(|it| it.name != "counter") {
+    for table in TABLES.iter().filter(|table| table.name != "counter") {
         let page = (table.read)(db, None).await?;
         if !page.lines.is_empty() {
             let what = "this is an export, and the register of this database is not empty: import it into a new one";

@@ -168,7 +168,7 @@ impl Records {
                 while let Some((number, line)) = source.line()? {
                     if !line.trim_ascii().is_empty() {
                         let object: Result<Object, _> = serde_json::from_slice(&line);
-                        let fields = object.map(|it| it.0).map_err(|error| {
+                        let fields = object.map(|object| object.0).map_err(|error| {
                             format!("It is not an object of JSON: {}.", without_place(&error))
                         });
                         return Ok(Some(Line { number, fields }));
@@ -210,8 +210,8 @@ impl Table {
                 "the header is not written in UTF-8: save the file as CSV in UTF-8".to_owned(),
             );
         };
-        for (place, name) in header.iter().enumerate() {
-            if !name.is_empty() && header[..place].contains(name) {
+        for (index, name) in header.iter().enumerate() {
+            if !name.is_empty() && header[..index].contains(name) {
                 return wrong(format!("there are two columns `{name}`"));
             }
         }
@@ -225,7 +225,7 @@ impl Table {
         while let Some(row) = self.csv.row()? {
             let fields = match row.cells() {
                 None => Err("It is not written in UTF-8.".to_owned()),
-                Some(cells) if cells.iter().all(|it| it.is_empty()) => continue,
+                Some(cells) if cells.iter().all(|cell| cell.is_empty()) => continue,
                 Some(cells) => fields(&self.header, &cells),
             };
             let Row { line: number, .. } = row;
@@ -278,13 +278,13 @@ fn fields(header: &[String], cells: &[&str]) -> Result<Map<String, Value>, Strin
         ));
     }
     let mut fields = Map::new();
-    for (place, (name, cell)) in header.iter().zip(cells).enumerate() {
+    for (index, (name, cell)) in header.iter().zip(cells).enumerate() {
         if cell.is_empty() {
             continue;
         }
         if name.is_empty() {
-            let place = place + 1;
-            return Err(format!("The header has no name for cell {place}."));
+            let index = index + 1;
+            return Err(format!("The header has no name for cell {index}."));
         }
         fields.insert(name.clone(), (*cell).into());
     }

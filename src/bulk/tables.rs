@@ -105,8 +105,8 @@ async fn read<E: EntityTrait>(
     after: Option<Vec<Value>>,
 ) -> Result<Page, DbErr> {
     let mut query = E::find().limit(AT_ONCE as u64);
-    // Webhooks are settings of one service and hold secrets: neither they nor what is told of them leaves it.
-    let subject = E::Column::iter().find(|it| it.as_str() == "subject_type");
+    // Webhooks are settings of one deployment and hold secrets, so neither they nor their log entries are exported.
+    let subject = E::Column::iter().find(|column| column.as_str() == "subject_type");
     if let Some(subject) = subject {
         query = query.filter(subject.ne(WebhookId::TYPE));
     }
@@ -114,14 +114,14 @@ async fn read<E: EntityTrait>(
         query = query.order_by_asc(*column);
     }
     if let Some(after) = after {
-        let columns = Expr::tuple(key.iter().map(|it| Expr::col(*it)));
+        let columns = Expr::tuple(key.iter().map(|column| Expr::col(*column)));
         query = query.filter(columns.gt(Expr::tuple(after.into_iter().map(Expr::val))));
     }
     let rows = query.all(db).await?;
     let full = rows.len() == AT_ONCE;
     let last = rows.last().filter(|_| full);
     Ok(Page {
-        next: last.map(|row| key.iter().map(|it| row.get(*it)).collect()),
+        next: last.map(|row| key.iter().map(|column| row.get(*column)).collect()),
         lines: rows
             .iter()
             .map(|row| line::<E>(table, row))
@@ -215,7 +215,7 @@ fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, Db
             .ok_or_else(|| DbErr::Type(format!("`{name}` is not what the column holds")))?;
         model.try_set(column, value)?;
     }
-    match row.keys().find(|it| *it != TABLE) {
+    match row.keys().find(|name| *name != TABLE) {
         Some(name) => Err(DbErr::Type(format!("there is no column `{name}`"))),
         None => Ok(model),
     }
@@ -249,23 +249,23 @@ fn columns<E: EntityTrait>(table: &str) -> impl Iterator<Item = E::Column> {
         let name = column.as_str();
         COMPUTED
             .iter()
-            .any(|it| it.split_once('.') == Some((table, name)))
+            .any(|computed| computed.split_once('.') == Some((table, name)))
     };
-    E::Column::iter().filter(move |it| !computed(it))
+    E::Column::iter().filter(move |column| !computed(column))
 }
 
 /// Converts a database value for the export.
 fn written(value: Value) -> Result<Json, DbErr> {
     Ok(match value {
-        Value::Bool(Some(it)) => it.into(),
-        Value::Int(Some(it)) => it.into(),
-        Value::BigInt(Some(it)) => it.into(),
-        Value::String(Some(it)) => it.into(),
-        Value::Uuid(Some(it)) => it.to_string().into(),
-        Value::Json(Some(it)) => *it,
-        Value::ChronoDate(Some(it)) => it.to_string().into(),
-        Value::ChronoDateTimeUtc(Some(it)) => {
-            it.to_rfc3339_opts(SecondsFormat::Micros, true).into()
+        Value::Bool(Some(value)) => value.into(),
+        Value::Int(Some(value)) => value.into(),
+        Value::BigInt(Some(value)) => value.into(),
+        Value::String(Some(value)) => value.into(),
+        Value::Uuid(Some(value)) => value.to_string().into(),
+        Value::Json(Some(value)) => *value,
+        Value::ChronoDate(Some(value)) => value.to_string().into(),
+        Value::ChronoDateTimeUtc(Some(value)) => {
+            value.to_rfc3339_opts(SecondsFormat::Micros, true).into()
         }
         nothing if nothing == nothing.as_null() => Json::Null,
         other => return Err(DbErr::Type(format!("an export has no form for {other:?}"))),
@@ -280,7 +280,7 @@ fn read_back(column: &ColumnType, value: Json) -> Option<Value> {
     match column {
         ColumnType::Boolean => some(value.as_bool().map(Value::from), Value::Bool(None)),
         ColumnType::Integer => {
-            let number = value.as_i64().and_then(|it| i32::try_from(it).ok());
+            let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
             some(number.map(Value::from), Value::Int(None))
         }
         ColumnType::BigInteger => some(value.as_i64().map(Value::from), Value::BigInt(None)),
@@ -288,19 +288,19 @@ fn read_back(column: &ColumnType, value: Json) -> Option<Value> {
             some(text().map(Value::from), Value::String(None))
         }
         ColumnType::Uuid => {
-            let id = text().and_then(|it| match split(it) {
+            let id = text().and_then(|id| match split(id) {
                 Some((_, key)) => Some(key),
-                None => Uuid::parse_str(it).ok(),
+                None => Uuid::parse_str(id).ok(),
             });
             some(id.map(Value::from), Value::Uuid(None))
         }
         ColumnType::Date => {
-            let day = text().and_then(|it| NaiveDate::parse_from_str(it, "%Y-%m-%d").ok());
+            let day = text().and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
             some(day.map(Value::from), Value::ChronoDate(None))
         }
         ColumnType::TimestampWithTimeZone => {
-            let moment = text().and_then(|it| DateTime::parse_from_rfc3339(it).ok());
-            let moment = moment.map(|it| it.to_utc());
+            let moment = text().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+            let moment = moment.map(|moment| moment.to_utc());
             some(moment.map(Value::from), Value::ChronoDateTimeUtc(None))
         }
         ColumnType::Json | ColumnType::JsonBinary => Some(value.into()),

@@ -118,7 +118,7 @@ fn check_parameters<'a>(
     let Some(name) = unknown.next() else {
         return Ok(());
     };
-    let is_word = |it: char| it.is_ascii_alphanumeric() || "_-".contains(it);
+    let is_word = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
     // Other characters may be the rest of a password.
     let shown = if name.chars().all(is_word) {
         format!("`{name}`")
@@ -133,7 +133,9 @@ fn check_parameters<'a>(
 
 /// Parses a number of seconds with its unit.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').and_then(|it| it.parse().ok());
+    let number = text
+        .strip_suffix('s')
+        .and_then(|number| number.parse().ok());
     number
         .map(Duration::from_secs)
         .ok_or_else(|| "write seconds with their unit, such as 60s".to_owned())

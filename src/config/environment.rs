@@ -34,7 +34,7 @@ pub fn without_empty_variables(command: Command) -> Command {
     };
     command
         .mut_args(ignore)
-        .mut_subcommands(|it| it.mut_args(ignore))
+        .mut_subcommands(|subcommand| subcommand.mut_args(ignore))
 }
 
 /// Rejects unknown variables with the prefix of the service, which would otherwise be ignored silently.
@@ -47,7 +47,7 @@ pub fn check_variables(command: &Command) -> Result<(), Wrong> {
             name.starts_with(PREFIX)
                 && !KUBERNETES
                     .iter()
-                    .any(|it| name == *it || name.starts_with(&format!("{it}_")))
+                    .any(|reserved| name == *reserved || name.starts_with(&format!("{reserved}_")))
         });
         if !is_ours || value.is_empty() || known.contains(&name.as_os_str()) {
             continue;
@@ -55,10 +55,10 @@ pub fn check_variables(command: &Command) -> Result<(), Wrong> {
         let letters = |name: &str| name.replace('_', "");
         let meant = known
             .iter()
-            .filter_map(|it| it.to_str())
-            .find(|it| letters(it) == letters(&name.to_string_lossy()));
-        let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |it| {
-            format!("did you mean {it}?")
+            .filter_map(|known| known.to_str())
+            .find(|known| letters(known) == letters(&name.to_string_lossy()));
+        let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |known| {
+            format!("did you mean {known}?")
         });
         return Err(Wrong(format!(
             "the environment variable {} is no setting: {hint}",

@@ -76,8 +76,8 @@ impl SettingsFile {
             {
                 command = command.mut_arg(id, |argument| argument.default_value(value));
             } else {
-                command = command.mut_subcommand(subcommand, |it| {
-                    it.mut_arg(id, |argument| argument.default_value(value))
+                command = command.mut_subcommand(subcommand, |subcommand| {
+                    subcommand.mut_arg(id, |argument| argument.default_value(value))
                 });
             }
         }

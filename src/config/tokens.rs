@@ -74,13 +74,13 @@ impl Tokens {
         };
         let issuer = match key {
             None => Place::discovery(&self.token_issuer)
-                .and_then(|it| Issuer::publishing(self.rules(), it)),
+                .and_then(|source| Issuer::publishing(self.rules(), source)),
             Some(address) if address.contains("://") => {
-                Place::key_set(address).and_then(|it| Issuer::publishing(self.rules(), it))
+                Place::key_set(address).and_then(|source| Issuer::publishing(self.rules(), source))
             }
             Some(path) => self
                 .keys(Path::new(path))
-                .and_then(|it| Issuer::with_keys(self.rules(), it)),
+                .and_then(|keys| Issuer::with_keys(self.rules(), keys)),
         };
         match issuer {
             Ok(issuer) => Ok(Some(issuer)),

@@ -61,7 +61,7 @@ impl Recent {
     /// Returns whether the log was read completely within the last `time`.
     pub fn known_within(&self, time: Duration) -> bool {
         let whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
-        whole_at.is_some_and(|it| it.elapsed() < time)
+        whole_at.is_some_and(|moment| moment.elapsed() < time)
     }
 
     /// Begins behind this position of the log, also again: then it forgets what was before.

@@ -48,7 +48,7 @@ impl Wanted {
         let verbs = self.verb.clone();
         let open = Condition::any()
             .add(col(Column::SubjectType).ne(WebhookId::TYPE))
-            .add_option(self.viewer.map(|it| col(Column::Party).eq(it)));
+            .add_option(self.viewer.map(|party| col(Column::Party).eq(party)));
         Condition::all()
             .add(open)
             .add_option(self.subject.map(|it| col(Column::SubjectId).eq(it)))
@@ -63,7 +63,7 @@ impl Wanted {
     #[must_use]
     pub fn includes(&self, event: &Event) -> bool {
         fn has<T: PartialEq>(list: Option<&Vec<T>>, value: &T) -> bool {
-            list.is_none_or(|it| it.contains(value))
+            list.is_none_or(|list| list.contains(value))
         }
         let concerns = |side: &Side| match side {
             Side::Itu => event.itu,
@@ -78,7 +78,10 @@ impl Wanted {
             })
             && has(self.verb.as_ref(), &event.verb)
             && has(self.party.as_ref(), &event.party)
-            && self.topic.is_none_or(|it| topic == Some(it))
-            && self.side.as_ref().is_none_or(|it| it.iter().any(concerns))
+            && self.topic.is_none_or(|wanted| topic == Some(wanted))
+            && self
+                .side
+                .as_ref()
+                .is_none_or(|sides| sides.iter().any(concerns))
     }
 }

@@ -21,8 +21,8 @@ pub async fn answer(operation: &Operation, request: &Request) -> Option<Response
     }
     let document = operation.selections()?;
     let selected = document.root(operation::root(operation.kind));
-    let planned = |it: &Merged<'_>| {
-        it.name() == TYPENAME || Root::named(it.name()).is_some_and(Root::planned)
+    let planned = |selected: &Merged<'_>| {
+        selected.name() == TYPENAME || Root::named(selected.name()).is_some_and(Root::planned)
     };
     if !selected.iter().all(planned) {
         return None;
@@ -45,7 +45,10 @@ pub async fn answer(operation: &Operation, request: &Request) -> Option<Response
         }
     });
     let answers = join_all(answers).await;
-    let bytes = answers.iter().flatten().map(|it| it.json.len() + 100);
+    let bytes = answers
+        .iter()
+        .flatten()
+        .map(|answer| answer.json.len() + 100);
     let mut json = String::with_capacity(bytes.sum());
     json.push('{');
     let mut errors = Vec::new();

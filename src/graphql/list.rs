@@ -137,7 +137,7 @@ pub fn plain(name: &str, text: &str) -> Result<String> {
 /// # Errors
 /// Returns an error like [`plain`].
 pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
-    text.map(|it| plain(name, it)).transpose()
+    text.map(|text| plain(name, text)).transpose()
 }
 
 /// The most values of a filter that looks up records by their keys.

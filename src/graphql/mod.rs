@@ -102,8 +102,8 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
     fn problem<T: InputType>(value: Value) -> Option<String> {
         let error = T::parse(Some(value)).err()?;
         let message = error.into_server_error(Pos::default()).message;
-        // It is said elsewhere what could not be parsed.
-        let reason = message.split_once(": ").map(|it| it.1.to_owned());
+        // The prefix only says which type could not be parsed.
+        let reason = message.split_once(": ").map(|parts| parts.1.to_owned());
         Some(reason.unwrap_or(message))
     }
     match name {
@@ -265,8 +265,10 @@ pub fn follow(
     live: Live,
 ) -> BoxStream<'static, Response> {
     let responses = schema.execute_stream(operation.ready().data(request).data(live));
-    // The read path bounds each event.
-    responses.map(|it| with_text(it, usize::MAX)).boxed()
+    // The query planner limits each event.
+    responses
+        .map(|response| with_text(response, usize::MAX))
+        .boxed()
 }
 
 /// Removes the cursor of the event from a response of [`follow`] and returns it; it is meant for the transport.

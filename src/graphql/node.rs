@@ -37,8 +37,10 @@ pub fn nodes() -> Vec<&'static Object> {
 
 /// Returns the public id of a record.
 pub fn public(ty: &str, key: Uuid) -> String {
-    let object = nodes().into_iter().find(|it| it.name == ty);
-    let prefix = object.and_then(|it| it.table().prefix).unwrap_or_default();
+    let object = nodes().into_iter().find(|object| object.name == ty);
+    let prefix = object
+        .and_then(|object| object.table().prefix)
+        .unwrap_or_default();
     let mut id = format!("{prefix}_");
     push_base32(&mut id, key);
     id
@@ -72,7 +74,7 @@ pub fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
     let found = split(id).and_then(|(prefix, key)| {
         let object = nodes()
             .into_iter()
-            .find(|it| it.table().prefix == Some(prefix))?;
+            .find(|object| object.table().prefix == Some(prefix))?;
         Some((object, key))
     });
     found.ok_or_else(|| {

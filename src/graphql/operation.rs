@@ -196,8 +196,8 @@ fn selections<'a>(
     variables: &'a Variables,
 ) -> Option<Document<'a>> {
     let mut operations = document.operations.iter();
-    let (_, operation) =
-        operations.find(|(it, _)| name.is_none() || it.map(Name::as_str) == name)?;
+    let (_, operation) = operations
+        .find(|(operation_name, _)| name.is_none() || operation_name.map(Name::as_str) == name)?;
     Some(Document {
         fragments: &document.fragments,
         operation: &operation.node,
@@ -214,7 +214,7 @@ fn selected_mut<'a>(
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get_mut(name),
         (DocumentOperations::Multiple(operations), None) => operations.values_mut().next(),
     };
-    operation.map(|it| &mut it.node)
+    operation.map(|operation| &mut operation.node)
 }
 
 /// Merges root fields with the same response key, because async-graphql would execute each of them, and so a mutation

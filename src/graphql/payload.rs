@@ -122,7 +122,7 @@ impl From<Problem> for UserError {
     fn from(problem: Problem) -> Self {
         Self {
             code: problem.code.into(),
-            field: Some(problem.field).filter(|it| !it.is_empty()),
+            field: Some(problem.field).filter(|field| !field.is_empty()),
             message: problem.message,
         }
     }
@@ -156,7 +156,9 @@ impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
             ),
         ];
         fields.extend(
-            T::EXTRA.map(|it| registry::meta_field(registry, it.name, it.description, &[], text)),
+            T::EXTRA.map(|extra| {
+                registry::meta_field(registry, extra.name, extra.description, &[], text)
+            }),
         );
         registry::object_type(
             registry,
@@ -179,7 +181,7 @@ impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
             let value = match selected.name() {
                 name if name == T::FIELD => self.record(ctx, document, &selected).await?,
                 "userErrors" => self.user_errors(ctx, &selected).await?,
-                name if T::EXTRA.is_some_and(|it| it.name == name) => {
+                name if T::EXTRA.is_some_and(|extra| extra.name == name) => {
                     self.extra.clone().map_or(Value::Null, Value::from)
                 }
                 _ => Value::from(name.as_ref()),
@@ -235,7 +237,10 @@ impl<T: Thing, I: InputType> Payload<T, I> {
         selected: &Merged<'a>,
     ) -> ServerResult<Value> {
         let field = selected.field();
-        let items = selected.sets().into_iter().flat_map(|it| it.items.clone());
+        let items = selected
+            .sets()
+            .into_iter()
+            .flat_map(|set| set.items.clone());
         let set = Positioned::new(
             SelectionSet {
                 items: items.collect(),

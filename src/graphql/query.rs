@@ -222,7 +222,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
 impl Root {
     /// Returns the root field with this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        ROOTS.iter().find(|it| it.name == name)
+        ROOTS.iter().find(|field| field.name == name)
     }
 
     fn ty(&self, registry: &mut Registry) -> String {

@@ -47,7 +47,7 @@ impl Asked {
         let field = &ctx.item.node;
         let operation = &ctx.query_env.operation.node;
         let mut fragments: Vec<_> = ctx.query_env.fragments.iter().collect();
-        fragments.sort_unstable_by_key(|it| it.0);
+        fragments.sort_unstable_by_key(|fragment| fragment.0);
         let mut text = format!(
             "{party:?} {:?} {:?} {:?} {fragments:?}",
             field.response_key(),

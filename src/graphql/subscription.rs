@@ -121,7 +121,10 @@ fn answers<'a>(
         })
     };
     let answers = once(begun).flat_map(|begun| match begun {
-        Ok(following) => unfold(following, |mut it| async { Some((it.next().await?, it)) }).boxed(),
+        Ok(following) => unfold(following, |mut following| async {
+            Some((following.next().await?, following))
+        })
+        .boxed(),
         Err(error) => once(ready(Response::from_errors(vec![error]))).boxed(),
     });
     answers.boxed()
@@ -139,7 +142,7 @@ fn wanted(ctx: &Context<'_>) -> Result<Wanted> {
     let root = &ctx.query_env.operation.node.selection_set.node.items;
     let fields = root
         .iter()
-        .filter(|it| matches!(it.node, Selection::Field(_)));
+        .filter(|selection| matches!(selection.node, Selection::Field(_)));
     if fields.count() > 1 {
         return Err(Error::BadInput(
             "A subscription has one field at its root: ask for the other in one of its own."
@@ -314,7 +317,7 @@ impl Following<'_, '_> {
             document: Document::of(&set),
             env: &env,
         };
-        let keys: Vec<Uuid> = self.events.iter().map(|it| it.id.into()).collect();
+        let keys: Vec<Uuid> = self.events.iter().map(|event| event.id.into()).collect();
         let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
         let read = planner.each(&self.at, activity::object(), &keys, &sets);
         let reservation = bound.reservation().cloned();

@@ -7,7 +7,9 @@ use crate::read::json::Json;
 /// Returns the API's word for a value.
 pub fn word<E: EnumType>(value: E) -> &'static str {
     let mut items = E::items().iter();
-    items.find(|it| it.value == value).map_or("", |it| it.name)
+    items
+        .find(|item| item.value == value)
+        .map_or("", |item| item.name)
 }
 
 /// Writes a list of values.

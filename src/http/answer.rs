@@ -50,14 +50,14 @@ pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response 
 
 /// Returns the id of a request, which clients can report to the operators.
 pub fn request_id(headers: &HeaderMap) -> &str {
-    let id = headers.get(REQUEST_ID).and_then(|it| it.to_str().ok());
+    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     id.unwrap_or_default()
 }
 
 /// Serializes the result of an operation. `cost` is its cost and the limit.
 pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     log_database_errors(&executed.errors, id);
-    let errors = executed.errors.into_iter().map(|it| tidy(it, id));
+    let errors = executed.errors.into_iter().map(|error| tidy(error, id));
     let data = match &executed.data {
         Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
         _ => "null",

@@ -45,7 +45,7 @@ fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     json: D,
 ) -> Result<Option<T>, D::Error> {
     let object = Option::<Map<String, Value>>::deserialize(json)?;
-    let read = object.map(|it| serde_json::from_value(Value::Object(it)));
+    let read = object.map(|object| serde_json::from_value(Value::Object(object)));
     read.transpose().map_err(D::Error::custom)
 }
 
@@ -77,12 +77,12 @@ impl Asked {
     pub fn in_address(address: &Uri) -> Result<Self, Refused> {
         let Ok(Query(address)) = Query::<Address>::try_from_uri(address) else {
             return Err(Refused::bad_request(
-                "The address cannot be read: give `query`, `operationName`, `variables` and `extensions` once each.",
+                "The query string cannot be parsed: give `query`, `operationName`, `variables` and `extensions` at most once each.",
             ));
         };
         let extensions = object("extensions", address.extensions)?;
         let extensions = object_or_null(extensions).map_err(|_| {
-            Refused::bad_request("`extensions` is not what this service knows: see `persistedQuery` of Apollo's clients.")
+            Refused::bad_request("`extensions` is invalid: this service supports `persistedQuery` of Apollo's clients.")
         })?;
         Ok(Self {
             query: address.query,
@@ -105,7 +105,7 @@ impl Asked {
 }
 
 fn object(name: &str, text: Option<String>) -> Result<Value, Refused> {
-    let text = text.filter(|it| !it.is_empty());
+    let text = text.filter(|text| !text.is_empty());
     serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|_| {
         Refused::bad_request(format!(
             "`{name}` is not JSON: write it as {{\"first\": 10}}."
@@ -114,11 +114,11 @@ fn object(name: &str, text: Option<String>) -> Result<Value, Refused> {
 }
 
 fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
         return Err(unsupported(
-            "The body must come as it is: send it without `Content-Encoding`.",
+            "Compressed bodies are not supported: send the body without `Content-Encoding`.",
         ));
     }
     if is_json(headers) {
@@ -135,10 +135,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };
-    let media_type = value.to_str().ok().and_then(|it| MediaType::parse(it).ok());
-    media_type.is_some_and(|it| {
-        let mut params = it.params();
-        it.essence() == MediaType::new(names::APPLICATION, names::JSON)
+    let media_type = value
+        .to_str()
+        .ok()
+        .and_then(|value| MediaType::parse(value).ok());
+    media_type.is_some_and(|media_type| {
+        let mut params = media_type.params();
+        media_type.essence() == MediaType::new(names::APPLICATION, names::JSON)
             && params.all(|(name, value)| {
                 let value = value.unquoted_str();
                 name != names::CHARSET
@@ -154,16 +157,15 @@ fn unsupported(message: &str) -> Refused {
 }
 
 async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Refused> {
-    let told = headers.get(header::CONTENT_LENGTH);
-    let told: Option<usize> = told.and_then(|it| it.to_str().ok()?.parse().ok());
-    let read = match told {
-        Some(told) if told > limit => None,
+    let declared = headers.get(header::CONTENT_LENGTH);
+    let declared: Option<usize> = declared.and_then(|header| header.to_str().ok()?.parse().ok());
+    let read = match declared {
+        Some(declared) if declared > limit => None,
         _ => to_bytes(body, limit).await.ok(),
     };
     read.ok_or_else(|| {
-        let has = told.map_or("more".to_owned(), |told| told.to_string());
-        let message =
-            format!("The body has {has} bytes; a request may have {limit} bytes at most.");
+        let has = declared.map_or("more".to_owned(), |declared| declared.to_string());
+        let message = format!("The body has {has} bytes, but at most {limit} bytes are allowed.");
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Refused::new(status, "REQUEST_TOO_LARGE", message).about("body")
     })

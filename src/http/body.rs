@@ -59,13 +59,13 @@ pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) 
             Cut::Late => failure(
                 StatusCode::REQUEST_TIMEOUT,
                 "TIMEOUT",
-                &format!("The body did not come within {} seconds.", patience.as_secs()),
+                &format!("The body was not received within {} seconds.", patience.as_secs()),
                 &Value::Null,
             ),
             Cut::Full => failure(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "SERVICE_UNAVAILABLE",
-                "Too much is being sent at the moment. Try again in a moment.",
+                "The service is receiving too much data. Try again later.",
                 &Value::Null,
             ),
         },

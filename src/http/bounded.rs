@@ -22,7 +22,7 @@ where
         // With several shards, a value could be no larger than one shard.
         .shards(1)
         .build();
-    let options = options.expect("the two that are required are given");
+    let options = options.expect("both required options are set");
     let (hash, life) = (RandomState::new(), DefaultLifecycle::default());
     Cache::with_options(options, weight, hash, life)
 }

@@ -35,12 +35,17 @@ pub fn origin(text: &str) -> Result<HeaderValue, String> {
 #[must_use]
 pub fn is_allowed(origins: &[HeaderValue], origin: &HeaderValue) -> bool {
     let mut allowed = origins.iter();
-    allowed.any(|it| it == "*" || it == origin || (*it == LOCAL_PAGES && is_local(origin)))
+    allowed.any(|allowed| {
+        allowed == "*" || allowed == origin || (*allowed == LOCAL_PAGES && is_local(origin))
+    })
 }
 
 /// Returns whether an origin is on this machine, at any port.
 fn is_local(origin: &HeaderValue) -> bool {
-    let url = origin.to_str().ok().and_then(|it| Url::parse(it).ok());
+    let url = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| Url::parse(origin).ok());
     match url.as_ref().and_then(Url::host) {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -65,7 +70,7 @@ pub fn may_open_socket(origins: &[HeaderValue], headers: &HeaderMap) -> bool {
 /// Creates the CORS middleware. An empty list allows no origin. There is no cookie authentication and a page must
 /// provide its own token, so an allowed origin can do no more than any other client.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
-    let allowed = if origins.iter().any(|it| it == "*") {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::from(Any)
     } else {
         let origins = origins.to_vec();

@@ -107,10 +107,10 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = values.filter_map(|value| value.to_str().ok());
     let codings = values.flat_map(|value| value.split(',')).map(|item| {
         let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-        let weight = weight.trim().split_once('=').map(|(_, it)| it.trim());
+        let weight = weight.trim().split_once('=').map(|(_, value)| value.trim());
         let allowed = weight
-            .and_then(|it| it.parse::<f32>().ok())
-            .is_some_and(|it| it > 0.0);
+            .and_then(|value| value.parse::<f32>().ok())
+            .is_some_and(|value| value > 0.0);
         (coding.trim().to_ascii_lowercase(), allowed)
     });
     let codings: HashMap<String, bool> = codings.collect();

@@ -71,7 +71,7 @@ pub async fn get(
         let operation = prepare(&app, &visit, &viewer, Asked::in_address(&address)?, now)?;
         if operation.kind == OperationType::Mutation {
             let status = StatusCode::METHOD_NOT_ALLOWED;
-            let message = "A mutation changes something: send it by POST.";
+            let message = "Mutations must be sent by POST.";
             let refused = Refused::new(status, "BAD_USER_INPUT", message);
             return Err(refused.with(header::ALLOW, HeaderValue::from_static("POST")));
         }
@@ -106,7 +106,7 @@ async fn answer(
                 Ok(Answered { text, whole: true }) if method == Method::GET => {
                     tagged(&headers, text)
                 }
-                answered => respond(&headers, answered.map(|it| it.text)),
+                answered => respond(&headers, answered.map(|answered| answered.text)),
             }
         }
         // A client that only accepts events gets the errors as an event.
@@ -196,7 +196,7 @@ async fn viewer(
         Denied::NoKeys { seconds } => Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "SERVICE_UNAVAILABLE",
-            "Tokens cannot be checked at the moment, since the identity provider does not answer. Try again in a moment.",
+            "Tokens cannot be verified, because the identity provider is unavailable. Try again later.",
         )
         .with(header::RETRY_AFTER, seconds),
     })?;
@@ -240,7 +240,7 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Refused> {
     Err(Refused::new(
         StatusCode::NOT_ACCEPTABLE,
         "BAD_USER_INPUT",
-        "Answers are JSON: accept application/graphql-response+json or application/json.",
+        "Responses are JSON: accept application/graphql-response+json or application/json.",
     ))
 }
 
@@ -314,7 +314,7 @@ fn too_slow(seconds: u64, changes: bool) -> Refused {
     let then = if changes {
         "Its changes may have been made: look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is."
     } else {
-        "Ask for less, or try again in a moment."
+        "Request less, or try again later."
     };
     let message = format!("The request ran longer than {seconds} s, and was stopped. {then}");
     let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -30,8 +30,8 @@ impl Media {
         }
         let modern = accept.quality("application", MODERN);
         let json = accept.quality("application", "json");
-        // Named alike, the modern one is meant: who names it knows it.
-        let named = accept.ranges.iter().any(|it| it.subtype == MODERN);
+        // Named alike, the modern one is meant: who names range knows range.
+        let named = accept.ranges.iter().any(|range| range.subtype == MODERN);
         match (modern, json) {
             (0, 0) => None,
             _ if modern > json || (modern == json && named) => Some(Self::Modern),
@@ -59,15 +59,15 @@ impl Accept {
     pub fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT).iter();
         let texts: Vec<&str> = values
-            .map(|it| it.to_str().unwrap_or("unreadable"))
+            .map(|value| value.to_str().unwrap_or("unreadable"))
             .collect();
-        let entries = texts.iter().flat_map(|it| MediaTypeList::new(it));
+        let entries = texts.iter().flat_map(|text| MediaTypeList::new(text));
         Self {
             is_empty: texts
                 .iter()
-                .all(|it| it.trim_matches([' ', '\t', ',']).is_empty()),
+                .all(|text| text.trim_matches([' ', '\t', ',']).is_empty()),
             ranges: entries
-                .filter_map(|it| MediaRange::read(&it.ok()?))
+                .filter_map(|entry| MediaRange::read(&entry.ok()?))
                 .collect(),
         }
     }
@@ -76,8 +76,8 @@ impl Accept {
     fn quality(&self, kind: &str, subtype: &str) -> u32 {
         let of = |kind: &str, subtype: &str| {
             let ranges = self.ranges.iter();
-            let found = ranges.filter(|it| it.kind == kind && it.subtype == subtype);
-            found.map(|it| it.quality).max()
+            let found = ranges.filter(|range| range.kind == kind && range.subtype == subtype);
+            found.map(|range| range.quality).max()
         };
         of(kind, subtype)
             .or_else(|| of(kind, "*"))
@@ -89,7 +89,7 @@ impl Accept {
     pub fn takes_events(&self) -> bool {
         let named = ["event-stream", "*"];
         let mut ranges = self.ranges.iter();
-        ranges.any(|it| it.kind == "text" && named.contains(&it.subtype.as_str()))
+        ranges.any(|range| range.kind == "text" && named.contains(&range.subtype.as_str()))
             && self.quality("text", "event-stream") > 0
     }
 }
@@ -115,7 +115,9 @@ impl MediaRange {
                 return None;
             }
         }
-        let suffix = entry.suffix.map_or_else(String::new, |it| format!("+{it}"));
+        let suffix = entry
+            .suffix
+            .map_or_else(String::new, |suffix| format!("+{suffix}"));
         Some(Self {
             kind: entry.ty.as_str().to_ascii_lowercase(),
             subtype: format!("{}{suffix}", entry.subty).to_ascii_lowercase(),

@@ -90,8 +90,8 @@ impl Open {
 impl Stopping {
     /// Waits for the shutdown signal.
     pub async fn told(&mut self) {
-        // Fails where the service is gone: all the more reason.
-        let _ = self.0.wait_for(|it| *it == Stage::Stopping).await;
+        // Fails if the sender is gone, which also means that the service stops.
+        let _ = self.0.wait_for(|stage| *stage == Stage::Stopping).await;
     }
 }
 

@@ -42,7 +42,7 @@ impl Proxies {
         let lines = headers
             .get_all(name)
             .iter()
-            .filter_map(|it| it.to_str().ok());
+            .filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
         for hop in hops.into_iter().rev() {
             let Some(sender) = self.sender(hop) else {
@@ -59,7 +59,9 @@ impl Proxies {
     /// Returns whether an address is a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|it| it.contains(&address))
+        self.trusted
+            .iter()
+            .any(|network| network.contains(&address))
     }
 
     /// Parses the address of an entry; `None` if it is obfuscated or malformed.
@@ -72,7 +74,9 @@ impl Proxies {
             })?,
         };
         let node = node.trim().trim_matches('"');
-        let bare = node.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let bare = node
+            .strip_prefix('[')
+            .and_then(|address| address.strip_suffix(']'));
         let address = bare.unwrap_or(node).parse();
         let with_port = || Some(node.parse::<SocketAddr>().ok()?.ip());
         Some(address.ok().or_else(with_port)?.to_canonical())

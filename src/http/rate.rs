@@ -144,7 +144,7 @@ impl Rates {
                 seconds,
                 quota: Some(quota(before)),
                 message: format!(
-                    "{} may ask for a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
+                    "{} may use a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
                     if viewer.subject.is_some() {
                         "The holder of a token"
                     } else {
@@ -232,7 +232,7 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     let per_second = limit / 60.0;
     #[expect(
         clippy::cast_precision_loss,
-        reason = "a cost beyond 2^53 is as good as any"
+        reason = "the precision of a cost beyond 2^53 does not matter"
     )]
     let cost = cost as f64;
     let over = left + cost.min(limit) - limit;
@@ -245,7 +245,7 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "positive, and a wait beyond all time is cut to all time"
+        reason = "positive, and the conversion saturates"
     )]
     let seconds = (over / per_second).ceil() as u64;
     Err(seconds.max(1))
@@ -300,7 +300,7 @@ mod tests {
                 cost: spent,
                 at: at(0),
             };
-            let after = spend(60, before, cost, at(seconds)).map(|it| it.cost);
+            let after = spend(60, before, cost, at(seconds)).map(|spent| spent.cost);
             assert_eq!(after, expected, "{spent} {seconds} {cost}");
         }
     }

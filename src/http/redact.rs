@@ -14,7 +14,7 @@ fn redact_line(line: &str) -> String {
     let schemes = ["://", "postgres:", "postgresql:", "sqlite:"];
     let starts = schemes
         .iter()
-        .filter_map(|it| Some(line.find(it)? + it.len()));
+        .filter_map(|scheme| Some(line.find(scheme)? + scheme.len()));
     let Some(start) = starts.max() else {
         return line;
     };

@@ -65,10 +65,10 @@ impl Refused {
 
     /// Creates the error for an invalid document or invalid variables.
     pub fn invalid(code: &str, problems: impl IntoIterator<Item = Problem>) -> Self {
-        let errors = problems.into_iter().map(|it| {
-            let mut error = coded(ServerError::new(short(it.message), it.pos), code);
-            if let Some(path) = it.input_path {
-                let path = path.into_iter().map(|it| match it {
+        let errors = problems.into_iter().map(|problem| {
+            let mut error = coded(ServerError::new(short(problem.message), problem.pos), code);
+            if let Some(path) = problem.input_path {
+                let path = path.into_iter().map(|segment| match segment {
                     PathSegment::Field(name) => Value::from(name),
                     PathSegment::Index(index) => Value::from(index),
                 });

@@ -148,7 +148,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 ) => {}
             // Usually too many open files: some connection will end.
             Err(error) => {
-                tracing::error!(%error, "nobody can be let in");
+                tracing::error!(%error, "failed to accept connection");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
@@ -229,8 +229,8 @@ async fn serve(
         .with_upgrades();
     let mut connection = pin!(connection);
     let closing = async {
-        // Fails where the service is gone: all the more reason.
-        let _ = stage.wait_for(|it| *it == Stage::Closing).await;
+        // Fails if the sender is gone, which also means that the service stops.
+        let _ = stage.wait_for(|stage| *stage == Stage::Closing).await;
     };
     let done = tokio::select! {
         done = connection.as_mut() => done,
@@ -240,7 +240,7 @@ async fn serve(
         }
     };
     if let Err(error) = done {
-        // What a client did wrong is no trouble of ours.
-        tracing::debug!(%error, "a connection ended");
+        // Errors caused by clients are not worth a warning.
+        tracing::debug!(%error, "connection closed with error");
     }
 }

@@ -71,8 +71,10 @@ pub async fn stream(
     operation: Operation,
 ) -> Response {
     let resume = headers.get("last-event-id");
-    let resume = resume.and_then(|it| it.to_str().ok()).map(str::to_owned);
-    let resume = resume.filter(|it| !it.is_empty());
+    let resume = resume
+        .and_then(|header| header.to_str().ok())
+        .map(str::to_owned);
+    let resume = resume.filter(|id| !id.is_empty());
     let patience = app.limits.patience;
     let holder = Holder::of(&viewer, client);
     // What has one response is over soon.

@@ -171,7 +171,7 @@ pub fn parts(
 /// Returns the error for a slow consumer, with the cursor of the last event that it was sent.
 pub fn too_slow(cursor: Option<&str>) -> ServerError {
     let error = ServerError::new(
-        "You read too slowly: subscribe again, with the last cursor as `after`. Nothing is lost.",
+        "The client reads too slowly: subscribe again with the last cursor as `after`. No event is lost.",
         None,
     );
     let mut error = coded(error, "RATE_LIMITED");

@@ -144,11 +144,7 @@ pub async fn caught(request: Request, next: Next) -> Response {
     answered.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref().copied());
-        tracing::error!(
-            request = id,
-            panic = text,
-            "a request met a fault of the program"
-        );
+        tracing::error!(request_id = id, panic = text, "handler panicked");
         failure(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
@@ -220,19 +216,19 @@ impl Drop for Line {
         tracing::info!(
             target: "liaison::request",
             id = self.id.to_str().unwrap_or_default(),
-            method = self.method.as_str(),
+            http.request.method = self.method.as_str(),
             client.address = %facts.client,
             user_agent.original = self.user_agent.as_deref(),
-            route = self.route.as_ref().map(MatchedPath::as_str),
-            status = self.status.map(|status| status.as_u16()),
-            milliseconds = (milliseconds * 1000.0).round() / 1000.0,
+            http.route = self.route.as_ref().map(MatchedPath::as_str),
+            http.response.status_code = self.status.map(|status| status.as_u16()),
+            duration_ms = (milliseconds * 1000.0).round() / 1000.0,
             statements = facts.statements.load(Ordering::Relaxed),
-            subject = facts.subject.get(),
-            operation = asked.and_then(|it| it.operation.as_deref()),
-            document = asked.map(|it| &*it.document),
-            cost = asked.map(|it| it.cost),
+            enduser.id = facts.subject.get(),
+            graphql.operation.name = asked.and_then(|asked| asked.operation.as_deref()),
+            graphql.document.hash = asked.map(|asked| &*asked.document),
+            cost = asked.map(|asked| asked.cost),
             "{}",
-            if self.status.is_some() { "answered" } else { "the client went away" },
+            if self.status.is_some() { "request completed" } else { "client disconnected" },
         );
     }
 }

@@ -310,8 +310,8 @@ impl Connection {
                 code: close_code::SIZE,
                 reason: format!("A message has {} bytes at most", self.app.limits.body).into(),
             },
-            Some(Fault::Utf8(_)) => end(close_code::INVALID, "A message is a text in UTF-8"),
-            Some(Fault::Protocol(_)) => end(close_code::PROTOCOL, "Not as WebSocket has it"),
+            Some(Fault::Utf8(_)) => end(close_code::INVALID, "Messages must be UTF-8 text"),
+            Some(Fault::Protocol(_)) => end(close_code::PROTOCOL, "Invalid WebSocket frame"),
             _ => GONE,
         }
     }

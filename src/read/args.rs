@@ -24,7 +24,7 @@ impl<'a> Args<'a> {
     /// Returns a bad-input error if the value is not a valid `T`.
     pub fn get<T: InputType>(&self, name: &str) -> Result<T> {
         let given = self.field.get_argument(name);
-        let value = given.and_then(|it| self.document.constant(&it.node));
+        let value = given.and_then(|argument| self.document.constant(&argument.node));
         T::parse(value).map_err(|error| {
             let message = error.into_server_error(Pos::default()).message;
             Error::BadInput(format!("`{name}`: {message}"))

@@ -109,7 +109,7 @@ impl Position {
                 .to_string(),
             Key::OpenDate(_) => row
                 .find::<NaiveDate>(key)?
-                .map_or_else(String::new, |it| it.to_string()),
+                .map_or_else(String::new, |date| date.to_string()),
         };
         let id = row.get(id)?;
         Ok(Self { id, key })

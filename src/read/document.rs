@@ -35,7 +35,7 @@ impl<'a> Merged<'a> {
     pub fn sets(&self) -> Vec<&'a SelectionSet> {
         self.fields
             .iter()
-            .map(|it| &it.node.selection_set.node)
+            .map(|field| &field.node.selection_set.node)
             .collect()
     }
 }
@@ -51,7 +51,9 @@ impl<'a> Document<'a> {
 
     /// Returns the fields that the operation selects on its root type `name`.
     pub fn root(&self, name: &str) -> Vec<Merged<'a>> {
-        self.collect(&[&self.operation.selection_set.node], &|it| it == name)
+        self.collect(&[&self.operation.selection_set.node], &|condition| {
+            condition == name
+        })
     }
 
     /// Returns the fields that `sets` select on a type, in order (`CollectFields` of the specification). `is` returns
@@ -74,7 +76,7 @@ impl<'a> Document<'a> {
                 }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
-                    if condition.is_none_or(|it| is(&it.node.on.node))
+                    if condition.is_none_or(|condition| is(&condition.node.on.node))
                         && self.included(&fragment.node.directives)
                     {
                         self.add(&fragment.node.selection_set.node, is, into);
@@ -105,7 +107,7 @@ impl<'a> Document<'a> {
                 _ => return true,
             };
             let given = directive.node.get_argument("if");
-            let given = given.and_then(|it| self.constant(&it.node));
+            let given = given.and_then(|argument| self.constant(&argument.node));
             given == Some(Value::Boolean(leaves_in))
         })
     }
@@ -117,13 +119,13 @@ impl<'a> Document<'a> {
             InputValue::List(items) => Value::List(
                 items
                     .iter()
-                    .map(|it| self.constant(it).unwrap_or_default())
+                    .map(|item| self.constant(item).unwrap_or_default())
                     .collect(),
             ),
             InputValue::Object(fields) => Value::Object(
                 fields
                     .iter()
-                    .filter_map(|(name, it)| Some((name.clone(), self.constant(it)?)))
+                    .filter_map(|(name, value)| Some((name.clone(), self.constant(value)?)))
                     .collect(),
             ),
             other => other.clone().into_const()?,
@@ -134,7 +136,7 @@ impl<'a> Document<'a> {
         let given = self.variables.get(name);
         let definition = || {
             let mut definitions = self.operation.variable_definitions.iter();
-            definitions.find(|it| it.node.name.node == *name)
+            definitions.find(|definition| definition.node.name.node == *name)
         };
         // Not `default_value()`: it returns null for a nullable variable without a default, which has no value.
         given
@@ -152,8 +154,8 @@ struct Collected<'a> {
 impl<'a> Collected<'a> {
     fn push(&mut self, field: &'a Positioned<Field>) {
         let key = field.node.response_key().node.as_str();
-        // A search from the start is faster than a map for as many fields as people select.
-        match self.fields.iter_mut().find(|it| it.key == key) {
+        // A linear search is faster than a map for the number of fields that a selection usually has.
+        match self.fields.iter_mut().find(|merged| merged.key == key) {
             Some(merged) => merged.fields.push(field),
             None => self.fields.push(Merged {
                 key,

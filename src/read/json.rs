@@ -31,11 +31,11 @@ pub enum Scalar {
 /// Returns the index of the next byte that a JSON string must escape.
 fn special(bytes: &[u8], from: usize) -> Option<usize> {
     let is = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // Nearly all parts have none, and the processor looks at all bytes of one at once.
-    let (parts, _) = bytes[from..].as_chunks::<16>();
-    let plain = |part: &&[u8; 16]| !part.iter().fold(false, |any, it| any | is(*it));
-    let begin = from + 16 * parts.iter().take_while(plain).count();
-    let found = bytes[begin..].iter().position(|it| is(*it))?;
+    // Nearly all chunks contain none, and the compiler vectorizes a check of all their bytes.
+    let (chunks, _) = bytes[from..].as_chunks::<16>();
+    let plain = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |any, byte| any | is(*byte));
+    let begin = from + 16 * chunks.iter().take_while(plain).count();
+    let found = bytes[begin..].iter().position(|byte| is(*byte))?;
     Some(begin + found)
 }
 
@@ -161,8 +161,8 @@ impl Json {
 
     /// Writes the last `count` digits of a number.
     fn digits(&mut self, number: u32, count: u32) {
-        for place in (0..count).rev() {
-            let digit = number / 10_u32.pow(place) % 10;
+        for exponent in (0..count).rev() {
+            let digit = number / 10_u32.pow(exponent) % 10;
             self.0.push(char::from(b'0' + digit as u8));
         }
     }
@@ -182,11 +182,11 @@ impl Json {
         mut item: impl FnMut(&mut Self, T) -> Result<(), E>,
     ) -> Result<(), E> {
         self.0.push('[');
-        for (place, it) in items.into_iter().enumerate() {
-            if place > 0 {
+        for (index, value) in items.into_iter().enumerate() {
+            if index > 0 {
                 self.0.push(',');
             }
-            item(self, it)?;
+            item(self, value)?;
         }
         self.0.push(']');
         Ok(())
@@ -203,27 +203,27 @@ impl Json {
         }
     }
 
-    /// The cell of a row in the given place.
+    /// Writes the cell of a row at an index.
     ///
     /// # Errors
-    /// Where the database holds something else there.
-    pub fn cell(&mut self, row: Row<'_>, place: usize, scalar: Scalar) -> Result<(), DbErr> {
+    /// Returns an error if the cell has another type.
+    pub fn cell(&mut self, row: Row<'_>, index: usize, scalar: Scalar) -> Result<(), DbErr> {
         match scalar {
-            Scalar::Text => self.or_null(row.find::<&str>(place)?, Self::text),
-            Scalar::Word => self.or_null(row.find::<&str>(place)?, Self::word),
-            Scalar::Int => self.or_null(row.find::<i32>(place)?, Self::number),
-            Scalar::Long => self.or_null(row.find::<i64>(place)?, Self::number),
-            Scalar::Float => self.or_null(row.find::<f64>(place)?, |json, it| {
-                json.show((it * 100.0).round() / 100.0);
+            Scalar::Text => self.or_null(row.find::<&str>(index)?, Self::text),
+            Scalar::Word => self.or_null(row.find::<&str>(index)?, Self::word),
+            Scalar::Int => self.or_null(row.find::<i32>(index)?, Self::number),
+            Scalar::Long => self.or_null(row.find::<i64>(index)?, Self::number),
+            Scalar::Float => self.or_null(row.find::<f64>(index)?, |json, number| {
+                json.show((number * 100.0).round() / 100.0);
             }),
-            Scalar::Bool => self.or_null(row.find::<bool>(place)?, Self::bool),
-            Scalar::Date => self.or_null(row.find::<NaiveDate>(place)?, Self::date),
-            Scalar::Time => self.or_null(row.find::<DateTime<Utc>>(place)?, Self::time),
+            Scalar::Bool => self.or_null(row.find::<bool>(index)?, Self::bool),
+            Scalar::Date => self.or_null(row.find::<NaiveDate>(index)?, Self::date),
+            Scalar::Time => self.or_null(row.find::<DateTime<Utc>>(index)?, Self::time),
             Scalar::Id(prefix) => {
-                self.or_null(row.find::<Uuid>(place)?, |json, it| json.id(prefix, it));
+                self.or_null(row.find::<Uuid>(index)?, |json, key| json.id(prefix, key));
             }
             Scalar::Texts => {
-                let list: serde_json::Value = row.get(place)?;
+                let list: serde_json::Value = row.get(index)?;
                 self.show(list);
             }
         }

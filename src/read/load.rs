@@ -58,8 +58,8 @@ impl Loaded {
 
 /// Looks up a key in a list that is sorted by it.
 fn found<T>(list: &[(Uuid, T)], key: Uuid) -> Option<&T> {
-    let place = list.binary_search_by_key(&key, |it| it.0).ok()?;
-    Some(&list[place].1)
+    let index = list.binary_search_by_key(&key, |entry| entry.0).ok()?;
+    Some(&list[index].1)
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
@@ -112,7 +112,8 @@ async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_
     let Some(statement) = statement else {
         return Ok(Rows::default());
     };
-    let arrives = |row: Row<'_>| (env.bound).arrives(texts.iter().map(|it| row.length(*it)).sum());
+    let arrives =
+        |row: Row<'_>| (env.bound).arrives(texts.iter().map(|index| row.length(*index)).sum());
     env.db.read(&statement, env.told, arrives).await
 }
 
@@ -163,10 +164,10 @@ fn groups(
     let parents = if rooted { &[Uuid::nil()] } else { parents };
     let groups = parents.iter().map(|parent| (*parent, Group::default()));
     let mut groups: Vec<_> = groups.collect();
-    for (place, row) in rows.iter().enumerate() {
+    for (index, row) in rows.iter().enumerate() {
         let parent = parent_of(row, rooted)?;
-        if let Ok(group) = groups.binary_search_by_key(&parent, |it| it.0) {
-            groups[group].1.rows.push(place);
+        if let Ok(group) = groups.binary_search_by_key(&parent, |group| group.0) {
+            groups[group].1.rows.push(index);
         }
     }
     if let Asked::Of { .. } = &load.rows {

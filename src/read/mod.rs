@@ -129,7 +129,7 @@ impl At {
         let mut node = ctx.path_node.as_ref();
         while let Some(at) = node {
             path.push(match at.segment {
-                QueryPathSegment::Index(place) => PathSegment::Index(place),
+                QueryPathSegment::Index(index) => PathSegment::Index(index),
                 QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
             });
             node = at.parent;
@@ -254,7 +254,9 @@ impl<'a> Planner<'a, '_> {
         let mut types: Vec<(Load, Template<'a>, Vec<Uuid>)> = Vec::new();
         let mut places = Vec::with_capacity(nodes.len());
         for (object, key) in nodes {
-            let known = types.iter().position(|it| it.1.object.name == object.name);
+            let known = types
+                .iter()
+                .position(|planned| planned.1.object.name == object.name);
             let place = known.unwrap_or_else(|| {
                 let rows = Rows::Named(seen(object, self.env));
                 let (load, template) = self.rows(object, sets, rows);

@@ -91,7 +91,7 @@ pub fn window(
     };
     let cursor = |name| -> Result<Option<Position>> {
         let text = args.get::<Option<String>>(name)?;
-        text.map(|it| scope.read(&it)).transpose()
+        text.map(|cursor| scope.read(&cursor)).transpose()
     };
     let window = Window {
         limit: first.or(last).unwrap_or(DEFAULT),
@@ -161,7 +161,10 @@ pub fn plan<'a>(
     let (mut rows, mut more, mut total, mut cursors) = (false, false, false, false);
     let mut counted = None;
     let row = ROW.into_iden();
-    for field in planner.document.collect(sets, &|it| it == list.connection) {
+    for field in planner
+        .document
+        .collect(sets, &|condition| condition == list.connection)
+    {
         let slot = match field.name() {
             "nodes" => {
                 rows = true;

@@ -157,7 +157,7 @@ impl Template<'_> {
     /// Returns whether the record's id alone suffices to write it.
     fn by_key(&self) -> bool {
         let known =
-            |it: &Entry<'_>| matches!(it.slot, Slot::Typename | Slot::Cell(_, Scalar::Id(_)));
+            |entry: &Entry<'_>| matches!(entry.slot, Slot::Typename | Slot::Cell(_, Scalar::Id(_)));
         self.entries.iter().all(known)
     }
 }
@@ -184,8 +184,8 @@ impl Load {
     pub fn cell(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
         let name = cell.name();
         let mut known = self.names.iter();
-        if let Some(place) = known.position(|it| it.0 == *row && it.1 == name) {
-            return place;
+        if let Some(index) = known.position(|selected| selected.0 == *row && selected.1 == name) {
+            return index;
         }
         self.names.push((row.clone(), name));
         self.cells.push(cell.of(row, env));
@@ -194,11 +194,11 @@ impl Load {
 
     /// Returns the index of a cell that can hold a long text.
     fn text(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
-        let place = self.cell(row, cell, env);
-        if !self.texts.contains(&place) {
-            self.texts.push(place);
+        let index = self.cell(row, cell, env);
+        if !self.texts.contains(&index) {
+            self.texts.push(index);
         }
-        place
+        index
     }
 
     pub fn child(&mut self, key: Option<usize>, load: Load) -> usize {
@@ -214,7 +214,7 @@ impl Load {
     fn sort(&mut self, then: &Then) {
         let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
         if let Rows::Of { order, .. } = &mut self.rows {
-            order.extend(alias.map(|it| Expr::col((it, then.column.clone()))));
+            order.extend(alias.map(|alias| Expr::col((alias, then.column.clone()))));
             order.push(col(then.by.clone()));
         }
     }
@@ -222,7 +222,7 @@ impl Load {
     /// Joins the record of `table` that the column `by` refers to; `None` if the statement already has [`JOINS`] joins.
     fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
         let path = (row.clone(), by.clone());
-        if let Some(join) = self.joins.iter().find(|it| it.by == path) {
+        if let Some(join) = self.joins.iter().find(|join| join.by == path) {
             return Some(join.alias.clone());
         }
         if self.joins.len() == JOINS {
@@ -298,7 +298,9 @@ impl<'a> Planner<'a, '_> {
         load: &mut Load,
         row: &DynIden,
     ) -> Template<'a> {
-        let fields = self.document.collect(sets, &|it| object.is(it));
+        let fields = self
+            .document
+            .collect(sets, &|condition| object.is(condition));
         let entries = fields
             .into_iter()
             .map(|field| Entry {
@@ -326,15 +328,15 @@ impl<'a> Planner<'a, '_> {
         let sets = selected.sets();
         Ok(match &field.source {
             Source::Cell { cell, scalar, .. } => {
-                let place = match scalar {
+                let index = match scalar {
                     Scalar::Text | Scalar::Texts => load.text(row, cell, self.env),
                     _ => load.cell(row, cell, self.env),
                 };
-                Slot::Cell(place, *scalar)
+                Slot::Cell(index, *scalar)
             }
             Source::Computed { needs, write, .. } => {
-                let places = needs.iter().map(|it| load.cell(row, it, self.env));
-                Slot::Computed(places.collect(), *write)
+                let indexes = needs.iter().map(|cell| load.cell(row, cell, self.env));
+                Slot::Computed(indexes.collect(), *write)
             }
             Source::One {
                 object,
@@ -379,7 +381,7 @@ impl<'a> Planner<'a, '_> {
                 let key = load.cell(row, &Cell::Column(key.clone()), self.env);
                 let kinds = objects().into_iter();
                 let kinds = kinds
-                    .map(|it| self.kind(it, &sets, load, ty, key))
+                    .map(|object| self.kind(object, &sets, load, ty, key))
                     .collect();
                 Slot::Node { ty, kinds }
             }

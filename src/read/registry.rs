@@ -19,7 +19,11 @@ pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str 
     if object.is(id::NODE) {
         registry.add_implements(object.name, id::NODE);
     }
-    let fields = object.fields.iter().map(|it| field(registry, it)).collect();
+    let fields = object
+        .fields
+        .iter()
+        .map(|declared| field(registry, declared))
+        .collect();
     object_type(registry, object.name, object.description, fields);
     object.name
 }
@@ -183,7 +187,7 @@ fn counts_field(registry: &mut Registry, counts: &Counts) -> MetaField {
 
 /// Enters the interface of all types that have an id.
 pub fn node(registry: &mut Registry, types: &[&'static Object]) -> String {
-    let names: Vec<&str> = types.iter().map(|it| object(registry, it)).collect();
+    let names: Vec<&str> = types.iter().map(|node| object(registry, node)).collect();
     let id = async_graphql::ID::create_type_info(registry);
     let field = meta_field(
         registry,
@@ -215,7 +219,10 @@ pub fn object_type(registry: &mut Registry, name: &str, description: &str, field
     let entry = MetaType::Object {
         name: name.to_owned(),
         description: Some(description.to_owned()),
-        fields: fields.into_iter().map(|it| (it.name.clone(), it)).collect(),
+        fields: fields
+            .into_iter()
+            .map(|field| (field.name.clone(), field))
+            .collect(),
         cache_control: CacheControl::default(),
         extends: false,
         shareable: false,

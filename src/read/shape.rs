@@ -447,13 +447,17 @@ impl Object {
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|it| it.name == name)
+        self.fields.iter().find(|field| field.name == name)
     }
 
     /// Returns whether a fragment with this type condition applies to the type.
     pub fn is(&self, condition: &str) -> bool {
         self.name == condition
-            || condition == id::NODE && self.table.as_ref().is_some_and(|it| it.prefix.is_some())
+            || condition == id::NODE
+                && self
+                    .table
+                    .as_ref()
+                    .is_some_and(|table| table.prefix.is_some())
     }
 
     /// Returns a statement for its rows that selects no columns yet.

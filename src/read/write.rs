@@ -96,7 +96,7 @@ impl<'d, 'e> Writer<'d, 'e> {
     fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> Failed {
         let steps = self.path.iter().map(|step| match step {
             Step::Key(key) => PathSegment::Field((*key).to_owned()),
-            Step::Index(place) => PathSegment::Index(*place),
+            Step::Index(index) => PathSegment::Index(*index),
         });
         let path = self.start.iter().cloned().chain(steps).collect();
         Failed(error.into().server_error(pos).with_path(path))
@@ -133,19 +133,19 @@ impl<'d, 'e> Writer<'d, 'e> {
             let field = Step::Key(entry.key);
             match &entry.slot {
                 Slot::Typename => self.json.word(template.object.name),
-                Slot::Cell(place, scalar) => {
-                    let written = self.json.cell(row, *place, *scalar);
+                Slot::Cell(index, scalar) => {
+                    let written = self.json.cell(row, *index, *scalar);
                     written.or_else(|error| {
-                        self.within(field, |it| Err(it.failed(error, Some(entry.pos))))
+                        self.within(field, |writer| Err(writer.failed(error, Some(entry.pos))))
                     })?;
                 }
-                Slot::Computed(places, compute) => {
-                    let written = compute(&Cells::new(row, places), self.env, &mut self.json);
+                Slot::Computed(indexes, compute) => {
+                    let written = compute(&Cells::new(row, indexes), self.env, &mut self.json);
                     written.or_else(|error| {
-                        self.within(field, |it| Err(it.failed(error, Some(entry.pos))))
+                        self.within(field, |writer| Err(writer.failed(error, Some(entry.pos))))
                     })?;
                 }
-                slot => self.within(field, |it| it.slot(from, row, slot, entry.pos))?,
+                slot => self.within(field, |writer| writer.slot(from, row, slot, entry.pos))?,
             }
         }
         self.close(separator);
@@ -154,7 +154,7 @@ impl<'d, 'e> Writer<'d, 'e> {
 
     /// Writes a field whose value is one record or several.
     fn slot(&mut self, from: Source<'_>, row: Row<'_>, slot: &Slot<'d>, pos: Pos) -> Written {
-        let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
+        let fault = |writer: &Self, error: DbErr| writer.failed(error, Some(pos));
         match slot {
             Slot::Joined {
                 present,
@@ -196,11 +196,11 @@ impl<'d, 'e> Writer<'d, 'e> {
             }
             Slot::Parts(parts) => {
                 self.json.raw("[");
-                for (place, part) in parts.iter().enumerate() {
-                    if place > 0 {
+                for (index, part) in parts.iter().enumerate() {
+                    if index > 0 {
                         self.json.raw(",");
                     }
-                    self.within(Step::Index(place), |it| it.record(from, row, part))?;
+                    self.within(Step::Index(index), |writer| writer.record(from, row, part))?;
                 }
                 self.json.raw("]");
             }
@@ -241,9 +241,9 @@ impl<'d, 'e> Writer<'d, 'e> {
         kinds: &[Kind<'d>],
         pos: Pos,
     ) -> Written {
-        let fault = |it: &Self, error: DbErr| it.failed(error, Some(pos));
-        let ty: &str = row.get(ty).map_err(|it| fault(self, it))?;
-        let Some(kind) = kinds.iter().find(|it| it.template.object.name == ty) else {
+        let fault = |writer: &Self, error: DbErr| writer.failed(error, Some(pos));
+        let ty: &str = row.get(ty).map_err(|error| fault(self, error))?;
+        let Some(kind) = kinds.iter().find(|kind| kind.template.object.name == ty) else {
             return Err(fault(self, missing(ty)));
         };
         let key: Uuid = row.get(kind.key).map_err(|error| fault(self, error))?;
@@ -260,7 +260,7 @@ impl<'d, 'e> Writer<'d, 'e> {
             return Ok(());
         };
         let child = from.child(child);
-        let found = child.loaded.group(key).and_then(|it| it.rows.first());
+        let found = child.loaded.group(key).and_then(|group| group.rows.first());
         match found {
             Some(found) => self.record(child, child.loaded.rows.row(*found), &kind.template),
             None => Err(fault(self, missing(ty))),
@@ -276,7 +276,7 @@ impl<'d, 'e> Writer<'d, 'e> {
         template: &Template<'d>,
     ) -> Written {
         if nullable {
-            self.nullable(|it| it.record(from, row, template));
+            self.nullable(|writer| writer.record(from, row, template));
             Ok(())
         } else {
             self.record(from, row, template)
@@ -289,7 +289,9 @@ impl<'d, 'e> Writer<'d, 'e> {
         group: Option<&Group>,
         template: &Template<'d>,
     ) -> Written {
-        self.each(from, group, |it, row| it.record(from, row, template))
+        self.each(from, group, |writer, row| {
+            writer.record(from, row, template)
+        })
     }
 
     fn each(
@@ -299,12 +301,12 @@ impl<'d, 'e> Writer<'d, 'e> {
         mut write: impl FnMut(&mut Self, Row<'_>) -> Written,
     ) -> Written {
         self.json.raw("[");
-        for (place, row) in group.iter().flat_map(|it| &it.rows).enumerate() {
-            if place > 0 {
+        for (index, row) in group.iter().flat_map(|group| &group.rows).enumerate() {
+            if index > 0 {
                 self.json.raw(",");
             }
             let row = from.loaded.rows.row(*row);
-            self.within(Step::Index(place), |it| write(it, row))?;
+            self.within(Step::Index(index), |writer| write(writer, row))?;
         }
         self.json.raw("]");
         Ok(())
@@ -318,7 +320,7 @@ impl<'d, 'e> Writer<'d, 'e> {
     /// Writes the first row of a statement without parents, or null if there is none.
     pub fn first(&mut self, from: Source<'_>, template: &Template<'d>) {
         match from.loaded.rows.first() {
-            Some(row) => self.nullable(|it| it.record(from, row, template)),
+            Some(row) => self.nullable(|writer| writer.record(from, row, template)),
             None => self.json.null(),
         }
     }
@@ -341,13 +343,16 @@ impl<'d, 'e> Writer<'d, 'e> {
     ) where
         'd: 's,
     {
-        let one = |it: &mut Self, (from, key, template): (Source<'s>, Uuid, &'s Template<'d>)| {
+        let one = |writer: &mut Self,
+                   (from, key, template): (Source<'s>, Uuid, &'s Template<'d>)| {
             let found = from.loaded.group(key).and_then(|group| group.rows.first());
             match found {
                 Some(row) => {
-                    it.nullable(|it| it.record(from, from.loaded.rows.row(*row), template));
+                    writer.nullable(|writer| {
+                        writer.record(from, from.loaded.rows.row(*row), template)
+                    });
                 }
-                None => it.json.null(),
+                None => writer.json.null(),
             }
         };
         if alone {
@@ -355,11 +360,11 @@ impl<'d, 'e> Writer<'d, 'e> {
             return;
         }
         self.json.raw("[");
-        for (place, record) in records.enumerate() {
-            if place > 0 {
+        for (index, record) in records.enumerate() {
+            if index > 0 {
                 self.json.raw(",");
             }
-            self.path.push(Step::Index(place));
+            self.path.push(Step::Index(index));
             one(self, record);
             self.path.pop();
         }

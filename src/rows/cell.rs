@@ -58,7 +58,7 @@ impl<'r> Row<'r> {
             Self::Postgres(row) => {
                 let value = row.try_get_raw(place).ok();
                 value
-                    .and_then(|it| it.as_bytes().ok())
+                    .and_then(|value| value.as_bytes().ok())
                     .map_or(0, <[u8]>::len)
             }
             Self::Sqlite(row) => match row.cell(place) {
@@ -135,7 +135,7 @@ fn written_moment(text: &str) -> Option<DateTime<Utc>> {
 fn usual_moment(text: &str) -> Option<DateTime<Utc>> {
     let (day, time) = text.strip_suffix("+00:00")?.split_once('T')?;
     let (seconds, fraction) = time.split_once('.').unwrap_or((time, "000000"));
-    let mut parts = seconds.split(':').map(|it| number(it, 2));
+    let mut parts = seconds.split(':').map(|part| number(part, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     let time = written_day(day)?.and_hms_micro_opt(hour, minute, second, number(fraction, 6)?)?;
     parts.next().is_none().then(|| time.and_utc())
@@ -143,8 +143,8 @@ fn usual_moment(text: &str) -> Option<DateTime<Utc>> {
 
 /// Parses a decimal number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<u32> {
-    let all = text.len() == digits && text.bytes().all(|it| it.is_ascii_digit());
-    let digits = text.bytes().map(|it| u32::from(it - b'0'));
+    let all = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.bytes().map(|byte| u32::from(byte - b'0'));
     all.then(|| digits.fold(0, |number, digit| number * 10 + digit))
 }
 

@@ -141,23 +141,23 @@ impl Connector {
     async fn prepare(&self, connection: &mut PgConnection) -> Result<Uuid, Error> {
         // Digits and hyphens need no quoting.
         let mark = Uuid::now_v7();
-        let mut told = format!("set_config('liaison.session', '{mark}', false)");
-        let mut kept = "current_setting('liaison.session', true)".to_owned();
+        let mut applied = format!("set_config('liaison.session', '{mark}', false)");
+        let mut current = "current_setting('liaison.session', true)".to_owned();
         for (name, value) in &self.settings {
             // Writing into a String cannot fail.
-            let _ = write!(told, ", set_config('{name}', '{value}', false)");
-            let _ = write!(kept, ", current_setting('{name}')");
+            let _ = write!(applied, ", set_config('{name}', '{value}', false)");
+            let _ = write!(current, ", current_setting('{name}')");
         }
         let former = text(connection, MARK).await?;
-        let told = format!("select concat_ws(' ', pg_backend_pid(), {told})");
-        let told = text(connection, &told).await?;
+        let applied = format!("select concat_ws(' ', pg_backend_pid(), {applied})");
+        let applied = text(connection, &applied).await?;
         match connection.execute(raw_sql(BROKEN_PEERS)).await {
             Ok(_) | Err(Error::Database(_)) => {}
             Err(error) => return Err(error),
         }
-        let kept = format!("select concat_ws(' ', pg_backend_pid(), {kept})");
-        let kept = text(connection, &kept).await?;
-        if former.is_empty() && kept == told {
+        let current = format!("select concat_ws(' ', pg_backend_pid(), {current})");
+        let current = text(connection, &current).await?;
+        if former.is_empty() && current == applied {
             Ok(mark)
         } else {
             Err(Error::Configuration(POOLER.into()))

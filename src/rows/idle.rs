@@ -34,12 +34,13 @@ impl<T> Idle<T> {
 
     /// Waits until another connection may be used.
     pub async fn turn(&self) -> Result<SemaphorePermit<'_>, DbErr> {
-        if let Ok(turn) = self.turns.try_acquire() {
-            return Ok(turn);
+        if let Ok(permit) = self.turns.try_acquire() {
+            return Ok(permit);
         }
-        // Apart, as all that is rare: a future is copied with the room for all that it may come to.
-        let turn = Box::pin(timeout(PATIENCE, self.turns.acquire())).await;
-        turn.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+        // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
+        let permit = Box::pin(timeout(PATIENCE, self.turns.acquire())).await;
+        permit
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 

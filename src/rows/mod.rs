@@ -118,8 +118,8 @@ impl Reader {
     /// Closes all connections and opens no new ones.
     pub fn close(&self) {
         match self {
-            Self::Postgres(it) => it.close(),
-            Self::Sqlite(it) => it.close(),
+            Self::Postgres(connections) => connections.close(),
+            Self::Sqlite(connections) => connections.close(),
         }
     }
 
@@ -166,8 +166,12 @@ impl Reader {
         told(&statement);
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {
-            Self::Postgres(it) => Rows::Postgres(it.read(&statement.sql, &values, arrives).await?),
-            Self::Sqlite(it) => Rows::Sqlite(it.read(&statement.sql, &values, arrives).await?),
+            Self::Postgres(connections) => {
+                Rows::Postgres(connections.read(&statement.sql, &values, arrives).await?)
+            }
+            Self::Sqlite(connections) => {
+                Rows::Sqlite(connections.read(&statement.sql, &values, arrives).await?)
+            }
         })
     }
 }

@@ -47,7 +47,7 @@ impl Connections {
     pub fn new(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
         Self {
             connector,
-            longest: longest.map_or(LONGEST, |it| it + PING),
+            longest: longest.map_or(LONGEST, |timeout| timeout + PING),
             idle: Idle::new(connections),
         }
     }
@@ -63,7 +63,7 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Vec<PgRow>, E> {
-        let _turn = self.idle.turn().await?;
+        let _permit = self.idle.turn().await?;
         loop {
             let idle = self.take().await;
             let known = idle.is_some();
@@ -190,7 +190,7 @@ async fn read_all<E>(
 fn is_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) => true,
-        Error::Database(said) => said.code().is_some_and(|it| it.starts_with("57P")),
+        Error::Database(reported) => reported.code().is_some_and(|code| code.starts_with("57P")),
         _ => false,
     }
 }

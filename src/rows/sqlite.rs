@@ -374,8 +374,7 @@ impl ToSql for Bound<'_> {
                 .into(),
             Value::Uuid(Some(value)) => ToSqlOutput::Borrowed(ValueRef::Blob(value.as_bytes())),
             other => {
-                let message =
-                    format!("a statement that reads has a value of no form of ours: {other:?}");
+                let message = format!("unsupported value type in a query: {other:?}");
                 return Err(rusqlite::Error::ToSqlConversionFailure(message.into()));
             }
         })

@@ -54,12 +54,12 @@ mod tests {
         let mut table = String::new();
         row(
             &mut table,
-            ["examination", "ITU", "UPU", "TSB"].map(|it| (it, 12)),
+            ["examination", "ITU", "UPU", "TSB"].map(|column| (column, 12)),
         );
         for complete in [false, true] {
             let [itu, upu, tsb] = PARTIES.map(|party| cell(&record_finding(party, complete)));
             let state = if complete { "complete" } else { "under way" };
-            row(&mut table, [state, itu, upu, tsb].map(|it| (it, 12)));
+            row(&mut table, [state, itu, upu, tsb].map(|cell| (cell, 12)));
         }
         insta::assert_snapshot!(table);
     }

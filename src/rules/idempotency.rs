@@ -22,9 +22,9 @@ pub struct Used {
 /// Checks that a text can be a key. It is stored unchanged, so invisible control characters are rejected.
 pub fn fits(key: &str) -> Result<(), String> {
     if key.trim().is_empty() {
-        return Err("Must not be blank: leave it out, or give a key of your own.".to_owned());
+        return Err("Must not be blank: omit it, or give a unique key.".to_owned());
     }
-    if let Some(control) = key.chars().find(|it| it.is_control()) {
+    if let Some(control) = key.chars().find(|character| character.is_control()) {
         return Err(format!(
             "Must not contain control characters; this has U+{:04X}.",
             u32::from(control)

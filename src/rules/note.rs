@@ -19,7 +19,7 @@ pub const SUBJECTS: [&str; 5] = [
 /// Returns the type that an id prefix belongs to, if notes can be added to it.
 pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
     let found = prefix.and_then(type_of);
-    if let Some(ty) = found.filter(|it| SUBJECTS.contains(it)) {
+    if let Some(ty) = found.filter(|ty| SUBJECTS.contains(ty)) {
         return Ok(ty);
     }
     let found = match found {
@@ -54,7 +54,7 @@ mod tests {
         let mut table = String::new();
         row(
             &mut table,
-            ["note of", "retracted", "ITU", "UPU", "TSB"].map(|it| (it, 10)),
+            ["note of", "retracted", "ITU", "UPU", "TSB"].map(|column| (column, 10)),
         );
         for author in PARTIES {
             for retracted in [false, true] {
@@ -62,7 +62,7 @@ mod tests {
                 let state = if retracted { "yes" } else { "no" };
                 let author = name(Some(author));
                 let cells = [author.as_str(), state, itu, upu, tsb];
-                row(&mut table, cells.map(|it| (it, 10)));
+                row(&mut table, cells.map(|cell| (cell, 10)));
             }
         }
         insta::assert_snapshot!(table);

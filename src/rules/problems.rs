@@ -161,7 +161,10 @@ mod tests {
         let Err(Refusal::Problems(found)) = problems.none() else {
             panic!("nothing was found");
         };
-        let fields: Vec<String> = found.iter().map(|it| it.field.join(".")).collect();
+        let fields: Vec<String> = found
+            .iter()
+            .map(|problem| problem.field.join("."))
+            .collect();
         assert_eq!(fields, ["title", "summary", "provisionIds.2", "reviewOn"]);
         assert_eq!(Problems::default().none(), Ok(()));
     }

@@ -38,7 +38,7 @@ pub fn examine(facts: &Facts) -> Decision {
         Err(Refusal::one(
             Code::Taken,
             "publicationId",
-            "An examination of this publication is under way already: record what your side found in that one.",
+            "This publication already has an open examination: record your side's finding there.",
         ))
     } else {
         Ok(())
@@ -100,7 +100,7 @@ mod tests {
     fn who_may_write_and_examine_a_publication() {
         let mut table = String::new();
         let head = ["its side", "under examination", "ITU", "UPU", "TSB"];
-        row(&mut table, head.map(|it| (it, 28)));
+        row(&mut table, head.map(|column| (column, 28)));
         for side in SIDES {
             for under_examination in [false, true] {
                 let facts = Facts {
@@ -124,7 +124,7 @@ mod tests {
                 assert_eq!(permissions(None, &facts), []);
                 let under = if under_examination { "yes" } else { "no" };
                 let side = name(side);
-                let cells = [side.as_str(), under, &itu, &upu, &tsb].map(|it| (it, 28));
+                let cells = [side.as_str(), under, &itu, &upu, &tsb].map(|cell| (cell, 28));
                 row(&mut table, cells);
             }
         }

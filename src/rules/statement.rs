@@ -67,9 +67,9 @@ pub fn sent_at_fits(
 /// A day to reply by goes with ACTION alone.
 pub fn reply_by_fits(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<(), String> {
     match (purpose, reply_by) {
-        (Purpose::Comment | Purpose::Information, Some(_)) => Err(
-            "A day to reply by goes only with ACTION: leave it out, or ask for action.".to_owned(),
-        ),
+        (Purpose::Comment | Purpose::Information, Some(_)) => {
+            Err("Only ACTION can have a date to reply by: omit it, or use ACTION.".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -79,10 +79,10 @@ pub fn reply(facts: &Facts) -> Decision {
     let message = match (facts.own_addressed, facts.own_active) {
         (true, true) => return Ok(()),
         (true, false) => {
-            "Your committees that it was sent to are CONCLUDED: send a statement of your own instead."
+            "Your committees that it was sent to are CONCLUDED: send a new statement instead."
         }
         (false, _) => {
-            "It was not sent to any committee of yours: only who was addressed replies. Send a statement of your own instead."
+            "It was not sent to any committee of yours, and only addressees can reply. Send a new statement instead."
         }
     };
     Err(Refusal::one(Code::Invalid, "inReplyToId", message))

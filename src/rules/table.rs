@@ -32,7 +32,7 @@ pub fn cell<T>(decision: &Decision<T>) -> &'static str {
 
 /// Returns the name of a value, or `none`.
 pub fn name<E: ActiveEnum<Value = String>>(value: Option<E>) -> String {
-    value.map_or_else(|| "none".to_owned(), |it| it.to_value())
+    value.map_or_else(|| "none".to_owned(), |value| value.to_value())
 }
 
 /// Appends a row with its cells padded to their widths, without trailing spaces.

@@ -98,8 +98,8 @@ fn is_invisible(character: char) -> bool {
 /// Returns a message for the user if the text is invalid.
 pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
     let stored = stored(given, max)?;
-    let hidden = |it: &char| is_invisible(*it);
-    match stored.as_deref().and_then(|it| it.chars().find(hidden)) {
+    let hidden = |character: &char| is_invisible(*character);
+    match stored.as_deref().and_then(|text| text.chars().find(hidden)) {
         Some(hidden) => Err(format!(
             "Must not contain invisible characters; this has U+{:04X}.",
             u32::from(hidden)
@@ -114,7 +114,7 @@ pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
 /// Returns a message for the user if the text is invalid.
 pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
     let text = normalize(given);
-    let control = |it: &char| it.is_control() && !matches!(it, '\n' | '\t');
+    let control = |character: &char| character.is_control() && !matches!(character, '\n' | '\t');
     if let Some(control) = text.chars().find(control) {
         return Err(format!(
             "Must not contain control characters other than line breaks and tabs; this has U+{:04X}.",
@@ -127,7 +127,9 @@ pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
             "Must be {max} characters long at most; this has {length}."
         ));
     }
-    let is_blank = |it: char| it.is_whitespace() || is_invisible(it) || is_combining_mark(it);
+    let is_blank = |character: char| {
+        character.is_whitespace() || is_invisible(character) || is_combining_mark(character)
+    };
     Ok((!text.chars().all(is_blank)).then_some(text))
 }
 
@@ -135,7 +137,9 @@ pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    let plain = text.nfkd().filter(|it| !is_combining_mark(*it));
+    let plain = text
+        .nfkd()
+        .filter(|character| !is_combining_mark(*character));
     for letter in plain.flat_map(char::to_lowercase) {
         match letter {
             // Letters that are often typed without their stroke, but have no decomposition in Unicode.
@@ -192,9 +196,9 @@ pub fn counted(count: i64, what: &str) -> String {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|it| [it >> 4, it & 15]);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits
-        .map(|it| char::from(DIGITS[usize::from(it)]))
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
         .collect()
 }
 

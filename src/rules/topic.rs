@@ -122,9 +122,9 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
 
 /// Returns the side that `party` takes positions for.
 pub fn side_of(party: Party) -> Decision<Side> {
-    party.side().ok_or_else(|| {
-        Refusal::forbidden("A side takes its position itself; the TSB takes none for either.")
-    })
+    party
+        .side()
+        .ok_or_else(|| Refusal::forbidden("Each side takes its own position; the TSB takes none."))
 }
 
 /// Checks that `party` may move its side's position to `to` now.
@@ -143,7 +143,7 @@ pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
             Position::Released => "RELEASED follows AGREED while the topic is ACTIVE or CLOSING.",
         };
         return Err(Refusal::not_now(format!(
-            "{} stands at {}, and the topic is {}. {when}",
+            "The position of {} is {}, and the topic is {}. {when}",
             word(side),
             word(from),
             word(facts.status())
@@ -162,7 +162,7 @@ pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
 pub fn reaffirm(party: Party, facts: &Facts) -> Decision {
     if party.side().is_none() {
         return Err(Refusal::forbidden(
-            "What is still of interest the two sides say; the TSB reaffirms for neither.",
+            "Only the two sides reaffirm a topic, not the TSB.",
         ));
     }
     match facts.status() {
@@ -212,7 +212,7 @@ fn links_open(facts: &Facts) -> Decision {
 fn lead_is_free(party: Party, facts: &Facts) -> Decision {
     match party.side().map(|side| facts.position(side)) {
         Some(position @ (Position::Agreed | Position::Released)) => Err(Refusal::not_now(format!(
-            "This committee leads the topic for a side that stands at {}: link another one as LEAD first, which takes its place.",
+            "This committee leads the topic for a side whose position is {}: link another one as LEAD first, which replaces it.",
             word(position)
         ))),
         _ => Ok(()),

@@ -154,7 +154,7 @@ pub fn next_attempt(
     let wait = (FIRST_WAIT * 3_i32.pow(further)).min(LONGEST_WAIT);
     let percent = i32::try_from(chance % 100).unwrap_or_default();
     let wait = wait + wait * JITTER_PERCENT * percent / 10_000;
-    let asked = asked.and_then(|it| TimeDelta::from_std(it).ok());
+    let asked = asked.and_then(|wait| TimeDelta::from_std(wait).ok());
     let wait = asked.map_or(wait, |asked| asked.max(wait));
     // The last attempt is at the end, however long `Retry-After` is.
     Some(now.checked_add_signed(wait).unwrap_or(end).min(end))
@@ -244,7 +244,7 @@ mod tests {
             (now, attempts) = (next, attempts + 1);
         }
         assert_eq!(waits[..8], [5, 15, 45, 135, 405, 1215, 3645, 10_935]);
-        assert!(waits[8..waits.len() - 1].iter().all(|it| *it == 21_600));
+        assert!(waits[8..waits.len() - 1].iter().all(|wait| *wait == 21_600));
         assert_eq!(now, since + PATIENCE, "the last attempt is at the very end");
         assert_eq!(waits.len(), 20);
 

@@ -189,7 +189,7 @@ fn some_word<'de, D: Deserializer<'de>, E: sea_orm::ActiveEnum<Value = String>>(
     deserializer: D,
 ) -> Result<Option<E>, D::Error> {
     let word = Option::<String>::deserialize(deserializer)?;
-    word.map(|it| E::try_from_value(&it).map_err(serde::de::Error::custom))
+    word.map(|name| E::try_from_value(&name).map_err(serde::de::Error::custom))
         .transpose()
 }
 

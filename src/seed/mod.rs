@@ -123,12 +123,15 @@ impl<'a> Loader<'a> {
         let organizations = organization::Entity::find().all(entered).await?;
         let acronyms: HashMap<OrganizationId, String> = organizations
             .iter()
-            .map(|it| (it.id, it.acronym.clone()))
+            .map(|organization| (organization.id, organization.acronym.clone()))
             .collect();
         let committees = committee::Entity::find().all(entered).await?;
-        let committees = committees.into_iter().map(|it| {
-            let acronym = &acronyms[&it.organization_id];
-            (name(acronym, &it.code, &it.period), it.id)
+        let committees = committees.into_iter().map(|committee| {
+            let acronym = &acronyms[&committee.organization_id];
+            (
+                name(acronym, &committee.code, &committee.period),
+                committee.id,
+            )
         });
         let mandates = mandate::Entity::find().all(entered).await?;
         let topics = topic::Entity::find().all(entered).await?;
@@ -141,9 +144,9 @@ impl<'a> Loader<'a> {
             committees: committees.collect(),
             organizations: organizations
                 .into_iter()
-                .map(|it| (it.acronym, it.id))
+                .map(|organization| (organization.acronym, organization.id))
                 .collect(),
-            mandates: mandates.into_iter().map(|it| it.code).collect(),
+            mandates: mandates.into_iter().map(|mandate| mandate.code).collect(),
             provisions: HashMap::new(),
             topics: topics.into_iter().map(|it| (it.title, it.id)).collect(),
             new_topics: Vec::new(),
@@ -151,7 +154,7 @@ impl<'a> Loader<'a> {
             items: items.into_iter().filter_map(|it| it.external_key).collect(),
             publications: publications
                 .into_iter()
-                .map(|it| (it.number, it.id))
+                .map(|publication| (publication.number, publication.id))
                 .collect(),
             loaded: Loaded::default(),
         })
@@ -161,7 +164,10 @@ impl<'a> Loader<'a> {
         if self.organizations.contains_key(&fact.acronym) {
             return Ok(());
         }
-        let parent = fact.parent.as_ref().map(|it| self.organizations[it]);
+        let parent = fact
+            .parent
+            .as_ref()
+            .map(|acronym| self.organizations[acronym]);
         let language = fact.original_language;
         let in_french = language.and(fact.name_fr.as_ref());
         let input = OrganizationCreateInput {
@@ -186,10 +192,10 @@ impl<'a> Loader<'a> {
         if self.mandates.contains(&fact.code) {
             return Ok(());
         }
-        let provisions = fact.provisions.iter().map(|it| NewProvision {
-            section: it.section,
-            letter: it.letter.clone(),
-            summary: it.summary.clone(),
+        let provisions = fact.provisions.iter().map(|provision| NewProvision {
+            section: provision.section,
+            letter: provision.letter.clone(),
+            summary: provision.summary.clone(),
         });
         let new = NewMandate {
             code: fact.code.clone(),
@@ -280,7 +286,10 @@ impl<'a> Loader<'a> {
         if self.topics.contains_key(&fact.title) {
             return Ok(());
         }
-        let provisions = fact.provisions.iter().map(|it| public(self.provisions[it]));
+        let provisions = fact
+            .provisions
+            .iter()
+            .map(|name| public(self.provisions[name]));
         // The side with a lead committee agrees. A topic without an ITU lead is proposed by the TSB.
         let proposer = if fact.itu_lead.is_some() {
             Party::Itu
@@ -290,7 +299,10 @@ impl<'a> Loader<'a> {
         let input = TopicProposeInput {
             title: fact.title.clone(),
             summary: fact.summary.clone(),
-            lead_committee_id: fact.itu_lead.as_ref().map(|it| public(self.committees[it])),
+            lead_committee_id: fact
+                .itu_lead
+                .as_ref()
+                .map(|name| public(self.committees[name])),
             provision_ids: Some(provisions.collect()),
             review_on: None,
             language: None,
@@ -349,7 +361,7 @@ impl<'a> Loader<'a> {
             counterpart_id: fact
                 .counterpart
                 .as_ref()
-                .map(|it| public(self.committees[it])),
+                .map(|name| public(self.committees[name])),
             priority: Some(fact.priority),
             due_on: due.map(Date),
             external_key: Some(fact.key.clone()),
@@ -401,7 +413,7 @@ impl<'a> Loader<'a> {
             supersedes_id: fact
                 .supersedes
                 .as_ref()
-                .map(|it| public(self.publications[it])),
+                .map(|number| public(self.publications[number])),
             topic_ids: None,
             language: None,
             idempotency: Idempotency::default(),

@@ -68,8 +68,7 @@ impl Changes {
     }
 
     fn json(self) -> Value {
-        let json =
-            |it: Change| json!({ "field": it.field, "before": it.before, "after": it.after });
+        let json = |change: Change| json!({ "field": change.field, "before": change.before, "after": change.after });
         self.0.into_iter().map(json).collect()
     }
 }

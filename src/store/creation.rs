@@ -142,7 +142,7 @@ fn hash<I: Creating>(input: &I) -> String {
 fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|_, it| !matches!(it, Value::Null));
+            fields.retain(|_, field| !matches!(field, Value::Null));
             fields.values_mut().for_each(without_nulls);
         }
         Value::Array(items) => items.iter_mut().for_each(without_nulls),

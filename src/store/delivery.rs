@@ -214,7 +214,7 @@ async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Resu
     let writing = Writing::begin(db, actor(webhook), now).await?;
     keep(writing.db(), attempt, outcome, None).await?;
     let reason = if outcome.gone {
-        "The endpoint answered 410 Gone."
+        "The endpoint responded 410 Gone."
     } else {
         "Each attempt of three days has failed."
     };

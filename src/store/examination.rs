@@ -96,11 +96,11 @@ async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<E
     problems.none()?;
 
     let id: ExaminationId = writing.new_id();
-    let due_on = input.due_on.map(|it| it.0);
+    let due_on = input.due_on.map(|date| date.0);
     let mut changes = Changes::default();
     changes.given("publication", publication.number);
     changes.given("reason", reason.clone());
-    changes.given("dueOn", due_on.map(|it| it.to_string()));
+    changes.given("dueOn", due_on.map(|date| date.to_string()));
     let row = ActiveModel {
         id: Set(id),
         publication_id: Set(publication.id),
@@ -154,13 +154,13 @@ pub async fn find(
         .filter(finding::Column::ExaminationId.eq(examination.id))
         .all(writing.db())
         .await?;
-    let before = findings.iter().find(|it| it.side == side);
+    let before = findings.iter().find(|finding| finding.side == side);
     let after = finding::Model {
         examination_id: examination.id,
         side,
         impact: input.impact,
         statement,
-        committee_id: committee.map(|it| it.id),
+        committee_id: committee.map(|committee| committee.id),
         found_at: writing.now(),
     };
     let changes = changed(writing, before, &after).await?;
@@ -168,7 +168,7 @@ pub async fn find(
         return Ok(examination.id);
     }
     let id = examination.id;
-    let complete = findings.iter().any(|it| it.side == side.other());
+    let complete = findings.iter().any(|finding| finding.side == side.other());
     save(writing, examination, after, complete, changes).await?;
     Ok(id)
 }
@@ -195,11 +195,11 @@ async fn changed(
     after: &finding::Model,
 ) -> Result<Changes, DbErr> {
     let mut changes = Changes::default();
-    let impact = before.map(|it| word(it.impact));
+    let impact = before.map(|finding| word(finding.impact));
     changes.add("impact", impact, Some(word(after.impact)));
-    let statement = before.map(|it| it.statement.clone());
+    let statement = before.map(|finding| finding.statement.clone());
     changes.add("statement", statement, Some(after.statement.clone()));
-    let committee = before.and_then(|it| it.committee_id);
+    let committee = before.and_then(|finding| finding.committee_id);
     if committee != after.committee_id {
         let was = label_of(writing.db(), committee).await?;
         let is = label_of(writing.db(), after.committee_id).await?;

@@ -88,14 +88,14 @@ impl<M> Found<M> {
         E: EntityTrait<Model = M>,
         I: Id,
     {
-        let ids = given.into_iter().filter_map(|it| I::parse(it).ok());
+        let ids = given.into_iter().filter_map(|id| I::parse(id).ok());
         let ids: BTreeSet<Uuid> = ids.map(Into::into).collect();
         if ids.is_empty() {
             return Ok(Self(HashMap::new()));
         }
         let column = E::PrimaryKey::iter()
             .next()
-            .expect("every table has a key")
+            .expect("every table has a primary key")
             .into_column();
         let rows = E::find().filter(column.is_in(ids)).all(db).await?;
         let keyed = rows.into_iter().map(|row| (key(&row).into(), row));
@@ -172,7 +172,7 @@ pub fn kept<T>(problems: &mut Problems, field: &str, given: MaybeUndefined<T>, c
             problems.add(
                 Code::Invalid,
                 field,
-                "Cannot be cleared: leave it out to keep it as it is.",
+                "Cannot be cleared: omit it to keep the current value.",
             );
             current
         }

@@ -76,7 +76,7 @@ pub async fn create(
     changes.given("code", code.clone());
     changes.given("title", title.clone());
     changes.given("edition", edition.clone());
-    changes.given("adoptedOn", new.adopted_on.map(|it| it.to_string()));
+    changes.given("adoptedOn", new.adopted_on.map(|date| date.to_string()));
     let in_use = format!("There is a mandate with the code {code} already.");
     let row = mandate::ActiveModel {
         id: Set(id),

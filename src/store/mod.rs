@@ -331,8 +331,9 @@ impl Database {
         };
         let done = work(&within, &transaction).await;
         drop(within);
-        let transaction = Arc::into_inner(transaction)
-            .ok_or_else(|| DbErr::Custom("a part of the whole is still under way".to_owned()))?;
+        let transaction = Arc::into_inner(transaction).ok_or_else(|| {
+            DbErr::Custom("a part of the transaction is still in progress".to_owned())
+        })?;
         let done = match done {
             Ok(done) => done,
             Err(error) => {

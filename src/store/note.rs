@@ -114,7 +114,7 @@ pub async fn retract(
 
     let (id, topic) = (note.id, note.topic_id);
     let mut changes = Changes::default();
-    let [was, is] = [false, true].map(|it| it.to_string());
+    let [was, is] = [false, true].map(|value| value.to_string());
     changes.add("retracted", Some(was), Some(is));
     let row = ActiveModel {
         body: Set(String::new()),
@@ -135,7 +135,7 @@ async fn subject(
     given: &ID,
 ) -> Result<Option<Subject>, DbErr> {
     const FIELD: &str = "subjectId";
-    let ty = match rules::subject(split(given).map(|it| it.0)) {
+    let ty = match rules::subject(split(given).map(|id| id.0)) {
         Ok(ty) => ty,
         Err(message) => {
             problems.add(Code::NotFound, FIELD, message);
@@ -147,30 +147,33 @@ async fn subject(
     let found = match ty {
         TopicId::TYPE => {
             let found = input::named::<topic::Entity, TopicId>(db, problems, FIELD, id).await?;
-            found.map(|it| (it.id.into(), code(it.number), Some(it.id)))
+            found.map(|topic| (topic.id.into(), code(topic.number), Some(topic.id)))
         }
         ActionItemId::TYPE => {
             let found =
                 input::named::<action_item::Entity, ActionItemId>(db, problems, FIELD, id).await?;
-            found.map(|it| {
-                let label = format!("action item {}", it.number);
-                (it.id.into(), label, Some(it.topic_id))
+            found.map(|item| {
+                let label = format!("action item {}", item.number);
+                (item.id.into(), label, Some(item.topic_id))
             })
         }
         PublicationId::TYPE => {
             let found =
                 input::named::<publication::Entity, PublicationId>(db, problems, FIELD, id).await?;
-            found.map(|it| (it.id.into(), it.number, None))
+            found.map(|publication| (publication.id.into(), publication.number, None))
         }
         ExaminationId::TYPE => {
             let found =
                 input::named::<examination::Entity, ExaminationId>(db, problems, FIELD, id).await?;
             match found {
-                Some(it) => {
-                    let publication = publication::Entity::find_by_id(it.publication_id);
-                    let number = publication.one(db).await?.map(|it| it.number);
+                Some(examination) => {
+                    let publication = publication::Entity::find_by_id(examination.publication_id);
+                    let number = publication
+                        .one(db)
+                        .await?
+                        .map(|publication| publication.number);
                     let label = format!("examination of {}", number.unwrap_or_default());
-                    Some((it.id.into(), label, None))
+                    Some((examination.id.into(), label, None))
                 }
                 None => None,
             }
@@ -180,7 +183,7 @@ async fn subject(
                 db, problems, FIELD, id,
             )
             .await?;
-            found.map(|it| (it.id.into(), statement::code(it.number), None))
+            found.map(|statement| (statement.id.into(), statement::code(statement.number), None))
         }
     };
     Ok(found.map(|(key, label, topic)| Subject {

@@ -100,13 +100,16 @@ async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<O
     problems.none()?;
 
     let id = writing.new_id();
-    let website = input.website.map(|it| it.0);
+    let website = input.website.map(|url| url.0);
     let mut changes = Changes::default();
     changes.given("acronym", acronym.clone());
     changes.given("name", name.clone());
     changes.given("kind", word(input.kind));
     changes.given("side", side.map(word));
-    changes.given("parent", parent.as_ref().map(|it| it.acronym.clone()));
+    changes.given(
+        "parent",
+        parent.as_ref().map(|parent| parent.acronym.clone()),
+    );
     changes.given("website", website.clone());
     let in_use = format!("There is an organization with the acronym {acronym} already.");
     let row = ActiveModel {
@@ -119,7 +122,7 @@ async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<O
         kind: Set(input.kind),
         side: Set(side),
         website: Set(website),
-        parent_id: Set(parent.map(|it| it.id)),
+        parent_id: Set(parent.map(|parent| parent.id)),
         original_language: Set(input.language.unwrap_or(Language::En)),
         version: Set(1),
         created_at: Set(writing.now()),
@@ -158,7 +161,7 @@ pub async fn change(
 
     let mut problems = Problems::default();
     let name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);
-    let website = input::cleared(input.website, before.website.clone().map(Url)).map(|it| it.0);
+    let website = input::cleared(input.website, before.website.clone().map(Url)).map(|url| url.0);
     problems.none()?;
 
     let mut changes = Changes::default();

@@ -119,7 +119,7 @@ async fn make(
     )
     .await?;
     let attachments = attachments(&mut problems, input.attachments.unwrap_or_default());
-    let side = problems.found(from.iter().find_map(|it| it.side))?;
+    let side = problems.found(from.iter().find_map(|committee| committee.side))?;
 
     let id: LiaisonStatementId = writing.new_id();
     let number = writing.number("liaison_statement").await?;
@@ -133,16 +133,19 @@ async fn make(
     }
     changes.given("from", labels(writing.db(), &from).await?.join(", "));
     changes.given("addressees", asked(writing.db(), &to).await?);
-    changes.given("inReplyTo", original.as_ref().map(|it| code(it.number)));
+    changes.given(
+        "inReplyTo",
+        original.as_ref().map(|original| code(original.number)),
+    );
     let codes: Vec<String> = topics
         .iter()
-        .map(|it| super::topic::code(it.number))
+        .map(|topic| super::topic::code(topic.number))
         .collect();
     changes.given("topics", (!codes.is_empty()).then(|| codes.join(", ")));
     let sides: Vec<_> = from
         .iter()
-        .chain(to.iter().map(|it| &it.committee))
-        .map(|it| it.side)
+        .chain(to.iter().map(|addressee| &addressee.committee))
+        .map(|committee| committee.side)
         .collect();
     let row = ActiveModel {
         id: Set(id),
@@ -151,7 +154,7 @@ async fn make(
         title: Set(title),
         body: Set(body),
         contact: Set(contact),
-        in_reply_to_id: Set(original.as_ref().map(|it| it.id)),
+        in_reply_to_id: Set(original.as_ref().map(|original| original.id)),
         sent_by: Set(writing.party()),
         side: Set(side),
         sent_at: Set(sent_at),
@@ -166,7 +169,10 @@ async fn make(
         let mut changes = Changes::default();
         changes.given("replies", code(number));
         let replied = labels(writing.db(), &replied).await?.join(", ");
-        changes.given("repliedBy", Some(replied).filter(|it| !it.is_empty()));
+        changes.given(
+            "repliedBy",
+            Some(replied).filter(|labels| !labels.is_empty()),
+        );
         entries.push(Entry::new(ActivityVerb::Replied, original.id, changes).of_sides(&sides));
     }
     writing.log_all(entries).await?;
@@ -228,7 +234,10 @@ async fn addressees(
             "Name at least one committee to send it to.",
         );
     }
-    let ids: Vec<ID> = given.iter().map(|it| it.committee_id.clone()).collect();
+    let ids: Vec<ID> = given
+        .iter()
+        .map(|addressee| addressee.committee_id.clone())
+        .collect();
     let mut wrong = Problems::default();
     let found = input::listed::<committee::Entity, CommitteeId>(
         writing.db(),
@@ -240,21 +249,26 @@ async fn addressees(
     )
     .await?;
     problems.add_all(wrong, "committeeId");
-    for (index, it) in given.iter().enumerate() {
-        if ids[..index].contains(&it.committee_id) {
+    for (index, addressee) in given.iter().enumerate() {
+        if ids[..index].contains(&addressee.committee_id) {
             let twice = "This committee is an addressee already: name it once.";
             problems.add_in(Code::Invalid, FIELD, index, "committeeId", twice);
         }
-        if let Err(message) = rules::reply_by_fits(it.purpose, it.reply_by.map(|it| it.0)) {
+        if let Err(message) =
+            rules::reply_by_fits(addressee.purpose, addressee.reply_by.map(|date| date.0))
+        {
             problems.add_in(Code::Invalid, FIELD, index, "replyBy", message);
         }
     }
-    // Where these differ in number there is a problem, and nothing is sent.
-    let asked = found.into_iter().zip(given).map(|(committee, it)| Asked {
-        committee,
-        purpose: it.purpose,
-        reply_by: it.reply_by.map(|it| it.0),
-    });
+    // If the lengths differ, errors have been added and nothing is sent.
+    let asked = found
+        .into_iter()
+        .zip(given)
+        .map(|(committee, addressee)| Asked {
+            committee,
+            purpose: addressee.purpose,
+            reply_by: addressee.reply_by.map(|date| date.0),
+        });
     Ok(asked.collect())
 }
 
@@ -275,19 +289,24 @@ async fn original(
         .filter(addressee::COLUMN.statement_id.eq(original.id))
         .all(db)
         .await?;
-    let addressed: Vec<CommitteeId> = addressed.into_iter().map(|it| it.committee_id).collect();
+    let addressed: Vec<CommitteeId> = addressed
+        .into_iter()
+        .map(|addressee| addressee.committee_id)
+        .collect();
     let own = committee::Entity::find()
         .filter(committee::COLUMN.id.is_in(addressed.iter().copied()))
         .filter(committee::COLUMN.party.eq(writing.party()))
         .all(db)
         .await?;
-    let active = |it: &committee::Model| it.status == CommitteeStatus::Active;
+    let active = |committee: &committee::Model| committee.status == CommitteeStatus::Active;
     let decision = rules::reply(&rules::Facts {
         own_addressed: !own.is_empty(),
         own_active: own.iter().any(active),
     });
     if decision.is_ok() && !from.is_empty() {
-        let replier = from.iter().any(|it| addressed.contains(&it.id));
+        let replier = from
+            .iter()
+            .any(|committee| addressed.contains(&committee.id));
         problems.check("fromIds", rules::replier_fits(replier));
     }
     problems.decide(decision)?;
@@ -320,29 +339,33 @@ async fn insert_parts(
     topics: &[topic::Model],
     attachments: Vec<(String, String)>,
 ) -> Result<(), DbErr> {
-    let rows = (1..).zip(from).map(|(ordinal, it)| sender::ActiveModel {
-        statement_id: Set(statement),
-        committee_id: Set(it.id),
-        ordinal: Set(ordinal),
-    });
+    let rows = (1..)
+        .zip(from)
+        .map(|(ordinal, committee)| sender::ActiveModel {
+            statement_id: Set(statement),
+            committee_id: Set(committee.id),
+            ordinal: Set(ordinal),
+        });
     sender::Entity::insert_many(rows)
         .exec_without_returning(db)
         .await?;
-    let rows = (1..).zip(to).map(|(ordinal, it)| addressee::ActiveModel {
-        statement_id: Set(statement),
-        committee_id: Set(it.committee.id),
-        ordinal: Set(ordinal),
-        purpose: Set(it.purpose),
-        reply_by: Set(it.reply_by),
-        replied_at: Set(None),
-    });
+    let rows = (1..)
+        .zip(to)
+        .map(|(ordinal, addressee)| addressee::ActiveModel {
+            statement_id: Set(statement),
+            committee_id: Set(addressee.committee.id),
+            ordinal: Set(ordinal),
+            purpose: Set(addressee.purpose),
+            reply_by: Set(addressee.reply_by),
+            replied_at: Set(None),
+        });
     addressee::Entity::insert_many(rows)
         .exec_without_returning(db)
         .await?;
     if !topics.is_empty() {
-        let rows = topics.iter().map(|it| statement_topic::ActiveModel {
+        let rows = topics.iter().map(|topic| statement_topic::ActiveModel {
             statement_id: Set(statement),
-            topic_id: Set(it.id),
+            topic_id: Set(topic.id),
         });
         statement_topic::Entity::insert_many(rows)
             .exec_without_returning(db)
@@ -380,24 +403,28 @@ async fn settle(
         .filter(
             addressee::COLUMN
                 .committee_id
-                .is_in(from.iter().map(|it| it.id)),
+                .is_in(from.iter().map(|committee| committee.id)),
         )
         .filter(replied_since)
         .exec_with_returning(writing.db())
         .await?;
-    let replied = |it: &&committee::Model| settled.iter().any(|row| row.committee_id == it.id);
+    let replied =
+        |committee: &&committee::Model| settled.iter().any(|row| row.committee_id == committee.id);
     Ok(from.iter().filter(replied).cloned().collect())
 }
 
 /// Formats addressees for the log: `POC PSI (2013-2016): ACTION by 2026-07-01, …`.
 async fn asked(db: &impl ConnectionTrait, to: &[Asked]) -> Result<String, DbErr> {
-    let committees: Vec<committee::Model> = to.iter().map(|it| it.committee.clone()).collect();
+    let committees: Vec<committee::Model> = to
+        .iter()
+        .map(|addressee| addressee.committee.clone())
+        .collect();
     let labels = labels(db, &committees).await?;
-    let asked = labels.into_iter().zip(to).map(|(label, it)| {
-        let by = it
+    let asked = labels.into_iter().zip(to).map(|(label, addressee)| {
+        let by = addressee
             .reply_by
             .map_or_else(String::new, |day| format!(" by {day}"));
-        format!("{label}: {}{by}", word(it.purpose))
+        format!("{label}: {}{by}", word(addressee.purpose))
     });
     Ok(asked.collect::<Vec<_>>().join(", "))
 }

@@ -129,7 +129,7 @@ pub async fn update(
     let mut changes = Changes::default();
     changes.add("url", Some(before.url), Some(after.url.clone()));
     changes.add("filter", before.filter, after.filter.clone());
-    let [was, is] = [before.enabled, after.enabled].map(|it| it.to_string());
+    let [was, is] = [before.enabled, after.enabled].map(|value| value.to_string());
     changes.add("enabled", Some(was), Some(is));
     if let Some(secret) = input.secret {
         changes.given("secret", "another".to_owned());

@@ -155,7 +155,7 @@ fn tls_failure(error: &rustls::Error) -> String {
 async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER);
-    let retry_after = retry_after.and_then(|it| wait(it.to_str().ok()?, now));
+    let retry_after = retry_after.and_then(|header| wait(header.to_str().ok()?, now));
     let mut start = Vec::new();
     // A timeout leaves what has been read until then.
     let _ = timeout(PATIENCE_FOR_BODY, async {

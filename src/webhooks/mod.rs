@@ -91,7 +91,7 @@ impl Deliveries {
         self.stop.send_replace(true);
         let ended = timeout(STOP_TIMEOUT, self.tasks.join_next()).await;
         if ended.is_err() {
-            tracing::warn!("webhooks: deliveries under way did not end in time");
+            tracing::warn!("webhooks: deliveries in progress did not end in time");
         }
     }
 }

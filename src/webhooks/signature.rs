@@ -16,7 +16,7 @@ pub fn sign(webhook: &Model, message: &Message, now: DateTime<Utc>) -> String {
     let former = former.and(webhook.former_secret.as_deref());
     let secrets = [Some(webhook.secret.as_str()), former];
     let signatures = secrets.into_iter().flatten();
-    let signatures: Vec<String> = signatures.map(|it| by(it, message, now)).collect();
+    let signatures: Vec<String> = signatures.map(|secret| by(secret, message, now)).collect();
     signatures.join(" ")
 }
 

@@ -188,7 +188,7 @@ async fn an_item_is_found_by_the_key_of_the_party_that_asked(server: &Server) {
 /// Each change writes one activity, in consecutive positions, with values for display.
 async fn every_change_is_in_the_log(server: &Server) {
     let before = log(server).await;
-    let positions: Vec<i64> = before.iter().map(|it| it.position).collect();
+    let positions: Vec<i64> = before.iter().map(|activity| activity.position).collect();
     assert_eq!(
         positions,
         (1..=i64::try_from(before.len()).unwrap()).collect::<Vec<_>>()
@@ -205,11 +205,11 @@ async fn every_change_is_in_the_log(server: &Server) {
     let [created, moved, linked] = &after[before.len()..] else {
         panic!("{:#?}", &after[before.len()..]);
     };
-    let told = |it: &entity::activity::Model| {
+    let told = |activity: &entity::activity::Model| {
         (
-            entity::word::word(it.verb),
-            entity::word::word(it.party),
-            it.subject_type.clone(),
+            entity::word::word(activity.verb),
+            entity::word::word(activity.party),
+            activity.subject_type.clone(),
         )
     };
     assert_eq!(

@@ -101,13 +101,13 @@ async fn null_takes_the_place_of_what_failed(server: &Server) {
     assert_eq!(errors.len(), 2);
     let bad = errors
         .iter()
-        .find(|it| it["path"] == json!(["bad", "items"]))
+        .find(|error| error["path"] == json!(["bad", "items"]))
         .unwrap();
     assert_eq!(bad["extensions"]["code"], "BAD_USER_INPUT");
     assert_eq!(bad["locations"][0]["line"], 2);
     let wrong = errors
         .iter()
-        .find(|it| it["path"] == json!(["wrong"]))
+        .find(|error| error["path"] == json!(["wrong"]))
         .unwrap();
     assert_eq!(
         wrong["message"],

@@ -59,7 +59,7 @@ async fn pages_of_other_origins_may_not_call_unless_they_are_listed(server: &Ser
 async fn listed_origins_may_call(backend: Backend) {
     let listed = "https://app.example.org";
     let around = |origins: &[&str]| Around {
-        origins: origins.iter().map(|it| origin(it).unwrap()).collect(),
+        origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
         rates: Rates::new(0, 0),
         ..Around::default()
     };
@@ -108,7 +108,7 @@ async fn listed_origins_may_call(backend: Backend) {
         assert!(
             varies
                 .iter()
-                .any(|it| it.to_str().unwrap().contains("origin"))
+                .any(|vary| vary.to_str().unwrap().contains("origin"))
         );
         assert!(
             !answer
@@ -142,7 +142,7 @@ async fn an_id_that_is_sane_is_kept_and_another_replaced(server: &Server) {
     let client = server.anonymous();
     let id = async |given: &[&str]| {
         let mut headers = vec![JSON];
-        headers.extend(given.iter().map(|it| ("x-request-id", *it)));
+        headers.extend(given.iter().map(|given| ("x-request-id", *given)));
         let answer = client.send(Method::POST, "/graphql", &headers, QUERY).await;
         answer.headers["x-request-id"].to_str().unwrap().to_owned()
     };
@@ -168,7 +168,10 @@ async fn an_id_that_is_sane_is_kept_and_another_replaced(server: &Server) {
     ] {
         let new = id(given).await;
         assert_eq!(new.len(), 32, "{given:?}: {new}");
-        assert!(new.chars().all(|it| it.is_ascii_hexdigit()), "{new}");
+        assert!(
+            new.chars().all(|character| character.is_ascii_hexdigit()),
+            "{new}"
+        );
     }
 }
 
@@ -335,7 +338,10 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
     let around = |trusted: &[&str], header| Around {
         rates: Rates::new(20, 0),
         proxies: Proxies {
-            trusted: trusted.iter().map(|it| it.parse().unwrap()).collect(),
+            trusted: trusted
+                .iter()
+                .map(|trusted| trusted.parse().unwrap())
+                .collect(),
             header,
         },
         ..Around::default()
@@ -433,13 +439,15 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
         .collect();
     let lines: Vec<&Value> = lines
         .iter()
-        .filter(|it| it["target"] == "liaison::request")
+        .filter(|line| line["target"] == "liaison::request")
         .collect();
     assert_eq!(lines.len(), 7, "{log}");
-    let shown = |line: &Value| json!({ "method": line["method"], "route": line["route"], "status": line["status"], "subject": line["subject"], "operation": line["operation"] });
+    let shown = |line: &Value| json!({ "method": line["http.request.method"], "route": line["http.route"], "status": line["http.response.status_code"], "subject": line["enduser.id"], "operation": line["graphql.operation.name"] });
     for line in &lines {
         assert!(
-            line["milliseconds"].as_f64().is_some_and(|it| it > 0.0),
+            line["duration_ms"]
+                .as_f64()
+                .is_some_and(|duration| duration > 0.0),
             "{line}"
         );
         assert_eq!(line["id"].as_str().unwrap().len(), 32, "{line}");
@@ -454,22 +462,30 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
     );
     // One statement for the topics. None matches, so there are no committees to load.
     assert_eq!(lines[0]["statements"], 1);
-    assert!(lines[0]["cost"].as_u64().is_some_and(|it| it >= 2));
-    let hash = lines[0]["document"].as_str().unwrap();
+    assert!(lines[0]["cost"].as_u64().is_some_and(|cost| cost >= 2));
+    let hash = lines[0]["graphql.document.hash"].as_str().unwrap();
     assert_eq!(hash.len(), 64);
-    assert_ne!(lines[1]["document"], hash);
+    assert_ne!(lines[1]["graphql.document.hash"], hash);
     assert_eq!(
         shown(lines[1]),
         json!({ "method": "POST", "route": "/graphql", "status": 200, "subject": "a.clerk", "operation": "Enter" })
     );
     assert!(
-        lines[1]["statements"].as_u64().is_some_and(|it| it >= 3),
+        lines[1]["statements"]
+            .as_u64()
+            .is_some_and(|count| count >= 3),
         "{}",
         lines[1]
     );
     let statuses: Vec<_> = lines[2..]
         .iter()
-        .map(|it| (&it["status"], &it["route"], &it["statements"]))
+        .map(|line| {
+            (
+                &line["http.response.status_code"],
+                &line["http.route"],
+                &line["statements"],
+            )
+        })
         .collect();
     assert_eq!(
         json!(statuses),

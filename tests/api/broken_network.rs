@@ -113,9 +113,9 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
                     "break {number}: reads {reads}, note {note:?}"
                 );
                 let (answer, written) = join(soon(read()), soon(write())).await;
-                reads = reads || answer.is_some_and(|it| it["data"]["topics"].is_object());
-                let written = written.and_then(|it| {
-                    it["data"]["noteAdd"]["note"]["id"]
+                reads = reads || answer.is_some_and(|answer| answer["data"]["topics"].is_object());
+                let written = written.and_then(|written| {
+                    written["data"]["noteAdd"]["note"]["id"]
                         .as_str()
                         .map(str::to_owned)
                 });
@@ -153,7 +153,7 @@ async fn ready(address: &str) -> u16 {
     answer
         .ok()
         .and_then(Result::ok)
-        .map_or(0, |it| it.status().as_u16())
+        .map_or(0, |response| response.status().as_u16())
 }
 
 /// Returns the id of the activity in the next message of a subscription, if it is about this note.

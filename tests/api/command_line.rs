@@ -453,7 +453,7 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
             answer["data"]["viewer"],
             json!({ "subject": "bot", "roles": ["ITU_EDITOR", "TSB_EDITOR"] })
         );
-        for other in tokens.iter().filter(|it| *it != token) {
+        for other in tokens.iter().filter(|other| *other != token) {
             let reply = wire::post(&address, Some(other), "{}");
             assert_eq!(reply.status, 401, "{reply:?}");
         }

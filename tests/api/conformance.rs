@@ -80,10 +80,10 @@ async fn every_audit_of_graphql_over_http_is_passed(server: &Server) {
     let printed = judge("audits.mjs", "ADDRESS", &address).await;
     let audits: Vec<Audit> = serde_json::from_slice(&printed).unwrap();
     println!("{} audits", audits.len());
-    let failed: Vec<&Audit> = audits.iter().filter(|it| it.status != "ok").collect();
+    let failed: Vec<&Audit> = audits.iter().filter(|audit| audit.status != "ok").collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(audits.len() > 50, "{}", audits.len());
-    assert!(audits.iter().any(|it| it.name.starts_with("MUST")));
+    assert!(audits.iter().any(|audit| audit.name.starts_with("MUST")));
 }
 
 async fn the_introspection_queries_of_the_usual_tools_are_answered(server: &Server) {
@@ -133,7 +133,7 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
         }
         let place = known
             .iter()
-            .position(|it| it.document == judged.document && it.ours == ours);
+            .position(|known| known.document == judged.document && known.ours == ours);
         match place {
             Some(place) => met[place] = true,
             None => writeln!(wrong, "{ours}, not {}: {judged:#?}", judged.verdict).unwrap(),
@@ -145,7 +145,7 @@ async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
     }
     // Each verdict occurs often enough to be meaningful.
     for verdict in ["fine", "syntax", "validation", "variables"] {
-        let count = all.iter().filter(|it| it.verdict == verdict).count();
+        let count = all.iter().filter(|item| item.verdict == verdict).count();
         assert!(count >= 100, "{verdict}: {count}");
     }
 }

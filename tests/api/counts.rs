@@ -219,8 +219,8 @@ async fn a_write_takes_as_many_statements_however_long_its_lists(server: &Server
         .await;
     let ids = |list: &str| {
         let nodes = data[list]["nodes"].as_array().unwrap().iter();
-        let own = nodes.filter(|it| it["organization"]["acronym"] != "TSB");
-        own.map(|it| it["id"].clone()).collect::<Vec<_>>()
+        let own = nodes.filter(|node| node["organization"]["acronym"] != "TSB");
+        own.map(|record| record["id"].clone()).collect::<Vec<_>>()
     };
     let (senders, receivers, topics) = (ids("itu"), ids("upu"), ids("topics"));
     assert!(senders.len() > 5 && receivers.len() > 5 && topics.len() > 1);
@@ -228,9 +228,9 @@ async fn a_write_takes_as_many_statements_however_long_its_lists(server: &Server
     let mut counts = Vec::new();
     for (number, length) in [(1, 1), (2, 6)] {
         let to = receivers[..length].iter();
-        let to = to.map(|it| json!({ "committeeId": it, "purpose": "INFORMATION" }));
-        let attachments =
-            (0..length).map(|it| json!({ "name": it.to_string(), "url": "https://example.org/" }));
+        let to = to.map(|committee| json!({ "committeeId": committee, "purpose": "INFORMATION" }));
+        let attachments = (0..length)
+            .map(|number| json!({ "name": number.to_string(), "url": "https://example.org/" }));
         let topics = &topics[..length.min(topics.len())];
         let statement = json!({ "title": "T", "fromIds": senders[..length], "addressees": to.collect::<Vec<_>>(),
             "topicIds": topics, "attachments": attachments.collect::<Vec<_>>() });

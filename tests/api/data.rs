@@ -91,15 +91,15 @@ async fn the_topics_have_the_leads_that_the_facts_name(server: &Server) {
         for (side, lead) in [("ITU", "itu_lead"), ("UPU", "upu_lead")] {
             let found = led
                 .iter()
-                .map(|it| &it["committee"])
-                .find(|it| it["side"] == side);
-            let found = found.map(|it| {
-                let name = |it: &Value| it.as_str().unwrap().to_owned();
-                let organization = name(&it["organization"]["acronym"]);
+                .map(|link| &link["committee"])
+                .find(|link| link["side"] == side);
+            let found = found.map(|committee| {
+                let name = |value: &Value| value.as_str().unwrap().to_owned();
+                let organization = name(&committee["organization"]["acronym"]);
                 format!(
                     "{organization} {} {}",
-                    name(&it["code"]),
-                    name(&it["period"])
+                    name(&committee["code"]),
+                    name(&committee["period"])
                 )
             });
             assert_eq!(found.as_deref(), fact[lead].as_str(), "{topic}");
@@ -132,11 +132,11 @@ async fn the_action_items_are_all_illustrative(server: &Server) {
     )
     .await;
     let items = data["actionItems"]["nodes"].as_array().unwrap();
-    assert!(items.iter().all(|it| it["illustrative"] == true));
+    assert!(items.iter().all(|item| item["illustrative"] == true));
     assert_eq!(data["facts"]["totalCount"], 0);
-    // Enough to show what the register is for.
-    assert!(items.iter().any(|it| it["overdue"] == true));
-    assert!(items.iter().any(|it| it["status"] == "DONE"));
+    // Enough to demonstrate the register.
+    assert!(items.iter().any(|item| item["overdue"] == true));
+    assert!(items.iter().any(|item| item["status"] == "DONE"));
 }
 
 /// Returns the number of rows of each table.

@@ -39,15 +39,18 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
     let first = happen(server, "One").await;
     let second = happen(server, "Two").await;
     let _deliveries = server.deliver(Reach::Anywhere);
-    let failed = until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let failed = until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     let delivery = &failed["deliveries"]["nodes"][0];
     assert_eq!(delivery["status"], 500);
     assert_eq!(delivery["response"], "So it is.");
     assert_eq!(delivery["delivered"], false);
     assert!(delivery["nextAttemptAt"].is_string());
     server.pass_seconds(10);
-    let asked = until(&tsb, &made, |it| {
-        it["deliveries"]["nodes"][0]["attempts"] == 2
+    let asked = until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["nodes"][0]["attempts"] == 2
     })
     .await;
     let next = asked["deliveries"]["nodes"][0]["nextAttemptAt"].as_str();
@@ -66,8 +69,8 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
         endpoint.ids(),
         [first.clone(), first.clone(), first, second]
     );
-    let done = until(&tsb, &made, |it| {
-        let deliveries = &it["deliveries"];
+    let done = until(&tsb, &made, |webhook| {
+        let deliveries = &webhook["deliveries"];
         deliveries["totalCount"] == 2 && deliveries["nodes"][0]["delivered"] == true
     })
     .await;
@@ -140,9 +143,12 @@ async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
     let activity = happen(server, "One").await;
     let _deliveries = server.deliver(Reach::Anywhere);
     endpoint.wait_for(1).await;
-    until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    until(&itu, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     server.pass_days(4);
-    let off = until(&itu, &made, |it| it["enabled"] == false).await;
+    let off = until(&itu, &made, |webhook| webhook["enabled"] == false).await;
     assert_eq!(off["version"], 2);
     assert_eq!(off["deliveries"]["nodes"][0]["nextAttemptAt"], Value::Null);
     let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { verb party changes { field before after } } } }";
@@ -170,7 +176,7 @@ async fn an_endpoint_that_is_gone_is_called_no_more(server: &Server) {
     endpoint.reply([Reply::Status(410)]);
     let _deliveries = server.deliver(Reach::Anywhere);
     happen(server, "One").await;
-    until(&itu, &made, |it| it["enabled"] == false).await;
+    until(&itu, &made, |webhook| webhook["enabled"] == false).await;
     server.pass_days(1);
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(endpoint.received().len(), 1);
@@ -188,15 +194,15 @@ async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
     let _deliveries = server.deliver(Reach::Anywhere);
     happen(server, "One").await;
     for attempts in 1..=2 {
-        let tried = until(&itu, &made, |it| {
-            it["deliveries"]["nodes"][0]["attempts"] == attempts
+        let tried = until(&itu, &made, |webhook| {
+            webhook["deliveries"]["nodes"][0]["attempts"] == attempts
         })
         .await;
         assert_eq!(tried["deliveries"]["nodes"][0]["delivered"], false);
         server.pass_seconds(3600);
     }
-    let taken = until(&itu, &made, |it| {
-        it["deliveries"]["nodes"][0]["delivered"] == true
+    let taken = until(&itu, &made, |webhook| {
+        webhook["deliveries"]["nodes"][0]["delivered"] == true
     })
     .await;
     let start = taken["deliveries"]["nodes"][0]["response"].as_str();
@@ -214,13 +220,16 @@ async fn an_endpoint_that_hangs_is_left(server: &Server) {
     let activity = happen(server, "One").await;
     // Other webhooks do not wait for it.
     assert_eq!(other.wait_for(1).await[0].id(), activity);
-    let left = until(&itu, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let left = until(&itu, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     let delivery = &left["deliveries"]["nodes"][0];
     assert_eq!(delivery["status"], Value::Null);
     assert_eq!(delivery["response"], "No answer within 10 seconds.");
     server.pass_seconds(60);
-    until(&itu, &made, |it| {
-        it["deliveries"]["nodes"][0]["delivered"] == true
+    until(&itu, &made, |webhook| {
+        webhook["deliveries"]["nodes"][0]["delivered"] == true
     })
     .await;
 }
@@ -308,7 +317,7 @@ async fn nothing_is_lost_where_the_database_is_away() {
     let expected: Vec<String> = history(&itu, noted)
         .await
         .iter()
-        .map(|it| it["id"].as_str().unwrap().to_owned())
+        .map(|activity| activity["id"].as_str().unwrap().to_owned())
         .collect();
     assert!(expected.len() > 20, "{}", expected.len());
     // The lease of the aborted delivery expires.

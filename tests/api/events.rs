@@ -67,7 +67,7 @@ impl Events {
     /// Returns the next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
         let next = timeout(Duration::from_mins(1), self.read()).await;
-        next.expect("something else than comments")
+        next.expect("an event before the timeout")
     }
 
     async fn read(&mut self) -> Option<Event> {
@@ -95,7 +95,9 @@ impl Events {
     }
 
     async fn some(&mut self) -> Event {
-        self.next().await.expect("an event")
+        self.next()
+            .await
+            .expect("an event before the end of the stream")
     }
 
     /// Checks that the stream ends with `complete`.

@@ -129,17 +129,19 @@ async fn every_table_is_exported(server: &Server) {
     let tables: BTreeSet<String> = tables
         .iter()
         .map(|row| row.try_get_by_index::<String>(0).unwrap())
-        // Webhooks are settings of one service, and hold secrets.
-        .filter(|it| !["seaql_migrations", "webhook", "delivery"].contains(&it.as_str()))
+        // Webhooks are settings of one deployment and hold secrets.
+        .filter(|table| !["seaql_migrations", "webhook", "delivery"].contains(&table.as_str()))
         .collect();
 
     let mut export = Vec::new();
     bulk::export(&server.db, &mut export).await.unwrap();
     let export = String::from_utf8(export).unwrap();
     assert!(!export.contains("whsec_") && !export.contains("Webhook"));
-    let lines = export.lines().map(|it| serde_json::from_str(it).unwrap());
+    let lines = export
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<Value> = lines.collect();
-    let exported = lines.iter().filter_map(|it| it["table"].as_str());
+    let exported = lines.iter().filter_map(|line| line["table"].as_str());
     assert_eq!(exported.map(str::to_owned).collect::<BTreeSet<_>>(), tables);
     assert_eq!(lines.last().unwrap()["rows"], lines.len() - 2);
 }
@@ -162,14 +164,16 @@ async fn an_export_is_of_one_moment(server: &Server) {
             let mut export = Vec::new();
             bulk::export(&server.db, &mut export).await.unwrap();
             let lines = String::from_utf8(export).unwrap();
-            let lines = lines.lines().map(|it| serde_json::from_str(it).unwrap());
+            let lines = lines
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap());
             let lines: Vec<Value> = lines.collect();
-            let of = |table: &'static str| lines.iter().filter(move |it| it["table"] == table);
+            let of = |table: &'static str| lines.iter().filter(move |line| line["table"] == table);
             let notes = of("note").count();
-            let told = of("activity").filter(|it| it["verb"] == "NOTED").count();
+            let told = of("activity").filter(|row| row["verb"] == "NOTED").count();
             assert_eq!(notes, told);
             let last = of("activity").next_back().unwrap();
-            let counter = of("counter").find(|it| it["name"] == "activity").unwrap();
+            let counter = of("counter").find(|row| row["name"] == "activity").unwrap();
             assert_eq!(last["position"], counter["value"]);
             seen.insert(notes);
         }
@@ -189,8 +193,11 @@ async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
         lines.join("\n") + "\n"
     };
     let another = export.replacen("\"version\":1}", "\"version\":2}", 1);
-    // Ids of one moment stand in no order: not every organization has a side.
-    let of_a_side = lines.iter().find(|it| it.contains("\"side\":\"")).unwrap();
+    // Ids of the same moment are in no particular order: not every organization has a side.
+    let of_a_side = lines
+        .iter()
+        .find(|line| line.contains("\"side\":\""))
+        .unwrap();
     let with = |line: &str| export.replacen(of_a_side, line, 1);
     let other_column = of_a_side.replacen("\"acronym\":", "\"akronym\":", 1);
     let other_type = of_a_side.replacen("\"side\":\"", "\"side\":7,\"was\":\"", 1);

@@ -93,7 +93,10 @@ async fn without_a_cursor_it_begins_now(server: &Server) {
     };
     let history = server.history(Some(&newest), json!({})).await;
     let first = id_and_cursor(&first);
-    let place = history.iter().position(|it| *it == first).unwrap();
+    let place = history
+        .iter()
+        .position(|activity| *activity == first)
+        .unwrap();
     assert_eq!(history[place + 1..place + 3], more);
 }
 
@@ -138,7 +141,7 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
         told[place].push(id_and_cursor(&message["payload"]["data"]["activity"]));
     }
     assert_eq!(told, expected);
-    assert!(expected.iter().all(|it| !it.is_empty()));
+    assert!(expected.iter().all(|events| !events.is_empty()));
 }
 
 async fn memory_and_log_agree_on_every_filter(server: &Server) {
@@ -195,7 +198,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
                                 viewer: topic.map(|_| Party::Itu),
                             };
                             let in_memory: Vec<&Event> =
-                                all.iter().filter(|it| wanted.includes(it)).collect();
+                                all.iter().filter(|item| wanted.includes(item)).collect();
                             let in_log = everything(&feed, wanted.clone(), head).await;
                             assert_eq!(in_memory, in_log.iter().collect::<Vec<_>>(), "{wanted:?}");
                             found += usize::from(!in_log.is_empty());
@@ -217,7 +220,7 @@ async fn everything(feed: &Feed, wanted: Wanted, head: LogPosition) -> Vec<Event
         let Some(events) = follower.at_once().await.unwrap() else {
             break;
         };
-        all.extend(events.iter().map(|it| (**it).clone()));
+        all.extend(events.iter().map(|event| (**event).clone()));
     }
     all
 }
@@ -300,7 +303,7 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     let next = first.position + 1;
     let expected: Vec<i64> = (next..next + 20).collect();
     for seen in seen {
-        let positions: Vec<i64> = seen.iter().map(|it| it.position).collect();
+        let positions: Vec<i64> = seen.iter().map(|event| event.position).collect();
         assert_eq!(positions, expected);
     }
     let read = statements.take().len();
@@ -333,8 +336,8 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
     for _ in 0..5 {
         server.statements.take();
         write_notes(server, "T-2", 1).await;
-        let told = join_all(alike.iter_mut().map(|it| it.activity("a"))).await;
-        assert!(told.iter().all(|it| *it == told[0]), "{told:?}");
+        let told = join_all(alike.iter_mut().map(|subscriber| subscriber.activity("a"))).await;
+        assert!(told.iter().all(|message| *message == told[0]), "{told:?}");
         let note = &told[0]["subject"];
         assert_eq!(note["subject"]["viewerPermissions"], json!([]));
         let brief = brief.activity("a").await;
@@ -345,7 +348,7 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
         let statements = server.statements.take();
         let of_log = statements
             .iter()
-            .filter(|it| it.sql.contains("FROM \"activity\""));
+            .filter(|statement| statement.sql.contains("FROM \"activity\""));
         read += of_log.count();
     }
     // Three kinds of subscribers, five times; some are a moment too late to share a read.
@@ -357,7 +360,7 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
 
 /// A selection that repeats the body of a note, so that the responses to long notes exceed the buffers of a connection.
 pub fn heavy() -> String {
-    let bodies: Vec<String> = (0..40).map(|it| format!("b{it}: body")).collect();
+    let bodies: Vec<String> = (0..40).map(|number| format!("b{number}: body")).collect();
     let bodies = bodies.join(" ");
     format!(
         "subscription($after: String) {{ activity(after: $after) {{ id cursor subject {{ ... on Note {{ {bodies} }} }} }} }}"

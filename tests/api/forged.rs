@@ -93,7 +93,7 @@ pub fn forged(good: &Value, now: i64, evil: &str) -> Vec<(String, String)> {
     for kid in ["r", "e", "d"] {
         let alg = [("r", "RS256"), ("e", "ES256"), ("d", "EdDSA")]
             .iter()
-            .find(|it| it.0 == kid)
+            .find(|key| key.0 == kid)
             .unwrap()
             .1;
         let key = EncodingKey::from_secret(public(alg, kid).to_string().as_bytes());

@@ -52,7 +52,7 @@ fn sound(answer: &Answer, request: &str) {
         let code = error["extensions"]["code"].as_str();
         let ours = ["INTERNAL", "SERVICE_UNAVAILABLE", "TIMEOUT"];
         assert!(
-            code.is_some_and(|it| !ours.contains(&it)),
+            code.is_some_and(|code| !ours.contains(&code)),
             "{request}: {error}"
         );
     }
@@ -201,8 +201,9 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 20, 5, move |inner| {
         let list = vec(inner.clone(), 0..4).prop_map(Value::Array);
         let object = vec((keys.clone(), inner), 0..5);
-        let object = object.prop_map(|it| {
-            it.into_iter()
+        let object = object.prop_map(|object| {
+            object
+                .into_iter()
                 .map(|(key, value)| (key.to_owned(), value))
                 .collect()
         });

@@ -418,7 +418,7 @@ fn record(mutation: &str) -> &'static str {
         "webhook",
     ]
     .into_iter()
-    .find(|it| mutation.starts_with(it))
+    .find(|prefix| mutation.starts_with(prefix))
     .unwrap()
 }
 

@@ -28,7 +28,7 @@ async fn page(server: &Server, variables: Value) -> Value {
 fn cursors(page: &Value) -> Vec<String> {
     let nodes = page["nodes"].as_array().unwrap().iter();
     nodes
-        .map(|it| it["cursor"].as_str().unwrap().to_owned())
+        .map(|node| node["cursor"].as_str().unwrap().to_owned())
         .collect()
 }
 
@@ -40,7 +40,7 @@ async fn a_mirror_keeps_up_by_the_last_cursor_alone(server: &Server) {
             let page = page(server, json!({ "first": 40, "after": cursor })).await;
             let edges = page["edges"].as_array().unwrap().iter();
             let edges: Vec<String> = edges
-                .map(|it| it["cursor"].as_str().unwrap().to_owned())
+                .map(|edge| edge["cursor"].as_str().unwrap().to_owned())
                 .collect();
             assert_eq!(edges, cursors(&page), "an activity's cursor is its edge's");
             seen.extend(cursors(&page));
@@ -118,7 +118,7 @@ async fn the_history_is_filtered(server: &Server) {
         count(json!({ "party": ["UPU"] })).await,
         count(json!({ "party": ["TSB"] })).await,
     ];
-    assert!(parties.iter().all(|it| *it > 0));
+    assert!(parties.iter().all(|party| *party > 0));
     assert_eq!(parties.iter().sum::<i64>(), all);
     let created = count(json!({ "verb": ["CREATED"] })).await;
     assert!(created < all && created > 100);
@@ -215,7 +215,11 @@ async fn a_record_has_its_own_history(server: &Server) {
         .await;
     let item = &data["actionItem"];
     let history = item["activities"]["nodes"].as_array().unwrap();
-    assert!(history.iter().all(|it| it["subject"]["id"] == item["id"]));
+    assert!(
+        history
+            .iter()
+            .all(|activity| activity["subject"]["id"] == item["id"])
+    );
     assert_eq!(history[0]["verb"], "CREATED");
     let last = history.last().unwrap();
     assert_eq!(
@@ -225,7 +229,7 @@ async fn a_record_has_its_own_history(server: &Server) {
     let types = data["topic"]["activities"]["nodes"].as_array().unwrap();
     let types: BTreeSet<&str> = types
         .iter()
-        .map(|it| it["subjectType"].as_str().unwrap())
+        .map(|activity| activity["subjectType"].as_str().unwrap())
         .collect();
     assert_eq!(types, BTreeSet::from(["ACTION_ITEM", "TOPIC"]));
 }

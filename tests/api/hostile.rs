@@ -59,7 +59,7 @@ async fn attack(client: &Client<'_>, hostile: Hostile) {
     let json = answer.json();
     let refused = json["errors"]
         .as_array()
-        .is_some_and(|it| !it.is_empty() && it.len() <= 20);
+        .is_some_and(|error| !error.is_empty() && error.len() <= 20);
     assert!(refused || json.get("data").is_some(), "{name}: {json}");
     for error in json["errors"].as_array().into_iter().flatten() {
         let code = error["extensions"]["code"].as_str().unwrap_or_default();

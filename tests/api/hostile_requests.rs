@@ -46,9 +46,9 @@ pub fn each(count: usize, text: impl Fn(usize) -> String) -> String {
 
 /// Returns a document whose fragments each spread the next one `times` times, and the last one `last`.
 fn fragments(count: usize, times: usize, last: &str) -> String {
-    let chain = each(count, |it| {
-        let next = format!(" ...F{}", it + 1).repeat(times);
-        format!("fragment F{it} on Topic {{{next} }}")
+    let chain = each(count, |index| {
+        let next = format!(" ...F{}", index + 1).repeat(times);
+        format!("fragment F{index} on Topic {{{next} }}")
     });
     format!(
         "{{ topic(by: {{ code: \"T-1\" }}) {{ ...F0 }} }} {chain} fragment F{count} on Topic {{ {last} }}"
@@ -81,11 +81,11 @@ fn documents() -> Vec<Hostile> {
             "fragments in many cycles",
             &format!(
                 "{{ viewer {{ roles }} }} {}",
-                each(400, |it| {
+                each(400, |index| {
                     format!(
-                        "fragment F{it} on Topic {{ ...F{} ...F{} }}",
-                        (it + 1) % 400,
-                        (it * 7) % 400
+                        "fragment F{index} on Topic {{ ...F{} ...F{} }}",
+                        (index + 1) % 400,
+                        (index * 7) % 400
                     )
                 })
             ),
@@ -94,9 +94,9 @@ fn documents() -> Vec<Hostile> {
             "every fragment spreads every other",
             &format!(
                 "{{ topic(by: {{ code: \"x\" }}) {{ ...F0 }} }} {}",
-                each(60, |it| {
+                each(60, |index| {
                     format!(
-                        "fragment F{it} on Topic {{ {} }}",
+                        "fragment F{index} on Topic {{ {} }}",
                         each(60, |other| format!("...F{other}"))
                     )
                 })
@@ -106,22 +106,22 @@ fn documents() -> Vec<Hostile> {
             "10,000 aliases",
             &format!(
                 "{{ viewer {{ {} }} }}",
-                each(10_000, |it| format!("a{it}: party"))
+                each(10_000, |index| format!("a{index}: party"))
             ),
         ),
         document(
             "10,000 fields of the root",
             &format!(
                 "{{ {} }}",
-                each(10_000, |it| format!("a{it}: viewer {{ party }}"))
+                each(10_000, |index| format!("a{index}: viewer {{ party }}"))
             ),
         ),
         document(
             "100 aliases of a whole list",
             &format!(
                 "{{ {} }}",
-                each(100, |it| format!(
-                    "a{it}: topics(first: 100) {{ nodes {fan} }}"
+                each(100, |index| format!(
+                    "a{index}: topics(first: 100) {{ nodes {fan} }}"
                 ))
             ),
         ),
@@ -151,8 +151,8 @@ fn documents() -> Vec<Hostile> {
             "fields that do conflict",
             &format!(
                 "{{ topic(by: {{ code: \"T-1\" }}) {{ {} }} }}",
-                each(90, |it| format!(
-                    "a: actionItems(first: {it}) {{ totalCount }}"
+                each(90, |index| format!(
+                    "a: actionItems(first: {index}) {{ totalCount }}"
                 ))
             ),
         ),
@@ -167,28 +167,28 @@ fn documents() -> Vec<Hostile> {
             "unknown directives",
             &format!(
                 "{{ viewer {{ party {} }} }}",
-                each(2_000, |it| format!("@d{it}"))
+                each(2_000, |index| format!("@d{index}"))
             ),
         ),
         document(
             "directives within the limit",
             &format!(
                 "{{ viewer {{ party {} }} }}",
-                each(99, |it| format!("@d{it}"))
+                each(99, |index| format!("@d{index}"))
             ),
         ),
         document(
             "variables",
             &format!(
                 "query({}) {{ viewer {{ party }} }}",
-                each(2_000, |it| format!("$v{it}: Int"))
+                each(2_000, |index| format!("$v{index}: Int"))
             ),
         ),
         document(
             "arguments",
             &format!(
                 "{{ topics({}) {{ totalCount }} }}",
-                each(2_000, |it| format!("a{it}: 1"))
+                each(2_000, |index| format!("a{index}: 1"))
             ),
         ),
         document(
@@ -207,13 +207,17 @@ fn documents() -> Vec<Hostile> {
         ),
         document(
             "operations",
-            &each(900, |it| format!("query Q{it} {{ viewer {{ party }} }}")),
+            &each(900, |index| {
+                format!("query Q{index} {{ viewer {{ party }} }}")
+            }),
         ),
         document(
             "operations that share fragments",
             &format!(
                 "{} fragment F on Viewer {{ {} }}",
-                each(300, |it| format!("query Q{it} {{ viewer {{ ...F }} }}")),
+                each(300, |index| format!(
+                    "query Q{index} {{ viewer {{ ...F }} }}"
+                )),
                 "party ".repeat(300)
             ),
         ),
@@ -221,7 +225,9 @@ fn documents() -> Vec<Hostile> {
             "unused fragments",
             &format!(
                 "{{ viewer {{ party }} }} {}",
-                each(900, |it| format!("fragment F{it} on Viewer {{ party }}"))
+                each(900, |index| format!(
+                    "fragment F{index} on Viewer {{ party }}"
+                ))
             ),
         ),
         document("nested 10,000 deep", &nested("{ a", "}", 10_000)),
@@ -272,14 +278,14 @@ fn documents() -> Vec<Hostile> {
             "introspection of many names",
             &format!(
                 "{{ __schema {{ types {{ {} }} }} }}",
-                each(100, |it| format!("a{it}: name fields {{ name }}"))
+                each(100, |index| format!("a{index}: name fields {{ name }}"))
             ),
         ),
         document(
             "10,000 mutations",
             &format!(
                 "mutation {{ {} }}",
-                each(10_000, |it| format!("a{it}: __typename"))
+                each(10_000, |index| format!("a{index}: __typename"))
             ),
         ),
         document(
@@ -386,12 +392,16 @@ fn bodies() -> Vec<Hostile> {
         with_variables(
             "100,000 unknown keys",
             filter,
-            &json!({ "filter": (0..50_000).map(|it| (format!("k{it}"), json!(1))).collect::<serde_json::Map<_, _>>() }),
+            &json!({ "filter": (0..50_000).map(|number| (format!("k{number}"), json!(1))).collect::<serde_json::Map<_, _>>() }),
         ),
         with_variables(
             "100,000 unused variables",
             "{ viewer { party } }",
-            &Value::Object((0..50_000).map(|it| (format!("k{it}"), json!(1))).collect()),
+            &Value::Object(
+                (0..50_000)
+                    .map(|number| (format!("k{number}"), json!(1)))
+                    .collect(),
+            ),
         ),
         with_variables(
             "a long text to search for",

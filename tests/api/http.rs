@@ -405,7 +405,7 @@ async fn the_introspection_of_the_usual_tools_is_answered(server: &Server) {
     assert_eq!(schema["mutationType"]["name"], "Mutation");
     assert_eq!(schema["subscriptionType"]["name"], "Subscription");
     let types = schema["types"].as_array().unwrap();
-    let find = |name: &str| types.iter().find(|it| it["name"] == name).unwrap();
+    let find = |name: &str| types.iter().find(|ty| ty["name"] == name).unwrap();
     assert_eq!(find("TopicBy")["isOneOf"], true);
     assert_eq!(find("TopicFilter")["isOneOf"], false);
     let url = find("Date")["specifiedByURL"].as_str().unwrap();

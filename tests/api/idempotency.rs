@@ -103,7 +103,7 @@ async fn refusal(client: &Client<'_>, name: &str, input: Value) -> Value {
     let payload = client.attempt(name, input, "id").await;
     let errors = payload["userErrors"].as_array().unwrap().iter();
     errors
-        .map(|it| json!([it["code"], it["field"]]))
+        .map(|error| json!([error["code"], error["field"]]))
         .collect::<Value>()
 }
 
@@ -148,7 +148,7 @@ async fn of_many_at_once_one_makes_the_record(server: &Server) {
         .iter()
         .map(|client| client.change("topicPropose", proposal("k"), "id code"));
     let made = join_all(attempts).await;
-    assert!(made.iter().all(|it| *it == made[0]), "{made:?}");
+    assert!(made.iter().all(|id| *id == made[0]), "{made:?}");
     assert_eq!(made[0]["code"], "T-9");
     assert_eq!(logged(server).await, before + 1);
 }

@@ -147,7 +147,7 @@ async fn many_who_need_the_keys_at_once_fetch_them_once(backend: Backend) {
     let good = token("EdDSA", "d", &claims(&provider.issuer));
     let service = Trusting::of(backend, &provider).await;
     let statuses = join_all((0..20).map(|_| service.status(&good))).await;
-    assert!(statuses.iter().all(|it| *it == 200), "{statuses:?}");
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(provider.times(), 1);
 }
 
@@ -163,8 +163,8 @@ async fn keys_that_nobody_has_are_asked_for_once_a_minute(backend: Backend) {
         let forged: Vec<String> = (0..20)
             .map(|number| token("EdDSA", &format!("{minute}-{number}"), &claims))
             .collect();
-        let statuses = join_all(forged.iter().map(|it| service.status(it))).await;
-        assert!(statuses.iter().all(|it| *it == 401), "{statuses:?}");
+        let statuses = join_all(forged.iter().map(|token| service.status(token))).await;
+        assert!(statuses.iter().all(|status| *status == 401), "{statuses:?}");
         assert_eq!(provider.times(), 1, "minute {minute}");
     }
     assert_eq!(service.status(&good).await, 200);

@@ -94,9 +94,16 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
     let after = log(server).await;
     let told: Vec<_> = after[before..]
         .iter()
-        .map(|it| {
-            assert_eq!((it.actor.as_str(), it.party), ("importer", Party::Itu));
-            format!("{} {}", entity::word::word(it.verb), it.subject_type)
+        .map(|activity| {
+            assert_eq!(
+                (activity.actor.as_str(), activity.party),
+                ("importer", Party::Itu)
+            );
+            format!(
+                "{} {}",
+                entity::word::word(activity.verb),
+                activity.subject_type
+            )
         })
         .collect();
     assert_eq!(
@@ -201,7 +208,7 @@ async fn what_is_right_is_kept_where_one_says_so(server: &Server) {
     assert_eq!(publications(server).await, 73 + 20);
     let log = log(server).await;
     assert_eq!(log.len(), before + 20);
-    let positions: Vec<i64> = log.iter().map(|it| it.position).collect();
+    let positions: Vec<i64> = log.iter().map(|activity| activity.position).collect();
     assert_eq!(
         positions,
         (1..=log.len().cast_signed() as i64).collect::<Vec<_>>()
@@ -330,7 +337,7 @@ async fn tables_of_spreadsheets_are_read(server: &Server) {
     let (report, _) = refused(&workplace, server, ITU, &["wrong.txt", "--format", "csv"]);
     let places: Vec<&str> = report
         .lines()
-        .map(|it| it.split(": ").next().unwrap())
+        .map(|line| line.split(": ").next().unwrap())
         .collect();
     // The third record starts on line 4, because the first one has two lines.
     assert_eq!(

@@ -101,7 +101,13 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
     let after = log(server).await;
     let did: Vec<_> = after[before.len()..]
         .iter()
-        .map(|it| format!("{} {}", entity::word::word(it.verb), it.subject_type))
+        .map(|activity| {
+            format!(
+                "{} {}",
+                entity::word::word(activity.verb),
+                activity.subject_type
+            )
+        })
         .collect();
     insta::assert_snapshot!("log_of_a_collaboration_that_was_entered", did.join("\n"));
     let document = "{

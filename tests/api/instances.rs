@@ -92,7 +92,9 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
                 for turn in 0.. {
                     let address = &addresses[(writer + turn) % 2];
                     let answer = ask(address, Some(&token), document, variables.clone()).await;
-                    if answer.is_some_and(|it| it["data"]["noteAdd"]["note"]["id"].is_string()) {
+                    if answer
+                        .is_some_and(|answer| answer["data"]["noteAdd"]["note"]["id"].is_string())
+                    {
                         break;
                     }
                 }
@@ -115,7 +117,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     assert!(log.len() >= WRITERS * WRITES, "{}", log.len());
     let (mut breaks, mut delays) = (0, Vec::new());
     for told in told {
-        let ids: Vec<&String> = told.seen.iter().map(|it| &it.0).collect();
+        let ids: Vec<&String> = told.seen.iter().map(|event| &event.0).collect();
         assert_eq!(ids, log.iter().collect::<Vec<_>>());
         breaks += told.broken;
         delays.extend(told.delays);
@@ -195,7 +197,10 @@ async fn follow(
         if alive.await.is_err() {
             continue;
         }
-        let cursor = seen.last().map_or(begin, |it| it.1.as_str()).to_owned();
+        let cursor = seen
+            .last()
+            .map_or(begin, |event| event.1.as_str())
+            .to_owned();
         let mut socket = Socket::anonymous(address).await;
         socket
             .subscribe("a", FOLLOW, json!({ "after": cursor }))
@@ -265,9 +270,9 @@ async fn log(url: &str, begin: &str) -> Vec<String> {
     let db = Database::connect(url, 2).await.unwrap();
     let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);
     let rows = rows.all(&db.read).await.unwrap();
-    // Of the webhooks only their own party is told.
-    let rows = rows.into_iter().filter(|it| it.subject_type != "Webhook");
-    let ids = rows.map(|it| it.id.public());
+    // Activities of webhooks are visible to their own party only.
+    let rows = rows.into_iter().filter(|row| row.subject_type != "Webhook");
+    let ids = rows.map(|row| row.id.public());
     ids.skip_while(|id| id != begin).skip(1).collect()
 }
 

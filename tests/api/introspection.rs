@@ -24,19 +24,19 @@ fn pairs(count: usize) -> String {
 async fn lists_of_types_within_lists_of_types_are_refused(server: &Server) {
     let client = server.anonymous();
     let seven = format!("{{__type(name:\"Node\"){}}}", pairs(7));
-    let chain = each(12, |it| {
-        let next = it + 1;
-        format!("fragment F{it} on __Type {{ possibleTypes {{ interfaces {{ ...F{next} }} }} }}")
+    let chain = each(12, |index| {
+        let next = index + 1;
+        format!("fragment F{index} on __Type {{ possibleTypes {{ interfaces {{ ...F{next} }} }} }}")
     });
     let chain = format!("{chain} fragment F12 on __Type {{ name }}");
     // Each fragment is first spread where it is allowed.
     let shallow_first = format!(
         "{{ __type(name: \"Node\") {{ {} ...F8 }} }} {} fragment F8 on __Type {{ name }}",
-        each(8, |it| format!("...F{}", 7 - it)),
-        each(8, |it| {
-            let next = it + 1;
+        each(8, |index| format!("...F{}", 7 - index)),
+        each(8, |index| {
+            let next = index + 1;
             format!(
-                "fragment F{it} on __Type {{ a{it}: possibleTypes {{ ...F{next} }} b{it}: interfaces {{ ...F{next} }} }}"
+                "fragment F{index} on __Type {{ a{index}: possibleTypes {{ ...F{next} }} b{index}: interfaces {{ ...F{next} }} }}"
             )
         })
     );

@@ -180,10 +180,10 @@ async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
     let errors = payload["userErrors"].as_array().unwrap();
     let mut found: Vec<String> = errors
         .iter()
-        .map(|it| {
-            let path = it["field"].as_array().unwrap().iter();
-            let path: Vec<&str> = path.map(|it| it.as_str().unwrap()).collect();
-            format!("{} {}", path.join("."), it["code"].as_str().unwrap())
+        .map(|error| {
+            let path = error["field"].as_array().unwrap().iter();
+            let path: Vec<&str> = path.map(|error| error.as_str().unwrap()).collect();
+            format!("{} {}", path.join("."), error["code"].as_str().unwrap())
         })
         .collect();
     found.sort();
@@ -328,7 +328,7 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
         .iter()
         .map(|it| &it["code"])
         .collect();
-    let expected: Vec<String> = (1..=16).map(|it| format!("LS-{it}")).collect();
+    let expected: Vec<String> = (1..=16).map(|number| format!("LS-{number}")).collect();
     assert_eq!(numbers, expected.iter().collect::<Vec<_>>());
 }
 

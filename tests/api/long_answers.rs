@@ -81,8 +81,8 @@ async fn the_fields_of_a_request_share_the_limit(server: &Server) {
 
 async fn what_failed_for_its_length_alone_is_null_where_it_may_be(server: &Server) {
     let strict = within(server, 600).await;
-    // The same text under many names.
-    let many = each(45, |it| format!("a{it}: summary"));
+    // The same text under many aliases.
+    let many = each(45, |index| format!("a{index}: summary"));
     let document = format!(
         "{{ viewer {{ party }} topic(by: {{ code: \"T-1\" }}) {{ {many} }} again: topic(by: {{ code: \"T-1\" }}) {{ {many} }} }}"
     );
@@ -182,7 +182,7 @@ fn the_memory_of_long_answers_is_bounded() {
     let greeting = dev.greeting();
     let token = greeting
         .iter()
-        .find_map(|it| it.strip_prefix("TSB_EDITOR "));
+        .find_map(|greeting| greeting.strip_prefix("TSB_EDITOR "));
     let address = dev.dev_address();
     let find = json!({ "query": "{ topic(by: { code: \"T-1\" }) { id } }" });
     let topic = wire::post(&address, None, &find.to_string()).json()["data"]["topic"]["id"].take();
@@ -194,10 +194,10 @@ fn the_memory_of_long_answers_is_bounded() {
         let reply = wire::post(&address, token, &body.to_string());
         assert_eq!(reply.json()["data"]["noteAdd"]["userErrors"], json!([]));
     }
-    let written = each(100, |it| format!("a{it}: body"));
+    let written = each(100, |index| format!("a{index}: body"));
     let written = format!("notes(first: 100) {{ nodes {{ {written} }} }}");
-    let read = each(99, |it| {
-        format!("a{it}: notes(first: 100) {{ nodes {{ body }} }}")
+    let read = each(99, |index| {
+        format!("a{index}: notes(first: 100) {{ nodes {{ body }} }}")
     });
     let answers = [written, read].map(|selection| {
         let document = format!("{{ topic(by: {{ code: \"T-1\" }}) {{ {selection} }} }}");

@@ -52,7 +52,9 @@ async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
     assert!(first.len() > 50, "{first:#?}");
     Migrator::down(&db.write, None).await.unwrap();
     let nothing = described(&db.write).await;
-    let left = nothing.iter().filter(|it| !it.contains("seaql_migrations"));
+    let left = nothing
+        .iter()
+        .filter(|nothing| !nothing.contains("seaql_migrations"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<&String>::new());
     db.migrate().await.unwrap();
     assert_eq!(described(&db.write).await, first);
@@ -140,7 +142,7 @@ async fn copied(
         .collect();
     let known = values
         .iter()
-        .all(|(name, _)| columns.split(',').any(|it| it == *name));
+        .all(|(name, _)| columns.split(',').any(|part| part == *name));
     assert!(known, "{table} {columns}");
     let insert = format!(
         "insert into {table} ({columns}) select {} from {table} limit 1",
@@ -238,8 +240,12 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
             .await
             .unwrap_or_else(|error| panic!("{table}: {error}"));
         undone.rollback().await.unwrap();
-        for (_, column, value) in bad.iter().filter(|it| it.0 == table) {
-            let mut values: Vec<_> = fresh.iter().copied().filter(|it| it.0 != *column).collect();
+        for (_, column, value) in bad.iter().filter(|case| case.0 == table) {
+            let mut values: Vec<_> = fresh
+                .iter()
+                .copied()
+                .filter(|row| row.0 != *column)
+                .collect();
             values.push((column, value));
             let done = copied(db, table, &values).await;
             assert!(done.is_err(), "{table}.{column} = {value}");

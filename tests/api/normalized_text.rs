@@ -55,8 +55,8 @@ fn texts(types: &[Value], path: &str, ty: &Value, found: &mut BTreeSet<String>) 
     if ty["name"] == "String" && !["text", "after"].map(Some).contains(&field) {
         found.insert(path.to_owned());
     }
-    let input = types.iter().find(|it| it["name"] == ty["name"]);
-    let fields = input.and_then(|it| it["inputFields"].as_array());
+    let input = types.iter().find(|known| known["name"] == ty["name"]);
+    let fields = input.and_then(|input| input["inputFields"].as_array());
     for field in fields.into_iter().flatten() {
         let path = format!("{path}.{}", field["name"].as_str().unwrap());
         texts(types, &path, &field["type"], found);
@@ -355,7 +355,7 @@ async fn numbers_that_there_are_get_their_identity(url: &str) {
     let later = last
         .iter()
         .rev()
-        .take_while(|it| !it.name().ends_with("_number_identity"))
+        .take_while(|migration| !migration.name().ends_with("_number_identity"))
         .count();
     Migrator::down(&db, Some(u32::try_from(later + 1).unwrap()))
         .await
@@ -387,7 +387,7 @@ async fn numbers_that_there_are_get_their_identity(url: &str) {
         .unwrap();
     let found: Vec<String> = rows
         .iter()
-        .map(|it| it.try_get_by_index(0).unwrap())
+        .map(|row| row.try_get_by_index(0).unwrap())
         .collect();
     assert_eq!(found, ["x 1", "\nx\u{a0}1", "x 2"]);
 }

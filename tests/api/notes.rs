@@ -68,7 +68,7 @@ async fn notes_stand_on_five_kinds_of_record(server: &Server) {
             .as_array()
             .unwrap()
             .iter()
-            .map(|it| &it["party"])
+            .map(|node| &node["party"])
             .collect();
         assert_eq!(parties, ["ITU", "UPU", "TSB"], "oldest first");
     }
@@ -112,10 +112,10 @@ async fn a_retracted_note_keeps_its_place_and_loses_its_body(server: &Server) {
         )
         .await;
     let notes = data["topic"]["notes"]["nodes"].as_array().unwrap();
-    let ids: Vec<&Value> = notes.iter().map(|it| &it["id"]).collect();
+    let ids: Vec<&Value> = notes.iter().map(|note| &note["id"]).collect();
     assert_eq!(ids, [&one, &two, &three]);
     let verbs = data["topic"]["activities"]["nodes"].as_array().unwrap();
-    let verbs: Vec<&Value> = verbs.iter().map(|it| &it["verb"]).collect();
+    let verbs: Vec<&Value> = verbs.iter().map(|verb| &verb["verb"]).collect();
     assert_eq!(verbs, ["NOTED", "NOTED", "NOTED", "NOTE_RETRACTED"]);
     assert!(
         !data.to_string().contains("secret slip"),

@@ -87,7 +87,7 @@ async fn page(client: &Client<'_>, list: &str, ty: &str, variables: Value) -> Va
 fn ids(page: &Value) -> Vec<String> {
     let nodes = page["nodes"].as_array().unwrap().iter();
     nodes
-        .map(|it| it["id"].as_str().unwrap().to_owned())
+        .map(|node| node["id"].as_str().unwrap().to_owned())
         .collect()
 }
 
@@ -231,7 +231,10 @@ async fn nothing_is_skipped_or_repeated_while_rows_are_added(server: &Server) {
             }
             let distinct: BTreeSet<&String> = walked.iter().collect();
             assert_eq!(distinct.len(), walked.len(), "{list} {order}: repeated");
-            let kept: Vec<&String> = walked.iter().filter(|it| before.contains(it)).collect();
+            let kept: Vec<&String> = walked
+                .iter()
+                .filter(|walked| before.contains(walked))
+                .collect();
             assert_eq!(
                 kept,
                 before.iter().collect::<Vec<_>>(),
@@ -423,8 +426,8 @@ async fn without_a_date_stands_last_both_ways(server: &Server) {
         );
         let data = server.anonymous().data(&document, json!({})).await;
         let due = data["actionItems"]["nodes"].as_array().unwrap();
-        let due: Vec<Option<&str>> = due.iter().map(|it| it["dueOn"].as_str()).collect();
-        let dated = due.iter().take_while(|it| it.is_some()).count();
+        let due: Vec<Option<&str>> = due.iter().map(|due| due["dueOn"].as_str()).collect();
+        let dated = due.iter().take_while(|due| due.is_some()).count();
         assert!(dated > 0 && dated < due.len(), "{due:?}");
         assert!(due[dated..].iter().all(Option::is_none), "{due:?}");
         let sorted = match direction {

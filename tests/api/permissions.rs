@@ -39,7 +39,7 @@ async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec
         )
         .await;
     let list = data["node"][field].as_array().unwrap().iter();
-    list.map(|it| it.as_str().unwrap().to_owned()).collect()
+    list.map(|list| list.as_str().unwrap().to_owned()).collect()
 }
 
 async fn of_topics_in_every_state(server: &Server) {
@@ -114,7 +114,7 @@ async fn of_topics_in_every_state(server: &Server) {
                             .sql("insert into topic_committee select * from kept")
                             .await;
                         assert_eq!(
-                            told.iter().any(|it| it == permission),
+                            told.iter().any(|given| given == permission),
                             may(&client, mutation, input).await,
                             "{permission} for {name} at {itu:?} and {upu:?}, open items: {open_items}"
                         );
@@ -203,7 +203,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                                 "{case}: to {to}"
                             );
                             assert_eq!(
-                                told_may.iter().any(|it| it == permission),
+                                told_may.iter().any(|given| given == permission),
                                 allowed,
                                 "{case}: {permission}"
                             );
@@ -232,7 +232,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                     for (permission, mutation, input) in acts {
                         let allowed = may(&client, mutation, input).await;
                         assert_eq!(
-                            told_may.iter().any(|it| it == permission),
+                            told_may.iter().any(|given| given == permission),
                             allowed,
                             "{case}: {permission}"
                         );
@@ -362,7 +362,7 @@ async fn of_publications(server: &Server) {
                 let verdict = client.verdict(mutation, input).await;
                 let refused = ["UNAUTHENTICATED", "FORBIDDEN", "TAKEN"];
                 assert_eq!(
-                    told.iter().any(|it| it == permission),
+                    told.iter().any(|given| given == permission),
                     !refused.contains(&verdict.as_str()),
                     "{permission} for {name} on {publication}: {verdict}"
                 );
@@ -410,7 +410,7 @@ async fn of_liaison_statements(server: &Server) {
                     ("ADD_NOTE", "noteAdd", note),
                 ] {
                     assert_eq!(
-                        told.iter().any(|it| it == permission),
+                        told.iter().any(|given| given == permission),
                         client.verdict(mutation, input).await == "OK",
                         "{permission} for {name}, C5 {status}, PSI {psi}"
                     );

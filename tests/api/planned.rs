@@ -58,10 +58,10 @@ async fn any_valid_document_is_planned_whatever_its_arguments(server: &Server) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let cursor = text(&data["topics"]["pageInfo"]["startCursor"]);
     let topic = text(&data["topics"]["nodes"][0]["id"]);
-    let mut pages = PAGES.map(|it| it.replace("CURSOR", &cursor)).to_vec();
-    // One that is wrong at the root leaves nothing to be planned.
-    pages.extend((0..40).map(|it| format!("first: {}", 1 + it % 4)));
-    let ids = IDS.map(|it| it.replace("REAL", &topic));
+    let mut pages = PAGES.map(|page| page.replace("CURSOR", &cursor)).to_vec();
+    // An invalid root field leaves nothing to plan.
+    pages.extend((0..40).map(|number| format!("first: {}", 1 + number % 4)));
+    let ids = IDS.map(|id| id.replace("REAL", &topic));
 
     let mut runner = TestRunner::deterministic();
     let (mut read, mut answered, mut most) = (0, 0, 0);

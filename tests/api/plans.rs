@@ -75,8 +75,10 @@ async fn second_page_seeks(server: &Server, document: &str, mut variables: Value
     server.statements.take();
     reader.data(document, variables.clone()).await;
     let statements = server.statements.take();
-    // Another one may check that the row which the cursor names is still there.
-    let mut pages = statements.iter().filter(|it| it.sql.contains("ORDER BY"));
+    // Another statement may check that the row of the cursor still exists.
+    let mut pages = statements
+        .iter()
+        .filter(|statement| statement.sql.contains("ORDER BY"));
     let (Some(statement), None) = (pages.next(), pages.next()) else {
         panic!("{document} {variables}: {statements:?}");
     };

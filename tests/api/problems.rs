@@ -19,14 +19,14 @@ async fn all_that_is_wrong_is_told_at_once(server: &Server) {
     let errors = payload["userErrors"].as_array().unwrap();
     let told: Vec<String> = errors
         .iter()
-        .map(|it| {
-            let path: Vec<&str> = it["field"]
+        .map(|error| {
+            let path: Vec<&str> = error["field"]
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|it| it.as_str().unwrap())
+                .map(|error| error.as_str().unwrap())
                 .collect();
-            format!("{} {}", path.join("."), it["code"].as_str().unwrap())
+            format!("{} {}", path.join("."), error["code"].as_str().unwrap())
         })
         .collect();
     for expected in [
@@ -38,7 +38,7 @@ async fn all_that_is_wrong_is_told_at_once(server: &Server) {
         "predecessorIds.1 NOT_FOUND",
     ] {
         assert!(
-            told.iter().any(|it| it == expected),
+            told.iter().any(|problem| problem == expected),
             "{expected} is missing: {told:?}"
         );
     }
@@ -51,7 +51,7 @@ async fn all_that_is_wrong_is_told_at_once(server: &Server) {
     }
     let wrong = errors
         .iter()
-        .find(|it| it["field"] == json!(["parentId"]))
+        .find(|error| error["field"] == json!(["parentId"]))
         .unwrap();
     let message = wrong["message"].as_str().unwrap();
     assert!(

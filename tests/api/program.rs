@@ -133,8 +133,8 @@ impl Running {
 
     /// Returns the URL of `serve`, from its log.
     pub fn address(&mut self) -> String {
-        self.wait_for(|it| {
-            let log = read(&it.err);
+        self.wait_for(|process| {
+            let log = read(&process.err);
             let (_, rest) = log.split_once("serving address=")?;
             let (address, _) = rest.split_once('\n')?;
             Some(format!("http://{}", address.trim()))
@@ -165,7 +165,7 @@ impl Running {
 
     /// Waits until the log satisfies a condition and returns it.
     pub fn logged(&mut self, seen: impl Fn(&str) -> bool) -> String {
-        self.wait_for(|it| Some(read(&it.err)).filter(|log| seen(log)))
+        self.wait_for(|process| Some(read(&process.err)).filter(|log| seen(log)))
     }
 
     /// Sends SIGTERM, as a supervisor does.

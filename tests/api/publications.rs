@@ -46,7 +46,7 @@ async fn the_facts_are_there_with_their_editions_and_relations(server: &Server) 
     assert_eq!(facts.len(), 73);
     let known = data["publications"]["nodes"].as_array().unwrap();
     for fact in facts {
-        let found = known.iter().find(|it| it["number"] == fact["number"]);
+        let found = known.iter().find(|known| known["number"] == fact["number"]);
         let found = found.unwrap_or_else(|| panic!("{fact}"));
         for (field, name) in [
             ("title", "title"),
@@ -88,14 +88,18 @@ async fn publications_are_found_filtered_and_ordered(server: &Server) {
             publications(first: 100, filter: $filter, orderBy: $orderBy) { nodes { number } } }";
         let data = server.anonymous().data(document, arguments).await;
         let nodes = data["publications"]["nodes"].as_array().unwrap();
-        let numbers = nodes.iter().map(|it| it["number"].as_str().unwrap());
+        let numbers = nodes.iter().map(|node| node["number"].as_str().unwrap());
         numbers.map(str::to_owned).collect()
     };
     let xs = numbers(json!({ "filter": { "text": "itu-t x.1" } })).await;
-    let of = |wanted: &str| xs.iter().position(|it| it.contains(wanted));
+    let of = |wanted: &str| xs.iter().position(|number| number.contains(wanted));
     assert!(of("X.1121 ").unwrap() < of("X.1341 ").unwrap());
     let all = numbers(json!({})).await;
-    let place = |wanted: &str| all.iter().position(|it| it.starts_with(wanted)).unwrap();
+    let place = |wanted: &str| {
+        all.iter()
+            .position(|number| number.starts_with(wanted))
+            .unwrap()
+    };
     assert!(place("ITU-T X.509") < place("ITU-T X.842"));
     assert!(place("ITU-T X.842") < place("ITU-T X.1341"));
 
@@ -132,7 +136,7 @@ async fn publications_are_found_filtered_and_ordered(server: &Server) {
         let order = json!({ "orderBy": { "field": "APPROVED_ON", "direction": direction } });
         let ordered = numbers(order).await;
         assert!(
-            ordered[61..].iter().all(|it| it.starts_with("UPU")),
+            ordered[61..].iter().all(|number| number.starts_with("UPU")),
             "{ordered:?}"
         );
     }
@@ -184,7 +188,7 @@ async fn each_side_enters_its_own(server: &Server) {
     strange["topicIds"] = json!([sg17]);
     let payload = upu.attempt("publicationAdd", strange, "id").await;
     let fields = payload["userErrors"].as_array().unwrap().iter();
-    let fields: Vec<&Value> = fields.map(|it| &it["field"][0]).collect();
+    let fields: Vec<&Value> = fields.map(|field| &field["field"][0]).collect();
     assert_eq!(
         fields,
         ["number", "title", "committeeId", "supersedesId", "topicIds"],
@@ -273,7 +277,7 @@ async fn relations_are_symmetric_and_between_sides(server: &Server) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["code"])
+        .map(|error| &error["code"])
         .collect();
     assert_eq!(codes, ["NOT_FOUND", "NOT_FOUND"]);
 }
@@ -420,7 +424,7 @@ async fn both_sides_find_and_the_examination_is_closed(server: &Server) {
             .as_array()
             .unwrap()
             .iter()
-            .map(|it| &it["side"])
+            .map(|finding| &finding["side"])
             .collect();
         assert_eq!(sides, ["ITU", "UPU"]);
         assert!(may(&closed), "a new one can be asked for");
@@ -433,7 +437,10 @@ async fn both_sides_find_and_the_examination_is_closed(server: &Server) {
     }
     let asked = ask(&tsb, &text).await;
     let examinations = asked["publication"]["examinations"].as_array().unwrap();
-    let complete: Vec<&Value> = examinations.iter().map(|it| &it["complete"]).collect();
+    let complete: Vec<&Value> = examinations
+        .iter()
+        .map(|examination| &examination["complete"])
+        .collect();
     assert_eq!(complete, [true, true, false], "oldest first");
     let nothing = json!({ "id": asked["id"], "impact": "NONE", "statement": " " });
     assert_eq!(

@@ -27,7 +27,7 @@ async fn list(client: &Client<'_>, list: &str, field: &str, variables: Value) ->
     );
     let data = client.data(&document, variables).await;
     let nodes = data[list]["nodes"].as_array().unwrap();
-    nodes.iter().map(|it| it["value"].clone()).collect()
+    nodes.iter().map(|node| node["value"].clone()).collect()
 }
 
 async fn codes_stand_in_natural_order(server: &Server) {
@@ -146,7 +146,7 @@ async fn every_filter_of_topics_narrows(server: &Server) {
     let provisions = data["mandate"]["provisions"].as_array().unwrap();
     let resolves = provisions
         .iter()
-        .find(|it| it["section"] == "RESOLVES")
+        .find(|provision| provision["section"] == "RESOLVES")
         .unwrap();
     let topics =
         async |filter: Value| list(&reader, "topics", "code", json!({ "filter": filter })).await;
@@ -301,7 +301,7 @@ async fn the_frame_of_the_collaboration_is_there(server: &Server) {
         "no public source tells the real ones"
     );
     let topics = data["topics"]["nodes"].as_array().unwrap();
-    assert!(topics.iter().all(|it| it["illustrative"] == false));
+    assert!(topics.iter().all(|topic| topic["illustrative"] == false));
     let mandate = &data["mandates"][0];
     assert_eq!(mandate["provisions"].as_array().unwrap().len(), 9);
     assert_eq!(mandate["provisions"][2]["letter"], "c");

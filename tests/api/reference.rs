@@ -25,7 +25,7 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
     let reader = server.itu();
     let shapes = Shapes::of(&reader).await;
     let reference = reference(&shapes, records(&reader, &shapes).await);
-    let pages: Vec<String> = (1..5).map(|it| format!("first: {it}")).collect();
+    let pages: Vec<String> = (1..5).map(|number| format!("first: {number}")).collect();
     let mut runner = TestRunner::deterministic();
     for _ in 0..DOCUMENTS {
         let document = Writer::new(&shapes, &pages, runner.rng()).document();
@@ -59,22 +59,22 @@ impl Shapes {
             format!("{{ __schema {{ types {{ kind name fields {{ name type {{ {of} }} }} }} }} }}");
         let data = client.data(&document, json!({})).await;
         let types = data["__schema"]["types"].as_array().unwrap().iter();
-        let read = types.filter(|it| {
-            let name = it["name"].as_str().unwrap();
-            it["kind"] == "OBJECT"
+        let read = types.filter(|ty| {
+            let name = ty["name"].as_str().unwrap();
+            ty["kind"] == "OBJECT"
                 && !name.starts_with("__")
                 && !["Query", "Mutation", "PageInfo", "Viewer", "UserError"].contains(&name)
                 && !["Payload", "Edge", "Connection"]
                     .iter()
                     .any(|end| name.ends_with(end))
         });
-        let shapes = read.map(|it| {
-            let fields = it["fields"].as_array().unwrap().iter();
+        let shapes = read.map(|ty| {
+            let fields = ty["fields"].as_array().unwrap().iter();
             let fields = fields.map(|field| {
                 let name = field["name"].as_str().unwrap().to_owned();
                 (name, kind(&field["type"], false))
             });
-            (it["name"].as_str().unwrap().to_owned(), fields.collect())
+            (ty["name"].as_str().unwrap().to_owned(), fields.collect())
         });
         Self(shapes.collect())
     }
@@ -167,7 +167,7 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
             let page = &data[list];
             keep(list, &page["nodes"]);
             for node in page["nodes"].as_array().unwrap() {
-                let subject = node.get("subject").map(|it| &it["id"]);
+                let subject = node.get("subject").map(|subject| &subject["id"]);
                 subjects.extend(subject.and_then(Value::as_str).map(str::to_owned));
             }
             cursor = page["pageInfo"]["endCursor"].clone();
@@ -180,7 +180,7 @@ async fn records(client: &Client<'_>, shapes: &Shapes) -> Records {
     for ty in ["Note"] {
         let subjects: Vec<&String> = subjects
             .iter()
-            .filter(|it| it.starts_with(&ty.to_lowercase()))
+            .filter(|subject| subject.starts_with(&ty.to_lowercase()))
             .collect();
         let document = format!(
             "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {ty} {{ {} }} }} }}",
@@ -275,7 +275,10 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
             Kind::Node => whole(found).with_type(found["__typename"].as_str().unwrap().to_owned()),
             Kind::Many(_) => FieldValue::list(found.as_array().unwrap().iter().map(whole)),
             Kind::Page(_) => {
-                let first = ctx.args.get("first").map_or(20, |it| it.u64().unwrap());
+                let first = ctx
+                    .args
+                    .get("first")
+                    .map_or(20, |first| first.u64().unwrap());
                 let first = usize::try_from(first).unwrap();
                 let nodes: Vec<&Value> = found["nodes"]
                     .as_array()
@@ -283,7 +286,7 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
                     .iter()
                     .take(first)
                     .collect();
-                let edges: Vec<Value> = nodes.iter().map(|it| json!({ "node": it })).collect();
+                let edges: Vec<Value> = nodes.iter().map(|node| json!({ "node": node })).collect();
                 FieldValue::owned_any(json!({ "nodes": nodes, "edges": edges }))
             }
         };
@@ -339,7 +342,7 @@ impl<'a> Writer<'a> {
     fn selection(&mut self, ty: &str, depth: u32) -> String {
         let fields: Vec<(String, Kind)> = self.shapes.0[ty]
             .iter()
-            .filter(|it| depth > 0 || matches!(it.1, Kind::Leaf))
+            .filter(|field| depth > 0 || matches!(field.1, Kind::Leaf))
             .map(|(name, kind)| (name.clone(), kind.clone()))
             .collect();
         let mut text = " __typename".to_owned();
@@ -385,7 +388,7 @@ impl<'a> Writer<'a> {
                 let types: Vec<String> = self.shapes.0.keys().cloned().collect();
                 let nodes: Vec<String> = types
                     .into_iter()
-                    .filter(|it| self.shapes.is_node(it))
+                    .filter(|name| self.shapes.is_node(name))
                     .collect();
                 let place = self.below(u32::try_from(nodes.len()).unwrap()) as usize;
                 let ty = &nodes[place];

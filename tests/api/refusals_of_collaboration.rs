@@ -9,7 +9,7 @@ on_both_databases! {
     what_the_collaboration_refuses_leaves_no_trace
 }
 
-#[expect(clippy::too_many_lines, reason = "one table of all that is refused")]
+#[expect(clippy::too_many_lines, reason = "one table of all refusals")]
 async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
     let t1 = server.topic("T-1").await;
     let t2 = server.topic("T-2").await;

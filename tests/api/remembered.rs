@@ -207,7 +207,7 @@ async fn a_client_that_has_the_answer_goes_without_it(server: &Server) {
         "/graphql?query=%7Btopic(by%3A%7Bcode%3A%22T-1%22%7D)%7Bcode%20notes%7BtotalCount%7D%7D%7D";
     let reader = server.anonymous();
     let get = async |tag: Option<&str>| {
-        let headers: Vec<_> = tag.map(|it| ("if-none-match", it)).into_iter().collect();
+        let headers: Vec<_> = tag.map(|tag| ("if-none-match", tag)).into_iter().collect();
         reader.send(Method::GET, path, &headers, "").await
     };
     let first = get(None).await;

@@ -50,7 +50,10 @@ impl Activity {
 
     /// Returns the new value of a field, if it was changed.
     fn after(&self, field: &str) -> Option<&str> {
-        let change = self.changes.iter().find(|it| it["field"] == field)?;
+        let change = self
+            .changes
+            .iter()
+            .find(|change| change["field"] == field)?;
         change["after"].as_str()
     }
 }
@@ -68,14 +71,14 @@ impl History {
         loop {
             let data = reader.data(document, json!({ "after": cursor })).await;
             let page = &data["activities"];
-            for it in page["nodes"].as_array().unwrap() {
+            for node in page["nodes"].as_array().unwrap() {
                 activities.push(Activity {
-                    at: text(&it["at"]).parse().unwrap(),
-                    party: text(&it["party"]).to_owned(),
-                    verb: text(&it["verb"]).to_owned(),
-                    ty: text(&it["subjectType"]).to_owned(),
-                    subject: it["subject"].clone(),
-                    changes: it["changes"].as_array().unwrap().clone(),
+                    at: text(&node["at"]).parse().unwrap(),
+                    party: text(&node["party"]).to_owned(),
+                    verb: text(&node["verb"]).to_owned(),
+                    ty: text(&node["subjectType"]).to_owned(),
+                    subject: node["subject"].clone(),
+                    changes: node["changes"].as_array().unwrap().clone(),
                 });
             }
             cursor = page["pageInfo"]["endCursor"].clone();
@@ -87,12 +90,16 @@ impl History {
             "{ committees(first: 100) { nodes { code period side organization { acronym } } } }";
         let data = reader.data(document, json!({})).await;
         let committees = data["committees"]["nodes"].as_array().unwrap().iter();
-        let parties = committees.map(|it| {
-            let acronym = text(&it["organization"]["acronym"]);
-            let label = format!("{acronym} {} ({})", text(&it["code"]), text(&it["period"]));
+        let parties = committees.map(|committee| {
+            let acronym = text(&committee["organization"]["acronym"]);
+            let label = format!(
+                "{acronym} {} ({})",
+                text(&committee["code"]),
+                text(&committee["period"])
+            );
             let party = match acronym {
                 "TSB" => "TSB",
-                _ => it["side"].as_str().unwrap_or_default(),
+                _ => committee["side"].as_str().unwrap_or_default(),
             };
             (label, party.to_owned())
         });
@@ -116,11 +123,16 @@ impl History {
         let counts = statuses.map(|it| json!({ "status": it, "count": topics_in(it) }));
         let mut stale: Vec<&str> = topics
             .iter()
-            .filter(|(_, it)| it["status"] == "ACTIVE" && period.passed(it.get("reviewOn")))
+            .filter(|(_, topic)| {
+                topic["status"] == "ACTIVE" && period.passed(topic.get("reviewOn"))
+            })
             .map(|(id, _)| self.code(id))
             .collect();
         stale.sort_by_key(|code| code[2..].parse::<u32>().unwrap());
-        let stale: Vec<Value> = stale.into_iter().map(|it| json!({ "code": it })).collect();
+        let stale: Vec<Value> = stale
+            .into_iter()
+            .map(|stale| json!({ "code": stale }))
+            .collect();
         json!({
             "from": from,
             "to": to,
@@ -131,7 +143,10 @@ impl History {
     }
 
     fn code(&self, topic: &str) -> &str {
-        let found = self.activities.iter().find(|it| it.id() == topic);
+        let found = self
+            .activities
+            .iter()
+            .find(|activity| activity.id() == topic);
         text(&found.unwrap().subject["code"])
     }
 }
@@ -149,11 +164,12 @@ type Fields = HashMap<String, String>;
 impl Period<'_> {
     fn until_its_end(&self) -> impl Iterator<Item = &Activity> {
         let activities = self.history.activities.iter();
-        activities.filter(|it| it.at < self.end)
+        activities.filter(|activity| activity.at < self.end)
     }
 
     fn within(&self) -> impl Iterator<Item = &Activity> {
-        self.until_its_end().filter(|it| self.begin <= it.at)
+        self.until_its_end()
+            .filter(|activity| self.begin <= activity.at)
     }
 
     fn passed(&self, day: Option<&String>) -> bool {
@@ -163,12 +179,12 @@ impl Period<'_> {
     /// Returns the records of a type in their state at the end of the period.
     fn stand(&self, ty: &str) -> BTreeMap<String, Fields> {
         let mut stand: BTreeMap<String, Fields> = BTreeMap::new();
-        for it in self.until_its_end().filter(|it| it.ty == ty) {
-            let fields = stand.entry(it.id().to_owned()).or_insert_with(|| {
+        for activity in self.until_its_end().filter(|activity| activity.ty == ty) {
+            let fields = stand.entry(activity.id().to_owned()).or_insert_with(|| {
                 // Topics start as PROPOSED.
                 HashMap::from([("status".to_owned(), "PROPOSED".to_owned())])
             });
-            for change in &it.changes {
+            for change in &activity.changes {
                 let field = text(&change["field"]).to_owned();
                 match change["after"].as_str() {
                     Some(after) => fields.insert(field, after.to_owned()),
@@ -183,13 +199,16 @@ impl Period<'_> {
         let other = if side == "ITU" { "UPU" } else { "ITU" };
         let created = |ty: &'static str| {
             self.within()
-                .filter(move |it| it.verb == "CREATED" && it.ty == ty)
+                .filter(move |activity| activity.verb == "CREATED" && activity.ty == ty)
         };
-        let owned = |it: &&Activity| it.ty == "ACTION_ITEM" && it.subject["ownedBy"] == side;
+        let owned = |activity: &&Activity| {
+            activity.ty == "ACTION_ITEM" && activity.subject["ownedBy"] == side
+        };
         let moved = |to: &'static str| {
             let moves = self.within().filter(owned);
-            let moves = moves
-                .filter(move |it| it.verb == "STATUS_CHANGED" && it.after("status") == Some(to));
+            let moves = moves.filter(move |activity| {
+                activity.verb == "STATUS_CHANGED" && activity.after("status") == Some(to)
+            });
             moves.map(Activity::id).collect::<BTreeSet<_>>()
         };
         let items = self.stand("ACTION_ITEM");
@@ -203,14 +222,14 @@ impl Period<'_> {
             .filter(owned)
             .map(Activity::id)
             .collect();
-        let overdue = items.iter().filter(|(id, it)| {
+        let overdue = items.iter().filter(|(id, fields)| {
             own.contains(id.as_str())
-                && open.contains(&it["status"].as_str())
-                && self.passed(it.get("dueOn"))
+                && open.contains(&fields["status"].as_str())
+                && self.passed(fields.get("dueOn"))
         });
         let found: BTreeSet<&str> = self
             .within()
-            .filter(|it| it.verb == "FINDING_RECORDED" && it.party == side)
+            .filter(|activity| activity.verb == "FINDING_RECORDED" && activity.party == side)
             .map(Activity::id)
             .collect();
         json!({
@@ -222,7 +241,7 @@ impl Period<'_> {
             "actionItemsPostponed": moved("POSTPONED").len(),
             "actionItemsOverdue": overdue.count(),
             "medianDaysToDone": self.median(&done),
-            "liaisonStatementsSent": self.within().filter(|it| it.verb == "SENT" && it.party == side).count(),
+            "liaisonStatementsSent": self.within().filter(|activity| activity.verb == "SENT" && activity.party == side).count(),
             "repliesOverdue": self.replies_overdue(side),
             "findingsRecorded": found.len(),
         })
@@ -233,10 +252,14 @@ impl Period<'_> {
         let mut seconds: Vec<i64> = done
             .iter()
             .map(|id| {
-                let own = || self.within().filter(|it| it.id() == *id);
+                let own = || self.within().filter(|activity| activity.id() == *id);
                 let all = self.history.activities.iter();
-                let entered = all.clone().find(|it| it.id() == *id).unwrap().at;
-                let reported = own().filter(|it| it.after("status") == Some("DONE"));
+                let entered = all
+                    .clone()
+                    .find(|activity| activity.id() == *id)
+                    .unwrap()
+                    .at;
+                let reported = own().filter(|activity| activity.after("status") == Some("DONE"));
                 (reported.last().unwrap().at - entered).num_seconds()
             })
             .collect();
@@ -253,18 +276,21 @@ impl Period<'_> {
 
     fn replies_overdue(&self, side: &str) -> usize {
         let mut overdue = 0;
-        for sent in self.until_its_end().filter(|it| it.verb == "SENT") {
+        for sent in self
+            .until_its_end()
+            .filter(|activity| activity.verb == "SENT")
+        {
             for addressee in sent.after("addressees").unwrap().split(", ") {
                 let (committee, asked) = addressee.split_once(": ").unwrap();
                 let Some(day) = asked.strip_prefix("ACTION by ") else {
                     continue;
                 };
-                let replied = self.until_its_end().any(|it| {
-                    it.verb == "REPLIED"
-                        && it.id() == sent.id()
-                        && it
+                let replied = self.until_its_end().any(|activity| {
+                    activity.verb == "REPLIED"
+                        && activity.id() == sent.id()
+                        && activity
                             .after("repliedBy")
-                            .is_some_and(|by| by.split(", ").any(|it| it == committee))
+                            .is_some_and(|by| by.split(", ").any(|value| value == committee))
                 });
                 let theirs = self.history.parties[committee] == side;
                 overdue += usize::from(theirs && !replied && *day < *self.day);
@@ -377,7 +403,7 @@ async fn where_there_is_nothing_it_says_so(server: &Server) {
     let report = report(server, "1984-01-01", "1984-12-31").await;
     let counts = report["topicsByStatus"].as_array().unwrap();
     assert_eq!(counts.len(), 5);
-    assert!(counts.iter().all(|it| it["count"] == 0), "{report:#}");
+    assert!(counts.iter().all(|count| count["count"] == 0), "{report:#}");
     for side in report["sides"].as_array().unwrap() {
         for (figure, value) in side.as_object().unwrap() {
             match figure.as_str() {

@@ -88,52 +88,55 @@ impl Definitions {
         let last = sdl.rsplit_once("\n\"\"\"\nThe register");
         let sdl = last.map_or(sdl, |(types, _)| types);
         let ServiceDocument { definitions } = parse_schema(sdl).unwrap();
-        let types = definitions.into_iter().filter_map(|it| match it {
-            TypeSystemDefinition::Type(it) => {
-                Some((it.node.name.node.to_string(), parts(&it.node)))
-            }
-            _ => None,
-        });
+        let types = definitions
+            .into_iter()
+            .filter_map(|definition| match definition {
+                TypeSystemDefinition::Type(definition) => Some((
+                    definition.node.name.node.to_string(),
+                    parts(&definition.node),
+                )),
+                _ => None,
+            });
         Self(types.collect())
     }
 }
 
 fn parts(definition: &TypeDefinition) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
-    let mut kind = |it: &str| parts.insert("kind".to_owned(), it.to_owned());
+    let mut kind = |value: &str| parts.insert("kind".to_owned(), value.to_owned());
     match &definition.kind {
         TypeKind::Scalar => {
             kind("scalar");
         }
-        TypeKind::Object(it) => {
+        TypeKind::Object(object) => {
             kind("type");
-            interfaces(&mut parts, &it.implements);
-            fields(&mut parts, &it.fields);
+            interfaces(&mut parts, &object.implements);
+            fields(&mut parts, &object.fields);
         }
-        TypeKind::Interface(it) => {
+        TypeKind::Interface(interface) => {
             kind("interface");
-            interfaces(&mut parts, &it.implements);
-            fields(&mut parts, &it.fields);
+            interfaces(&mut parts, &interface.implements);
+            fields(&mut parts, &interface.fields);
         }
-        TypeKind::Union(it) => {
+        TypeKind::Union(union_type) => {
             kind("union");
-            for member in &it.members {
+            for member in &union_type.members {
                 parts.insert(format!("member {}", member.node), String::new());
             }
         }
-        TypeKind::Enum(it) => {
+        TypeKind::Enum(enum_type) => {
             kind("enum");
-            for value in &it.values {
+            for value in &enum_type.values {
                 parts.insert(format!("value {}", value.node.value.node), String::new());
             }
         }
-        TypeKind::InputObject(it) => {
+        TypeKind::InputObject(input) => {
             let one_of = definition
                 .directives
                 .iter()
-                .any(|it| it.node.name.node == "oneOf");
+                .any(|directive| directive.node.name.node == "oneOf");
             kind(if one_of { "input @oneOf" } else { "input" });
-            for field in &it.fields {
+            for field in &input.fields {
                 let name = format!("input {}", field.node.name.node);
                 parts.insert(name, value(&field.node));
             }

@@ -72,13 +72,16 @@ impl Socket {
     /// Returns the next message unchanged.
     pub async fn receive(&mut self) -> Message {
         let received = timeout(PATIENCE, self.0.next()).await;
-        received.expect("something in time").unwrap().unwrap()
+        received
+            .expect("a message before the timeout")
+            .unwrap()
+            .unwrap()
     }
 
     /// Returns the next message except pings.
     pub async fn hear(&mut self) -> Value {
         let heard = timeout(PATIENCE, self.listen()).await;
-        heard.expect("something else than pings")
+        heard.expect("a message other than ping")
     }
 
     async fn listen(&mut self) -> Value {
@@ -125,7 +128,7 @@ impl Socket {
     pub async fn end(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.receive().await {
-                let frame = frame.expect("a code");
+                let frame = frame.expect("a close frame with a code");
                 return (frame.code.into(), frame.reason.to_string());
             }
         }

@@ -234,13 +234,13 @@ fn collect(path: &Path, found: &mut dyn FnMut(&Path)) {
     if path.is_dir() {
         let mut inner: Vec<PathBuf> = fs::read_dir(path)
             .unwrap()
-            .map(|it| it.unwrap().path())
+            .map(|entry| entry.unwrap().path())
             .collect();
         inner.sort();
         for path in inner {
             collect(&path, found);
         }
-    } else if path.extension().is_some_and(|it| it == "rs") {
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
         found(path);
     }
 }
@@ -251,19 +251,27 @@ fn named(code: &str, root: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for (place, _) in code.match_indices(&start) {
         let before = code[..place].chars().next_back();
-        if before.is_some_and(|it| it.is_alphanumeric() || it == '_' || it == ':' || it == '$') {
+        if before.is_some_and(|before| {
+            before.is_alphanumeric() || before == '_' || before == ':' || before == '$'
+        }) {
             continue;
         }
         let rest = &code[place + start.len()..];
         let path: String = rest
             .chars()
-            .take_while(|it| it.is_alphanumeric() || *it == '_' || *it == ':')
+            .take_while(|character| {
+                character.is_alphanumeric() || *character == '_' || *character == ':'
+            })
             .collect();
         let after = &rest[path.len()..];
         match after.strip_prefix('{') {
             Some(group) => {
                 let group = group.split(['{', '}']).next().unwrap_or_default();
-                for item in group.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+                for item in group
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                {
                     let item = item.split(' ').next().unwrap_or(item);
                     paths.push(format!("{start}{path}{item}"));
                 }
@@ -283,7 +291,7 @@ fn layers_name_only_what_is_below_them() {
     for source in sources() {
         let Some((layer, allowed)) = source
             .layer()
-            .and_then(|layer| LAYERS.iter().find(|it| it.0 == layer))
+            .and_then(|layer| LAYERS.iter().find(|known| known.0 == layer))
         else {
             continue;
         };
@@ -301,7 +309,7 @@ fn layers_name_only_what_is_below_them() {
             }
             let exception = EXCEPTIONS
                 .iter()
-                .position(|it| it.0 == source.name && it.1 == path);
+                .position(|exception| exception.0 == source.name && exception.1 == path);
             match exception {
                 Some(place) => used[place] = true,
                 None => wrong.push(format!("{} names {path}", source.name)),
@@ -309,13 +317,20 @@ fn layers_name_only_what_is_below_them() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    let idle: Vec<_> = EXCEPTIONS.iter().zip(used).filter(|it| !it.1).collect();
+    let idle: Vec<_> = EXCEPTIONS
+        .iter()
+        .zip(used)
+        .filter(|exception| !exception.1)
+        .collect();
     assert!(idle.is_empty(), "no longer needed: {idle:#?}");
 }
 
 #[test]
 fn the_rules_know_no_clock() {
-    for source in sources().iter().filter(|it| it.layer() == Some("rules")) {
+    for source in sources()
+        .iter()
+        .filter(|source| source.layer() == Some("rules"))
+    {
         let code = source.code();
         for word in ["async ", "::now()", "today()", "SystemTime", "Instant"] {
             assert!(!code.contains(word), "{} has `{word}`", source.name);
@@ -325,7 +340,7 @@ fn the_rules_know_no_clock() {
 
 #[test]
 fn one_place_alone_reads_the_clock() {
-    for source in sources().iter().filter(|it| !it.is_test()) {
+    for source in sources().iter().filter(|source| !source.is_test()) {
         let reads = source.code().contains("Utc::now()");
         assert_eq!(reads, source.name == "src/main.rs", "{}", source.name);
     }
@@ -343,7 +358,7 @@ fn every_file_says_first_what_is_in_it() {
 fn no_file_is_long_without_a_reason() {
     for source in sources() {
         let length = source.text.lines().count();
-        let reason = LONG.iter().any(|it| it.0 == source.name);
+        let reason = LONG.iter().any(|exception| exception.0 == source.name);
         assert_eq!(length > 500, reason, "{} has {length} lines", source.name);
     }
 }
@@ -363,7 +378,10 @@ fn no_file_is_a_drawer() {
 
 #[test]
 fn nothing_is_left_for_later_or_for_one_machine() {
-    for source in sources().iter().filter(|it| !it.name.ends_with("tidy.rs")) {
+    for source in sources()
+        .iter()
+        .filter(|source| !source.name.ends_with("tidy.rs"))
+    {
         for word in [
             "TODO",
             "FIXME",
@@ -383,7 +401,7 @@ fn nothing_is_left_for_later_or_for_one_machine() {
 
 #[test]
 fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
-    for source in sources().iter().filter(|it| !it.is_test()) {
+    for source in sources().iter().filter(|source| !source.is_test()) {
         let code = source.code();
         for word in [".unwrap()", "panic!(", ".unwrap_err("] {
             assert!(!code.contains(word), "{} has `{word}`", source.name);
@@ -391,8 +409,10 @@ fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
         let claims = code.match_indices(".expect(");
         for (place, call) in claims.chain(code.match_indices("unreachable!(")) {
             let reason = code[place + call.len()..].trim_start();
-            let reason = reason.strip_prefix('"').and_then(|it| it.split('"').next());
-            let says = reason.is_some_and(|it| it.split(' ').count() > 2);
+            let reason = reason
+                .strip_prefix('"')
+                .and_then(|rest| rest.split('"').next());
+            let says = reason.is_some_and(|reason| reason.split(' ').count() > 2);
             assert!(says, "{}: {reason:?}", source.name);
         }
     }

@@ -48,7 +48,7 @@ fn without(mut claims: Value, name: &str) -> Value {
 /// Signs a token with HMAC-SHA256, whatever algorithm its header names.
 fn signed(claims: &Value, algorithm: &str) -> String {
     let header = json!({ "typ": "JWT", "alg": algorithm });
-    let parts = [&header, claims].map(|it| URL_SAFE_NO_PAD.encode(it.to_string()));
+    let parts = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let text = parts.join(".");
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(hmac(text.as_bytes())))
 }

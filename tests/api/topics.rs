@@ -129,7 +129,7 @@ async fn the_tsb_proposes_and_takes_no_position(server: &Server) {
     assert!(
         positions
             .iter()
-            .all(|it| it["position"] == "PENDING" && it["takenAt"].is_null())
+            .all(|position| position["position"] == "PENDING" && position["takenAt"].is_null())
     );
     assert_eq!(
         (&positions[0]["side"], &positions[1]["side"]),
@@ -158,8 +158,8 @@ async fn a_new_lead_takes_the_place_of_the_old_one(server: &Server) {
     let linked = server.itu().change("topicLinkCommittee", link, READ).await;
     let role = |code: &str| {
         let links = linked["committees"].as_array().unwrap();
-        let link = links.iter().find(|it| it["committee"]["code"] == code);
-        link.map(|it| it["role"].clone())
+        let link = links.iter().find(|link| link["committee"]["code"] == code);
+        link.map(|link| link["role"].clone())
     };
     assert_eq!(
         (role("SG2"), role("SG17")),
@@ -255,7 +255,10 @@ async fn a_topic_says_which_clauses_it_answers(server: &Server) {
     let mandate = "{ mandate(code: \"RES-11-DUBAI-2012\") { provisions { id section letter } } }";
     let data = server.anonymous().data(mandate, json!({})).await;
     let provisions = data["mandate"]["provisions"].as_array().unwrap();
-    let ids: Vec<&Value> = provisions.iter().map(|it| &it["id"]).collect();
+    let ids: Vec<&Value> = provisions
+        .iter()
+        .map(|provision| &provision["id"])
+        .collect();
     let of_itu = server.committee("ITU-T", "SG17").await;
     let input = json!({ "title": "T", "summary": "S", "leadCommitteeId": of_itu, "provisionIds": [ids[8], ids[0]] });
     let topic = server

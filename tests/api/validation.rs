@@ -117,7 +117,7 @@ async fn an_operation_that_is_not_there_is_named(server: &Server) {
     let message = |answer: Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
     let told = message(ask(two, json!("C")).await);
     assert!(
-        ["`C`", "`A`", "`B`"].iter().all(|it| told.contains(it)),
+        ["`C`", "`A`", "`B`"].iter().all(|name| told.contains(name)),
         "{told}"
     );
     let told = message(ask("{ viewer { roles } }", json!("C")).await);

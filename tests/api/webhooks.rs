@@ -70,7 +70,7 @@ fn signed(secret: &str, received: &Received) -> bool {
         .sign(header("webhook-id"), time, &received.body)
         .unwrap();
     let all = header("webhook-signature");
-    all.split(' ').any(|it| it == signature)
+    all.split(' ').any(|part| part == signature)
 }
 
 async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
@@ -127,7 +127,9 @@ async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
     upu.data(&format!("{{ webhooks {{ {READ} }} }}"), json!({}))
         .await;
     let statements = server.statements.take();
-    let reads = statements.iter().filter(|it| it.sql.contains("delivery"));
+    let reads = statements
+        .iter()
+        .filter(|statement| statement.sql.contains("delivery"));
     assert_eq!(reads.count(), 2, "a page and its total: {statements:#?}");
 }
 
@@ -172,7 +174,9 @@ pub async fn history(client: &Client<'_>, filter: Value) -> Vec<Value> {
 }
 
 fn ids(history: &[Value]) -> Vec<String> {
-    let ids = history.iter().map(|it| it["id"].as_str().unwrap());
+    let ids = history
+        .iter()
+        .map(|activity| activity["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
 }
 
@@ -373,8 +377,8 @@ async fn two_secrets_sign_for_a_day(server: &Server) {
     happen(server, "Two").await;
     let received = endpoint.wait_for(3).await;
     assert!(!signed(old, &received[2]) && signed(new, &received[2]));
-    let leaked = received.iter().any(|it| {
-        let body = String::from_utf8_lossy(&it.body);
+    let leaked = received.iter().any(|request| {
+        let body = String::from_utf8_lossy(&request.body);
         body.contains(old) || body.contains(new)
     });
     assert!(!leaked, "no message tells a secret");
@@ -403,8 +407,8 @@ async fn what_was_delivered_can_be_delivered_again(server: &Server) {
     assert_eq!(update(&upu, again).await["userErrors"], json!([]));
     endpoint.wait_for(3).await;
     assert_eq!(endpoint.ids(), [first, second.clone(), second]);
-    let twice = until(&upu, &made, |it| {
-        it["deliveries"]["nodes"][0]["attempts"] == 2
+    let twice = until(&upu, &made, |webhook| {
+        webhook["deliveries"]["nodes"][0]["attempts"] == 2
     })
     .await;
     assert_eq!(twice["deliveries"]["totalCount"], 2);

@@ -52,15 +52,15 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
     let (made, _) = futures_util::future::join(join_all(writes), join_all(refusals)).await;
     let codes: BTreeSet<String> = made
         .iter()
-        .map(|it| it["code"].as_str().unwrap().to_owned())
+        .map(|topic| topic["code"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(codes, (9..29).map(|it| format!("T-{it}")).collect());
+    assert_eq!(codes, (9..29).map(|number| format!("T-{number}")).collect());
 
     let log = entity::activity::Entity::find()
         .all(&server.db.read)
         .await
         .unwrap();
-    let mut positions: Vec<i64> = log.iter().map(|it| it.position).collect();
+    let mut positions: Vec<i64> = log.iter().map(|activity| activity.position).collect();
     positions.sort_unstable();
     assert_eq!(
         positions,

@@ -26,7 +26,8 @@ impl Entering {
             return Ok(None);
         };
         let Some(examination) = self.examination_of(publication.id).await? else {
-            let message = "Nobody has asked for an examination of it: ask first, with a record of the type Examination.";
+            let message =
+                "It has no examination: request one first, with a record of the type Examination.";
             fields.wrong(Code::NotFound, "publication", message);
             return Ok(None);
         };
@@ -39,7 +40,10 @@ impl Entering {
             }
             None => None,
         };
-        let found_by = before.as_ref().and_then(|it| it.committee_id).map(public);
+        let found_by = before
+            .as_ref()
+            .and_then(|finding| finding.committee_id)
+            .map(public);
         let unchanged = before.as_ref().is_some_and(|before| {
             same(&impact, Some(&before.impact))
                 && same(&statement, Some(&before.statement))

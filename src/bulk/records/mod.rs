@@ -113,7 +113,7 @@ impl Kind {
     /// # Errors
     /// Returns an error that lists all names.
     pub fn of(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|it| it.name() == name);
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
             format!("Must be one of {names}.")

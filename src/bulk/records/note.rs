@@ -35,7 +35,7 @@ impl Entering {
             return Ok(None);
         };
         let there = Entity::find()
-            .filter(Column::SubjectId.eq(split(&subject_id).map(|it| it.1)))
+            .filter(Column::SubjectId.eq(split(&subject_id).map(|id| id.1)))
             .filter(Column::Party.eq(self.writing.party()))
             .filter(Column::Body.eq(&body))
             .count(self.writing.db())
@@ -54,7 +54,7 @@ impl Entering {
 
     /// Returns the record that a line names as the subject of a note.
     async fn subject(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
-        let named = SUBJECTS.into_iter().filter(|it| fields.give(it));
+        let named = SUBJECTS.into_iter().filter(|field| fields.give(field));
         if named.count() != 1 {
             let names = SUBJECTS.join(", ");
             fields.whole(format!(
@@ -65,7 +65,7 @@ impl Entering {
         let statement = fields.named("statement", &self.names.statements).take();
         let number = fields.text("publication", text::KEY).take();
         let publication = self.publication(fields, "publication", number.as_deref());
-        let publication = publication.await?.map(|it| public(it.id));
+        let publication = publication.await?.map(|publication| public(publication.id));
         let examination = self.examined(fields).await?;
         let item = self.item(fields).await?;
         Ok(topic.or(statement).or(publication).or(examination).or(item))
@@ -81,13 +81,10 @@ impl Entering {
         };
         let found = self.examination_of(publication.id).await?;
         if found.is_none() {
-            let message = format!(
-                "Nobody has asked for an examination of {}.",
-                publication.number
-            );
+            let message = format!("There is no examination of {}.", publication.number);
             fields.wrong(Code::NotFound, FIELD, message);
         }
-        Ok(found.map(|it| public(it.id)))
+        Ok(found.map(|examination| public(examination.id)))
     }
 
     /// Looks up the action item by the party's external key.
@@ -98,9 +95,9 @@ impl Entering {
         };
         let found = self.item_of(&key).await?;
         if found.is_none() {
-            let message = format!("Your party has asked for no action item with the key `{key}`.");
+            let message = format!("Your party has requested no action item with the key `{key}`.");
             fields.wrong(Code::NotFound, FIELD, message);
         }
-        Ok(found.map(|it| public(it.id)))
+        Ok(found.map(|item| public(item.id)))
     }
 }

@@ -30,7 +30,7 @@ impl Entering {
 
         let known = acronym
             .as_ref()
-            .and_then(|it| self.names.organizations.get(it));
+            .and_then(|acronym| self.names.organizations.get(acronym));
         let before = match known {
             Some(id) => Entity::find_by_id(*id).one(self.writing.db()).await?,
             None => None,
@@ -71,7 +71,9 @@ impl Entering {
         };
         let made = self.create(fields, input).await?;
         Ok(made.map(|id| {
-            self.names.organizations.extend(acronym.map(|it| (it, id)));
+            self.names
+                .organizations
+                .extend(acronym.map(|acronym| (acronym, id)));
             Done::Created
         }))
     }

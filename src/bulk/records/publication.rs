@@ -59,7 +59,7 @@ impl Publications {
     }
 
     pub fn have(&self, key: &Key) -> bool {
-        self.lines.iter().any(|it| it.key.as_ref() == Some(key))
+        self.lines.iter().any(|line| line.key.as_ref() == Some(key))
     }
 
     pub fn add(&mut self, record: Record, names: &Names) {
@@ -124,7 +124,7 @@ impl Entering {
             let before = line
                 .number
                 .as_ref()
-                .and_then(|it| known.get(&text::number_identity(it)));
+                .and_then(|number| known.get(&text::number_identity(number)));
             let Some(before) = before else {
                 match line.add(superseded) {
                     Some(input) if line.fields.is_right() => {
@@ -172,11 +172,11 @@ impl Entering {
         lines: &[Line],
         known: &HashMap<String, Model>,
     ) -> Result<Linked, Fault> {
-        let lines = lines.iter().filter(|it| it.topics.is_value());
-        let numbers = lines.filter_map(|it| it.number.as_ref());
+        let lines = lines.iter().filter(|line| line.topics.is_value());
+        let numbers = lines.filter_map(|line| line.number.as_ref());
         let ids: Vec<PublicationId> = numbers
-            .filter_map(|it| known.get(&text::number_identity(it)))
-            .map(|it| it.id)
+            .filter_map(|number| known.get(&text::number_identity(number)))
+            .map(|publication| publication.id)
             .collect();
         if ids.is_empty() {
             return Ok(Linked::new());
@@ -187,7 +187,7 @@ impl Entering {
             .await?;
         let keyed = links
             .iter()
-            .map(|it| (it.publication_id, it.topic_id.public()));
+            .map(|link| (link.publication_id, link.topic_id.public()));
         Ok(keyed.collect())
     }
 
@@ -213,11 +213,11 @@ impl Entering {
 
     /// Returns the publications that lines refer to, by the identity of their numbers.
     async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
-        let superseded = lines.iter().filter_map(|it| it.supersedes.value());
-        let numbers = lines.iter().filter_map(|it| it.number.as_ref());
+        let superseded = lines.iter().filter_map(|line| line.supersedes.value());
+        let numbers = lines.iter().filter_map(|line| line.number.as_ref());
         let numbers: HashSet<String> = numbers
             .chain(superseded)
-            .map(|it| text::number_identity(it))
+            .map(|number| text::number_identity(number))
             .collect();
         let known = Entity::find()
             .filter(Column::NumberIdentity.is_in(numbers))
@@ -225,7 +225,7 @@ impl Entering {
             .await?;
         Ok(known
             .into_iter()
-            .map(|it| (it.number_identity.clone(), it))
+            .map(|publication| (publication.number_identity.clone(), publication))
             .collect())
     }
 }

@@ -81,13 +81,15 @@ impl Entering {
             .all(self.writing.db())
             .await?;
         let senders = sender::Entity::find()
-            .filter(sender::Column::StatementId.is_in(titled.iter().map(|it| it.id)))
+            .filter(sender::Column::StatementId.is_in(titled.iter().map(|statement| statement.id)))
             .all(self.writing.db())
             .await?;
         let from: BTreeSet<&ID> = from.iter().collect();
         let is_from = |statement: &Model| {
-            let senders = senders.iter().filter(|it| it.statement_id == statement.id);
-            let senders: BTreeSet<ID> = senders.map(|it| public(it.committee_id)).collect();
+            let senders = senders
+                .iter()
+                .filter(|sender| sender.statement_id == statement.id);
+            let senders: BTreeSet<ID> = senders.map(|sender| public(sender.committee_id)).collect();
             senders.iter().collect::<BTreeSet<&ID>>() == from
         };
         Ok(titled.into_iter().find(is_from))
@@ -110,17 +112,20 @@ impl Entering {
             .order_by_asc(attachment::Column::Ordinal)
             .all(db)
             .await?;
-        let is_asked = |(it, given): (&addressee::Model, &AddresseeInput)| {
-            let day = given.reply_by.map(|it| it.0);
-            (public(it.committee_id), it.purpose, it.reply_by)
-                == (given.committee_id.clone(), given.purpose, day)
+        let is_asked = |(addressee, given): (&addressee::Model, &AddresseeInput)| {
+            let day = given.reply_by.map(|date| date.0);
+            (
+                public(addressee.committee_id),
+                addressee.purpose,
+                addressee.reply_by,
+            ) == (given.committee_id.clone(), given.purpose, day)
         };
-        let is_attached = |(it, given): (&attachment::Model, &AttachmentInput)| {
-            (&it.name, &it.url) == (&given.name, &given.url.0)
+        let is_attached = |(attachment, given): (&attachment::Model, &AttachmentInput)| {
+            (&attachment.name, &attachment.url) == (&given.name, &given.url.0)
         };
         let asked = all(&said.addressees, &to, is_asked);
         let reply = sent.in_reply_to_id.map(public);
-        let topics = topics.iter().map(|it| public(it.topic_id));
+        let topics = topics.iter().map(|link| public(link.topic_id));
         let attached = all(&said.attachments, &attached, is_attached);
         for (field, same) in [
             ("sentAt", same(&said.sent_at, Some(&DateTime(sent.sent_at)))),
@@ -157,7 +162,7 @@ fn all<G, T>(given: &MaybeUndefined<Vec<G>>, there: &[T], same: impl Fn((&T, &G)
 /// Parses addressees in the form of the history: `POC C5 (2013-2016): ACTION by 2026-07-01`.
 fn addressees(fields: &mut Fields, names: &Names) -> MaybeUndefined<Vec<AddresseeInput>> {
     let given = fields.texts(ADDRESSEES, text::NAME);
-    given.map_value(|texts| fields.each(&texts, |fields, it| addressee(fields, names, it)))
+    given.map_value(|texts| fields.each(&texts, |fields, text| addressee(fields, names, text)))
 }
 
 fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<AddresseeInput> {
@@ -174,7 +179,7 @@ fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<Addresse
         None => (asked, None),
     };
     let purpose = fields.one_of::<Purpose>(ADDRESSEES, purpose.trim().into());
-    let reply_by = day.and_then(|it| fields.parse::<Date>(ADDRESSEES, it.trim().into()).take());
+    let reply_by = day.and_then(|date| fields.parse::<Date>(ADDRESSEES, date.trim().into()).take());
     Some(AddresseeInput {
         committee_id: committee?,
         purpose: purpose.take()?,

@@ -117,8 +117,8 @@ impl Entering {
             .filter(topic_committee::Column::Party.eq(self.writing.party()))
             .one(self.writing.db())
             .await?;
-        if !same(given, lead.map(|it| public(it.committee_id)).as_ref()) {
-            let message = "Is another than leads the topic: leave it out, and link the new one as LEAD by `topicLinkCommittee`.";
+        if !same(given, lead.map(|link| public(link.committee_id)).as_ref()) {
+            let message = "Differs from the current lead: omit it, and link the new one as LEAD by `topicLinkCommittee`.";
             fields.wrong(Code::Invalid, "leadCommittee", message);
         }
         Ok(())
@@ -139,8 +139,8 @@ impl Entering {
             .filter(topic_publication::Column::TopicId.eq(topic.id))
             .all(self.writing.db())
             .await?;
-        let answered = answered.iter().map(|it| public(it.provision_id));
-        let about = about.iter().map(|it| public(it.publication_id));
+        let answered = answered.iter().map(|link| public(link.provision_id));
+        let about = about.iter().map(|link| public(link.publication_id));
         Ok(same_list(provisions, answered) && same_list(publications, about))
     }
 
@@ -155,18 +155,18 @@ impl Entering {
         let found = publication::Entity::find()
             .filter(
                 publication::Column::NumberIdentity
-                    .is_in(numbers.iter().map(|it| text::number_identity(it))),
+                    .is_in(numbers.iter().map(|number| text::number_identity(number))),
             )
             .all(self.writing.db())
             .await?;
         let known: HashMap<String, PublicationId> = found
             .into_iter()
-            .map(|it| (it.number_identity, it.id))
+            .map(|publication| (publication.number_identity, publication.id))
             .collect();
-        let ids = numbers.iter().filter_map(|it| {
-            let found = known.get(&text::number_identity(it));
+        let ids = numbers.iter().filter_map(|number| {
+            let found = known.get(&text::number_identity(number));
             if found.is_none() {
-                fields.no_such(FIELD, PublicationId::TYPE, it);
+                fields.no_such(FIELD, PublicationId::TYPE, number);
             }
             found.map(|id| ID(id.public()))
         });

@@ -100,18 +100,21 @@ impl Filter for ActionItemFilter {
             .with(list::among(Column::OwnedBy, self.owned_by.as_ref()))
             .with(list::among(Column::RequestedBy, self.requested_by.as_ref()))
             .with(list::among(Column::Side, self.side.as_ref()))
-            .with(committee.map(|it| col(Column::CommitteeId).eq(it)))
-            .with(counterpart.map(|it| col(Column::CounterpartId).eq(it)))
-            .with(topic.map(|it| col(Column::TopicId).eq(it)))
+            .with(committee.map(|committee| col(Column::CommitteeId).eq(committee)))
+            .with(counterpart.map(|counterpart| col(Column::CounterpartId).eq(counterpart)))
+            .with(topic.map(|topic| col(Column::TopicId).eq(topic)))
             .with(list::among(Column::Priority, self.priority.as_ref()))
-            .with(self.due_from.map(|it| col(Column::DueOn).gte(it.0)))
-            .with(self.due_to.map(|it| col(Column::DueOn).lte(it.0)))
+            .with(self.due_from.map(|date| col(Column::DueOn).gte(date.0)))
+            .with(self.due_to.map(|date| col(Column::DueOn).lte(date.0)))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
             .with(list::containing(self.text.as_ref(), env)?)
-            .with(self.illustrative.map(|it| col(Column::Illustrative).eq(it)))
+            .with(
+                self.illustrative
+                    .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
+            )
             .done())
     }
 }

@@ -178,7 +178,7 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
     let condition = Narrowing::new()
         .with(Some(col(Column::OrganizationId).in_subquery(organization)))
         .with(Some(col(Column::Code).eq(code)))
-        .with(period.map(|it| col(Column::Period).eq(it)));
+        .with(period.map(|period| col(Column::Period).eq(period)));
     Ok(Find {
         condition: condition.done(),
         order: Some((col(Column::Period), Sort::Desc)),

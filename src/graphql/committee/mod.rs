@@ -36,10 +36,7 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "a list of fields, read from top to bottom"
-)]
+#[expect(clippy::too_many_lines, reason = "a flat list of fields")]
 fn describe() -> Object {
     let mut fields = vec![
         id(CommitteeId::PREFIX),

@@ -78,8 +78,8 @@ impl Filter for PublicationFilter {
         let numbers = list::some_keys("number", self.number.as_ref())?;
         let numbers = numbers.map(|it| it.iter().map(|it| number_identity(it)).collect());
         let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
-        let topic = topic.map(|it| {
-            let link = Expr::col(topic_publication::Column::TopicId).eq(it);
+        let topic = topic.map(|topic| {
+            let link = Expr::col(topic_publication::Column::TopicId).eq(topic);
             let by = topic_publication::Column::PublicationId;
             list::linked(topic_publication::Entity, by, link)
         });
@@ -97,13 +97,16 @@ impl Filter for PublicationFilter {
             )
             .with(list::among(Column::Kind, self.kind.as_ref()))
             .with(list::among(Column::Status, self.status.as_ref()))
-            .with(organization.map(|it| col(Column::OrganizationId).eq(it)))
+            .with(organization.map(|organization| col(Column::OrganizationId).eq(organization)))
             .with(topic)
             .with(
                 self.approved_from
-                    .map(|it| col(Column::ApprovedOn).gte(it.0)),
+                    .map(|date| col(Column::ApprovedOn).gte(date.0)),
             )
-            .with(self.approved_to.map(|it| col(Column::ApprovedOn).lte(it.0)))
+            .with(
+                self.approved_to
+                    .map(|date| col(Column::ApprovedOn).lte(date.0)),
+            )
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
     }

@@ -49,18 +49,18 @@ pub struct LiaisonStatementFilter {
 impl Filter for LiaisonStatementFilter {
     fn condition(&self, env: &Env<'_>) -> Result<Condition> {
         let from = list::some_key::<CommitteeId>("from", self.from.as_ref())?;
-        let from = from.map(|it| {
-            let link = Expr::col(sender::Column::CommitteeId).eq(it);
+        let from = from.map(|from| {
+            let link = Expr::col(sender::Column::CommitteeId).eq(from);
             list::linked(sender::Entity, sender::Column::StatementId, link)
         });
         let to = list::some_key::<CommitteeId>("to", self.to.as_ref())?;
-        let to = to.map(|it| {
-            let link = Expr::col(addressee::Column::CommitteeId).eq(it);
+        let to = to.map(|to| {
+            let link = Expr::col(addressee::Column::CommitteeId).eq(to);
             list::linked(addressee::Entity, addressee::Column::StatementId, link)
         });
         let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
-        let topic = topic.map(|it| {
-            let link = Expr::col(statement_topic::Column::TopicId).eq(it);
+        let topic = topic.map(|topic| {
+            let link = Expr::col(statement_topic::Column::TopicId).eq(topic);
             list::linked(
                 statement_topic::Entity,
                 statement_topic::Column::StatementId,
@@ -77,7 +77,10 @@ impl Filter for LiaisonStatementFilter {
             .with(list::among(Column::Side, self.side.as_ref()))
             .with(topic)
             .with(waits)
-            .with(self.sent_since.map(|it| col(Column::SentAt).gte(it.0)))
+            .with(
+                self.sent_since
+                    .map(|moment| col(Column::SentAt).gte(moment.0)),
+            )
             .with(list::containing(self.text.as_ref(), env)?)
             .done())
     }

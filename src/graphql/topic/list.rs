@@ -72,19 +72,19 @@ pub struct TopicFilter {
 impl Filter for TopicFilter {
     fn condition(&self, env: &Env<'_>) -> Result<Condition> {
         let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
-        let committee = committee.map(|it| {
+        let committee = committee.map(|committee| {
             list::linked(
                 topic_committee::Entity,
                 topic_committee::Column::TopicId,
-                Expr::col(topic_committee::Column::CommitteeId).eq(it),
+                Expr::col(topic_committee::Column::CommitteeId).eq(committee),
             )
         });
         let provision = list::some_key::<ProvisionId>("provision", self.provision.as_ref())?;
-        let provision = provision.map(|it| {
+        let provision = provision.map(|provision| {
             list::linked(
                 topic_provision::Entity,
                 topic_provision::Column::TopicId,
-                Expr::col(topic_provision::Column::ProvisionId).eq(it),
+                Expr::col(topic_provision::Column::ProvisionId).eq(provision),
             )
         });
         let review = self.needs_review.map(|wanted| {
@@ -104,10 +104,13 @@ impl Filter for TopicFilter {
             .with(self.silent_since.map(silent_since))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
             .with(list::containing(self.text.as_ref(), env)?)
-            .with(self.illustrative.map(|it| col(Column::Illustrative).eq(it)))
+            .with(
+                self.illustrative
+                    .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
+            )
             .done())
     }
 }

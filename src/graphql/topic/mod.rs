@@ -44,10 +44,7 @@ pub fn object() -> &'static Object {
     &OBJECT
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "a list of fields, read from top to bottom"
-)]
+#[expect(clippy::too_many_lines, reason = "a flat list of fields")]
 fn describe() -> Object {
     let mut fields = vec![
         id(TopicId::PREFIX),
@@ -277,7 +274,7 @@ fn linked_committees() -> crate::read::shape::Field {
             col(topic_committee::Column::CommitteeId).in_subquery(committees)
         });
         Ok(Narrowing::new()
-            .with(role.map(|it| among(topic_committee::Column::Role, vec![it])))
+            .with(role.map(|role| among(topic_committee::Column::Role, vec![role])))
             .with(of_side)
             .done())
     })

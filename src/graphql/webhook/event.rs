@@ -42,7 +42,7 @@ pub fn wanted(webhook: &Model) -> Result<Wanted> {
         None => ActivityFilter::default(),
         Some(text) => {
             let json = serde_json::from_str(text).ok();
-            let value = json.and_then(|it| Value::from_json(it).ok());
+            let value = json.and_then(|filter| Value::from_json(filter).ok());
             ActivityFilter::parse(value)
                 .map_err(|_| Error::BadInput("A webhook's filter cannot be read.".to_owned()))?
         }
@@ -81,7 +81,7 @@ pub async fn messages(
     now: DateTime<Utc>,
 ) -> Result<Vec<Message>> {
     static DOCUMENT: LazyLock<ExecutableDocument> =
-        LazyLock::new(|| parse_query(DATA).expect("a test has parsed this document"));
+        LazyLock::new(|| parse_query(DATA).expect("a test parses this document"));
     let DocumentOperations::Single(operation) = &DOCUMENT.operations else {
         return Ok(Vec::new());
     };
@@ -91,7 +91,7 @@ pub async fn messages(
         .node
         .items
         .iter()
-        .filter_map(|it| match &it.node {
+        .filter_map(|selection| match &selection.node {
             Selection::Field(field) => Some(&field.node.selection_set.node),
             _ => None,
         })
@@ -119,7 +119,7 @@ pub async fn messages(
         path: Vec::new(),
         pos: Pos::default(),
     };
-    let keys: Vec<Uuid> = events.iter().map(|it| it.id.into()).collect();
+    let keys: Vec<Uuid> = events.iter().map(|event| event.id.into()).collect();
     let answers = planner
         .each(&at, activity::object(), &keys, &sets)
         .await

@@ -108,7 +108,7 @@ impl WebhookUpdateInput {
         Ok(WebhookChange {
             id: self.id,
             version: self.version,
-            url: self.url.map_value(|it| it.0),
+            url: self.url.map_value(|url| url.0),
             filter,
             enabled: self.enabled,
             secret,
@@ -129,7 +129,7 @@ fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
     let Value::Object(mut fields) = filter.to_value() else {
         return Ok(None);
     };
-    fields.retain(|_, it| *it != Value::Null);
+    fields.retain(|_, field| *field != Value::Null);
     let text = Value::Object(fields)
         .into_json()
         .unwrap_or_default()
@@ -138,7 +138,7 @@ fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
         let long = format!("Is too long: {LONGEST_FILTER} bytes of JSON at most.");
         return Err(invalid(long).into());
     }
-    Ok(Some(text).filter(|it| it != "{}"))
+    Ok(Some(text).filter(|text| text != "{}"))
 }
 
 /// The position in the log that a cursor names.

@@ -53,7 +53,7 @@ impl TokenRules {
 
     /// Returns the roles that a token can grant.
     pub(super) fn roles(&self) -> Vec<Role> {
-        let named = |role: &Role| self.role_names.values().any(|it| it == role);
+        let named = |role: &Role| self.role_names.values().any(|named| named == role);
         ROLES.into_iter().filter(named).collect()
     }
 
@@ -113,7 +113,9 @@ pub fn sign(
             .map(|(word, _)| word.as_str())
             .min();
         words.push(
-            word.ok_or_else(|| format!("No word of a token stands for {}.", role_name(*role)))?,
+            word.ok_or_else(|| {
+                format!("No value of the roles claim maps to {}.", role_name(*role))
+            })?,
         );
     }
     let mut claims = Claims::new();
@@ -149,7 +151,7 @@ pub(super) fn viewer(
     let audiences = texts(claims.get("aud")).ok_or_else(|| expected("aud"))?;
     if !audiences.contains(&rules.audience.as_str()) {
         return Err(
-            "The token is for another service: ask for one with this service as its audience."
+            "The token is for another service: request one with this service as its audience."
                 .to_owned(),
         );
     }
@@ -189,7 +191,7 @@ fn roles(rules: &TokenRules, claims: &Claims) -> Result<Vec<Role>, String> {
     roles.dedup();
     if roles.contains(&Role::ItuEditor) && roles.contains(&Role::UpuEditor) {
         return Err(
-            "The token has the roles ITU_EDITOR and UPU_EDITOR, and no one speaks for both sides: sign in with one of them."
+            "The token has the roles ITU_EDITOR and UPU_EDITOR, but nobody may speak for both sides: sign in with one of them."
                 .to_owned(),
         );
     }

@@ -36,7 +36,11 @@ impl Issuer {
     /// Creates an issuer that publishes its keys. They are fetched later.
     pub fn publishing(rules: TokenRules, place: Place) -> Result<Self, String> {
         check(&rules)?;
-        if rules.algorithms.iter().all(|it| *it == Algorithm::Hs256) {
+        if rules
+            .algorithms
+            .iter()
+            .all(|algorithm| *algorithm == Algorithm::Hs256)
+        {
             return Err(
                 "A secret for HS256 is not published: name the file that holds it.".to_owned(),
             );

@@ -110,7 +110,7 @@ impl Keys {
             {
                 Ok(key) if keys.iter().any(|other| other.same_name(&key)) => {
                     return Err(format!(
-                        "Key {number} of the key set cannot be told from another one for {}: give each its own `kid`.",
+                        "Key {number} of the key set is ambiguous with another one for {}: give each its own `kid`.",
                         key.algorithm.name()
                     ));
                 }

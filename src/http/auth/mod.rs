@@ -69,7 +69,10 @@ impl Verifier {
 
     /// Creates a verifier for several issuers, each with its own rules and keys.
     pub fn of(issuers: Vec<Issuer>) -> Result<Self, String> {
-        let mut names: Vec<&str> = issuers.iter().map(|it| it.rules.issuer.as_str()).collect();
+        let mut names: Vec<&str> = issuers
+            .iter()
+            .map(|issuer| issuer.rules.issuer.as_str())
+            .collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!("The issuer {} is named twice.", pair[0])),
@@ -136,7 +139,7 @@ impl Verifier {
                 let named = issuer_of(token);
                 several
                     .iter()
-                    .find(|it| named.as_ref() == Some(&it.rules.issuer))
+                    .find(|issuer| named.as_ref() == Some(&issuer.rules.issuer))
             }
         };
         match issuer {

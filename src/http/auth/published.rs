@@ -103,13 +103,13 @@ impl Published {
         now: DateTime<Utc>,
     ) -> Result<Option<Claims>, NoKeys> {
         let held = self.held();
-        let claims = held.as_ref().and_then(|it| it.keys.claims(token));
+        let claims = held.as_ref().and_then(|held| held.keys.claims(token));
         let pause = match &held {
             None => RETRY,
             Some(held) if claims.is_some() || held.keys.know(token) => {
                 let idle = || {
                     let tried = self.tried.try_lock();
-                    tried.is_ok_and(|it| it.is_none_or(|it| long_ago(it, PAUSE, now)))
+                    tried.is_ok_and(|tried| tried.is_none_or(|tried| long_ago(tried, PAUSE, now)))
                 };
                 if long_ago(held.since, FRESH, now) && idle() {
                     // In the background: the current keys are valid until they are replaced.
@@ -146,7 +146,7 @@ impl Published {
             Err(why) => tracing::warn!(
                 address = redact(self.place.address()),
                 why = redact(&why),
-                "an issuer's keys cannot be had"
+                "JWKS fetch failed"
             ),
         }
     }

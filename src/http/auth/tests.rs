@@ -207,7 +207,7 @@ fn every_kind_of_key_verifies_what_its_other_half_signed() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table of all that is forged")]
+#[expect(clippy::too_many_lines, reason = "one table of all forged tokens")]
 fn what_no_trusted_key_signed_is_refused_in_the_same_words() {
     let from_set = verifier(provider_keys());
     let from_secret = verifier(Keys::secret(SECRET).unwrap());

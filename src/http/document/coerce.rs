@@ -93,7 +93,7 @@ impl<'a> Read<'a, '_> {
             let variable = PathSegment::Field(format!("${}", self.variable));
             (vec![variable], None)
         });
-        path.extend(self.path.iter().map(|it| match it {
+        path.extend(self.path.iter().map(|step| match step {
             Step::Field(name) => PathSegment::Field((*name).to_owned()),
             Step::Index(index) => PathSegment::Index(*index),
         }));
@@ -123,7 +123,8 @@ impl<'a> Read<'a, '_> {
         match (ty, value) {
             (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
                 let items = items.into_iter().enumerate();
-                let items = items.map(|(index, it)| self.inside(Step::Index(index), item, it));
+                let items = items
+                    .map(|(index, item_value)| self.inside(Step::Index(index), item, item_value));
                 Value::List(items.collect())
             }
             // Input coercion: a single value becomes a list of one.
@@ -147,7 +148,7 @@ impl<'a> Read<'a, '_> {
         {
             return Value::Enum(Name::new(word));
         }
-        let words: Vec<&str> = list.values.keys().map(|it| &**it).collect();
+        let words: Vec<&str> = list.values.keys().map(|name| &**name).collect();
         self.problem(&format!(
             "it must be one of the values of {}: {}",
             list.name,
@@ -227,7 +228,7 @@ fn whole(number: &Number) -> Option<i64> {
         let number = number.as_f64()?;
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "it has no fraction and is small enough to be exact"
+            reason = "it has no fraction and is exactly representable"
         )]
         (number.fract() == 0.0 && number.abs() <= WHOLE).then_some(number as i64)
     })

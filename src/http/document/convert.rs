@@ -15,19 +15,19 @@ use super::place::Places;
 pub fn document(text: &str, document: &ExecutableDocument) -> run::ExecutableDocument {
     let convert = Convert(Places::of(text));
     let operations = document.operations.iter();
-    let named = operations.filter_map(|it| {
-        let name = RunName::new(it.name.as_ref()?.as_str());
-        Some((name, convert.operation(it)))
+    let named = operations.filter_map(|operation| {
+        let name = RunName::new(operation.name.as_ref()?.as_str());
+        Some((name, convert.operation(operation)))
     });
-    let fragments = document.fragments.iter().map(|(name, it)| {
-        let fragment = run::FragmentDefinition {
-            type_condition: convert.condition(it.type_condition()),
-            directives: convert.directives(&it.directives),
-            selection_set: convert.set(&it.selection_set),
+    let fragments = document.fragments.iter().map(|(name, fragment)| {
+        let converted = run::FragmentDefinition {
+            type_condition: convert.condition(fragment.type_condition()),
+            directives: convert.directives(&fragment.directives),
+            selection_set: convert.set(&fragment.selection_set),
         };
         (
             RunName::new(name.as_str()),
-            convert.at(it.location(), fragment),
+            convert.at(fragment.location(), converted),
         )
     });
     run::ExecutableDocument {
@@ -64,11 +64,11 @@ pub fn value(given: &Value) -> RunValue {
             let number = number.try_to_f64().ok().and_then(Number::from_f64);
             number.map_or(RunValue::Null, RunValue::Number)
         }
-        Value::List(items) => RunValue::List(items.iter().map(|it| value(it)).collect()),
+        Value::List(items) => RunValue::List(items.iter().map(|item| value(item)).collect()),
         Value::Object(fields) => RunValue::Object(
             fields
                 .iter()
-                .map(|(name, it)| (RunName::new(name.as_str()), value(it)))
+                .map(|(name, value)| (RunName::new(name.as_str()), self::value(value)))
                 .collect(),
         ),
     }
@@ -78,7 +78,7 @@ struct Convert(Places);
 
 impl Convert {
     fn at<T>(&self, span: Option<SourceSpan>, node: T) -> Positioned<T> {
-        Positioned::new(node, self.0.at(span.map_or(0, |it| it.offset())))
+        Positioned::new(node, self.0.at(span.map_or(0, |span| span.offset())))
     }
 
     fn name(&self, name: &Name) -> Positioned<RunName> {
@@ -91,18 +91,18 @@ impl Convert {
     }
 
     fn operation(&self, operation: &Node<Operation>) -> Positioned<run::OperationDefinition> {
-        let variables = operation.variables.iter().map(|it| {
-            let default = it.default_value.as_ref().and_then(|default| {
+        let variables = operation.variables.iter().map(|variable| {
+            let default = variable.default_value.as_ref().and_then(|default| {
                 let constant = value(default).into_const()?;
                 Some(self.at(default.location(), constant))
             });
             let definition = run::VariableDefinition {
-                name: self.name(&it.name),
-                var_type: self.at(it.ty.location(), ty(&it.ty)),
-                directives: self.directives(&it.directives),
+                name: self.name(&variable.name),
+                var_type: self.at(variable.ty.location(), ty(&variable.ty)),
+                directives: self.directives(&variable.directives),
                 default_value: default,
             };
-            self.at(it.location(), definition)
+            self.at(variable.location(), definition)
         });
         let definition = run::OperationDefinition {
             ty: kind(operation.operation_type),
@@ -117,28 +117,31 @@ impl Convert {
         &self,
         arguments: &[Node<Argument>],
     ) -> Vec<(Positioned<RunName>, Positioned<RunValue>)> {
-        let arguments = arguments.iter().map(|it| {
-            let value = self.at(it.value.location(), value(&it.value));
-            (self.name(&it.name), value)
+        let arguments = arguments.iter().map(|argument| {
+            let value = self.at(argument.value.location(), value(&argument.value));
+            (self.name(&argument.name), value)
         });
         arguments.collect()
     }
 
     fn directives(&self, directives: &[Node<Directive>]) -> Vec<Positioned<run::Directive>> {
-        let directives = directives.iter().map(|it| {
-            let directive = run::Directive {
-                name: self.name(&it.name),
-                arguments: self.arguments(&it.arguments),
+        let directives = directives.iter().map(|directive| {
+            let converted = run::Directive {
+                name: self.name(&directive.name),
+                arguments: self.arguments(&directive.arguments),
             };
-            self.at(it.location(), directive)
+            self.at(directive.location(), converted)
         });
         directives.collect()
     }
 
     fn set(&self, set: &SelectionSet) -> Positioned<run::SelectionSet> {
-        let items = set.selections.iter().map(|it| self.selection(it));
+        let items = set
+            .selections
+            .iter()
+            .map(|selection| self.selection(selection));
         let items: Vec<_> = items.collect();
-        let pos = items.first().map(|it| it.pos).unwrap_or_default();
+        let pos = items.first().map(|item| item.pos).unwrap_or_default();
         Positioned::new(run::SelectionSet { items }, pos)
     }
 
@@ -146,7 +149,7 @@ impl Convert {
         match selection {
             Selection::Field(field) => {
                 let converted = run::Field {
-                    alias: field.alias.as_ref().map(|it| self.name(it)),
+                    alias: field.alias.as_ref().map(|alias| self.name(alias)),
                     name: self.name(&field.name),
                     arguments: self.arguments(&field.arguments),
                     directives: self.directives(&field.directives),
@@ -166,7 +169,7 @@ impl Convert {
             Selection::InlineFragment(fragment) => {
                 let condition = fragment.type_condition.as_ref();
                 let converted = run::InlineFragment {
-                    type_condition: condition.map(|it| self.condition(it)),
+                    type_condition: condition.map(|condition| self.condition(condition)),
                     directives: self.directives(&fragment.directives),
                     selection_set: self.set(&fragment.selection_set),
                 };

@@ -181,9 +181,9 @@ impl ListSizes {
             args.extend(
                 of_type
                     .into_iter()
-                    .flat_map(|it| it.values().map(|it| it.arguments.len() as u64)),
+                    .flat_map(|fields| fields.values().map(|field| field.arguments.len() as u64)),
             );
-            fields.push(of_type.map_or(0, |it| it.len() as u64));
+            fields.push(of_type.map_or(0, |fields| fields.len() as u64));
             interfaces.push(match ty {
                 ExtendedType::Object(object) => object.implements_interfaces.len() as u64,
                 ExtendedType::Interface(interface) => interface.implements_interfaces.len() as u64,
@@ -193,7 +193,7 @@ impl ListSizes {
                 ExtendedType::Union(union) => union.members.len() as u64,
                 _ => implementers
                     .get(name)
-                    .map_or(0, |it| it.objects.len() as u64),
+                    .map_or(0, |implementers| implementers.objects.len() as u64),
             });
             inputs.push(match ty {
                 ExtendedType::InputObject(input) => input.fields.len() as u64,
@@ -224,7 +224,7 @@ impl Sizes {
         Self {
             types: schema.types.len() as u64,
             average: ListSizes::of(schema, average),
-            longest: ListSizes::of(schema, |it| it.into_iter().max().unwrap_or(0)),
+            longest: ListSizes::of(schema, |lengths| lengths.into_iter().max().unwrap_or(0)),
         }
     }
 
@@ -344,7 +344,10 @@ impl Count<'_> {
     fn page(&self, field: &Field) -> Option<Size> {
         let sized = ["first", "last", "ids"];
         let arguments = &field.definition.arguments;
-        if !arguments.iter().any(|it| sized.contains(&it.name.as_str())) {
+        if !arguments
+            .iter()
+            .any(|argument| sized.contains(&argument.name.as_str()))
+        {
             return None;
         }
         let given = sized
@@ -357,9 +360,9 @@ impl Count<'_> {
         for value in given {
             if let Value::Variable(name) = &**value {
                 let mut definitions = self.operation.variables.iter();
-                let definition = definitions.find(|it| it.name == *name);
-                let default = definition.and_then(|it| it.default_value.as_ref());
-                let default = default.and_then(|it| written(it));
+                let definition = definitions.find(|variable| variable.name == *name);
+                let default = definition.and_then(|variable| variable.default_value.as_ref());
+                let default = default.and_then(|value| written(value));
                 size.variables.push((Name::new(name.as_str()), default));
             } else {
                 size.fixed = size.fixed.max(written(value));

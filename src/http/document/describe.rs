@@ -52,9 +52,9 @@ pub fn without(text: &str, tokens: usize) -> Option<String> {
     for range in descriptions {
         bare.push_str(text.get(from..range.start)?);
         let blank = text.get(range.clone())?.bytes();
-        bare.extend(blank.map(|it| {
-            if it == b'\n' || it == b'\r' {
-                it as char
+        bare.extend(blank.map(|byte| {
+            if byte == b'\n' || byte == b'\r' {
+                byte as char
             } else {
                 ' '
             }

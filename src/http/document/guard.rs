@@ -92,7 +92,7 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
         let message = format!(
             "The document nests {} lists of types ({}); {MAX_TYPE_LISTS} are allowed.",
             whole.type_lists,
-            TYPE_LISTS.map(|it| format!("`{it}`")).join(", ")
+            TYPE_LISTS.map(|list| format!("`{list}`")).join(", ")
         );
         return Err(Refused::beyond(
             "introspectionDepth",
@@ -151,10 +151,15 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(document: &'a Document, deepest: usize) -> Self {
-        let fragments = document.definitions.iter().filter_map(|it| match it {
-            Definition::FragmentDefinition(fragment) => Some((fragment.name.as_str(), &**fragment)),
-            _ => None,
-        });
+        let fragments = document
+            .definitions
+            .iter()
+            .filter_map(|definition| match definition {
+                Definition::FragmentDefinition(fragment) => {
+                    Some((fragment.name.as_str(), &**fragment))
+                }
+                _ => None,
+            });
         Self {
             fragments: fragments.collect(),
             known: HashMap::new(),
@@ -206,7 +211,7 @@ impl<'a> Walk<'a> {
             return *known;
         }
         let fragment = self.fragments.get(name).copied();
-        fragment.map_or_else(Size::default, |it| self.fragment(it, level))
+        fragment.map_or_else(Size::default, |fragment| self.fragment(fragment, level))
     }
 
     fn fragment(&mut self, fragment: &'a FragmentDefinition, level: usize) -> Size {
@@ -272,9 +277,11 @@ mod tests {
                 }
                 Selection::FragmentSpread(spread) => {
                     let mut definitions = document.definitions.iter();
-                    let set = definitions.find_map(|it| match it {
-                        Definition::FragmentDefinition(it) if it.name == spread.fragment_name => {
-                            Some(&it.selection_set)
+                    let set = definitions.find_map(|definition| match definition {
+                        Definition::FragmentDefinition(definition)
+                            if definition.name == spread.fragment_name =>
+                        {
+                            Some(&definition.selection_set)
                         }
                         _ => None,
                     });

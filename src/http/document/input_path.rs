@@ -10,17 +10,19 @@ pub fn of(document: &Document, span: SourceSpan) -> Option<Vec<PathSegment>> {
     let mut sets = Vec::new();
     for definition in &document.definitions {
         let (directives, set) = match definition {
-            Definition::OperationDefinition(it) => {
-                for variable in &it.variables {
+            Definition::OperationDefinition(operation) => {
+                for variable in &operation.variables {
                     if let Some(default) = &variable.default_value
                         && holds(default, span)
                     {
                         return Some(path(&variable.name, default, span));
                     }
                 }
-                (&it.directives, &it.selection_set)
+                (&operation.directives, &operation.selection_set)
             }
-            Definition::FragmentDefinition(it) => (&it.directives, &it.selection_set),
+            Definition::FragmentDefinition(fragment) => {
+                (&fragment.directives, &fragment.selection_set)
+            }
             _ => continue,
         };
         if let Some(path) = in_directives(directives, span) {
@@ -31,11 +33,15 @@ pub fn of(document: &Document, span: SourceSpan) -> Option<Vec<PathSegment>> {
     while let Some(set) = sets.pop() {
         for selection in set {
             let (arguments, directives, set) = match selection {
-                Selection::Field(it) => {
-                    (&it.arguments[..], &it.directives, Some(&it.selection_set))
+                Selection::Field(field) => (
+                    &field.arguments[..],
+                    &field.directives,
+                    Some(&field.selection_set),
+                ),
+                Selection::InlineFragment(fragment) => {
+                    (&[][..], &fragment.directives, Some(&fragment.selection_set))
                 }
-                Selection::InlineFragment(it) => (&[][..], &it.directives, Some(&it.selection_set)),
-                Selection::FragmentSpread(it) => (&[][..], &it.directives, None),
+                Selection::FragmentSpread(spread) => (&[][..], &spread.directives, None),
             };
             let found = in_arguments(arguments, span).or_else(|| in_directives(directives, span));
             if found.is_some() {
@@ -49,11 +55,13 @@ pub fn of(document: &Document, span: SourceSpan) -> Option<Vec<PathSegment>> {
 
 fn in_directives(directives: &DirectiveList, span: SourceSpan) -> Option<Vec<PathSegment>> {
     let mut directives = directives.iter();
-    directives.find_map(|it| in_arguments(&it.arguments, span))
+    directives.find_map(|directive| in_arguments(&directive.arguments, span))
 }
 
 fn in_arguments(arguments: &[Node<Argument>], span: SourceSpan) -> Option<Vec<PathSegment>> {
-    let argument = arguments.iter().find(|it| holds(&it.value, span))?;
+    let argument = arguments
+        .iter()
+        .find(|argument| holds(&argument.value, span))?;
     Some(path(&argument.name, &argument.value, span))
 }
 
@@ -63,11 +71,11 @@ fn path(name: &str, mut value: &Node<Value>, span: SourceSpan) -> Vec<PathSegmen
     loop {
         let inner = match &**value {
             Value::List(items) => {
-                let found = items.iter().enumerate().find(|it| holds(it.1, span));
+                let found = items.iter().enumerate().find(|entry| holds(entry.1, span));
                 found.map(|(index, item)| (PathSegment::Index(index), item))
             }
             Value::Object(fields) => {
-                let found = fields.iter().find(|it| holds(&it.1, span));
+                let found = fields.iter().find(|field| holds(&field.1, span));
                 found.map(|(name, value)| (PathSegment::Field(name.to_string()), value))
             }
             _ => None,
@@ -81,7 +89,7 @@ fn path(name: &str, mut value: &Node<Value>, span: SourceSpan) -> Vec<PathSegmen
 }
 
 fn holds(value: &Node<Value>, span: SourceSpan) -> bool {
-    value
-        .location()
-        .is_some_and(|it| it.offset() <= span.offset() && span.end_offset() <= it.end_offset())
+    value.location().is_some_and(|location| {
+        location.offset() <= span.offset() && span.end_offset() <= location.end_offset()
+    })
 }

@@ -109,7 +109,9 @@ fn prepare_if(
     may_check: impl FnOnce() -> Result<(), Refused>,
 ) -> Result<Operation, Refused> {
     let variables = asked.take_variables()?;
-    let persisted = asked.extensions.and_then(|it| it.persisted_query);
+    let persisted = asked
+        .extensions
+        .and_then(|extensions| extensions.persisted_query);
     let documents = &app.documents;
     let query = asked.query.as_deref();
     let document = documents.document(query, persisted, viewer, &app.limits, may_check)?;
@@ -169,7 +171,11 @@ impl Documents {
         for (hash, text) in documents.trusted.iter().flat_map(Trusted::documents) {
             let checked = documents.check(*hash, text, limits);
             checked.map_err(|refused| {
-                let problem = refused.errors.into_iter().next().map(|it| it.message);
+                let problem = refused
+                    .errors
+                    .into_iter()
+                    .next()
+                    .map(|problem| problem.message);
                 let hash = hexadecimal(hash);
                 format!("the document {hash}: {}", problem.unwrap_or_default())
             })?;
@@ -223,13 +229,13 @@ impl Documents {
             return Err(invalid(vec![problem]).about("introspection"));
         }
         let operations = document.operations.iter().zip(uses);
-        let operations = operations.map(|(it, uses)| CheckedOperation {
-            name: it.name.as_ref().map(ToString::to_string),
-            kind: convert::kind(it.operation_type),
-            variables: it.variables.clone(),
+        let operations = operations.map(|(operation, uses)| CheckedOperation {
+            name: operation.name.as_ref().map(ToString::to_string),
+            kind: convert::kind(operation.operation_type),
+            variables: operation.variables.clone(),
             uses,
-            cost: self.sizes.cost(&document, it),
-            personal: sets::personal(&document, it),
+            cost: self.sizes.cost(&document, operation),
+            personal: sets::personal(&document, operation),
         });
         Ok(Checked {
             hash,
@@ -247,12 +253,14 @@ impl Checked {
         let found = match (name, operations) {
             (None, [only]) => Some(only),
             (None, _) => None,
-            (Some(_), all) => all.iter().find(|it| it.name.as_deref() == name),
+            (Some(_), all) => all
+                .iter()
+                .find(|operation| operation.name.as_deref() == name),
         };
         found.ok_or_else(|| {
             let names: Vec<String> = operations
                 .iter()
-                .filter_map(|it| Some(format!("`{}`", it.name.as_ref()?)))
+                .filter_map(|operation| Some(format!("`{}`", operation.name.as_ref()?)))
                 .collect();
             let names = names.join(", ");
             Refused::bad_request(match name {
@@ -266,7 +274,7 @@ impl Checked {
 
 /// Returns the hash of the requested document.
 fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Hash, Refused> {
-    let hash = text.map(|it| Hash::from(Sha256::digest(it)));
+    let hash = text.map(|text| Hash::from(Sha256::digest(text)));
     let Some(persisted) = persisted else {
         return hash.ok_or_else(|| {
             Refused::bad_request("There is no `query`: send the GraphQL document in it.")
@@ -278,7 +286,7 @@ fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Ha
             "`persistedQuery` must have the version 1 and a `sha256Hash` of 64 hexadecimal digits.",
         ));
     };
-    if hash.is_some_and(|it| it != named) {
+    if hash.is_some_and(|hash| hash != named) {
         return Err(Refused::bad_request(
             "`sha256Hash` is not the SHA-256 of `query`.",
         ));
@@ -298,7 +306,7 @@ fn unknown_hash() -> Refused {
 /// Parses the schema for validation.
 fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
     let mut schema =
-        Definitions::parse(sdl, "schema.graphql").map_err(|it| it.errors.to_string())?;
+        Definitions::parse(sdl, "schema.graphql").map_err(|invalid| invalid.errors.to_string())?;
     // apollo-compiler does not know this field yet, async-graphql does.
     if let Some(ExtendedType::Object(object)) = schema.types.get_mut("__Type") {
         let mut field = (*object.fields["specifiedByURL"].node).clone();
@@ -309,7 +317,9 @@ fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
             .fields
             .insert(field.name.clone(), field.into());
     }
-    schema.validate().map_err(|it| it.errors.to_string())
+    schema
+        .validate()
+        .map_err(|invalid| invalid.errors.to_string())
 }
 
 fn hexadecimal(hash: &Hash) -> String {
@@ -327,8 +337,8 @@ fn unhexadecimal(text: &str) -> Option<Hash> {
         return None;
     }
     let mut hash = [0; 32];
-    for (place, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
     }
     Some(hash)
 }

@@ -40,9 +40,9 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
     let document = parsed.map_err(|found| {
         // Errors after the first one are often consequences of it.
         let first = found.errors.iter().next();
-        let problem = first.map(|it| {
-            let pos = place::of(it.error.location(), it.sources);
-            Problem::new(sentence(&it.error.to_string()), pos)
+        let problem = first.map(|error| {
+            let pos = place::of(error.error.location(), error.sources);
+            Problem::new(sentence(&error.error.to_string()), pos)
         });
         Refused::invalid("GRAPHQL_PARSE_FAILED", problem)
     })?;
@@ -68,9 +68,9 @@ fn broken_string(text: &str, tokens: usize) -> Option<usize> {
         return None;
     }
     let tokens = Lexer::new(text).with_limit(tokens).filter_map(Result::ok);
-    let mut strings = tokens.filter(|it| it.kind() == TokenKind::StringValue);
-    let broken = strings.find(|it| {
-        let string = it.data();
+    let mut strings = tokens.filter(|token| token.kind() == TokenKind::StringValue);
+    let broken = strings.find(|token| {
+        let string = token.data();
         !string.starts_with("\"\"\"") && string.contains(['\n', '\r'])
     })?;
     Some(broken.index())
@@ -96,8 +96,8 @@ fn sentence(text: &str) -> String {
     let (expected, got) = text.split_once(", got ").unwrap_or((text, ""));
     let written = |text: &str| {
         let words = text.split(' ').map(|word| {
-            let token = TOKENS.iter().find(|it| it.0 == word);
-            token.map_or(word, |it| it.1)
+            let token = TOKENS.iter().find(|token| token.0 == word);
+            token.map_or(word, |token| token.1)
         });
         words.collect::<Vec<_>>().join(" ")
     };

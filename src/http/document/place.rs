@@ -13,8 +13,8 @@ pub struct Places {
 
 impl Places {
     pub fn of(text: &str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|it| it.1 == b'\n');
-        let lines = std::iter::once(0).chain(breaks.map(|it| it.0 + 1));
+        let breaks = text.bytes().enumerate().filter(|byte| byte.1 == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|line_break| line_break.0 + 1));
         let characters = (!text.is_ascii()).then(|| {
             let mut count = 0;
             let starts = text.bytes().chain([0]).map(|byte| {
@@ -38,7 +38,7 @@ impl Places {
             Some(counts) => counts
                 .get(offset)
                 .or(counts.last())
-                .map_or(0, |it| *it as usize),
+                .map_or(0, |count| *count as usize),
             None => offset,
         };
         let column = before(offset).saturating_sub(before(self.lines[line - 1])) + 1;
@@ -48,10 +48,10 @@ impl Places {
 
 /// Returns the position where a node starts.
 pub fn of(span: Option<SourceSpan>, sources: &SourceMap) -> Option<Pos> {
-    let place = span?.line_column(sources)?;
+    let location = span?.line_column(sources)?;
     Some(Pos {
-        line: place.line,
-        column: place.column,
+        line: location.line,
+        column: location.column,
     })
 }
 

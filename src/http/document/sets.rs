@@ -25,7 +25,7 @@ pub fn sets<'a>(
                 Selection::FragmentSpread(fragment) => {
                     if spread.insert(&fragment.fragment_name) {
                         let found = document.fragments.get(&fragment.fragment_name);
-                        waiting.extend(found.map(|it| &it.selection_set));
+                        waiting.extend(found.map(|fragment| &fragment.selection_set));
                     }
                 }
             }
@@ -38,6 +38,6 @@ pub fn sets<'a>(
 pub fn personal(document: &ExecutableDocument, operation: &Operation) -> bool {
     let mut types = sets(document, operation)
         .into_iter()
-        .map(|it| it.ty.as_str());
-    types.any(|it| PERSONAL.contains(&it))
+        .map(|set| set.ty.as_str());
+    types.any(|ty| PERSONAL.contains(&ty))
 }

@@ -42,26 +42,26 @@ pub fn validate(
         let mut errors: Vec<_> = found
             .errors
             .iter()
-            .filter(|it| !is_false(it, document, &found.partial))
+            .filter(|diagnostic| !is_false(diagnostic, document, &found.partial))
             .collect();
         if errors.is_empty() {
             // The partial document is complete: every dropped part has an error of its own.
             return Ok(Valid::assume_valid(found.partial));
         }
-        // What is left of a selection without its wrong fields uses fewer variables and fragments.
-        errors.sort_by_key(|it| {
-            let name = it.error.unstable_error_name();
+        // Unused variables and fragments may be consequences of other errors, so they come last.
+        errors.sort_by_key(|diagnostic| {
+            let name = diagnostic.error.unstable_error_name();
             matches!(name, Some("UnusedVariable" | "UnusedFragment"))
         });
-        let told = errors.iter().take(TOLD).map(|it| {
-            let pos = place::of(it.error.location(), it.sources);
-            let path = it.error.location();
+        let told = errors.iter().take(TOLD).map(|diagnostic| {
+            let pos = place::of(diagnostic.error.location(), diagnostic.sources);
+            let path = diagnostic.error.location();
             let path = path.and_then(|span| input_path::of(document, span));
             let mut problem = match path {
-                Some(path) => Problem::of_value(path, &it.error.to_string(), pos),
-                None => Problem::new(message(it), pos),
+                Some(path) => Problem::of_value(path, &diagnostic.error.to_string(), pos),
+                None => Problem::new(message(diagnostic), pos),
             };
-            if suggests && let Some(similar) = similar_name(schema, it) {
+            if suggests && let Some(similar) = similar_name(schema, diagnostic) {
                 problem.message = format!("{} Did you mean `{similar}`?", problem.message);
             }
             problem
@@ -91,22 +91,24 @@ fn is_false(
     partial: &ExecutableDocument,
 ) -> bool {
     match diagnostic.error.unstable_error_name() {
-        Some("MissingSubselection") => source(diagnostic).is_some_and(|it| it.ends_with('}')),
+        Some("MissingSubselection") => source(diagnostic).is_some_and(|text| text.ends_with('}')),
         Some("UndefinedFragment") => {
             let message = diagnostic.error.to_string();
             let name = message.split('`').nth(1);
             let mut definitions = document.definitions.iter();
-            definitions.any(|it| match it {
-                Definition::FragmentDefinition(it) => name == Some(&*it.name),
+            definitions.any(|definition| match definition {
+                Definition::FragmentDefinition(definition) => name == Some(&*definition.name),
                 _ => false,
             })
         }
         Some("SubscriptionUsesMultipleFields") => partial
             .operations
             .iter()
-            .filter(|it| it.is_subscription())
-            .all(|it| {
-                let keys = it.root_fields(partial).map(|it| it.response_key());
+            .filter(|operation| operation.is_subscription())
+            .all(|operation| {
+                let keys = operation
+                    .root_fields(partial)
+                    .map(|field| field.response_key());
                 keys.collect::<HashSet<_>>().len() == 1
             }),
         _ => false,
@@ -115,8 +117,8 @@ fn is_false(
 
 /// Formats a diagnostic. The library's message does not name the field whose selection is missing or superfluous.
 fn message(diagnostic: &Diagnostic<'_, DiagnosticData>) -> String {
-    let field = source(diagnostic).and_then(|it| {
-        it.split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+    let field = source(diagnostic).and_then(|text| {
+        text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
             .next()
     });
     match (diagnostic.error.unstable_error_name(), field) {
@@ -161,7 +163,10 @@ fn similar_name<'a>(
                 let field = field.split('(').next()?;
                 let definition = schema.type_field(ty, field).ok()?;
                 let arguments = definition.arguments.iter();
-                (*argument, arguments.map(|it| it.name.as_str()).collect())
+                (
+                    *argument,
+                    arguments.map(|argument| argument.name.as_str()).collect(),
+                )
             }
             (
                 "UndefinedDefinition"
@@ -181,7 +186,7 @@ fn similar_name<'a>(
     });
     // The threshold of the reference implementation (graphql-js).
     let threshold = wrong.len() * 2 / 5 + 1;
-    let (_, name) = distances.filter(|it| it.0 <= threshold).min()?;
+    let (_, name) = distances.filter(|distance| distance.0 <= threshold).min()?;
     Some(name)
 }
 
@@ -197,8 +202,8 @@ pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
     let mut fields = document
         .operations
         .iter()
-        .flat_map(|it| it.root_fields(document));
-    let field = fields.find(|it| it.name == "__schema" || it.name == "__type")?;
+        .flat_map(|operation| operation.root_fields(document));
+    let field = fields.find(|field| field.name == "__schema" || field.name == "__type")?;
     let message = format!(
         "Introspection is switched off here: `{}` is not answered.",
         field.name
@@ -260,8 +265,13 @@ impl Check<'_> {
     }
 
     fn conditions(&mut self, set: &SelectionSet) {
-        let directives = set.selections.iter().flat_map(|it| it.directives().iter());
-        for directive in directives.filter(|it| it.name == "skip" || it.name == "include") {
+        let directives = set
+            .selections
+            .iter()
+            .flat_map(|selection| selection.directives().iter());
+        for directive in
+            directives.filter(|directive| directive.name == "skip" || directive.name == "include")
+        {
             let Some(condition) = directive.specified_argument_by_name("if") else {
                 continue;
             };
@@ -269,8 +279,8 @@ impl Check<'_> {
                 continue;
             };
             let mut variables = self.variables.iter();
-            let variable = variables.find(|it| it.name == *name);
-            if variable.is_some_and(|it| !it.ty.is_non_null()) {
+            let variable = variables.find(|variable| variable.name == *name);
+            if variable.is_some_and(|variable| !variable.ty.is_non_null()) {
                 let pos = place::of(condition.location(), self.sources);
                 self.uses.conditions.push((name.clone(), pos));
             }
@@ -297,7 +307,7 @@ impl Check<'_> {
         match &**value {
             Value::Variable(name) => {
                 let variables = self.variables;
-                if let Some(variable) = variables.iter().find(|it| it.name == *name) {
+                if let Some(variable) = variables.iter().find(|variable| variable.name == *name) {
                     self.variable(ty, fills, variable, value);
                     if !self.uses.inputs.contains_key(name) {
                         let pos = place::of(value.location(), self.sources);
@@ -312,8 +322,8 @@ impl Check<'_> {
                 }
             }
             Value::Object(fields) => {
-                for (place, (name, value)) in fields.iter().enumerate() {
-                    if fields[..place].iter().any(|it| it.0 == *name) {
+                for (index, (name, value)) in fields.iter().enumerate() {
+                    if fields[..index].iter().any(|field| field.0 == *name) {
                         self.problem(&format!("the field `{name}` is given twice"), value);
                     }
                 }
@@ -351,8 +361,11 @@ impl Check<'_> {
         let Some(name) = value.as_variable() else {
             return !value.is_null();
         };
-        let definition = self.variables.iter().find(|it| it.name == *name);
-        definition.is_some_and(|it| it.ty.is_non_null())
+        let definition = self
+            .variables
+            .iter()
+            .find(|variable| variable.name == *name);
+        definition.is_some_and(|variable| variable.ty.is_non_null())
     }
 
     /// Validates that a variable is allowed at its location (`All Variable Usages Are Allowed` of the specification).
@@ -364,15 +377,15 @@ impl Check<'_> {
         value: &Node<Value>,
     ) {
         let default = variable.default_value.as_ref();
-        let never_missing = fills || default.is_some_and(|it| !it.is_null());
-        let place = if ty.is_non_null() && !variable.ty.is_non_null() && never_missing {
+        let never_missing = fills || default.is_some_and(|default| !default.is_null());
+        let location = if ty.is_non_null() && !variable.ty.is_non_null() && never_missing {
             ty.clone().nullable()
         } else {
             ty.clone()
         };
-        if !variable.ty.is_assignable_to(&place) {
+        if !variable.ty.is_assignable_to(&location) {
             let what = format!(
-                "the variable `${}` is of type `{}`, where `{ty}` is due",
+                "the variable `${}` is of type `{}`, but `{ty}` is expected",
                 variable.name, variable.ty
             );
             self.problem(&what, value);

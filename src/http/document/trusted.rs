@@ -41,7 +41,7 @@ impl Trusted {
 
     /// Returns whether this viewer may execute the document with this hash.
     pub(super) fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
-        let exempt = self.exempt.is_some_and(|it| viewer.roles.contains(&it));
+        let exempt = self.exempt.is_some_and(|role| viewer.roles.contains(&role));
         exempt || self.documents.contains_key(hash)
     }
 

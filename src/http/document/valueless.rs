@@ -16,7 +16,7 @@ pub fn first(text: &str, tokens: usize, nesting: usize) -> Option<(usize, String
         .filter(|node| matches!(node.kind(), SyntaxKind::ARGUMENT | SyntaxKind::OBJECT_FIELD));
     let valueless = nodes.find(|node| {
         let mut parts = node.children_with_tokens();
-        !parts.any(|it| it.kind() == SyntaxKind::COLON)
+        !parts.any(|part| part.kind() == SyntaxKind::COLON)
     })?;
     let offset = usize::from(valueless.text_range().start());
     Some((offset, valueless.text().to_string().trim().to_owned()))

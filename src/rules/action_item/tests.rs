@@ -56,7 +56,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
         .filter(|(party, facts)| relation(*party, facts) == wanted && facts.status == status)
         .map(|(party, facts)| of(party, &facts))
         .collect();
-    assert!(found.windows(2).all(|it| it[0] == it[1]), "{found:?}");
+    assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
     found.into_iter().next().unwrap()
 }
 
@@ -65,7 +65,7 @@ fn who_may_move_it_where() {
     let mut table = String::new();
     let words: Vec<String> = all::<ActionItemStatus>().map(word).collect();
     let columns = |cells: Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|it| format!("{it:<12}")).collect();
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:<12}")).collect();
         cells.concat()
     };
     row(
@@ -112,7 +112,9 @@ fn who_may_update_it_and_what_it_is_permitted() {
             // Remind and add note do not depend on the owner.
             let permissions = same(relation, status, |party, facts| {
                 let mut given = permissions(Some(party), facts);
-                given.retain(|it| !matches!(it, Permission::Remind | Permission::AddNote));
+                given.retain(|permission| {
+                    !matches!(permission, Permission::Remind | Permission::AddNote)
+                });
                 given
             });
             let permissions = format!("{permissions:?}");
@@ -135,7 +137,7 @@ fn who_may_remind_of_it() {
     let mut table = String::new();
     row(
         &mut table,
-        ["status", "ITU", "UPU", "TSB"].map(|it| (it, 11)),
+        ["status", "ITU", "UPU", "TSB"].map(|column| (column, 11)),
     );
     for status in all::<ActionItemStatus>() {
         let facts = Facts {
@@ -146,7 +148,7 @@ fn who_may_remind_of_it() {
         let [itu, upu, tsb] = PARTIES.map(|party| cell(&remind(party, &facts)));
         row(
             &mut table,
-            [&*word(status), itu, upu, tsb].map(|it| (it, 11)),
+            [&*word(status), itu, upu, tsb].map(|cell| (cell, 11)),
         );
     }
     insta::assert_snapshot!(table);

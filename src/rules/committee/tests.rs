@@ -49,7 +49,7 @@ fn who_may_do_what_to_a_committee() {
         "update",
         "conclude",
     ];
-    row(&mut table, head.map(|it| (it, 12)));
+    row(&mut table, head.map(|column| (column, 12)));
     for (kind, facts) in all_facts() {
         for party in PARTIES {
             let update = write(party, facts.side, facts.party);
@@ -65,7 +65,7 @@ fn who_may_do_what_to_a_committee() {
                     cell(&update),
                     cell(&conclude),
                 ]
-                .map(|it| (it, 12)),
+                .map(|cell| (cell, 12)),
             );
             let given = permissions(Some(party), &facts);
             assert_eq!(given.contains(&Permission::Update), update.is_ok());
@@ -89,7 +89,7 @@ fn what_a_committee_may_be_used_for() {
         "leads",
         "owns items",
     ];
-    row(&mut table, head.map(|it| (it, 12)));
+    row(&mut table, head.map(|column| (column, 12)));
     for (kind, _, acting) in KINDS {
         for status in [CommitteeStatus::Active, CommitteeStatus::Concluded] {
             let [itu, upu, tsb] = PARTIES.map(|party| {
@@ -111,7 +111,7 @@ fn what_a_committee_may_be_used_for() {
                     yes(can_lead(acting, status)),
                     yes(can_own_items(acting, status)),
                 ]
-                .map(|it| (it, 12)),
+                .map(|cell| (cell, 12)),
             );
         }
     }

@@ -43,7 +43,7 @@ fn all_facts() -> impl Iterator<Item = Facts> {
 fn head(table: &mut String, columns: [&str; 3]) {
     let [itu, upu, tsb] = ["ITU", "UPU", "TSB"];
     row(table, [("", 32), (itu, 35), (upu, 35), (tsb, 35)]);
-    let group = columns.map(|it| format!("{it:<11}")).concat();
+    let group = columns.map(|column| format!("{column:<11}")).concat();
     row(
         table,
         [
@@ -63,9 +63,11 @@ fn by_positions(columns: [&str; 3], cells: impl Fn(Party, &Facts) -> [Decision; 
         let facts = facts(itu, upu);
         let [itus, upus, tsbs] = PARTIES.map(|party| {
             let cells = cells(party, &facts);
-            cells.map(|it| format!("{:<11}", cell(&it))).concat()
+            cells
+                .map(|decision| format!("{:<11}", cell(&decision)))
+                .concat()
         });
-        let [itu, upu] = [itu, upu].map(|it| name(Some(it)));
+        let [itu, upu] = [itu, upu].map(|position| name(Some(position)));
         let at = format!("{itu:<9} {upu:<9} {}", name(Some(facts.status())));
         row(
             &mut table,
@@ -167,16 +169,16 @@ fn who_may_reaffirm_it() {
     let mut table = String::new();
     row(
         &mut table,
-        ["status", "ITU", "UPU", "TSB"].map(|it| (it, 9)),
+        ["status", "ITU", "UPU", "TSB"].map(|column| (column, 9)),
     );
     for status in all::<TopicStatus>() {
         let (itu, upu) = pairs()
-            .find(|it| super::status(it.0, it.1) == status)
+            .find(|positions| super::status(positions.0, positions.1) == status)
             .unwrap();
         let facts = facts(itu, upu);
         let [itu, upu, tsb] = PARTIES.map(|party| cell(&reaffirm(party, &facts)));
         let status = name(Some(status));
-        row(&mut table, [&*status, itu, upu, tsb].map(|it| (it, 9)));
+        row(&mut table, [&*status, itu, upu, tsb].map(|cell| (cell, 9)));
     }
     insta::assert_snapshot!(table);
 }

@@ -156,20 +156,20 @@ async fn make(
     let external_key =
         problems.optional_identifier("externalKey", input.external_key.as_deref(), text::KEY);
     // A committee without a party cannot own an item.
-    let owner = owner.and_then(|it| Some((it.side?, it.party?, it)));
+    let owner = owner.and_then(|committee| Some((committee.side?, committee.party?, committee)));
     let (side, owned_by, owner) = problems.found(owner)?;
 
     let id: ActionItemId = writing.new_id();
     let number = writing.number("action_item").await?;
     let priority = input.priority.unwrap_or(Priority::Normal);
-    let due_on = input.due_on.map(|it| it.0);
+    let due_on = input.due_on.map(|date| date.0);
     let mut changes = Changes::default();
     changes.given("topic", topics::code(topic.number));
     changes.given("title", title.clone());
     changes.given("description", description.clone());
     changes.given("status", word(status));
     changes.given("priority", word(priority));
-    changes.given("dueOn", due_on.map(|it| it.to_string()));
+    changes.given("dueOn", due_on.map(|date| date.to_string()));
     changes.given("committee", label(writing.db(), &owner).await?);
     if let Some(counterpart) = &counterpart {
         changes.given("counterpart", label(writing.db(), counterpart).await?);
@@ -252,14 +252,14 @@ pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Resu
         MaybeUndefined::Null => None,
         MaybeUndefined::Value(id) => named(writing, &mut problems, "counterpartId", Some(id))
             .await?
-            .map(|it| it.id),
+            .map(|committee| committee.id),
     };
     after.priority = input::kept(&mut problems, "priority", input.priority, before.priority);
-    after.due_on = input::cleared(input.due_on, before.due_on.map(Date)).map(|it| it.0);
+    after.due_on = input::cleared(input.due_on, before.due_on.map(Date)).map(|date| date.0);
     problems.none()?;
 
     let mut changes = Changes::default();
-    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("title", Some(before.title), Some(after.title.clone()));
     changes.add("description", before.description, after.description.clone());
     if after.counterpart_id != before.counterpart_id {

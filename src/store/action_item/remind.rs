@@ -42,7 +42,7 @@ pub async fn remind(
     let mut changes = Changes::default();
     let before = item.reminders;
     item.reminders += 1;
-    let [was, is] = [before, item.reminders].map(|it| it.to_string());
+    let [was, is] = [before, item.reminders].map(|count| count.to_string());
     changes.add("reminders", Some(was), Some(is));
     changes.given("message", message);
     let id = item.id;

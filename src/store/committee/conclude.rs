@@ -45,7 +45,7 @@ pub async fn conclude(
     let decision = rules::conclude(writing.party(), &facts);
     checked(decision, before.id, before.version, input.version)?;
 
-    let given = input.ends_on.map(|it| it.0);
+    let given = input.ends_on.map(|date| date.0);
     let mut after = before.clone();
     after.status = CommitteeStatus::Concluded;
     after.ends_on = given.or(before.ends_on).or(Some(writing.today()));

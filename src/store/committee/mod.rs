@@ -126,7 +126,7 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
         problems.check("parentId", parent_fits(side, parent.side));
     }
     let mandate = problems.optional_text("mandate", input.mandate.as_deref(), text::LONG);
-    let [starts_on, ends_on] = [input.starts_on, input.ends_on].map(|it| it.map(|it| it.0));
+    let [starts_on, ends_on] = [input.starts_on, input.ends_on].map(|date| date.map(|date| date.0));
     problems.check("endsOn", rules::dates_fit(starts_on, ends_on));
     let id: CommitteeId = writing.new_id();
     let predecessors = input.predecessor_ids.unwrap_or_default();
@@ -143,8 +143,8 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
         changes.given("parent", label(writing.db(), parent).await?);
     }
     changes.given("mandate", mandate.clone());
-    changes.given("startsOn", starts_on.map(|it| it.to_string()));
-    changes.given("endsOn", ends_on.map(|it| it.to_string()));
+    changes.given("startsOn", starts_on.map(|date| date.to_string()));
+    changes.given("endsOn", ends_on.map(|date| date.to_string()));
     changes.given(
         "predecessors",
         predecessors::labels(writing.db(), &predecessors).await?,
@@ -169,7 +169,7 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
         party: Set(party),
         starts_on: Set(starts_on),
         ends_on: Set(ends_on),
-        parent_id: Set(parent.map(|it| it.id)),
+        parent_id: Set(parent.map(|parent| parent.id)),
         original_language: Set(input.language.unwrap_or(Language::En)),
         version: Set(1),
         created_at: Set(writing.now()),
@@ -213,8 +213,9 @@ pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Resul
         text::LONG,
         before.mandate.as_deref(),
     );
-    after.starts_on = input::cleared(input.starts_on, before.starts_on.map(Date)).map(|it| it.0);
-    after.ends_on = input::cleared(input.ends_on, before.ends_on.map(Date)).map(|it| it.0);
+    after.starts_on =
+        input::cleared(input.starts_on, before.starts_on.map(Date)).map(|date| date.0);
+    after.ends_on = input::cleared(input.ends_on, before.ends_on.map(Date)).map(|date| date.0);
     if (after.starts_on, after.ends_on) != (before.starts_on, before.ends_on) {
         let field = if after.ends_on == before.ends_on {
             "startsOn"
@@ -247,7 +248,7 @@ pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Resul
 /// Returns the changes of a committee's own fields.
 fn changed(before: &Model, after: &Model) -> Changes {
     let mut changes = Changes::default();
-    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("name", Some(before.name.clone()), Some(after.name.clone()));
     changes.add("mandate", before.mandate.clone(), after.mandate.clone());
     changes.add("startsOn", day(before.starts_on), day(after.starts_on));
@@ -309,16 +310,16 @@ pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<V
     if committees.is_empty() {
         return Ok(Vec::new());
     }
-    let organizations = committees.iter().map(|it| it.organization_id);
+    let organizations = committees.iter().map(|committee| committee.organization_id);
     let organizations = organization::Entity::find()
         .filter(organization::COLUMN.id.is_in(organizations))
         .all(db)
         .await?;
-    let label = |it: &Model| {
+    let label = |committee: &Model| {
         let mut organizations = organizations.iter();
-        let organization = organizations.find(|other| other.id == it.organization_id);
-        let acronym = organization.map_or("", |it| &it.acronym);
-        named(acronym, &it.code, &it.period)
+        let organization = organizations.find(|other| other.id == committee.organization_id);
+        let acronym = organization.map_or("", |organization| &organization.acronym);
+        named(acronym, &committee.code, &committee.period)
     };
     Ok(committees.iter().map(label).collect())
 }

@@ -31,7 +31,7 @@ pub async fn listed(
         |row| row.id,
     )
     .await?;
-    if found.iter().any(|it| it.id == itself) {
+    if found.iter().any(|committee| committee.id == itself) {
         problems.add(
             Code::Invalid,
             FIELD,
@@ -49,9 +49,9 @@ pub async fn insert(
     if predecessors.is_empty() {
         return Ok(());
     }
-    let rows = predecessors.iter().map(|it| ActiveModel {
+    let rows = predecessors.iter().map(|predecessor| ActiveModel {
         committee_id: Set(committee),
-        predecessor_id: Set(it.id),
+        predecessor_id: Set(predecessor.id),
     });
     Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
@@ -65,14 +65,14 @@ pub async fn replace(
 ) -> Result<Changes, DbErr> {
     let of_committee = Column::CommitteeId.eq(committee);
     let links = Entity::find().filter(of_committee.clone()).all(db).await?;
-    let ids = links.iter().map(|it| it.predecessor_id);
+    let ids = links.iter().map(|link| link.predecessor_id);
     let current = committee::Entity::find()
         .filter(committee::COLUMN.id.is_in(ids))
         .order_by_asc(committee::Column::CodeKey)
         .order_by_asc(committee::Column::Id)
         .all(db)
         .await?;
-    let stays = |it: &Model| predecessors.iter().any(|other| other.id == it.id);
+    let stays = |committee: &Model| predecessors.iter().any(|other| other.id == committee.id);
     let mut changes = Changes::default();
     if current.len() != predecessors.len() || !current.iter().all(stays) {
         let before = labels(db, &current).await?;

@@ -87,7 +87,7 @@ impl Creating for PublicationAddInput {
 
     async fn make(self, writing: &mut Writing) -> Result<PublicationId> {
         let mut added = add_all(writing, vec![self]).await?;
-        added.pop().expect("as many answers as inputs")
+        added.pop().expect("add_all returns one result per input")
     }
 }
 
@@ -105,7 +105,7 @@ pub async fn add_all(
         .into_iter()
         .map(|input| known.check(writing, input))
         .collect();
-    let rows = added.iter().flatten().map(|it| it.row.clone());
+    let rows = added.iter().flatten().map(|new| new.row.clone());
     let entered = insert(writing.db(), rows.collect()).await?;
     let mut entries = Vec::with_capacity(added.len());
     let mut links = Vec::new();
@@ -118,7 +118,7 @@ pub async fn add_all(
             links.extend(
                 new.topics
                     .iter()
-                    .map(|it| (*it, new.id, new.number.clone())),
+                    .map(|topic| (*topic, new.id, new.number.clone())),
             );
         } else {
             let number = &new.number;
@@ -128,7 +128,10 @@ pub async fn add_all(
     }
     writing.log_all(entries).await?;
     publications::attach(writing, &links).await?;
-    Ok(added.into_iter().map(|it| it.map(|new| new.id)).collect())
+    Ok(added
+        .into_iter()
+        .map(|result| result.map(|new| new.id))
+        .collect())
 }
 
 /// A validated publication.
@@ -152,25 +155,41 @@ struct Known {
 
 impl Known {
     async fn of(db: &impl ConnectionTrait, inputs: &[PublicationAddInput]) -> Result<Self, DbErr> {
-        let organizations = inputs.iter().map(|it| &it.organization_id).collect();
+        let organizations = inputs.iter().map(|input| &input.organization_id).collect();
         let organizations =
-            Found::of::<organization::Entity, OrganizationId>(db, organizations, |it| it.id)
-                .await?;
-        let committees = inputs.iter().filter_map(|it| it.committee_id.as_ref());
+            Found::of::<organization::Entity, OrganizationId>(db, organizations, |organization| {
+                organization.id
+            })
+            .await?;
+        let committees = inputs
+            .iter()
+            .filter_map(|input| input.committee_id.as_ref());
         let committees =
-            Found::of::<committee::Entity, CommitteeId>(db, committees.collect(), |it| it.id)
-                .await?;
+            Found::of::<committee::Entity, CommitteeId>(db, committees.collect(), |committee| {
+                committee.id
+            })
+            .await?;
         let all: Vec<committee::Model> = committees.all().cloned().collect();
         let labels = labels(db, &all).await?;
-        let superseded = inputs.iter().filter_map(|it| it.supersedes_id.as_ref());
+        let superseded = inputs
+            .iter()
+            .filter_map(|input| input.supersedes_id.as_ref());
         let superseded =
-            Found::of::<Entity, PublicationId>(db, superseded.collect(), |it| it.id).await?;
-        let topics = inputs.iter().filter_map(|it| it.topic_ids.as_ref());
-        let topics = topics.filter(|it| it.len() <= TOPICS).flatten();
-        let topics = Found::of::<topic::Entity, TopicId>(db, topics.collect(), |it| it.id).await?;
+            Found::of::<Entity, PublicationId>(db, superseded.collect(), |publication| {
+                publication.id
+            })
+            .await?;
+        let topics = inputs.iter().filter_map(|input| input.topic_ids.as_ref());
+        let topics = topics.filter(|ids| ids.len() <= TOPICS).flatten();
+        let topics =
+            Found::of::<topic::Entity, TopicId>(db, topics.collect(), |topic| topic.id).await?;
         Ok(Self {
             organizations,
-            labels: all.iter().map(|it| it.id).zip(labels).collect(),
+            labels: all
+                .iter()
+                .map(|committee| committee.id)
+                .zip(labels)
+                .collect(),
             committees,
             superseded,
             topics,
@@ -212,8 +231,8 @@ impl Known {
         problems.none()?;
 
         let id = writing.new_id();
-        let approved_on = input.approved_on.map(|it| it.0);
-        let url = input.url.map(|it| it.0);
+        let approved_on = input.approved_on.map(|date| date.0);
+        let url = input.url.map(|url| url.0);
         let mut changes = Changes::default();
         changes.given("number", number.clone());
         changes.given("title", title.clone());
@@ -223,11 +242,16 @@ impl Known {
         changes.given("publisherStatus", publisher_status.clone());
         changes.given(
             "committee",
-            committee.and_then(|it| self.labels.get(&it.id)).cloned(),
+            committee
+                .and_then(|committee| self.labels.get(&committee.id))
+                .cloned(),
         );
-        changes.given("approvedOn", approved_on.map(|it| it.to_string()));
+        changes.given("approvedOn", approved_on.map(|date| date.to_string()));
         changes.given("url", url.clone());
-        changes.given("supersedes", superseded.map(|it| it.number.clone()));
+        changes.given(
+            "supersedes",
+            superseded.map(|publication| publication.number.clone()),
+        );
         let row = ActiveModel {
             id: Set(id),
             number: Set(number.clone()),
@@ -241,11 +265,11 @@ impl Known {
             status: Set(input.status),
             publisher_status: Set(publisher_status),
             organization_id: Set(organization.id),
-            committee_id: Set(committee.map(|it| it.id)),
+            committee_id: Set(committee.map(|committee| committee.id)),
             side: Set(side),
             approved_on: Set(approved_on),
             url: Set(url),
-            supersedes_id: Set(superseded.map(|it| it.id)),
+            supersedes_id: Set(superseded.map(|publication| publication.id)),
             original_language: Set(input.language.unwrap_or(Language::En)),
             version: Set(1),
             created_at: Set(writing.now()),
@@ -282,7 +306,7 @@ impl Known {
             let message = format!("{}: {message}", code(topic.number));
             problems.add(Code::Invalid, FIELD, message);
         }
-        topics.iter().map(|it| it.id).collect()
+        topics.iter().map(|topic| topic.id).collect()
     }
 }
 

@@ -88,15 +88,15 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
         before.publisher_status.as_deref(),
     );
     after.approved_on =
-        input::cleared(input.approved_on, before.approved_on.map(Date)).map(|it| it.0);
-    after.url = input::cleared(input.url, before.url.clone().map(Url)).map(|it| it.0);
+        input::cleared(input.approved_on, before.approved_on.map(Date)).map(|date| date.0);
+    after.url = input::cleared(input.url, before.url.clone().map(Url)).map(|url| url.0);
     let side = before.side;
     after.committee_id = match &input.committee_id {
         MaybeUndefined::Undefined => before.committee_id,
         MaybeUndefined::Null => None,
         MaybeUndefined::Value(id) => {
             let committee = responsible(writing, &mut problems, Some(id), side).await?;
-            committee.map(|it| it.id)
+            committee.map(|committee| committee.id)
         }
     };
     after.supersedes_id = match &input.supersedes_id {
@@ -105,7 +105,7 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
         MaybeUndefined::Value(id) => {
             let named = supersedes::named(writing.db(), &mut problems, Some(id), side).await?;
             supersedes::ends(writing.db(), &mut problems, named.as_ref(), before.id).await?;
-            named.map(|it| it.id)
+            named.map(|publication| publication.id)
         }
     };
     problems.none()?;
@@ -122,13 +122,13 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
 /// Returns the changes of a publication's own fields.
 async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Changes, DbErr> {
     let mut changes = Changes::default();
-    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add(
         "title",
         Some(before.title.clone()),
         Some(after.title.clone()),
     );
-    let [was, is] = [before.status, after.status].map(|it| it.map(word));
+    let [was, is] = [before.status, after.status].map(|status| status.map(word));
     changes.add("status", was, is);
     changes.add(
         "publisherStatus",

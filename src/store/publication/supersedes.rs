@@ -83,5 +83,5 @@ pub async fn number(
         return Ok(None);
     };
     let found = Entity::find_by_id(id).one(db).await?;
-    Ok(found.map(|it| it.number))
+    Ok(found.map(|publication| publication.number))
 }

@@ -71,7 +71,7 @@ impl Links {
     pub fn room_for(&self, committee: &committee::Model) -> Result<(), String> {
         if self.role(committee).is_none() && COMMITTEES <= self.rows.len() {
             Err(format!(
-                "The topic links {COMMITTEES} committees already, as many as it can: take one off first."
+                "The topic already has {COMMITTEES} committees, which is the maximum: unlink one first."
             ))
         } else {
             Ok(())

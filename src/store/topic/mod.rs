@@ -129,7 +129,7 @@ pub async fn propose_about(
     let provisions = input.provision_ids.unwrap_or_default();
     let provisions = provisions::listed(writing.db(), &mut problems, &provisions).await?;
     let publications = publications::listed(writing.db(), &mut problems, publications).await?;
-    let review_on = input.review_on.map(|it| it.0);
+    let review_on = input.review_on.map(|date| date.0);
     if let Some(day) = review_on {
         problems.check("reviewOn", rules::review_fits(day, writing.today()));
     }
@@ -144,7 +144,7 @@ pub async fn propose_about(
         "provisions",
         provisions::labels(writing.db(), &provisions).await?,
     );
-    changes.given("reviewOn", review_on.map(|it| it.to_string()));
+    changes.given("reviewOn", review_on.map(|date| date.to_string()));
 
     let (itu, upu) = rules::proposed(party);
     let taken = |position| (position != topic::Position::Pending).then_some(writing.now());
@@ -230,7 +230,8 @@ pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<To
             Some(publications::listed(writing.db(), &mut problems, ids).await?)
         }
     };
-    after.review_on = input::cleared(input.review_on, before.review_on.map(Date)).map(|it| it.0);
+    after.review_on =
+        input::cleared(input.review_on, before.review_on.map(Date)).map(|date| date.0);
     if let Some(day) = after
         .review_on
         .filter(|_| after.review_on != before.review_on)
@@ -240,7 +241,7 @@ pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<To
     problems.none()?;
 
     let mut changes = Changes::default();
-    let day = |it: Option<NaiveDate>| it.map(|it| it.to_string());
+    let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("title", Some(before.title), Some(after.title.clone()));
     changes.add("summary", Some(before.summary), Some(after.summary.clone()));
     changes.add("reviewOn", day(before.review_on), day(after.review_on));

@@ -108,7 +108,7 @@ async fn lead_of(
             problems.add(
                 Code::Invalid,
                 lead::FIELD,
-                "A lead is named with AGREED alone: leave it out.",
+                "Only AGREED can name a lead: omit it.",
             );
         }
         return Ok(None);

@@ -34,9 +34,9 @@ pub async fn insert(
     if provisions.is_empty() {
         return Ok(());
     }
-    let rows = provisions.iter().map(|it| ActiveModel {
+    let rows = provisions.iter().map(|provision| ActiveModel {
         topic_id: Set(topic),
-        provision_id: Set(it.id),
+        provision_id: Set(provision.id),
     });
     Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
@@ -50,14 +50,14 @@ pub async fn replace(
 ) -> Result<Changes, DbErr> {
     let of_topic = Column::TopicId.eq(topic);
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
-    let ids = links.iter().map(|it| it.provision_id);
+    let ids = links.iter().map(|link| link.provision_id);
     let current = provision::Entity::find()
         .filter(provision::COLUMN.id.is_in(ids))
         .order_by_asc(provision::Column::MandateId)
         .order_by_asc(provision::Column::Ordinal)
         .all(db)
         .await?;
-    let stays = |it: &Model| provisions.iter().any(|other| other.id == it.id);
+    let stays = |provision: &Model| provisions.iter().any(|other| other.id == provision.id);
     let mut changes = Changes::default();
     if current.len() != provisions.len() || !current.iter().all(stays) {
         let before = labels(db, &current).await?;
@@ -79,16 +79,18 @@ pub async fn labels(
 
 /// Returns the names of provisions: `RES-11-DUBAI-2012 RECOGNIZING a`.
 pub async fn names(db: &impl ConnectionTrait, provisions: &[Model]) -> Result<Vec<String>, DbErr> {
-    let mandates = provisions.iter().map(|it| it.mandate_id);
+    let mandates = provisions.iter().map(|provision| provision.mandate_id);
     let mandates = mandate::Entity::find()
         .filter(mandate::COLUMN.id.is_in(mandates))
         .all(db)
         .await?;
-    let name = |it: &Model| {
-        let mandate = mandates.iter().find(|mandate| mandate.id == it.mandate_id);
+    let name = |provision: &Model| {
+        let mandate = mandates
+            .iter()
+            .find(|mandate| mandate.id == provision.mandate_id);
         let code = mandate.map_or("", |mandate| &mandate.code);
-        let letter = it.letter.as_deref().unwrap_or_default();
-        let name = format!("{code} {} {letter}", word(it.section));
+        let letter = provision.letter.as_deref().unwrap_or_default();
+        let name = format!("{code} {} {letter}", word(provision.section));
         name.trim().to_owned()
     };
     Ok(provisions.iter().map(name).collect())

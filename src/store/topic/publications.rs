@@ -43,7 +43,13 @@ pub async fn insert(
     topic: TopicId,
     publications: &[Model],
 ) -> Result<Changes, DbErr> {
-    link(db, publications.iter().map(|it| (topic, it.id))).await?;
+    link(
+        db,
+        publications
+            .iter()
+            .map(|publication| (topic, publication.id)),
+    )
+    .await?;
     let mut changes = Changes::default();
     changes.given(FIELD, numbers(publications));
     Ok(changes)
@@ -57,19 +63,25 @@ pub async fn replace(
 ) -> Result<Changes, DbErr> {
     let of_topic = Column::TopicId.eq(topic);
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
-    let ids = links.iter().map(|it| it.publication_id);
+    let ids = links.iter().map(|link| link.publication_id);
     let current = publication::Entity::find()
         .filter(publication::COLUMN.id.is_in(ids))
         .order_by_asc(publication::Column::NumberKey)
         .order_by_asc(publication::Column::Id)
         .all(db)
         .await?;
-    let stays = |it: &Model| publications.iter().any(|other| other.id == it.id);
+    let stays = |publication: &Model| publications.iter().any(|other| other.id == publication.id);
     let mut changes = Changes::default();
     if current.len() != publications.len() || !current.iter().all(stays) {
         changes.add(FIELD, numbers(&current), numbers(publications));
         Entity::delete_many().filter(of_topic).exec(db).await?;
-        link(db, publications.iter().map(|it| (topic, it.id))).await?;
+        link(
+            db,
+            publications
+                .iter()
+                .map(|publication| (topic, publication.id)),
+        )
+        .await?;
     }
     Ok(changes)
 }
@@ -82,9 +94,9 @@ pub async fn attach(
     if links.is_empty() {
         return Ok(());
     }
-    let topics: BTreeSet<TopicId> = links.iter().map(|it| it.0).collect();
-    let publications: BTreeSet<PublicationId> = links.iter().map(|it| it.1).collect();
-    link(writing.db(), links.iter().map(|it| (it.0, it.1))).await?;
+    let topics: BTreeSet<TopicId> = links.iter().map(|link| link.0).collect();
+    let publications: BTreeSet<PublicationId> = links.iter().map(|link| link.1).collect();
+    link(writing.db(), links.iter().map(|link| (link.0, link.1))).await?;
     // The version increases by one per publication.
     let added = SelectStatement::new()
         .expr(Expr::col(Asterisk).count())
@@ -126,6 +138,9 @@ async fn link(
 }
 
 fn numbers(publications: &[Model]) -> Option<String> {
-    let numbers: Vec<&str> = publications.iter().map(|it| it.number.as_str()).collect();
+    let numbers: Vec<&str> = publications
+        .iter()
+        .map(|publication| publication.number.as_str())
+        .collect();
     (!numbers.is_empty()).then(|| numbers.join(", "))
 }

@@ -44,7 +44,7 @@ pub async fn reaffirm(
     let before = topic.review_on.replace(day);
     changes.add(
         "reviewOn",
-        before.map(|it| it.to_string()),
+        before.map(|date| date.to_string()),
         Some(day.to_string()),
     );
     let id = topic.id;
