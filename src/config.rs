@@ -39,11 +39,11 @@ pub struct Cli {
     #[arg(
         long,
         global = true,
-        env = "LIAISON_LOG",
+        env = "LIAISON_LOG_FILTER",
         default_value = "info,sea_orm_migration=warn",
         value_parser = environment::log_filter
     )]
-    pub log: String,
+    pub log_filter: String,
     /// Log format: readable lines, or one JSON object per line.
     #[arg(
         long,
@@ -207,8 +207,8 @@ pub struct Health {
 #[derive(Clone, Debug, Args)]
 pub struct Documents {
     /// Size of the cache of validated documents in bytes.
-    #[arg(long, env = "LIAISON_DOCUMENT_CACHE", default_value_t = DOCUMENT_CACHE)]
-    pub document_cache: u64,
+    #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE)]
+    pub document_cache_bytes: u64,
     /// A JSON file with trusted documents by their SHA-256: all others are rejected.
     #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
     pub trusted_documents: Option<PathBuf>,
@@ -224,28 +224,32 @@ pub const DOCUMENT_CACHE: u64 = 20_000_000;
 #[derive(Clone, Debug, Args)]
 pub struct Answers {
     /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
-    #[arg(long, env = "LIAISON_ANSWER_CACHE", default_value_t = Self::DEFAULT.answer_cache)]
-    pub answer_cache: u64,
+    #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
+    pub response_cache_bytes: u64,
     /// Maximum staleness in milliseconds with respect to writes of other instances, on PostgreSQL; 0 queries the
     /// database before each cached response. Without it nothing is cached on PostgreSQL.
-    #[arg(long, env = "LIAISON_ANSWER_STALENESS")]
-    pub answer_staleness: Option<u64>,
+    #[arg(long, env = "LIAISON_RESPONSE_CACHE_MAX_STALENESS", value_parser = crate::http::duration::duration)]
+    pub response_cache_max_staleness: Option<Duration>,
 }
 
 impl Answers {
     /// The default settings.
     pub const DEFAULT: Self = Self {
-        answer_cache: 16_000_000,
-        answer_staleness: None,
+        response_cache_bytes: 16_000_000,
+        response_cache_max_staleness: None,
     };
 
     /// Creates the cache, if it is enabled for this kind of database.
     #[must_use]
     pub fn memory(&self, shared: bool) -> Option<Memory> {
         // A single instance knows about all writes.
-        let staleness = if shared { self.answer_staleness? } else { 0 };
-        let unknown = Duration::from_millis(staleness);
-        (self.answer_cache > 0).then(|| Memory::new(self.answer_cache, unknown))
+        let staleness = if shared {
+            self.response_cache_max_staleness?
+        } else {
+            Duration::ZERO
+        };
+        let unknown = staleness;
+        (self.response_cache_bytes > 0).then(|| Memory::new(self.response_cache_bytes, unknown))
     }
 }
 

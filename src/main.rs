@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
             let log = tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::stderr().is_terminal())
-                .with_env_filter(EnvFilter::new(&cli.log));
+                .with_env_filter(EnvFilter::new(&cli.log_filter));
             match cli.log_format {
                 LogFormat::Text => log.init(),
                 LogFormat::Json => log.json().flatten_event(true).init(),
@@ -117,7 +117,7 @@ fn now() -> DateTime<Utc> {
 async fn dev(settings: &Dev) -> Result<(), Wrong> {
     let limits = &settings.limits;
     let trusted = settings.documents.trusted()?;
-    let documents = documents(limits, settings.documents.document_cache, trusted)?;
+    let documents = documents(limits, settings.documents.document_cache_bytes, trusted)?;
     let db = migrated(&settings.database, Some(limits)).await?;
     if db
         .is_empty()
@@ -157,7 +157,9 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
     println!(
         "curl http://{address}/graphql -H 'Content-Type: application/json' -d '{FIRST_QUERY}'"
     );
-    let mut around = settings.surroundings.around(settings.answers.answer_cache);
+    let mut around = settings
+        .surroundings
+        .around(settings.answers.response_cache_bytes);
     // A frontend in development is served from a port of its own.
     around.origins.push(LOCAL_PAGES);
     let setup = Setup {
@@ -185,7 +187,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         .prepare(now())
         .await
         .map_err(|what| Wrong(format!("--token-key: {what}")))?;
-    let remembered = settings.documents.document_cache;
+    let remembered = settings.documents.document_cache_bytes;
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
     let db = if settings.no_migrate || settings.read_only {
@@ -203,7 +205,9 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
         limits: settings.limits.clone(),
         around: Around {
             read_only: settings.read_only,
-            ..settings.surroundings.around(settings.answers.answer_cache)
+            ..settings
+                .surroundings
+                .around(settings.answers.response_cache_bytes)
         },
         deliveries: delivery_settings(&settings.webhooks),
         // Each delivery is written down.
@@ -213,7 +217,7 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
 }
 
 fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
-    let reach = if settings.webhooks_anywhere {
+    let reach = if settings.allow_private_webhooks {
         Reach::Anywhere
     } else if settings.webhook_networks.is_empty() {
         Reach::Public

@@ -93,7 +93,7 @@ async fn attack(options: &Options, number: usize, url: &str) -> Result<String> {
         "--token-algorithms",
         "HS256",
     ];
-    let quiet = [("LIAISON_LOG", "error")];
+    let quiet = [("LIAISON_LOG_FILTER", "error")];
     let service = Program::start(&program, &serve, &quiet, place.path()).await?;
     let editor = Address {
         port: service.port,

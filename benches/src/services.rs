@@ -64,9 +64,9 @@ async fn build() -> Result<PathBuf> {
 }
 
 /// Disables the response cache.
-pub const ANEW: &[&str] = &["--answer-cache", "0"];
+pub const ANEW: &[&str] = &["--response-cache-bytes", "0"];
 /// Enables the response cache, also on PostgreSQL.
-pub const REMEMBERING: &[&str] = &["--answer-staleness", "1000"];
+pub const REMEMBERING: &[&str] = &["--response-cache-max-staleness", "1s"];
 
 /// Starts the service on a database, under a wrapper program if one is given; `secret` is the file of the signing key.
 pub async fn service(
@@ -110,11 +110,11 @@ pub async fn service(
         // A single client sends as much as many do.
         "--rate-limit",
         "0",
-        "--rate-limit-token",
+        "--rate-limit-authenticated",
         "0",
     ]);
     arguments.extend(answers);
-    let variables = [("LIAISON_LOG", "error")];
+    let variables = [("LIAISON_LOG_FILTER", "error")];
     let kind = if answers == REMEMBERING {
         Kind::Remembering
     } else {
@@ -138,7 +138,7 @@ pub async fn limit(kind: Kind, url: &str) -> Result<Service> {
         "{port}",
         "--url",
         url,
-        "--connections",
+        "--max-connections",
         CONNECTIONS,
     ];
     Ok(Service {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use url::{Url, form_urlencoded};
 
+use crate::http::duration::duration;
+
 /// URL parameters that the driver knows. It ignores others on PostgreSQL.
 const POSTGRES_PARAMETERS: [&str; 16] = [
     "application_name",
@@ -43,7 +45,7 @@ pub struct Database {
     #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
     /// How long startup waits for an unreachable database, such as `60s`; `0s`: not at all.
-    #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = seconds)]
+    #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = duration)]
     pub database_wait: Duration,
 }
 
@@ -129,14 +131,4 @@ fn check_parameters<'a>(
         "the address has no such parameter: {shown}; there are {}",
         known.join(", ")
     ))
-}
-
-/// Parses a number of seconds with its unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text
-        .strip_suffix('s')
-        .and_then(|number| number.parse().ok());
-    number
-        .map(Duration::from_secs)
-        .ok_or_else(|| "write seconds with their unit, such as 60s".to_owned())
 }

@@ -9,6 +9,7 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
 use crate::http::cors::origin;
+use crate::http::duration::{duration, timeout};
 use crate::http::proxies::{Proxies, ProxyHeader};
 use crate::http::rate::{Failures, Rates};
 use crate::http::server::Bounds;
@@ -19,38 +20,46 @@ use crate::http::{Around, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 #[derive(Clone, Debug, Args)]
 pub struct Surroundings {
     /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
-    #[arg(long, env = "LIAISON_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub connections: u32,
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
     /// Maximum number of connections per client address, except for trusted proxies; 0 is no limit.
-    #[arg(long, env = "LIAISON_CONNECTIONS_EACH", default_value_t = 200)]
-    pub connections_each: u32,
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS_PER_IP", default_value_t = 200)]
+    pub max_connections_per_ip: u32,
     /// How many WebSockets and event streams the subject of each token may have open, and each address without a token a quarter of it, also behind a trusted proxy; 0 is no bound.
-    #[arg(long, env = "LIAISON_STREAMS_EACH", default_value_t = 200)]
-    pub streams_each: u32,
+    #[arg(long, env = "LIAISON_MAX_STREAMS_PER_CLIENT", default_value_t = 200)]
+    pub max_streams_per_client: u32,
     /// How many subscriptions are under way at most, those without a token half of them. One with a large document or large variables counts as several.
-    #[arg(long, env = "LIAISON_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub subscriptions: u32,
+    #[arg(long, env = "LIAISON_MAX_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_subscriptions: u32,
     /// How many of them the subject of each token may have, and each address without a token a quarter of it; 0 is no bound.
-    #[arg(long, env = "LIAISON_SUBSCRIPTIONS_EACH", default_value_t = 1000)]
-    pub subscriptions_each: u32,
+    #[arg(
+        long,
+        env = "LIAISON_MAX_SUBSCRIPTIONS_PER_CLIENT",
+        default_value_t = 1000
+    )]
+    pub max_subscriptions_per_client: u32,
     /// Seconds for the head of a request, and for a connection to do nothing between two.
-    #[arg(long, env = "LIAISON_HEAD_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub head_timeout: u64,
+    #[arg(long, env = "LIAISON_HEADER_READ_TIMEOUT", default_value = "20s", value_parser = timeout)]
+    pub header_read_timeout: Duration,
     /// Timeout in seconds for reading a request's body, and for a client that stops reading a response.
-    #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub body_timeout: u64,
-    /// How many bytes the responses in memory may have together, beside those of `--answer-cache`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
-    #[arg(long, env = "LIAISON_RESPONSE_MEMORY", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    pub response_memory: usize,
+    #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value = "20s", value_parser = timeout)]
+    pub body_timeout: Duration,
+    /// How many bytes the responses in memory may have together, beside those of `--response-cache-bytes`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
+    #[arg(long, env = "LIAISON_RESPONSE_MEMORY_BYTES", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub response_memory_bytes: usize,
     /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
-    #[arg(long, env = "LIAISON_DRAIN", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600))]
-    pub drain: u64,
+    #[arg(long, env = "LIAISON_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration)]
+    pub shutdown_delay: Duration,
     /// Query cost per minute and client address without a token; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
     pub rate_limit: u32,
     /// Query cost per minute and token subject; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT_TOKEN", default_value_t = 100_000_000)]
-    pub rate_limit_token: u32,
+    #[arg(
+        long,
+        env = "LIAISON_RATE_LIMIT_AUTHENTICATED",
+        default_value_t = 100_000_000
+    )]
+    pub rate_limit_authenticated: u32,
     /// How many requests with a bad token, an invalid document or an unknown hash each address may send per minute; 0 is no limit.
     #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
     pub failure_limit: u32,
@@ -78,29 +87,29 @@ impl Surroundings {
         let cache = usize::try_from(cache).unwrap_or(usize::MAX);
         Around {
             bounds: Bounds {
-                connections: self.connections,
-                each: self.connections_each,
-                head: Duration::from_secs(self.head_timeout),
-                body: Duration::from_secs(self.body_timeout),
+                connections: self.max_connections,
+                each: self.max_connections_per_ip,
+                head: self.header_read_timeout,
+                body: self.body_timeout,
             },
             proxies: Proxies {
                 trusted: self.trusted_proxies.clone(),
                 header: self.proxy_header,
             },
             failures: Failures::new(self.failure_limit),
-            rates: Rates::new(self.rate_limit, self.rate_limit_token),
+            rates: Rates::new(self.rate_limit, self.rate_limit_authenticated),
             streams: Shares::new(
                 STREAMS,
-                u64::from(self.connections).div_ceil(2),
-                self.streams_each.into(),
+                u64::from(self.max_connections).div_ceil(2),
+                self.max_streams_per_client.into(),
             ),
             subscriptions: Shares::new(
                 SUBSCRIPTIONS,
-                self.subscriptions.into(),
-                self.subscriptions_each.into(),
+                self.max_subscriptions.into(),
+                self.max_subscriptions_per_client.into(),
             ),
-            responses: ResponseBudget::new(self.response_memory.saturating_add(cache)),
-            drain: Duration::from_secs(self.drain),
+            responses: ResponseBudget::new(self.response_memory_bytes.saturating_add(cache)),
+            drain: self.shutdown_delay,
             origins: self.allowed_origins.clone(),
             ..Around::default()
         }

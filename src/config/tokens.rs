@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use entity::party::Role;
@@ -12,6 +13,7 @@ use crate::http::auth::claims::{TokenRules, role};
 use crate::http::auth::issuer::Issuer;
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
 use crate::http::auth::published::Place;
+use crate::http::duration::duration;
 
 /// How tokens are verified.
 #[derive(Clone, Debug, Args)]
@@ -40,11 +42,11 @@ pub struct Tokens {
     pub roles_claim: String,
     /// Maps a value of the claim to a role, as `word=ROLE`; repeatable, or separated by commas. By default the values
     /// are the names of the roles.
-    #[arg(long, env = "LIAISON_ROLES_MAP", value_delimiter = ',', value_parser = role_word)]
-    pub roles_map: Vec<(String, Role)>,
+    #[arg(long, env = "LIAISON_ROLE_MAPPING", value_delimiter = ',', value_parser = role_word)]
+    pub role_mapping: Vec<(String, Role)>,
     /// Allowed clock skew in seconds.
-    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value_t = 30)]
-    pub token_leeway: u32,
+    #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value = "30s", value_parser = duration)]
+    pub token_leeway: Duration,
 }
 
 /// A table `[[issuer]]` of the settings file. Omitted values default to the flags.
@@ -56,8 +58,8 @@ pub struct OtherIssuer {
     audience: Option<String>,
     algorithms: Option<Vec<Algorithm>>,
     roles_claim: Option<String>,
-    roles_map: Option<HashMap<String, String>>,
-    leeway: Option<u32>,
+    role_mapping: Option<HashMap<String, String>>,
+    leeway: Option<String>,
 }
 
 impl Tokens {
@@ -116,13 +118,15 @@ impl Tokens {
         if let Some(claim) = &other.roles_claim {
             tokens.roles_claim.clone_from(claim);
         }
-        if let Some(map) = &other.roles_map {
+        if let Some(map) = &other.role_mapping {
             let words = map
                 .iter()
                 .map(|(word, name)| Ok((word.clone(), role(name)?)));
-            tokens.roles_map = words.collect::<Result<_, String>>()?;
+            tokens.role_mapping = words.collect::<Result<_, String>>()?;
         }
-        tokens.token_leeway = other.leeway.unwrap_or(self.token_leeway);
+        if let Some(leeway) = &other.leeway {
+            tokens.token_leeway = duration(leeway)?;
+        }
         Ok(tokens)
     }
 
@@ -133,9 +137,9 @@ impl Tokens {
             self.token_algorithms.clone(),
         );
         rules.roles_claim.clone_from(&self.roles_claim);
-        rules.leeway_seconds = self.token_leeway;
-        if !self.roles_map.is_empty() {
-            rules.role_names = self.roles_map.iter().cloned().collect();
+        rules.leeway = self.token_leeway;
+        if !self.role_mapping.is_empty() {
+            rules.role_names = self.role_mapping.iter().cloned().collect();
         }
         rules
     }

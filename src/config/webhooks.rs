@@ -10,9 +10,9 @@ use super::surroundings::network;
 /// Where deliveries may go, which way, and what they say of their source.
 #[derive(Clone, Debug, Args)]
 pub struct Webhooks {
-    /// Allow all webhook URLs: on this machine and in private networks too, and without TLS.
-    #[arg(long, env = "LIAISON_WEBHOOKS_ANYWHERE", value_parser = BoolishValueParser::new())]
-    pub webhooks_anywhere: bool,
+    /// Allow webhook URLs with any address: private networks and this machine, also without TLS.
+    #[arg(long, env = "LIAISON_ALLOW_PRIVATE_WEBHOOKS", value_parser = BoolishValueParser::new())]
+    pub allow_private_webhooks: bool,
     /// Private networks (10.20.0.0/16) whose addresses webhook URLs may have, over TLS.
     #[arg(long, env = "LIAISON_WEBHOOK_NETWORKS", value_delimiter = ',', value_parser = network)]
     pub webhook_networks: Vec<IpNet>,

@@ -256,8 +256,7 @@ pub async fn run(
     now: DateTime<Utc>,
     reservation: &Arc<Reservation>,
 ) -> Result<Executed, Refused> {
-    let seconds = app.limits.seconds;
-    let time_limit = Duration::from_secs(seconds);
+    let time_limit = app.limits.request_timeout;
     let (db, limit) = (app.db.clone(), app.limits.answer);
     let bound = Bound::new(limit, Some(reservation.clone()));
     let request = Request::new(db, viewer, now, bound);
@@ -274,7 +273,7 @@ pub async fn run(
             execute(&app.schema, operation, request).await
         };
         let executed = within(time_limit, is_heavy, executing).await;
-        return executed.map_err(|_| too_slow(seconds, false));
+        return executed.map_err(|_| too_slow(time_limit, false));
     }
     let schema = app.schema.clone();
     // Delays shutdown while it runs.
@@ -288,11 +287,11 @@ pub async fn run(
         executed
     });
     match running.await {
-        Ok(executed) => executed.map_err(|_| too_slow(seconds, true)),
+        Ok(executed) => executed.map_err(|_| too_slow(time_limit, true)),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime shuts down.
-            Err(_) => Err(too_slow(seconds, true)),
+            Err(_) => Err(too_slow(time_limit, true)),
         },
     }
 }
@@ -310,12 +309,13 @@ async fn within<T>(
     timeout(time_limit, REQUEST_BOUNDS.scope(bounds, running)).await
 }
 
-fn too_slow(seconds: u64, changes: bool) -> Refused {
+fn too_slow(time_limit: Duration, changes: bool) -> Refused {
     let then = if changes {
         "Its changes may have been made: look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is."
     } else {
         "Request less, or try again later."
     };
+    let seconds = time_limit.as_secs_f64();
     let message = format!("The request ran longer than {seconds} s, and was stopped. {then}");
     let status = StatusCode::SERVICE_UNAVAILABLE;
     Refused::new(status, "TIMEOUT", message).about("time")

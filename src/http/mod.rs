@@ -9,6 +9,7 @@ mod bounded;
 mod conditional;
 pub mod cors;
 pub mod document;
+pub mod duration;
 mod explorer;
 mod failure;
 mod front;

@@ -19,7 +19,7 @@ async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend:
     let server = Server::start_with(backend, |app| {
         app.around = around.clone();
         app.limits = Limits {
-            seconds: 1,
+            request_timeout: std::time::Duration::from_secs(1),
             ..Limits::default()
         };
     })

@@ -58,7 +58,7 @@ pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, Str
         "secret",
         "--token-algorithms",
         "HS256",
-        "--webhooks-anywhere",
+        "--allow-private-webhooks",
     ]);
     let address = service.address();
     (service, address, token)

@@ -111,7 +111,7 @@ async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
 
 async fn dev_answers_local_pages_and_takes_the_settings_of_serve(url: &str) {
     let workplace = Workplace::new();
-    workplace.write("dev.toml", "depth-limit = 3\n");
+    workplace.write("dev.toml", "max-depth = 3\n");
     let mut dev = workplace.start(&[
         "dev",
         "--config",

@@ -259,7 +259,7 @@ async fn who_serves_read_only_delivers_nothing(server: &Server) {
     let mut running = workplace.start(&[
         "serve",
         "--read-only",
-        "--webhooks-anywhere",
+        "--allow-private-webhooks",
         "--database-url",
         server.database_url(),
         "--listen",

@@ -16,7 +16,7 @@ on_both_empty_databases! {
 
 async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
     let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--drain", "2"]);
+    let (service, address) = serve(&workplace, url, &["--shutdown-delay", "2s"]);
     let answered = Arc::new(AtomicUsize::new(0));
     let unready = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..12)

@@ -46,7 +46,7 @@ fn asks(document: &str) -> String {
 /// A mutation that waits for a lock longer than its timeout.
 async fn too_slow(server: &Server) -> Told {
     let limits = Limits {
-        seconds: 1,
+        request_timeout: std::time::Duration::from_secs(1),
         ..Limits::default()
     };
     let hasty = server.beside(|app| app.limits = limits).await;

@@ -49,7 +49,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
             "secret",
             "--token-algorithms",
             "HS256",
-            "--webhooks-anywhere",
+            "--allow-private-webhooks",
         ]);
         (running.address(), running)
     };
@@ -283,13 +283,13 @@ async fn a_thousand_idle_sockets_take_little_memory() {
         "dev",
         "--listen",
         "127.0.0.1:0",
-        "--connections-each",
+        "--max-connections-per-ip",
         "0",
-        "--connections",
+        "--max-connections",
         "5000",
-        "--streams-each",
+        "--max-streams-per-client",
         "0",
-        "--subscriptions-each",
+        "--max-subscriptions-per-client",
         "0",
     ]);
     let address = running.dev_address();

@@ -84,15 +84,15 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
             "token-issuer = \"{sso}\"\n\
              token-audience = \"liaison\"\n\
              roles-claim = \"realm_access.roles\"\n\
-             roles-map = {{ \"bureau\" = \"TSB_EDITOR\", \"itu-editors\" = \"ITU_EDITOR\" }}\n\
+             role-mapping = {{ \"bureau\" = \"TSB_EDITOR\", \"itu-editors\" = \"ITU_EDITOR\" }}\n\
              [[issuer]]\n\
              issuer = \"{tenant}\"\n\
              audience = \"{APPLICATION}\"\n\
              key = \"{tenant}/keys\"\n\
              algorithms = [\"ES256\"]\n\
              roles-claim = \"roles\"\n\
-             roles-map = {{ \"Liaison.Upu\" = \"UPU_EDITOR\" }}\n\
-             leeway = 0\n\
+             role-mapping = {{ \"Liaison.Upu\" = \"UPU_EDITOR\" }}\n\
+             leeway = \"0s\"\n\
              [[issuer]]\n\
              issuer = \"robots\"\n\
              key = \"ed25519.pem\"\n\
@@ -225,7 +225,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
         ("trusted-proxies = [\"10.0.0.0/40\"]".to_owned(), "--trusted-proxies"),
         ("allowed-origins = [\"https://app.example.org/path\"]".to_owned(), "--allowed-origins"),
         ("proxy-header = \"X-Real-IP\"".to_owned(), "--proxy-header"),
-        ("head-timeout = 0".to_owned(), "--head-timeout"),
+        ("header-read-timeout = \"0s\"".to_owned(), "--header-read-timeout"),
     ] {
         workplace.write("settings.toml", &content);
         let line = workplace.refusal(&["serve", "--config", "settings.toml", "--listen", "127.0.0.1:0"]);

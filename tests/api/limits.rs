@@ -379,7 +379,7 @@ async fn introspection_can_be_switched_off(server: &Server) {
 
 async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
     let limits = Limits {
-        seconds: 1,
+        request_timeout: std::time::Duration::from_secs(1),
         ..Limits::default()
     };
     let hasty = server.beside(|app| app.limits = limits).await;

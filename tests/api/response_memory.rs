@@ -74,9 +74,9 @@ async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Serve
         server.database_url(),
         "--listen",
         "127.0.0.1:0",
-        "--response-memory",
+        "--response-memory-bytes",
         &budget,
-        "--answer-cache",
+        "--response-cache-bytes",
         "0",
     ]);
     let address = service.address();

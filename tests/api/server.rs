@@ -74,7 +74,7 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
     let (service, address) = serve(
         &workplace,
         url,
-        &["--head-timeout", "2", "--body-timeout", "2"],
+        &["--header-read-timeout", "2s", "--body-timeout", "2s"],
     );
     let head = "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n";
     // What each client sends at once, and then byte by byte.
@@ -127,7 +127,7 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
 
 async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: &str) {
     let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--body-timeout", "5"]);
+    let (service, address) = serve(&workplace, url, &["--body-timeout", "5s"]);
     let head = "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n";
     let body = vec![b' '; 990_000];
     let mut connections: Vec<TcpStream> = (0..150)
@@ -173,7 +173,7 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
 
 async fn who_takes_nothing_of_an_answer_is_closed(url: &str) {
     let workplace = Workplace::new();
-    let (_service, address) = serve(&workplace, url, &["--body-timeout", "1"]);
+    let (_service, address) = serve(&workplace, url, &["--body-timeout", "1s"]);
     let mut connection = wire::connect(&address);
     let request = "GET /schema.graphql HTTP/1.1\r\nHost: test\r\n\r\n";
     let sent = 500;
@@ -196,7 +196,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
     let (_service, address) = serve(
         &workplace,
         url,
-        &["--connections", "2", "--head-timeout", "1"],
+        &["--max-connections", "2", "--header-read-timeout", "1s"],
     );
     let begun = Instant::now();
     let idle = [wire::connect(&address), wire::connect(&address)];
@@ -216,7 +216,7 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
 
 async fn who_has_too_many_connections_gets_no_more(url: &str) {
     let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--connections-each", "3"]);
+    let (service, address) = serve(&workplace, url, &["--max-connections-per-ip", "3"]);
     let idle = [(); 3].map(|()| wire::connect(&address));
     let mut refused = wire::connect(&address);
     let mut bytes = Vec::new();
@@ -229,7 +229,12 @@ async fn who_has_too_many_connections_gets_no_more(url: &str) {
     }
     drop(service);
 
-    let trusted = ["--connections-each", "3", "--trusted-proxies", "127.0.0.1"];
+    let trusted = [
+        "--max-connections-per-ip",
+        "3",
+        "--trusted-proxies",
+        "127.0.0.1",
+    ];
     let (_service, address) = serve(&workplace, url, &trusted);
     let _many = [(); 10].map(|()| wire::connect(&address));
     answers_within_two_seconds(&address);

@@ -29,14 +29,20 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
     refused(&from_file, &[], 100);
     assert!(workplace.path("file.db").exists());
     refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
-    refused(&from_file, &[("LIAISON_BODY_LIMIT", "200")], 200);
-    let flag = ["serve", "--config", "liaison.toml", "--body-limit", "300"];
-    refused(&flag, &[("LIAISON_BODY_LIMIT", "200")], 300);
+    refused(&from_file, &[("LIAISON_MAX_BODY_BYTES", "200")], 200);
+    let flag = [
+        "serve",
+        "--config",
+        "liaison.toml",
+        "--max-body-bytes",
+        "300",
+    ];
+    refused(&flag, &[("LIAISON_MAX_BODY_BYTES", "200")], 300);
     let all = [
         ("LIAISON_LISTEN", FREE_PORT),
         ("LIAISON_TOKEN_KEY", "secret"),
         ("LIAISON_TOKEN_ALGORITHMS", "HS256"),
-        ("LIAISON_BODY_LIMIT", "400"),
+        ("LIAISON_MAX_BODY_BYTES", "400"),
         ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
     ];
     refused(&["serve"], &all, 400);
@@ -52,7 +58,7 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ("colour = \"red\"", "colour"),
         ("read-only = \"perhaps\"", "--read-only"),
         ("read-only = true\nlisten = 5", "--listen"),
-        ("read-only = true\nbody-limit = \"big\"", "--body-limit"),
+        ("read-only = true\nbody-limit = \"big\"", "--max-body-bytes"),
         (
             "read-only = true\ndatabase-connections = 0",
             "--database-connections",
@@ -60,7 +66,7 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ("token-algorithms = [\"none\"]", "--token-algorithms"),
         (
             "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
-            "--roles-map",
+            "--role-mapping",
         ),
         ("listen = ", "settings.toml"),
     ] {
@@ -82,8 +88,8 @@ fn a_wrong_setting_is_one_line_that_names_it() {
             "--token-algorithms HS256",
         ),
         (&["serve", "--colour"], "--colour"),
-        (&["serve", "--cost-limit", "much"], "--cost-limit"),
-        (&["serve", "--time-limit", "0"], "--time-limit"),
+        (&["serve", "--max-complexity", "much"], "--max-complexity"),
+        (&["serve", "--request-timeout", "0s"], "--request-timeout"),
         (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
         (&["token", "--key", "secret"], "--role"),
         (&["token", "--role", "ITU_EDITOR"], "--key"),
@@ -213,11 +219,11 @@ fn the_log_is_set_by_the_file_too() {
     let log = service.logged(|log| log.contains("serving"));
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["message"], "serving");
-    let flag = [&from_file[..], &["--log", "info"]].concat();
+    let flag = [&from_file[..], &["--log-filter", "info"]].concat();
     workplace.start(&flag).address();
     for wrong in ["infoo", "liaison", "liaison=infoo", "info,warm"] {
-        let line = workplace.refusal(&["serve", "--read-only", "--log", wrong]);
-        assert!(line.contains("--log"), "{line}");
+        let line = workplace.refusal(&["serve", "--read-only", "--log-filter", wrong]);
+        assert!(line.contains("--log-filter"), "{line}");
         assert!(line.contains("liaison::http=debug"), "{line}");
     }
 }
@@ -328,26 +334,30 @@ fn addresses_of_databases_are_checked() {
 fn a_limit_that_cannot_be_lifted_refuses_0() {
     let workplace = Workplace::new();
     for flag in [
-        "--body-limit",
-        "--document-limit",
-        "--depth-limit",
-        "--selection-limit",
-        "--alias-limit",
-        "--directive-limit",
-        "--root-limit",
-        "--mutation-limit",
-        "--cost-limit",
-        "--answer-limit",
-        "--socket-operations",
-        "--time-limit",
-        "--connections",
-        "--head-timeout",
+        "--max-body-bytes",
+        "--max-tokens",
+        "--max-depth",
+        "--max-selections",
+        "--max-aliases",
+        "--max-directives",
+        "--max-root-fields",
+        "--max-mutations",
+        "--max-complexity",
+        "--max-response-bytes",
+        "--max-websocket-operations",
+        "--request-timeout",
+        "--max-connections",
+        "--header-read-timeout",
         "--body-timeout",
     ] {
         let line = workplace.refusal(&["serve", "--read-only", flag, "0"]);
         assert!(line.contains(flag), "{line}");
     }
-    let lifted = ["--rate-limit", "--rate-limit-token", "--connections-each"];
+    let lifted = [
+        "--rate-limit",
+        "--rate-limit-authenticated",
+        "--max-connections-per-ip",
+    ];
     let lifted = lifted.iter().flat_map(|flag| [*flag, "0"]);
     workplace.done(&["migrate"]);
     let command = ["serve", "--read-only", "--listen", FREE_PORT];

@@ -21,7 +21,7 @@ on_both_empty_databases! {
 async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     let database = TestDatabase::empty(Backend::Postgres).await;
     let workplace = Workplace::new();
-    let (_service, address) = serve(&workplace, &database.url, &["--time-limit", "1"]);
+    let (_service, address) = serve(&workplace, &database.url, &["--request-timeout", "1s"]);
     let db = Database::connect(&database.url, 2).await.unwrap();
     // While this is held, reads of topics wait.
     let lock = db.write.begin().await.unwrap();
@@ -58,7 +58,7 @@ async fn a_start_waits_for_another_for_longer_than_a_request_may_run(url: &str) 
     let db = Database::connect(url, 1).await.unwrap();
     let mut service = None;
     let whole = db.whole(async |_, _| {
-        let settings = ["--listen", "127.0.0.1:0", "--time-limit", "1"];
+        let settings = ["--listen", "127.0.0.1:0", "--request-timeout", "1s"];
         let serve = ["serve", "--read-only", "--database-url", url];
         service = Some(workplace.start(&[&serve[..], &settings].concat()));
         // The next statement would have been cancelled by then.

@@ -189,7 +189,7 @@ const QUERY: &str = r#"{"query":"{ topics { totalCount } }"}"#;
 
 async fn sockets_leave_places_to_requests(url: &str) {
     let workplace = Workplace::new();
-    let (_service, address) = service(&workplace, url, &["--connections", "8"]);
+    let (_service, address) = service(&workplace, url, &["--max-connections", "8"]);
     let mut sockets = Vec::new();
     for _ in 0..2 {
         sockets.push(Socket::anonymous(&address).await);
@@ -219,7 +219,7 @@ async fn sockets_leave_places_to_requests(url: &str) {
 
 async fn health_checks_are_answered_when_all_places_are_taken(url: &str) {
     let workplace = Workplace::new();
-    let settings = ["--connections", "2", "--head-timeout", "60"];
+    let settings = ["--max-connections", "2", "--header-read-timeout", "60s"];
     let (_service, address) = service(&workplace, url, &settings);
     let mut idle = [wire::connect(&address), wire::connect(&address)];
     for path in ["/livez", "/readyz"] {

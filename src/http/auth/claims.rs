@@ -34,7 +34,7 @@ pub struct TokenRules {
     /// The role for each value of the claim. Several values may map to one role.
     pub role_names: HashMap<String, Role>,
     /// Allowed clock skew.
-    pub leeway_seconds: u32,
+    pub leeway: Duration,
 }
 
 impl TokenRules {
@@ -47,7 +47,7 @@ impl TokenRules {
             algorithms,
             roles_claim: "roles".to_owned(),
             role_names: ROLES.map(|role| (role_name(role).to_owned(), role)).into(),
-            leeway_seconds: 30,
+            leeway: Duration::from_secs(30),
         }
     }
 
@@ -58,7 +58,7 @@ impl TokenRules {
     }
 
     fn leeway(&self) -> TimeDelta {
-        TimeDelta::seconds(i64::from(self.leeway_seconds))
+        TimeDelta::from_std(self.leeway).unwrap_or(TimeDelta::MAX)
     }
 }
 

@@ -1,6 +1,7 @@
 //! An issuer of tokens: the required claims of its tokens, and its keys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,7 +11,7 @@ use super::published::{Place, Published};
 use super::{Denied, UNVERIFIED};
 use crate::rules::viewer::Viewer;
 
-const LONGEST_LEEWAY_SECONDS: u32 = 3600;
+const LONGEST_LEEWAY: Duration = Duration::from_secs(3600);
 
 /// An issuer of tokens.
 #[derive(Clone, Debug)]
@@ -119,9 +120,10 @@ fn check(rules: &TokenRules) -> Result<(), String> {
             "No token could grant a role: name the claim that holds the roles, and what it says for each role.".to_owned(),
         );
     }
-    if rules.leeway_seconds > LONGEST_LEEWAY_SECONDS {
+    if rules.leeway > LONGEST_LEEWAY {
         return Err(format!(
-            "The leeway for clocks is at most {LONGEST_LEEWAY_SECONDS} seconds."
+            "The leeway for clocks is at most {} seconds.",
+            LONGEST_LEEWAY.as_secs()
         ));
     }
     Ok(())

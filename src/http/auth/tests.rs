@@ -1,5 +1,7 @@
 //! Tests of valid and forged tokens.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -998,7 +1000,7 @@ fn settings_that_would_let_anybody_or_nobody_in_are_refused() {
         ("audience", |rules| rules.audience.clear()),
         ("claim", |rules| rules.roles_claim.clear()),
         ("role", |rules| rules.role_names.clear()),
-        ("leeway", |rules| rules.leeway_seconds = 3601),
+        ("leeway", |rules| rules.leeway = Duration::from_secs(3601)),
         ("HS256", |rules| rules.algorithms.clear()),
         ("HS256", |rules| rules.algorithms = vec![Algorithm::Rs256]),
     ];
