@@ -21,15 +21,15 @@ use entity::party::{Party, Role};
 pub use self::database::{Database, Migrate};
 use self::file::SettingsFile;
 use self::origin::{known_settings, origin};
-use self::surroundings::Surroundings;
+use self::surroundings::HttpArgs;
 use self::tokens::{OtherIssuer, Tokens};
 pub use self::webhooks::Webhooks;
-use crate::bulk::{Format, Kind, Settings};
+use crate::bulk::{Format, ImportSettings, RecordType};
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
-use crate::http::document::trusted::Trusted;
+use crate::http::document::trusted::TrustedDocuments;
 use crate::http::limits::Limits;
-use crate::http::memory::Memory;
+use crate::http::memory::ResponseCache;
 
 /// GraphQL API for the register of the collaboration between ITU-T and the UPU.
 #[derive(Debug, Parser)]
@@ -127,8 +127,8 @@ pub struct Import {
     pub subject: String,
     /// The type of records without a field `type`: Organization, Committee, Topic, Publication, ActionItem,
     /// Examination, Finding, LiaisonStatement or Note.
-    #[arg(long = "type", value_parser = Kind::of)]
-    pub kind: Option<Kind>,
+    #[arg(long = "type", value_parser = RecordType::of)]
+    pub kind: Option<RecordType>,
     /// The format of the file: jsonl or csv. By default from the file name extension.
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
@@ -152,13 +152,13 @@ pub struct Dev {
     #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
     pub listen: String,
     #[command(flatten)]
-    pub surroundings: Surroundings,
+    pub surroundings: HttpArgs,
     #[command(flatten)]
     pub limits: Limits,
     #[command(flatten)]
-    pub documents: Documents,
+    pub documents: DocumentArgs,
     #[command(flatten)]
-    pub answers: Answers,
+    pub answers: ResponseCacheArgs,
 }
 
 /// Settings of `serve`. The file named by `--config` can set them in TOML, under the names of the flags.
@@ -178,7 +178,7 @@ pub struct Serve {
     #[arg(skip)]
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
-    pub surroundings: Surroundings,
+    pub surroundings: HttpArgs,
     /// Write nothing: mutations are refused, the tables stay as they are, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
@@ -190,9 +190,9 @@ pub struct Serve {
     #[command(flatten)]
     pub limits: Limits,
     #[command(flatten)]
-    pub documents: Documents,
+    pub documents: DocumentArgs,
     #[command(flatten)]
-    pub answers: Answers,
+    pub answers: ResponseCacheArgs,
 }
 
 /// Which instance is checked.
@@ -205,7 +205,7 @@ pub struct Health {
 
 /// Which documents run, and how many are remembered.
 #[derive(Clone, Debug, Args)]
-pub struct Documents {
+pub struct DocumentArgs {
     /// Size of the cache of validated documents in bytes.
     #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE)]
     pub document_cache_bytes: u64,
@@ -222,7 +222,7 @@ pub const DOCUMENT_CACHE: u64 = 20_000_000;
 
 /// The response cache.
 #[derive(Clone, Debug, Args)]
-pub struct Answers {
+pub struct ResponseCacheArgs {
     /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
     #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
     pub response_cache_bytes: u64,
@@ -232,7 +232,7 @@ pub struct Answers {
     pub response_cache_max_staleness: Option<Duration>,
 }
 
-impl Answers {
+impl ResponseCacheArgs {
     /// The default settings.
     pub const DEFAULT: Self = Self {
         response_cache_bytes: 16_000_000,
@@ -241,7 +241,7 @@ impl Answers {
 
     /// Creates the cache, if it is enabled for this kind of database.
     #[must_use]
-    pub fn memory(&self, shared: bool) -> Option<Memory> {
+    pub fn memory(&self, shared: bool) -> Option<ResponseCache> {
         // A single instance knows about all writes.
         let staleness = if shared {
             self.response_cache_max_staleness?
@@ -249,7 +249,8 @@ impl Answers {
             Duration::ZERO
         };
         let unknown = staleness;
-        (self.response_cache_bytes > 0).then(|| Memory::new(self.response_cache_bytes, unknown))
+        (self.response_cache_bytes > 0)
+            .then(|| ResponseCache::new(self.response_cache_bytes, unknown))
     }
 }
 
@@ -277,13 +278,13 @@ pub struct Token {
 }
 
 /// An error that ends the program, as one line.
-pub struct Wrong(pub String);
+pub struct StartupError(pub String);
 
 /// Parses the command line, the environment and the settings file.
 ///
 /// # Errors
 /// Returns one line with the invalid setting, and where it was set. Prints help and version and exits.
-pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, StartupError> {
     let args: Vec<OsString> = args.into_iter().collect();
     let command = environment::without_empty_variables(Cli::command());
     environment::check_variables(&command)?;
@@ -301,7 +302,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
         if let Command::Serve(serve) = &mut cli.command {
             serve.issuers.clone_from(&found.issuers);
         } else if !found.issuers.is_empty() {
-            return Err(Wrong(format!(
+            return Err(StartupError(format!(
                 "[[issuer]] is no setting of `liaison {subcommand}`"
             )));
         }
@@ -311,12 +312,12 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Wrong> {
         let origin = origin(&command, &args, file.as_ref(), "database-url");
         database
             .check()
-            .map_err(|what| Wrong(format!("--database-url: {what}{origin}")))?;
+            .map_err(|what| StartupError(format!("--database-url: {what}{origin}")))?;
     }
     if let Command::Serve(serve) = &cli.command {
         let origin = origin(&command, &args, file.as_ref(), "webhook-proxy");
         let checked = serve.webhooks.check();
-        checked.map_err(|what| Wrong(format!("--webhook-proxy: {what}{origin}")))?;
+        checked.map_err(|what| StartupError(format!("--webhook-proxy: {what}{origin}")))?;
     }
     Ok(cli)
 }
@@ -331,7 +332,7 @@ fn parse(
     mut command: clap::Command,
     args: &[OsString],
     file: Option<&SettingsFile>,
-) -> Result<Cli, Wrong> {
+) -> Result<Cli, StartupError> {
     let parsed = command
         .try_get_matches_from_mut(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -357,7 +358,7 @@ fn parse(
         let origin = flag
             .map(|flag| origin(&command, args, file, flag))
             .unwrap_or_default();
-        Wrong(format!("{}{origin}", line.trim_start_matches("error: ")))
+        StartupError(format!("{}{origin}", line.trim_start_matches("error: ")))
     })
 }
 
@@ -390,10 +391,10 @@ impl Serve {
     ///
     /// # Errors
     /// Returns one line with the invalid setting.
-    pub fn verifier(&self) -> Result<Verifier, Wrong> {
+    pub fn verifier(&self) -> Result<Verifier, StartupError> {
         let mut issuers = Vec::from_iter(self.tokens.issuer()?);
         for (number, other) in (1..).zip(&self.issuers) {
-            let wrong = |what: String| Wrong(format!("[[issuer]] {number}: {what}"));
+            let wrong = |what: String| StartupError(format!("[[issuer]] {number}: {what}"));
             let tokens = self.tokens.of(other).map_err(wrong)?;
             let issuer = tokens.issuer().map_err(|error| wrong(error.0))?;
             issuers.push(issuer.ok_or_else(|| {
@@ -404,24 +405,24 @@ impl Serve {
             if self.read_only {
                 return Ok(Verifier::without_keys());
             }
-            return Err(Wrong(
+            return Err(StartupError(
                 "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
             ));
         }
-        Verifier::of(issuers).map_err(|what| Wrong(format!("--token-issuer: {what}")))
+        Verifier::of(issuers).map_err(|what| StartupError(format!("--token-issuer: {what}")))
     }
 }
 
 impl Import {
     /// Returns the settings of the import.
     #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> ImportSettings {
         let csv = self
             .file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let format = if csv { Format::Csv } else { Format::JsonLines };
-        Settings {
+        ImportSettings {
             party: self.party,
             subject: self.subject.clone(),
             kind: self.kind,
@@ -433,25 +434,25 @@ impl Import {
     }
 }
 
-impl Documents {
+impl DocumentArgs {
     /// Returns the trusted documents; `None` if all documents may be executed.
     ///
     /// # Errors
     /// Returns one line with the invalid setting.
-    pub fn trusted(&self) -> Result<Option<Trusted>, Wrong> {
+    pub fn trusted(&self) -> Result<Option<TrustedDocuments>, StartupError> {
         let Some(path) = &self.trusted_documents else {
             return match self.trusted_documents_exempt {
                 None => Ok(None),
-                Some(_) => Err(Wrong(
+                Some(_) => Err(StartupError(
                     "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
                 )),
             };
         };
         let read = read_file(path)
-            .and_then(|content| Trusted::read(&content, self.trusted_documents_exempt));
+            .and_then(|content| TrustedDocuments::read(&content, self.trusted_documents_exempt));
         match read {
             Ok(trusted) => Ok(Some(trusted)),
-            Err(what) => Err(Wrong(format!(
+            Err(what) => Err(StartupError(format!(
                 "--trusted-documents {}: {what}",
                 path.display()
             ))),

@@ -6,7 +6,7 @@ use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
 use crate::rows::STATEMENT_TIMEOUT;
-use crate::rules::refusal::Refusal;
+use crate::rules::refusal::Rejection;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug)]
 pub enum Error {
     /// A rule refused the request, or the input is invalid.
-    Refused(Refusal),
+    Refused(Rejection),
     /// An invalid argument; the message says what is valid.
     BadInput(String),
     /// The response exceeds the size limit.
@@ -32,8 +32,8 @@ pub enum Error {
     OutcomeUnknown(Arc<DbErr>),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<Rejection> for Error {
+    fn from(refusal: Rejection) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -102,15 +102,15 @@ impl Error {
     /// Returns the code and the message for clients.
     fn shown(&self) -> (&'static str, String) {
         match self {
-            Self::Refused(Refusal::Unauthenticated(message)) => {
+            Self::Refused(Rejection::Unauthenticated(message)) => {
                 ("UNAUTHENTICATED", message.clone())
             }
-            Self::Refused(Refusal::Forbidden(message)) => ("FORBIDDEN", message.clone()),
-            Self::Refused(Refusal::Problems(problems)) => {
+            Self::Refused(Rejection::Forbidden(message)) => ("FORBIDDEN", message.clone()),
+            Self::Refused(Rejection::Problems(problems)) => {
                 let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
                 ("BAD_USER_INPUT", messages.join(" "))
             }
-            Self::Refused(Refusal::Stale { message, .. }) | Self::BadInput(message) => {
+            Self::Refused(Rejection::Stale { message, .. }) | Self::BadInput(message) => {
                 ("BAD_USER_INPUT", message.clone())
             }
             Self::AnswerTooLong { limit } => (

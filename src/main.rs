@@ -14,21 +14,23 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::bulk::{self, Source};
-use liaison::config::{self, Answers, Cli, Command, Dev, LogFormat, Serve, Token, Wrong};
+use liaison::bulk::{self, ImportSource};
+use liaison::config::{
+    self, Cli, Command, Dev, LogFormat, ResponseCacheArgs, Serve, StartupError, Token,
+};
 use liaison::feed::Feed;
 use liaison::http::auth::Verifier;
-use liaison::http::auth::claims::{TokenRules, sign};
+use liaison::http::auth::claims::{TokenPolicy, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
 use liaison::http::cors::LOCAL_PAGES;
 use liaison::http::document::Documents;
-use liaison::http::document::trusted::Trusted;
+use liaison::http::document::trusted::TrustedDocuments;
 use liaison::http::limits::Limits;
-use liaison::http::open::Open;
+use liaison::http::open::Shutdown;
 use liaison::http::redact::redact;
-use liaison::http::{App, Around, serve};
+use liaison::http::{AppState, HttpConfig, serve};
 use liaison::store::{Database, sqlite_file};
-use liaison::webhooks::{Deliveries, DeliverySettings, Reach};
+use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, lookup_host};
@@ -70,18 +72,18 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(Wrong(line)) => {
+        Err(StartupError(line)) => {
             eprintln!("liaison: {}", redact(&line));
             ExitCode::from(2)
         }
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Wrong> {
+async fn run(cli: Cli) -> Result<ExitCode, StartupError> {
     let done = match cli.command {
         Command::Health(settings) => return health::check(&settings).await,
         Command::Dev(settings) => dev(&settings).await,
-        Command::Serve(settings) => production(&settings).await,
+        Command::Serve(settings) => serve_production(&settings).await,
         Command::Migrate(settings) => migrate(&settings).await,
         Command::Seed(database) => {
             let db = migrated(&database, None).await?;
@@ -98,7 +100,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Wrong> {
             Ok(())
         }
         Command::Schema => {
-            print!("{}", graphql::sdl(&graphql::schema(Reach::default())));
+            print!(
+                "{}",
+                graphql::sdl(&graphql::schema(WebhookTargets::default()))
+            );
             Ok(())
         }
     };
@@ -114,7 +119,7 @@ fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-async fn dev(settings: &Dev) -> Result<(), Wrong> {
+async fn dev(settings: &Dev) -> Result<(), StartupError> {
     let limits = &settings.limits;
     let trusted = settings.documents.trusted()?;
     let documents = documents(limits, settings.documents.document_cache_bytes, trusted)?;
@@ -127,15 +132,15 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         load(&db).await?;
     }
     let secret = dev_key(&settings.database.database_url)?;
-    let rules = TokenRules::new(
+    let rules = TokenPolicy::new(
         "liaison dev".to_owned(),
         "liaison dev".to_owned(),
         vec![Algorithm::Hs256],
     );
-    let keys = Keys::secret(&secret).map_err(Wrong)?;
-    let signing = SigningKey::secret(&secret).map_err(Wrong)?;
-    let verifier = Verifier::new(rules.clone(), keys).map_err(Wrong)?;
-    verifier.prepare(now()).await.map_err(Wrong)?;
+    let keys = Keys::secret(&secret).map_err(StartupError)?;
+    let signing = SigningKey::secret(&secret).map_err(StartupError)?;
+    let verifier = Verifier::new(rules.clone(), keys).map_err(StartupError)?;
+    verifier.prepare(now()).await.map_err(StartupError)?;
     let stop = stop_signal()?;
     let (listener, address) = listen(&settings.listen).await?;
 
@@ -151,7 +156,7 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
         ("TSB_EDITOR", Role::TsbEditor),
     ] {
         let subject = format!("dev:{}", name.to_lowercase());
-        let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(Wrong)?;
+        let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(StartupError)?;
         println!("{name} {token}");
     }
     println!(
@@ -159,17 +164,17 @@ async fn dev(settings: &Dev) -> Result<(), Wrong> {
     );
     let mut around = settings
         .surroundings
-        .around(settings.answers.response_cache_bytes);
+        .http_config(settings.answers.response_cache_bytes);
     // A frontend in development is served from a port of its own.
-    around.origins.push(LOCAL_PAGES);
-    let setup = Setup {
+    around.allowed_origins.push(LOCAL_PAGES);
+    let setup = ServiceConfig {
         verifier,
         documents,
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
         around,
         // Whoever tries things out listens on this machine.
-        deliveries: Reach::Anywhere.into(),
+        deliveries: WebhookTargets::Any.into(),
         delivers: true,
     };
     serve_app(listener, db, setup, stop).await
@@ -181,12 +186,12 @@ const FIRST_QUERY: &str = r#"{"query":"{ topics(first: 3) { nodes { code title s
 /// How long the tokens of a development run last, in seconds.
 const DAY: u32 = 24 * 60 * 60;
 
-async fn production(settings: &Serve) -> Result<(), Wrong> {
+async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
     let verifier = settings.verifier()?;
     verifier
         .prepare(now())
         .await
-        .map_err(|what| Wrong(format!("--token-key: {what}")))?;
+        .map_err(|what| StartupError(format!("--token-key: {what}")))?;
     let remembered = settings.documents.document_cache_bytes;
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
@@ -198,16 +203,16 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
     let stop = stop_signal()?;
     let (listener, address) = listen(&settings.listen).await?;
     tracing::info!(%address, "serving");
-    let setup = Setup {
+    let setup = ServiceConfig {
         verifier,
         documents,
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
-        around: Around {
+        around: HttpConfig {
             read_only: settings.read_only,
             ..settings
                 .surroundings
-                .around(settings.answers.response_cache_bytes)
+                .http_config(settings.answers.response_cache_bytes)
         },
         deliveries: delivery_settings(&settings.webhooks),
         // Each delivery is written down.
@@ -218,11 +223,11 @@ async fn production(settings: &Serve) -> Result<(), Wrong> {
 
 fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
     let reach = if settings.allow_private_webhooks {
-        Reach::Anywhere
+        WebhookTargets::Any
     } else if settings.webhook_networks.is_empty() {
-        Reach::Public
+        WebhookTargets::PublicOnly
     } else {
-        Reach::Networks(settings.webhook_networks.as_slice().into())
+        WebhookTargets::Networks(settings.webhook_networks.as_slice().into())
     };
     DeliverySettings {
         reach,
@@ -234,21 +239,21 @@ fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
 fn documents(
     limits: &Limits,
     remembered: u64,
-    trusted: Option<Trusted>,
-) -> Result<Documents, Wrong> {
+    trusted: Option<TrustedDocuments>,
+) -> Result<Documents, StartupError> {
     // Documents do not depend on `Reach`.
-    let schema = graphql::schema(Reach::default());
+    let schema = graphql::schema(WebhookTargets::default());
     Documents::new(&schema, limits, remembered, trusted)
-        .map_err(|what| Wrong(format!("--trusted-documents: {what}")))
+        .map_err(|what| StartupError(format!("--trusted-documents: {what}")))
 }
 
 /// The configuration of a service.
-struct Setup {
+struct ServiceConfig {
     verifier: Verifier,
     documents: Documents,
-    answers: Answers,
+    answers: ResponseCacheArgs,
     limits: Limits,
-    around: Around,
+    around: HttpConfig,
     deliveries: DeliverySettings,
     delivers: bool,
 }
@@ -256,9 +261,9 @@ struct Setup {
 async fn serve_app(
     listener: TcpListener,
     db: Database,
-    setup: Setup,
+    setup: ServiceConfig,
     stop: impl Future<Output = ()> + Send,
-) -> Result<(), Wrong> {
+) -> Result<(), StartupError> {
     let feed = Feed::start(&db);
     let closed = db.clone();
     let schema = graphql::schema(setup.deliveries.reach.clone());
@@ -266,19 +271,19 @@ async fn serve_app(
         .delivers
         .then(|| Deliveries::start(&db, &feed, setup.deliveries, Arc::new(now)))
         .transpose()
-        .map_err(Wrong)?;
+        .map_err(StartupError)?;
     let memory = setup.answers.memory(db.is_shared());
-    let app = App {
+    let app = AppState {
         feed,
-        open: Open::default(),
+        shutdown: Shutdown::default(),
         db,
         schema,
         verifier: Arc::new(setup.verifier),
         clock: Arc::new(now),
         documents: Arc::new(setup.documents),
-        memory,
+        response_cache: memory,
         limits: setup.limits,
-        around: Arc::new(setup.around),
+        http: Arc::new(setup.around),
     };
     let stop = async {
         stop.await;
@@ -303,7 +308,7 @@ async fn serve_app(
     };
     let (served, ()) = join(serving, delivering).await;
     close(&closed).await;
-    served.map_err(|error| Wrong(format!("--listen: {error}")))
+    served.map_err(|error| StartupError(format!("--listen: {error}")))
 }
 
 /// Reports a change of state to systemd. Does nothing if the program was not started by a unit with `Type=notify`.
@@ -314,8 +319,8 @@ fn notify_systemd(state: NotifyState) {
 }
 
 /// Done once the system or somebody at the keyboard asks the program to stop.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
-    let listen = |kind| signal(kind).map_err(|error| Wrong(format!("signals: {error}")));
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartupError> {
+    let listen = |kind| signal(kind).map_err(|error| StartupError(format!("signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {
@@ -327,7 +332,7 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, Wrong> {
 }
 
 /// Listens on an address. Returns the bound address, whose port may have been chosen by the system.
-async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Wrong> {
+async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartupError> {
     let listening = async {
         let listener = TcpListener::bind(&*resolve(address).await?).await?;
         let address = listener.local_addr()?;
@@ -335,7 +340,7 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Wrong> {
     };
     listening
         .await
-        .map_err(|error: io::Error| Wrong(format!("--listen {address}: {error}")))
+        .map_err(|error: io::Error| StartupError(format!("--listen {address}: {error}")))
 }
 
 /// Returns the addresses of a host and port, those of IPv4 first: `localhost` is both, and not every client tries IPv6.
@@ -347,7 +352,7 @@ async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
 
 /// Returns the signing key of development runs on this database. It is kept beside the SQLite file, for PostgreSQL in
 /// the working directory, so that tokens that were printed before still count after a restart.
-fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
+fn dev_key(database_url: &str) -> Result<[u8; 32], StartupError> {
     let mut path = sqlite_file(database_url)
         .unwrap_or_else(|| "liaison".into())
         .into_os_string();
@@ -382,34 +387,37 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], Wrong> {
         },
         stored => stored,
     };
-    key.map_err(|error| Wrong(format!("the signing key {}: {error}", path.display())))
+    key.map_err(|error| StartupError(format!("the signing key {}: {error}", path.display())))
 }
 
-async fn load(db: &Database) -> Result<(), Wrong> {
+async fn load(db: &Database) -> Result<(), StartupError> {
     match seed::load(db, now()).await {
         Ok(loaded) => {
             tracing::info!(?loaded, "seed data loaded");
             Ok(())
         }
-        Err(error) => Err(Wrong(format!("the data could not be loaded: {error:?}"))),
+        Err(error) => Err(StartupError(format!(
+            "the data could not be loaded: {error:?}"
+        ))),
     }
 }
 
-async fn export(settings: &config::Export) -> Result<(), Wrong> {
+async fn export(settings: &config::Export) -> Result<(), StartupError> {
     let db = existing(&settings.database, None).await?;
     let rows = match &settings.file {
         None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => files::export(&db, path).await,
     };
     close(&db).await;
-    let rows = rows.map_err(|fault| Wrong(format!("the export has failed: {}", fault.line())))?;
+    let rows =
+        rows.map_err(|fault| StartupError(format!("the export has failed: {}", fault.line())))?;
     tracing::info!(rows, "export complete");
     Ok(())
 }
 
-async fn import(settings: &config::Import) -> Result<(), Wrong> {
-    let wrong = |what: String| Wrong(format!("{}: {what}", settings.file.display()));
-    let source = Source::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
+async fn import(settings: &config::Import) -> Result<(), StartupError> {
+    let wrong = |what: String| StartupError(format!("{}: {what}", settings.file.display()));
+    let source = ImportSource::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
     // A trial changes nothing: the tables that an export needs are made in the transaction that is rolled back.
     let db = if settings.dry_run && source.is_export {
         found(&settings.database, None).await?
@@ -423,12 +431,12 @@ async fn import(settings: &config::Import) -> Result<(), Wrong> {
     close(&db).await;
     let imported =
         imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;
-    let kept = if imported.kept {
+    let committed = if imported.committed {
         ""
     } else {
         "; nothing was changed"
     };
-    let summary = format!("{}{kept}", imported.summary);
+    let summary = format!("{}{committed}", imported.summary);
     if imported.wrong > 0 {
         return Err(wrong(summary));
     }
@@ -436,11 +444,11 @@ async fn import(settings: &config::Import) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn token(settings: &Token) -> Result<(), Wrong> {
-    let wrong = |what: String| Wrong(format!("--key: {what}"));
+fn token(settings: &Token) -> Result<(), StartupError> {
+    let wrong = |what: String| StartupError(format!("--key: {what}"));
     let content = config::read_file(&settings.key).map_err(wrong)?;
     let key = SigningKey::of_file(&content).map_err(wrong)?;
-    let rules = TokenRules::new(
+    let rules = TokenPolicy::new(
         settings.issuer.clone(),
         settings.audience.clone(),
         Vec::new(),
@@ -453,6 +461,6 @@ fn token(settings: &Token) -> Result<(), Wrong> {
         settings.ttl,
         now(),
     );
-    println!("{}", token.map_err(Wrong)?);
+    println!("{}", token.map_err(StartupError)?);
     Ok(())
 }

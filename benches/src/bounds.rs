@@ -253,7 +253,9 @@ impl Register {
             (_, "silentSince") => "\"1990-01-01\"".to_owned(),
             (_, "ownedBy" | "requestedBy") => "[TSB]".to_owned(),
             ("TopicFilter" | "ExaminationFilter", "awaiting") => "[UPU]".to_owned(),
-            (_, "publication") => format!("\"{}\"", PublicationId::from(Uuid::nil()).public()),
+            (_, "publication") => {
+                format!("\"{}\"", PublicationId::from(Uuid::nil()).to_global_id())
+            }
             ("PublicationFilter", "status") => "[WITHDRAWN]".to_owned(),
             ("CommitteeFilter", "status") => "[CONCLUDED]".to_owned(),
             ("TopicFilter", "status") => "[PROPOSED]".to_owned(),
@@ -276,7 +278,7 @@ impl Register {
             }
             (_, "topic") => self.id("topics", 0).to_string(),
             (_, "subject") => self.id("actionItems", 0).to_string(),
-            (_, "provision") => format!("\"{}\"", ProvisionId::from(Uuid::nil()).public()),
+            (_, "provision") => format!("\"{}\"", ProvisionId::from(Uuid::nil()).to_global_id()),
             _ => "true".to_owned(),
         };
         format!("{field}: {value}")
@@ -358,7 +360,7 @@ async fn fill_rest(url: &str) -> Result<()> {
         vacuum.to_owned(),
     ];
     for statement in statements {
-        let done = db.write.execute_unprepared(&statement).await;
+        let done = db.orm_write.execute_unprepared(&statement).await;
         done.map_err(|error| format!("{statement}: {error}"))?;
     }
     db.close().await.map_err(wrong)

@@ -40,14 +40,14 @@ const CHUNK: usize = 1000;
 pub async fn fill(url: &str, size: Size) -> Result<()> {
     let db = Database::connect(url, 1).await.map_err(wrong)?;
     db.migrate().await.map_err(wrong)?;
-    let indexes = take_indexes(&db.write).await.map_err(wrong)?;
+    let indexes = take_indexes(&db.orm_write).await.map_err(wrong)?;
     if url.starts_with("sqlite:") {
-        let pool = db.write.get_sqlite_connection_pool();
+        let pool = db.orm_write.get_sqlite_connection_pool();
         for (table, rows) in tables(size) {
             insert_sqlite(pool, table, rows).await?;
         }
     } else {
-        let pool = db.write.get_postgres_connection_pool();
+        let pool = db.orm_write.get_postgres_connection_pool();
         for (table, rows) in tables(size) {
             insert_postgres(pool, table, rows).await?;
         }
@@ -56,7 +56,7 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
         "update counter set value = case name when 'topic' then {} when 'action_item' then {} else 0 end",
         size.topics, size.action_items
     );
-    let vacuum = match db.write.get_database_backend() {
+    let vacuum = match db.orm_write.get_database_backend() {
         DbBackend::Postgres => "vacuum analyze",
         _ => "analyze",
     };
@@ -65,7 +65,7 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
         .map(String::as_str)
         .chain([&*counted, vacuum])
     {
-        db.write.execute_unprepared(last).await.map_err(wrong)?;
+        db.orm_write.execute_unprepared(last).await.map_err(wrong)?;
     }
     db.close().await.map_err(wrong)
 }

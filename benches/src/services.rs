@@ -341,7 +341,7 @@ fn service_moves(moved: &Moved) -> String {
         json!("The meeting is later than planned.")
     };
     let input = json!({
-        "id": ActionItemId::from(moved.id).public(), "version": moved.version, "to": moved.to(), "note": note,
+        "id": ActionItemId::from(moved.id).to_global_id(), "version": moved.version, "to": moved.to(), "note": note,
     });
     json!({ "query": WORKLOADS[MOVE].document, "variables": { "input": input } }).to_string()
 }

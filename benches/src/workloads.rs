@@ -97,7 +97,7 @@ pub fn variables(workload: usize, size: Size) -> Vec<Variables> {
             .map(|number| {
                 let id = topic_key(number * (size.topics / DIFFERENT));
                 Variables {
-                    service: json!({ "id": TopicId::from(id).public() }),
+                    service: json!({ "id": TopicId::from(id).to_global_id() }),
                     ..alike(json!({ "id": id }))
                 }
             })

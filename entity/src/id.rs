@@ -16,7 +16,7 @@ pub trait Id: Copy + Into<Uuid> + From<Uuid> {
     const TYPE: &'static str;
 
     /// Returns the public form of the id: the prefix, an underscore and 26 base-32 digits.
-    fn public(self) -> String {
+    fn to_global_id(self) -> String {
         let mut text = String::with_capacity(Self::PREFIX.len() + 27);
         text.push_str(Self::PREFIX);
         text.push('_');
@@ -28,15 +28,15 @@ pub trait Id: Copy + Into<Uuid> + From<Uuid> {
     ///
     /// # Errors
     /// Returns an error if the text is not an id, or is the id of another type.
-    fn parse(text: &str) -> Result<Self, WrongId> {
+    fn parse(text: &str) -> Result<Self, InvalidId> {
         match split(text) {
             Some((prefix, key)) if prefix == Self::PREFIX => Ok(key.into()),
-            Some((prefix, _)) => Err(WrongId {
+            Some((prefix, _)) => Err(InvalidId {
                 found: type_of(prefix),
                 expected: Self::TYPE,
                 prefix: Self::PREFIX,
             }),
-            None => Err(WrongId {
+            None => Err(InvalidId {
                 found: None,
                 expected: Self::TYPE,
                 prefix: Self::PREFIX,
@@ -47,13 +47,13 @@ pub trait Id: Copy + Into<Uuid> + From<Uuid> {
 
 /// Parse error of an id. Its `Display` is a message for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongId {
+pub struct InvalidId {
     found: Option<&'static str>,
     expected: &'static str,
     prefix: &'static str,
 }
 
-impl fmt::Display for WrongId {
+impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             found,
@@ -181,10 +181,13 @@ mod tests {
     fn an_id_reads_back_as_the_specification_of_typeid_has_it() {
         let key = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
         let id = TopicId(key);
-        assert_eq!(id.public(), "topic_01h455vb4pex5vsknk084sn02q");
-        assert_eq!(TopicId::parse(&id.public()), Ok(id));
+        assert_eq!(id.to_global_id(), "topic_01h455vb4pex5vsknk084sn02q");
+        assert_eq!(TopicId::parse(&id.to_global_id()), Ok(id));
         for key in [Uuid::nil(), Uuid::max()] {
-            assert_eq!(TopicId::parse(&TopicId(key).public()), Ok(TopicId(key)));
+            assert_eq!(
+                TopicId::parse(&TopicId(key).to_global_id()),
+                Ok(TopicId(key))
+            );
         }
     }
 
@@ -202,7 +205,7 @@ mod tests {
         ] {
             assert!(TopicId::parse(text).is_err(), "{text}");
         }
-        let of_a_committee = CommitteeId(Uuid::nil()).public();
+        let of_a_committee = CommitteeId(Uuid::nil()).to_global_id();
         let error = TopicId::parse(&of_a_committee).expect_err("another type");
         assert_eq!(
             error.to_string(),

@@ -4,7 +4,7 @@ use sea_orm::{ActiveEnum, Iterable};
 
 /// Returns the name of a value, such as `IN_PROGRESS`.
 #[must_use]
-pub fn word<E: ActiveEnum<Value = String> + Copy>(value: E) -> String {
+pub fn enum_name<E: ActiveEnum<Value = String> + Copy>(value: E) -> String {
     value.to_value()
 }
 

@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-use super::Fault;
+use super::ImportError;
 use super::source::{MAX_RECORD, too_long};
 
 /// A reader of rows. Lines end with LF, CRLF or CR.
@@ -65,7 +65,7 @@ impl<R: BufRead> Csv<R> {
     /// # Errors
     /// Returns an error if the file cannot be read, ends within quotes, has text after a closing quote, or has a row of
     /// more than [`MAX_RECORD`] bytes.
-    pub fn row(&mut self) -> Result<Option<Row>, Fault> {
+    pub fn row(&mut self) -> Result<Option<Row>, ImportError> {
         let mut row = Row {
             line: self.line,
             bytes: Vec::new(),
@@ -116,7 +116,7 @@ impl<R: BufRead> Csv<R> {
                 (State::Start, b'"') => State::Quoted { from: line },
                 (State::Closed { .. }, _) => {
                     let what = "text follows a closing quote: a quote within a cell is written twice, within a cell in quotes";
-                    return Err(Fault::Line(line, what.to_owned()));
+                    return Err(ImportError::Line(line, what.to_owned()));
                 }
                 (State::Start | State::Plain, _) => {
                     row.bytes.push(byte);
@@ -128,7 +128,7 @@ impl<R: BufRead> Csv<R> {
             let what = format!(
                 "the file ends within quotes that open in line {from}: close them, or import the whole file"
             );
-            return Err(Fault::Line(from, what));
+            return Err(ImportError::Line(from, what));
         }
         if row.ends.is_empty() && matches!(state, State::Start) {
             return Ok(None);
@@ -137,7 +137,7 @@ impl<R: BufRead> Csv<R> {
         Ok(Some(row))
     }
 
-    fn byte(&mut self) -> Result<Option<u8>, Fault> {
+    fn byte(&mut self) -> Result<Option<u8>, ImportError> {
         let byte = self.input.fill_buf()?.first().copied();
         if byte.is_some() {
             self.input.consume(1);

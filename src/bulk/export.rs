@@ -10,7 +10,7 @@ use sea_orm::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::Fault;
+use super::ImportError;
 use super::tables::TABLES;
 use crate::rules::text::hex;
 use crate::store::Database;
@@ -27,13 +27,13 @@ pub const VERSION: u64 = 1;
 /// # Errors
 /// Returns an error if the database cannot be read or `out` cannot be written. The output then lacks its last line, and
 /// an import rejects it.
-pub async fn export(db: &Database, out: impl Write) -> Result<u64, Fault> {
+pub async fn export(db: &Database, out: impl Write) -> Result<u64, ImportError> {
     // Transactions of SQLite always read one snapshot; PostgreSQL needs an isolation level for that.
-    let isolation = match db.read.get_database_backend() {
+    let isolation = match db.orm_read.get_database_backend() {
         DbBackend::Postgres => Some(IsolationLevel::RepeatableRead),
         _ => None,
     };
-    let snapshot = db.read.begin_with_options(TransactionOptions {
+    let snapshot = db.orm_read.begin_with_options(TransactionOptions {
         isolation_level: isolation,
         access_mode: isolation.map(|_| AccessMode::ReadOnly),
         ..TransactionOptions::default()
@@ -48,8 +48,8 @@ async fn write(
     db: &Database,
     snapshot: &DatabaseTransaction,
     out: impl Write,
-) -> Result<u64, Fault> {
-    let mut out = Sealed {
+) -> Result<u64, ImportError> {
+    let mut out = ChecksummedWriter {
         out,
         hash: Sha256::new(),
     };
@@ -77,13 +77,13 @@ async fn write(
 }
 
 /// A writer of lines that computes their checksum.
-struct Sealed<W> {
+struct ChecksummedWriter<W> {
     out: W,
     hash: Sha256,
 }
 
-impl<W: Write> Sealed<W> {
-    fn line(&mut self, line: &str) -> Result<(), Fault> {
+impl<W: Write> ChecksummedWriter<W> {
+    fn line(&mut self, line: &str) -> Result<(), ImportError> {
         for part in [line, "\n"] {
             self.hash.update(part);
             self.out.write_all(part.as_bytes())?;

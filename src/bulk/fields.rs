@@ -7,18 +7,18 @@ use async_graphql::{ID, InputType, MaybeUndefined, Pos, Value};
 use entity::id::Id;
 use serde_json::{Map, Value as Json};
 
-use super::Fault;
+use super::ImportError;
 use crate::error::Error;
-use crate::rules::refusal::{Code, Problem, Refusal};
+use crate::rules::refusal::{Code, Rejection, ValidationError};
 use crate::rules::text;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 
 /// The fields of a line and its errors.
-pub struct Fields {
+pub struct RecordFields {
     given: Map<String, Json>,
-    problems: Vec<Problem>,
+    problems: Vec<ValidationError>,
     /// Fields that records of this type do not have.
-    unknown: Vec<Problem>,
+    unknown: Vec<ValidationError>,
     /// The name of the record in the report.
     called: Option<String>,
     /// A reference of the record that leads back to it, and the error message for that.
@@ -26,15 +26,15 @@ pub struct Fields {
 }
 
 /// The errors of a line for the report.
-pub struct Told {
+pub struct ReportedFields {
     /// The name of the record, if the line has its key.
     pub called: Option<String>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ValidationError>,
     /// Errors that concern columns rather than the line.
-    pub unknown: Vec<Problem>,
+    pub unknown: Vec<ValidationError>,
 }
 
-impl Fields {
+impl RecordFields {
     pub fn new(given: Map<String, Json>) -> Self {
         Self {
             given,
@@ -46,35 +46,36 @@ impl Fields {
     }
 
     /// Sets the name of the record in the report.
-    pub fn is_called(&mut self, name: String) {
+    pub fn set_key(&mut self, name: String) {
         self.called = Some(name);
     }
 
     /// Says that the record with this identity, which this one names, leads back to this one.
-    pub fn is_in_circle(&mut self, identity: &str, message: &str) {
+    pub fn add_cycle_error(&mut self, identity: &str, message: &str) {
         self.circle = Some((identity.to_owned(), message.to_owned()));
     }
 
-    pub fn wrong(&mut self, code: Code, field: &str, message: impl Into<String>) {
-        self.problems.push(Problem::new(code, field, message));
+    pub fn add_error(&mut self, code: Code, field: &str, message: impl Into<String>) {
+        self.problems
+            .push(ValidationError::new(code, field, message));
     }
 
     /// Adds an error of the whole line.
-    pub fn whole(&mut self, message: String) {
-        self.problems.push(Problem {
+    pub fn add_record_error(&mut self, message: String) {
+        self.problems.push(ValidationError {
             code: Code::Invalid,
             field: Vec::new(),
             message,
         });
     }
 
-    pub fn is_right(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         self.problems.is_empty() && self.unknown.is_empty()
     }
 
     /// Returns all errors.
-    pub fn into_told(self) -> Told {
-        Told {
+    pub fn into_reported(self) -> ReportedFields {
+        ReportedFields {
             called: self.called,
             problems: self.problems,
             unknown: self.unknown,
@@ -82,31 +83,31 @@ impl Fields {
     }
 
     /// Adds an error for each remaining field, which records of this type do not have.
-    pub fn nothing_else(&mut self, ty: &str) {
+    pub fn reject_unknown(&mut self, ty: &str) {
         for name in std::mem::take(&mut self.given).keys() {
             let message = format!("An import of {ty} has no such field.");
             self.unknown
-                .push(Problem::new(Code::Invalid, name, message));
+                .push(ValidationError::new(Code::Invalid, name, message));
         }
     }
 
     /// Returns whether the line has a value in this field. Does not take it.
-    pub fn give(&self, name: &str) -> bool {
+    pub fn has_field(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Returns the normalized name in a field without taking it.
     pub fn peek(&self, name: &str) -> Option<String> {
-        stored(self.given.get(name)?.as_str()?)
+        normalized(self.given.get(name)?.as_str()?)
     }
 
     /// Returns the normalized names listed in a field without taking them.
     pub fn peek_all(&self, name: &str) -> Vec<String> {
         match self.given.get(name) {
-            Some(Json::String(text)) => text.split(';').filter_map(stored).collect(),
+            Some(Json::String(text)) => text.split(';').filter_map(normalized).collect(),
             Some(Json::Array(all)) => {
                 let texts = all.iter().filter_map(Json::as_str);
-                texts.filter_map(stored).collect()
+                texts.filter_map(normalized).collect()
             }
             _ => Vec::new(),
         }
@@ -122,7 +123,7 @@ impl Fields {
     }
 
     /// Takes an enum value.
-    pub fn word<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
+    pub fn enum_value<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
         match self.given.remove(name) {
             None => MaybeUndefined::Undefined,
             Some(Json::Null) => MaybeUndefined::Null,
@@ -159,7 +160,7 @@ impl Fields {
         match parsed {
             Ok(value) => MaybeUndefined::Value(value),
             Err(message) => {
-                self.wrong(Code::Invalid, name, message);
+                self.add_error(Code::Invalid, name, message);
                 MaybeUndefined::Undefined
             }
         }
@@ -171,11 +172,11 @@ impl Fields {
             MaybeUndefined::Value(given) => given,
             other => return other,
         };
-        match text::stored(&given, max) {
+        match text::normalize_text(&given, max) {
             Ok(Some(text)) => MaybeUndefined::Value(text),
             Ok(None) => MaybeUndefined::Null,
             Err(message) => {
-                self.wrong(Code::Invalid, name, message);
+                self.add_error(Code::Invalid, name, message);
                 MaybeUndefined::Undefined
             }
         }
@@ -184,28 +185,33 @@ impl Fields {
     /// Takes a text of the record's key, which is required.
     pub fn key(&mut self, name: &str, max: usize) -> Option<String> {
         let given = self.text(name, max);
-        self.needed(name, given)
+        self.required(name, given)
     }
 
     /// Returns a value that a new record requires.
-    pub fn needed<T>(&mut self, name: &str, given: MaybeUndefined<T>) -> Option<T> {
+    pub fn required<T>(&mut self, name: &str, given: MaybeUndefined<T>) -> Option<T> {
         let given = given.take();
-        if given.is_none() && !self.complains_of(name) {
-            self.wrong(Code::Invalid, name, "Must be given, and not be blank.");
+        if given.is_none() && !self.has_error(name) {
+            self.add_error(Code::Invalid, name, "Must be given, and not be blank.");
         }
         given
     }
 
     /// Returns a text that a new record requires; if it is missing, a placeholder, so that further errors are found.
-    pub fn needed_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
-        self.needed(name, given).unwrap_or_else(|| "?".to_owned())
+    pub fn required_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
+        self.required(name, given).unwrap_or_else(|| "?".to_owned())
     }
 
     /// Adds an error if an immutable value is given and differs from the current one.
-    pub fn lasting<T: PartialEq>(&mut self, name: &str, given: &MaybeUndefined<T>, is: Option<&T>) {
-        if !same(given, is) {
+    pub fn immutable<T: PartialEq>(
+        &mut self,
+        name: &str,
+        given: &MaybeUndefined<T>,
+        is: Option<&T>,
+    ) {
+        if !is_unchanged(given, is) {
             let message = "Cannot be changed, and differs from the record's value: give the same value, or omit it.";
-            self.wrong(Code::Invalid, name, message);
+            self.add_error(Code::Invalid, name, message);
         }
     }
 
@@ -222,12 +228,12 @@ impl Fields {
     }
 
     /// Takes a list of references; a single text is split at semicolons.
-    pub fn listed<I: Id>(
+    pub fn references<I: Id>(
         &mut self,
         name: &str,
         known: &HashMap<String, I>,
     ) -> MaybeUndefined<Vec<ID>> {
-        match self.texts(name, text::NAME) {
+        match self.text_list(name, text::MAX_NAME_LENGTH) {
             MaybeUndefined::Value(given) => {
                 let found = given.iter().filter_map(|name| self.find(name, known, name));
                 MaybeUndefined::Value(found.collect())
@@ -238,7 +244,7 @@ impl Fields {
     }
 
     /// Takes a list of texts; a single text is split at semicolons.
-    pub fn texts(&mut self, name: &str, max: usize) -> MaybeUndefined<Vec<String>> {
+    pub fn text_list(&mut self, name: &str, max: usize) -> MaybeUndefined<Vec<String>> {
         let given = match self.given.get(name) {
             Some(Json::String(text)) => {
                 let parts = text.split(';').map(str::to_owned);
@@ -251,9 +257,9 @@ impl Fields {
         given.map_value(|texts| {
             let mut stored = Vec::with_capacity(texts.len());
             for given in texts {
-                match text::stored(&given, max) {
+                match text::normalize_text(&given, max) {
                     Ok(text) => stored.push(text.unwrap_or_default()),
-                    Err(message) => self.wrong(Code::Invalid, name, message),
+                    Err(message) => self.add_error(Code::Invalid, name, message),
                 }
             }
             stored
@@ -261,7 +267,7 @@ impl Fields {
     }
 
     /// Parses the elements of a list. Errors get the index of their element.
-    pub fn each<T>(
+    pub fn list_of<T>(
         &mut self,
         texts: &[String],
         read: impl Fn(&mut Self, &str) -> Option<T>,
@@ -286,22 +292,22 @@ impl Fields {
     ) -> Option<ID> {
         let found = known.get(&text::normalize(given));
         if found.is_none() {
-            self.no_such(name, I::TYPE, given);
+            self.add_not_found(name, I::TYPE, given);
         }
-        found.map(|id| ID(id.public()))
+        found.map(|id| ID(id.to_global_id()))
     }
 
-    pub fn no_such(&mut self, name: &str, ty: &str, given: &str) {
+    pub fn add_not_found(&mut self, name: &str, ty: &str, given: &str) {
         let identities = [text::normalize(given), text::number_identity(given)];
         let message = match &self.circle {
             Some((next, message)) if identities.contains(next) => message.clone(),
             _ => format!("There is no {ty} `{given}`."),
         };
-        self.wrong(Code::NotFound, name, message);
+        self.add_error(Code::NotFound, name, message);
     }
 
     /// Returns whether this field has errors so far.
-    pub fn complains_of(&self, name: &str) -> bool {
+    pub fn has_error(&self, name: &str) -> bool {
         let mut problems = self.problems.iter();
         problems.any(|problem| problem.field.first().is_some_and(|field| field == name))
     }
@@ -310,23 +316,23 @@ impl Fields {
     ///
     /// # Errors
     /// Returns an error if the database fails.
-    pub async fn carry_out<T>(
+    pub async fn apply<T>(
         &mut self,
-        writing: &mut Writing,
-        work: impl AsyncFnOnce(&mut Writing) -> Result<T, Error>,
-    ) -> Result<Option<T>, Fault> {
-        let done = if self.is_right() {
+        writing: &mut WriteTransaction,
+        work: impl AsyncFnOnce(&mut WriteTransaction) -> Result<T, Error>,
+    ) -> Result<Option<T>, ImportError> {
+        let done = if self.is_valid() {
             work(writing).await
         } else {
-            let mut trial = writing.trial().await?;
+            let mut trial = writing.savepoint().await?;
             let tried = work(&mut trial).await;
-            trial.undo().await?;
+            trial.rollback().await?;
             tried
         };
         match done {
-            Ok(done) => Ok(Some(done).filter(|_| self.is_right())),
+            Ok(done) => Ok(Some(done).filter(|_| self.is_valid())),
             Err(error) => {
-                self.refused(error)?;
+                self.reject(error)?;
                 Ok(None)
             }
         }
@@ -336,9 +342,9 @@ impl Fields {
     ///
     /// # Errors
     /// Returns an error if the store failed for another reason.
-    pub fn refused(&mut self, error: Error) -> Result<(), Fault> {
+    pub fn reject(&mut self, error: Error) -> Result<(), ImportError> {
         match error {
-            Error::Refused(Refusal::Problems(problems)) => {
+            Error::Refused(Rejection::Problems(problems)) => {
                 let mut more = Vec::with_capacity(problems.len());
                 for mut problem in problems {
                     for field in &mut problem.field {
@@ -346,18 +352,18 @@ impl Fields {
                     }
                     let named = problem.field.first();
                     // A field that could not be parsed was missing for the store, whose error would be misleading.
-                    if !named.is_some_and(|field| self.complains_of(field)) {
+                    if !named.is_some_and(|field| self.has_error(field)) {
                         more.push(problem);
                     }
                 }
                 self.problems.extend(more);
             }
             Error::Refused(
-                Refusal::Forbidden(message)
-                | Refusal::Unauthenticated(message)
-                | Refusal::Stale { message, .. },
+                Rejection::Forbidden(message)
+                | Rejection::Unauthenticated(message)
+                | Rejection::Stale { message, .. },
             ) => {
-                self.whole(message);
+                self.add_record_error(message);
             }
             other => return Err(other.into()),
         }
@@ -366,12 +372,12 @@ impl Fields {
 }
 
 /// Returns a name in its stored form; `None` if it is blank or invalid.
-fn stored(given: &str) -> Option<String> {
-    text::stored(given, text::NAME).ok()?
+fn normalized(given: &str) -> Option<String> {
+    text::normalize_text(given, text::MAX_NAME_LENGTH).ok()?
 }
 
 /// Returns whether a line gives no other value than the record has.
-pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
+pub fn is_unchanged<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
     match given {
         MaybeUndefined::Undefined => true,
         MaybeUndefined::Null => is.is_none(),
@@ -380,7 +386,10 @@ pub fn same<T: PartialEq>(given: &MaybeUndefined<T>, is: Option<&T>) -> bool {
 }
 
 /// Returns whether a line gives no other list than the record has, in any order.
-pub fn same_list(given: &MaybeUndefined<Vec<ID>>, is: impl IntoIterator<Item = ID>) -> bool {
+pub fn is_list_unchanged(
+    given: &MaybeUndefined<Vec<ID>>,
+    is: impl IntoIterator<Item = ID>,
+) -> bool {
     let is: BTreeSet<ID> = is.into_iter().collect();
     match given {
         MaybeUndefined::Undefined => true,
@@ -390,8 +399,8 @@ pub fn same_list(given: &MaybeUndefined<Vec<ID>>, is: impl IntoIterator<Item = I
 }
 
 /// Returns the value of a line if it differs from the record's.
-pub fn news<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
-    if same(&given, is) {
+pub fn if_changed<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
+    if is_unchanged(&given, is) {
         MaybeUndefined::Undefined
     } else {
         given

@@ -20,15 +20,15 @@ use crate::error::Error;
 use crate::store::health::explain;
 
 pub use export::export;
-pub use records::{Imported, Kind, Settings, import};
-pub use source::{Format, Source};
+pub use records::{ImportSettings, Imported, RecordType, import};
+pub use source::{Format, ImportSource};
 
 /// Number of rows read or written at once, which bounds memory use.
-const AT_ONCE: usize = 500;
+const BATCH: usize = 500;
 
 /// The reason why an export or import was aborted. It has changed nothing then.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ImportError {
     /// The file cannot be read or written.
     File(io::Error),
     /// An error at a line that makes the whole file invalid.
@@ -39,25 +39,25 @@ pub enum Fault {
     Register(Error),
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ImportError {
     fn from(error: io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<DbErr> for Fault {
+impl From<DbErr> for ImportError {
     fn from(error: DbErr) -> Self {
         Self::Register(error.into())
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for ImportError {
     fn from(error: Error) -> Self {
         Self::Register(error)
     }
 }
 
-impl Fault {
+impl ImportError {
     /// Returns the error as one line for the operator.
     #[must_use]
     pub fn line(&self) -> String {

@@ -4,27 +4,29 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
-use super::fields::Fields;
-use super::records::{ADDRESSEES, Kind};
+use super::fields::RecordFields;
+use super::records::{ADDRESSEES, RecordType};
 use crate::rules::text::number_identity;
 use crate::store::committee;
 
 /// Maximum length of a record's key in the report, in characters.
-const CALLED: usize = 60;
+const KEY_FIELDS: usize = 60;
 
 /// What a record is known by in a file.
 #[derive(Clone, Debug)]
-pub struct Key {
-    kind: Kind,
+pub struct RecordKey {
+    kind: RecordType,
     /// As the register finds it: keys with the same one are equal.
     identity: String,
     name: String,
 }
 
-impl Key {
-    fn new(kind: Kind, name: String) -> Self {
+impl RecordKey {
+    fn new(kind: RecordType, name: String) -> Self {
         let identity = match kind {
-            Kind::Publication | Kind::Examination | Kind::Finding => number_identity(&name),
+            RecordType::Publication | RecordType::Examination | RecordType::Finding => {
+                number_identity(&name)
+            }
             _ => name.clone(),
         };
         Self {
@@ -35,15 +37,15 @@ impl Key {
     }
 }
 
-impl PartialEq for Key {
+impl PartialEq for RecordKey {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind && self.identity == other.identity
     }
 }
 
-impl Eq for Key {}
+impl Eq for RecordKey {}
 
-impl Hash for Key {
+impl Hash for RecordKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.kind.hash(state);
         self.identity.hash(state);
@@ -54,42 +56,42 @@ impl Hash for Key {
 pub struct Record {
     /// Its line number.
     pub number: u64,
-    pub kind: Kind,
-    pub fields: Fields,
-    pub key: Option<Key>,
+    pub kind: RecordType,
+    pub fields: RecordFields,
+    pub key: Option<RecordKey>,
     /// The keys of the records that it refers to.
-    names: Vec<Key>,
+    names: Vec<RecordKey>,
 }
 
 /// The records of a file that others can refer to, with the first line of each.
 #[derive(Clone, Default)]
-pub struct Announced(HashMap<Key, u64>);
+pub struct PendingRecord(HashMap<RecordKey, u64>);
 
 /// The state of ordering: which records are deferred until others are imported.
 #[derive(Default)]
-pub struct Order {
+pub struct ImportOrder {
     /// The records that others can refer to and that are not imported yet, with their first lines.
-    missing: HashMap<Key, u64>,
+    missing: HashMap<RecordKey, u64>,
     /// The lines of each record that were read and are not imported yet.
-    open: HashMap<Key, BTreeSet<u64>>,
+    open: HashMap<RecordKey, BTreeSet<u64>>,
     /// The deferred records, by the key that they wait for.
-    waiting: HashMap<Key, Vec<Record>>,
+    waiting: HashMap<RecordKey, Vec<Record>>,
     /// Deferred records that can be imported now.
     ready: BTreeMap<u64, Record>,
 }
 
 impl Record {
-    pub fn new(number: u64, kind: Kind, mut fields: Fields) -> Self {
+    pub fn new(number: u64, kind: RecordType, mut fields: RecordFields) -> Self {
         let name = key(kind, &fields);
-        let names = names(kind, &fields);
+        let names = references(kind, &fields);
         if let Some(name) = &name {
-            let mut called: String = name.chars().take(CALLED).collect();
+            let mut called: String = name.chars().take(KEY_FIELDS).collect();
             if called.len() < name.len() {
                 called.push('…');
             }
-            fields.is_called(format!("{} {called}", kind.name()));
+            fields.set_key(format!("{} {called}", kind.name()));
         }
-        let key = name.map(|name| Key::new(kind, name));
+        let key = name.map(|name| RecordKey::new(kind, name));
         Self {
             number,
             kind,
@@ -100,15 +102,15 @@ impl Record {
     }
 }
 
-impl Announced {
+impl PendingRecord {
     pub fn add(&mut self, record: &Record) {
         let is_named = matches!(
             record.kind,
-            Kind::Organization
-                | Kind::Committee
-                | Kind::Publication
-                | Kind::ActionItem
-                | Kind::Examination
+            RecordType::Organization
+                | RecordType::Committee
+                | RecordType::Publication
+                | RecordType::ActionItem
+                | RecordType::Examination
         );
         if let Some(key) = record.key.as_ref().filter(|_| is_named) {
             let number = record.number;
@@ -117,9 +119,9 @@ impl Announced {
     }
 }
 
-impl Order {
+impl ImportOrder {
     /// Starts with the records of a file, none of which is imported yet.
-    pub fn new(announced: Announced) -> Self {
+    pub fn new(announced: PendingRecord) -> Self {
         Self {
             missing: announced.0,
             ..Self::default()
@@ -136,7 +138,7 @@ impl Order {
 
     /// Returns the key that a record must wait for; `None` if it can be imported. It is the record's own key if an
     /// earlier line has the same record.
-    pub fn blocks<'a>(&self, record: &'a Record) -> Option<&'a Key> {
+    pub fn blocks<'a>(&self, record: &'a Record) -> Option<&'a RecordKey> {
         if let Some(key) = &record.key
             && let Some(first) = self.open.get(key).and_then(BTreeSet::first)
             && *first < record.number
@@ -148,12 +150,12 @@ impl Order {
     }
 
     /// Defers a record until `key` is imported.
-    pub fn wait(&mut self, key: Key, record: Record) {
+    pub fn defer(&mut self, key: RecordKey, record: Record) {
         self.waiting.entry(key).or_default().push(record);
     }
 
     /// Registers that a line is imported or rejected. The records that waited for it become ready.
-    pub fn entered(&mut self, number: u64, key: Option<&Key>) {
+    pub fn mark_imported(&mut self, number: u64, key: Option<&RecordKey>) {
         let Some(key) = key else { return };
         if let Some(open) = self.open.get_mut(key) {
             open.remove(&number);
@@ -170,22 +172,22 @@ impl Order {
     }
 
     /// Takes the first ready record.
-    pub fn ready(&mut self) -> Option<Record> {
+    pub fn next_ready(&mut self) -> Option<Record> {
         self.ready.pop_first().map(|(_, record)| record)
     }
 
     /// Releases one record of a reference cycle, so that it is tried. All records of the cycle get an error, unless
     /// what they refer to is in the register already. Returns `false` if no record is deferred.
-    pub fn break_circle(&mut self) -> bool {
+    pub fn break_cycle(&mut self) -> bool {
         let waiting = || self.waiting.iter();
-        let blocks: HashMap<u64, &Key> = waiting()
+        let blocks: HashMap<u64, &RecordKey> = waiting()
             .flat_map(|(key, records)| records.iter().map(move |record| (record.number, key)))
             .collect();
         let Some(mut number) = blocks.keys().min().copied() else {
             return false;
         };
         // Each deferred record waits for another deferred record, so following them leads into a cycle.
-        let mut path: Vec<(u64, Key)> = Vec::new();
+        let mut path: Vec<(u64, RecordKey)> = Vec::new();
         while !path.iter().any(|(passed, _)| *passed == number)
             && let Some(key) = blocks.get(&number)
         {
@@ -203,7 +205,7 @@ impl Order {
         );
         for record in self.waiting.values_mut().flatten() {
             if let Some((_, key)) = circle.iter().find(|(passed, _)| *passed == record.number) {
-                record.fields.is_in_circle(&key.identity, &message);
+                record.fields.add_cycle_error(&key.identity, &message);
             }
         }
         for (_, key) in circle.iter().take(1) {
@@ -217,58 +219,61 @@ impl Order {
 }
 
 /// Returns the key of a record, unique within its type.
-fn key(kind: Kind, fields: &Fields) -> Option<String> {
+fn key(kind: RecordType, fields: &RecordFields) -> Option<String> {
     match kind {
-        Kind::Organization => fields.peek("acronym"),
-        Kind::Committee => Some(committee::named(
+        RecordType::Organization => fields.peek("acronym"),
+        RecordType::Committee => Some(committee::named(
             &fields.peek("organization")?,
             &fields.peek("code")?,
             &fields.peek("period")?,
         )),
-        Kind::Topic => fields.peek("code").or_else(|| fields.peek("title")),
-        Kind::Publication => fields.peek("number"),
-        Kind::ActionItem => fields.peek("externalKey"),
-        Kind::Examination | Kind::Finding => fields.peek("publication"),
-        Kind::LiaisonStatement => fields.peek("title"),
-        Kind::Note => None,
+        RecordType::Topic => fields.peek("code").or_else(|| fields.peek("title")),
+        RecordType::Publication => fields.peek("number"),
+        RecordType::ActionItem => fields.peek("externalKey"),
+        RecordType::Examination | RecordType::Finding => fields.peek("publication"),
+        RecordType::LiaisonStatement => fields.peek("title"),
+        RecordType::Note => None,
     }
 }
 
 /// Returns the keys of the records that a record refers to and that a file can create. Topics and statements are
 /// referred to by codes that the register assigns, so a file cannot create them.
-fn names(kind: Kind, fields: &Fields) -> Vec<Key> {
-    let named: &[(&'static str, Kind)] = match kind {
-        Kind::Organization => &[("parent", Kind::Organization)],
-        Kind::Committee => &[
-            ("organization", Kind::Organization),
-            ("parent", Kind::Committee),
-            ("predecessors", Kind::Committee),
+fn references(kind: RecordType, fields: &RecordFields) -> Vec<RecordKey> {
+    let named: &[(&'static str, RecordType)] = match kind {
+        RecordType::Organization => &[("parent", RecordType::Organization)],
+        RecordType::Committee => &[
+            ("organization", RecordType::Organization),
+            ("parent", RecordType::Committee),
+            ("predecessors", RecordType::Committee),
         ],
-        Kind::Topic => &[
-            ("leadCommittee", Kind::Committee),
-            ("publications", Kind::Publication),
+        RecordType::Topic => &[
+            ("leadCommittee", RecordType::Committee),
+            ("publications", RecordType::Publication),
         ],
-        Kind::Publication => &[
-            ("organization", Kind::Organization),
-            ("committee", Kind::Committee),
-            ("supersedes", Kind::Publication),
+        RecordType::Publication => &[
+            ("organization", RecordType::Organization),
+            ("committee", RecordType::Committee),
+            ("supersedes", RecordType::Publication),
         ],
-        Kind::ActionItem => &[
-            ("committee", Kind::Committee),
-            ("counterpart", Kind::Committee),
+        RecordType::ActionItem => &[
+            ("committee", RecordType::Committee),
+            ("counterpart", RecordType::Committee),
         ],
-        Kind::Examination => &[("publication", Kind::Publication)],
-        Kind::Finding => &[
-            ("publication", Kind::Publication),
-            ("publication", Kind::Examination),
-            ("committee", Kind::Committee),
+        RecordType::Examination => &[("publication", RecordType::Publication)],
+        RecordType::Finding => &[
+            ("publication", RecordType::Publication),
+            ("publication", RecordType::Examination),
+            ("committee", RecordType::Committee),
         ],
-        Kind::LiaisonStatement => &[("from", Kind::Committee), (ADDRESSEES, Kind::Committee)],
-        Kind::Note => &[
-            ("actionItem", Kind::ActionItem),
-            ("publication", Kind::Publication),
-            ("examination", Kind::Publication),
-            ("examination", Kind::Examination),
+        RecordType::LiaisonStatement => &[
+            ("from", RecordType::Committee),
+            (ADDRESSEES, RecordType::Committee),
+        ],
+        RecordType::Note => &[
+            ("actionItem", RecordType::ActionItem),
+            ("publication", RecordType::Publication),
+            ("examination", RecordType::Publication),
+            ("examination", RecordType::Examination),
         ],
     };
     let keys = |(field, kind)| {
@@ -279,7 +284,7 @@ fn names(kind: Kind, fields: &Fields) -> Vec<Key> {
             } else {
                 name
             };
-            Some(Key::new(kind, name))
+            Some(RecordKey::new(kind, name))
         })
     };
     named.iter().copied().flat_map(keys).collect()

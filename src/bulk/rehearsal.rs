@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, IsolationLevel, TransactionOptions, TransactionTrait};
 use tempfile::TempDir;
 
-use super::Fault;
+use super::ImportError;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::rules::viewer::Actor;
 use crate::store::Database;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 
 /// Copies the tables into temporary tables, which PostgreSQL resolves first. The log is long and a write only appends
 /// to it, so its copy is empty.
@@ -38,7 +38,7 @@ discard plans";
 
 /// A write on a copy, which is never committed.
 pub struct Rehearsal {
-    pub writing: Writing,
+    pub writing: WriteTransaction,
     pub begun: Instant,
     _copy: Option<TempDir>,
 }
@@ -48,23 +48,27 @@ impl Rehearsal {
     ///
     /// # Errors
     /// Returns an error if the database cannot be read, or there is no space for a copy.
-    pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, Fault> {
-        if db.write.get_database_backend() == DbBackend::Postgres {
-            let transaction = db.write.begin_with_options(TransactionOptions {
+    pub async fn begin(
+        db: &Database,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, ImportError> {
+        if db.orm_write.get_database_backend() == DbBackend::Postgres {
+            let transaction = db.orm_write.begin_with_options(TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
                 ..TransactionOptions::default()
             });
             let transaction = transaction.await?;
             let copied = transaction.execute_unprepared(COPY).await;
             copied.map_err(|error| match database_code(&error).as_deref() {
-                Some(INSUFFICIENT_PRIVILEGE) => Fault::Privilege(
+                Some(INSUFFICIENT_PRIVILEGE) => ImportError::Privilege(
                     "a dry run, and an import of more than 500 records, needs the privilege TEMPORARY on the \
                      database: run it as the role that owns the tables",
                 ),
                 _ => error.into(),
             })?;
             return Ok(Self {
-                writing: Writing::on_copy(db, transaction, actor, now).await?,
+                writing: WriteTransaction::on_copy(db, transaction, actor, now).await?,
                 begun: Instant::now(),
                 _copy: None,
             });
@@ -74,7 +78,7 @@ impl Rehearsal {
         db.copy_to(&file).await?;
         let copy = Database::connect(&format!("sqlite:{}", file.display()), 1).await?;
         Ok(Self {
-            writing: Writing::begin(&copy, actor, now).await?,
+            writing: WriteTransaction::begin(&copy, actor, now).await?,
             begun: Instant::now(),
             _copy: Some(directory),
         })

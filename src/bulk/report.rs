@@ -5,13 +5,13 @@ use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::fields::Fields;
+use super::fields::RecordFields;
 use super::records::Imported;
-use crate::rules::refusal::Problem;
+use crate::rules::refusal::ValidationError;
 
 /// The result for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Done {
+pub enum ImportOutcome {
     Created,
     Updated,
     Unchanged,
@@ -41,21 +41,21 @@ impl Progress {
 }
 
 /// Errors by line, and counts.
-pub struct Report {
+pub struct ImportReport {
     /// Name of the file.
     file: String,
     pub progress: Progress,
     /// Counts by type and result.
-    done: BTreeMap<(&'static str, Done), u64>,
+    done: BTreeMap<(&'static str, ImportOutcome), u64>,
     pub lines: u64,
     pub wrong: u64,
     /// Error texts by line, because records are not imported in line order.
-    told: BTreeMap<u64, String>,
+    reported: BTreeMap<u64, String>,
     /// The unknown fields that were reported.
     unknown: HashSet<(String, String)>,
 }
 
-impl Report {
+impl ImportReport {
     pub fn new(file: String, progress: Progress) -> Self {
         Self {
             file,
@@ -63,27 +63,28 @@ impl Report {
             done: BTreeMap::new(),
             lines: 0,
             wrong: 0,
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
             unknown: HashSet::new(),
         }
     }
 
-    pub fn count(&mut self, ty: &'static str, done: Done) {
+    pub fn count(&mut self, ty: &'static str, done: ImportOutcome) {
         *self.done.entry((ty, done)).or_default() += 1;
     }
 
     /// Records the errors of a line. An unknown field is reported only once per file.
-    pub fn tell(&mut self, number: u64, fields: Fields) {
+    pub fn add(&mut self, number: u64, fields: RecordFields) {
         self.wrong += 1;
-        let mut told = fields.into_told();
+        let mut reported = fields.into_reported();
         let unknown = &mut self.unknown;
-        told.unknown
+        reported
+            .unknown
             .retain(|problem| unknown.insert((problem.field.join("."), problem.message.clone())));
-        let record = told
+        let record = reported
             .called
             .map_or_else(String::new, |name| format!(" ({name})"));
         let mut text = String::new();
-        for problem in told.problems {
+        for problem in reported.problems {
             let field = field(&problem);
             let line = format!(
                 "{}:{number}: {field}{}{record}\n",
@@ -91,7 +92,7 @@ impl Report {
             );
             text.push_str(&line);
         }
-        for problem in told.unknown {
+        for problem in reported.unknown {
             let (field, message) = (field(&problem), problem.message);
             let line = format!(
                 "{}:{number}: {field}{message} Told once for all lines.\n",
@@ -99,23 +100,23 @@ impl Report {
             );
             text.push_str(&line);
         }
-        self.told.insert(number, text);
+        self.reported.insert(number, text);
     }
 
     /// Writes the errors in line order, in the format of compilers.
     pub fn write(&mut self, mut out: impl Write) -> io::Result<()> {
-        for text in std::mem::take(&mut self.told).into_values() {
+        for text in std::mem::take(&mut self.reported).into_values() {
             out.write_all(text.as_bytes())?;
         }
         out.flush()
     }
 
     /// Returns the result of the import.
-    pub fn imported(&self, kept: bool) -> Imported {
+    pub fn imported(&self, committed: bool) -> Imported {
         Imported {
             summary: self.summary(),
             wrong: self.wrong,
-            kept,
+            committed,
         }
     }
 
@@ -126,9 +127,9 @@ impl Report {
             .iter()
             .map(|((ty, done), count)| {
                 let done = match done {
-                    Done::Created => "created",
-                    Done::Updated => "updated",
-                    Done::Unchanged => "unchanged",
+                    ImportOutcome::Created => "created",
+                    ImportOutcome::Updated => "updated",
+                    ImportOutcome::Unchanged => "unchanged",
                 };
                 format!("{count} {ty} {done}")
             })
@@ -139,13 +140,13 @@ impl Report {
         if parts.is_empty() {
             parts.push("nothing to enter".to_owned());
         }
-        let lines = crate::rules::text::counted(self.lines.cast_signed(), "line");
+        let lines = crate::rules::text::pluralize(self.lines.cast_signed(), "line");
         format!("{lines}: {}", parts.join(", "))
     }
 }
 
 /// Returns the prefix of a message, `title: `; empty for an error of the whole line.
-fn field(problem: &Problem) -> String {
+fn field(problem: &ValidationError) -> String {
     match problem.field.join(".") {
         path if path.is_empty() => path,
         path => path + ": ",

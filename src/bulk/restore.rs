@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::export::VERSION;
 use super::report::Progress;
-use super::source::Source;
+use super::source::ImportSource;
 use super::tables::{Row, TABLE, TABLES, Table};
-use super::{AT_ONCE, Fault};
+use super::{BATCH, ImportError};
 use crate::rules::text::hex;
 
 /// The foreign keys of a table to itself: a row may come before the row that it refers to.
@@ -28,9 +28,9 @@ const TO_ITSELF: [(&str, &str); 4] = [
 /// Returns an error if the register is not empty, or the file is not a complete export: its last line has a checksum.
 pub async fn restore(
     db: &DatabaseTransaction,
-    source: &mut Source,
+    source: &mut ImportSource,
     progress: &Progress,
-) -> Result<u64, Fault> {
+) -> Result<u64, ImportError> {
     empty(db).await?;
     check_references_later(db, true).await?;
     let mut hash = Sha256::new();
@@ -39,9 +39,9 @@ pub async fn restore(
     loop {
         let Some((number, line)) = source.line()? else {
             let what = "the file is cut short: its last line is missing";
-            return Err(Fault::Line(rows + 1, what.to_owned()));
+            return Err(ImportError::Line(rows + 1, what.to_owned()));
         };
-        let wrong = |what: &str| Fault::Line(number, what.to_owned());
+        let wrong = |what: &str| ImportError::Line(number, what.to_owned());
         let mut row: Row =
             serde_json::from_slice(&line).map_err(|_| wrong("it is not an object of JSON"))?;
         if number == 1 {
@@ -95,9 +95,9 @@ impl Batch {
         table: &'static Table,
         number: u64,
         row: Row,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ImportError> {
         let other = self.table.is_some_and(|current| current.name != table.name);
-        if other || self.rows.len() == AT_ONCE {
+        if other || self.rows.len() == BATCH {
             self.write(db).await?;
         }
         if self.rows.is_empty() {
@@ -108,7 +108,7 @@ impl Batch {
         Ok(())
     }
 
-    async fn write(&mut self, db: &DatabaseTransaction) -> Result<(), Fault> {
+    async fn write(&mut self, db: &DatabaseTransaction) -> Result<(), ImportError> {
         let Some(table) = self.table.take() else {
             return Ok(());
         };
@@ -116,18 +116,18 @@ impl Batch {
         let written = (table.write)(db, rows).await;
         written.map_err(|error| {
             let what = format!("the rows of `{}` that begin here: {error}", table.name);
-            Fault::Line(self.first, what)
+            ImportError::Line(self.first, what)
         })
     }
 }
 
 /// Checks that the register is empty.
-async fn empty(db: &DatabaseTransaction) -> Result<(), Fault> {
+async fn empty(db: &DatabaseTransaction) -> Result<(), ImportError> {
     for table in TABLES.iter().filter(|table| table.name != "counter") {
         let page = (table.read)(db, None).await?;
         if !page.lines.is_empty() {
             let what = "this is an export, and the register of this database is not empty: import it into a new one";
-            return Err(Fault::Line(1, what.to_owned()));
+            return Err(ImportError::Line(1, what.to_owned()));
         }
     }
     Ok(())

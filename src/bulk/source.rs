@@ -9,7 +9,7 @@ use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::Fault;
+use super::ImportError;
 use super::csv::{Csv, Row};
 use super::export::HEAD;
 
@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 /// A file that can be read more than once.
-pub struct Source {
+pub struct ImportSource {
     file: File,
     input: BufReader<DecodeReaderBytes<File, Vec<u8>>>,
     /// Size in bytes.
@@ -41,27 +41,27 @@ pub struct Source {
 }
 
 /// A record of a file.
-pub struct Line {
+pub struct ImportLine {
     /// The line number where it starts, from 1.
     pub number: u64,
     /// Its fields, or a message if they cannot be parsed.
     pub fields: Result<Map<String, Value>, String>,
 }
 
-impl Source {
+impl ImportSource {
     /// Opens a file; `-` is standard input. Input that cannot be read twice is copied to a temporary file.
     ///
     /// # Errors
     /// Returns an error if it cannot be read, is empty, or is not a text file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = if path == Path::new("-") {
-            copied(&mut io::stdin().lock())?
+            copy_to_temporary_file(&mut io::stdin().lock())?
         } else {
             let mut file = File::open(path)?;
             if file.metadata()?.is_file() {
                 file
             } else {
-                copied(&mut file)?
+                copy_to_temporary_file(&mut file)?
             }
         };
         let mut start = Vec::new();
@@ -85,7 +85,7 @@ impl Source {
         Ok(Self {
             is_export: start.starts_with(HEAD.as_bytes()),
             length: file.metadata()?.len(),
-            input: decoded(&file)?,
+            input: decode(&file)?,
             file,
             number: 0,
             read: 0,
@@ -99,7 +99,7 @@ impl Source {
     }
 
     /// Returns the next line with its line break, and its number; `None` at the end of the file.
-    pub fn line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Fault> {
+    pub fn line(&mut self) -> Result<Option<(u64, Vec<u8>)>, ImportError> {
         let mut line = Vec::new();
         let read = (&mut self.input)
             .take(MAX_RECORD)
@@ -116,8 +116,8 @@ impl Source {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or its header is invalid.
-    pub fn records(&self, format: Format) -> Result<Records, Fault> {
-        let input = decoded(&self.file)?;
+    pub fn records(&self, format: Format) -> Result<Records, ImportError> {
+        let input = decode(&self.file)?;
         Ok(match format {
             Format::JsonLines => Records::JsonLines(Box::new(Self {
                 file: self.file.try_clone()?,
@@ -133,14 +133,14 @@ impl Source {
 }
 
 /// Copies a stream into a temporary file.
-fn copied(from: &mut impl Read) -> io::Result<File> {
+fn copy_to_temporary_file(from: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(from, &mut file)?;
     Ok(file)
 }
 
 /// Reads a file from its start as UTF-8, without a byte order mark.
-fn decoded(file: &File) -> io::Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>> {
+fn decode(file: &File) -> io::Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>> {
     let mut file = file.try_clone()?;
     file.rewind()?;
     let decoder = DecodeReaderBytesBuilder::new()
@@ -150,28 +150,28 @@ fn decoded(file: &File) -> io::Result<BufReader<DecodeReaderBytes<File, Vec<u8>>
     Ok(BufReader::new(decoder))
 }
 
-pub fn too_long(line: u64) -> Fault {
-    Fault::Line(line, format!("it is longer than {MAX_RECORD} bytes"))
+pub fn too_long(line: u64) -> ImportError {
+    ImportError::Line(line, format!("it is longer than {MAX_RECORD} bytes"))
 }
 
 /// An iterator over the records of a file.
 pub enum Records {
-    JsonLines(Box<Source>),
+    JsonLines(Box<ImportSource>),
     Csv(Box<Table>),
 }
 
 impl Records {
     /// Returns the next record. Blank lines and rows of empty cells are skipped.
-    pub fn next(&mut self) -> Result<Option<Line>, Fault> {
+    pub fn next(&mut self) -> Result<Option<ImportLine>, ImportError> {
         match self {
             Self::JsonLines(source) => {
                 while let Some((number, line)) = source.line()? {
                     if !line.trim_ascii().is_empty() {
-                        let object: Result<Object, _> = serde_json::from_slice(&line);
+                        let object: Result<UniqueKeysObject, _> = serde_json::from_slice(&line);
                         let fields = object.map(|object| object.0).map_err(|error| {
-                            format!("It is not an object of JSON: {}.", without_place(&error))
+                            format!("It is not an object of JSON: {}.", without_position(&error))
                         });
-                        return Ok(Some(Line { number, fields }));
+                        return Ok(Some(ImportLine { number, fields }));
                     }
                 }
                 Ok(None)
@@ -196,15 +196,15 @@ pub struct Table {
 }
 
 impl Table {
-    fn new(mut input: impl BufRead + Send + 'static) -> Result<Self, Fault> {
+    fn new(mut input: impl BufRead + Send + 'static) -> Result<Self, ImportError> {
         let start = first_line(&mut input)?;
         let separator = separator(&start);
         let input: Box<dyn BufRead + Send> = Box::new(Cursor::new(start).chain(input));
         let mut csv = Csv::new(input, separator);
         let Some(row) = csv.row()? else {
-            return Err(Fault::Line(1, "there is no header".to_owned()));
+            return Err(ImportError::Line(1, "there is no header".to_owned()));
         };
-        let wrong = |what: String| Err(Fault::Line(row.line, what));
+        let wrong = |what: String| Err(ImportError::Line(row.line, what));
         let Some(header) = row.cells() else {
             return wrong(
                 "the header is not written in UTF-8: save the file as CSV in UTF-8".to_owned(),
@@ -221,7 +221,7 @@ impl Table {
         })
     }
 
-    fn next(&mut self) -> Result<Option<Line>, Fault> {
+    fn next(&mut self) -> Result<Option<ImportLine>, ImportError> {
         while let Some(row) = self.csv.row()? {
             let fields = match row.cells() {
                 None => Err("It is not written in UTF-8.".to_owned()),
@@ -229,14 +229,14 @@ impl Table {
                 Some(cells) => fields(&self.header, &cells),
             };
             let Row { line: number, .. } = row;
-            return Ok(Some(Line { number, fields }));
+            return Ok(Some(ImportLine { number, fields }));
         }
         Ok(None)
     }
 }
 
 /// Reads up to the end of the first line that is not blank.
-fn first_line(input: &mut impl BufRead) -> Result<Vec<u8>, Fault> {
+fn first_line(input: &mut impl BufRead) -> Result<Vec<u8>, ImportError> {
     let mut line = Vec::new();
     for byte in input.by_ref().bytes() {
         let byte = byte?;
@@ -292,9 +292,9 @@ fn fields(header: &[String], cells: &[&str]) -> Result<Map<String, Value>, Strin
 }
 
 /// A JSON object without duplicate keys.
-struct Object(Map<String, Value>);
+struct UniqueKeysObject(Map<String, Value>);
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for UniqueKeysObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ObjectVisitor)
     }
@@ -303,13 +303,13 @@ impl<'de> Deserialize<'de> for Object {
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object;
+    type Value = UniqueKeysObject;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a map")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueKeysObject, A::Error> {
         let mut fields = Map::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             if fields.contains_key(&name) {
@@ -317,12 +317,12 @@ impl<'de> Visitor<'de> for ObjectVisitor {
             }
             fields.insert(name, value);
         }
-        Ok(Object(fields))
+        Ok(UniqueKeysObject(fields))
     }
 }
 
 /// Returns the parser's message without the position, which is relative to the line.
-fn without_place(error: &serde_json::Error) -> String {
+fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     text.to_owned()

@@ -21,7 +21,7 @@ use sea_orm::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use super::AT_ONCE;
+use super::BATCH;
 use crate::rules::text::{natural_key, number_identity, number_key, series};
 
 /// The field of a line that names its table.
@@ -104,7 +104,7 @@ async fn read<E: EntityTrait>(
     key: &[E::Column],
     after: Option<Vec<Value>>,
 ) -> Result<Page, DbErr> {
-    let mut query = E::find().limit(AT_ONCE as u64);
+    let mut query = E::find().limit(BATCH as u64);
     // Webhooks are settings of one deployment and hold secrets, so neither they nor their log entries are exported.
     let subject = E::Column::iter().find(|column| column.as_str() == "subject_type");
     if let Some(subject) = subject {
@@ -118,7 +118,7 @@ async fn read<E: EntityTrait>(
         query = query.filter(columns.gt(Expr::tuple(after.into_iter().map(Expr::val))));
     }
     let rows = query.all(db).await?;
-    let full = rows.len() == AT_ONCE;
+    let full = rows.len() == BATCH;
     let last = rows.last().filter(|_| full);
     Ok(Page {
         next: last.map(|row| key.iter().map(|column| row.get(*column)).collect()),

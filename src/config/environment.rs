@@ -7,7 +7,7 @@ use clap::builder::Resettable;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::Wrong;
+use super::StartupError;
 use super::origin::all_arguments;
 
 const PREFIX: &str = "LIAISON_";
@@ -38,7 +38,7 @@ pub fn without_empty_variables(command: Command) -> Command {
 }
 
 /// Rejects unknown variables with the prefix of the service, which would otherwise be ignored silently.
-pub fn check_variables(command: &Command) -> Result<(), Wrong> {
+pub fn check_variables(command: &Command) -> Result<(), StartupError> {
     let known: Vec<_> = all_arguments(command)
         .filter_map(clap::Arg::get_env)
         .collect();
@@ -60,7 +60,7 @@ pub fn check_variables(command: &Command) -> Result<(), Wrong> {
         let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |known| {
             format!("did you mean {known}?")
         });
-        return Err(Wrong(format!(
+        return Err(StartupError(format!(
             "the environment variable {} is no setting: {hint}",
             name.display()
         )));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::Wrong;
+use super::StartupError;
 use super::tokens::OtherIssuer;
 
 /// A parsed settings file.
@@ -29,8 +29,8 @@ impl SettingsFile {
     ///
     /// # Errors
     /// Returns one line with the file, the line number and the error. It quotes no value, which may be a secret.
-    pub fn read(path: &Path, known: &[String]) -> Result<Self, Wrong> {
-        let wrong = |what: &str| Wrong(format!("--config {}: {what}", path.display()));
+    pub fn read(path: &Path, known: &[String]) -> Result<Self, StartupError> {
+        let wrong = |what: &str| StartupError(format!("--config {}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
         let line = |span: Range<usize>| text[..span.start.min(text.len())].split('\n').count();
         let mut table: BTreeMap<String, Spanned<toml::Value>> =

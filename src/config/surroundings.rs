@@ -10,15 +10,15 @@ use ipnet::IpNet;
 
 use crate::http::cors::origin;
 use crate::http::duration::{duration, timeout};
-use crate::http::proxies::{Proxies, ProxyHeader};
-use crate::http::rate::{Failures, Rates};
-use crate::http::server::Bounds;
-use crate::http::streams::Shares;
-use crate::http::{Around, ResponseBudget, STREAMS, SUBSCRIPTIONS};
+use crate::http::proxies::{ProxyHeader, TrustedProxies};
+use crate::http::rate::{Failures, RateLimiter};
+use crate::http::server::ServerLimits;
+use crate::http::streams::ConcurrencyLimiter;
+use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 
 /// Limits of connections and clients, trusted proxies, and allowed origins.
 #[derive(Clone, Debug, Args)]
-pub struct Surroundings {
+pub struct HttpArgs {
     /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
     #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
@@ -80,38 +80,38 @@ pub struct Surroundings {
     pub allowed_origins: Vec<HeaderValue>,
 }
 
-impl Surroundings {
+impl HttpArgs {
     /// As the service takes them. Cached responses are in memory, too: `cache` is how many bytes of them.
     #[must_use]
-    pub fn around(&self, cache: u64) -> Around {
+    pub fn http_config(&self, cache: u64) -> HttpConfig {
         let cache = usize::try_from(cache).unwrap_or(usize::MAX);
-        Around {
-            bounds: Bounds {
+        HttpConfig {
+            server_limits: ServerLimits {
                 connections: self.max_connections,
-                each: self.max_connections_per_ip,
-                head: self.header_read_timeout,
-                body: self.body_timeout,
+                max_connections_per_ip: self.max_connections_per_ip,
+                header_read_timeout: self.header_read_timeout,
+                body_timeout: self.body_timeout,
             },
-            proxies: Proxies {
+            trusted_proxies: TrustedProxies {
                 trusted: self.trusted_proxies.clone(),
                 header: self.proxy_header,
             },
             failures: Failures::new(self.failure_limit),
-            rates: Rates::new(self.rate_limit, self.rate_limit_authenticated),
-            streams: Shares::new(
+            rate_limiter: RateLimiter::new(self.rate_limit, self.rate_limit_authenticated),
+            streams: ConcurrencyLimiter::new(
                 STREAMS,
                 u64::from(self.max_connections).div_ceil(2),
                 self.max_streams_per_client.into(),
             ),
-            subscriptions: Shares::new(
+            subscriptions: ConcurrencyLimiter::new(
                 SUBSCRIPTIONS,
                 self.max_subscriptions.into(),
                 self.max_subscriptions_per_client.into(),
             ),
             responses: ResponseBudget::new(self.response_memory_bytes.saturating_add(cache)),
-            drain: self.shutdown_delay,
-            origins: self.allowed_origins.clone(),
-            ..Around::default()
+            shutdown_delay: self.shutdown_delay,
+            allowed_origins: self.allowed_origins.clone(),
+            ..HttpConfig::default()
         }
     }
 }

@@ -8,11 +8,11 @@ use clap::Args;
 use entity::party::Role;
 use serde::Deserialize;
 
-use super::{Wrong, read_file};
-use crate::http::auth::claims::{TokenRules, role};
+use super::{StartupError, read_file};
+use crate::http::auth::claims::{TokenPolicy, role};
 use crate::http::auth::issuer::Issuer;
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
-use crate::http::auth::published::Place;
+use crate::http::auth::published::JwksSource;
 use crate::http::duration::duration;
 
 /// How tokens are verified.
@@ -64,7 +64,7 @@ pub struct OtherIssuer {
 
 impl Tokens {
     /// Returns the issuer that the flags configure; `None` if there is neither a key nor an issuer URL.
-    pub fn issuer(&self) -> Result<Option<Issuer>, Wrong> {
+    pub fn issuer(&self) -> Result<Option<Issuer>, StartupError> {
         let key = self.token_key.as_deref();
         // The key is not quoted: it may be the secret itself instead of its file.
         let setting = match key {
@@ -75,18 +75,17 @@ impl Tokens {
             None => return Ok(None),
         };
         let issuer = match key {
-            None => Place::discovery(&self.token_issuer)
+            None => JwksSource::discovery(&self.token_issuer)
                 .and_then(|source| Issuer::publishing(self.rules(), source)),
-            Some(address) if address.contains("://") => {
-                Place::key_set(address).and_then(|source| Issuer::publishing(self.rules(), source))
-            }
+            Some(address) if address.contains("://") => JwksSource::key_set(address)
+                .and_then(|source| Issuer::publishing(self.rules(), source)),
             Some(path) => self
                 .keys(Path::new(path))
                 .and_then(|keys| Issuer::with_keys(self.rules(), keys)),
         };
         match issuer {
             Ok(issuer) => Ok(Some(issuer)),
-            Err(what) => Err(Wrong(format!("{setting}: {what}"))),
+            Err(what) => Err(StartupError(format!("{setting}: {what}"))),
         }
     }
 
@@ -130,8 +129,8 @@ impl Tokens {
         Ok(tokens)
     }
 
-    fn rules(&self) -> TokenRules {
-        let mut rules = TokenRules::new(
+    fn rules(&self) -> TokenPolicy {
+        let mut rules = TokenPolicy::new(
             self.token_issuer.clone(),
             self.token_audience.clone(),
             self.token_algorithms.clone(),

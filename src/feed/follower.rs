@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::wanted::Wanted;
+use super::wanted::EventFilter;
 use super::{Event, Feed};
 use crate::error::Result;
 use crate::store::activity::LogPosition;
@@ -13,15 +13,15 @@ use crate::store::activity::LogPosition;
 const BATCH: usize = 50;
 
 /// A position in the log, and the filter for the events after it.
-pub struct Follower {
+pub struct Subscriber {
     feed: Feed,
     news: watch::Receiver<LogPosition>,
-    wanted: Wanted,
+    wanted: EventFilter,
     position: LogPosition,
 }
 
-impl Follower {
-    pub(super) fn new(feed: Feed, position: LogPosition, wanted: Wanted) -> Self {
+impl Subscriber {
+    pub(super) fn new(feed: Feed, position: LogPosition, wanted: EventFilter) -> Self {
         Self {
             news: feed.recent.news(),
             feed,
@@ -42,7 +42,7 @@ impl Follower {
     /// Where the log cannot be read. The follower stands where it stood: ask it again, unless the history was replaced.
     pub async fn next(&mut self) -> Result<Vec<Arc<Event>>> {
         loop {
-            if let Some(events) = self.at_once().await? {
+            if let Some(events) = self.try_next().await? {
                 return Ok(events);
             }
             // The sender belongs to the feed, which outlives this call.
@@ -54,13 +54,13 @@ impl Follower {
     ///
     /// # Errors
     /// Returns an error if the log cannot be read, like [`Follower::next`].
-    pub async fn at_once(&mut self) -> Result<Option<Vec<Arc<Event>>>> {
+    pub async fn try_next(&mut self) -> Result<Option<Vec<Arc<Event>>>> {
         loop {
             let newest = *self.news.borrow_and_update();
             let recent = &self.feed.recent;
             let (events, upto) = match recent.after(self.position, &self.wanted, BATCH) {
                 Some(recent) => recent,
-                None => self.missed(newest).await?,
+                None => self.catch_up(newest).await?,
             };
             self.position = upto;
             if !events.is_empty() {
@@ -73,7 +73,7 @@ impl Follower {
     }
 
     /// What memory does not hold. All up to `newest` stands in the log already.
-    async fn missed(&self, newest: LogPosition) -> Result<(Vec<Arc<Event>>, LogPosition)> {
+    async fn catch_up(&self, newest: LogPosition) -> Result<(Vec<Arc<Event>>, LogPosition)> {
         let events = self.feed.read(self.position, &self.wanted, BATCH).await?;
         let last = events.last().map_or(self.position, Event::log_position);
         let upto = if events.len() < BATCH && last.position < newest.position {

@@ -8,7 +8,7 @@ use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::{self, PgPool};
 use tokio::time::{sleep, timeout};
 
-use super::recent::Recent;
+use super::recent::EventBuffer;
 use crate::store::Database;
 
 /// Notification channel of the log, as created by the migration.
@@ -25,15 +25,19 @@ const TEST_AFTER: Duration = Duration::from_secs(5);
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Listens until the task is aborted.
-pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<Recent>) {
+pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<EventBuffer>) {
     loop {
-        let Err(error) = hear(&db, &connect(), &recent).await;
+        let Err(error) = listen_once(&db, &connect(), &recent).await;
         tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
         sleep(RETRY).await;
     }
 }
 
-async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallible, sqlx::Error> {
+async fn listen_once(
+    db: &Database,
+    pool: &PgPool,
+    recent: &EventBuffer,
+) -> Result<Infallible, sqlx::Error> {
     let begin = async {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.ignore_pool_close_event(true);
@@ -42,7 +46,7 @@ async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallibl
     };
     let mut listener = in_time(begin).await?;
     // Entries may have been added before the connection listened.
-    db.announce();
+    db.notify();
     loop {
         let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
             in_time(sqlx::query("select 1").execute(&mut listener)).await?;
@@ -52,7 +56,7 @@ async fn hear(db: &Database, pool: &PgPool, recent: &Recent) -> Result<Infallibl
         // Without a message the connection was lost and is there again.
         let position = message.and_then(|it| it.payload().parse().ok());
         if position.is_none_or(|it: i64| it > recent.newest().position) {
-            db.announce();
+            db.notify();
         }
     }
 }

@@ -20,9 +20,9 @@ use sea_orm::FromQueryResult;
 use sea_orm::prelude::Uuid;
 use tokio::task::JoinSet;
 
-pub use self::follower::Follower;
-use self::recent::Recent;
-use self::wanted::Wanted;
+pub use self::follower::Subscriber;
+use self::recent::EventBuffer;
+use self::wanted::EventFilter;
 use crate::error::{Error, Result};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
@@ -31,7 +31,7 @@ use crate::store::activity::LogPosition;
 #[derive(Clone)]
 pub struct Feed {
     db: Database,
-    recent: Arc<Recent>,
+    recent: Arc<EventBuffer>,
     /// Aborts the reader and the listener on drop.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -72,7 +72,7 @@ impl Feed {
     /// Starts to read the activities that are added from now on.
     #[must_use]
     pub fn start(db: &Database) -> Self {
-        let recent = Arc::new(Recent::default());
+        let recent = Arc::new(EventBuffer::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(reader::read(db.clone(), recent.clone()));
         if let Some(connect) = db.listener_pool() {
@@ -87,7 +87,7 @@ impl Feed {
 
     /// The position of the newest activity in the log.
     pub async fn head(&self) -> Result<LogPosition> {
-        Ok(self.db.query(log::head(&self.db.read)).await?)
+        Ok(self.db.query(log::head(&self.db.orm_read)).await?)
     }
 
     /// The newest position that this process knows of; `None` if it has not read the log yet.
@@ -115,10 +115,10 @@ impl Feed {
         if self.recent.known_within(unknown) {
             return Ok(Version(self.db.newest().id));
         }
-        let (asked, known) = (Instant::now(), self.db.newest());
+        let (started, known) = (Instant::now(), self.db.newest());
         let head = self.head().await?;
         self.db.was_read(known, head);
-        self.recent.read_at(asked);
+        self.recent.read_at(started);
         Ok(Version(head.id))
     }
 
@@ -129,10 +129,10 @@ impl Feed {
     pub async fn read(
         &self,
         after: LogPosition,
-        wanted: &Wanted,
+        wanted: &EventFilter,
         limit: usize,
     ) -> Result<Vec<Event>> {
-        let later = log::after(&self.db.read, after.position, wanted.condition(), limit);
+        let later = log::after(&self.db.orm_read, after.position, wanted.condition(), limit);
         let later = self.db.query(later).await?;
         // Afterwards, so that what was read followed this position.
         if after.id.is_nil() || self.holds(after).await? {
@@ -144,18 +144,18 @@ impl Feed {
 
     /// Whether the log holds this position, which it does until its history is replaced.
     pub async fn holds(&self, at: LogPosition) -> Result<bool> {
-        Ok(self.db.query(log::holds(&self.db.read, at)).await?)
+        Ok(self.db.query(log::holds(&self.db.orm_read, at)).await?)
     }
 
     /// Done once something later than this position may be read, or the history was replaced.
-    pub async fn past(&self, position: LogPosition) {
+    pub async fn wait_past(&self, position: LogPosition) {
         // The sender is ours: it cannot go before the wait is over.
         let _ = self.recent.news().wait_for(|it| *it != position).await;
     }
 
     /// Someone who follows what is wanted, from after this position on.
     #[must_use]
-    pub fn follow(&self, position: LogPosition, wanted: Wanted) -> Follower {
-        Follower::new(self.clone(), position, wanted)
+    pub fn subscribe(&self, position: LogPosition, wanted: EventFilter) -> Subscriber {
+        Subscriber::new(self.clone(), position, wanted)
     }
 }

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Condition;
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::{sleep, timeout};
 
-use super::recent::Recent;
+use super::recent::EventBuffer;
 use super::{Event, log};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(250);
 const BATCH: usize = 500;
 
 /// Reads until the task is aborted.
-pub async fn read(db: Database, recent: Arc<Recent>) {
+pub async fn read(db: Database, recent: Arc<EventBuffer>) {
     let mut news = db.news();
     let mut begun = false;
     let mut failing = false;
@@ -52,7 +52,7 @@ pub async fn read(db: Database, recent: Arc<Recent>) {
     }
 }
 
-async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<(), DbErr> {
+async fn catch_up(db: &Database, recent: &EventBuffer, begun: &mut bool) -> Result<(), DbErr> {
     loop {
         let (looked, known) = (Instant::now(), db.newest());
         let after = recent.newest();
@@ -62,7 +62,7 @@ async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<()
             None
         };
         let Some(events) = later else {
-            let head = db.query(log::head(&db.read)).await?;
+            let head = db.query(log::head(&db.orm_read)).await?;
             if *begun {
                 tracing::warn!(
                     known = after.position,
@@ -80,7 +80,7 @@ async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<()
         if is_all {
             db.was_read(known, newest);
         } else {
-            db.reaches(newest);
+            db.advance_to(newest);
         }
         recent.add(events);
         if is_all {
@@ -93,11 +93,16 @@ async fn catch_up(db: &Database, recent: &Recent, begun: &mut bool) -> Result<()
 /// The events after this position; `None` if the log does not hold it: then its history was replaced.
 async fn later(db: &Database, after: LogPosition) -> Result<Option<Vec<Event>>, DbErr> {
     if after == LogPosition::default() {
-        let events = log::after(&db.read, 0, Condition::all(), BATCH);
+        let events = log::after(&db.orm_read, 0, Condition::all(), BATCH);
         return Ok(Some(db.query(events).await?));
     }
     // With the position itself.
-    let events = log::after(&db.read, after.position - 1, Condition::all(), BATCH + 1);
+    let events = log::after(
+        &db.orm_read,
+        after.position - 1,
+        Condition::all(),
+        BATCH + 1,
+    );
     let mut events = db.query(events).await?;
     let first = events.first().map(Event::log_position);
     Ok((first == Some(after)).then(|| events.split_off(1)))

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Event;
-use super::wanted::Wanted;
+use super::wanted::EventFilter;
 use crate::store::activity::LogPosition;
 
 /// Capacity in events. Subscribers further behind read the log.
-const KEPT: usize = 4096;
+const MAX_BUFFERED_EVENTS: usize = 4096;
 
 /// The buffered end of the log.
-pub struct Recent {
+pub struct EventBuffer {
     window: RwLock<Window>,
     /// The position up to which the log was read.
     newest: watch::Sender<LogPosition>,
@@ -28,7 +28,7 @@ struct Window {
     events: VecDeque<Arc<Event>>,
 }
 
-impl Default for Recent {
+impl Default for EventBuffer {
     /// Creates an empty buffer, before the log is read.
     fn default() -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Default for Recent {
     }
 }
 
-impl Recent {
+impl EventBuffer {
     /// Tells up to which place the log was read.
     pub fn news(&self) -> watch::Receiver<LogPosition> {
         self.newest.subscribe()
@@ -80,7 +80,7 @@ impl Recent {
         let newest = last.log_position();
         let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
         window.events.extend(events.into_iter().map(Arc::new));
-        while window.events.len() > KEPT {
+        while window.events.len() > MAX_BUFFERED_EVENTS {
             if let Some(oldest) = window.events.pop_front() {
                 window.from = Some(oldest.log_position());
             }
@@ -94,7 +94,7 @@ impl Recent {
     pub fn after(
         &self,
         position: LogPosition,
-        wanted: &Wanted,
+        wanted: &EventFilter,
         limit: usize,
     ) -> Option<(Vec<Arc<Event>>, LogPosition)> {
         let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +109,7 @@ impl Recent {
             if found.len() == limit {
                 break;
             }
-            if wanted.includes(event) {
+            if wanted.matches(event) {
                 found.push(event.clone());
             }
             upto = event.log_position();
@@ -157,7 +157,7 @@ mod tests {
         positions.map(event).collect()
     }
 
-    fn after(recent: &Recent, position: i64, wanted: &Wanted) -> Option<(Vec<i64>, i64)> {
+    fn after(recent: &EventBuffer, position: i64, wanted: &EventFilter) -> Option<(Vec<i64>, i64)> {
         let (events, upto) = recent.after(at(position), wanted, 3)?;
         assert_eq!(upto, at(upto.position));
         let positions = events.iter().map(|it| it.position);
@@ -166,12 +166,12 @@ mod tests {
 
     #[test]
     fn it_holds_the_end_of_the_log_and_says_where_it_does_not_reach() {
-        let all = Wanted::default();
-        let of_itu = Wanted {
+        let all = EventFilter::default();
+        let of_itu = EventFilter {
             party: Some(vec![Party::Itu]),
-            ..Wanted::default()
+            ..EventFilter::default()
         };
-        let recent = Recent::default();
+        let recent = EventBuffer::default();
         assert_eq!(after(&recent, 0, &all), None, "nothing was read yet");
         recent.begin(at(10));
         assert_eq!(after(&recent, 9, &all), None);
@@ -185,16 +185,16 @@ mod tests {
         assert_eq!(after(&recent, 16, &of_itu), Some((vec![18], 18)));
 
         // The oldest events are dropped; subscribers further behind read the log.
-        let kept = i64::try_from(KEPT).unwrap();
-        recent.add(events(19..=kept + 20));
+        let buffered = i64::try_from(MAX_BUFFERED_EVENTS).unwrap();
+        recent.add(events(19..=buffered + 20));
         assert_eq!(after(&recent, 19, &all), None);
         assert_eq!(after(&recent, 20, &all), Some((vec![21, 22, 23], 23)));
-        assert_eq!(recent.newest(), at(kept + 20));
+        assert_eq!(recent.newest(), at(buffered + 20));
 
         // Neither what is later than the window nor another activity at one of its positions is in it.
-        assert_eq!(after(&recent, kept + 21, &all), None);
+        assert_eq!(after(&recent, buffered + 21, &all), None);
         let other = LogPosition {
-            position: kept + 20,
+            position: buffered + 20,
             id: id(1),
         };
         assert!(recent.after(other, &all, 3).is_none());

@@ -11,7 +11,7 @@ use crate::read::shape::{among, col};
 
 /// An event filter. All given conditions must hold; an empty list matches nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct EventFilter {
     pub subject: Option<Uuid>,
     pub subject_type: Option<Vec<SubjectType>>,
     pub verb: Option<Vec<ActivityVerb>>,
@@ -23,7 +23,7 @@ pub struct Wanted {
     pub viewer: Option<Party>,
 }
 
-impl Wanted {
+impl EventFilter {
     /// Returns the filter for all events that are visible to this viewer.
     #[must_use]
     pub fn all(viewer: Option<Party>) -> Self {
@@ -61,7 +61,7 @@ impl Wanted {
 
     /// Returns whether an event matches the filter.
     #[must_use]
-    pub fn includes(&self, event: &Event) -> bool {
+    pub fn matches(&self, event: &Event) -> bool {
         fn has<T: PartialEq>(list: Option<&Vec<T>>, value: &T) -> bool {
             list.is_none_or(|list| list.contains(value))
         }

@@ -17,22 +17,22 @@ use super::stamps::id;
 use super::words;
 use crate::error::{Error, Result};
 use crate::feed::log;
-use crate::feed::wanted::Wanted;
-use crate::read::Env;
-use crate::read::cursor::Position;
+use crate::feed::wanted::EventFilter;
+use crate::read::ExecutionContext;
+use crate::read::cursor::CursorPosition;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Criteria, Field, Key, List, Object, Order, Source, Table, column, computed, distinct,
-    field,
+    ColumnExpr, Connection, CursorKey, Field, FieldSource, ListQuery, ObjectType, Order, Table,
+    column, computed, distinct, field,
 };
 use crate::store::activity::LogPosition;
 
 /// All activities.
-pub static ACTIVITIES: List = List {
+pub static ACTIVITIES: Connection = Connection {
     filter: Some(<Option<ActivityFilter> as InputType>::create_type_info),
     criteria: |args, env| {
         let filter: Option<ActivityFilter> = args.get("filter")?;
-        Ok(Criteria {
+        Ok(ListQuery {
             condition: filter.unwrap_or_default().condition(env)?,
             ..list::all(order())
         })
@@ -41,10 +41,10 @@ pub static ACTIVITIES: List = List {
 };
 
 /// The activities of a record.
-pub static HISTORY: List = OF_A_RECORD;
+pub static HISTORY: Connection = OF_A_RECORD;
 
-const OF_A_RECORD: List = List {
-    object,
+const OF_A_RECORD: Connection = Connection {
+    object: object_type,
     connection: "ActivityConnection",
     edge: "ActivityEdge",
     filter: None,
@@ -52,8 +52,8 @@ const OF_A_RECORD: List = List {
     counts: None,
     lasting: true,
     criteria: |_, env| {
-        Ok(Criteria {
-            condition: Wanted::all(env.party).condition(),
+        Ok(ListQuery {
+            condition: EventFilter::all(env.party).condition(),
             ..list::all(order())
         })
     },
@@ -62,7 +62,7 @@ const OF_A_RECORD: List = List {
 fn order() -> Order {
     Order {
         key: Column::Position.into_iden(),
-        kind: Key::Long,
+        kind: CursorKey::Long,
         unique: true,
         descending: false,
     }
@@ -86,7 +86,7 @@ pub struct ActivityFilter {
 }
 
 impl Filter for ActivityFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
         Ok(self.wanted(env.party)?.condition())
     }
 }
@@ -96,15 +96,15 @@ impl ActivityFilter {
     ///
     /// # Errors
     /// Returns an error if an id is none, or of another type.
-    pub fn wanted(&self, viewer: Option<Party>) -> Result<Wanted> {
+    pub fn wanted(&self, viewer: Option<Party>) -> Result<EventFilter> {
         let subject = self.subject.as_ref().map(node).transpose()?;
-        Ok(Wanted {
+        Ok(EventFilter {
             subject: subject.map(|(_, key)| key),
             subject_type: self.subject_type.clone().map(distinct),
             verb: self.verb.clone().map(distinct),
             party: self.party.clone().map(distinct),
             side: self.side.clone().map(distinct),
-            topic: list::some_key::<TopicId>("topic", self.topic.as_ref())?,
+            topic: list::optional_id::<TopicId>("topic", self.topic.as_ref())?,
             viewer,
         })
     }
@@ -114,7 +114,7 @@ impl ActivityFilter {
 pub fn cursor(key: Uuid, position: i64) -> String {
     HISTORY
         .scope(&order())
-        .write(&Position::numbered(key, position))
+        .write(&CursorPosition::numbered(key, position))
 }
 
 /// Returns the position in the log that a cursor of an activity names.
@@ -135,8 +135,8 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
 }
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
         description: "An entry of the history: one change to one record. Entries are only added, never changed or removed, and all of the register have one order.",
         table: Some(Table {
@@ -154,23 +154,34 @@ fn describe() -> Vec<Field> {
         computed::<String>(
             "cursor",
             "The position of this entry in the history. Pass it as `after` of any list of activities, of the subscription or of a webhook, with any filter, to get exactly what came later.",
-            vec![Cell::column(Column::Id), Cell::column(Column::Position)],
+            vec![
+                ColumnExpr::column(Column::Id),
+                ColumnExpr::column(Column::Position),
+            ],
             |cells, _, json| {
-                json.word(&cursor(cells.get(0)?, cells.get(1)?));
+                json.raw_string(&cursor(cells.get(0)?, cells.get(1)?));
                 Ok(())
             },
         ),
-        column::<DateTime>("at", "When the change was made.", Column::At, Scalar::Time),
+        column::<DateTime>(
+            "at",
+            "When the change was made.",
+            Column::At,
+            Scalar::DateTime,
+        ),
         column::<Party>(
             "party",
             "The party that made the change.",
             Column::Party,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         computed::<Option<String>>(
             "actor",
             "The person or system that did it: the subject (`sub`) of its token. Only the party that did it sees this; null for everybody else.",
-            vec![Cell::column(Column::Actor), Cell::column(Column::Party)],
+            vec![
+                ColumnExpr::column(Column::Actor),
+                ColumnExpr::column(Column::Party),
+            ],
             |cells, env, json| {
                 if env.party == Some(cells.get(1)?) {
                     json.text(cells.get(0)?);
@@ -184,7 +195,7 @@ fn describe() -> Vec<Field> {
         computed::<SubjectType>(
             "subjectType",
             "The type of that record.",
-            vec![Cell::column(Column::SubjectType)],
+            vec![ColumnExpr::column(Column::SubjectType)],
             |cells, _, json| {
                 let name = cells.get::<&str>(0)?;
                 let ty = SubjectType::of_type_name(name)
@@ -193,12 +204,12 @@ fn describe() -> Vec<Field> {
                 Ok(())
             },
         ),
-        column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Word),
+        column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Enum),
         field(
             "changes",
             "The fields that changed. Empty if `verb` describes the whole change.",
-            Source::Stored {
-                cell: Cell::column(Column::Changes),
+            FieldSource::Stored {
+                cell: ColumnExpr::column(Column::Changes),
                 object: change,
                 many: true,
             },
@@ -206,7 +217,10 @@ fn describe() -> Vec<Field> {
         computed::<Vec<Side>>(
             "sides",
             "The sides that the change concerns: none, one or both.",
-            vec![Cell::column(Column::Itu), Cell::column(Column::Upu)],
+            vec![
+                ColumnExpr::column(Column::Itu),
+                ColumnExpr::column(Column::Upu),
+            ],
             |cells, _, json| {
                 let sides: [(Side, bool); 2] =
                     [(Side::Itu, cells.get(0)?), (Side::Upu, cells.get(1)?)];
@@ -219,8 +233,8 @@ fn describe() -> Vec<Field> {
 }
 
 /// Returns the object type of changes.
-fn change() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn change() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Change",
         description: "The change of one field, as text for people: with names, codes and dates instead of ids.",
         table: None,
@@ -228,17 +242,17 @@ fn change() -> &'static Object {
             field(
                 "field",
                 "The name of the field in this API. Example: `dueOn`.",
-                Source::Key(<String as OutputType>::create_type_info),
+                FieldSource::Key(<String as OutputType>::create_type_info),
             ),
             field(
                 "before",
                 "The value before the change; null if there was none.",
-                Source::Key(<Option<String> as OutputType>::create_type_info),
+                FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
             field(
                 "after",
                 "The value after the change; null if there is none.",
-                Source::Key(<Option<String> as OutputType>::create_type_info),
+                FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
         ],
     });

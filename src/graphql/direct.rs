@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::operation::{self, Operation};
 use super::query::Root;
-use super::request::Request;
+use super::request::OperationContext;
 use crate::read::document::Merged;
 use crate::read::{Answer, At};
 
@@ -15,7 +15,7 @@ const QUERY: &str = r#""Query""#;
 
 /// Executes a query with the query planner; `None` if a root field is not planned. The response equals that of
 /// async-graphql's executor, without a copy of the document and its traversal.
-pub async fn answer(operation: &Operation, request: &Request) -> Option<Response> {
+pub async fn answer(operation: &Operation, request: &OperationContext) -> Option<Response> {
     if operation.kind != OperationType::Query {
         return None;
     }

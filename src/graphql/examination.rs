@@ -12,8 +12,8 @@ use entity::scalar::{Date, DateTime};
 use entity::{activity, note};
 use sea_orm::sea_query::IntoTableRef;
 
-use super::payload::{Payload, Thing};
-use super::request::Request;
+use super::payload::{MutationPayload, Payload};
+use super::request::OperationContext;
 use super::stamps::id;
 use super::{
     activity as activities, committee as committees, note as notes, publication as publications,
@@ -22,7 +22,7 @@ use super::{
 use crate::error::Result;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Table, col, column, computed, many, one, one_or_null, page,
+    ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
 };
 use crate::rules::examination::{overdue, permissions};
 use crate::store::examination::{
@@ -34,8 +34,8 @@ mod list;
 pub use list::{EXAMINATIONS, of_topic};
 
 /// The type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Examination",
         description: "The joint examination of what one edition of a publication means for the two sides. Each side records a finding; when both have, the examination is complete.",
         table: Some(Table {
@@ -47,20 +47,20 @@ pub fn object() -> &'static Object {
             one(
                 "publication",
                 "The publication that is examined.",
-                publications::object,
+                publications::object_type,
                 Column::PublicationId,
             ),
             column::<Party>(
                 "requestedBy",
                 "The party that requested it.",
                 Column::RequestedBy,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<Option<String>>(
                 "reason",
                 "Why it was requested; null if no reason was given.",
                 Column::Reason,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Option<Date>>(
                 "dueOn",
@@ -71,7 +71,10 @@ pub fn object() -> &'static Object {
             computed::<bool>(
                 "overdue",
                 "Whether its due date is before today (UTC) and a finding is missing.",
-                vec![Cell::column(Column::Complete), Cell::column(Column::DueOn)],
+                vec![
+                    ColumnExpr::column(Column::Complete),
+                    ColumnExpr::column(Column::DueOn),
+                ],
                 |cells, env, json| {
                     json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
                     Ok(())
@@ -81,7 +84,7 @@ pub fn object() -> &'static Object {
                 "findings",
                 "The findings that were recorded: none, one or two, ITU first.",
                 finding,
-                Link::column(finding::Column::ExaminationId),
+                Relation::column(finding::Column::ExaminationId),
                 vec![col(finding::Column::Side)],
             ),
             column::<bool>(
@@ -94,18 +97,18 @@ pub fn object() -> &'static Object {
                 "notes",
                 "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
                 &notes::NOTES,
-                Link::column(note::Column::SubjectId),
+                Relation::column(note::Column::SubjectId),
             ),
             page(
                 "activities",
                 "The history of the examination, oldest first.",
                 &activities::HISTORY,
-                Link::column(activity::Column::SubjectId),
+                Relation::column(activity::Column::SubjectId),
             ),
             computed::<Vec<Permission>>(
                 "viewerPermissions",
                 "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
-                vec![Cell::column(Column::Complete)],
+                vec![ColumnExpr::column(Column::Complete)],
                 |cells, env, json| {
                     words::list(json, permissions(env.party, cells.get(0)?));
                     Ok(())
@@ -115,13 +118,13 @@ pub fn object() -> &'static Object {
                 "createdAt",
                 "When it was requested.",
                 Column::CreatedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
             column::<DateTime>(
                 "updatedAt",
                 "When it was requested, or when a side last recorded or rewrote its finding.",
                 Column::UpdatedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     });
@@ -129,8 +132,8 @@ pub fn object() -> &'static Object {
 }
 
 /// Returns the object type of findings.
-fn finding() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn finding() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Finding",
         description: "The finding of one side. Only that side can write it, and rewrite it until the other side has recorded its finding.",
         table: Some(Table {
@@ -142,31 +145,31 @@ fn finding() -> &'static Object {
                 "side",
                 "The side whose finding it is.",
                 finding::Column::Side,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<Impact>(
                 "impact",
                 "What the publication means for this side.",
                 finding::Column::Impact,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<String>(
                 "statement",
                 "The finding in words.",
                 finding::Column::Statement,
-                Scalar::Text,
+                Scalar::String,
             ),
             one_or_null(
                 "committee",
                 "The committee that found it; null if the side speaks as a whole.",
-                committees::object,
+                committees::object_type,
                 finding::Column::CommitteeId,
             ),
             column::<DateTime>(
                 "foundAt",
                 "When it was recorded, or last rewritten.",
                 finding::Column::FoundAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     });
@@ -176,11 +179,11 @@ fn finding() -> &'static Object {
 /// The payload of examination mutations.
 pub struct Examination;
 
-impl Thing for Examination {
+impl MutationPayload for Examination {
     const FIELD: &'static str = "examination";
 
-    fn object() -> &'static Object {
-        object()
+    fn object_type() -> &'static ObjectType {
+        object_type()
     }
 }
 
@@ -196,9 +199,9 @@ impl ExaminationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The request.")] input: ExaminationRequestInput,
     ) -> Option<Result<Payload<Examination, ExaminationRequestInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::request(db, viewer, *now, input).await))
     }
 
@@ -208,9 +211,9 @@ impl ExaminationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The finding.")] input: ExaminationRecordFindingInput,
     ) -> Option<Result<Payload<Examination, ExaminationRecordFindingInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(
             store::record_finding(db, viewer, *now, input).await,
         ))

@@ -20,16 +20,16 @@ use super::{
 use crate::error::{Error, Result};
 use crate::read::args::Args;
 use crate::read::json::Scalar;
-use crate::read::shape::{Cell, Object, Source, Table, col, field, found, one};
-use crate::read::{About, Env, Find};
+use crate::read::shape::{ColumnExpr, FieldSource, ObjectType, Table, col, field, found, one};
+use crate::read::{ExecutionContext, RecordQuery, RootArguments};
 use crate::rules;
 
 /// Error message if there is no such exchange.
 pub const MISSING: &str = "There is no committee with one of these ids.";
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Exchange",
         description: "What is open between two committees, for example to prepare a meeting.",
         table: Some(Table {
@@ -40,14 +40,14 @@ pub fn object() -> &'static Object {
             one(
                 "committee",
                 "The committee that was given as `committee`.",
-                committees::object,
+                committees::object_type,
                 Column::Id,
             ),
             field(
                 "counterpart",
                 "The committee that was given as `counterpart`.",
-                Source::Found {
-                    object: committees::object,
+                FieldSource::Found {
+                    object: committees::object_type,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),
                     many: false,
                 },
@@ -55,8 +55,8 @@ pub fn object() -> &'static Object {
             found(
                 "sharedTopics",
                 "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
-                topics::object,
-                |env| Find {
+                topics::object_type,
+                |env| RecordQuery {
                     condition: Condition::all()
                         .add(col(topic::Column::Id).in_subquery(linking_both(env)))
                         .add(col(topic::Column::Status).is_in(rules::topic::OPEN)),
@@ -66,8 +66,8 @@ pub fn object() -> &'static Object {
             found(
                 "actionItems",
                 "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
-                action_items::object,
-                |env| Find {
+                action_items::object_type,
+                |env| RecordQuery {
                     condition: Condition::all()
                         .add(either_way(env, owned_by_one))
                         .add(col(action_item::Column::Status).is_in(rules::action_item::OPEN)),
@@ -77,16 +77,18 @@ pub fn object() -> &'static Object {
             found(
                 "unansweredStatements",
                 "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
-                statements::object,
-                |env| Find {
+                statements::object_type,
+                |env| RecordQuery {
                     condition: either_way(env, |one, other| {
-                        let asked = sent(one, other)
+                        let requesting = sent(one, other)
                             .and_where(
                                 Expr::col(("a", addressee::Column::Purpose)).eq(Purpose::Action),
                             )
                             .and_where(Expr::col(("a", addressee::Column::RepliedAt)).is_null())
                             .take();
-                        col(liaison_statement::Column::Id).in_subquery(asked).into()
+                        col(liaison_statement::Column::Id)
+                            .in_subquery(requesting)
+                            .into()
                     }),
                     order: Some((col(liaison_statement::Column::Number), Order::Asc)),
                 },
@@ -94,9 +96,9 @@ pub fn object() -> &'static Object {
             field(
                 "lastActivityAt",
                 "When the last activity took place on topics that link both, or on action items or statements between them, open or not; null if there was none.",
-                Source::Cell {
-                    cell: Cell::Expression("last_activity", last_activity),
-                    scalar: Scalar::Time,
+                FieldSource::Cell {
+                    cell: ColumnExpr::Expression("last_activity", last_activity),
+                    scalar: Scalar::DateTime,
                     register: <Option<DateTime> as async_graphql::OutputType>::create_type_info,
                 },
             ),
@@ -109,7 +111,7 @@ pub fn object() -> &'static Object {
 ///
 /// # Errors
 /// Returns a bad-input error if an id belongs to another type, or both are the same.
-pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
+pub fn find(args: &Args<'_>) -> Result<(RootArguments, RecordQuery)> {
     let committee = list::key::<CommitteeId>("committee", &args.get::<ID>("committee")?)?;
     let counterpart = list::key::<CommitteeId>("counterpart", &args.get::<ID>("counterpart")?)?;
     if committee == counterpart {
@@ -125,23 +127,23 @@ pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
     let both = Condition::all()
         .add(col(Column::Id).eq(committee))
         .add(Expr::exists(other));
-    let find = Find {
+    let find = RecordQuery {
         condition: both,
         order: None,
     };
-    Ok((About::Pair(committee, counterpart), find))
+    Ok((RootArguments::Pair(committee, counterpart), find))
 }
 
 /// Returns the two committees of the request.
-fn pair(env: &Env<'_>) -> (Uuid, Uuid) {
+fn pair(env: &ExecutionContext<'_>) -> (Uuid, Uuid) {
     match env.about {
-        About::Pair(one, other) => (one, other),
+        RootArguments::Pair(one, other) => (one, other),
         _ => (Uuid::nil(), Uuid::nil()),
     }
 }
 
 /// Returns the condition `between` in both directions.
-fn either_way(env: &Env<'_>, between: fn(Uuid, Uuid) -> Condition) -> Condition {
+fn either_way(env: &ExecutionContext<'_>, between: fn(Uuid, Uuid) -> Condition) -> Condition {
     let (one, other) = pair(env);
     Condition::any()
         .add(between(one, other))
@@ -157,7 +159,7 @@ fn linking(committee: Uuid) -> SelectStatement {
         .take()
 }
 
-fn linking_both(env: &Env<'_>) -> SelectStatement {
+fn linking_both(env: &ExecutionContext<'_>) -> SelectStatement {
     let (one, other) = pair(env);
     linking(one)
         .and_where(Expr::col(topic_committee::Column::TopicId).in_subquery(linking(other)))
@@ -190,7 +192,7 @@ fn sent(one: Uuid, other: Uuid) -> SelectStatement {
         .take()
 }
 
-fn last_activity(_: &DynIden, env: &Env<'_>) -> Expr {
+fn last_activity(_: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let (one, other) = pair(env);
     let items = |one, other| {
         SelectStatement::new()

@@ -11,9 +11,9 @@ use sea_orm::sea_query::{
 use sea_orm::{DbBackend, Value};
 
 use crate::error::{Error, Result};
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::args::Args;
-use crate::read::shape::{Criteria, Order, col};
+use crate::read::shape::{ListQuery, Order, col};
 use crate::rules::text::{fold, normalize};
 
 /// The direction of an order.
@@ -32,11 +32,11 @@ pub trait Filter: InputType + Debug + Default {
     ///
     /// # Errors
     /// Returns an error if an id names another type, or if a text cannot be one of the register.
-    fn condition(&self, env: &Env<'_>) -> Result<Condition>;
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition>;
 }
 
 /// The sort order input of a list. Its default is the list's default order.
-pub trait Sorting: InputType + Default {
+pub trait OrderBy: InputType + Default {
     fn order(&self) -> Order;
 }
 
@@ -44,10 +44,13 @@ pub trait Sorting: InputType + Default {
 ///
 /// # Errors
 /// Returns an error if a value is not of its type, or if the filter has a part that cannot be read.
-pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result<Criteria> {
+pub fn parse_list_args<F: Filter, S: OrderBy>(
+    args: &Args<'_>,
+    env: &ExecutionContext<'_>,
+) -> Result<ListQuery> {
     let filter: F = args.get::<Option<F>>("filter")?.unwrap_or_default();
     let sorting: S = args.get::<Option<S>>("orderBy")?.unwrap_or_default();
-    Ok(Criteria {
+    Ok(ListQuery {
         condition: filter.condition(env)?,
         order: sorting.order(),
         fingerprint: format!("{filter:?}"),
@@ -55,8 +58,8 @@ pub fn criteria<F: Filter, S: Sorting>(args: &Args<'_>, env: &Env<'_>) -> Result
 }
 
 /// Returns the criteria of a list without filter, in its only order.
-pub fn all(order: Order) -> Criteria {
-    Criteria {
+pub fn all(order: Order) -> ListQuery {
+    ListQuery {
         condition: Condition::all(),
         order,
         fingerprint: String::new(),
@@ -65,7 +68,7 @@ pub fn all(order: Order) -> Criteria {
 
 /// Returns the condition that a join table links the row to a record that satisfies `condition`; `link` is its foreign
 /// key to the row.
-pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) -> Expr {
+pub fn exists_link(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) -> Expr {
     let links = SelectStatement::new()
         .column(link.into_iden())
         .from(table)
@@ -75,16 +78,16 @@ pub fn linked(table: impl IntoTableRef, link: impl IntoIden, condition: Expr) ->
 }
 
 /// Parses a public code into its number: 7 for LS-7.
-pub fn numbered(prefix: &str, code: &str) -> Option<i32> {
+pub fn parse_code(prefix: &str, code: &str) -> Option<i32> {
     let code = normalize(code);
     let number = code.strip_prefix(prefix)?.parse().ok()?;
     (format!("{prefix}{number}") == code).then_some(number)
 }
 
 /// A builder that adds a condition for each given part of a filter.
-pub struct Narrowing(Condition);
+pub struct ConditionBuilder(Condition);
 
-impl Narrowing {
+impl ConditionBuilder {
     pub fn new() -> Self {
         Self(Condition::all())
     }
@@ -94,7 +97,7 @@ impl Narrowing {
         Self(self.0.add_option(condition))
     }
 
-    pub fn done(self) -> Condition {
+    pub fn into_condition(self) -> Condition {
         self.0
     }
 }
@@ -114,7 +117,7 @@ pub fn key<T: Id>(name: &str, id: &ID) -> Result<Uuid> {
 ///
 /// # Errors
 /// Returns a bad-input error like [`key`].
-pub fn some_key<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
+pub fn optional_id<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
     id.map(|id| key::<T>(name, id)).transpose()
 }
 
@@ -122,7 +125,7 @@ pub fn some_key<T: Id>(name: &str, id: Option<&ID>) -> Result<Option<Uuid>> {
 ///
 /// # Errors
 /// Returns an error if it contains a character that no stored text can contain.
-pub fn plain(name: &str, text: &str) -> Result<String> {
+pub fn reject_nul(name: &str, text: &str) -> Result<String> {
     let text = normalize(text);
     if text.contains('\0') {
         return Err(Error::BadInput(format!(
@@ -136,8 +139,8 @@ pub fn plain(name: &str, text: &str) -> Result<String> {
 ///
 /// # Errors
 /// Returns an error like [`plain`].
-pub fn some_plain(name: &str, text: Option<&String>) -> Result<Option<String>> {
-    text.map(|text| plain(name, text)).transpose()
+pub fn reject_optional_nul(name: &str, text: Option<&String>) -> Result<Option<String>> {
+    text.map(|text| reject_nul(name, text)).transpose()
 }
 
 /// The most values of a filter that looks up records by their keys.
@@ -147,7 +150,7 @@ const LOOK_UP: usize = 100;
 ///
 /// # Errors
 /// Returns an error if there are too many, or if one holds what no stored text can.
-pub fn some_keys(name: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>> {
+pub fn optional_texts(name: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<String>>> {
     let Some(texts) = texts else {
         return Ok(None);
     };
@@ -159,7 +162,7 @@ pub fn some_keys(name: &str, texts: Option<&Vec<String>>) -> Result<Option<Vec<S
     }
     texts
         .iter()
-        .map(|text| plain(name, text))
+        .map(|text| reject_nul(name, text))
         .collect::<Result<_>>()
         .map(Some)
 }
@@ -172,7 +175,7 @@ const TEXT: usize = 500;
 ///
 /// # Errors
 /// Returns a bad-input error if it is too long, or contains a character that no stored text can contain.
-pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> {
+pub fn text_matches(text: Option<&String>, env: &ExecutionContext<'_>) -> Result<Option<Expr>> {
     let Some(text) = text else {
         return Ok(None);
     };
@@ -181,7 +184,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
             "`text` has more than {TEXT} characters: look for less."
         )));
     }
-    let needle = fold(&plain("text", text)?);
+    let needle = fold(&reject_nul("text", text)?);
     if needle.is_empty() {
         return Ok(None);
     }
@@ -195,7 +198,7 @@ pub fn containing(text: Option<&String>, env: &Env<'_>) -> Result<Option<Expr>> 
 }
 
 /// Whether a column holds one of the values; an empty list matches nothing.
-pub fn among<V: Copy + PartialEq + Into<Value>>(
+pub fn is_in<V: Copy + PartialEq + Into<Value>>(
     column: impl IntoIden,
     values: Option<&Vec<V>>,
 ) -> Option<Expr> {

@@ -12,14 +12,14 @@ use super::list;
 use super::stamps::id;
 use super::topic as topics;
 use crate::error::Result;
-use crate::read::Find;
+use crate::read::RecordQuery;
 use crate::read::args::Args;
 use crate::read::json::Scalar;
-use crate::read::shape::{Link, Object, Table, col, column, many, one, page};
+use crate::read::shape::{ObjectType, Relation, Table, col, column, many, one, page};
 
 /// Returns the object type of mandates.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Mandate",
         description: "A Resolution on which the collaboration is based, in one edition.",
         table: Some(Table {
@@ -32,19 +32,19 @@ pub fn object() -> &'static Object {
                 "code",
                 "Its code, unique. Example: `RES-11-DUBAI-2012`.",
                 mandate::Column::Code,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<String>(
                 "title",
                 "Its title as it was adopted.",
                 mandate::Column::Title,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<String>(
                 "edition",
                 "Where and when this edition was adopted. Example: `Rev. Dubai, 2012`.",
                 mandate::Column::Edition,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Option<Date>>(
                 "adoptedOn",
@@ -56,13 +56,13 @@ pub fn object() -> &'static Object {
                 "history",
                 "All editions of the Resolution up to this one, oldest first.",
                 mandate::Column::History,
-                Scalar::Texts,
+                Scalar::StringList,
             ),
             many(
                 "provisions",
                 "Its clauses, in the order of the text.",
                 provision,
-                Link::column(provision::Column::MandateId),
+                Relation::column(provision::Column::MandateId),
                 vec![col(provision::Column::Ordinal)],
             ),
         ],
@@ -71,8 +71,8 @@ pub fn object() -> &'static Object {
 }
 
 /// Returns the object type of provisions.
-pub fn provision() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn provision() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Provision",
         description: "A clause of a mandate, summarized in the register's own words. Topics refer to the clauses that they implement.",
         table: Some(Table {
@@ -85,31 +85,31 @@ pub fn provision() -> &'static Object {
                 "section",
                 "The part of the Resolution that contains it.",
                 provision::Column::Section,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<Option<String>>(
                 "letter",
                 "Its letter within the section; null if the section has only one clause.",
                 provision::Column::Letter,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<String>(
                 "summary",
                 "A summary of the clause.",
                 provision::Column::Summary,
-                Scalar::Text,
+                Scalar::String,
             ),
             one(
                 "mandate",
                 "The mandate that contains it.",
-                object,
+                object_type,
                 provision::Column::MandateId,
             ),
             page(
                 "topics",
                 "The topics that implement it; by code. It follows from other records: read it again after CREATED or UPDATED of a topic.",
                 &topics::TOPICS,
-                Link::through(
+                Relation::through(
                     topic_provision::Entity,
                     topic_provision::Column::ProvisionId,
                     topic_provision::Column::TopicId,
@@ -124,7 +124,7 @@ pub fn provision() -> &'static Object {
 ///
 /// # Errors
 /// Returns a bad-input error if the code contains a NUL character.
-pub fn find(args: &Args<'_>) -> Result<Find> {
-    let code = list::plain("code", &args.get::<String>("code")?)?;
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
+    let code = list::reject_nul("code", &args.get::<String>("code")?)?;
     Ok(col(mandate::Column::Code).eq(code).into())
 }

@@ -35,14 +35,14 @@ use futures_util::stream::{BoxStream, StreamExt};
 use sea_orm::DbErr;
 use tokio::sync::{Semaphore, oneshot};
 
-pub use self::operation::{Operation, Question};
+pub use self::operation::{Operation, ResponseCacheKey};
 use self::query::Query;
-use self::request::{Live, Request};
+use self::request::{OperationContext, SubscriptionContext};
 pub use self::subscription::Start;
 use self::subscription::Subscription;
 use crate::error::{Error, is_conflict};
 use crate::read::page;
-use crate::rules::webhook::Reach;
+use crate::rules::webhook::WebhookTargets;
 use crate::store::statements::spawn_blocking_counted;
 
 /// The executable schema.
@@ -64,7 +64,7 @@ pub struct Mutation(
 
 /// Builds the schema for a service whose webhooks may call the given hosts.
 #[must_use]
-pub fn schema(reach: Reach) -> Schema {
+pub fn schema(reach: WebhookTargets) -> Schema {
     Schema::build(Query, Mutation::default(), Subscription::default())
         // The HTTP layer has already validated and limited each document.
         .validation_mode(ValidationMode::Fast)
@@ -115,13 +115,13 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
 }
 
 /// Runs a query. Nothing is validated here any more. The data of the response is text.
-pub async fn execute(schema: &Schema, operation: Operation, request: Request) -> Response {
+pub async fn execute(schema: &Schema, operation: Operation, request: OperationContext) -> Response {
     if let Some(response) = direct::answer(&operation, &request).await {
         return response;
     }
     let limit = request.bound.limit();
     let introspects = operation.introspects();
-    let ready = operation.ready().data(request);
+    let ready = operation.into_request().data(request);
     if introspects {
         return introspect(schema.clone(), ready, limit).await;
     }
@@ -208,7 +208,7 @@ const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// Runs the mutations of a document one after the other, each again if the database has ended its transaction in favour
 /// of another one.
-pub async fn mutate(schema: &Schema, operation: &Operation, request: Request) -> Response {
+pub async fn mutate(schema: &Schema, operation: &Operation, request: OperationContext) -> Response {
     let (mut data, mut errors) = (IndexMap::new(), Vec::new());
     for field in operation.by_root_field() {
         let response = mutate_field(schema, &field, &request).await;
@@ -223,10 +223,14 @@ pub async fn mutate(schema: &Schema, operation: &Operation, request: Request) ->
     with_text(response, usize::MAX)
 }
 
-async fn mutate_field(schema: &Schema, operation: &Operation, request: &Request) -> Response {
+async fn mutate_field(
+    schema: &Schema,
+    operation: &Operation,
+    request: &OperationContext,
+) -> Response {
     let mut attempts = 1;
     loop {
-        let run = operation.clone().ready().data(request.clone());
+        let run = operation.clone().into_request().data(request.clone());
         let response = schema.execute(run).await;
         let conflict = response.errors.iter().any(|error| {
             let source = error.source::<DbErr>();
@@ -261,10 +265,10 @@ pub fn has_value(data: &Value) -> bool {
 pub fn follow(
     schema: &Schema,
     operation: Operation,
-    request: Request,
-    live: Live,
+    request: OperationContext,
+    live: SubscriptionContext,
 ) -> BoxStream<'static, Response> {
-    let responses = schema.execute_stream(operation.ready().data(request).data(live));
+    let responses = schema.execute_stream(operation.into_request().data(request).data(live));
     // The query planner limits each event.
     responses
         .map(|response| with_text(response, usize::MAX))

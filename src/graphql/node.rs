@@ -10,34 +10,34 @@ use super::{
     statement, topic, webhook,
 };
 use crate::error::{Error, Result};
-use crate::feed::wanted::Wanted;
-use crate::read::Env;
-use crate::read::shape::{Field, Object, Source, field};
+use crate::feed::wanted::EventFilter;
+use crate::read::ExecutionContext;
+use crate::read::shape::{Field, FieldSource, ObjectType, field};
 
 /// Maximum number of ids per request, the same as the maximum page size.
-const MANY: usize = 100;
+const MAX_IDS: usize = 100;
 
 /// Returns the types that implement `Node`.
-pub fn nodes() -> Vec<&'static Object> {
+pub fn node_types() -> Vec<&'static ObjectType> {
     vec![
-        organization::object(),
-        committee::object(),
-        mandate::object(),
+        organization::object_type(),
+        committee::object_type(),
+        mandate::object_type(),
         mandate::provision(),
-        topic::object(),
-        action_item::object(),
-        publication::object(),
-        examination::object(),
-        statement::object(),
-        note::object(),
-        activity::object(),
-        webhook::object(),
+        topic::object_type(),
+        action_item::object_type(),
+        publication::object_type(),
+        examination::object_type(),
+        statement::object_type(),
+        note::object_type(),
+        activity::object_type(),
+        webhook::object_type(),
     ]
 }
 
 /// Returns the public id of a record.
-pub fn public(ty: &str, key: Uuid) -> String {
-    let object = nodes().into_iter().find(|object| object.name == ty);
+pub fn global_id(ty: &str, key: Uuid) -> String {
+    let object = node_types().into_iter().find(|object| object.name == ty);
     let prefix = object
         .and_then(|object| object.table().prefix)
         .unwrap_or_default();
@@ -48,18 +48,18 @@ pub fn public(ty: &str, key: Uuid) -> String {
 
 /// Returns the condition for the records of a type that the viewer may see: of webhooks and activities about them the
 /// own party's, of other types all.
-pub fn seen(object: &Object, env: &Env<'_>) -> Condition {
+pub fn visible(object: &ObjectType, env: &ExecutionContext<'_>) -> Condition {
     match object.name {
         WebhookId::TYPE => webhook::seen(env.party),
-        ActivityId::TYPE => Wanted::all(env.party).condition(),
+        ActivityId::TYPE => EventFilter::all(env.party).condition(),
         _ => Condition::all(),
     }
 }
 
 /// Returns the field with the subject of a note or activity.
 pub fn subject(description: &'static str) -> Field {
-    let source = Source::Node {
-        objects: nodes,
+    let source = FieldSource::Node {
+        objects: node_types,
         ty: "subject_type".into(),
         key: "subject_id".into(),
     };
@@ -70,9 +70,9 @@ pub fn subject(description: &'static str) -> Field {
 ///
 /// # Errors
 /// Returns a bad-input error if it is invalid.
-pub fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
+pub fn node(id: &ID) -> Result<(&'static ObjectType, Uuid)> {
     let found = split(id).and_then(|(prefix, key)| {
-        let object = nodes()
+        let object = node_types()
             .into_iter()
             .find(|object| object.table().prefix == Some(prefix))?;
         Some((object, key))
@@ -89,10 +89,10 @@ pub fn node(id: &ID) -> Result<(&'static Object, Uuid)> {
 ///
 /// # Errors
 /// Returns a bad-input error if there are too many, or one is invalid.
-pub fn many(ids: &[ID]) -> Result<Vec<(&'static Object, Uuid)>> {
-    if ids.len() > MANY {
+pub fn parse_ids(ids: &[ID]) -> Result<Vec<(&'static ObjectType, Uuid)>> {
+    if ids.len() > MAX_IDS {
         return Err(Error::BadInput(format!(
-            "`ids` has {} ids; ask for {MANY} at most at a time.",
+            "`ids` has {} ids; ask for {MAX_IDS} at most at a time.",
             ids.len()
         )));
     }

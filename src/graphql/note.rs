@@ -11,17 +11,17 @@ use sea_orm::sea_query::{IntoIden, IntoTableRef};
 
 use super::list;
 use super::node::subject;
-use super::payload::{Payload, Thing};
-use super::request::Request;
+use super::payload::{MutationPayload, Payload};
+use super::request::OperationContext;
 use super::stamps::id;
 use crate::error::Result;
 use crate::read::json::Scalar;
-use crate::read::shape::{Key, List, Object, Order, Table, column};
+use crate::read::shape::{Connection, CursorKey, ObjectType, Order, Table, column};
 use crate::store::note::{self as store, NoteAddInput, NoteRetractInput};
 
 /// The notes on a record.
-pub static NOTES: List = List {
-    object,
+pub static NOTES: Connection = Connection {
+    object: object_type,
     connection: "NoteConnection",
     edge: "NoteEdge",
     filter: None,
@@ -31,7 +31,7 @@ pub static NOTES: List = List {
     criteria: |_, _| {
         Ok(list::all(Order {
             key: Column::CreatedAt.into_iden(),
-            kind: Key::Time,
+            kind: CursorKey::Time,
             unique: false,
             descending: false,
         }))
@@ -39,8 +39,8 @@ pub static NOTES: List = List {
 };
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Note",
         description: "A note of a party on a record. Everybody can read it.",
         table: Some(Table {
@@ -54,13 +54,13 @@ pub fn object() -> &'static Object {
                 "body",
                 "The text of the note; empty if it was retracted.",
                 Column::Body,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Party>(
                 "party",
                 "The party that added it.",
                 Column::Party,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<bool>(
                 "retracted",
@@ -72,7 +72,7 @@ pub fn object() -> &'static Object {
                 "createdAt",
                 "When it was added.",
                 Column::CreatedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     });
@@ -82,11 +82,11 @@ pub fn object() -> &'static Object {
 /// The payload of note mutations.
 pub struct Note;
 
-impl Thing for Note {
+impl MutationPayload for Note {
     const FIELD: &'static str = "note";
 
-    fn object() -> &'static Object {
-        object()
+    fn object_type() -> &'static ObjectType {
+        object_type()
     }
 }
 
@@ -102,9 +102,9 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteAddInput,
     ) -> Option<Result<Payload<Note, NoteAddInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
@@ -114,9 +114,9 @@ impl NoteMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The note.")] input: NoteRetractInput,
     ) -> Option<Result<Payload<Note, NoteRetractInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::retract(db, viewer, *now, input).await))
     }
 }

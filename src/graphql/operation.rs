@@ -11,7 +11,7 @@ use async_graphql_value::Value as InputValue;
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 
-use crate::read::document::{Document, Merged};
+use crate::read::document::{Merged, Selections};
 use crate::rules::viewer::Viewer;
 
 /// A validated operation with its variables.
@@ -34,7 +34,7 @@ pub struct Operation {
 
 /// Everything that the response to a query depends on, except the data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct ResponseCacheKey {
     /// Hash of the document.
     document: Arc<str>,
     operation: Option<String>,
@@ -48,11 +48,15 @@ pub struct Question {
 impl Operation {
     /// Returns the cache key of a query; `None` if responses differ between viewers of one party.
     #[must_use]
-    pub fn question(&self, viewer: &Viewer, now: DateTime<Utc>) -> Option<Question> {
+    pub fn response_cache_key(
+        &self,
+        viewer: &Viewer,
+        now: DateTime<Utc>,
+    ) -> Option<ResponseCacheKey> {
         if self.kind != OperationType::Query || self.personal {
             return None;
         }
-        Some(Question {
+        Some(ResponseCacheKey {
             document: self.hash.clone(),
             operation: self.name.clone(),
             variables: serde_json::to_string(&self.variables).ok()?,
@@ -62,7 +66,7 @@ impl Operation {
     }
 
     /// Converts the operation for async-graphql's executor.
-    pub(super) fn ready(self) -> async_graphql::Request {
+    pub(super) fn into_request(self) -> async_graphql::Request {
         let mut document = Arc::unwrap_or_clone(self.document);
         omit_absent_variables(&mut document, &self.variables);
         if let Some(merged) =
@@ -78,7 +82,7 @@ impl Operation {
     }
 
     /// Returns the selections of the operation.
-    pub(super) fn selections(&self) -> Option<Document<'_>> {
+    pub(super) fn selections(&self) -> Option<Selections<'_>> {
         selections(&self.document, self.name.as_deref(), &self.variables)
     }
 
@@ -112,7 +116,7 @@ impl Operation {
 
     /// The name that the document gives it.
     #[must_use]
-    pub fn title(&self) -> Option<&str> {
+    pub fn operation_name(&self) -> Option<&str> {
         let mut named = self.document.operations.iter();
         match &self.name {
             Some(name) => Some(name),
@@ -194,11 +198,11 @@ fn selections<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
     variables: &'a Variables,
-) -> Option<Document<'a>> {
+) -> Option<Selections<'a>> {
     let mut operations = document.operations.iter();
     let (_, operation) = operations
         .find(|(operation_name, _)| name.is_none() || operation_name.map(Name::as_str) == name)?;
-    Some(Document {
+    Some(Selections {
         fragments: &document.fragments,
         operation: &operation.node,
         variables,

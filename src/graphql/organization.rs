@@ -11,86 +11,87 @@ use entity::scalar::{DateTime, Url};
 use entity::{activity, committee, organization};
 use sea_orm::sea_query::{Condition, ExprTrait, IntoIden, IntoTableRef};
 
-use super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::payload::{Payload, Thing};
-use super::request::Request;
+use super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::payload::{MutationPayload, Payload};
+use super::request::OperationContext;
 use super::stamps::{id, stamps, translated};
 use super::{activity as activities, committee as committees, words};
 use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    self, Cell, Key, Link, List, Order, Table, col, column, computed, many, one_or_null, page,
+    self, ColumnExpr, Connection, CursorKey, Order, Relation, Table, col, column, computed, many,
+    one_or_null, page,
 };
-use crate::read::{Env, Find};
-use crate::rules::organization::{Facts, permissions};
+use crate::read::{ExecutionContext, RecordQuery};
+use crate::rules::organization::{OrganizationFacts, permissions};
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
 
 /// Returns the object type.
-pub fn object() -> &'static shape::Object {
-    static OBJECT: LazyLock<shape::Object> = LazyLock::new(describe);
+pub fn object_type() -> &'static shape::ObjectType {
+    static OBJECT: LazyLock<shape::ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
-fn describe() -> shape::Object {
+fn describe() -> shape::ObjectType {
     let mut fields = vec![
         id(OrganizationId::PREFIX),
         column::<String>(
             "acronym",
             "Its acronym, unique. Example: `ITU-T`.",
             Column::Acronym,
-            Scalar::Text,
+            Scalar::String,
         ),
         translated::<String>("name", "Its full name.", Column::Name),
         column::<OrganizationKind>(
             "kind",
             "What kind of organization it is.",
             Column::Kind,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<Side>>(
             "side",
             "The side that it belongs to; null for a partner outside the two unions.",
             Column::Side,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<Url>>(
             "website",
             "Its website; null if the register does not know it.",
             Column::Website,
-            Scalar::Text,
+            Scalar::String,
         ),
         one_or_null(
             "parent",
             "The organization that it is part of; null for a union and for a partner.",
-            object,
+            object_type,
             Column::ParentId,
         ),
         many(
             "children",
             "The organizations that are part of it, by acronym. At most 100. It follows from their `parent`: read it again after CREATED of an organization.",
-            object,
-            Link::column(Column::ParentId),
+            object_type,
+            Relation::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
         ),
         page(
             "committees",
             "Its committees of all periods; by code, SG2 before SG12. It follows from other records: read it again after CREATED of a committee.",
             &committees::COMMITTEES,
-            Link::column(committee::Column::OrganizationId),
+            Relation::column(committee::Column::OrganizationId),
         ),
         page(
             "activities",
             "The history of the organization, oldest first. Activities of its committees are not included.",
             &activities::HISTORY,
-            Link::column(activity::Column::SubjectId),
+            Relation::column(activity::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
-            vec![Cell::column(Column::Side)],
+            vec![ColumnExpr::column(Column::Side)],
             |cells, env, json| {
-                let facts = Facts {
+                let facts = OrganizationFacts {
                     side: cells.find(0)?,
                 };
                 words::list(json, permissions(env.party, &facts));
@@ -99,7 +100,7 @@ fn describe() -> shape::Object {
         ),
     ];
     fields.extend(stamps());
-    shape::Object {
+    shape::ObjectType {
         name: "Organization",
         description: "An organization: ITU or UPU itself, a part of them such as ITU-T or the POC, or a partner outside of both such as ISO.",
         table: Some(Table {
@@ -111,15 +112,15 @@ fn describe() -> shape::Object {
 }
 
 /// All organizations.
-pub static ORGANIZATIONS: List = List {
-    object,
+pub static ORGANIZATIONS: Connection = Connection {
+    object: object_type,
     connection: "OrganizationConnection",
     edge: "OrganizationEdge",
     filter: Some(<Option<OrganizationFilter>>::create_type_info),
     order: Some(<Option<OrganizationOrder>>::create_type_info),
     counts: None,
     lasting: false,
-    criteria: criteria::<OrganizationFilter, OrganizationOrder>,
+    criteria: parse_list_args::<OrganizationFilter, OrganizationOrder>,
 };
 
 /// Conditions for a list of organizations: a record has to meet all that are given.
@@ -136,16 +137,16 @@ pub struct OrganizationFilter {
 }
 
 impl Filter for OrganizationFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        Ok(Narrowing::new()
-            .with(list::among(Column::Kind, self.kind.as_ref()))
-            .with(list::among(Column::Side, self.side.as_ref()))
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
+        Ok(ConditionBuilder::new()
+            .with(list::is_in(Column::Kind, self.kind.as_ref()))
+            .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
-            .done())
+            .with(list::text_matches(self.text.as_ref(), env)?)
+            .into_condition())
     }
 }
 
@@ -171,12 +172,12 @@ pub enum OrganizationOrderField {
     UpdatedAt,
 }
 
-impl Sorting for OrganizationOrder {
+impl OrderBy for OrganizationOrder {
     fn order(&self) -> Order {
         let (key, kind) = match self.field {
-            OrganizationOrderField::Acronym => (Column::AcronymKey, Key::Text),
-            OrganizationOrderField::Name => (Column::NameKey, Key::Text),
-            OrganizationOrderField::UpdatedAt => (Column::UpdatedAt, Key::Time),
+            OrganizationOrderField::Acronym => (Column::AcronymKey, CursorKey::Text),
+            OrganizationOrderField::Name => (Column::NameKey, CursorKey::Text),
+            OrganizationOrderField::UpdatedAt => (Column::UpdatedAt, CursorKey::Time),
         };
         Order {
             key: key.into_iden(),
@@ -200,13 +201,13 @@ pub enum OrganizationBy {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     Ok(match args.get("by")? {
         OrganizationBy::Id(id) => {
             col(organization::Column::Id).eq(list::key::<OrganizationId>("id", &id)?)
         }
         OrganizationBy::Acronym(acronym) => {
-            col(Column::Acronym).eq(list::plain("acronym", &acronym)?)
+            col(Column::Acronym).eq(list::reject_nul("acronym", &acronym)?)
         }
     }
     .into())
@@ -215,11 +216,11 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
 /// The payload of organization mutations.
 pub struct Organization;
 
-impl Thing for Organization {
+impl MutationPayload for Organization {
     const FIELD: &'static str = "organization";
 
-    fn object() -> &'static shape::Object {
-        object()
+    fn object_type() -> &'static shape::ObjectType {
+        object_type()
     }
 }
 
@@ -235,9 +236,9 @@ impl OrganizationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization.")] input: OrganizationCreateInput,
     ) -> Option<Result<Payload<Organization, OrganizationCreateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -247,9 +248,9 @@ impl OrganizationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: OrganizationUpdateInput,
     ) -> Option<Result<Payload<Organization, OrganizationUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 }

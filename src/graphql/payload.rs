@@ -14,27 +14,27 @@ use entity::id::Id;
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
-use super::node::seen;
-use super::request::Request;
+use super::node::visible;
+use super::request::OperationContext;
 use crate::error::{Error, Result, is_overloaded, is_too_long};
-use crate::read::document::{Document, Merged};
+use crate::read::document::{Merged, Selections};
 use crate::read::plan::Planner;
-use crate::read::shape::Object;
+use crate::read::shape::ObjectType;
 use crate::read::{At, registry};
-use crate::rules::refusal::{Code, Problem, Refusal};
+use crate::rules::refusal::{Code, Rejection, ValidationError};
 
 /// A type that has mutations.
-pub trait Thing: Send + Sync {
+pub trait MutationPayload: Send + Sync {
     /// The name of the record's field in a payload.
     const FIELD: &'static str;
     /// A further field of the payload.
-    const EXTRA: Option<Extra> = None;
+    const EXTRA: Option<ExtraField> = None;
 
-    fn object() -> &'static Object;
+    fn object_type() -> &'static ObjectType;
 }
 
 /// A nullable string field of a payload.
-pub struct Extra {
+pub struct ExtraField {
     pub name: &'static str,
     pub description: &'static str,
 }
@@ -107,19 +107,19 @@ impl<T, I> Payload<T, I> {
 pub fn split_user_errors<I: Id>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
     match done {
         Ok(id) => Ok((Some(id), Vec::new())),
-        Err(Error::Refused(Refusal::Stale { record, message })) => {
-            let stale = Problem::new(Code::Stale, "version", message);
+        Err(Error::Refused(Rejection::Stale { record, message })) => {
+            let stale = ValidationError::new(Code::Stale, "version", message);
             Ok((Some(record.into()), vec![stale.into()]))
         }
-        Err(Error::Refused(Refusal::Problems(problems))) => {
+        Err(Error::Refused(Rejection::Problems(problems))) => {
             Ok((None, problems.into_iter().map(UserError::from).collect()))
         }
         Err(error) => Err(error),
     }
 }
 
-impl From<Problem> for UserError {
-    fn from(problem: Problem) -> Self {
+impl From<ValidationError> for UserError {
+    fn from(problem: ValidationError) -> Self {
         Self {
             code: problem.code.into(),
             field: Some(problem.field).filter(|field| !field.is_empty()),
@@ -128,7 +128,7 @@ impl From<Problem> for UserError {
     }
 }
 
-impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
+impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
     fn type_name() -> Cow<'static, str> {
         let input = I::type_name();
         let mutation = input.strip_suffix("Input").unwrap_or(&input);
@@ -136,7 +136,7 @@ impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let thing = registry::object(registry, T::object());
+        let thing = registry::object(registry, T::object_type());
         let errors = Vec::<UserError>::create_type_info(registry);
         let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
@@ -174,10 +174,10 @@ impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
         ctx: &ContextSelectionSet<'_>,
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let document = Document::of(ctx);
+        let document = Selections::of(ctx);
         let mut answer = IndexMap::new();
         let name = Self::type_name();
-        for selected in document.collect(&[&ctx.item.node], &|condition| condition == name) {
+        for selected in document.collect_fields(&[&ctx.item.node], &|condition| condition == name) {
             let value = match selected.name() {
                 name if name == T::FIELD => self.record(ctx, document, &selected).await?,
                 "userErrors" => self.user_errors(ctx, &selected).await?,
@@ -192,25 +192,25 @@ impl<T: Thing, I: InputType> OutputType for Payload<T, I> {
     }
 }
 
-impl<T: Thing, I: InputType> Payload<T, I> {
+impl<T: MutationPayload, I: InputType> Payload<T, I> {
     async fn record<'a>(
         &self,
         ctx: &ContextSelectionSet<'a>,
-        document: Document<'a>,
+        document: Selections<'a>,
         selected: &Merged<'a>,
     ) -> ServerResult<Value> {
         let Some(key) = self.record else {
             return Ok(Value::Null);
         };
         let ctx = ctx.with_field(selected.field());
-        let env = Request::of(&ctx).env();
+        let env = OperationContext::of(&ctx).env();
         let planner = Planner {
             document,
             env: &env,
         };
-        let node = (T::object(), key);
+        let node = (T::object_type(), key);
         let read = planner
-            .nodes(&At::of(&ctx), &[node], &selected.sets(), true, seen)
+            .fetch_nodes(&At::of(&ctx), &[node], &selected.sets(), true, visible)
             .await;
         // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {

@@ -14,8 +14,8 @@ use entity::scalar::Date;
 use sea_orm::Order as Direction;
 use sea_orm::sea_query::Condition;
 
-use super::node::{many, node, nodes, seen};
-use super::request::Request;
+use super::node::{node, node_types, parse_ids, visible};
+use super::request::OperationContext;
 use super::viewer::Viewer;
 use super::{
     action_item, activity, committee, examination, exchange, mandate, organization, publication,
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::document::{Document, Merged};
+use crate::read::document::{Merged, Selections};
 use crate::read::plan::Planner;
-use crate::read::shape::{Arg, List, ObjectRef, arg, col};
-use crate::read::{About, Answer, At, Env, Find, registry};
+use crate::read::shape::{Arg, Connection, ObjectRef, arg, col};
+use crate::read::{Answer, At, ExecutionContext, RecordQuery, RootArguments, registry};
 
 /// The root of all queries.
 pub struct Query;
@@ -36,10 +36,10 @@ pub(super) struct Root {
     name: &'static str,
     description: &'static str,
     args: Vec<Arg>,
-    source: Source,
+    source: RootResolver,
 }
 
-enum Source {
+enum RootResolver {
     /// The token's claims, resolved by async-graphql.
     Viewer,
     /// A record of any type by its id, or null.
@@ -47,47 +47,47 @@ enum Source {
     /// Records of any type by their ids, each possibly null.
     Nodes,
     /// A record, or null.
-    One(ObjectRef, fn(&Args<'_>) -> Result<Find>),
+    One(ObjectRef, fn(&Args<'_>) -> Result<RecordQuery>),
     /// All records of a type with few records.
     Mandates,
     Webhooks,
-    Page(&'static List),
+    Page(&'static Connection),
     /// A summary that depends on the arguments, with the error message if it does not exist.
     About(
         ObjectRef,
-        fn(&Args<'_>) -> Result<(About, Find)>,
+        fn(&Args<'_>) -> Result<(RootArguments, RecordQuery)>,
         &'static str,
     ),
 }
 
-static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
+static ROOT_FIELDS: LazyLock<Vec<Root>> = LazyLock::new(|| {
     let root = |name, description, args, source| Root {
         name,
         description,
         args,
         source,
     };
-    let page = |name, description, list: &'static List| {
-        root(name, description, list.args(), Source::Page(list))
+    let page = |name, description, list: &'static Connection| {
+        root(name, description, list.args(), RootResolver::Page(list))
     };
     vec![
         root(
             "node",
             "Looks up a record of any type by its global id; null if there is none.",
             vec![arg::<ID>("id", "The global id.")],
-            Source::Node,
+            RootResolver::Node,
         ),
         root(
             "nodes",
             "Looks up records of any types by their global ids, in the order of `ids`; null in place of each that does not exist.",
             vec![arg::<Vec<ID>>("ids", "The global ids, at most 100.")],
-            Source::Nodes,
+            RootResolver::Nodes,
         ),
         root(
             "viewer",
             "Who sends the request, and what they may do.",
             Vec::new(),
-            Source::Viewer,
+            RootResolver::Viewer,
         ),
         root(
             "organization",
@@ -96,7 +96,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 "by",
                 "How to identify it.",
             )],
-            Source::One(organization::object, organization::find),
+            RootResolver::One(organization::object_type, organization::find),
         ),
         page(
             "organizations",
@@ -107,7 +107,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
             "committee",
             "Looks up one committee; null if there is none.",
             vec![arg::<committee::CommitteeBy>("by", "How to identify it.")],
-            Source::One(committee::object, committee::find),
+            RootResolver::One(committee::object_type, committee::find),
         ),
         page(
             "committees",
@@ -118,7 +118,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
             "topic",
             "Looks up one topic; null if there is none.",
             vec![arg::<topic::TopicBy>("by", "How to identify it.")],
-            Source::One(topic::object, topic::find),
+            RootResolver::One(topic::object_type, topic::find),
         ),
         page(
             "topics",
@@ -132,7 +132,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 "by",
                 "How to identify it.",
             )],
-            Source::One(action_item::object, action_item::find),
+            RootResolver::One(action_item::object_type, action_item::find),
         ),
         page(
             "actionItems",
@@ -146,7 +146,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 "by",
                 "How to identify it.",
             )],
-            Source::One(publication::object, publication::find),
+            RootResolver::One(publication::object_type, publication::find),
         ),
         page(
             "publications",
@@ -160,7 +160,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 "by",
                 "How to identify it.",
             )],
-            Source::One(statement::object, statement::find),
+            RootResolver::One(statement::object_type, statement::find),
         ),
         page(
             "liaisonStatements",
@@ -179,7 +179,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 arg::<ID>("committee", "The id of one committee."),
                 arg::<ID>("counterpart", "The id of the other committee."),
             ],
-            Source::About(exchange::object, exchange::find, exchange::MISSING),
+            RootResolver::About(exchange::object_type, exchange::find, exchange::MISSING),
         ),
         root(
             "report",
@@ -188,7 +188,7 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 arg::<Date>("from", "The first day of the period (UTC)."),
                 arg::<Date>("to", "The last day of the period (UTC), inclusive."),
             ],
-            Source::About(report::object, report::find, report::MISSING),
+            RootResolver::About(report::object_type, report::find, report::MISSING),
         ),
         page(
             "activities",
@@ -202,19 +202,19 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
                 "code",
                 "Its code. Example: `RES-11-DUBAI-2012`.",
             )],
-            Source::One(mandate::object, mandate::find),
+            RootResolver::One(mandate::object_type, mandate::find),
         ),
         root(
             "mandates",
             "The mandates on which the collaboration is based, by code.",
             Vec::new(),
-            Source::Mandates,
+            RootResolver::Mandates,
         ),
         root(
             "webhooks",
             "The webhooks of the viewer's own party, oldest first. Without a token or a role the error is UNAUTHENTICATED or FORBIDDEN.",
             Vec::new(),
-            Source::Webhooks,
+            RootResolver::Webhooks,
         ),
     ]
 });
@@ -222,38 +222,42 @@ static ROOTS: LazyLock<Vec<Root>> = LazyLock::new(|| {
 impl Root {
     /// Returns the root field with this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        ROOTS.iter().find(|field| field.name == name)
+        ROOT_FIELDS.iter().find(|field| field.name == name)
     }
 
     fn ty(&self, registry: &mut Registry) -> String {
         match &self.source {
-            Source::Viewer => Viewer::create_type_info(registry),
-            Source::Node => registry::node(registry, &nodes()),
-            Source::Nodes => format!("[{}]!", registry::node(registry, &nodes())),
-            Source::One(object, _) => registry::object(registry, object()).to_owned(),
-            Source::Mandates => format!("[{}!]!", registry::object(registry, mandate::object())),
-            Source::Webhooks => format!("[{}!]!", registry::object(registry, webhook::object())),
-            Source::Page(list) => registry::connection(registry, list),
-            Source::About(object, ..) => format!("{}!", registry::object(registry, object())),
+            RootResolver::Viewer => Viewer::create_type_info(registry),
+            RootResolver::Node => registry::node(registry, &node_types()),
+            RootResolver::Nodes => format!("[{}]!", registry::node(registry, &node_types())),
+            RootResolver::One(object, _) => registry::object(registry, object()).to_owned(),
+            RootResolver::Mandates => {
+                format!("[{}!]!", registry::object(registry, mandate::object_type()))
+            }
+            RootResolver::Webhooks => {
+                format!("[{}!]!", registry::object(registry, webhook::object_type()))
+            }
+            RootResolver::Page(list) => registry::connection(registry, list),
+            RootResolver::About(object, ..) => format!("{}!", registry::object(registry, object())),
         }
     }
 
     /// Returns whether the query planner resolves the field.
     pub(super) fn planned(&self) -> bool {
-        !matches!(self.source, Source::Viewer)
+        !matches!(self.source, RootResolver::Viewer)
     }
 
     /// Returns whether the field is nullable.
     pub(super) fn nullable(&self) -> bool {
-        matches!(self.source, Source::Node | Source::One(..))
+        matches!(self.source, RootResolver::Node | RootResolver::One(..))
     }
 
     /// Resolves the field with the query planner; `None` if it is not planned.
     pub(super) async fn answer<'a>(
         &self,
-        document: Document<'a>,
+        document: Selections<'a>,
         selected: &Merged<'a>,
-        request: &Request,
+        request: &OperationContext,
         at: &At,
     ) -> ServerResult<Option<Answer>> {
         let sets = selected.sets();
@@ -264,40 +268,46 @@ impl Root {
         };
         let args = planner.args(selected.field());
         let answer = match &self.source {
-            Source::Viewer => return Ok(None),
-            Source::Node => {
+            RootResolver::Viewer => return Ok(None),
+            RootResolver::Node => {
                 let id: ID = at.check(args.get("id"))?;
                 let node = at.check(node(&id))?;
-                planner.nodes(at, &[node], &sets, true, seen).await?
+                planner
+                    .fetch_nodes(at, &[node], &sets, true, visible)
+                    .await?
             }
-            Source::Nodes => {
-                let nodes = at.check(args.get("ids").and_then(|ids: Vec<ID>| many(&ids)))?;
-                planner.nodes(at, &nodes, &sets, false, seen).await?
+            RootResolver::Nodes => {
+                let nodes = at.check(args.get("ids").and_then(|ids: Vec<ID>| parse_ids(&ids)))?;
+                planner
+                    .fetch_nodes(at, &nodes, &sets, false, visible)
+                    .await?
             }
-            Source::One(object, find) => {
+            RootResolver::One(object, find) => {
                 let find = at.check(find(&args))?;
-                planner.first(at, object(), &sets, find).await?
+                planner.fetch_one(at, object(), &sets, find).await?
             }
-            Source::Mandates => {
-                let all = Find {
+            RootResolver::Mandates => {
+                let all = RecordQuery {
                     condition: Condition::all(),
                     order: Some((col(mandates::Column::Code), Direction::Asc)),
                 };
-                planner.all(at, mandate::object(), &sets, all).await?
+                planner.all(at, mandate::object_type(), &sets, all).await?
             }
-            Source::Webhooks => {
+            RootResolver::Webhooks => {
                 let own = at.check(webhook::own(request))?;
-                planner.all(at, webhook::object(), &sets, own).await?
+                planner.all(at, webhook::object_type(), &sets, own).await?
             }
-            Source::Page(list) => planner.list(at, list, selected).await?,
-            Source::About(object, find, missing) => {
+            RootResolver::Page(list) => planner.fetch_connection(at, list, selected).await?,
+            RootResolver::About(object, find, missing) => {
                 let (about, find) = at.check(find(&args))?;
-                let env = Env { about, ..env };
+                let env = ExecutionContext { about, ..env };
                 let planner = Planner {
                     env: &env,
                     ..planner
                 };
-                planner.only(at, object(), &sets, find, missing).await?
+                planner
+                    .fetch_required(at, object(), &sets, find, missing)
+                    .await?
             }
         };
         Ok(Some(answer))
@@ -321,7 +331,7 @@ impl OutputType for Query {
 
     fn create_type_info(registry: &mut Registry) -> String {
         let name = Self::type_name();
-        let fields = ROOTS.iter().map(|root| {
+        let fields = ROOT_FIELDS.iter().map(|root| {
             let ty = root.ty(registry);
             registry::meta_field(registry, root.name, root.description, &root.args, ty)
         });
@@ -354,8 +364,8 @@ impl ContainerType for Query {
             return Ok(None);
         };
         let ctx_set = ctx.with_selection_set(&ctx.item.node.selection_set);
-        let request = Request::of(ctx);
-        let document = Document::of(&ctx_set);
+        let request = OperationContext::of(ctx);
+        let document = Selections::of(&ctx_set);
         let at = At::of(ctx);
         match root.answer(document, &selected, request, &at).await {
             Ok(Some(answer)) => Ok(Some(answer.into_value(ctx))),

@@ -7,43 +7,43 @@ use chrono::{DateTime, Utc};
 
 use super::subscription::Start;
 use crate::feed::Feed;
-pub use crate::read::bound::Bound;
+pub use crate::read::bound::ResponseSizeLimit;
 pub use crate::read::budget::{Reservation, ResponseBudget};
-use crate::read::{About, Env};
+use crate::read::{ExecutionContext, RootArguments};
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
 
 /// Who asks what database, and when: read once, so that all of a request happens at the same moment.
 #[derive(Clone)]
-pub struct Request {
+pub struct OperationContext {
     pub db: Database,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
     /// How many bytes the answer may have.
-    pub bound: Arc<Bound>,
+    pub bound: Arc<ResponseSizeLimit>,
 }
 
 /// Returns the current time. Called once per request, and per event of a subscription.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// The context of a subscription beyond that of its request.
-pub struct Live {
+pub struct SubscriptionContext {
     pub feed: Feed,
     pub clock: Clock,
     /// The position in the log after which it reports.
     pub start: Start,
 }
 
-impl Live {
+impl SubscriptionContext {
     #[must_use]
     pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
         ctx.data_unchecked()
     }
 }
 
-impl Request {
+impl OperationContext {
     #[must_use]
-    pub fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: Bound) -> Self {
+    pub fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: ResponseSizeLimit) -> Self {
         Self {
             db,
             viewer,
@@ -58,14 +58,14 @@ impl Request {
     }
 
     #[must_use]
-    pub fn env(&self) -> Env<'_> {
-        Env {
-            db: &self.db.reader,
+    pub fn env(&self) -> ExecutionContext<'_> {
+        ExecutionContext {
+            db: &self.db.read_pool,
             party: self.viewer.party(),
             now: self.now,
-            about: About::Nothing,
+            about: RootArguments::Nothing,
             bound: &self.bound,
-            told: &*self.db.told.0,
+            on_statement: &*self.db.on_statement.0,
         }
     }
 }

@@ -9,41 +9,41 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio::task::yield_now;
 
-use super::request::{Request, Reservation};
+use super::request::{OperationContext, Reservation};
 use crate::read::Answer;
 
 /// The answers that are being read. None is kept beyond that: a record is told as it is now.
 #[derive(Default)]
-pub struct Shared(Mutex<Vec<Reading>>);
+pub struct SingleFlight(Mutex<Vec<InFlight>>);
 
-struct Reading {
-    question: Question,
-    answers: Weak<OnceCell<Answers>>,
+struct InFlight {
+    question: ReadKey,
+    responses: Weak<OnceCell<Answers>>,
 }
 
 /// What some events are told as.
-pub struct Told {
+pub struct SharedResponse {
     /// For each event the value of the field, and the errors for which it has nulls.
     pub items: Vec<(Value, Vec<ServerError>)>,
     /// The bytes that they hold until the last of them is taken.
     _reservation: Option<Arc<Reservation>>,
 }
 
-pub type Answers = Arc<Told>;
+pub type Answers = Arc<SharedResponse>;
 
 #[derive(PartialEq, Eq)]
-struct Question {
-    asked: Asked,
+struct ReadKey {
+    fingerprint: SelectionFingerprint,
     events: Vec<Uuid>,
 }
 
 /// A fingerprint of a subscription's selection and viewer. Equal fingerprints give equal responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Asked([u8; 32]);
+pub struct SelectionFingerprint([u8; 32]);
 
-impl Asked {
+impl SelectionFingerprint {
     pub fn of(ctx: &Context<'_>) -> Self {
-        let party = Request::of(ctx).viewer.party();
+        let party = OperationContext::of(ctx).viewer.party();
         let field = &ctx.item.node;
         let operation = &ctx.query_env.operation.node;
         let mut fragments: Vec<_> = ctx.query_env.fragments.iter().collect();
@@ -65,47 +65,50 @@ impl Asked {
     }
 }
 
-impl Shared {
+impl SingleFlight {
     /// What `read` gives for these events: read now, or by another follower who has just begun to. `reservation` has the
     /// bytes that are read.
-    pub async fn answers(
+    pub async fn responses(
         &self,
-        asked: Asked,
+        fingerprint: SelectionFingerprint,
         events: Vec<Uuid>,
         reservation: Option<Arc<Reservation>>,
         read: impl Future<Output = ServerResult<Vec<Answer>>>,
     ) -> ServerResult<Answers> {
-        let answers = self.reading(Question { asked, events });
+        let responses = self.in_flight(ReadKey {
+            fingerprint,
+            events,
+        });
         let read = async {
             // Gives way to the other subscribers that the same event has woken, so that they join this read.
             yield_now().await;
-            let answers = read.await?;
+            let responses = read.await?;
             if let Some(reservation) = &reservation {
                 // Fewer than before: the rows are gone.
-                let _ = reservation.set(answers.iter().map(|it| it.json.len()).sum());
+                let _ = reservation.resize(responses.iter().map(|it| it.json.len()).sum());
             }
-            let items = answers.into_iter();
+            let items = responses.into_iter();
             let items = items.map(|it| (Value::Binary(it.json.into()), it.errors));
-            Ok(Arc::new(Told {
+            Ok(Arc::new(SharedResponse {
                 items: items.collect(),
                 _reservation: reservation,
             }))
         };
-        answers.get_or_try_init(|| read).await.cloned()
+        responses.get_or_try_init(|| read).await.cloned()
     }
 
-    fn reading(&self, question: Question) -> Arc<OnceCell<Answers>> {
+    fn in_flight(&self, question: ReadKey) -> Arc<OnceCell<Answers>> {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.retain(|it| it.answers.strong_count() > 0);
+        readings.retain(|it| it.responses.strong_count() > 0);
         let known = readings.iter().find(|it| it.question == question);
-        if let Some(answers) = known.and_then(|it| it.answers.upgrade()) {
-            return answers;
+        if let Some(responses) = known.and_then(|it| it.responses.upgrade()) {
+            return responses;
         }
-        let answers = Arc::default();
-        readings.push(Reading {
+        let responses = Arc::default();
+        readings.push(InFlight {
             question,
-            answers: Arc::downgrade(&answers),
+            responses: Arc::downgrade(&responses),
         });
-        answers
+        responses
     }
 }

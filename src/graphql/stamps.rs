@@ -14,7 +14,7 @@ pub fn stamps() -> [Field; 4] {
             "originalLanguage",
             "The language in which its texts were written.",
             "original_language",
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<i32>(
             "version",
@@ -26,13 +26,13 @@ pub fn stamps() -> [Field; 4] {
             "createdAt",
             "When the record was created in the register.",
             "created_at",
-            Scalar::Time,
+            Scalar::DateTime,
         ),
         column::<DateTime>(
             "updatedAt",
             "When the record was last changed. Equal to `createdAt` if it never was.",
             "updated_at",
-            Scalar::Time,
+            Scalar::DateTime,
         ),
     ]
 }
@@ -53,7 +53,7 @@ pub fn translated<T: async_graphql::OutputType>(
     description: &'static str,
     from: impl IntoIden,
 ) -> Field {
-    column::<T>(name, description, from, Scalar::Text).arg::<Option<Language>>(
+    column::<T>(name, description, from, Scalar::String).arg::<Option<Language>>(
         "language",
         "The language to return the text in. Default, and if there is no text in that language: the original.",
     )

@@ -17,24 +17,24 @@ use tokio::time::{sleep, timeout};
 
 use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
-use super::request::{Live, Request};
-use super::shared::{Answers, Asked, Shared};
+use super::request::{OperationContext, SubscriptionContext};
+use super::shared::{Answers, SelectionFingerprint, SingleFlight};
 use crate::error::{
     Error, Result, is_history_replaced, is_overloaded, is_too_long, is_unavailable,
 };
-use crate::feed::wanted::Wanted;
-use crate::feed::{Event, Feed, Follower};
+use crate::feed::wanted::EventFilter;
+use crate::feed::{Event, Feed, Subscriber};
 use crate::read::args::Args;
-use crate::read::document::Document;
+use crate::read::document::Selections;
 use crate::read::plan::Planner;
 use crate::read::shape::{Arg, arg};
-use crate::read::{At, Env, registry};
+use crate::read::{At, ExecutionContext, registry};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 
 /// The root of all subscriptions.
 #[derive(Default)]
-pub struct Subscription(Shared);
+pub struct Subscription(SingleFlight);
 
 /// Key under which a response carries the cursor of its event to the transport.
 pub const CURSOR: &str = "cursor";
@@ -43,7 +43,7 @@ const NAME: &str = "Subscription";
 const FIELD: &str = "activity";
 
 /// Number of attempts to read events, and the wait between them: enough for a restart of the database.
-const TRIES: u32 = 60;
+const READ_ATTEMPTS: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long reading some events may take: a connection that passes nothing any more never answers.
@@ -55,7 +55,7 @@ impl SubscriptionType for Subscription {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let ty = format!("{}!", registry::object(registry, activity::object()));
+        let ty = format!("{}!", registry::object(registry, activity::object_type()));
         let field = registry::meta_field(
             registry,
             FIELD,
@@ -82,7 +82,7 @@ impl SubscriptionType for Subscription {
         &'a self,
         ctx: &'a Context<'_>,
     ) -> Option<Pin<Box<dyn Stream<Item = Response> + Send + 'a>>> {
-        (ctx.item.node.name.node == FIELD).then(|| answers(ctx, &self.0))
+        (ctx.item.node.name.node == FIELD).then(|| responses(ctx, &self.0))
     }
 }
 
@@ -100,45 +100,45 @@ fn args() -> [Arg; 2] {
     ]
 }
 
-fn answers<'a>(
+fn responses<'a>(
     ctx: &'a Context<'_>,
-    shared: &'a Shared,
+    shared: &'a SingleFlight,
 ) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
     let at = At::of(ctx);
     let begun = async move {
-        let follower = begin(ctx).await;
-        at.check(follower).map(|follower| Following {
+        let follower = subscribe(ctx).await;
+        at.check(follower).map(|follower| ActivityStream {
             ctx,
             shared,
-            asked: Asked::of(ctx),
+            fingerprint: SelectionFingerprint::of(ctx),
             at,
             follower,
             events: Vec::new(),
             later: Vec::new(),
             ready: VecDeque::new(),
-            answers: None,
+            responses: None,
             failures: 0,
         })
     };
-    let answers = once(begun).flat_map(|begun| match begun {
+    let responses = once(begun).flat_map(|begun| match begun {
         Ok(following) => unfold(following, |mut following| async {
             Some((following.next().await?, following))
         })
         .boxed(),
         Err(error) => once(ready(Response::from_errors(vec![error]))).boxed(),
     });
-    answers.boxed()
+    responses.boxed()
 }
 
-async fn begin(ctx: &Context<'_>) -> Result<Follower> {
+async fn subscribe(ctx: &Context<'_>) -> Result<Subscriber> {
     let wanted = wanted(ctx)?;
-    let live = Live::of(ctx);
-    let position = live.start.position(&Request::of(ctx).db).await?;
-    Ok(live.feed.follow(position, wanted))
+    let live = SubscriptionContext::of(ctx);
+    let position = live.start.position(&OperationContext::of(ctx).db).await?;
+    Ok(live.feed.subscribe(position, wanted))
 }
 
 /// Which events the field asks for.
-fn wanted(ctx: &Context<'_>) -> Result<Wanted> {
+fn wanted(ctx: &Context<'_>) -> Result<EventFilter> {
     let root = &ctx.query_env.operation.node.selection_set.node.items;
     let fields = root
         .iter()
@@ -150,10 +150,10 @@ fn wanted(ctx: &Context<'_>) -> Result<Wanted> {
         ));
     }
     let set = ctx.with_selection_set(&ctx.item.node.selection_set);
-    let args = Args::new(Document::of(&set), &ctx.item.node);
+    let args = Args::new(Selections::of(&set), &ctx.item.node);
     let filter: Option<ActivityFilter> = args.get("filter")?;
     let filter = filter.unwrap_or_default();
-    filter.wanted(Request::of(ctx).viewer.party())
+    filter.wanted(OperationContext::of(ctx).viewer.party())
 }
 
 /// Where a subscription begins.
@@ -212,7 +212,7 @@ impl Start {
         match self {
             Self::After(position) => Ok(*position),
             Self::AfterCursor(cursor) => {
-                retried(|| db.query(activity::position(&db.read, cursor))).await
+                retried(|| db.query(activity::position(&db.orm_read, cursor))).await
             }
         }
     }
@@ -239,12 +239,12 @@ async fn retried<T, F: Future<Output = Result<T>>>(read: impl Fn() -> F) -> Resu
 }
 
 /// An active subscription.
-struct Following<'a, 'c> {
+struct ActivityStream<'a, 'c> {
     ctx: &'a Context<'c>,
-    shared: &'a Shared,
-    asked: Asked,
+    shared: &'a SingleFlight,
+    fingerprint: SelectionFingerprint,
     at: At,
-    follower: Follower,
+    follower: Subscriber,
     /// The events to report next.
     events: Vec<Arc<Event>>,
     /// The events after these, if all together exceed the size limit.
@@ -252,21 +252,21 @@ struct Following<'a, 'c> {
     /// The responses to the events.
     ready: VecDeque<Response>,
     /// What that stands on; `None` if all of it is told.
-    answers: Option<Answers>,
+    responses: Option<Answers>,
     /// How often in a row that could not be read.
     failures: u32,
 }
 
-impl Following<'_, '_> {
+impl ActivityStream<'_, '_> {
     async fn next(&mut self) -> Option<Response> {
         loop {
             if let Some(response) = self.ready.pop_front() {
                 if self.ready.is_empty() {
-                    self.answers = None;
+                    self.responses = None;
                 }
                 return Some(response);
             }
-            if self.failures > TRIES {
+            if self.failures > READ_ATTEMPTS {
                 return None;
             }
             match self.read().await {
@@ -281,11 +281,11 @@ impl Following<'_, '_> {
                 }
                 // It will not be shorter when it is tried again, nor will the former history come back.
                 Err(error) if is_too_long(&error) || is_history_replaced(&error) => {
-                    self.failures = TRIES + 1;
+                    self.failures = READ_ATTEMPTS + 1;
                     return Some(Response::from_errors(vec![error]));
                 }
                 // Skipping an event would lose it, so this retries.
-                Err(_) if self.failures < TRIES => {
+                Err(_) if self.failures < READ_ATTEMPTS => {
                     self.failures += 1;
                     sleep(RETRY).await;
                 }
@@ -306,40 +306,44 @@ impl Following<'_, '_> {
             self.events = self.at.check(self.follower.next().await)?;
         }
         let ctx = self.ctx;
-        let bound = Request::of(ctx).bound.anew();
-        let env = Env {
+        let bound = OperationContext::of(ctx).bound.restarted();
+        let env = ExecutionContext {
             bound: &bound,
-            now: (Live::of(ctx).clock)(),
-            ..Request::of(ctx).env()
+            now: (SubscriptionContext::of(ctx).clock)(),
+            ..OperationContext::of(ctx).env()
         };
         let set = ctx.with_selection_set(&ctx.item.node.selection_set);
         let planner = Planner {
-            document: Document::of(&set),
+            document: Selections::of(&set),
             env: &env,
         };
         let keys: Vec<Uuid> = self.events.iter().map(|event| event.id.into()).collect();
         let sets: [&SelectionSet; 1] = [&ctx.item.node.selection_set.node];
-        let read = planner.each(&self.at, activity::object(), &keys, &sets);
+        let read = planner.fetch_each(&self.at, activity::object_type(), &keys, &sets);
         let reservation = bound.reservation().cloned();
-        let answers = self
+        let responses = self
             .shared
-            .answers(self.asked, keys.clone(), reservation, read);
-        let answers = timeout(READ_TIMEOUT, answers).await;
-        let answers = answers.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)));
-        if answers.is_err()
+            .responses(self.fingerprint, keys.clone(), reservation, read);
+        let responses = timeout(READ_TIMEOUT, responses).await;
+        let responses =
+            responses.unwrap_or_else(|_| Err(Error::database_timeout().server_error(None)));
+        if responses.is_err()
             && let Some(last) = self.events.last()
-            && let Ok(false) = Live::of(ctx).feed.holds(last.log_position()).await
+            && let Ok(false) = SubscriptionContext::of(ctx)
+                .feed
+                .holds(last.log_position())
+                .await
         {
             return self.at.check(Err(Error::HistoryReplaced));
         }
-        let answers = answers?;
+        let responses = responses?;
         let key = &ctx.item.node.response_key().node;
-        for (event, (value, errors)) in self.events.drain(..).zip(&answers.items) {
+        for (event, (value, errors)) in self.events.drain(..).zip(&responses.items) {
             let mut response = response(&event, key, value.clone());
             response.errors.clone_from(errors);
             self.ready.push_back(response);
         }
-        self.answers = Some(answers);
+        self.responses = Some(responses);
         Ok(())
     }
 }

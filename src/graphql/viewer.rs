@@ -13,9 +13,9 @@ use entity::permission::CreatePermission;
 use entity::scalar::DateTime;
 
 use super::committee::OF_THE_VIEWER;
-use super::request::Request;
+use super::request::OperationContext;
 use crate::read::At;
-use crate::read::document::{Document, Merged};
+use crate::read::document::{Merged, Selections};
 use crate::read::plan::Planner;
 use crate::read::registry;
 use crate::rules::viewer::create_permissions;
@@ -89,10 +89,10 @@ impl OutputType for Viewer {
         ctx: &ContextSelectionSet<'_>,
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let viewer = &ctx.data_unchecked::<Request>().viewer;
-        let document = Document::of(ctx);
+        let viewer = &ctx.data_unchecked::<OperationContext>().viewer;
+        let document = Selections::of(ctx);
         let mut answer = IndexMap::new();
-        for selected in document.collect(&[&ctx.item.node], &|condition| condition == NAME) {
+        for selected in document.collect_fields(&[&ctx.item.node], &|condition| condition == NAME) {
             let value = match selected.name() {
                 "subject" => InputType::to_value(&viewer.subject),
                 "roles" => viewer.roles.iter().map(InputType::to_value).collect(),
@@ -110,9 +110,9 @@ impl OutputType for Viewer {
 
 async fn permissions(ctx: &ContextSelectionSet<'_>, selected: &Merged<'_>) -> ServerResult<Value> {
     let ctx = ctx.with_field(selected.field());
-    let Request { db, viewer, .. } = Request::of(&ctx);
+    let OperationContext { db, viewer, .. } = OperationContext::of(&ctx);
     let webhooks = match viewer.party() {
-        Some(party) => webhook::count(&db.read, party).await,
+        Some(party) => webhook::count(&db.orm_read, party).await,
         None => Ok(0),
     };
     let webhooks = At::of(&ctx).check(webhooks.map_err(Into::into))?;
@@ -122,17 +122,17 @@ async fn permissions(ctx: &ContextSelectionSet<'_>, selected: &Merged<'_>) -> Se
 
 async fn committees<'a>(
     ctx: &ContextSelectionSet<'a>,
-    document: Document<'a>,
+    document: Selections<'a>,
     selected: &Merged<'a>,
 ) -> ServerResult<Value> {
     let ctx = ctx.with_field(selected.field());
-    let env = Request::of(&ctx).env();
+    let env = OperationContext::of(&ctx).env();
     let planner = Planner {
         document,
         env: &env,
     };
     let answer = planner
-        .list(&At::of(&ctx), &OF_THE_VIEWER, selected)
+        .fetch_connection(&At::of(&ctx), &OF_THE_VIEWER, selected)
         .await?;
     Ok(answer.into_value(&ctx))
 }

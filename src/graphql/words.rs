@@ -19,5 +19,5 @@ pub fn list<E: EnumType>(json: &mut Json, values: impl IntoIterator<Item = E>) {
 
 /// Writes a value.
 pub fn one<E: EnumType>(json: &mut Json, value: E) {
-    json.word(word(value));
+    json.raw_string(word(value));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-use super::streams::Holder;
+use super::streams::LimitedClient;
 
 /// The cost from which a query is heavy: that of a search for a text through a whole table.
 pub const HEAVY: u64 = 10_000;
@@ -17,7 +17,7 @@ const MAX_IDLE_CLIENTS: usize = 100;
 #[derive(Debug, Default)]
 pub struct Admission {
     all: OnceLock<Semaphore>,
-    clients: Mutex<HashMap<Holder, Arc<Semaphore>>>,
+    clients: Mutex<HashMap<LimitedClient, Arc<Semaphore>>>,
 }
 
 /// Lets a heavy query run until it is dropped.
@@ -30,7 +30,7 @@ pub struct HeavyPermit<'a> {
 impl Admission {
     /// Waits until another heavy query may run, in the order of arrival: a quarter of the connections for all, and
     /// half of that for one client, both rounded up.
-    pub async fn acquire(&self, holder: Holder, connections: u32) -> HeavyPermit<'_> {
+    pub async fn acquire(&self, holder: LimitedClient, connections: u32) -> HeavyPermit<'_> {
         let limit = connections.div_ceil(4) as usize;
         let client = self.client(holder, limit.div_ceil(2));
         // The client's own first, so that a client with many queries does not fill the common queue.
@@ -43,7 +43,7 @@ impl Admission {
         }
     }
 
-    fn client(&self, holder: Holder, limit: usize) -> Arc<Semaphore> {
+    fn client(&self, holder: LimitedClient, limit: usize) -> Arc<Semaphore> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() > MAX_IDLE_CLIENTS {
             clients.retain(|_, permits| Arc::strong_count(permits) > 1);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn acquire(admission: &Admission, client: u8) -> Option<HeavyPermit<'_>> {
-        let holder = Holder::Anonymous([192, 0, 2, client].into());
+        let holder = LimitedClient::Anonymous([192, 0, 2, client].into());
         admission.acquire(holder, 8).now_or_never()
     }
 

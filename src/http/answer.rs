@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
 
-use super::media::Media;
-use super::refused::{Refused, coded};
+use super::media::ResponseFormat;
+use super::refused::{RequestError, with_code};
 use super::visit::REQUEST_ID;
 use crate::error::{
     Error, INTERNAL, OUTCOME_UNKNOWN, TIMEOUT, UNAVAILABLE, database_code, is_timeout,
@@ -26,16 +26,16 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Responds with a serialized result, or with the errors of a request that was not executed, in the preferred media
 /// type.
-pub fn respond(headers: &HeaderMap, answer: Result<Bytes, Refused>) -> Response {
-    let media = Media::accepted(headers).unwrap_or(Media::Json);
+pub fn respond(headers: &HeaderMap, answer: Result<Bytes, RequestError>) -> Response {
+    let media = ResponseFormat::accepted(headers).unwrap_or(ResponseFormat::Json);
     let (status, text, more) = match answer {
         Ok(text) => (StatusCode::OK, text, Vec::new()),
         Err(refused) => {
             let invalid = match media {
-                Media::Modern => StatusCode::BAD_REQUEST,
-                Media::Json => StatusCode::OK,
+                ResponseFormat::GraphqlResponseJson => StatusCode::BAD_REQUEST,
+                ResponseFormat::Json => StatusCode::OK,
             };
-            let text = refused_text(&refused.errors).into();
+            let text = encode_errors(&refused.errors).into();
             (refused.status.unwrap_or(invalid), text, refused.headers)
         }
     };
@@ -55,9 +55,12 @@ pub fn request_id(headers: &HeaderMap) -> &str {
 }
 
 /// Serializes the result of an operation. `cost` is its cost and the limit.
-pub fn executed_text(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
+pub fn encode_response(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     log_database_errors(&executed.errors, id);
-    let errors = executed.errors.into_iter().map(|error| tidy(error, id));
+    let errors = executed
+        .errors
+        .into_iter()
+        .map(|error| mask_error(error, id));
     let data = match &executed.data {
         Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
         _ => "null",
@@ -94,22 +97,22 @@ pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
 }
 
 /// The refusal of a request whose response finds no room in the budget.
-pub fn overloaded() -> Refused {
+pub fn overloaded() -> RequestError {
     unavailable_for(vec![Error::Overloaded.server_error(None)])
 }
 
-fn unavailable_for(errors: Vec<ServerError>) -> Refused {
-    let refused = Refused {
+fn unavailable_for(errors: Vec<ServerError>) -> RequestError {
+    let refused = RequestError {
         status: Some(StatusCode::SERVICE_UNAVAILABLE),
         errors,
         headers: Vec::new(),
     };
-    refused.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+    refused.with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
 }
 
 /// The refusal of an operation of which nothing ran since the database cannot be reached or cannot work at the moment;
 /// `None` if anything of it ran, or failed for another reason.
-pub fn unavailable(executed: &Executed) -> Option<Refused> {
+pub fn unavailable(executed: &Executed) -> Option<RequestError> {
     let has_code = |error: &ServerError, code: &str| {
         let extensions = error.extensions.as_ref();
         let found = extensions.and_then(|extensions| extensions.get("code"));
@@ -138,7 +141,7 @@ pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
 }
 
 /// Serializes the errors of a request that was not executed.
-pub fn refused_text(errors: &[ServerError]) -> String {
+pub fn encode_errors(errors: &[ServerError]) -> String {
     let mut text = String::from("{");
     write_errors(&mut text, errors);
     text.pop(); // the comma before `data`
@@ -168,7 +171,7 @@ pub fn log_database_errors(errors: &[ServerError], id: &str) {
 }
 
 /// Completes the extensions of an error: each error has a code, an internal one the request id.
-pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
+pub fn mask_error(mut error: ServerError, id: &str) -> ServerError {
     let extensions = error
         .extensions
         .get_or_insert_with(ErrorExtensionValues::default);
@@ -178,7 +181,7 @@ pub fn tidy(mut error: ServerError, id: &str) -> ServerError {
     // async-graphql's own execution errors concern values of the wrong type.
     match extensions.get("code") {
         Some(_) => error,
-        None => coded(error, "BAD_USER_INPUT"),
+        None => with_code(error, "BAD_USER_INPUT"),
     }
 }
 

@@ -8,12 +8,12 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::refused::Refused;
+use super::refused::RequestError;
 
 /// A GraphQL request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Asked {
+pub struct GraphqlRequest {
     /// The document; `None` if `extensions` contains its hash.
     pub query: Option<String>,
     pub operation_name: Option<String>,
@@ -52,37 +52,41 @@ fn object_or_null<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 /// The query parameters of a request, with objects as JSON texts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Address {
+struct QueryParams {
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
 }
 
-impl Asked {
+impl GraphqlRequest {
     /// Parses a JSON body of at most `limit` bytes.
-    pub async fn in_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Refused> {
-        json_only(headers)?;
-        let body = whole(body, headers, limit).await?;
+    pub async fn from_body(
+        headers: &HeaderMap,
+        body: Body,
+        limit: usize,
+    ) -> Result<Self, RequestError> {
+        require_json(headers)?;
+        let body = read_body(body, headers, limit).await?;
         if body.trim_ascii_start().starts_with(b"[") {
             let message = "The body is a list: send one request at a time, as an object.";
-            return Err(Refused::bad_request(message).about("batch"));
+            return Err(RequestError::bad_request(message).with_limit("batch"));
         }
         serde_json::from_slice(&body).map_err(|_| {
-            Refused::bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
+            RequestError::bad_request("The body is not a request: send JSON such as {\"query\": \"{ viewer { roles } }\", \"variables\": {}}.")
         })
     }
 
     /// Parses the query parameters of a URL.
-    pub fn in_address(address: &Uri) -> Result<Self, Refused> {
-        let Ok(Query(address)) = Query::<Address>::try_from_uri(address) else {
-            return Err(Refused::bad_request(
+    pub fn from_query_string(address: &Uri) -> Result<Self, RequestError> {
+        let Ok(Query(address)) = Query::<QueryParams>::try_from_uri(address) else {
+            return Err(RequestError::bad_request(
                 "The query string cannot be parsed: give `query`, `operationName`, `variables` and `extensions` at most once each.",
             ));
         };
         let extensions = object("extensions", address.extensions)?;
         let extensions = object_or_null(extensions).map_err(|_| {
-            Refused::bad_request("`extensions` is invalid: this service supports `persistedQuery` of Apollo's clients.")
+            RequestError::bad_request("`extensions` is invalid: this service supports `persistedQuery` of Apollo's clients.")
         })?;
         Ok(Self {
             query: address.query,
@@ -93,27 +97,27 @@ impl Asked {
     }
 
     /// Takes the variables by name.
-    pub fn take_variables(&mut self) -> Result<Map<String, Value>, Refused> {
+    pub fn take_variables(&mut self) -> Result<Map<String, Value>, RequestError> {
         match self.variables.take() {
             Value::Null => Ok(Map::new()),
             Value::Object(variables) => Ok(variables),
-            _ => Err(Refused::bad_request(
+            _ => Err(RequestError::bad_request(
                 "`variables` must be an object, such as {\"first\": 10}.",
             )),
         }
     }
 }
 
-fn object(name: &str, text: Option<String>) -> Result<Value, Refused> {
+fn object(name: &str, text: Option<String>) -> Result<Value, RequestError> {
     let text = text.filter(|text| !text.is_empty());
     serde_json::from_str(text.as_deref().unwrap_or("null")).map_err(|_| {
-        Refused::bad_request(format!(
+        RequestError::bad_request(format!(
             "`{name}` is not JSON: write it as {{\"first\": 10}}."
         ))
     })
 }
 
-fn json_only(headers: &HeaderMap) -> Result<(), Refused> {
+fn require_json(headers: &HeaderMap) -> Result<(), RequestError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let encoding = text(header::CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
@@ -151,12 +155,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn unsupported(message: &str) -> Refused {
+fn unsupported(message: &str) -> RequestError {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Refused::new(status, "BAD_USER_INPUT", message)
+    RequestError::new(status, "BAD_USER_INPUT", message)
 }
 
-async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Refused> {
+async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError> {
     let declared = headers.get(header::CONTENT_LENGTH);
     let declared: Option<usize> = declared.and_then(|header| header.to_str().ok()?.parse().ok());
     let read = match declared {
@@ -167,6 +171,6 @@ async fn whole(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, R
         let has = declared.map_or("more".to_owned(), |declared| declared.to_string());
         let message = format!("The body has {has} bytes, but at most {limit} bytes are allowed.");
         let status = StatusCode::PAYLOAD_TOO_LARGE;
-        Refused::new(status, "REQUEST_TOO_LARGE", message).about("body")
+        RequestError::new(status, "REQUEST_TOO_LARGE", message).with_limit("body")
     })
 }

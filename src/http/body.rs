@@ -15,54 +15,58 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::App;
-use super::failure::failure;
+use super::AppState;
+use super::failure::error_response;
 
 /// Maximum size of all request bodies in memory together in bytes, apart from each body's own allowance.
-const ROOM: usize = 64 * 1024 * 1024;
+const TOTAL_BYTES: usize = 64 * 1024 * 1024;
 
 /// Allowance of each body in bytes: more than an ordinary request sends, so that large bodies cannot lock out other
 /// clients.
-const OWN: usize = 32 * 1024;
+const FREE_BYTES: usize = 32 * 1024;
 
 /// The remaining shared memory.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct BodyMemory(Arc<Semaphore>);
 
-impl Default for Room {
+impl Default for BodyMemory {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM)))
+        Self(Arc::new(Semaphore::new(TOTAL_BYTES)))
     }
 }
 
 /// Middleware that responds with an error if the body of a request times out or exceeds the shared memory.
-pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn limit_bodies(
+    State(app): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let patience = app.around.bounds.body;
+    let patience = app.http.server_limits.body_timeout;
     let (full, cut) = oneshot::channel();
     // The memory stays allocated until the response, because the parsed body lives as long.
     let held = Arc::new(Mutex::new(None));
     let request = request.map(|body| {
-        Body::new(Bounded {
+        Body::new(MeteredBody {
             body,
-            room: app.around.room.clone(),
-            own: OWN,
+            room: app.http.body_memory.clone(),
+            own: FREE_BYTES,
             held: held.clone(),
             full: Some(full),
         })
     });
     let mut answer = tokio::select! {
         answer = next.run(request) => return answer,
-        cut = cut_off(cut, patience) => match cut {
-            Cut::Late => failure(
+        cut = rejection(cut, patience) => match cut {
+            BodyRejection::Timeout => error_response(
                 StatusCode::REQUEST_TIMEOUT,
                 "TIMEOUT",
                 &format!("The body was not received within {} seconds.", patience.as_secs()),
                 &Value::Null,
             ),
-            Cut::Full => failure(
+            BodyRejection::OutOfMemory => error_response(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "SERVICE_UNAVAILABLE",
                 "The service is receiving too much data. Try again later.",
@@ -77,24 +81,24 @@ pub async fn bounded(State(app): State<Arc<App>>, request: Request, next: Next) 
     answer
 }
 
-enum Cut {
-    Late,
-    Full,
+enum BodyRejection {
+    Timeout,
+    OutOfMemory,
 }
 
 /// Waits for the reason to reject a body; for ever once it is read or dropped.
-async fn cut_off(full: oneshot::Receiver<()>, patience: Duration) -> Cut {
+async fn rejection(full: oneshot::Receiver<()>, patience: Duration) -> BodyRejection {
     match timeout(patience, full).await {
-        Err(_) => Cut::Late,
-        Ok(Ok(())) => Cut::Full,
+        Err(_) => BodyRejection::Timeout,
+        Ok(Ok(())) => BodyRejection::OutOfMemory,
         Ok(Err(_)) => std::future::pending().await,
     }
 }
 
 /// A body that allocates shared memory as it is read.
-struct Bounded {
+struct MeteredBody {
     body: Body,
-    room: Room,
+    room: BodyMemory,
     /// Remaining allowance of this body.
     own: usize,
     held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
@@ -102,7 +106,7 @@ struct Bounded {
     full: Option<oneshot::Sender<()>>,
 }
 
-impl Bounded {
+impl MeteredBody {
     fn take(&mut self, bytes: usize) -> bool {
         let beyond = bytes.saturating_sub(self.own);
         self.own = self.own.saturating_sub(bytes);
@@ -121,7 +125,7 @@ impl Bounded {
     }
 }
 
-impl Frames for Bounded {
+impl Frames for MeteredBody {
     type Data = Bytes;
     type Error = axum::Error;
 

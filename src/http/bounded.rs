@@ -7,10 +7,10 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 /// A weighted cache. Values that are used once do not evict values that are used often.
-pub type Bounded<K, V, W> = Cache<K, V, W, RandomState>;
+pub type WeightedCache<K, V, W> = Cache<K, V, W, RandomState>;
 
 /// Creates a cache of at most `bytes`, for values of typically `usual` bytes.
-pub fn bounded<K, V, W>(bytes: u64, usual: u64, weight: W) -> Bounded<K, V, W>
+pub fn weighted_cache<K, V, W>(bytes: u64, usual: u64, weight: W) -> WeightedCache<K, V, W>
 where
     K: Hash + Eq,
     V: Clone,

@@ -10,24 +10,24 @@ use super::answer::{VARY, respond};
 use crate::rules::text::hex;
 
 /// The response may be stored, by the client alone if the request has a token, and must be revalidated on each use.
-const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
-const KEPT_PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+const PRIVATE_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Returns the response with an entity tag; status 304 without a body if the client has it already.
-pub fn tagged(headers: &HeaderMap, text: Bytes) -> Response {
+pub fn with_etag(headers: &HeaderMap, text: Bytes) -> Response {
     let tag = weak_tag(&text);
-    let mut response = if shows(headers, &tag) {
+    let mut response = if if_none_match(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         respond(headers, Ok(text))
     };
-    let kept = if headers.contains_key(header::AUTHORIZATION) {
-        KEPT_PRIVATE
+    let cache_control = if headers.contains_key(header::AUTHORIZATION) {
+        PRIVATE_CACHE_CONTROL
     } else {
-        KEPT
+        CACHE_CONTROL
     };
     let about = response.headers_mut();
-    about.insert(header::CACHE_CONTROL, kept);
+    about.insert(header::CACHE_CONTROL, cache_control);
     about.insert(header::VARY, HeaderValue::from_static(VARY));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         about.insert(header::ETAG, tag);
@@ -41,7 +41,7 @@ pub fn weak_tag(text: &[u8]) -> String {
 }
 
 /// Returns whether `If-None-Match` names the tag.
-pub fn shows(headers: &HeaderMap, tag: &str) -> bool {
+pub fn if_none_match(headers: &HeaderMap, tag: &str) -> bool {
     let shown = headers.typed_get::<IfNoneMatch>();
     let tag = tag.parse::<ETag>().ok();
     shown

@@ -16,7 +16,7 @@ use axum::routing::get;
 use flate2::read::GzDecoder;
 use futures_util::stream;
 
-use super::conditional::shows;
+use super::conditional::if_none_match;
 
 /// A file of the bundle. Its name contains the hash of its content, so it also serves as the entity tag.
 struct Asset {
@@ -72,7 +72,7 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
         (VARY, "accept-encoding"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    if shows(headers, &tag) {
+    if if_none_match(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, common, [(ETAG, tag)]).into_response();
     }
     if accepts_gzip(headers) {

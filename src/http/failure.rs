@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// Returns an error response with a code and a message; `more` is added to the extensions.
-pub fn failure(status: StatusCode, code: &str, message: &str, more: &Value) -> Response {
+pub fn error_response(status: StatusCode, code: &str, message: &str, more: &Value) -> Response {
     let mut extensions = json!({ "code": code });
     if let (Value::Object(extensions), Value::Object(more)) = (&mut extensions, more) {
         extensions.extend(more.clone());

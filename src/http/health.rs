@@ -7,10 +7,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use super::App;
+use super::AppState;
 
 /// Liveness. Returns status 503 if only a restart would help.
-pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+pub async fn livez(State(app): State<Arc<AppState>>) -> (StatusCode, &'static str) {
     if app.db.health.is_file_replaced() {
         let message = "The database file was replaced: restart the service.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, message);
@@ -19,15 +19,15 @@ pub async fn livez(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
 }
 
 /// Readiness. Returns status 503 if requests would fail, with the result of each check. Responds within two seconds.
-pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
     let health = app.db.health().await;
-    let shutdown = (!app.open.more()).then_some("the service is about to stop");
+    let shutdown = (!app.shutdown.is_accepting()).then_some("the service is about to stop");
     let tokens = (!app.verifier.has_keys((app.clock)()))
         .then_some("the keys of an identity provider could not be fetched yet");
     let mut checks = vec![("shutdown", shutdown), ("databaseRead", health.read)];
     if app.verifier.accepts_tokens() {
         // Without tokens there are no writes.
-        if !app.around.read_only {
+        if !app.http.read_only {
             checks.push(("databaseWrite", health.write));
         }
         checks.push(("tokens", tokens));

@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::answer::respond;
-use super::refused::Refused;
+use super::refused::RequestError;
 
 /// Rejects a request without `Host` or with several, which proxies and servers could interpret differently.
 pub async fn require_host(request: Request, next: Next) -> Response {
@@ -16,6 +16,7 @@ pub async fn require_host(request: Request, next: Next) -> Response {
     if hosts == 1 || (hosts == 0 && is_optional) {
         return next.run(request).await;
     }
-    let refused = Refused::bad_request("The request has no `Host` header, or several: send one.");
+    let refused =
+        RequestError::bad_request("The request has no `Host` header, or several: send one.");
     respond(request.headers(), Err(refused))
 }

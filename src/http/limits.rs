@@ -6,14 +6,14 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
 use super::duration::timeout;
-use super::open::Patience;
+use super::open::StreamTimeouts;
 
 /// The limits of requests.
 #[derive(Clone, Debug, Args)]
 pub struct Limits {
     /// Maximum size of a request body or a WebSocket message in bytes.
-    #[arg(id = "max_body_bytes", long = "max-body-bytes", env = "LIAISON_MAX_BODY_BYTES", default_value_t = DEFAULT.body, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    pub body: usize,
+    #[arg(id = "max_body_bytes", long = "max-body-bytes", env = "LIAISON_MAX_BODY_BYTES", default_value_t = DEFAULT.body_bytes, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub body_bytes: usize,
     /// Maximum number of tokens (names, punctuators, values) in a document.
     #[arg(id = "max_tokens", long = "max-tokens", env = "LIAISON_MAX_TOKENS", default_value_t = DEFAULT.tokens, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub tokens: usize,
@@ -30,8 +30,8 @@ pub struct Limits {
     #[arg(id = "max_directives", long = "max-directives", env = "LIAISON_MAX_DIRECTIVES", default_value_t = DEFAULT.directives, value_parser = clap::value_parser!(u64).range(1..))]
     pub directives: u64,
     /// Maximum number of root fields of an operation.
-    #[arg(id = "max_root_fields", long = "max-root-fields", env = "LIAISON_MAX_ROOT_FIELDS", default_value_t = DEFAULT.roots, value_parser = clap::value_parser!(u64).range(1..))]
-    pub roots: u64,
+    #[arg(id = "max_root_fields", long = "max-root-fields", env = "LIAISON_MAX_ROOT_FIELDS", default_value_t = DEFAULT.root_fields, value_parser = clap::value_parser!(u64).range(1..))]
+    pub root_fields: u64,
     /// Maximum number of mutations in a document.
     #[arg(id = "max_mutations", long = "max-mutations", env = "LIAISON_MAX_MUTATIONS", default_value_t = DEFAULT.mutations, value_parser = clap::value_parser!(u64).range(1..))]
     pub mutations: u64,
@@ -46,7 +46,7 @@ pub struct Limits {
     pub operations: usize,
     /// Timeouts of long-lived connections.
     #[arg(skip)]
-    pub patience: Patience,
+    pub stream_timeouts: StreamTimeouts,
     /// Timeout of a request in seconds.
     #[arg(id = "request_timeout", long = "request-timeout", env = "LIAISON_REQUEST_TIMEOUT", default_value = "10s", value_parser = timeout)]
     pub request_timeout: Duration,
@@ -56,18 +56,18 @@ pub struct Limits {
 }
 
 const DEFAULT: Limits = Limits {
-    body: 1_000_000,
+    body_bytes: 1_000_000,
     tokens: 10_000,
     depth: 20,
     selections: 2_000,
     aliases: 100,
     directives: 100,
-    roots: 20,
+    root_fields: 20,
     mutations: 10,
     cost: 100_000,
     answer: 10_000_000,
     operations: 50,
-    patience: Patience::DEFAULT,
+    stream_timeouts: StreamTimeouts::DEFAULT,
     request_timeout: Duration::from_secs(10),
     no_introspection: false,
 };

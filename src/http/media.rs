@@ -3,21 +3,21 @@
 use axum::http::{HeaderMap, header};
 use mediatype::{MediaType, MediaTypeList, ReadParams};
 
-const MODERN: &str = "graphql-response+json";
+const GRAPHQL_RESPONSE_JSON: &str = "graphql-response+json";
 
 /// The media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
+pub enum ResponseFormat {
     /// The HTTP status shows whether the request was executed.
-    Modern,
+    GraphqlResponseJson,
     /// A well-formed request always has status 200.
     Json,
 }
 
-impl Media {
+impl ResponseFormat {
     pub const fn content_type(self) -> &'static str {
         match self {
-            Self::Modern => "application/graphql-response+json; charset=utf-8",
+            Self::GraphqlResponseJson => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
         }
     }
@@ -28,13 +28,16 @@ impl Media {
         if accept.is_empty {
             return Some(Self::Json);
         }
-        let modern = accept.quality("application", MODERN);
+        let modern = accept.quality("application", GRAPHQL_RESPONSE_JSON);
         let json = accept.quality("application", "json");
         // Named alike, the modern one is meant: who names range knows range.
-        let named = accept.ranges.iter().any(|range| range.subtype == MODERN);
+        let named = accept
+            .ranges
+            .iter()
+            .any(|range| range.subtype == GRAPHQL_RESPONSE_JSON);
         match (modern, json) {
             (0, 0) => None,
-            _ if modern > json || (modern == json && named) => Some(Self::Modern),
+            _ if modern > json || (modern == json && named) => Some(Self::GraphqlResponseJson),
             _ => Some(Self::Json),
         }
     }
@@ -134,8 +137,8 @@ mod tests {
 
     #[test]
     fn the_media_type_is_the_one_accepted_best() {
-        let modern = Some(Media::Modern);
-        let json = Some(Media::Json);
+        let modern = Some(ResponseFormat::GraphqlResponseJson);
+        let json = Some(ResponseFormat::Json);
         for (accept, expected) in [
             ("application/json", json),
             ("application/graphql-response+json", modern),
@@ -172,9 +175,9 @@ mod tests {
         ] {
             let headers =
                 HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(Media::accepted(&headers), expected, "{accept}");
+            assert_eq!(ResponseFormat::accepted(&headers), expected, "{accept}");
         }
-        assert_eq!(Media::accepted(&HeaderMap::new()), json);
+        assert_eq!(ResponseFormat::accepted(&HeaderMap::new()), json);
     }
 
     #[test]

@@ -9,78 +9,79 @@ use axum::body::Bytes;
 use chrono::{DateTime, Utc};
 use quick_cache::Weighter;
 
-use super::bounded::{Bounded, bounded};
+use super::bounded::{WeightedCache, weighted_cache};
 use crate::feed::{Feed, Version};
-use crate::graphql::{Operation, Question};
+use crate::graphql::{Operation, ResponseCacheKey};
 use crate::rules::viewer::Viewer;
 
 /// Overhead of an entry in bytes.
-const EACH: usize = 300;
+const OVERHEAD_BYTES: usize = 300;
 /// Typical size of an entry in bytes.
-const USUAL: u64 = 2000;
+const TYPICAL_BYTES: u64 = 2000;
 
 /// A cache of responses with a limit in bytes.
-pub struct Memory {
-    answers: Bounded<Question, Kept, Weight>,
+pub struct ResponseCache {
+    entries: WeightedCache<ResponseCacheKey, CacheEntry, Weight>,
     /// Maximum staleness with respect to writes of other instances.
     unknown: Duration,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CacheEntry {
     version: Version,
     text: Bytes,
 }
 
 /// The key of an entry, with the current version of the data.
-pub struct Place {
-    question: Question,
+pub struct CacheKey {
+    question: ResponseCacheKey,
     version: Version,
 }
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Question, Kept> for Weight {
-    fn weight(&self, question: &Question, kept: &Kept) -> u64 {
-        (EACH + question.variables.len() + kept.text.len()) as u64
+impl Weighter<ResponseCacheKey, CacheEntry> for Weight {
+    fn weight(&self, question: &ResponseCacheKey, entry: &CacheEntry) -> u64 {
+        (OVERHEAD_BYTES + question.variables.len() + entry.text.len()) as u64
     }
 }
 
-impl Memory {
+impl ResponseCache {
     /// Creates a cache of at most this many bytes.
     #[must_use]
     pub fn new(bytes: u64, unknown: Duration) -> Self {
         Self {
-            answers: bounded(bytes, USUAL, Weight),
+            entries: weighted_cache(bytes, TYPICAL_BYTES, Weight),
             unknown,
         }
     }
 
     /// Returns the key for an operation; `None` if its response depends on more than the viewer's party, or the current
     /// version is unknown.
-    pub async fn place(
+    pub async fn key(
         &self,
         feed: &Feed,
         viewer: &Viewer,
         operation: &Operation,
         now: DateTime<Utc>,
-    ) -> Option<Place> {
-        let question = operation.question(viewer, now)?;
+    ) -> Option<CacheKey> {
+        let question = operation.response_cache_key(viewer, now)?;
         let version = feed.version(self.unknown).await.ok()?;
-        Some(Place { question, version })
+        Some(CacheKey { question, version })
     }
 
     /// Returns the cached response, if it has the current version.
     #[must_use]
-    pub fn find(&self, place: &Place) -> Option<Bytes> {
-        let kept = self.answers.get(&place.question)?;
-        (kept.version == place.version).then_some(kept.text)
+    pub fn get(&self, place: &CacheKey) -> Option<Bytes> {
+        let entry = self.entries.get(&place.question)?;
+        (entry.version == place.version).then_some(entry.text)
     }
 
     /// Stores a response that was read after its key was created.
-    pub fn keep(&self, place: Place, text: Bytes) {
+    pub fn insert(&self, place: CacheKey, text: Bytes) {
         let version = place.version;
-        self.answers.insert(place.question, Kept { version, text });
+        self.entries
+            .insert(place.question, CacheEntry { version, text });
     }
 }

@@ -50,16 +50,16 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove}
 
 use self::admission::Admission;
 use self::auth::Verifier;
-use self::body::Room;
-use self::conditional::{shows, weak_tag};
+use self::body::BodyMemory;
+use self::conditional::{if_none_match, weak_tag};
 use self::document::Documents;
 use self::limits::Limits;
-use self::memory::Memory;
-use self::open::Open;
-use self::proxies::Proxies;
-use self::rate::{Failures, Rates};
-use self::server::Bounds;
-use self::streams::Shares;
+use self::memory::ResponseCache;
+use self::open::Shutdown;
+use self::proxies::TrustedProxies;
+use self::rate::{Failures, RateLimiter};
+use self::server::ServerLimits;
+use self::streams::ConcurrencyLimiter;
 use crate::feed::Feed;
 use crate::graphql::Schema;
 use crate::graphql::request::Clock;
@@ -67,63 +67,63 @@ pub use crate::graphql::request::ResponseBudget;
 use crate::store::Database;
 
 /// The state of the service.
-pub struct App {
+pub struct AppState {
     pub db: Database,
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,
     pub documents: Arc<Documents>,
     /// `None` if responses are not cached.
-    pub memory: Option<Memory>,
+    pub response_cache: Option<ResponseCache>,
     pub limits: Limits,
     pub feed: Feed,
-    pub open: Open,
-    pub around: Arc<Around>,
+    pub shutdown: Shutdown,
+    pub http: Arc<HttpConfig>,
 }
 
 /// Time for long-lived connections to close after all others.
-const GOODBYE: Duration = Duration::from_secs(2);
+const STREAM_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What surrounds the requests.
 #[derive(Debug)]
-pub struct Around {
-    pub bounds: Bounds,
-    pub proxies: Proxies,
-    pub rates: Rates,
+pub struct HttpConfig {
+    pub server_limits: ServerLimits,
+    pub trusted_proxies: TrustedProxies,
+    pub rate_limiter: RateLimiter,
     /// Requests that fail before they run.
     pub failures: Failures,
     /// Heavy queries under way.
     pub admission: Admission,
     /// The origins whose pages may call from a browser; `*` is all.
-    pub origins: Vec<HeaderValue>,
-    pub room: Room,
+    pub allowed_origins: Vec<HeaderValue>,
+    pub body_memory: BodyMemory,
     /// Whether mutations are refused.
     pub read_only: bool,
     /// WebSockets and event streams: connections that stay open.
-    pub streams: Shares,
+    pub streams: ConcurrencyLimiter,
     /// Subscriptions under way; one with a large document or large variables counts as several.
-    pub subscriptions: Shares,
+    pub subscriptions: ConcurrencyLimiter,
     /// For the bytes of responses.
     pub responses: ResponseBudget,
     /// How long the service goes on when it is told to stop, so that nobody is sent any more when it does.
-    pub drain: Duration,
+    pub shutdown_delay: Duration,
 }
 
-impl Default for Around {
+impl Default for HttpConfig {
     fn default() -> Self {
         Self {
-            bounds: Bounds::default(),
-            proxies: Proxies::default(),
-            rates: Rates::default(),
+            server_limits: ServerLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
+            rate_limiter: RateLimiter::default(),
             failures: Failures::default(),
             admission: Admission::default(),
-            origins: Vec::new(),
-            room: Room::default(),
-            streams: Shares::new(STREAMS, 1000, 0),
-            subscriptions: Shares::new(SUBSCRIPTIONS, 4000, 0),
+            allowed_origins: Vec::new(),
+            body_memory: BodyMemory::default(),
+            streams: ConcurrencyLimiter::new(STREAMS, 1000, 0),
+            subscriptions: ConcurrencyLimiter::new(SUBSCRIPTIONS, 4000, 0),
             read_only: false,
             responses: ResponseBudget::default(),
-            drain: Duration::ZERO,
+            shutdown_delay: Duration::ZERO,
         }
     }
 }
@@ -143,7 +143,7 @@ const START: &str = if cfg!(feature = "explorer") {
 };
 
 /// All addresses of the service.
-pub fn router(app: App) -> Router {
+pub fn router(app: AppState) -> Router {
     let schema = SchemaDocument::new(&app);
     let app = Arc::new(app);
     Router::new()
@@ -165,11 +165,11 @@ pub fn router(app: App) -> Router {
                 // Event streams and what is compressed already stay as they are.
                 .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM))),
         )
-        .layer(from_fn_with_state(app.clone(), body::bounded))
+        .layer(from_fn_with_state(app.clone(), body::limit_bodies))
         .layer(from_fn(host::require_host))
-        .layer(from_fn(visit::caught))
-        .layer(cors::layer(&app.around.origins))
-        .layer(from_fn_with_state(app.clone(), visit::welcome))
+        .layer(from_fn(visit::catch_panic))
+        .layer(cors::layer(&app.http.allowed_origins))
+        .layer(from_fn_with_state(app.clone(), visit::log_requests))
         .with_state(app)
 }
 
@@ -178,7 +178,7 @@ pub fn router(app: App) -> Router {
 struct SchemaDocument(Option<(Bytes, String)>);
 
 impl SchemaDocument {
-    fn new(app: &App) -> Self {
+    fn new(app: &AppState) -> Self {
         let is_public = !app.limits.no_introspection;
         Self(is_public.then(|| {
             let text = app.documents.sdl.clone();
@@ -191,7 +191,7 @@ impl SchemaDocument {
         let Some((text, tag)) = self.0 else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let is_known = shows(headers, &tag);
+        let is_known = if_none_match(headers, &tag);
         let common = [
             (header::CACHE_CONTROL, "no-cache".to_owned()),
             (header::ETAG, tag),
@@ -211,11 +211,11 @@ impl SchemaDocument {
 /// Returns an error if the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    app: App,
+    app: AppState,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
-    let (around, open) = (app.around.clone(), app.open.clone());
-    let drain = around.drain;
+    let (around, open) = (app.http.clone(), app.shutdown.clone());
+    let drain = around.shutdown_delay;
     let stop = async {
         stop.await;
         open.drain();
@@ -225,6 +225,6 @@ pub async fn serve(
     };
     server::run(listener, router(app), around, stop).await?;
     // Connections that have not closed by then are aborted.
-    let _ = tokio::time::timeout(GOODBYE, open.empty()).await;
+    let _ = tokio::time::timeout(STREAM_CLOSE_TIMEOUT, open.all_closed()).await;
     Ok(())
 }

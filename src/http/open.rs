@@ -8,33 +8,33 @@ use axum::http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::App;
-use super::auth::Denied;
+use super::AppState;
+use super::auth::AuthError;
 use crate::rules::viewer::Viewer;
 
 /// The timeouts of a long-lived connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct StreamTimeouts {
     /// Timeout for the first message of a WebSocket.
     pub init: Duration,
     /// Keep-alive interval. A WebSocket client must respond within it.
-    pub pulse: Duration,
+    pub keep_alive: Duration,
     /// For an operation on a WebSocket that has none.
     pub idle: Duration,
     /// For one that reads nothing of what it was sent.
-    pub slow: Duration,
+    pub write_timeout: Duration,
 }
 
-impl Patience {
+impl StreamTimeouts {
     pub const DEFAULT: Self = Self {
         init: Duration::from_secs(10),
-        pulse: Duration::from_secs(20),
+        keep_alive: Duration::from_secs(20),
         idle: Duration::from_mins(1),
-        slow: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(30),
     };
 }
 
-impl Default for Patience {
+impl Default for StreamTimeouts {
     fn default() -> Self {
         Self::DEFAULT
     }
@@ -52,17 +52,17 @@ enum Stage {
 
 /// Tracks the long-lived connections. Clones share the same state.
 #[derive(Clone, Debug, Default)]
-pub struct Open(watch::Sender<Stage>);
+pub struct Shutdown(watch::Sender<Stage>);
 
 /// Shutdown signal of a connection, which counts as open until this is dropped.
 #[derive(Debug)]
-pub struct Stopping(watch::Receiver<Stage>);
+pub struct ShutdownSignal(watch::Receiver<Stage>);
 
-impl Open {
+impl Shutdown {
     /// Registers a connection.
     #[must_use]
-    pub fn one(&self) -> Stopping {
-        Stopping(self.0.subscribe())
+    pub fn track(&self) -> ShutdownSignal {
+        ShutdownSignal(self.0.subscribe())
     }
 
     /// Starts to fail readiness checks.
@@ -72,7 +72,7 @@ impl Open {
 
     /// Returns whether new connections are accepted.
     #[must_use]
-    pub fn more(&self) -> bool {
+    pub fn is_accepting(&self) -> bool {
         *self.0.borrow() == Stage::Serving
     }
 
@@ -82,21 +82,21 @@ impl Open {
     }
 
     /// Waits until all connections have ended.
-    pub async fn empty(&self) {
+    pub async fn all_closed(&self) {
         self.0.closed().await;
     }
 }
 
-impl Stopping {
+impl ShutdownSignal {
     /// Waits for the shutdown signal.
-    pub async fn told(&mut self) {
+    pub async fn stopped(&mut self) {
         // Fails if the sender is gone, which also means that the service stops.
         let _ = self.0.wait_for(|stage| *stage == Stage::Stopping).await;
     }
 }
 
 /// Waits until the token in these headers is no longer valid; for ever if there is none.
-pub async fn expiry(app: Arc<App>, headers: HeaderMap, viewer: Viewer) {
+pub async fn token_expired(app: Arc<AppState>, headers: HeaderMap, viewer: Viewer) {
     let Some(end) = viewer.expires_at else {
         return pending().await;
     };
@@ -106,8 +106,8 @@ pub async fn expiry(app: Arc<App>, headers: HeaderMap, viewer: Viewer) {
         sleep(left.max(Duration::from_secs(1))).await;
         match app.verifier.viewer(&headers, (app.clock)()).await {
             // While keys are unavailable, the last verification holds.
-            Ok(_) | Err(Denied::NoKeys { .. }) => {}
-            Err(Denied::BadToken(_) | Denied::Forbidden(_)) => return,
+            Ok(_) | Err(AuthError::KeysUnavailable { .. }) => {}
+            Err(AuthError::InvalidToken(_) | AuthError::Forbidden(_)) => return,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::proxies::{Proxies, network};
+use super::proxies::{TrustedProxies, ip_prefix};
 
 /// Places beside all others. They answer health checks, and other requests once an ordinary place is free.
 const RESERVE: u32 = 64;
@@ -25,19 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All places, taken or free.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ConnectionLimiter {
     total: u32,
     /// 0 disables the limit.
     each: u32,
     free: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    taken: Arc<Mutex<HashMap<IpAddr, Taken>>>,
+    taken: Arc<Mutex<HashMap<IpAddr, AddressConnections>>>,
 }
 
 /// What an address has taken.
 #[derive(Debug, Default)]
-struct Taken {
+struct AddressConnections {
     all: u32,
     /// Of the reserve.
     reserved: u32,
@@ -45,14 +45,14 @@ struct Taken {
 
 /// A permit for an open connection. Dropping it releases it.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     address: IpAddr,
-    places: Places,
+    places: ConnectionLimiter,
     is_reserved: AtomicBool,
     permit: Mutex<OwnedSemaphorePermit>,
 }
 
-impl Places {
+impl ConnectionLimiter {
     pub fn new(total: u32, each: u32) -> Self {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
         Self {
@@ -66,7 +66,7 @@ impl Places {
     }
 
     /// Done once a place is free, of the reserve if of no others.
-    pub async fn vacancy(&self) {
+    pub async fn wait_for_vacancy(&self) {
         // Neither is ever closed.
         tokio::select! {
             _ = self.free.acquire() => {}
@@ -75,17 +75,25 @@ impl Places {
     }
 
     /// Takes a place, or returns `None` if the address has its number. Behind a trusted proxy are many clients.
-    pub async fn take(&self, peer: IpAddr, proxies: &Proxies) -> Option<Arc<Place>> {
+    pub async fn admit(
+        &self,
+        peer: IpAddr,
+        proxies: &TrustedProxies,
+    ) -> Option<Arc<ConnectionPermit>> {
         loop {
             if let Some((permit, is_reserved)) = self.permit() {
                 return self.place(permit, is_reserved, peer, proxies);
             }
-            self.vacancy().await;
+            self.wait_for_vacancy().await;
         }
     }
 
     /// Takes a place, if there is one now.
-    pub fn take_now(&self, peer: IpAddr, proxies: &Proxies) -> Option<Arc<Place>> {
+    pub fn try_admit(
+        &self,
+        peer: IpAddr,
+        proxies: &TrustedProxies,
+    ) -> Option<Arc<ConnectionPermit>> {
         let (permit, is_reserved) = self.permit()?;
         self.place(permit, is_reserved, peer, proxies)
     }
@@ -103,10 +111,10 @@ impl Places {
         permit: OwnedSemaphorePermit,
         is_reserved: bool,
         peer: IpAddr,
-        proxies: &Proxies,
-    ) -> Option<Arc<Place>> {
-        let address = network(peer);
-        let is_bounded = !proxies.trusts(peer.to_canonical());
+        proxies: &TrustedProxies,
+    ) -> Option<Arc<ConnectionPermit>> {
+        let address = ip_prefix(peer);
+        let is_bounded = !proxies.contains(peer.to_canonical());
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.entry(address).or_default();
         if is_bounded
@@ -117,7 +125,7 @@ impl Places {
         }
         own.all += 1;
         own.reserved += u32::from(is_reserved);
-        Some(Arc::new(Place {
+        Some(Arc::new(ConnectionPermit {
             address,
             places: self.clone(),
             is_reserved: AtomicBool::new(is_reserved),
@@ -126,20 +134,20 @@ impl Places {
     }
 
     /// Waits until all connections have ended.
-    pub async fn empty(&self) {
+    pub async fn all_released(&self) {
         // Neither is ever closed.
         let _ = self.free.acquire_many(self.total).await;
         let _ = self.reserve.acquire_many(RESERVE).await;
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     pub fn is_reserved(&self) -> bool {
         self.is_reserved.load(Ordering::Relaxed)
     }
 
     /// Leaves the reserve for an ordinary place; returns whether one was free in time.
-    pub async fn leave_reserve(&self) -> bool {
+    pub async fn leave_reserved(&self) -> bool {
         if !self.is_reserved() {
             return true;
         }
@@ -160,13 +168,13 @@ impl Place {
         true
     }
 
-    fn taken(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Taken>> {
+    fn taken(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, AddressConnections>> {
         let taken = self.places.taken.lock();
         taken.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.taken();
         if let Some(own) = taken.get_mut(&self.address) {

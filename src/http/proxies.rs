@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 /// The trusted proxies and their forwarding header.
 #[derive(Clone, Debug, Default)]
-pub struct Proxies {
+pub struct TrustedProxies {
     /// Their networks.
     pub trusted: Vec<IpNet>,
     pub header: ProxyHeader,
@@ -26,13 +26,13 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-impl Proxies {
+impl TrustedProxies {
     /// Returns the client address, as far as it can be trusted: each proxy appends the address that it received the
     /// request from, so entries are read from the end, up to the first that is not a trusted proxy.
     #[must_use]
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        if !self.trusts(client) {
+        if !self.contains(client) {
             return client;
         }
         let name = match self.header {
@@ -45,11 +45,11 @@ impl Proxies {
             .filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
         for hop in hops.into_iter().rev() {
-            let Some(sender) = self.sender(hop) else {
+            let Some(sender) = self.parse_hop(hop) else {
                 break;
             };
             client = sender;
-            if !self.trusts(client) {
+            if !self.contains(client) {
                 break;
             }
         }
@@ -58,14 +58,14 @@ impl Proxies {
 
     /// Returns whether an address is a trusted proxy.
     #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.trusted
             .iter()
             .any(|network| network.contains(&address))
     }
 
     /// Parses the address of an entry; `None` if it is obfuscated or malformed.
-    fn sender(&self, hop: &str) -> Option<IpAddr> {
+    fn parse_hop(&self, hop: &str) -> Option<IpAddr> {
         let node = match self.header {
             ProxyHeader::XForwardedFor => hop,
             ProxyHeader::Forwarded => hop.split(';').find_map(|pair| {
@@ -85,7 +85,7 @@ impl Proxies {
 
 /// Returns the address that limits apply to: an IPv6 client usually has a /64 network, so that counts as one.
 #[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
+pub fn ip_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn check(header: ProxyHeader, peer: &str, line: &str, expected: &str) {
-        let proxies = Proxies {
+        let proxies = TrustedProxies {
             trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             header,
         };
@@ -155,7 +155,7 @@ mod tests {
             ProxyHeader::Forwarded => "forwarded",
         };
         headers.insert(name, line.parse().unwrap());
-        let client = proxies.client(peer.parse().unwrap(), &headers);
+        let client = proxies.client_ip(peer.parse().unwrap(), &headers);
         assert_eq!(
             client,
             expected.parse::<IpAddr>().unwrap(),

@@ -8,42 +8,42 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::proxies::network;
+use super::proxies::ip_prefix;
 use crate::rules::viewer::Viewer;
 
 pub const RATE_LIMIT: &str = "ratelimit";
 pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
 
 /// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
-const REMEMBERED: usize = 50_000;
+const MAX_BUCKETS: usize = 50_000;
 
 /// The rate limits, and the cost spent by each client.
 #[derive(Debug, Default)]
-pub struct Rates {
+pub struct RateLimiter {
     /// Cost per minute and address without a token; 0 is no limit.
     pub without_token: u32,
     /// Cost per minute and token subject; 0 is no limit.
     pub with_token: u32,
-    spent: Mutex<Senders>,
+    spent: Mutex<Buckets>,
 }
 
 /// The clients by a keyed hash, so that nobody can provoke collisions with another client.
 #[derive(Debug, Default)]
-struct Senders {
+struct Buckets {
     hash: RandomState,
-    recent: HashMap<u64, Spent>,
+    recent: HashMap<u64, Bucket>,
     /// The older generation, which is evicted next.
-    earlier: HashMap<u64, Spent>,
+    earlier: HashMap<u64, Bucket>,
 }
 
 /// The cost that a client has spent and not regained yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Spent {
+struct Bucket {
     cost: f64,
     at: DateTime<Utc>,
 }
 
-impl Spent {
+impl Bucket {
     /// Returns what has not come back by now.
     fn left(self, limit: u32, now: DateTime<Utc>) -> f64 {
         let passed = (now - self.at).as_seconds_f64().max(0.0);
@@ -85,7 +85,7 @@ impl Quota {
 
 /// Why an operation has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limited {
+pub struct RateLimited {
     /// Seconds until it would be accepted, if the client sends nothing else.
     pub seconds: u64,
     /// A message for the client.
@@ -94,7 +94,7 @@ pub struct Limited {
     pub quota: Option<Quota>,
 }
 
-impl Rates {
+impl RateLimiter {
     #[must_use]
     pub fn new(without_token: u32, with_token: u32) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Rates {
         client: IpAddr,
         cost: u64,
         now: DateTime<Utc>,
-    ) -> Result<Option<Quota>, Limited> {
+    ) -> Result<Option<Quota>, RateLimited> {
         let (policy, limit) = match viewer.subject {
             Some(_) => ("token", self.with_token),
             None => ("address", self.without_token),
@@ -119,7 +119,7 @@ impl Rates {
         if limit == 0 {
             return Ok(None);
         }
-        let quota = |spent: Spent| {
+        let quota = |spent: Bucket| {
             let (remaining, reset) = remaining(limit, spent, now);
             Quota {
                 policy,
@@ -132,15 +132,15 @@ impl Rates {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &viewer.subject {
             Some(subject) => spent.hash.hash_one((true, subject)),
-            None => spent.hash.hash_one((false, network(client))),
+            None => spent.hash.hash_one((false, ip_prefix(client))),
         };
         let before = spent.of(sender);
-        match spend(limit, before, cost, now) {
+        match take(limit, before, cost, now) {
             Ok(after) => {
                 spent.keep(sender, after);
                 Ok(Some(quota(after)))
             }
-            Err(seconds) => Err(Limited {
+            Err(seconds) => Err(RateLimited {
                 seconds,
                 quota: Some(quota(before)),
                 message: format!(
@@ -161,7 +161,7 @@ impl Rates {
 pub struct Failures {
     /// For each address, per minute; 0 is no limit.
     limit: u32,
-    spent: Mutex<Senders>,
+    spent: Mutex<Buckets>,
 }
 
 impl Failures {
@@ -177,13 +177,13 @@ impl Failures {
     ///
     /// # Errors
     /// Returns how long to wait if too many of its requests failed lately.
-    pub fn check(&self, client: IpAddr, now: DateTime<Utc>) -> Result<(), Limited> {
+    pub fn check(&self, client: IpAddr, now: DateTime<Utc>) -> Result<(), RateLimited> {
         if self.limit == 0 {
             return Ok(());
         }
         let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = spent.of(spent.hash.hash_one(network(client)));
-        let checked = spend(self.limit, before, 1, now).map_err(|seconds| Limited {
+        let before = spent.of(spent.hash.hash_one(ip_prefix(client)));
+        let checked = take(self.limit, before, 1, now).map_err(|seconds| RateLimited {
             seconds,
             quota: None,
             message: format!(
@@ -200,15 +200,15 @@ impl Failures {
             return;
         }
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = spent.hash.hash_one(network(client));
-        if let Ok(after) = spend(self.limit, spent.of(sender), 1, now) {
+        let sender = spent.hash.hash_one(ip_prefix(client));
+        if let Ok(after) = take(self.limit, spent.of(sender), 1, now) {
             spent.keep(sender, after);
         }
     }
 }
 
-impl Senders {
-    fn of(&self, sender: u64) -> Spent {
+impl Buckets {
+    fn of(&self, sender: u64) -> Bucket {
         let known = self.recent.get(&sender);
         known
             .or_else(|| self.earlier.get(&sender))
@@ -216,8 +216,8 @@ impl Senders {
             .unwrap_or_default()
     }
 
-    fn keep(&mut self, sender: u64, spent: Spent) {
-        if self.recent.len() >= REMEMBERED {
+    fn keep(&mut self, sender: u64, spent: Bucket) {
+        if self.recent.len() >= MAX_BUCKETS {
             self.earlier = std::mem::take(&mut self.recent);
         }
         self.recent.insert(sender, spent);
@@ -226,7 +226,7 @@ impl Senders {
 
 /// Returns the spent cost after an operation, or the seconds to wait. Spent cost is regained evenly within a minute. An
 /// operation that exceeds the whole limit waits until nothing is spent, and makes the next wait longer.
-fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spent, u64> {
+fn take(limit: u32, before: Bucket, cost: u64, now: DateTime<Utc>) -> Result<Bucket, u64> {
     let left = before.left(limit, now);
     let limit = f64::from(limit);
     let per_second = limit / 60.0;
@@ -237,7 +237,7 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     let cost = cost as f64;
     let over = left + cost.min(limit) - limit;
     if over <= 0.0 {
-        return Ok(Spent {
+        return Ok(Bucket {
             cost: left + cost,
             at: now,
         });
@@ -257,7 +257,7 @@ fn spend(limit: u32, before: Spent, cost: u64, now: DateTime<Utc>) -> Result<Spe
     clippy::cast_sign_loss,
     reason = "neither is negative, and what is beyond all bounds is cut to them"
 )]
-fn remaining(limit: u32, spent: Spent, now: DateTime<Utc>) -> (u64, u64) {
+fn remaining(limit: u32, spent: Bucket, now: DateTime<Utc>) -> (u64, u64) {
     let left = spent.left(limit, now);
     let limit = f64::from(limit);
     let reset = left / (limit / 60.0);
@@ -296,20 +296,20 @@ mod tests {
             (30.0, -3600, 31, Err(1)),
         ];
         for (spent, seconds, cost, expected) in table {
-            let before = Spent {
+            let before = Bucket {
                 cost: spent,
                 at: at(0),
             };
-            let after = spend(60, before, cost, at(seconds)).map(|spent| spent.cost);
+            let after = take(60, before, cost, at(seconds)).map(|spent| spent.cost);
             assert_eq!(after, expected, "{spent} {seconds} {cost}");
         }
     }
 
     #[test]
     fn senders_are_told_apart_and_their_number_is_bounded() {
-        let rates = Rates::new(60, 120);
-        let nobody = Viewer::default();
-        let somebody = Viewer {
+        let rates = RateLimiter::new(60, 120);
+        let anonymous = Viewer::default();
+        let authenticated = Viewer {
             subject: Some("192.0.2.1".to_owned()),
             ..Viewer::default()
         };
@@ -317,23 +317,23 @@ mod tests {
             let admitted = rates.admit(viewer, address.parse().unwrap(), cost, at(0));
             admitted.map(|_| ()).map_err(|it| it.seconds)
         };
-        assert_eq!(spends(&nobody, "192.0.2.1", 60), Ok(()));
-        assert_eq!(spends(&nobody, "192.0.2.1", 6), Err(6));
-        assert_eq!(spends(&nobody, "::ffff:192.0.2.1", 6), Err(6));
-        assert_eq!(spends(&nobody, "192.0.2.2", 60), Ok(()));
+        assert_eq!(spends(&anonymous, "192.0.2.1", 60), Ok(()));
+        assert_eq!(spends(&anonymous, "192.0.2.1", 6), Err(6));
+        assert_eq!(spends(&anonymous, "::ffff:192.0.2.1", 6), Err(6));
+        assert_eq!(spends(&anonymous, "192.0.2.2", 60), Ok(()));
         // A subject has its own limit, whatever its address.
-        assert_eq!(spends(&somebody, "192.0.2.1", 119), Ok(()));
-        assert_eq!(spends(&somebody, "192.0.2.9", 3), Err(1));
-        assert_eq!(spends(&nobody, "2001:db8::1", 60), Ok(()));
-        assert_eq!(spends(&nobody, "2001:db8::2", 1), Err(1));
-        assert_eq!(spends(&nobody, "2001:db8:0:1::1", 1), Ok(()));
+        assert_eq!(spends(&authenticated, "192.0.2.1", 119), Ok(()));
+        assert_eq!(spends(&authenticated, "192.0.2.9", 3), Err(1));
+        assert_eq!(spends(&anonymous, "2001:db8::1", 60), Ok(()));
+        assert_eq!(spends(&anonymous, "2001:db8::2", 1), Err(1));
+        assert_eq!(spends(&anonymous, "2001:db8:0:1::1", 1), Ok(()));
 
-        for number in 0..3 * u32::try_from(REMEMBERED).unwrap() {
+        for number in 0..3 * u32::try_from(MAX_BUCKETS).unwrap() {
             let address = IpAddr::from(number.to_be_bytes());
-            rates.admit(&nobody, address, 1, at(0)).unwrap();
+            rates.admit(&anonymous, address, 1, at(0)).unwrap();
         }
         let spent = rates.spent.lock().unwrap();
-        assert!(spent.recent.len() <= REMEMBERED);
-        assert!(spent.earlier.len() <= REMEMBERED);
+        assert!(spent.recent.len() <= MAX_BUCKETS);
+        assert!(spent.earlier.len() <= MAX_BUCKETS);
     }
 }

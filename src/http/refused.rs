@@ -3,17 +3,17 @@
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::rate::Limited;
+use super::rate::RateLimited;
 
 /// A problem of a document or its variables.
-pub struct Problem {
+pub struct DocumentError {
     pub message: String,
     pub pos: Option<Pos>,
     /// Path to the invalid value: the argument, then field names and list indexes.
     pub input_path: Option<Vec<PathSegment>>,
 }
 
-impl Problem {
+impl DocumentError {
     pub fn new(message: String, pos: Option<Pos>) -> Self {
         Self {
             message,
@@ -42,18 +42,18 @@ impl Problem {
 
 /// The error of a request that was not executed.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RequestError {
     /// HTTP status; `None` for an invalid document, which legacy clients expect to have status 200.
     pub status: Option<StatusCode>,
     pub errors: Vec<ServerError>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Refused {
+impl RequestError {
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self {
             status: Some(status),
-            errors: vec![coded(ServerError::new(message, None), code)],
+            errors: vec![with_code(ServerError::new(message, None), code)],
             headers: Vec::new(),
         }
     }
@@ -64,9 +64,12 @@ impl Refused {
     }
 
     /// Creates the error for an invalid document or invalid variables.
-    pub fn invalid(code: &str, problems: impl IntoIterator<Item = Problem>) -> Self {
+    pub fn invalid_document(code: &str, problems: impl IntoIterator<Item = DocumentError>) -> Self {
         let errors = problems.into_iter().map(|problem| {
-            let mut error = coded(ServerError::new(short(problem.message), problem.pos), code);
+            let mut error = with_code(
+                ServerError::new(truncate(problem.message), problem.pos),
+                code,
+            );
             if let Some(path) = problem.input_path {
                 let path = path.into_iter().map(|segment| match segment {
                     PathSegment::Field(name) => Value::from(name),
@@ -85,20 +88,20 @@ impl Refused {
     }
 
     /// Creates the error for an exceeded limit, which `extensions.limit` names.
-    pub fn beyond(limit: &str, code: &str, message: impl Into<String>) -> Self {
-        Self::invalid(code, [Problem::new(message.into(), None)]).about(limit)
+    pub fn limit_exceeded(limit: &str, code: &str, message: impl Into<String>) -> Self {
+        Self::invalid_document(code, [DocumentError::new(message.into(), None)]).with_limit(limit)
     }
 
     /// A client that has to wait, for the sake of the limit of this name.
-    pub fn limited(limit: &str, limited: Limited) -> Self {
+    pub fn limited(limit: &str, limited: RateLimited) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Self::new(status, "RATE_LIMITED", limited.message)
-            .about(limit)
-            .with(header::RETRY_AFTER, limited.seconds)
+            .with_limit(limit)
+            .with_header(header::RETRY_AFTER, limited.seconds)
     }
 
     /// With the name of the limit that it is about.
-    pub fn about(mut self, limit: &str) -> Self {
+    pub fn with_limit(mut self, limit: &str) -> Self {
         for error in &mut self.errors {
             let extensions = error.extensions.get_or_insert_default();
             extensions.set("limit", limit);
@@ -106,16 +109,16 @@ impl Refused {
         self
     }
 
-    pub fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 }
 
 /// Truncates a message, which may quote long input.
-fn short(mut message: String) -> String {
-    const LONGEST: usize = 500;
-    if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+fn truncate(mut message: String) -> String {
+    const MAX_MESSAGE_LENGTH: usize = 500;
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_LENGTH) {
         message.truncate(end);
         message.push('…');
     }
@@ -123,7 +126,7 @@ fn short(mut message: String) -> String {
 }
 
 /// Sets the code of an error.
-pub fn coded(mut error: ServerError, code: &str) -> ServerError {
+pub fn with_code(mut error: ServerError, code: &str) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     error.extensions = Some(extensions);

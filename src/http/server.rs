@@ -22,40 +22,40 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Around;
-use super::failure::failure;
-use super::places::{Place, Places};
-use super::wire::Wire;
+use super::HttpConfig;
+use super::failure::error_response;
+use super::places::{ConnectionLimiter, ConnectionPermit};
+use super::wire::WriteTimeoutStream;
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ServerLimits {
     /// Connections at a time; what comes then waits for a few seconds, but for health checks.
     pub connections: u32,
     /// Maximum number per client address; further ones are closed at once. Trusted proxies are exempt. 0 is no limit.
-    pub each: u32,
+    pub max_connections_per_ip: u32,
     /// Timeout for the head of a request, and for idle connections.
-    pub head: Duration,
+    pub header_read_timeout: Duration,
     /// Timeout for the body of a request, and for a client that does not read its response.
-    pub body: Duration,
+    pub body_timeout: Duration,
 }
 
-impl Default for Bounds {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 2000,
-            each: 0,
-            head: Duration::from_secs(20),
-            body: Duration::from_secs(20),
+            max_connections_per_ip: 0,
+            header_read_timeout: Duration::from_secs(20),
+            body_timeout: Duration::from_secs(20),
         }
     }
 }
 
 /// How long running requests may take after the shutdown signal.
-const GRACE: Duration = Duration::from_secs(10);
+const IDLE_GRACE: Duration = Duration::from_secs(10);
 
 /// How long idle connections stay open after the shutdown signal: requests in transit are still served.
-const LINGER: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum size of a request's head, and of a connection's read buffer, in bytes.
 const BUFFER: usize = 32 * 1024;
@@ -78,7 +78,7 @@ enum Stage {
 
 /// The remote address of a connection, in the extensions of each request.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub struct PeerAddr(pub SocketAddr);
 
 /// Serves until `stop` completes; then accepts no more connections and finishes running requests.
 ///
@@ -87,14 +87,14 @@ pub struct Peer(pub SocketAddr);
 pub async fn run(
     listener: TcpListener,
     router: Router,
-    around: Arc<Around>,
+    around: Arc<HttpConfig>,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let bounds = around.bounds;
+    let bounds = around.server_limits;
     let (stage, seen) = watch::channel(Stage::Serving);
-    let places = Places::new(bounds.connections, bounds.each);
-    let open = |stream: TcpStream, peer: SocketAddr, place: Arc<Place>| {
-        let wire = Wire::new(stream, bounds.body, place.clone());
+    let places = ConnectionLimiter::new(bounds.connections, bounds.max_connections_per_ip);
+    let open = |stream: TcpStream, peer: SocketAddr, place: Arc<ConnectionPermit>| {
+        let wire = WriteTimeoutStream::new(stream, bounds.body_timeout, place.clone());
         let serving = serve(wire, place, peer, router.clone(), bounds, seen.clone());
         tokio::spawn(serving);
     };
@@ -102,14 +102,14 @@ pub async fn run(
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            places.vacancy().await;
+            places.wait_for_vacancy().await;
             accept(&listener).await
         };
         tokio::select! {
             biased;
             () = stop.as_mut() => break,
             (stream, peer) = next => {
-                if let Some(place) = places.take(peer.ip(), &around.proxies).await {
+                if let Some(place) = places.admit(peer.ip(), &around.trusted_proxies).await {
                     open(stream, peer, place);
                 }
             }
@@ -120,16 +120,23 @@ pub async fn run(
     // Connections in the backlog of the system are established for their clients.
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
-        if let Some(place) = places.take_now(peer.ip(), &around.proxies) {
+        if let Some(place) = places.try_admit(peer.ip(), &around.trusted_proxies) {
             open(unblocked(stream)?, peer, place);
         }
     }
     drop(listener);
 
-    if timeout(LINGER, places.empty()).await.is_err() {
+    if timeout(SHUTDOWN_TIMEOUT, places.all_released())
+        .await
+        .is_err()
+    {
         stage.send_replace(Stage::Closing);
         // The remaining connections are aborted when the program exits.
-        let _ = timeout(GRACE.saturating_sub(LINGER), places.empty()).await;
+        let _ = timeout(
+            IDLE_GRACE.saturating_sub(SHUTDOWN_TIMEOUT),
+            places.all_released(),
+        )
+        .await;
     }
     Ok(())
 }
@@ -159,7 +166,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 fn busy() -> Response<Body> {
     let message = "All connections of the service are in use. Try again in a moment.";
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = failure(status, "SERVICE_UNAVAILABLE", message, &Value::Null);
+    let mut response = error_response(status, "SERVICE_UNAVAILABLE", message, &Value::Null);
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -173,17 +180,17 @@ fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
 
 /// Serves the requests of one connection.
 async fn serve(
-    wire: Wire,
-    place: Arc<Place>,
+    wire: WriteTimeoutStream,
+    place: Arc<ConnectionPermit>,
     peer: SocketAddr,
     router: Router,
-    bounds: Bounds,
+    bounds: ServerLimits,
     mut stage: watch::Receiver<Stage>,
 ) {
     let inner = TowerToHyperService::new(router);
     let seen = stage.clone();
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(PeerAddr(peer));
         // They hold the original case of the header names.
         let extensions = request
             .headers()
@@ -192,7 +199,7 @@ async fn serve(
         let (inner, place, seen) = (&inner, &place, &seen);
         async move {
             let is_health = HEALTH.contains(&request.uri().path());
-            let mut answer: Response<Body> = if is_health || place.leave_reserve().await {
+            let mut answer: Response<Body> = if is_health || place.leave_reserved().await {
                 inner.call(request).await?
             } else {
                 busy()
@@ -212,9 +219,9 @@ async fn serve(
         }
     });
     let head = if place.is_reserved() {
-        bounds.head.min(RESERVE_HEAD)
+        bounds.header_read_timeout.min(RESERVE_HEAD)
     } else {
-        bounds.head
+        bounds.header_read_timeout
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

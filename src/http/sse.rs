@@ -15,56 +15,59 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
-use super::App;
-use super::answer::{self, refused_text};
-use super::media::{Accept, Media};
-use super::open::{Patience, expiry};
-use super::refused::{Refused, coded};
-use super::stream::{Begun, Part, begin, parts, too_slow};
-use super::streams::Holder;
+use super::AppState;
+use super::answer::{self, encode_errors};
+use super::media::{Accept, ResponseFormat};
+use super::open::{StreamTimeouts, token_expired};
+use super::refused::{RequestError, with_code};
+use super::stream::{StartedStream, StreamItem, begin, response_stream, slow_consumer};
+use super::streams::LimitedClient;
 use crate::graphql::Operation;
 use crate::graphql::request::Reservation;
 use crate::rules::viewer::Viewer;
 
 /// Whether a client accepts an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepts {
-    No,
+pub enum EventStreamSupport {
+    Unsupported,
     /// Accepted beside JSON: used for subscriptions.
-    Too,
+    Accepted,
     /// The only accepted media type.
-    Only,
+    Required,
 }
 
 /// Capacity of the channel to the connection in events.
-const WAITING: usize = 4;
+const KEEP_ALIVE: usize = 4;
 
 /// An event, and the bytes of the budget that it holds until it is sent.
 type Waiting = (Event, Arc<Reservation>);
 
-impl Accepts {
+impl EventStreamSupport {
     /// Parses the header `Accept`.
     pub fn of(headers: &HeaderMap) -> Self {
-        match (Accept::of(headers).takes_events(), Media::accepted(headers)) {
-            (false, _) => Self::No,
-            (true, Some(_)) => Self::Too,
-            (true, None) => Self::Only,
+        match (
+            Accept::of(headers).takes_events(),
+            ResponseFormat::accepted(headers),
+        ) {
+            (false, _) => Self::Unsupported,
+            (true, Some(_)) => Self::Accepted,
+            (true, None) => Self::Required,
         }
     }
 
     /// Returns whether this operation is answered with an event stream.
     pub fn for_operation(self, operation: &Operation) -> bool {
         match self {
-            Self::No => false,
-            Self::Too => operation.kind == OperationType::Subscription,
-            Self::Only => true,
+            Self::Unsupported => false,
+            Self::Accepted => operation.kind == OperationType::Subscription,
+            Self::Required => true,
         }
     }
 }
 
 /// Responds with an event stream. The header `Last-Event-ID` resumes a subscription.
 pub async fn stream(
-    app: Arc<App>,
+    app: Arc<AppState>,
     client: IpAddr,
     headers: HeaderMap,
     viewer: Viewer,
@@ -75,11 +78,11 @@ pub async fn stream(
         .and_then(|header| header.to_str().ok())
         .map(str::to_owned);
     let resume = resume.filter(|id| !id.is_empty());
-    let patience = app.limits.patience;
-    let holder = Holder::of(&viewer, client);
+    let timeouts = app.limits.stream_timeouts;
+    let holder = LimitedClient::of(&viewer, client);
     // What has one response is over soon.
     let stays = operation.kind == OperationType::Subscription;
-    let place = stays.then(|| app.around.streams.take(holder.clone(), 1));
+    let place = stays.then(|| app.http.streams.acquire(holder.clone(), 1));
     let begun = match place.transpose() {
         // Before the head of the response: what is written after that is reported.
         Ok(place) => {
@@ -95,10 +98,10 @@ pub async fn stream(
     // A browser that reconnects before the first event resumes from here.
     let first = begun.cursor.clone().map(|id| Event::default().id(id));
 
-    let (events, waiting) = mpsc::channel(WAITING);
+    let (events, waiting) = mpsc::channel(KEEP_ALIVE);
     let (last, end) = oneshot::channel();
     let task = async move {
-        let ended = tell(app, headers, viewer, operation, begun, events).await;
+        let ended = forward(app, headers, viewer, operation, begun, events).await;
         // Fails if the client has disconnected.
         let _ = last.send(ended);
         drop(place);
@@ -113,58 +116,61 @@ pub async fn stream(
         Some((event, (waiting, Some(reservation))))
     });
     let events = events.chain(futures_util::stream::once(end).flatten());
-    respond(iter(first).chain(events), patience)
+    respond(iter(first).chain(events), timeouts)
 }
 
 /// Responds with an event stream that contains only the errors of a rejected operation.
-pub fn refuse(refused: &Refused) -> Response {
+pub fn error_stream(refused: &RequestError) -> Response {
     let event = Event::default()
         .event("next")
-        .data(refused_text(&refused.errors));
+        .data(encode_errors(&refused.errors));
     let events = iter([event, complete()]);
-    respond(events, Patience::default())
+    respond(events, StreamTimeouts::default())
 }
 
-fn respond(events: impl Stream<Item = Event> + Send + 'static, patience: Patience) -> Response {
+fn respond(
+    events: impl Stream<Item = Event> + Send + 'static,
+    timeouts: StreamTimeouts,
+) -> Response {
     let events = Sse::new(events.map(Ok::<_, Infallible>));
     let headers = [
         // Prevents proxies from buffering events.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let alive = KeepAlive::new().interval(patience.pulse);
+    let alive = KeepAlive::new().interval(timeouts.keep_alive);
     (headers, events.keep_alive(alive)).into_response()
 }
 
 /// Runs the operation while the client is connected. Returns the final events.
-async fn tell(
-    app: Arc<App>,
+async fn forward(
+    app: Arc<AppState>,
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
-    begun: Begun,
+    begun: StartedStream,
     events: mpsc::Sender<Waiting>,
 ) -> Vec<Event> {
-    let patience = app.limits.patience;
-    let mut stopping = app.open.one();
+    let timeouts = app.limits.stream_timeouts;
+    let mut stopping = app.shutdown.track();
     let mut cursor = begun.cursor.clone();
-    let mut parts = parts(&app, &headers, viewer.clone(), operation, begun);
-    let mut expired = Box::pin(expiry(app.clone(), headers, viewer));
+    let mut parts = response_stream(&app, &headers, viewer.clone(), operation, begun);
+    let mut expired = Box::pin(token_expired(app.clone(), headers, viewer));
     loop {
         let part = tokio::select! {
             part = parts.next() => part,
             () = &mut expired => {
                 let error = "The token has expired: sign in again, and go on after the last event.";
                 let error = async_graphql::ServerError::new(error, None);
-                return refusal(&[coded(error, "UNAUTHENTICATED")]);
+                return refusal(&[with_code(error, "UNAUTHENTICATED")]);
             }
             // Without `complete`, so that the client reconnects.
-            () = stopping.told() => return Vec::new(),
+            () = stopping.stopped() => return Vec::new(),
             () = events.closed() => return Vec::new(),
         };
         let (json, reservation, at) = match part {
             None => return vec![complete()],
-            Some(Part::Refused(errors)) => return refusal(&errors),
-            Some(Part::Next {
+            Some(StreamItem::Refused(errors)) => return refusal(&errors),
+            Some(StreamItem::Next {
                 json,
                 reservation,
                 cursor,
@@ -174,18 +180,18 @@ async fn tell(
         if let Some(at) = &at {
             event = event.id(at);
         }
-        if timeout(patience.slow, events.send((event, reservation)))
+        if timeout(timeouts.write_timeout, events.send((event, reservation)))
             .await
             .is_err()
         {
-            return refusal(&[too_slow(cursor.as_deref())]);
+            return refusal(&[slow_consumer(cursor.as_deref())]);
         }
         cursor = at.or(cursor);
     }
 }
 
 fn refusal(errors: &[async_graphql::ServerError]) -> Vec<Event> {
-    let why = Event::default().event("next").data(refused_text(errors));
+    let why = Event::default().event("next").data(encode_errors(errors));
     vec![why, complete()]
 }
 

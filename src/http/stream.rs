@@ -9,17 +9,19 @@ use axum::http::HeaderMap;
 use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 
-use super::App;
-use super::answer::{executed_text, log_database_errors, overloaded, request_id, tidy};
-use super::front::run;
-use super::refused::{Refused, coded};
-use super::streams::{Holder, Share};
-use crate::graphql::request::{Bound, Live, Request, Reservation};
+use super::AppState;
+use super::answer::{encode_response, log_database_errors, mask_error, overloaded, request_id};
+use super::front::execute_with_timeout;
+use super::refused::{RequestError, with_code};
+use super::streams::{ConcurrencyPermit, LimitedClient};
+use crate::graphql::request::{
+    OperationContext, Reservation, ResponseSizeLimit, SubscriptionContext,
+};
 use crate::graphql::{Operation, Start, follow, take_cursor};
 use crate::rules::viewer::Viewer;
 
 /// An item of the response stream.
-pub enum Part {
+pub enum StreamItem {
     /// A result.
     Next {
         json: String,
@@ -36,12 +38,12 @@ pub enum Part {
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a subscription begins, taken before its client is told that it has begun.
-pub struct Begun {
+pub struct StartedStream {
     pub cursor: Option<String>,
     /// The client that it is for.
-    holder: Holder,
+    holder: LimitedClient,
     /// Its place among the subscriptions.
-    share: Option<Share>,
+    share: Option<ConcurrencyPermit>,
     /// None for an operation that is no subscription.
     start: Option<Result<Start, ServerError>>,
 }
@@ -52,13 +54,13 @@ pub struct Begun {
 /// # Errors
 /// Returns a refusal if there are as many subscriptions as there may be.
 pub async fn begin(
-    app: &App,
-    holder: Holder,
+    app: &AppState,
+    holder: LimitedClient,
     operation: &Operation,
     resume: Option<String>,
-) -> Result<Begun, Refused> {
+) -> Result<StartedStream, RequestError> {
     if operation.kind != OperationType::Subscription {
-        return Ok(Begun {
+        return Ok(StartedStream {
             cursor: None,
             holder,
             share: None,
@@ -66,9 +68,9 @@ pub async fn begin(
         });
     }
     let size = 1 + operation.weight / SIZE;
-    let share = Some(app.around.subscriptions.take(holder.clone(), size)?);
+    let share = Some(app.http.subscriptions.acquire(holder.clone(), size)?);
     let start = Start::of(operation, &app.feed, resume).await;
-    Ok(Begun {
+    Ok(StartedStream {
         cursor: start.as_ref().ok().and_then(Start::cursor),
         holder,
         share,
@@ -80,31 +82,33 @@ pub async fn begin(
 const SIZE: u64 = 16 * 1024;
 
 /// Runs an operation that has begun.
-pub fn parts(
-    app: &Arc<App>,
+pub fn response_stream(
+    app: &Arc<AppState>,
     headers: &HeaderMap,
     viewer: Viewer,
     operation: Operation,
-    begun: Begun,
-) -> BoxStream<'static, Part> {
+    begun: StartedStream,
+) -> BoxStream<'static, StreamItem> {
     let id = request_id(headers).to_owned();
     let now = (app.clock)();
     let Some(start) = begun.start else {
         let app = app.clone();
         let part = async move {
-            let reservation = Arc::new(app.around.responses.request());
+            let reservation = Arc::new(app.http.responses.request());
             let kind = operation.kind;
-            let executed = run(&app, begun.holder, viewer, operation, now, &reservation).await;
+            let executed =
+                execute_with_timeout(&app, begun.holder, viewer, operation, now, &reservation)
+                    .await;
             let executed = match executed {
                 Ok(executed) => executed,
-                Err(refused) => return Part::Refused(refused.errors),
+                Err(refused) => return StreamItem::Refused(refused.errors),
             };
-            let json = executed_text(executed, None, &id);
+            let json = encode_response(executed, None, &id);
             // What was changed is reported in any case.
-            if reservation.set(json.len()).is_err() && kind != OperationType::Mutation {
-                return Part::Refused(overloaded().errors);
+            if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
+                return StreamItem::Refused(overloaded().errors);
             }
-            Part::Next {
+            StreamItem::Next {
                 json,
                 reservation,
                 cursor: None,
@@ -118,42 +122,47 @@ pub fn parts(
         Err(error) => {
             let errors = vec![error];
             log_database_errors(&errors, &id);
-            let errors = errors.into_iter().map(|error| tidy(error, &id)).collect();
-            return once(ready(Part::Refused(errors))).boxed();
+            let errors = errors
+                .into_iter()
+                .map(|error| mask_error(error, &id))
+                .collect();
+            return once(ready(StreamItem::Refused(errors))).boxed();
         }
     };
-    let live = Live {
+    let live = SubscriptionContext {
         feed: app.feed.clone(),
         clock: app.clock.clone(),
         start,
     };
-    let budget = app.around.responses.clone();
-    let bound = Bound::new(app.limits.answer, Some(Arc::new(budget.message())));
-    let request = Request::new(app.db.clone(), viewer, now, bound);
+    let budget = app.http.responses.clone();
+    let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
+    let request = OperationContext::new(app.db.clone(), viewer, now, bound);
     let responses = follow(&app.schema, operation, request, live);
     let parts = responses.then(move |mut response| {
         let mut reservation = budget.message();
         let id = id.clone();
         async move {
             if let Some(cursor) = take_cursor(&mut response) {
-                let json = executed_text(response, None, &id);
-                let reserved = reservation.add_within(json.len(), RESERVE_TIMEOUT).await;
+                let json = encode_response(response, None, &id);
+                let reserved = reservation
+                    .add_with_timeout(json.len(), RESERVE_TIMEOUT)
+                    .await;
                 return match reserved {
-                    Ok(()) => Part::Next {
+                    Ok(()) => StreamItem::Next {
                         json,
                         reservation: Arc::new(reservation),
                         cursor: Some(cursor),
                     },
-                    Err(error) => Part::Refused(vec![error.server_error(None)]),
+                    Err(error) => StreamItem::Refused(vec![error.server_error(None)]),
                 };
             }
             log_database_errors(&response.errors, &id);
             let errors = response.errors.into_iter();
             let errors = errors.map(|error| match &error.path[..] {
-                [] => coded(error, "GRAPHQL_VALIDATION_FAILED"),
-                _ => tidy(error, &id),
+                [] => with_code(error, "GRAPHQL_VALIDATION_FAILED"),
+                _ => mask_error(error, &id),
             });
-            Part::Refused(errors.collect())
+            StreamItem::Refused(errors.collect())
         }
     });
     // The stream ends after an error.
@@ -162,19 +171,19 @@ pub fn parts(
         .take_while(move |part| {
             let _ = &share;
             let go_on = !over;
-            over = matches!(part, Part::Refused(_));
+            over = matches!(part, StreamItem::Refused(_));
             ready(go_on)
         })
         .boxed()
 }
 
 /// Returns the error for a slow consumer, with the cursor of the last event that it was sent.
-pub fn too_slow(cursor: Option<&str>) -> ServerError {
+pub fn slow_consumer(cursor: Option<&str>) -> ServerError {
     let error = ServerError::new(
         "The client reads too slowly: subscribe again with the last cursor as `after`. No event is lost.",
         None,
     );
-    let mut error = coded(error, "RATE_LIMITED");
+    let mut error = with_code(error, "RATE_LIMITED");
     if let (Some(extensions), Some(cursor)) = (&mut error.extensions, cursor) {
         extensions.set("cursor", cursor);
     }

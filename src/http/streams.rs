@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{StatusCode, header};
 
-use super::proxies::network;
-use super::rate::Limited;
-use super::refused::Refused;
+use super::proxies::ip_prefix;
+use super::rate::RateLimited;
+use super::refused::RequestError;
 use crate::rules::viewer::Viewer;
 
 /// After how many seconds to try again.
@@ -16,7 +16,7 @@ const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// A number of things that clients share. Clones share the same.
 #[derive(Clone, Debug)]
-pub struct Shares(Arc<Inner>);
+pub struct ConcurrencyLimiter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -25,20 +25,20 @@ struct Inner {
     all: u64,
     /// For the subject of each token, and four times as many as for each address without one; 0 is no bound.
     each: u64,
-    taken: Mutex<Taken>,
+    taken: Mutex<InUse>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct InUse {
     all: u64,
     /// Those of clients without a token.
     anonymous: u64,
-    each: HashMap<Holder, u64>,
+    each: HashMap<LimitedClient, u64>,
 }
 
 /// Whose share it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Holder {
+pub enum LimitedClient {
     /// An address that has not shown yet whether it has a token.
     Unknown(IpAddr),
     Anonymous(IpAddr),
@@ -47,17 +47,17 @@ pub enum Holder {
 
 /// A share that is taken until this is dropped.
 #[derive(Debug)]
-pub struct Share {
+pub struct ConcurrencyPermit {
     of: Arc<Inner>,
-    holder: Holder,
+    holder: LimitedClient,
     size: u64,
 }
 
-impl Holder {
+impl LimitedClient {
     /// The client that sends from this address.
     #[must_use]
     pub fn unknown(client: IpAddr) -> Self {
-        Self::Unknown(network(client))
+        Self::Unknown(ip_prefix(client))
     }
 
     /// The client whose token or, without one, whose address it is.
@@ -65,7 +65,7 @@ impl Holder {
     pub fn of(viewer: &Viewer, client: IpAddr) -> Self {
         match &viewer.subject {
             Some(subject) => Self::Subject(subject.clone()),
-            None => Self::Anonymous(network(client)),
+            None => Self::Anonymous(ip_prefix(client)),
         }
     }
 
@@ -74,7 +74,7 @@ impl Holder {
     }
 }
 
-impl Shares {
+impl ConcurrencyLimiter {
     /// So many in all, of which clients without a token have at most half; and for each client.
     #[must_use]
     pub fn new(name: &'static str, all: u64, each: u64) -> Self {
@@ -90,7 +90,11 @@ impl Shares {
     ///
     /// # Errors
     /// Returns a refusal if the client has as many as it may, or all are taken.
-    pub fn take(&self, holder: Holder, size: u64) -> Result<Share, Refused> {
+    pub fn acquire(
+        &self,
+        holder: LimitedClient,
+        size: u64,
+    ) -> Result<ConcurrencyPermit, RequestError> {
         let Inner { all, each, .. } = *self.0;
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.each.get(&holder).copied().unwrap_or_default();
@@ -101,34 +105,34 @@ impl Shares {
         };
         // One that is larger by itself is let in alone.
         if each > 0 && own > 0 && own + size > each {
-            return Err(self.beyond_own(each));
+            return Err(self.client_limit_exceeded(each));
         }
         let anonymous = taken.anonymous + size;
         if taken.all + size > all || (holder.is_anonymous() && anonymous > all.div_ceil(2)) {
-            return Err(self.all_taken());
+            return Err(self.total_limit_exceeded());
         }
         taken.all += size;
         if holder.is_anonymous() {
             taken.anonymous = anonymous;
         }
         taken.each.insert(holder.clone(), own + size);
-        Ok(Share {
+        Ok(ConcurrencyPermit {
             of: self.0.clone(),
             holder,
             size,
         })
     }
 
-    fn beyond_own(&self, each: u64) -> Refused {
+    fn client_limit_exceeded(&self, each: u64) -> RequestError {
         let name = self.0.name;
         let message = format!(
             "You have {each} {name}, the most that you may have: end one first. A client with a token may have more."
         );
         let seconds = RETRY_AFTER_SECONDS;
         let quota = None;
-        Refused::limited(
+        RequestError::limited(
             name,
-            Limited {
+            RateLimited {
                 seconds,
                 message,
                 quota,
@@ -136,30 +140,30 @@ impl Shares {
         )
     }
 
-    fn all_taken(&self) -> Refused {
+    fn total_limit_exceeded(&self) -> RequestError {
         let message = format!(
             "The service has as many {} as it may. Try again in a moment.",
             self.0.name
         );
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Refused::new(status, "SERVICE_UNAVAILABLE", message)
-            .with(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+        RequestError::new(status, "SERVICE_UNAVAILABLE", message)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 }
 
-impl Share {
+impl ConcurrencyPermit {
     /// Gives the share to another holder.
     ///
     /// # Errors
     /// Returns a refusal if that one has as many as it may.
-    pub fn given_to(self, holder: Holder) -> Result<Self, Refused> {
-        let (shares, size) = (Shares(self.of.clone()), self.size);
+    pub fn transfer_to(self, holder: LimitedClient) -> Result<Self, RequestError> {
+        let (shares, size) = (ConcurrencyLimiter(self.of.clone()), self.size);
         drop(self);
-        shares.take(holder, size)
+        shares.acquire(holder, size)
     }
 }
 
-impl Drop for Share {
+impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= self.size;
@@ -181,28 +185,31 @@ mod tests {
 
     #[test]
     fn clients_without_a_token_have_a_quarter_each_and_half_of_all() {
-        let shares = Shares::new("streams", 100, 40);
-        let address = |number: u8| Holder::Anonymous([192, 0, 2, number].into());
-        let take = |holder: Holder, count: usize| -> Vec<Share> {
+        let shares = ConcurrencyLimiter::new("streams", 100, 40);
+        let address = |number: u8| LimitedClient::Anonymous([192, 0, 2, number].into());
+        let take = |holder: LimitedClient, count: usize| -> Vec<ConcurrencyPermit> {
             (0..count)
-                .map_while(|_| shares.take(holder.clone(), 1).ok())
+                .map_while(|_| shares.acquire(holder.clone(), 1).ok())
                 .collect()
         };
         let first = take(address(1), 100);
         assert_eq!(first.len(), 10);
         let others: Vec<_> = (2..20).map(|number| take(address(number), 10)).collect();
         assert_eq!(others.iter().map(Vec::len).sum::<usize>(), 40);
-        let editor = take(Holder::Subject("an editor".to_owned()), 100);
+        let editor = take(LimitedClient::Subject("an editor".to_owned()), 100);
         assert_eq!(editor.len(), 40);
         drop(others);
-        let unknown = take(Holder::Unknown([192, 0, 2, 1].into()), 100);
+        let unknown = take(LimitedClient::Unknown([192, 0, 2, 1].into()), 100);
         assert_eq!(
             unknown.len(),
             10,
             "not those of the same address without a token"
         );
         drop((first, editor, unknown));
-        assert_eq!(take(Holder::Subject("another".to_owned()), 100).len(), 40);
+        assert_eq!(
+            take(LimitedClient::Subject("another".to_owned()), 100).len(),
+            40
+        );
         let taken = shares.0.taken.lock().unwrap();
         assert_eq!((taken.all, taken.anonymous, taken.each.len()), (0, 0, 0));
     }

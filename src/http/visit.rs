@@ -17,36 +17,36 @@ use sea_orm::prelude::Uuid;
 use serde_json::json;
 use tracing::Instrument;
 
-use super::App;
-use super::failure::failure;
+use super::AppState;
+use super::failure::error_response;
 use super::rate::Quota;
-use super::server::Peer;
+use super::server::PeerAddr;
 use crate::error::INTERNAL;
-use crate::store::statements::counting;
+use crate::store::statements::count_statements;
 
 /// The header with the request id, in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";
 
-const LONGEST_ID: usize = 64;
+const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// Maximum number of characters of a user agent in the log.
-const USER_AGENT: usize = 256;
+const MAX_USER_AGENT_LENGTH: usize = 256;
 
 /// The context of a request: the client, and what is logged about it. Tokens, variables and texts are never logged.
 #[derive(Clone, Debug)]
-pub struct Visit(Arc<Facts>);
+pub struct RequestContext(Arc<Inner>);
 
 #[derive(Debug)]
-struct Facts {
+struct Inner {
     client: IpAddr,
     statements: Arc<AtomicU32>,
     subject: OnceLock<String>,
-    asked: OnceLock<Asked>,
+    operation: OnceLock<OperationInfo>,
     quota: OnceLock<Quota>,
 }
 
 /// The operation of a request for the log.
 #[derive(Debug)]
-pub struct Asked {
+pub struct OperationInfo {
     /// The name of the operation, if it has one.
     pub operation: Option<String>,
     /// SHA-256 of the document in hexadecimal.
@@ -54,14 +54,14 @@ pub struct Asked {
     pub cost: u64,
 }
 
-impl Visit {
+impl RequestContext {
     /// Returns the client's address, as far as it is known.
     pub fn client(&self) -> IpAddr {
         self.0.client
     }
 
     /// Records the subject of the token.
-    pub fn is_of(&self, subject: Option<&str>) {
+    pub fn set_subject(&self, subject: Option<&str>) {
         if let Some(subject) = subject {
             // The first of several operations on a connection counts.
             let _ = self.0.subject.set(subject.to_owned());
@@ -76,12 +76,12 @@ impl Visit {
     }
 
     /// Notes what it asks; of several operations the first counts.
-    pub fn asks(&self, asked: Asked) {
-        let _ = self.0.asked.set(asked);
+    pub fn set_operation(&self, operation: OperationInfo) {
+        let _ = self.0.operation.set(operation);
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Visit {
+impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -90,13 +90,13 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     }
 }
 
-impl Visit {
+impl RequestContext {
     fn from(client: IpAddr) -> Self {
-        Self(Arc::new(Facts {
+        Self(Arc::new(Inner {
             client,
             statements: Arc::default(),
             subject: OnceLock::new(),
-            asked: OnceLock::new(),
+            operation: OnceLock::new(),
             quota: OnceLock::new(),
         }))
     }
@@ -104,12 +104,16 @@ impl Visit {
 
 /// Middleware that assigns a request id, counts SQL statements, and writes an access log entry at the end of the
 /// request.
-pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let id = id(request.headers());
-    let peer = request.extensions().get::<Peer>();
+pub async fn log_requests(
+    State(app): State<Arc<AppState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(request.headers());
+    let peer = request.extensions().get::<PeerAddr>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let visit = Visit::from(app.around.proxies.client(peer, request.headers()));
-    let mut line = Line {
+    let visit = RequestContext::from(app.http.trusted_proxies.client_ip(peer, request.headers()));
+    let mut line = AccessLogEntry {
         begun: Instant::now(),
         id: id.clone(),
         method: request.method().clone(),
@@ -122,11 +126,11 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     request.headers_mut().insert(REQUEST_ID, id.clone());
     request.extensions_mut().insert(visit.clone());
-    let mut answer = counting(visit.0.statements.clone(), next.run(request))
+    let mut answer = count_statements(visit.0.statements.clone(), next.run(request))
         .instrument(span)
         .await;
     line.status = Some(answer.status());
-    dress(answer.headers_mut(), id);
+    add_security_headers(answer.headers_mut(), id);
     for (name, value) in visit.0.quota.get().into_iter().flat_map(Quota::headers) {
         if let Ok(value) = HeaderValue::try_from(value) {
             answer.headers_mut().insert(name, value);
@@ -136,8 +140,8 @@ pub async fn welcome(State(app): State<Arc<App>>, mut request: Request, next: Ne
 }
 
 /// Middleware that responds with an internal error if a handler panics.
-pub async fn caught(request: Request, next: Next) -> Response {
-    let id = id(request.headers());
+pub async fn catch_panic(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
     let id = id.to_str().unwrap_or_default().to_owned();
     // State that the panic left inconsistent is dropped with the request.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -145,7 +149,7 @@ pub async fn caught(request: Request, next: Next) -> Response {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref().copied());
         tracing::error!(request_id = id, panic = text, "handler panicked");
-        failure(
+        error_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             INTERNAL,
@@ -155,11 +159,11 @@ pub async fn caught(request: Request, next: Next) -> Response {
 }
 
 /// Returns the client's request id if it is well-formed, or else a new one.
-fn id(headers: &HeaderMap) -> HeaderValue {
+fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
-        (1..=LONGEST_ID).contains(&bytes.len()) && bytes.iter().all(plain)
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&bytes.len()) && bytes.iter().all(plain)
     };
     let mut given = headers.get_all(REQUEST_ID).iter();
     match given.next().filter(sane) {
@@ -172,11 +176,11 @@ fn id(headers: &HeaderMap) -> HeaderValue {
 /// Returns the truncated header `User-Agent`, if it is ASCII text.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    Some(value.chars().take(USER_AGENT).collect())
+    Some(value.chars().take(MAX_USER_AGENT_LENGTH).collect())
 }
 
 /// Adds the request id and the security headers to a response.
-fn dress(headers: &mut HeaderMap, id: HeaderValue) {
+fn add_security_headers(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -197,21 +201,21 @@ fn dress(headers: &mut HeaderMap, id: HeaderValue) {
 }
 
 /// The access log entry of a request. Written on drop, so that aborted requests are logged, too.
-struct Line {
+struct AccessLogEntry {
     begun: Instant,
     id: HeaderValue,
     method: Method,
     user_agent: Option<String>,
     /// The matched route rather than the path, which may contain anything.
     route: Option<MatchedPath>,
-    visit: Visit,
+    visit: RequestContext,
     status: Option<StatusCode>,
 }
 
-impl Drop for Line {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         let facts = &self.visit.0;
-        let asked = facts.asked.get();
+        let operation = facts.operation.get();
         let milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(
             target: "liaison::request",
@@ -224,9 +228,9 @@ impl Drop for Line {
             duration_ms = (milliseconds * 1000.0).round() / 1000.0,
             statements = facts.statements.load(Ordering::Relaxed),
             enduser.id = facts.subject.get(),
-            graphql.operation.name = asked.and_then(|asked| asked.operation.as_deref()),
-            graphql.document.hash = asked.map(|asked| &*asked.document),
-            cost = asked.map(|asked| asked.cost),
+            graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
+            graphql.document.hash = operation.map(|operation| &*operation.document),
+            cost = operation.map(|operation| operation.cost),
             "{}",
             if self.status.is_some() { "request completed" } else { "client disconnected" },
         );

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::places::Place;
+use super::places::ConnectionPermit;
 
 /// Maximum time for reading the input of a client after the service has sent its last byte.
 const LINGER: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const DISCARDED: u64 = 64 * 1024 * 1024;
 
 /// A TCP stream with a write timeout. Read timeouts depend on the protocol state and are handled elsewhere.
-pub struct Wire {
+pub struct WriteTimeoutStream {
     /// `None` once it is dropped.
     stream: Option<TcpStream>,
     /// Whether the client has closed its side.
@@ -31,11 +31,11 @@ pub struct Wire {
     /// The timer while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Kept for as long as the connection is open, whatever protocol it speaks by then.
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionPermit>>,
 }
 
-impl Wire {
-    pub fn new(stream: TcpStream, patience: Duration, place: Arc<Place>) -> Self {
+impl WriteTimeoutStream {
+    pub fn new(stream: TcpStream, patience: Duration, place: Arc<ConnectionPermit>) -> Self {
         // Fails where the connection is gone, which shows soon enough.
         let _ = stream.set_nodelay(true);
         Self {
@@ -71,7 +71,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for WriteTimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,7 +85,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for WriteTimeoutStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,7 +119,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for WriteTimeoutStream {
     /// Closes the connection gracefully. Closing a socket with unread input resets the connection, and the client loses
     /// what it has not read yet: a close frame, or the response to a body that is too large.
     fn drop(&mut self) {

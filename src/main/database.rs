@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use liaison::config::{self, Wrong};
+use liaison::config::{self, StartupError};
 use liaison::http::limits::Limits;
 use liaison::store::health::{explain, unreachable_reason};
 use liaison::store::{Database, sqlite_file};
@@ -19,12 +19,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 async fn connected(
     settings: &config::Database,
     limits: Option<&Limits>,
-) -> Result<Database, Wrong> {
+) -> Result<Database, StartupError> {
     let longest = limits.map(Limits::longest_statement);
     let connections = settings.database_connections;
-    let (begun, mut told) = (Instant::now(), false);
+    let (started, mut is_reported) = (Instant::now(), false);
     loop {
-        let connect = Database::connect_within(&settings.database_url, connections, longest);
+        let connect = Database::connect_with_timeout(&settings.database_url, connections, longest);
         let error = match connect.await {
             Ok(db) => return Ok(db),
             Err(error) => error,
@@ -33,15 +33,15 @@ async fn connected(
             return Err(database_wrong(&error));
         };
         let wait = settings.database_wait;
-        if begun.elapsed() >= wait {
+        if started.elapsed() >= wait {
             let seconds = wait.as_secs();
-            return Err(Wrong(format!(
+            return Err(StartupError(format!(
                 "--database-url: the database did not answer within {seconds} s: {reason}"
             )));
         }
-        if !told {
+        if !is_reported {
             tracing::info!(reason, ?wait, "waiting for the database");
-            told = true;
+            is_reported = true;
         }
         sleep(CONNECT_RETRY).await;
     }
@@ -51,12 +51,12 @@ async fn connected(
 pub async fn found(
     settings: &config::Database,
     limits: Option<&Limits>,
-) -> Result<Database, Wrong> {
+) -> Result<Database, StartupError> {
     if let Some(file) = sqlite_file(&settings.database_url)
         && !file.exists()
     {
         let file = file.display();
-        return Err(Wrong(format!(
+        return Err(StartupError(format!(
             "--database-url: there is no file {file}: `liaison migrate` creates it"
         )));
     }
@@ -67,13 +67,13 @@ pub async fn found(
 pub async fn existing(
     settings: &config::Database,
     limits: Option<&Limits>,
-) -> Result<Database, Wrong> {
+) -> Result<Database, StartupError> {
     let db = found(settings, limits).await?;
     let versions = db.schema_versions().await;
     versions
         .map_err(|error| database_wrong(&error))?
         .check()
-        .map_err(|what| Wrong(format!("--database-url: {what}")))?;
+        .map_err(|what| StartupError(format!("--database-url: {what}")))?;
     Ok(db)
 }
 
@@ -81,7 +81,7 @@ pub async fn existing(
 pub async fn migrated(
     settings: &config::Database,
     limits: Option<&Limits>,
-) -> Result<Database, Wrong> {
+) -> Result<Database, StartupError> {
     let db = connected(settings, limits).await?;
     let applied = db.migrate().await.map_err(|error| database_wrong(&error))?;
     if let Some(version) = applied.last() {
@@ -97,7 +97,7 @@ pub async fn close(db: &Database) {
 }
 
 /// Migrates, and prints what was done.
-pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
+pub async fn migrate(settings: &config::Migrate) -> Result<(), StartupError> {
     let wrong = |error: DbErr| database_wrong(&error);
     let must_exist = settings.status || settings.down.is_some();
     let db = if must_exist {
@@ -139,6 +139,6 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), Wrong> {
     Ok(())
 }
 
-pub fn database_wrong(error: &DbErr) -> Wrong {
-    Wrong(format!("--database-url: {}", explain(error)))
+pub fn database_wrong(error: &DbErr) -> StartupError {
+    StartupError(format!("--database-url: {}", explain(error)))
 }

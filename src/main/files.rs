@@ -5,14 +5,14 @@ use std::io::BufWriter;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use liaison::bulk::{self, Fault};
-use liaison::config::{self, Wrong};
+use liaison::bulk::{self, ImportError};
+use liaison::config::{self, StartupError};
 use liaison::store::{Database, sqlite_file};
 use tempfile::NamedTempFile;
 
 use super::database::{close, found};
 
-pub async fn export(db: &Database, path: &Path) -> Result<u64, Fault> {
+pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
     // Pipes and devices are written to, not replaced.
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         return bulk::export(db, BufWriter::new(File::create(path)?)).await;
@@ -29,16 +29,16 @@ pub async fn export(db: &Database, path: &Path) -> Result<u64, Fault> {
 }
 
 /// Copies the `SQLite` file while it is in use.
-pub async fn backup(settings: &config::Backup) -> Result<(), Wrong> {
+pub async fn backup(settings: &config::Backup) -> Result<(), StartupError> {
     let path = &settings.file;
     let Some(source) = sqlite_file(&settings.database.database_url) else {
-        return Err(Wrong(
+        return Err(StartupError(
             "--database-url: this command copies an SQLite file; for PostgreSQL use `pg_dump --format=custom --file=FILE \
              DATABASE`, and `pg_restore` to restore it (docs/operations.md, Backup)"
                 .to_owned(),
         ));
     };
-    let wrong = |what: &dyn std::fmt::Display| Wrong(format!("{}: {what}", path.display()));
+    let wrong = |what: &dyn std::fmt::Display| StartupError(format!("{}: {what}", path.display()));
     match path.metadata() {
         Ok(there) if !there.is_file() => {
             return Err(wrong(&"this is no file: name one to write or replace"));
@@ -56,7 +56,7 @@ pub async fn backup(settings: &config::Backup) -> Result<(), Wrong> {
         Ok(file.path().metadata()?.len())
     });
     let bytes = copied.await.map_err(|fault| match fault {
-        Fault::File(error) => wrong(&error),
+        ImportError::File(error) => wrong(&error),
         fault => wrong(&format!("the backup has failed: {}", fault.line())),
     })?;
     close(&db).await;
@@ -72,8 +72,8 @@ fn same_file(one: &Path, other: &Path) -> bool {
 async fn replace<T>(
     path: &Path,
     permissions: Permissions,
-    write: impl AsyncFnOnce(&NamedTempFile) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    write: impl AsyncFnOnce(&NamedTempFile) -> Result<T, ImportError>,
+) -> Result<T, ImportError> {
     // Through a link, the file that it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use liaison::config::{self, Wrong};
+use liaison::config::{self, StartupError};
 
 use crate::resolve;
 
@@ -12,7 +12,7 @@ use crate::resolve;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Prints what `/readyz` returns. The exit code is 0 if the instance is ready, and 1 otherwise.
-pub async fn check(settings: &config::Health) -> Result<ExitCode, Wrong> {
+pub async fn check(settings: &config::Health) -> Result<ExitCode, StartupError> {
     match readyz(&settings.listen).await {
         Ok(response) => {
             println!("{}", response.body);

@@ -3,18 +3,18 @@
 use async_graphql::parser::types::Field;
 use async_graphql::{InputType, Pos};
 
-use super::document::Document;
+use super::document::Selections;
 use crate::error::{Error, Result};
 
 /// The arguments of a field.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
-    document: Document<'a>,
+    document: Selections<'a>,
     field: &'a Field,
 }
 
 impl<'a> Args<'a> {
-    pub fn new(document: Document<'a>, field: &'a Field) -> Self {
+    pub fn new(document: Selections<'a>, field: &'a Field) -> Self {
         Self { document, field }
     }
 

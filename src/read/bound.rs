@@ -11,7 +11,7 @@ const ROW: usize = 100;
 
 /// What one answer may hold, and what it holds by now.
 #[derive(Debug)]
-pub struct Bound {
+pub struct ResponseSizeLimit {
     limit: usize,
     arrived: AtomicUsize,
     written: AtomicUsize,
@@ -19,7 +19,7 @@ pub struct Bound {
     reservation: Option<Arc<Reservation>>,
 }
 
-impl Bound {
+impl ResponseSizeLimit {
     #[must_use]
     pub const fn new(limit: usize, reservation: Option<Arc<Reservation>>) -> Self {
         Self {
@@ -32,9 +32,9 @@ impl Bound {
 
     /// Returns the same limit for another response, with nothing counted.
     #[must_use]
-    pub fn anew(&self) -> Self {
+    pub fn restarted(&self) -> Self {
         let reservation = self.reservation.as_ref();
-        let reservation = reservation.map(|it| Arc::new(it.another()));
+        let reservation = reservation.map(|it| Arc::new(it.sibling()));
         Self::new(self.limit, reservation)
     }
 
@@ -54,7 +54,7 @@ impl Bound {
     ///
     /// # Errors
     /// Returns an error if they are more, or more than the budget of all responses has left.
-    pub fn arrives(&self, bytes: usize) -> Result<()> {
+    pub fn count_row(&self, bytes: usize) -> Result<()> {
         let before = self.arrived.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.limit.saturating_mul(2) {
             return Err(self.exceeded());
@@ -66,12 +66,12 @@ impl Bound {
     #[must_use]
     pub fn room(&self) -> usize {
         let reservation = self.reservation.as_ref();
-        reservation.map_or(usize::MAX, |it| it.room())
+        reservation.map_or(usize::MAX, |it| it.available())
     }
 
     /// How much may still be written.
     #[must_use]
-    pub fn left(&self) -> usize {
+    pub fn remaining(&self) -> usize {
         let written = self.written.load(Ordering::Relaxed);
         self.limit.saturating_sub(written)
     }
@@ -80,7 +80,7 @@ impl Bound {
     ///
     /// # Errors
     /// Returns an error if it is more than the budget of all responses has left.
-    pub fn wrote(&self, bytes: usize) -> Result<()> {
+    pub fn count_output(&self, bytes: usize) -> Result<()> {
         self.written.fetch_add(bytes, Ordering::Relaxed);
         self.reserve(bytes)
     }

@@ -23,11 +23,11 @@ pub struct ResponseBudget(Arc<Semaphore>);
 pub struct Reservation {
     budget: Arc<Semaphore>,
     free: usize,
-    held: Mutex<Held>,
+    held: Mutex<HeldBytes>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldBytes {
     bytes: usize,
     /// Those of them that are taken from the budget.
     taken: Option<OwnedSemaphorePermit>,
@@ -69,7 +69,7 @@ impl Reservation {
 
     /// Returns a reservation of no bytes yet, for another response of the same kind.
     #[must_use]
-    pub fn another(&self) -> Self {
+    pub fn sibling(&self) -> Self {
         Self::new(self.budget.clone(), self.free)
     }
 
@@ -92,7 +92,7 @@ impl Reservation {
     ///
     /// # Errors
     /// Returns an error if it does not have them by then.
-    pub async fn add_within(&mut self, bytes: usize, patience: Duration) -> Result<()> {
+    pub async fn add_with_timeout(&mut self, bytes: usize, patience: Duration) -> Result<()> {
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
         let missing = held.missing(bytes, self.free);
         if missing > 0 {
@@ -106,7 +106,7 @@ impl Reservation {
 
     /// Returns about how many bytes can be added now.
     #[must_use]
-    pub fn room(&self) -> usize {
+    pub fn available(&self) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let free = self.free.saturating_sub(held.bytes);
         free.saturating_add(self.budget.available_permits())
@@ -116,7 +116,7 @@ impl Reservation {
     ///
     /// # Errors
     /// Returns an error if it has fewer and the budget does not have the others.
-    pub fn set(&self, bytes: usize) -> Result<()> {
+    pub fn resize(&self, bytes: usize) -> Result<()> {
         let more = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let more = bytes.saturating_sub(held.bytes);
@@ -131,7 +131,7 @@ impl Reservation {
     }
 }
 
-impl Held {
+impl HeldBytes {
     /// How many bytes the budget has to give, if there are so many more.
     fn missing(&self, more: usize, free: usize) -> u32 {
         let needed = self.bytes.saturating_add(more).saturating_sub(free);
@@ -165,12 +165,12 @@ mod tests {
         let small = budget.request();
         assert!(small.add(FREE_OF_REQUEST).is_ok());
         assert!(small.add(1).is_err());
-        assert!(large.set(FREE_OF_REQUEST + 40_000).is_ok());
+        assert!(large.resize(FREE_OF_REQUEST + 40_000).is_ok());
         assert!(small.add(60_000).is_ok());
         assert!(small.add(1).is_err());
         drop(large);
-        assert!(small.set(FREE_OF_REQUEST + 100_000).is_ok());
-        assert!(small.set(FREE_OF_REQUEST + 100_001).is_err());
+        assert!(small.resize(FREE_OF_REQUEST + 100_000).is_ok());
+        assert!(small.resize(FREE_OF_REQUEST + 100_001).is_err());
         drop(small);
         assert_eq!(budget.0.available_permits(), 100_000);
     }
@@ -181,13 +181,13 @@ mod tests {
         let large = budget.request();
         assert!(large.add(FREE_OF_REQUEST + 100_000).is_ok());
         let mut message = budget.message();
-        let refused = message.add_within(50_000, Duration::ZERO).await;
+        let refused = message.add_with_timeout(50_000, Duration::ZERO).await;
         assert!(matches!(refused, Err(Error::Overloaded)));
         let given_back = async {
             tokio::task::yield_now().await;
             drop(large);
         };
-        let added = message.add_within(50_000, Duration::from_mins(1));
+        let added = message.add_with_timeout(50_000, Duration::from_mins(1));
         let (added, ()) = futures_util::future::join(added, given_back).await;
         assert!(added.is_ok());
     }

@@ -6,15 +6,15 @@ use entity::party::{Party, Side};
 use entity::topic::{Position, TopicStatus};
 use sea_orm::{ActiveEnum, DbErr};
 
-use crate::rows::{Cell, Readable, Row};
+use crate::rows::{CellRef, FromCell, Row};
 
 /// Some cells of a row, in the order in which a computed field declares them.
-pub struct Cells<'a> {
+pub struct RowValues<'a> {
     row: Row<'a>,
     places: &'a [usize],
 }
 
-impl<'a> Cells<'a> {
+impl<'a> RowValues<'a> {
     pub fn new(row: Row<'a>, places: &'a [usize]) -> Self {
         Self { row, places }
     }
@@ -23,7 +23,7 @@ impl<'a> Cells<'a> {
     ///
     /// # Errors
     /// Returns an error if the cell is null or has another type than `T`.
-    pub fn get<T: Readable<'a>>(&self, place: usize) -> Result<T, DbErr> {
+    pub fn get<T: FromCell<'a>>(&self, place: usize) -> Result<T, DbErr> {
         self.row.get(self.places[place])
     }
 
@@ -31,7 +31,7 @@ impl<'a> Cells<'a> {
     ///
     /// # Errors
     /// Returns an error if the cell has another type than `T`.
-    pub fn find<T: Readable<'a>>(&self, place: usize) -> Result<Option<T>, DbErr> {
+    pub fn find<T: FromCell<'a>>(&self, place: usize) -> Result<Option<T>, DbErr> {
         self.row.find(self.places[place])
     }
 }
@@ -39,12 +39,12 @@ impl<'a> Cells<'a> {
 /// Enums that fields are computed from. The database stores their names.
 macro_rules! words {
     ($($ty:ty)*) => {$(
-        impl<'r> Readable<'r> for $ty {
+        impl<'r> FromCell<'r> for $ty {
             fn of_postgres(bytes: &'r [u8]) -> Option<Self> {
                 Self::try_from_value(&<&str>::of_postgres(bytes)?.to_owned()).ok()
             }
 
-            fn of_sqlite(cell: Cell<'r>) -> Option<Self> {
+            fn of_sqlite(cell: CellRef<'r>) -> Option<Self> {
                 Self::try_from_value(&<&str>::of_sqlite(cell)?.to_owned()).ok()
             }
         }

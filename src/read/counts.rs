@@ -5,7 +5,7 @@ use sea_orm::sea_query::DynIden;
 
 use super::document::Merged;
 use super::plan::Planner;
-use super::shape::{Object, ObjectRef, Source, field};
+use super::shape::{FieldSource, ObjectRef, ObjectType, field};
 
 /// The field of a connection that counts its records by status.
 pub const FIELD: &str = "countsByStatus";
@@ -29,17 +29,21 @@ pub enum CountSlot {
 }
 
 /// The type of how many records of a list have one value of the enum `T`.
-pub fn status_count<T: OutputType>(name: &'static str, description: &'static str) -> Object {
-    Object {
+pub fn status_count<T: OutputType>(name: &'static str, description: &'static str) -> ObjectType {
+    ObjectType {
         name,
         description,
         table: None,
         fields: vec![
-            field("status", "The status.", Source::Key(T::create_type_info)),
+            field(
+                "status",
+                "The status.",
+                FieldSource::Key(T::create_type_info),
+            ),
             field(
                 "count",
                 "The number of records with this status.",
-                Source::Key(i32::create_type_info),
+                FieldSource::Key(i32::create_type_info),
             ),
         ],
     }
@@ -54,7 +58,7 @@ pub fn slots<'a>(
     let object = (counts.object)();
     let fields = planner
         .document
-        .collect(&field.sets(), &|it| it == object.name);
+        .collect_fields(&field.sets(), &|it| it == object.name);
     let slots = fields.into_iter().map(|field| {
         let slot = match field.name() {
             "status" => CountSlot::Status,

@@ -8,7 +8,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{DbBackend, DbErr};
 use sha2::{Digest, Sha256};
 
-use super::shape::{Key, Order, col};
+use super::shape::{CursorKey, Order, col};
 use crate::error::{Error, Result};
 use crate::rows::Row;
 
@@ -20,16 +20,16 @@ const KEY: usize = 16;
 
 /// The list, order and filter that a cursor is valid for.
 #[derive(Clone)]
-pub struct Scope(Sha256);
+pub struct CursorCodec(Sha256);
 
 /// The position of a row in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct CursorPosition {
     id: Uuid,
     key: String,
 }
 
-impl Scope {
+impl CursorCodec {
     /// Creates the scope of a list; `list` is the parent type and name of the field.
     pub fn new(list: &str, order: &Order, filter: &str) -> Self {
         let order = format!("{:?} {}", order.key, order.descending);
@@ -41,9 +41,9 @@ impl Scope {
         Self(hash)
     }
 
-    pub fn write(&self, position: &Position) -> String {
+    pub fn write(&self, position: &CursorPosition) -> String {
         let mut bytes = vec![VERSION];
-        bytes.extend(self.seal(position));
+        bytes.extend(self.checksum(position));
         bytes.extend(position.id.as_bytes());
         bytes.extend(position.key.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -51,23 +51,23 @@ impl Scope {
 
     /// # Errors
     /// Returns an error if the cursor is damaged or belongs to another scope.
-    pub fn read(&self, text: &str) -> Result<Position> {
+    pub fn read(&self, text: &str) -> Result<CursorPosition> {
         self.position(text).ok_or(Error::InvalidCursor)
     }
 
-    fn position(&self, text: &str) -> Option<Position> {
+    fn position(&self, text: &str) -> Option<CursorPosition> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (&[version], rest) = bytes.split_first_chunk()?;
         let (seal, rest) = rest.split_first_chunk::<SEAL>()?;
         let (id, key) = rest.split_first_chunk::<KEY>()?;
-        let position = Position {
+        let position = CursorPosition {
             id: Uuid::from_bytes(*id),
             key: String::from_utf8(key.to_vec()).ok()?,
         };
-        (version == VERSION && *seal == self.seal(&position)).then_some(position)
+        (version == VERSION && *seal == self.checksum(&position)).then_some(position)
     }
 
-    fn seal(&self, position: &Position) -> [u8; SEAL] {
+    fn checksum(&self, position: &CursorPosition) -> [u8; SEAL] {
         let mut hash = self.0.clone();
         hash.update(position.id.as_bytes());
         hash.update(&position.key);
@@ -77,7 +77,7 @@ impl Scope {
     }
 }
 
-impl Position {
+impl CursorPosition {
     /// Creates the position of a row with this id and numeric key.
     pub fn numbered(id: Uuid, number: i64) -> Self {
         let key = number.to_string();
@@ -98,16 +98,16 @@ impl Position {
     ///
     /// # Errors
     /// Returns an error if a cell has another type.
-    pub fn of(row: Row<'_>, id: usize, key: usize, kind: &Key) -> Result<Self, DbErr> {
+    pub fn of(row: Row<'_>, id: usize, key: usize, kind: &CursorKey) -> Result<Self, DbErr> {
         let key = match kind {
-            Key::Text => row.get::<&str>(key)?.to_owned(),
-            Key::Int => row.get::<i32>(key)?.to_string(),
-            Key::Long => row.get::<i64>(key)?.to_string(),
-            Key::Time => row
+            CursorKey::Text => row.get::<&str>(key)?.to_owned(),
+            CursorKey::Int => row.get::<i32>(key)?.to_string(),
+            CursorKey::Long => row.get::<i64>(key)?.to_string(),
+            CursorKey::Time => row
                 .get::<DateTime<Utc>>(key)?
                 .timestamp_micros()
                 .to_string(),
-            Key::OpenDate(_) => row
+            CursorKey::OpenDate(_) => row
                 .find::<NaiveDate>(key)?
                 .map_or_else(String::new, |date| date.to_string()),
         };
@@ -119,7 +119,7 @@ impl Position {
     ///
     /// # Errors
     /// Returns an invalid-cursor error if the key does not fit the order. Only a forged cursor has such a key.
-    pub fn beyond(&self, order: &Order, back: bool, backend: DbBackend) -> Result<Expr> {
+    pub fn seek_condition(&self, order: &Order, back: bool, backend: DbBackend) -> Result<Expr> {
         let key = self.value(order, backend).ok_or(Error::InvalidCursor)?;
         let column = col(order.key.clone());
         let (row, here) = if order.unique {
@@ -140,12 +140,12 @@ impl Position {
     fn value(&self, order: &Order, backend: DbBackend) -> Option<Expr> {
         let key = &self.key;
         Some(match &order.kind {
-            Key::Text if key.contains('\0') => return None,
-            Key::Text => Expr::val(key.as_str()),
-            Key::Int => Expr::val(key.parse::<i32>().ok()?),
-            Key::Long => Expr::val(key.parse::<i64>().ok()?),
-            Key::Time => Expr::val(DateTime::from_timestamp_micros(key.parse().ok()?)?),
-            Key::OpenDate(_) if key.is_empty() => {
+            CursorKey::Text if key.contains('\0') => return None,
+            CursorKey::Text => Expr::val(key.as_str()),
+            CursorKey::Int => Expr::val(key.parse::<i32>().ok()?),
+            CursorKey::Long => Expr::val(key.parse::<i64>().ok()?),
+            CursorKey::Time => Expr::val(DateTime::from_timestamp_micros(key.parse().ok()?)?),
+            CursorKey::OpenDate(_) if key.is_empty() => {
                 let end = if order.descending {
                     "-infinity"
                 } else {
@@ -156,7 +156,7 @@ impl Position {
                     _ => Expr::val(end),
                 }
             }
-            Key::OpenDate(_) => Expr::val(key.parse::<NaiveDate>().ok()?),
+            CursorKey::OpenDate(_) => Expr::val(key.parse::<NaiveDate>().ok()?),
         })
     }
 }

@@ -10,7 +10,7 @@ use async_graphql_value::Value as InputValue;
 
 /// An operation with its fragments and variables.
 #[derive(Clone, Copy)]
-pub struct Document<'a> {
+pub struct Selections<'a> {
     pub fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     pub operation: &'a OperationDefinition,
     pub variables: &'a Variables,
@@ -40,7 +40,7 @@ impl<'a> Merged<'a> {
     }
 }
 
-impl<'a> Document<'a> {
+impl<'a> Selections<'a> {
     pub fn of(ctx: &ContextSelectionSet<'a>) -> Self {
         Self {
             fragments: &ctx.query_env.fragments,
@@ -51,14 +51,18 @@ impl<'a> Document<'a> {
 
     /// Returns the fields that the operation selects on its root type `name`.
     pub fn root(&self, name: &str) -> Vec<Merged<'a>> {
-        self.collect(&[&self.operation.selection_set.node], &|condition| {
+        self.collect_fields(&[&self.operation.selection_set.node], &|condition| {
             condition == name
         })
     }
 
     /// Returns the fields that `sets` select on a type, in order (`CollectFields` of the specification). `is` returns
     /// whether a fragment's type condition applies to the type.
-    pub fn collect(&self, sets: &[&'a SelectionSet], is: &dyn Fn(&str) -> bool) -> Vec<Merged<'a>> {
+    pub fn collect_fields(
+        &self,
+        sets: &[&'a SelectionSet],
+        is: &dyn Fn(&str) -> bool,
+    ) -> Vec<Merged<'a>> {
         let mut collected = Collected::default();
         for set in sets {
             self.add(set, is, &mut collected);

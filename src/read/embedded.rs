@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::json::Json;
-use super::plan::{Slot, Template};
+use super::plan::{FieldOutput, OutputPlan};
 
 /// Writes the selected fields of a record, of each record in a list, or null.
-pub fn write(json: &mut Json, value: &Value, template: &Template<'_>) {
+pub fn write(json: &mut Json, value: &Value, template: &OutputPlan<'_>) {
     let mut separator = "";
     match value {
         Value::Null => json.null(),
@@ -24,14 +24,14 @@ pub fn write(json: &mut Json, value: &Value, template: &Template<'_>) {
             for entry in &template.entries {
                 json.raw(separator);
                 separator = ",";
-                json.word(entry.key);
+                json.raw_string(entry.key);
                 json.raw(":");
                 match entry.slot {
-                    Slot::Key(name) => match &record[name] {
+                    FieldOutput::Key(name) => match &record[name] {
                         Value::String(text) => json.text(text),
                         value => json.raw(&value.to_string()),
                     },
-                    _ => json.word(template.object.name),
+                    _ => json.raw_string(template.object.name),
                 }
             }
             json.raw("}");

@@ -11,25 +11,25 @@ use crate::rows::Row;
 /// How a cell is decoded and written as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scalar {
-    Text,
+    String,
     /// A name that needs no escaping: an enum value.
-    Word,
+    Enum,
     Int,
     /// A 64-bit integer.
-    Long,
+    BigInt,
     /// A number that is rounded to two decimals.
     Float,
     Bool,
     Date,
-    Time,
+    DateTime,
     /// A UUID, written as a public id with this prefix.
     Id(&'static str),
     /// A list of strings, stored as JSON.
-    Texts,
+    StringList,
 }
 
 /// Returns the index of the next byte that a JSON string must escape.
-fn special(bytes: &[u8], from: usize) -> Option<usize> {
+fn find_escape(bytes: &[u8], from: usize) -> Option<usize> {
     let is = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // Nearly all chunks contain none, and the compiler vectorizes a check of all their bytes.
     let (chunks, _) = bytes[from..].as_chunks::<16>();
@@ -81,7 +81,7 @@ impl Json {
     }
 
     /// Writes a string that needs no escaping.
-    pub fn word(&mut self, word: &str) {
+    pub fn raw_string(&mut self, word: &str) {
         self.0.push('"');
         self.raw(word);
         self.0.push('"');
@@ -90,7 +90,7 @@ impl Json {
     pub fn text(&mut self, text: &str) {
         self.0.push('"');
         let mut done = 0;
-        while let Some(at) = special(text.as_bytes(), done) {
+        while let Some(at) = find_escape(text.as_bytes(), done) {
             self.raw(&text[done..at]);
             done = at + 1;
             let byte = text.as_bytes()[at];
@@ -100,7 +100,7 @@ impl Json {
                 b'\n' => self.raw("\\n"),
                 b'\r' => self.raw("\\r"),
                 b'\t' => self.raw("\\t"),
-                _ => self.show(format_args!("\\u{byte:04x}")),
+                _ => self.display(format_args!("\\u{byte:04x}")),
             }
         }
         self.raw(&text[done..]);
@@ -151,7 +151,7 @@ impl Json {
     fn day(&mut self, date: NaiveDate) {
         match u32::try_from(date.year()) {
             Ok(year @ 0..=9999) => self.digits(year, 4),
-            _ => return self.show(date),
+            _ => return self.display(date),
         }
         for part in [date.month(), date.day()] {
             self.0.push('-');
@@ -195,7 +195,7 @@ impl Json {
     /// Writes a list of strings that need no escaping.
     pub fn words(&mut self, words: impl IntoIterator<Item = impl AsRef<str>>) {
         let written: Result<(), std::convert::Infallible> = self.list(words, |json, word| {
-            json.word(word.as_ref());
+            json.raw_string(word.as_ref());
             Ok(())
         });
         match written {
@@ -209,22 +209,22 @@ impl Json {
     /// Returns an error if the cell has another type.
     pub fn cell(&mut self, row: Row<'_>, index: usize, scalar: Scalar) -> Result<(), DbErr> {
         match scalar {
-            Scalar::Text => self.or_null(row.find::<&str>(index)?, Self::text),
-            Scalar::Word => self.or_null(row.find::<&str>(index)?, Self::word),
+            Scalar::String => self.or_null(row.find::<&str>(index)?, Self::text),
+            Scalar::Enum => self.or_null(row.find::<&str>(index)?, Self::raw_string),
             Scalar::Int => self.or_null(row.find::<i32>(index)?, Self::number),
-            Scalar::Long => self.or_null(row.find::<i64>(index)?, Self::number),
+            Scalar::BigInt => self.or_null(row.find::<i64>(index)?, Self::number),
             Scalar::Float => self.or_null(row.find::<f64>(index)?, |json, number| {
-                json.show((number * 100.0).round() / 100.0);
+                json.display((number * 100.0).round() / 100.0);
             }),
             Scalar::Bool => self.or_null(row.find::<bool>(index)?, Self::bool),
             Scalar::Date => self.or_null(row.find::<NaiveDate>(index)?, Self::date),
-            Scalar::Time => self.or_null(row.find::<DateTime<Utc>>(index)?, Self::time),
+            Scalar::DateTime => self.or_null(row.find::<DateTime<Utc>>(index)?, Self::time),
             Scalar::Id(prefix) => {
                 self.or_null(row.find::<Uuid>(index)?, |json, key| json.id(prefix, key));
             }
-            Scalar::Texts => {
+            Scalar::StringList => {
                 let list: serde_json::Value = row.get(index)?;
-                self.show(list);
+                self.display(list);
             }
         }
         Ok(())
@@ -237,7 +237,7 @@ impl Json {
         }
     }
 
-    fn show(&mut self, value: impl Display) {
+    fn display(&mut self, value: impl Display) {
         // Writing into a String cannot fail.
         let _ = write!(self.0, "{value}");
     }

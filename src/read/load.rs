@@ -13,21 +13,21 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{DbBackend, DbErr};
 
-use super::Env;
-use super::plan::{Child, KEY, LINK, Load, Page, Rows as Asked};
-use super::shape::{LONGEST_LIST, Link, Object, Order, ROW, col};
+use super::ExecutionContext;
+use super::plan::{ChildPlan, KEY, LINK, Page, QueryPlan, RowSource as Asked};
+use super::shape::{LONGEST_LIST, ObjectType, Order, ROW, Relation, col};
 use crate::error::{Error, Result};
 use crate::rows::{Row, Rows};
 
 /// The result of a statement and of its child statements.
 #[derive(Default)]
-pub struct Loaded {
+pub struct ResultRows {
     pub rows: Rows,
     /// The rows of each parent, sorted by its key. A statement without parents has one group under the nil key.
-    groups: Vec<(Uuid, Group)>,
+    groups: Vec<(Uuid, ParentRows)>,
     /// How many rows each parent has, in parts by the value that they are counted by.
     totals: Vec<(Uuid, Counted)>,
-    pub children: Vec<Loaded>,
+    pub children: Vec<ResultRows>,
 }
 
 /// How many rows have each value.
@@ -35,14 +35,14 @@ type Counted = Vec<(String, i64)>;
 
 /// The rows of one parent in the order asked for.
 #[derive(Default)]
-pub struct Group {
+pub struct ParentRows {
     pub rows: Vec<usize>,
     /// Whether there are more rows after the page.
     pub more: bool,
 }
 
-impl Loaded {
-    pub fn group(&self, parent: Uuid) -> Option<&Group> {
+impl ResultRows {
+    pub fn group(&self, parent: Uuid) -> Option<&ParentRows> {
         found(&self.groups, parent)
     }
 
@@ -62,10 +62,14 @@ fn found<T>(list: &[(Uuid, T)], key: Uuid) -> Option<&T> {
     Some(&list[index].1)
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
+type Executing<'a> = Pin<Box<dyn Future<Output = Result<ResultRows>> + Send + 'a>>;
 
 /// Executes the statement of `load` for these parents, then its child statements.
-pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Running<'a> {
+pub fn run<'a>(
+    load: &'a QueryPlan,
+    mut parents: Vec<Uuid>,
+    env: &'a ExecutionContext<'a>,
+) -> Executing<'a> {
     Box::pin(async move {
         parents.sort_unstable();
         parents.dedup();
@@ -74,12 +78,16 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
             Asked::Where { .. } | Asked::Page(Page { link: None, .. })
         );
         if parents.is_empty() && !rooted {
-            return Ok(Loaded {
-                children: load.children.iter().map(|_| Loaded::default()).collect(),
-                ..Loaded::default()
+            return Ok(ResultRows {
+                children: load
+                    .children
+                    .iter()
+                    .map(|_| ResultRows::default())
+                    .collect(),
+                ..ResultRows::default()
             });
         }
-        let keys = Keys {
+        let keys = ParentKeys {
             parents,
             backend: env.backend(),
         };
@@ -89,14 +97,14 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
             verify_cursors(load, env),
         )
         .await?;
-        let mut loaded = Loaded {
+        let mut loaded = ResultRows {
             groups: groups(load, &rows, &keys.parents, rooted)?,
             totals: totals_of(load, &totals, rooted)?,
             rows,
             children: Vec::new(),
         };
         loaded.children = try_join_all(load.children.iter().map(|child| {
-            let parents = shown_keys(&loaded, child);
+            let parents = child_keys(&loaded, child);
             async move { run(&child.load, parents?, env).await }
         }))
         .await?;
@@ -108,17 +116,21 @@ pub fn run<'a>(load: &'a Load, mut parents: Vec<Uuid>, env: &'a Env<'a>) -> Runn
 const ROWID: &str = "rowid";
 
 /// Executes a statement. Returns an error as soon as its texts exceed the size limit of the response.
-async fn query(statement: Option<SelectStatement>, texts: &[usize], env: &Env<'_>) -> Result<Rows> {
+async fn query(
+    statement: Option<SelectStatement>,
+    texts: &[usize],
+    env: &ExecutionContext<'_>,
+) -> Result<Rows> {
     let Some(statement) = statement else {
         return Ok(Rows::default());
     };
     let arrives =
-        |row: Row<'_>| (env.bound).arrives(texts.iter().map(|index| row.length(*index)).sum());
-    env.db.read(&statement, env.told, arrives).await
+        |row: Row<'_>| (env.bound).count_row(texts.iter().map(|index| row.length(*index)).sum());
+    env.db.read(&statement, env.on_statement, arrives).await
 }
 
 /// Checks that the rows that the cursors of a page refer to still exist, if the list requires that.
-async fn verify_cursors(load: &Load, env: &Env<'_>) -> Result<()> {
+async fn verify_cursors(load: &QueryPlan, env: &ExecutionContext<'_>) -> Result<()> {
     let Asked::Page(page) = &load.rows else {
         return Ok(());
     };
@@ -136,7 +148,7 @@ async fn verify_cursors(load: &Load, env: &Env<'_>) -> Result<()> {
 }
 
 /// Returns a child's keys in the rows of the page. The extra row that detects a next page has no children.
-fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
+fn child_keys(loaded: &ResultRows, child: &ChildPlan) -> Result<Vec<Uuid>, DbErr> {
     let Some(cell) = child.key else {
         return Ok(Vec::new());
     };
@@ -156,13 +168,15 @@ fn shown_keys(loaded: &Loaded, child: &Child) -> Result<Vec<Uuid>, DbErr> {
 }
 
 fn groups(
-    load: &Load,
+    load: &QueryPlan,
     rows: &Rows,
     parents: &[Uuid],
     rooted: bool,
-) -> Result<Vec<(Uuid, Group)>, DbErr> {
+) -> Result<Vec<(Uuid, ParentRows)>, DbErr> {
     let parents = if rooted { &[Uuid::nil()] } else { parents };
-    let groups = parents.iter().map(|parent| (*parent, Group::default()));
+    let groups = parents
+        .iter()
+        .map(|parent| (*parent, ParentRows::default()));
     let mut groups: Vec<_> = groups.collect();
     for (index, row) in rows.iter().enumerate() {
         let parent = parent_of(row, rooted)?;
@@ -170,7 +184,7 @@ fn groups(
             groups[group].1.rows.push(index);
         }
     }
-    if let Asked::Of { .. } = &load.rows {
+    if let Asked::ByParent { .. } = &load.rows {
         let longest = usize::try_from(LONGEST_LIST).unwrap_or(usize::MAX);
         for (_, group) in &mut groups {
             group.rows.truncate(longest);
@@ -189,7 +203,7 @@ fn groups(
     Ok(groups)
 }
 
-fn totals_of(load: &Load, rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, Counted)>, DbErr> {
+fn totals_of(load: &QueryPlan, rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, Counted)>, DbErr> {
     let counted = matches!(&load.rows, Asked::Page(page) if page.counts.is_some());
     let first = usize::from(!rooted);
     let mut totals: BTreeMap<Uuid, Counted> = BTreeMap::new();
@@ -215,14 +229,14 @@ fn parent_of(row: Row<'_>, rooted: bool) -> Result<Uuid, DbErr> {
 }
 
 /// The keys of the parents, passed to the database as one parameter.
-struct Keys {
+struct ParentKeys {
     parents: Vec<Uuid>,
     backend: DbBackend,
 }
 
-impl Keys {
+impl ParentKeys {
     /// Returns the condition that `column` is one of the keys. One prepared statement serves any number of keys.
-    fn hold(&self, column: Expr) -> Expr {
+    fn any_of(&self, column: Expr) -> Expr {
         if self.backend == DbBackend::Postgres {
             return column.eq(PgFunc::any(self.parents.clone()));
         }
@@ -250,7 +264,7 @@ impl Keys {
     }
 }
 
-fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, DbErr> {
+fn rows_statement(load: &QueryPlan, keys: &ParentKeys) -> Result<Option<SelectStatement>, DbErr> {
     let mut select = match &load.rows {
         Asked::Where {
             condition,
@@ -265,13 +279,13 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
             }
             select
         }
-        Asked::Named(condition) => {
+        Asked::ByKeys(condition) => {
             let mut select = load.object.select();
-            select.and_where(keys.hold(col("id")));
+            select.and_where(keys.any_of(col("id")));
             select.cond_where(condition.clone());
             select
         }
-        Asked::Of {
+        Asked::ByParent {
             link,
             condition,
             order,
@@ -299,9 +313,9 @@ fn rows_statement(load: &Load, keys: &Keys) -> Result<Option<SelectStatement>, D
 
 /// Returns the statement of a page without its cells and joins: one index range per parent.
 fn page_statement(
-    object: &'static Object,
+    object: &'static ObjectType,
     page: &Page,
-    keys: &Keys,
+    keys: &ParentKeys,
 ) -> Result<SelectStatement, DbErr> {
     let Page {
         link,
@@ -313,7 +327,7 @@ fn page_statement(
     let mut range = criteria.condition.clone();
     for (position, back) in [(&window.after, false), (&window.before, true)] {
         if let Some(position) = position {
-            let beyond = position.beyond(&criteria.order, back, keys.backend);
+            let beyond = position.seek_condition(&criteria.order, back, keys.backend);
             // Planning has already validated the cursors.
             range = range.add(beyond.map_err(|_| DbErr::Custom("cursor".to_owned()))?);
         }
@@ -339,8 +353,8 @@ fn page_statement(
 
 /// The rows of `inner`, a statement about the rows of one parent, for each parent.
 fn for_each_parent(
-    object: &'static Object,
-    keys: &Keys,
+    object: &'static ObjectType,
+    keys: &ParentKeys,
     mut inner: SelectStatement,
 ) -> SelectStatement {
     let mut select = SelectStatement::new();
@@ -371,7 +385,7 @@ fn for_each_parent(
     select
 }
 
-fn totals_statement(load: &Load, keys: &Keys) -> Option<SelectStatement> {
+fn totals_statement(load: &QueryPlan, keys: &ParentKeys) -> Option<SelectStatement> {
     let Asked::Page(page) = &load.rows else {
         return None;
     };
@@ -398,25 +412,25 @@ fn totals_statement(load: &Load, keys: &Keys) -> Option<SelectStatement> {
 
 /// A statement about all rows that belong to the parents, as far as the condition holds for them.
 fn of_parents(
-    object: &'static Object,
-    link: &Link,
-    keys: &Keys,
+    object: &'static ObjectType,
+    link: &Relation,
+    keys: &ParentKeys,
     condition: Condition,
 ) -> SelectStatement {
     let mut select = linked(object, link);
     select.cond_where(condition);
-    if let Link::Matching(_) = link {
+    if let Relation::Matching(_) = link {
         select.and_where(link.of_parent());
         return for_each_parent(object, keys, select);
     }
-    select.and_where(keys.hold(link.parent()));
+    select.and_where(keys.any_of(link.parent()));
     select
 }
 
 /// A statement about the rows that a link leads to.
-fn linked(object: &'static Object, link: &Link) -> SelectStatement {
+fn linked(object: &'static ObjectType, link: &Relation) -> SelectStatement {
     let mut select = object.select();
-    if let Link::Through { table, target, .. } = link {
+    if let Relation::Through { table, target, .. } = link {
         let on = Expr::col((LINK, target.clone())).equals((ROW, "id"));
         select.join_as(JoinType::InnerJoin, table.clone(), LINK, on);
     }

@@ -27,32 +27,32 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
 use sea_orm::{DbBackend, Statement};
 
-use self::bound::Bound;
+use self::bound::ResponseSizeLimit;
 use self::document::Merged;
-use self::load::{Loaded, run};
-use self::plan::{Load, Planner, Rows, Template};
-use self::shape::{LONGEST_LIST, List, Object, ROW};
-use self::write::{Failed, Source, Writer};
+use self::load::{ResultRows, run};
+use self::plan::{OutputPlan, Planner, QueryPlan, RowSource};
+use self::shape::{Connection, LONGEST_LIST, ObjectType, ROW};
+use self::write::{FieldError, ResponseWriter, RowsSource};
 use crate::error::Error;
-use crate::rows::Reader;
+use crate::rows::ReadPool;
 
 /// The execution context of a request.
 #[derive(Clone, Copy)]
-pub struct Env<'a> {
-    pub db: &'a Reader,
+pub struct ExecutionContext<'a> {
+    pub db: &'a ReadPool,
     /// The party that the viewer acts for; `None` for readers.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
-    pub about: About,
+    pub about: RootArguments,
     /// Size limit of the response.
-    pub bound: &'a Bound,
+    pub bound: &'a ResponseSizeLimit,
     /// Called with each statement before it is sent.
-    pub told: &'a (dyn Fn(&Statement) + Send + Sync),
+    pub on_statement: &'a (dyn Fn(&Statement) + Send + Sync),
 }
 
 /// Arguments of a root field whose value does not come from records of its own.
 #[derive(Clone, Copy, Debug)]
-pub enum About {
+pub enum RootArguments {
     Nothing,
     /// Two committees.
     Pair(Uuid, Uuid),
@@ -60,7 +60,7 @@ pub enum About {
     Days(NaiveDate, NaiveDate),
 }
 
-impl Env<'_> {
+impl ExecutionContext<'_> {
     pub fn backend(&self) -> DbBackend {
         self.db.backend()
     }
@@ -100,13 +100,13 @@ impl Answer {
 }
 
 /// How a record is found: the first row that matches the condition.
-pub struct Find {
+pub struct RecordQuery {
     pub condition: Condition,
     /// Required if several rows can match.
     pub order: Option<(Expr, Direction)>,
 }
 
-impl From<Expr> for Find {
+impl From<Expr> for RecordQuery {
     fn from(condition: Expr) -> Self {
         Self {
             condition: Condition::all().add(condition),
@@ -156,44 +156,44 @@ impl At {
 
 impl<'a> Planner<'a, '_> {
     /// Returns the record, or null if there is none.
-    pub async fn first(
+    pub async fn fetch_one(
         &self,
         at: &At,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        find: Find,
+        find: RecordQuery,
     ) -> ServerResult<Answer> {
-        let rows = Rows::Where {
+        let rows = RowSource::Where {
             condition: find.condition,
             order: find.order,
             limit: Some(1),
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source::new(&load, &loaded);
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
         writer.first(from, &template);
         writer.answer(at)
     }
 
     /// Returns the record. Returns an error with the message `missing` if there is none.
-    pub async fn only(
+    pub async fn fetch_required(
         &self,
         at: &At,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        find: Find,
+        find: RecordQuery,
         missing: &str,
     ) -> ServerResult<Answer> {
-        let rows = Rows::Where {
+        let rows = RowSource::Where {
             condition: find.condition,
             order: find.order,
             limit: Some(1),
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = Writer::new(self.env, at.path.clone());
-        let found = writer.only(Source::new(&load, &loaded), &template);
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let found = writer.only(RowsSource::new(&load, &loaded), &template);
         if writer.checked(at, found)? {
             return writer.answer(at);
         }
@@ -204,37 +204,37 @@ impl<'a> Planner<'a, '_> {
     pub async fn all(
         &self,
         at: &At,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        find: Find,
+        find: RecordQuery,
     ) -> ServerResult<Answer> {
-        let rows = Rows::Where {
+        let rows = RowSource::Where {
             condition: find.condition,
             order: find.order,
             limit: Some(LONGEST_LIST),
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source::new(&load, &loaded);
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
         let written = writer.all(from, &template);
         writer.checked(at, written)?;
         writer.answer(at)
     }
 
     /// Returns a page of a root connection.
-    pub async fn list(
+    pub async fn fetch_connection(
         &self,
         at: &At,
-        list: &'static List,
+        list: &'static Connection,
         selected: &Merged<'a>,
     ) -> ServerResult<Answer> {
         let scope = format!("Query.{}", selected.name());
         let planned = self.page(list, None, selected, &scope);
         let (load, template) = planned.map_err(|error| at.failed(error))?;
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = Writer::new(self.env, at.path.clone());
-        let from = Source::new(&load, &loaded);
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
         let written = writer.page(from, Uuid::nil(), &template);
         writer.checked(at, written)?;
         writer.answer(at)
@@ -243,22 +243,22 @@ impl<'a> Planner<'a, '_> {
     /// Returns records of any type by their keys, each null if it does not exist: as a list, or the only one if
     /// `alone`.
     /// `seen` returns the condition for the records of a type that the viewer may see.
-    pub async fn nodes(
+    pub async fn fetch_nodes(
         &self,
         at: &At,
-        nodes: &[(&'static Object, Uuid)],
+        nodes: &[(&'static ObjectType, Uuid)],
         sets: &[&'a SelectionSet],
         alone: bool,
-        seen: fn(&Object, &Env<'_>) -> Condition,
+        seen: fn(&ObjectType, &ExecutionContext<'_>) -> Condition,
     ) -> ServerResult<Answer> {
-        let mut types: Vec<(Load, Template<'a>, Vec<Uuid>)> = Vec::new();
+        let mut types: Vec<(QueryPlan, OutputPlan<'a>, Vec<Uuid>)> = Vec::new();
         let mut places = Vec::with_capacity(nodes.len());
         for (object, key) in nodes {
             let known = types
                 .iter()
                 .position(|planned| planned.1.object.name == object.name);
             let place = known.unwrap_or_else(|| {
-                let rows = Rows::Named(seen(object, self.env));
+                let rows = RowSource::ByKeys(seen(object, self.env));
                 let (load, template) = self.rows(object, sets, rows);
                 types.push((load, template, Vec::new()));
                 types.len() - 1
@@ -271,12 +271,12 @@ impl<'a> Planner<'a, '_> {
             .map(|(load, _, keys)| self.run(at, load, keys.clone()));
         let loaded = futures_util::future::try_join_all(loads).await?;
 
-        let mut writer = Writer::new(self.env, at.path.clone());
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
         writer.records_of(
             places.iter().map(|(place, key)| {
                 let (load, template, _) = &types[*place];
                 let loaded = &loaded[*place];
-                (Source::new(load, loaded), *key, template)
+                (RowsSource::new(load, loaded), *key, template)
             }),
             alone,
         );
@@ -284,18 +284,18 @@ impl<'a> Planner<'a, '_> {
     }
 
     /// Returns records of one type by their keys, each as a separate value, read together.
-    pub async fn each(
+    pub async fn fetch_each(
         &self,
         at: &At,
-        object: &'static Object,
+        object: &'static ObjectType,
         keys: &[Uuid],
         sets: &[&'a SelectionSet],
     ) -> ServerResult<Vec<Answer>> {
-        let (load, template) = self.rows(object, sets, Rows::Named(Condition::all()));
+        let (load, template) = self.rows(object, sets, RowSource::ByKeys(Condition::all()));
         let loaded = self.run(at, &load, keys.to_vec()).await?;
-        let from = Source::new(&load, &loaded);
+        let from = RowsSource::new(&load, &loaded);
         let answers = keys.iter().map(|key| {
-            let mut writer = Writer::new(self.env, at.path.clone());
+            let mut writer = ResponseWriter::new(self.env, at.path.clone());
             writer.records_of([(from, *key, &template)].into_iter(), true);
             writer.answer(at)
         });
@@ -304,16 +304,16 @@ impl<'a> Planner<'a, '_> {
 
     fn rows(
         &self,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        rows: Rows,
-    ) -> (Load, Template<'a>) {
-        let mut load = Load::new(object, rows);
-        let template = self.template(object, sets, &mut load, &ROW.into_iden());
+        rows: RowSource,
+    ) -> (QueryPlan, OutputPlan<'a>) {
+        let mut load = QueryPlan::new(object, rows);
+        let template = self.output_plan(object, sets, &mut load, &ROW.into_iden());
         (load, template)
     }
 
-    async fn run(&self, at: &At, load: &Load, parents: Vec<Uuid>) -> ServerResult<Loaded> {
+    async fn run(&self, at: &At, load: &QueryPlan, parents: Vec<Uuid>) -> ServerResult<ResultRows> {
         run(load, parents, self.env)
             .await
             .map_err(|error| at.failed(error))
@@ -323,11 +323,11 @@ impl<'a> Planner<'a, '_> {
 /// Bytes up to which the budget of all responses need not be looked at while they are written.
 const SMALL: usize = 32 * 1024;
 
-impl Writer<'_, '_> {
+impl ResponseWriter<'_, '_> {
     /// Returns what was written, or an error if it exceeds the size limit.
     fn answer(mut self, at: &At) -> ServerResult<Answer> {
         self.checked(at, Ok(()))?;
-        let written = self.env.bound.wrote(self.json.len());
+        let written = self.env.bound.count_output(self.json.len());
         written.map_err(|error| at.failed(error))?;
         Ok(Answer {
             json: self.json.into_text(),
@@ -338,7 +338,7 @@ impl Writer<'_, '_> {
     fn is_full(&mut self) -> bool {
         let (length, bound) = (self.json.len(), self.env.bound);
         self.overloaded |= length > SMALL && length > bound.room();
-        self.full |= self.overloaded || length > bound.left();
+        self.full |= self.overloaded || length > bound.remaining();
         self.full
     }
 
@@ -352,7 +352,7 @@ impl Writer<'_, '_> {
     }
 
     /// That it is too long is an error of the whole field, wherever that was found.
-    fn checked<T>(&mut self, at: &At, written: Result<T, Failed>) -> ServerResult<T> {
+    fn checked<T>(&mut self, at: &At, written: Result<T, FieldError>) -> ServerResult<T> {
         if self.is_full() {
             return Err(at.failed(self.refusal()));
         }

@@ -5,10 +5,10 @@ use sea_orm::sea_query::IntoIden;
 
 use super::args::Args;
 use super::counts::{self, CountSlot};
-use super::cursor::{Position, Scope};
+use super::cursor::{CursorCodec, CursorPosition};
 use super::document::Merged;
-use super::plan::{Load, Page, Planner, Rows, Template};
-use super::shape::{Cell, Criteria, Key, Link, List, Order, ROW};
+use super::plan::{OutputPlan, Page, Planner, QueryPlan, RowSource};
+use super::shape::{ColumnExpr, Connection, CursorKey, ListQuery, Order, ROW, Relation};
 use crate::error::{Error, Result};
 
 /// Default page size in records.
@@ -18,36 +18,36 @@ pub const MAX: u64 = 100;
 
 /// The requested part of a list, and the direction in which it is read.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct PageArguments {
     pub limit: u64,
     /// Whether it is read from the end (`last`).
     pub backward: bool,
-    pub after: Option<Position>,
-    pub before: Option<Position>,
+    pub after: Option<CursorPosition>,
+    pub before: Option<CursorPosition>,
     /// Whether the rows that the cursors refer to must still exist.
     pub verify: bool,
 }
 
 /// The output of a connection.
 pub struct PageTemplate<'a> {
-    pub list: &'static List,
+    pub list: &'static Connection,
     pub entries: Vec<(&'a str, PageSlot<'a>)>,
     pub cursors: Cursors,
 }
 
 /// How the cursors of a page are built.
 pub struct Cursors {
-    pub scope: Scope,
-    pub kind: Key,
+    pub scope: CursorCodec,
+    pub kind: CursorKey,
     /// The cells of the row's id and key; `None` if no cursor is selected.
     pub cells: Option<(usize, usize)>,
 }
 
 pub enum PageSlot<'a> {
     Typename,
-    Nodes(Template<'a>),
+    Nodes(OutputPlan<'a>),
     Edges(Vec<(&'a str, EdgeSlot<'a>)>),
-    Info(Vec<(&'a str, Info)>),
+    Info(Vec<(&'a str, PageInfoField)>),
     TotalCount,
     Counts(Vec<(&'a str, CountSlot)>),
 }
@@ -55,11 +55,11 @@ pub enum PageSlot<'a> {
 pub enum EdgeSlot<'a> {
     Typename,
     Cursor,
-    Node(Template<'a>),
+    Node(OutputPlan<'a>),
 }
 
 #[derive(Clone, Copy)]
-pub enum Info {
+pub enum PageInfoField {
     Typename,
     HasNextPage,
     HasPreviousPage,
@@ -73,10 +73,10 @@ pub enum Info {
 /// Returns an error if a size is out of range, both are given, or a cursor is invalid.
 pub fn window(
     args: &Args<'_>,
-    criteria: &Criteria,
-    list: &List,
+    criteria: &ListQuery,
+    list: &Connection,
     field: &str,
-) -> Result<(Window, Scope)> {
+) -> Result<(PageArguments, CursorCodec)> {
     let first = size(args, "first")?;
     let last = size(args, "last")?;
     if first.is_some() && last.is_some() {
@@ -87,13 +87,13 @@ pub fn window(
     let scope = if list.lasting {
         list.scope(&criteria.order)
     } else {
-        Scope::new(field, &criteria.order, &criteria.fingerprint)
+        CursorCodec::new(field, &criteria.order, &criteria.fingerprint)
     };
-    let cursor = |name| -> Result<Option<Position>> {
+    let cursor = |name| -> Result<Option<CursorPosition>> {
         let text = args.get::<Option<String>>(name)?;
         text.map(|cursor| scope.read(&cursor)).transpose()
     };
-    let window = Window {
+    let window = PageArguments {
         limit: first.or(last).unwrap_or(DEFAULT),
         backward: last.is_some(),
         after: cursor("after")?,
@@ -103,10 +103,10 @@ pub fn window(
     Ok((window, scope))
 }
 
-impl List {
+impl Connection {
     /// Returns the cursor scope of a list whose cursors are valid for every filter.
-    pub fn scope(&self, order: &Order) -> Scope {
-        Scope::new(self.connection, order, "")
+    pub fn scope(&self, order: &Order) -> CursorCodec {
+        CursorCodec::new(self.connection, order, "")
     }
 }
 
@@ -125,18 +125,18 @@ fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
 /// Plans the selection of a connection.
 pub fn plan<'a>(
     planner: &Planner<'a, '_>,
-    list: &'static List,
-    link: Option<&Link>,
-    criteria: Criteria,
-    window: Window,
-    scope: Scope,
+    list: &'static Connection,
+    link: Option<&Relation>,
+    criteria: ListQuery,
+    window: PageArguments,
+    scope: CursorCodec,
     sets: &[&'a SelectionSet],
-) -> Result<(Load, PageTemplate<'a>)> {
+) -> Result<(QueryPlan, PageTemplate<'a>)> {
     let order = criteria.order.clone();
     // Validates the cursors here, before any statement is sent.
     for (position, back) in [(&window.after, false), (&window.before, true)] {
         if let Some(position) = position {
-            position.beyond(&order, back, planner.env.backend())?;
+            position.seek_condition(&order, back, planner.env.backend())?;
         }
     }
     let page = Page {
@@ -148,7 +148,7 @@ pub fn plan<'a>(
         total: false,
         counts: None,
     };
-    let mut load = Load::new(list.object(), Rows::Page(page));
+    let mut load = QueryPlan::new(list.object(), RowSource::Page(page));
     let mut template = PageTemplate {
         list,
         entries: Vec::new(),
@@ -163,12 +163,12 @@ pub fn plan<'a>(
     let row = ROW.into_iden();
     for field in planner
         .document
-        .collect(sets, &|condition| condition == list.connection)
+        .collect_fields(sets, &|condition| condition == list.connection)
     {
         let slot = match field.name() {
             "nodes" => {
                 rows = true;
-                PageSlot::Nodes(planner.template(list.object(), &field.sets(), &mut load, &row))
+                PageSlot::Nodes(planner.output_plan(list.object(), &field.sets(), &mut load, &row))
             }
             "edges" => {
                 rows = true;
@@ -181,8 +181,12 @@ pub fn plan<'a>(
                 rows = true;
                 let info = info_slots(planner, &field);
                 for (_, info) in &info {
-                    more |= matches!(info, Info::HasNextPage | Info::HasPreviousPage);
-                    cursors |= matches!(info, Info::StartCursor | Info::EndCursor);
+                    more |= matches!(
+                        info,
+                        PageInfoField::HasNextPage | PageInfoField::HasPreviousPage
+                    );
+                    cursors |=
+                        matches!(info, PageInfoField::StartCursor | PageInfoField::EndCursor);
                 }
                 PageSlot::Info(info)
             }
@@ -202,14 +206,14 @@ pub fn plan<'a>(
     }
     if cursors {
         let key = match &order.kind {
-            Key::OpenDate(column) => column.clone(),
+            CursorKey::OpenDate(column) => column.clone(),
             _ => order.key.clone(),
         };
-        let id = load.cell(&row, &Cell::column("id"), planner.env);
-        let key = load.cell(&row, &Cell::Column(key), planner.env);
+        let id = load.cell(&row, &ColumnExpr::column("id"), planner.env);
+        let key = load.cell(&row, &ColumnExpr::Column(key), planner.env);
         template.cursors.cells = Some((id, key));
     }
-    if let Rows::Page(page) = &mut load.rows {
+    if let RowSource::Page(page) = &mut load.rows {
         page.rows = rows && (more || page.window.limit > 0);
         page.more = more;
         page.total = total;
@@ -220,19 +224,19 @@ pub fn plan<'a>(
 
 fn edge_slots<'a>(
     planner: &Planner<'a, '_>,
-    list: &'static List,
+    list: &'static Connection,
     field: &Merged<'a>,
-    load: &mut Load,
+    load: &mut QueryPlan,
 ) -> Vec<(&'a str, EdgeSlot<'a>)> {
     let fields = planner
         .document
-        .collect(&field.sets(), &|it| it == list.edge);
+        .collect_fields(&field.sets(), &|it| it == list.edge);
     let slots = fields.into_iter().map(|field| {
         let slot = match field.name() {
             "cursor" => EdgeSlot::Cursor,
             "node" => {
                 let row = ROW.into_iden();
-                EdgeSlot::Node(planner.template(list.object(), &field.sets(), load, &row))
+                EdgeSlot::Node(planner.output_plan(list.object(), &field.sets(), load, &row))
             }
             _ => EdgeSlot::Typename,
         };
@@ -241,17 +245,17 @@ fn edge_slots<'a>(
     slots.collect()
 }
 
-fn info_slots<'a>(planner: &Planner<'a, '_>, field: &Merged<'a>) -> Vec<(&'a str, Info)> {
+fn info_slots<'a>(planner: &Planner<'a, '_>, field: &Merged<'a>) -> Vec<(&'a str, PageInfoField)> {
     let fields = planner
         .document
-        .collect(&field.sets(), &|it| it == "PageInfo");
+        .collect_fields(&field.sets(), &|it| it == "PageInfo");
     let slots = fields.into_iter().map(|field| {
         let info = match field.name() {
-            "hasNextPage" => Info::HasNextPage,
-            "hasPreviousPage" => Info::HasPreviousPage,
-            "startCursor" => Info::StartCursor,
-            "endCursor" => Info::EndCursor,
-            _ => Info::Typename,
+            "hasNextPage" => PageInfoField::HasNextPage,
+            "hasPreviousPage" => PageInfoField::HasPreviousPage,
+            "startCursor" => PageInfoField::StartCursor,
+            "endCursor" => PageInfoField::EndCursor,
+            _ => PageInfoField::Typename,
         };
         (field.key, info)
     });

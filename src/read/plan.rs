@@ -9,13 +9,14 @@ use sea_orm::sea_query::{
 };
 
 use super::args::Args;
-use super::document::{Document, Merged};
+use super::document::{Merged, Selections};
 use super::json::Scalar;
-use super::page::{self, PageTemplate, Window};
+use super::page::{self, PageArguments, PageTemplate};
 use super::shape::{
-    Cell, Compute, Criteria, Derive, LONGEST_LIST, Link, List, Object, ROW, Source, Then, col,
+    ColumnExpr, Compute, Connection, Derive, FieldSource, LONGEST_LIST, ListQuery, ObjectType,
+    OrderByJoin, ROW, Relation, col,
 };
-use super::{Env, Find};
+use super::{ExecutionContext, RecordQuery};
 use crate::error::{Error, Result};
 
 /// Maximum number of joins of a statement. SQLite joins at most 64 tables, and both databases plan few joins better
@@ -23,19 +24,19 @@ use crate::error::{Error, Result};
 const JOINS: usize = 8;
 
 /// One statement: the rows that it reads and the cells that it selects.
-pub struct Load {
-    pub object: &'static Object,
-    pub rows: Rows,
+pub struct QueryPlan {
+    pub object: &'static ObjectType,
+    pub rows: RowSource,
     pub cells: Vec<Expr>,
     /// Indexes of the cells that can hold long texts.
     pub texts: Vec<usize>,
     names: Vec<(DynIden, Cow<'static, str>)>,
     pub joins: Vec<Join>,
-    pub children: Vec<Child>,
+    pub children: Vec<ChildPlan>,
 }
 
 /// The rows that a statement reads. All variants except `Where` have the parent's key in their first cell.
-pub enum Rows {
+pub enum RowSource {
     /// The rows that match a condition.
     Where {
         condition: Condition,
@@ -43,10 +44,10 @@ pub enum Rows {
         limit: Option<u64>,
     },
     /// The rows whose ids the parents hold, if they match the condition.
-    Named(Condition),
+    ByKeys(Condition),
     /// All rows that belong to the parents.
-    Of {
-        link: Link,
+    ByParent {
+        link: Relation,
         condition: Condition,
         order: Vec<Expr>,
     },
@@ -56,9 +57,9 @@ pub enum Rows {
 
 /// A page and the parts of its connection that are selected.
 pub struct Page {
-    pub link: Option<Link>,
-    pub criteria: Criteria,
-    pub window: Window,
+    pub link: Option<Relation>,
+    pub criteria: ListQuery,
+    pub window: PageArguments,
     pub rows: bool,
     /// Whether `hasNextPage` or `hasPreviousPage` is selected, which needs one more row.
     pub more: bool,
@@ -76,29 +77,29 @@ pub struct Join {
 }
 
 /// A statement for the rows that belong to the rows of another.
-pub struct Child {
+pub struct ChildPlan {
     /// The cell that the child's rows are found by; `None` if they do not depend on the row.
     pub key: Option<usize>,
     /// Restricts the child to rows whose cell holds this name.
     pub only: Option<(usize, &'static str)>,
-    pub load: Load,
+    pub load: QueryPlan,
 }
 
 /// The output of a record: its selected fields in order.
-pub struct Template<'a> {
-    pub object: &'static Object,
-    pub entries: Vec<Entry<'a>>,
+pub struct OutputPlan<'a> {
+    pub object: &'static ObjectType,
+    pub entries: Vec<OutputField<'a>>,
 }
 
 /// A field of a record under its response key.
-pub struct Entry<'a> {
+pub struct OutputField<'a> {
     pub key: &'a str,
     pub pos: Pos,
-    pub slot: Slot<'a>,
+    pub slot: FieldOutput<'a>,
 }
 
 /// Where a field's value comes from after execution.
-pub enum Slot<'a> {
+pub enum FieldOutput<'a> {
     Typename,
     Cell(usize, Scalar),
     Computed(Vec<usize>, Compute),
@@ -106,38 +107,38 @@ pub enum Slot<'a> {
     Joined {
         present: usize,
         nullable: bool,
-        template: Template<'a>,
+        template: OutputPlan<'a>,
     },
     /// The record fetched by a child statement.
     Fetched {
         child: usize,
         nullable: bool,
-        template: Template<'a>,
+        template: OutputPlan<'a>,
     },
     Many {
         child: usize,
-        template: Template<'a>,
+        template: OutputPlan<'a>,
     },
     Page {
         child: usize,
         template: PageTemplate<'a>,
     },
-    Parts(Vec<Template<'a>>),
+    Parts(Vec<OutputPlan<'a>>),
     /// A record of the type whose name the cell holds.
     Node {
         ty: usize,
-        kinds: Vec<Kind<'a>>,
+        kinds: Vec<PossibleType<'a>>,
     },
     /// The records of a child statement that does not depend on the row.
     Found {
         child: usize,
         many: bool,
-        template: Template<'a>,
+        template: OutputPlan<'a>,
     },
     /// The record, or the list of them, that a cell holds as JSON.
-    Stored(usize, Template<'a>),
+    Stored(usize, OutputPlan<'a>),
     /// The records that a function makes of cells.
-    Derived(Vec<usize>, Derive, Template<'a>),
+    Derived(Vec<usize>, Derive, OutputPlan<'a>),
     /// The value of this name in a record that is stored as JSON.
     Key(&'static str),
     /// An error in the arguments of the field.
@@ -145,25 +146,29 @@ pub enum Slot<'a> {
 }
 
 /// One of the possible types of a record.
-pub struct Kind<'a> {
+pub struct PossibleType<'a> {
     /// The cell with the record's id.
     pub key: usize,
     /// The child that fetches the record; `None` if the id alone suffices.
     pub child: Option<usize>,
-    pub template: Template<'a>,
+    pub template: OutputPlan<'a>,
 }
 
-impl Template<'_> {
+impl OutputPlan<'_> {
     /// Returns whether the record's id alone suffices to write it.
     fn by_key(&self) -> bool {
-        let known =
-            |entry: &Entry<'_>| matches!(entry.slot, Slot::Typename | Slot::Cell(_, Scalar::Id(_)));
+        let known = |entry: &OutputField<'_>| {
+            matches!(
+                entry.slot,
+                FieldOutput::Typename | FieldOutput::Cell(_, Scalar::Id(_))
+            )
+        };
         self.entries.iter().all(known)
     }
 }
 
-impl Load {
-    pub fn new(object: &'static Object, rows: Rows) -> Self {
+impl QueryPlan {
+    pub fn new(object: &'static ObjectType, rows: RowSource) -> Self {
         let mut load = Self {
             object,
             cells: Vec::new(),
@@ -181,7 +186,7 @@ impl Load {
     }
 
     /// Returns the index of a cell of the row with this alias. Each cell is selected only once.
-    pub fn cell(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
+    pub fn cell(&mut self, row: &DynIden, cell: &ColumnExpr, env: &ExecutionContext<'_>) -> usize {
         let name = cell.name();
         let mut known = self.names.iter();
         if let Some(index) = known.position(|selected| selected.0 == *row && selected.1 == name) {
@@ -193,7 +198,7 @@ impl Load {
     }
 
     /// Returns the index of a cell that can hold a long text.
-    fn text(&mut self, row: &DynIden, cell: &Cell, env: &Env<'_>) -> usize {
+    fn text(&mut self, row: &DynIden, cell: &ColumnExpr, env: &ExecutionContext<'_>) -> usize {
         let index = self.cell(row, cell, env);
         if !self.texts.contains(&index) {
             self.texts.push(index);
@@ -201,8 +206,8 @@ impl Load {
         index
     }
 
-    pub fn child(&mut self, key: Option<usize>, load: Load) -> usize {
-        self.children.push(Child {
+    pub fn child(&mut self, key: Option<usize>, load: QueryPlan) -> usize {
+        self.children.push(ChildPlan {
             key,
             only: None,
             load,
@@ -211,9 +216,9 @@ impl Load {
     }
 
     /// Sorts the rows also by a column of a record that it joins, and then by that record's key.
-    fn sort(&mut self, then: &Then) {
+    fn sort(&mut self, then: &OrderByJoin) {
         let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
-        if let Rows::Of { order, .. } = &mut self.rows {
+        if let RowSource::ByParent { order, .. } = &mut self.rows {
             order.extend(alias.map(|alias| Expr::col((alias, then.column.clone()))));
             order.push(col(then.by.clone()));
         }
@@ -248,13 +253,13 @@ pub fn parent() -> Expr {
     Expr::col((KEY, KEY))
 }
 
-impl Rows {
+impl RowSource {
     /// Returns the expression for the key of a row's parent.
     fn parent(&self) -> Option<Expr> {
         match self {
             Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
-            Self::Named(_) => Some(col("id")),
-            Self::Of { link, .. } => Some(link.parent()),
+            Self::ByKeys(_) => Some(col("id")),
+            Self::ByParent { link, .. } => Some(link.parent()),
             Self::Page(_) => Some(parent()),
         }
     }
@@ -263,7 +268,7 @@ impl Rows {
 /// Alias of the join table in statements that have one.
 pub const LINK: &str = "l";
 
-impl Link {
+impl Relation {
     /// Returns the column with the parent's key.
     pub fn parent(&self) -> Expr {
         match self {
@@ -285,71 +290,71 @@ impl Link {
 /// The context of planning.
 #[derive(Clone, Copy)]
 pub struct Planner<'a, 'e> {
-    pub document: Document<'a>,
-    pub env: &'e Env<'e>,
+    pub document: Selections<'a>,
+    pub env: &'e ExecutionContext<'e>,
 }
 
 impl<'a> Planner<'a, '_> {
     /// Plans the output of the record that the statement of `load` reads under the alias `row`.
-    pub fn template(
+    pub fn output_plan(
         &self,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        load: &mut Load,
+        load: &mut QueryPlan,
         row: &DynIden,
-    ) -> Template<'a> {
+    ) -> OutputPlan<'a> {
         let fields = self
             .document
-            .collect(sets, &|condition| object.is(condition));
+            .collect_fields(sets, &|condition| object.is(condition));
         let entries = fields
             .into_iter()
-            .map(|field| Entry {
+            .map(|field| OutputField {
                 key: field.key,
                 pos: field.field().pos,
                 slot: self
-                    .slot(object, &field, load, row)
-                    .unwrap_or_else(Slot::Failed),
+                    .field_output(object, &field, load, row)
+                    .unwrap_or_else(FieldOutput::Failed),
             })
             .collect();
-        Template { object, entries }
+        OutputPlan { object, entries }
     }
 
-    fn slot(
+    fn field_output(
         &self,
-        object: &'static Object,
+        object: &'static ObjectType,
         selected: &Merged<'a>,
-        load: &mut Load,
+        load: &mut QueryPlan,
         row: &DynIden,
-    ) -> Result<Slot<'a>> {
+    ) -> Result<FieldOutput<'a>> {
         let Some(field) = object.field(selected.name()) else {
             // `__typename`: validation rejects all other unknown fields.
-            return Ok(Slot::Typename);
+            return Ok(FieldOutput::Typename);
         };
         let sets = selected.sets();
         Ok(match &field.source {
-            Source::Cell { cell, scalar, .. } => {
+            FieldSource::Cell { cell, scalar, .. } => {
                 let index = match scalar {
-                    Scalar::Text | Scalar::Texts => load.text(row, cell, self.env),
+                    Scalar::String | Scalar::StringList => load.text(row, cell, self.env),
                     _ => load.cell(row, cell, self.env),
                 };
-                Slot::Cell(index, *scalar)
+                FieldOutput::Cell(index, *scalar)
             }
-            Source::Computed { needs, write, .. } => {
+            FieldSource::Computed { needs, write, .. } => {
                 let indexes = needs.iter().map(|cell| load.cell(row, cell, self.env));
-                Slot::Computed(indexes.collect(), *write)
+                FieldOutput::Computed(indexes.collect(), *write)
             }
-            Source::One {
+            FieldSource::One {
                 object,
                 by,
                 nullable,
-            } => self.one(object(), by, *nullable, &sets, load, row),
-            Source::Parts(parts) => Slot::Parts(
+            } => self.join_one(object(), by, *nullable, &sets, load, row),
+            FieldSource::Parts(parts) => FieldOutput::Parts(
                 parts
                     .iter()
-                    .map(|part| self.template(part(), &sets, load, row))
+                    .map(|part| self.output_plan(part(), &sets, load, row))
                     .collect(),
             ),
-            Source::Many {
+            FieldSource::Many {
                 object,
                 link,
                 order,
@@ -357,112 +362,116 @@ impl<'a> Planner<'a, '_> {
                 condition,
             } => {
                 let args = self.args(selected.field());
-                let rows = Rows::Of {
+                let rows = RowSource::ByParent {
                     link: link.clone(),
                     condition: condition(&args)?,
                     order: order.clone(),
                 };
-                let mut child = Load::new(object(), rows);
+                let mut child = QueryPlan::new(object(), rows);
                 if let Some(then) = then {
                     child.sort(then);
                 }
-                let template = self.template(object(), &sets, &mut child, &ROW.into_iden());
-                let child = self.below(load, row, child);
-                Slot::Many { child, template }
+                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
+                let child = self.add_child(load, row, child);
+                FieldOutput::Many { child, template }
             }
-            Source::Page { list, link } => {
+            FieldSource::Page { list, link } => {
                 let scope = format!("{}.{}", object.name, field.name);
                 let (child, template) = self.page(list, Some(link), selected, &scope)?;
-                let child = self.below(load, row, child);
-                Slot::Page { child, template }
+                let child = self.add_child(load, row, child);
+                FieldOutput::Page { child, template }
             }
-            Source::Node { objects, ty, key } => {
-                let ty = load.cell(row, &Cell::Column(ty.clone()), self.env);
-                let key = load.cell(row, &Cell::Column(key.clone()), self.env);
+            FieldSource::Node { objects, ty, key } => {
+                let ty = load.cell(row, &ColumnExpr::Column(ty.clone()), self.env);
+                let key = load.cell(row, &ColumnExpr::Column(key.clone()), self.env);
                 let kinds = objects().into_iter();
                 let kinds = kinds
-                    .map(|object| self.kind(object, &sets, load, ty, key))
+                    .map(|object| self.possible_type(object, &sets, load, ty, key))
                     .collect();
-                Slot::Node { ty, kinds }
+                FieldOutput::Node { ty, kinds }
             }
-            Source::Found { object, find, many } => {
-                let Find { condition, order } = find(self.env);
-                let rows = Rows::Where {
+            FieldSource::Found { object, find, many } => {
+                let RecordQuery { condition, order } = find(self.env);
+                let rows = RowSource::Where {
                     condition,
                     order,
                     limit: Some(if *many { LONGEST_LIST } else { 1 }),
                 };
-                let mut child = Load::new(object(), rows);
-                let template = self.template(object(), &sets, &mut child, &ROW.into_iden());
+                let mut child = QueryPlan::new(object(), rows);
+                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
                 let child = load.child(None, child);
-                Slot::Found {
+                FieldOutput::Found {
                     child,
                     many: *many,
                     template,
                 }
             }
-            Source::Stored { cell, object, .. } => {
+            FieldSource::Stored { cell, object, .. } => {
                 let place = load.text(row, cell, self.env);
-                Slot::Stored(place, self.template(object(), &sets, load, row))
+                FieldOutput::Stored(place, self.output_plan(object(), &sets, load, row))
             }
-            Source::Derived {
+            FieldSource::Derived {
                 needs,
                 derive,
                 object,
             } => {
                 let places = needs.iter().map(|it| load.cell(row, it, self.env));
                 let places = places.collect();
-                Slot::Derived(places, *derive, self.template(object(), &sets, load, row))
+                FieldOutput::Derived(
+                    places,
+                    *derive,
+                    self.output_plan(object(), &sets, load, row),
+                )
             }
-            Source::Key(_) => Slot::Key(field.name),
+            FieldSource::Key(_) => FieldOutput::Key(field.name),
         })
     }
 
     /// Plans the output of a polymorphic record for one of its possible types.
-    fn kind(
+    fn possible_type(
         &self,
-        object: &'static Object,
+        object: &'static ObjectType,
         sets: &[&'a SelectionSet],
-        load: &mut Load,
+        load: &mut QueryPlan,
         ty: usize,
         key: usize,
-    ) -> Kind<'a> {
-        let mut child = Load::new(object, Rows::Named(Condition::all()));
-        let template = self.template(object, sets, &mut child, &ROW.into_iden());
+    ) -> PossibleType<'a> {
+        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
+        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
         let child = (!template.by_key()).then(|| {
             let child = load.child(Some(key), child);
             load.children[child].only = Some((ty, object.name));
             child
         });
-        Kind {
+        PossibleType {
             key,
             child,
             template,
         }
     }
 
-    fn one(
+    fn join_one(
         &self,
-        object: &'static Object,
+        object: &'static ObjectType,
         by: &DynIden,
         nullable: bool,
         sets: &[&'a SelectionSet],
-        load: &mut Load,
+        load: &mut QueryPlan,
         row: &DynIden,
-    ) -> Slot<'a> {
-        let present = load.cell(row, &Cell::Column(by.clone()), self.env);
+    ) -> FieldOutput<'a> {
+        let present = load.cell(row, &ColumnExpr::Column(by.clone()), self.env);
         if let Some(alias) = load.join(&object.table().name, row, by) {
-            let template = self.template(object, sets, load, &alias);
-            return Slot::Joined {
+            let template = self.output_plan(object, sets, load, &alias);
+            return FieldOutput::Joined {
                 present,
                 nullable,
                 template,
             };
         }
-        let mut child = Load::new(object, Rows::Named(Condition::all()));
-        let template = self.template(object, sets, &mut child, &ROW.into_iden());
+        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
+        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
         let child = load.child(Some(present), child);
-        Slot::Fetched {
+        FieldOutput::Fetched {
             child,
             nullable,
             template,
@@ -472,11 +481,11 @@ impl<'a> Planner<'a, '_> {
     /// Plans a connection: of all records, or of those that belong to each parent.
     pub fn page(
         &self,
-        list: &'static List,
-        link: Option<&Link>,
+        list: &'static Connection,
+        link: Option<&Relation>,
         selected: &Merged<'a>,
         scope: &str,
-    ) -> Result<(Load, PageTemplate<'a>)> {
+    ) -> Result<(QueryPlan, PageTemplate<'a>)> {
         let args = self.args(selected.field());
         let criteria = (list.criteria)(&args, self.env)?;
         let (window, scope) = page::window(&args, &criteria, list, scope)?;
@@ -488,8 +497,8 @@ impl<'a> Planner<'a, '_> {
     }
 
     /// Adds a child statement for the rows that belong to the record with the alias `row`.
-    fn below(&self, load: &mut Load, row: &DynIden, child: Load) -> usize {
-        let key = load.cell(row, &Cell::column("id"), self.env);
+    fn add_child(&self, load: &mut QueryPlan, row: &DynIden, child: QueryPlan) -> usize {
+        let key = load.cell(row, &ColumnExpr::column("id"), self.env);
         load.child(Some(key), child)
     }
 }

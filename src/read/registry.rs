@@ -7,10 +7,10 @@ use async_graphql::{OutputType, indexmap::IndexMap};
 use entity::id;
 
 use super::counts::{self, Counts};
-use super::shape::{Arg, Field, List, Object, Source};
+use super::shape::{Arg, Connection, Field, FieldSource, ObjectType};
 
 /// Registers a type with all types that its fields lead to. Returns its name.
-pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str {
+pub fn object(registry: &mut Registry, object: &'static ObjectType) -> &'static str {
     if registry.types.contains_key(object.name) {
         return object.name;
     }
@@ -30,10 +30,10 @@ pub fn object(registry: &mut Registry, object: &'static Object) -> &'static str 
 
 fn field(registry: &mut Registry, field: &Field) -> MetaField {
     let ty = match &field.source {
-        Source::Cell { register, .. }
-        | Source::Computed { register, .. }
-        | Source::Key(register) => register(registry),
-        Source::One {
+        FieldSource::Cell { register, .. }
+        | FieldSource::Computed { register, .. }
+        | FieldSource::Key(register) => register(registry),
+        FieldSource::One {
             object: target,
             nullable,
             ..
@@ -42,11 +42,11 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
             let end = if *nullable { "" } else { "!" };
             format!("{name}{end}")
         }
-        Source::Parts(parts) => format!("[{}!]!", object(registry, parts[0]())),
-        Source::Many { object: target, .. } => format!("[{}!]!", object(registry, target())),
-        Source::Page { list, .. } => connection(registry, list),
-        Source::Node { objects, .. } => format!("{}!", node(registry, &objects())),
-        Source::Found {
+        FieldSource::Parts(parts) => format!("[{}!]!", object(registry, parts[0]())),
+        FieldSource::Many { object: target, .. } => format!("[{}!]!", object(registry, target())),
+        FieldSource::Page { list, .. } => connection(registry, list),
+        FieldSource::Node { objects, .. } => format!("{}!", node(registry, &objects())),
+        FieldSource::Found {
             object: of, many, ..
         } => {
             let name = object(registry, of());
@@ -56,8 +56,8 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
                 format!("{name}!")
             }
         }
-        Source::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
-        Source::Stored {
+        FieldSource::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
+        FieldSource::Stored {
             object: of, many, ..
         } => {
             let name = object(registry, of());
@@ -72,7 +72,7 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
 }
 
 /// Registers a connection type with its edge type. Returns its type reference, such as `TopicConnection!`.
-pub fn connection(registry: &mut Registry, list: &'static List) -> String {
+pub fn connection(registry: &mut Registry, list: &'static Connection) -> String {
     let ty = format!("{}!", list.connection);
     if registry.types.contains_key(list.connection) {
         return ty;
@@ -186,7 +186,7 @@ fn counts_field(registry: &mut Registry, counts: &Counts) -> MetaField {
 }
 
 /// Enters the interface of all types that have an id.
-pub fn node(registry: &mut Registry, types: &[&'static Object]) -> String {
+pub fn node(registry: &mut Registry, types: &[&'static ObjectType]) -> String {
     let names: Vec<&str> = types.iter().map(|node| object(registry, node)).collect();
     let id = async_graphql::ID::create_type_info(registry);
     let field = meta_field(

@@ -13,10 +13,10 @@ use sea_orm::sea_query::{
 use serde_json::Value;
 
 use super::args::Args;
-use super::cells::Cells;
+use super::cells::RowValues;
 use super::counts::Counts;
 use super::json::{Json, Scalar};
-use super::{Env, Find};
+use super::{ExecutionContext, RecordQuery};
 use crate::error::Error;
 
 /// Alias of the main table of every statement.
@@ -31,7 +31,7 @@ pub fn col(column: impl IntoIden) -> Expr {
 }
 
 /// A type of the API.
-pub struct Object {
+pub struct ObjectType {
     pub name: &'static str,
     pub description: &'static str,
     /// The table of its rows; `None` for a type whose fields are columns of another type's row.
@@ -46,7 +46,7 @@ pub struct Table {
 }
 
 /// A reference to a type. A function, so that types can refer to each other.
-pub type ObjectRef = fn() -> &'static Object;
+pub type ObjectRef = fn() -> &'static ObjectType;
 
 /// Registers a type of the API and returns its type reference, such as `[Side!]!`.
 pub type Register = fn(&mut Registry) -> String;
@@ -56,7 +56,7 @@ pub struct Field {
     pub name: &'static str,
     pub description: &'static str,
     pub args: Vec<Arg>,
-    pub source: Source,
+    pub source: FieldSource,
 }
 
 /// An argument of a field.
@@ -67,16 +67,16 @@ pub struct Arg {
 }
 
 /// Where a field's value comes from.
-pub enum Source {
+pub enum FieldSource {
     /// A cell of the row.
     Cell {
-        cell: Cell,
+        cell: ColumnExpr,
         scalar: Scalar,
         register: Register,
     },
     /// A pure function of cells of the row and of the context.
     Computed {
-        needs: Vec<Cell>,
+        needs: Vec<ColumnExpr>,
         write: Compute,
         register: Register,
     },
@@ -91,34 +91,37 @@ pub enum Source {
     /// All records that belong to the row.
     Many {
         object: ObjectRef,
-        link: Link,
+        link: Relation,
         order: Vec<Expr>,
-        then: Option<Then>,
+        then: Option<OrderByJoin>,
         condition: fn(&Args<'_>) -> Result<Condition, Error>,
     },
     /// A connection of the records that belong to the row.
-    Page { list: &'static List, link: Link },
+    Page {
+        list: &'static Connection,
+        link: Relation,
+    },
     /// A polymorphic reference: two columns of the row hold the record's type and its key.
     Node {
-        objects: fn() -> Vec<&'static Object>,
+        objects: fn() -> Vec<&'static ObjectType>,
         ty: DynIden,
         key: DynIden,
     },
     /// Records that depend on the request's context, not on the row: all of them, or the only one.
     Found {
         object: ObjectRef,
-        find: fn(&Env<'_>) -> Find,
+        find: fn(&ExecutionContext<'_>) -> RecordQuery,
         many: bool,
     },
     /// What a cell of the row holds as JSON: a list of records, or one record or null.
     Stored {
-        cell: Cell,
+        cell: ColumnExpr,
         object: ObjectRef,
         many: bool,
     },
     /// A list of records that a pure function makes of cells of the row.
     Derived {
-        needs: Vec<Cell>,
+        needs: Vec<ColumnExpr>,
         derive: Derive,
         object: ObjectRef,
     },
@@ -128,27 +131,27 @@ pub enum Source {
 
 /// A column of a joined record that rows are sorted by, and the foreign key to that record, which breaks ties.
 #[derive(Clone)]
-pub struct Then {
+pub struct OrderByJoin {
     pub object: ObjectRef,
     pub by: DynIden,
     pub column: DynIden,
 }
 
 /// Writes a computed value. The cells have the order of `needs`.
-pub type Compute = fn(&Cells<'_>, &Env<'_>, &mut Json) -> Result<(), DbErr>;
+pub type Compute = fn(&RowValues<'_>, &ExecutionContext<'_>, &mut Json) -> Result<(), DbErr>;
 
 /// Makes a list of records, as JSON; the cells come in the order of `needs`.
-pub type Derive = fn(&Cells<'_>, &Env<'_>) -> Result<Value, DbErr>;
+pub type Derive = fn(&RowValues<'_>, &ExecutionContext<'_>) -> Result<Value, DbErr>;
 
 /// A value that a statement selects.
 #[derive(Clone)]
-pub enum Cell {
+pub enum ColumnExpr {
     Column(DynIden),
     /// An expression, usually a subquery, over the row with the given alias.
-    Expression(&'static str, fn(&DynIden, &Env<'_>) -> Expr),
+    Expression(&'static str, fn(&DynIden, &ExecutionContext<'_>) -> Expr),
 }
 
-impl Cell {
+impl ColumnExpr {
     pub fn column(column: impl IntoIden) -> Self {
         Self::Column(column.into_iden())
     }
@@ -161,7 +164,7 @@ impl Cell {
         }
     }
 
-    pub fn of(&self, row: &DynIden, env: &Env<'_>) -> Expr {
+    pub fn of(&self, row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
         match self {
             Self::Column(column) => Expr::col((row.clone(), column.clone())),
             Self::Expression(_, expression) => expression(row, env),
@@ -171,7 +174,7 @@ impl Cell {
 
 /// How the rows of a type belong to a parent.
 #[derive(Clone)]
-pub enum Link {
+pub enum Relation {
     /// A foreign key of the rows to the parent.
     Column(DynIden),
     /// A join table refers to both.
@@ -184,7 +187,7 @@ pub enum Link {
     Matching(fn(Expr) -> Expr),
 }
 
-impl Link {
+impl Relation {
     pub fn column(column: impl IntoIden) -> Self {
         Self::Column(column.into_iden())
     }
@@ -199,7 +202,7 @@ impl Link {
 }
 
 /// A connection: its filter and its sort orders.
-pub struct List {
+pub struct Connection {
     pub object: ObjectRef,
     /// The names of its connection and edge types.
     pub connection: &'static str,
@@ -211,11 +214,11 @@ pub struct List {
     pub counts: Option<Counts>,
     /// Whether a cursor holds in every list of this type, whatever the filter: the order is always the same.
     pub lasting: bool,
-    pub criteria: fn(&Args<'_>, &Env<'_>) -> Result<Criteria, Error>,
+    pub criteria: fn(&Args<'_>, &ExecutionContext<'_>) -> Result<ListQuery, Error>,
 }
 
 /// The parsed `filter` and `orderBy` of a request.
-pub struct Criteria {
+pub struct ListQuery {
     pub condition: Condition,
     pub order: Order,
     /// Equal for equal filters. Part of a cursor's checksum.
@@ -226,14 +229,14 @@ pub struct Criteria {
 #[derive(Clone, Debug)]
 pub struct Order {
     pub key: DynIden,
-    pub kind: Key,
+    pub kind: CursorKey,
     pub unique: bool,
     pub descending: bool,
 }
 
 /// The type of an order's key, and the column that a cursor takes it from.
 #[derive(Clone, Debug)]
-pub enum Key {
+pub enum CursorKey {
     Text,
     Int,
     Long,
@@ -249,8 +252,8 @@ pub fn column<T: OutputType>(
     column: impl IntoIden,
     scalar: Scalar,
 ) -> Field {
-    let source = Source::Cell {
-        cell: Cell::column(column),
+    let source = FieldSource::Cell {
+        cell: ColumnExpr::column(column),
         scalar,
         register: T::create_type_info,
     };
@@ -261,10 +264,10 @@ pub fn column<T: OutputType>(
 pub fn computed<T: OutputType>(
     name: &'static str,
     description: &'static str,
-    needs: Vec<Cell>,
+    needs: Vec<ColumnExpr>,
     write: Compute,
 ) -> Field {
-    let source = Source::Computed {
+    let source = FieldSource::Computed {
         needs,
         write,
         register: T::create_type_info,
@@ -279,7 +282,7 @@ pub fn one(
     object: ObjectRef,
     by: impl IntoIden,
 ) -> Field {
-    let source = Source::One {
+    let source = FieldSource::One {
         object,
         by: by.into_iden(),
         nullable: false,
@@ -294,7 +297,7 @@ pub fn one_or_null(
     object: ObjectRef,
     by: impl IntoIden,
 ) -> Field {
-    let source = Source::One {
+    let source = FieldSource::One {
         object,
         by: by.into_iden(),
         nullable: true,
@@ -307,10 +310,10 @@ pub fn many(
     name: &'static str,
     description: &'static str,
     object: ObjectRef,
-    link: Link,
+    link: Relation,
     order: Vec<Expr>,
 ) -> Field {
-    let source = Source::Many {
+    let source = FieldSource::Many {
         object,
         link,
         order,
@@ -324,12 +327,12 @@ pub fn many(
 pub fn page(
     name: &'static str,
     description: &'static str,
-    list: &'static List,
-    link: Link,
+    list: &'static Connection,
+    link: Relation,
 ) -> Field {
     Field {
         args: list.args(),
-        ..field(name, description, Source::Page { list, link })
+        ..field(name, description, FieldSource::Page { list, link })
     }
 }
 
@@ -338,9 +341,9 @@ pub fn found(
     name: &'static str,
     description: &'static str,
     object: ObjectRef,
-    find: fn(&Env<'_>) -> Find,
+    find: fn(&ExecutionContext<'_>) -> RecordQuery,
 ) -> Field {
-    let source = Source::Found {
+    let source = FieldSource::Found {
         object,
         find,
         many: true,
@@ -348,7 +351,7 @@ pub fn found(
     field(name, description, source)
 }
 
-pub fn field(name: &'static str, description: &'static str, source: Source) -> Field {
+pub fn field(name: &'static str, description: &'static str, source: FieldSource) -> Field {
     Field {
         name,
         description,
@@ -368,8 +371,8 @@ impl Field {
     /// Sorts the records of the field last by a column of the record that `by` refers to.
     #[must_use]
     pub fn then(mut self, object: ObjectRef, by: impl IntoIden, column: impl IntoIden) -> Self {
-        if let Source::Many { then, .. } = &mut self.source {
-            *then = Some(Then {
+        if let FieldSource::Many { then, .. } = &mut self.source {
+            *then = Some(OrderByJoin {
                 object,
                 by: by.into_iden(),
                 column: column.into_iden(),
@@ -380,8 +383,8 @@ impl Field {
 
     /// Filters the records of the field by its arguments.
     #[must_use]
-    pub fn narrowed(mut self, narrow: fn(&Args<'_>) -> Result<Condition, Error>) -> Self {
-        if let Source::Many { condition, .. } = &mut self.source {
+    pub fn filtered(mut self, narrow: fn(&Args<'_>) -> Result<Condition, Error>) -> Self {
+        if let FieldSource::Many { condition, .. } = &mut self.source {
             *condition = narrow;
         }
         self
@@ -396,7 +399,7 @@ pub fn arg<T: InputType>(name: &'static str, description: &'static str) -> Arg {
     }
 }
 
-impl List {
+impl Connection {
     /// Returns the arguments of the connection field.
     pub fn args(&self) -> Vec<Arg> {
         let mut args = vec![
@@ -430,12 +433,12 @@ impl List {
         args
     }
 
-    pub fn object(&self) -> &'static Object {
+    pub fn object(&self) -> &'static ObjectType {
         (self.object)()
     }
 }
 
-impl Object {
+impl ObjectType {
     /// Returns the table of a type that has rows of its own.
     ///
     /// # Panics

@@ -4,56 +4,56 @@ use async_graphql::{PathSegment, Pos, ServerError};
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
-use super::cells::Cells;
+use super::cells::RowValues;
 use super::json::{Json, Scalar};
-use super::load::{Group, Loaded};
-use super::plan::{Kind, Load, Slot, Template};
-use super::{Env, embedded};
+use super::load::{ParentRows, ResultRows};
+use super::plan::{FieldOutput, OutputPlan, PossibleType, QueryPlan};
+use super::{ExecutionContext, embedded};
 use crate::error::Error;
 use crate::rows::Row;
 
 mod page;
 
 /// An answer being written.
-pub struct Writer<'d, 'e> {
+pub struct ResponseWriter<'d, 'e> {
     pub json: Json,
     /// The errors of fields that are null because they failed.
     pub errors: Vec<ServerError>,
-    pub env: &'e Env<'e>,
+    pub env: &'e ExecutionContext<'e>,
     /// Whether the size limit is exceeded: nothing more is written then.
     pub full: bool,
     /// Whether that is for want of memory.
     pub overloaded: bool,
     start: Vec<PathSegment>,
-    path: Vec<Step<'d>>,
+    path: Vec<ResponsePathSegment<'d>>,
 }
 
 /// A segment of a field's path.
 #[derive(Clone, Copy)]
-enum Step<'d> {
+enum ResponsePathSegment<'d> {
     Key(&'d str),
     Index(usize),
 }
 
 /// The error of a non-null field. It makes the nearest nullable ancestor null.
-pub struct Failed(ServerError);
+pub struct FieldError(ServerError);
 
-type Written = Result<(), Failed>;
+type Written = Result<(), FieldError>;
 
 /// A statement's plan with its result.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
-    load: &'a Load,
-    loaded: &'a Loaded,
+pub struct RowsSource<'a> {
+    load: &'a QueryPlan,
+    loaded: &'a ResultRows,
 }
 
-impl<'a> Source<'a> {
-    pub fn new(load: &'a Load, loaded: &'a Loaded) -> Self {
+impl<'a> RowsSource<'a> {
+    pub fn new(load: &'a QueryPlan, loaded: &'a ResultRows) -> Self {
         Self { load, loaded }
     }
 
-    fn child(self, child: usize) -> Source<'a> {
-        Source {
+    fn child(self, child: usize) -> RowsSource<'a> {
+        RowsSource {
             load: &self.load.children[child].load,
             loaded: &self.loaded.children[child],
         }
@@ -73,15 +73,15 @@ fn missing(ty: &str) -> DbErr {
     DbErr::RecordNotFound(format!("{ty} that another record names"))
 }
 
-impl From<Failed> for ServerError {
-    fn from(failed: Failed) -> Self {
+impl From<FieldError> for ServerError {
+    fn from(failed: FieldError) -> Self {
         failed.0
     }
 }
 
-impl<'d, 'e> Writer<'d, 'e> {
+impl<'d, 'e> ResponseWriter<'d, 'e> {
     /// Creates a writer for the field at the path `start`.
-    pub fn new(env: &'e Env<'e>, start: Vec<PathSegment>) -> Self {
+    pub fn new(env: &'e ExecutionContext<'e>, start: Vec<PathSegment>) -> Self {
         Self {
             json: Json::default(),
             errors: Vec::new(),
@@ -93,16 +93,20 @@ impl<'d, 'e> Writer<'d, 'e> {
         }
     }
 
-    fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> Failed {
+    fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> FieldError {
         let steps = self.path.iter().map(|step| match step {
-            Step::Key(key) => PathSegment::Field((*key).to_owned()),
-            Step::Index(index) => PathSegment::Index(*index),
+            ResponsePathSegment::Key(key) => PathSegment::Field((*key).to_owned()),
+            ResponsePathSegment::Index(index) => PathSegment::Index(*index),
         });
         let path = self.start.iter().cloned().chain(steps).collect();
-        Failed(error.into().server_error(pos).with_path(path))
+        FieldError(error.into().server_error(pos).with_path(path))
     }
 
-    fn within(&mut self, step: Step<'d>, write: impl FnOnce(&mut Self) -> Written) -> Written {
+    fn at(
+        &mut self,
+        step: ResponsePathSegment<'d>,
+        write: impl FnOnce(&mut Self) -> Written,
+    ) -> Written {
         self.path.push(step);
         let written = write(self);
         self.path.pop();
@@ -112,7 +116,7 @@ impl<'d, 'e> Writer<'d, 'e> {
     /// Writes a value, or null if `write` fails.
     pub fn nullable(&mut self, write: impl FnOnce(&mut Self) -> Written) {
         let (length, depth) = (self.json.len(), self.path.len());
-        if let Err(Failed(error)) = write(self) {
+        if let Err(FieldError(error)) = write(self) {
             self.json.truncate(length);
             self.path.truncate(depth);
             self.json.null();
@@ -123,29 +127,34 @@ impl<'d, 'e> Writer<'d, 'e> {
     }
 
     /// Writes a record.
-    pub fn record(&mut self, from: Source<'_>, row: Row<'_>, template: &Template<'d>) -> Written {
+    pub fn record(
+        &mut self,
+        from: RowsSource<'_>,
+        row: Row<'_>,
+        template: &OutputPlan<'d>,
+    ) -> Written {
         let mut separator = '{';
         for entry in &template.entries {
             if self.is_full() {
                 return Err(self.failed(self.refusal(), Some(entry.pos)));
             }
             self.key(&mut separator, entry.key);
-            let field = Step::Key(entry.key);
+            let field = ResponsePathSegment::Key(entry.key);
             match &entry.slot {
-                Slot::Typename => self.json.word(template.object.name),
-                Slot::Cell(index, scalar) => {
+                FieldOutput::Typename => self.json.raw_string(template.object.name),
+                FieldOutput::Cell(index, scalar) => {
                     let written = self.json.cell(row, *index, *scalar);
                     written.or_else(|error| {
-                        self.within(field, |writer| Err(writer.failed(error, Some(entry.pos))))
+                        self.at(field, |writer| Err(writer.failed(error, Some(entry.pos))))
                     })?;
                 }
-                Slot::Computed(indexes, compute) => {
-                    let written = compute(&Cells::new(row, indexes), self.env, &mut self.json);
+                FieldOutput::Computed(indexes, compute) => {
+                    let written = compute(&RowValues::new(row, indexes), self.env, &mut self.json);
                     written.or_else(|error| {
-                        self.within(field, |writer| Err(writer.failed(error, Some(entry.pos))))
+                        self.at(field, |writer| Err(writer.failed(error, Some(entry.pos))))
                     })?;
                 }
-                slot => self.within(field, |writer| writer.slot(from, row, slot, entry.pos))?,
+                slot => self.at(field, |writer| writer.slot(from, row, slot, entry.pos))?,
             }
         }
         self.close(separator);
@@ -153,10 +162,16 @@ impl<'d, 'e> Writer<'d, 'e> {
     }
 
     /// Writes a field whose value is one record or several.
-    fn slot(&mut self, from: Source<'_>, row: Row<'_>, slot: &Slot<'d>, pos: Pos) -> Written {
+    fn slot(
+        &mut self,
+        from: RowsSource<'_>,
+        row: Row<'_>,
+        slot: &FieldOutput<'d>,
+        pos: Pos,
+    ) -> Written {
         let fault = |writer: &Self, error: DbErr| writer.failed(error, Some(pos));
         match slot {
-            Slot::Joined {
+            FieldOutput::Joined {
                 present,
                 nullable,
                 template,
@@ -167,7 +182,7 @@ impl<'d, 'e> Writer<'d, 'e> {
                     Some(_) => self.one(*nullable, from, row, template)?,
                 }
             }
-            Slot::Fetched {
+            FieldOutput::Fetched {
                 child,
                 nullable,
                 template,
@@ -184,28 +199,30 @@ impl<'d, 'e> Writer<'d, 'e> {
                     }
                 }
             }
-            Slot::Many { child, template } => {
+            FieldOutput::Many { child, template } => {
                 let key = from.key(row, *child).map_err(|error| fault(self, error))?;
                 let child = from.child(*child);
                 let group = key.and_then(|key| child.loaded.group(key));
                 self.records(child, group, template)?;
             }
-            Slot::Page { child, template } => {
+            FieldOutput::Page { child, template } => {
                 let key = from.key(row, *child).map_err(|error| fault(self, error))?;
                 self.page(from.child(*child), key.unwrap_or_default(), template)?;
             }
-            Slot::Parts(parts) => {
+            FieldOutput::Parts(parts) => {
                 self.json.raw("[");
                 for (index, part) in parts.iter().enumerate() {
                     if index > 0 {
                         self.json.raw(",");
                     }
-                    self.within(Step::Index(index), |writer| writer.record(from, row, part))?;
+                    self.at(ResponsePathSegment::Index(index), |writer| {
+                        writer.record(from, row, part)
+                    })?;
                 }
                 self.json.raw("]");
             }
-            Slot::Node { ty, kinds } => self.node(from, row, *ty, kinds, pos)?,
-            Slot::Found {
+            FieldOutput::Node { ty, kinds } => self.node(from, row, *ty, kinds, pos)?,
+            FieldOutput::Found {
                 child,
                 many,
                 template,
@@ -217,17 +234,20 @@ impl<'d, 'e> Writer<'d, 'e> {
                     None => return Err(fault(self, missing(template.object.name))),
                 }
             }
-            Slot::Stored(place, template) => {
+            FieldOutput::Stored(place, template) => {
                 let stored = row.find(*place).map_err(|error| fault(self, error))?;
                 embedded::write(&mut self.json, &stored.unwrap_or_default(), template);
             }
-            Slot::Derived(places, derive, template) => {
-                let derived = derive(&Cells::new(row, places), self.env);
+            FieldOutput::Derived(places, derive, template) => {
+                let derived = derive(&RowValues::new(row, places), self.env);
                 let derived = derived.map_err(|error| fault(self, error))?;
                 embedded::write(&mut self.json, &derived, template);
             }
-            Slot::Failed(error) => return Err(self.failed(error.clone(), Some(pos))),
-            Slot::Typename | Slot::Cell(..) | Slot::Computed(..) | Slot::Key(_) => {}
+            FieldOutput::Failed(error) => return Err(self.failed(error.clone(), Some(pos))),
+            FieldOutput::Typename
+            | FieldOutput::Cell(..)
+            | FieldOutput::Computed(..)
+            | FieldOutput::Key(_) => {}
         }
         Ok(())
     }
@@ -235,10 +255,10 @@ impl<'d, 'e> Writer<'d, 'e> {
     /// Writes the record that a row refers to by type and key.
     fn node(
         &mut self,
-        from: Source<'_>,
+        from: RowsSource<'_>,
         row: Row<'_>,
         ty: usize,
-        kinds: &[Kind<'d>],
+        kinds: &[PossibleType<'d>],
         pos: Pos,
     ) -> Written {
         let fault = |writer: &Self, error: DbErr| writer.failed(error, Some(pos));
@@ -252,8 +272,8 @@ impl<'d, 'e> Writer<'d, 'e> {
             for entry in &kind.template.entries {
                 self.key(&mut separator, entry.key);
                 match entry.slot {
-                    Slot::Cell(_, Scalar::Id(prefix)) => self.json.id(prefix, key),
-                    _ => self.json.word(kind.template.object.name),
+                    FieldOutput::Cell(_, Scalar::Id(prefix)) => self.json.id(prefix, key),
+                    _ => self.json.raw_string(kind.template.object.name),
                 }
             }
             self.close(separator);
@@ -271,9 +291,9 @@ impl<'d, 'e> Writer<'d, 'e> {
     fn one(
         &mut self,
         nullable: bool,
-        from: Source<'_>,
+        from: RowsSource<'_>,
         row: Row<'_>,
-        template: &Template<'d>,
+        template: &OutputPlan<'d>,
     ) -> Written {
         if nullable {
             self.nullable(|writer| writer.record(from, row, template));
@@ -285,9 +305,9 @@ impl<'d, 'e> Writer<'d, 'e> {
 
     fn records(
         &mut self,
-        from: Source<'_>,
-        group: Option<&Group>,
-        template: &Template<'d>,
+        from: RowsSource<'_>,
+        group: Option<&ParentRows>,
+        template: &OutputPlan<'d>,
     ) -> Written {
         self.each(from, group, |writer, row| {
             writer.record(from, row, template)
@@ -296,8 +316,8 @@ impl<'d, 'e> Writer<'d, 'e> {
 
     fn each(
         &mut self,
-        from: Source<'_>,
-        group: Option<&Group>,
+        from: RowsSource<'_>,
+        group: Option<&ParentRows>,
         mut write: impl FnMut(&mut Self, Row<'_>) -> Written,
     ) -> Written {
         self.json.raw("[");
@@ -306,19 +326,21 @@ impl<'d, 'e> Writer<'d, 'e> {
                 self.json.raw(",");
             }
             let row = from.loaded.rows.row(*row);
-            self.within(Step::Index(index), |writer| write(writer, row))?;
+            self.at(ResponsePathSegment::Index(index), |writer| {
+                write(writer, row)
+            })?;
         }
         self.json.raw("]");
         Ok(())
     }
 
     /// Writes all rows of a statement without parents.
-    pub fn all(&mut self, from: Source<'_>, template: &Template<'d>) -> Written {
+    pub fn all(&mut self, from: RowsSource<'_>, template: &OutputPlan<'d>) -> Written {
         self.records(from, from.loaded.group(Uuid::nil()), template)
     }
 
     /// Writes the first row of a statement without parents, or null if there is none.
-    pub fn first(&mut self, from: Source<'_>, template: &Template<'d>) {
+    pub fn first(&mut self, from: RowsSource<'_>, template: &OutputPlan<'d>) {
         match from.loaded.rows.first() {
             Some(row) => self.nullable(|writer| writer.record(from, row, template)),
             None => self.json.null(),
@@ -326,7 +348,11 @@ impl<'d, 'e> Writer<'d, 'e> {
     }
 
     /// Writes the first row of a statement without parents. Returns whether there is one.
-    pub fn only(&mut self, from: Source<'_>, template: &Template<'d>) -> Result<bool, Failed> {
+    pub fn only(
+        &mut self,
+        from: RowsSource<'_>,
+        template: &OutputPlan<'d>,
+    ) -> Result<bool, FieldError> {
         let Some(row) = from.loaded.rows.first() else {
             return Ok(false);
         };
@@ -338,23 +364,24 @@ impl<'d, 'e> Writer<'d, 'e> {
     /// `alone`.
     pub fn records_of<'s>(
         &mut self,
-        records: impl Iterator<Item = (Source<'s>, Uuid, &'s Template<'d>)>,
+        records: impl Iterator<Item = (RowsSource<'s>, Uuid, &'s OutputPlan<'d>)>,
         alone: bool,
     ) where
         'd: 's,
     {
-        let one = |writer: &mut Self,
-                   (from, key, template): (Source<'s>, Uuid, &'s Template<'d>)| {
-            let found = from.loaded.group(key).and_then(|group| group.rows.first());
-            match found {
-                Some(row) => {
-                    writer.nullable(|writer| {
-                        writer.record(from, from.loaded.rows.row(*row), template)
-                    });
+        let one =
+            |writer: &mut Self,
+             (from, key, template): (RowsSource<'s>, Uuid, &'s OutputPlan<'d>)| {
+                let found = from.loaded.group(key).and_then(|group| group.rows.first());
+                match found {
+                    Some(row) => {
+                        writer.nullable(|writer| {
+                            writer.record(from, from.loaded.rows.row(*row), template)
+                        });
+                    }
+                    None => writer.json.null(),
                 }
-                None => writer.json.null(),
-            }
-        };
+            };
         if alone {
             records.for_each(|record| one(self, record));
             return;
@@ -364,7 +391,7 @@ impl<'d, 'e> Writer<'d, 'e> {
             if index > 0 {
                 self.json.raw(",");
             }
-            self.path.push(Step::Index(index));
+            self.path.push(ResponsePathSegment::Index(index));
             one(self, record);
             self.path.pop();
         }

@@ -10,13 +10,13 @@ use sea_orm::sqlx::postgres::PgRow;
 use serde_json::Value;
 
 use super::postgres::failed;
-use super::sqlite::{Cell, Held};
+use super::sqlite::{CellRef, RowRef};
 
 /// A result row of either database.
 #[derive(Clone, Copy, Debug)]
 pub enum Row<'r> {
     Postgres(&'r PgRow),
-    Sqlite(Held<'r>),
+    Sqlite(RowRef<'r>),
 }
 
 impl<'r> Row<'r> {
@@ -24,7 +24,7 @@ impl<'r> Row<'r> {
     ///
     /// # Errors
     /// Returns an error if the cell has another type.
-    pub fn find<T: Readable<'r>>(self, place: usize) -> Result<Option<T>, DbErr> {
+    pub fn find<T: FromCell<'r>>(self, place: usize) -> Result<Option<T>, DbErr> {
         match self {
             Self::Postgres(row) => {
                 let value = row.try_get_raw(place).map_err(failed)?;
@@ -35,7 +35,7 @@ impl<'r> Row<'r> {
                 T::of_postgres(bytes).map(Some)
             }
             Self::Sqlite(row) => match row.cell(place) {
-                Some(Cell::Null) => return Ok(None),
+                Some(CellRef::Null) => return Ok(None),
                 cell => cell.and_then(T::of_sqlite).map(Some),
             },
         }
@@ -46,7 +46,7 @@ impl<'r> Row<'r> {
     ///
     /// # Errors
     /// Returns an error if the cell is null or has another type.
-    pub fn get<T: Readable<'r>>(self, place: usize) -> Result<T, DbErr> {
+    pub fn get<T: FromCell<'r>>(self, place: usize) -> Result<T, DbErr> {
         let found = self.find(place)?;
         found.ok_or_else(|| DbErr::Type(format!("cell {place} is null")))
     }
@@ -62,7 +62,7 @@ impl<'r> Row<'r> {
                     .map_or(0, <[u8]>::len)
             }
             Self::Sqlite(row) => match row.cell(place) {
-                Some(Cell::Text(text)) => text.len(),
+                Some(CellRef::Text(text)) => text.len(),
                 _ => 0,
             },
         }
@@ -70,21 +70,21 @@ impl<'r> Row<'r> {
 }
 
 /// A type that a cell can be decoded to, on both databases. `None` if the cell has another type.
-pub trait Readable<'r>: Sized {
+pub trait FromCell<'r>: Sized {
     /// Decodes PostgreSQL's binary format.
     fn of_postgres(bytes: &'r [u8]) -> Option<Self>;
 
-    fn of_sqlite(cell: Cell<'r>) -> Option<Self>;
+    fn of_sqlite(cell: CellRef<'r>) -> Option<Self>;
 }
 
-macro_rules! readable {
+macro_rules! from_cell {
     ($($ty:ty: $bytes:ident => $sent:expr, $cell:pat => $held:expr;)*) => {$(
-        impl<'r> Readable<'r> for $ty {
+        impl<'r> FromCell<'r> for $ty {
             fn of_postgres($bytes: &'r [u8]) -> Option<Self> {
                 $sent
             }
 
-            fn of_sqlite(cell: Cell<'r>) -> Option<Self> {
+            fn of_sqlite(cell: CellRef<'r>) -> Option<Self> {
                 match cell {
                     $cell => $held,
                     _ => None,
@@ -94,33 +94,33 @@ macro_rules! readable {
     )*};
 }
 
-readable! {
-    &'r str: bytes => from_utf8(bytes).ok(), Cell::Text(text) => Some(text);
-    i32: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), Cell::Int(number) => number.try_into().ok();
-    i64: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), Cell::Int(number) => Some(number);
-    f64: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), Cell::Real(number) => Some(number);
-    bool: bytes => Some(bytes != [0]), Cell::Int(number) => Some(number != 0);
-    NaiveDate: bytes => day(i32::of_postgres(bytes)?), Cell::Text(text) => written_day(text);
-    DateTime<Utc>: bytes => moment(i64::of_postgres(bytes)?), Cell::Text(text) => written_moment(text);
-    Uuid: bytes => Self::from_slice(bytes).ok(), Cell::Key(key) => Some(key);
-    Value: bytes => serde_json::from_slice(bytes).ok(), Cell::Text(text) => serde_json::from_str(text).ok();
+from_cell! {
+    &'r str: bytes => from_utf8(bytes).ok(), CellRef::Text(text) => Some(text);
+    i32: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), CellRef::Int(number) => number.try_into().ok();
+    i64: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), CellRef::Int(number) => Some(number);
+    f64: bytes => Some(Self::from_be_bytes(bytes.try_into().ok()?)), CellRef::Real(number) => Some(number);
+    bool: bytes => Some(bytes != [0]), CellRef::Int(number) => Some(number != 0);
+    NaiveDate: bytes => date(i32::of_postgres(bytes)?), CellRef::Text(text) => parse_date(text);
+    DateTime<Utc>: bytes => timestamp(i64::of_postgres(bytes)?), CellRef::Text(text) => parse_timestamp(text);
+    Uuid: bytes => Self::from_slice(bytes).ok(), CellRef::Key(key) => Some(key);
+    Value: bytes => serde_json::from_slice(bytes).ok(), CellRef::Text(text) => serde_json::from_str(text).ok();
 }
 
 /// PostgreSQL counts dates in days and timestamps in microseconds from the start of this year.
 const EPOCH: i32 = 2000;
 
-fn day(days: i32) -> Option<NaiveDate> {
+fn date(days: i32) -> Option<NaiveDate> {
     let begin = NaiveDate::from_yo_opt(EPOCH, 1)?;
     begin.checked_add_signed(TimeDelta::try_days(days.into())?)
 }
 
-fn moment(microseconds: i64) -> Option<DateTime<Utc>> {
-    let begin = day(0)?.and_time(NaiveTime::MIN).and_utc();
+fn timestamp(microseconds: i64) -> Option<DateTime<Utc>> {
+    let begin = date(0)?.and_time(NaiveTime::MIN).and_utc();
     begin.checked_add_signed(TimeDelta::microseconds(microseconds))
 }
 
 /// Parses a date as SQLite stores it: `2026-11-24`. chrono's parser accepts more forms and is several times slower.
-fn written_day(text: &str) -> Option<NaiveDate> {
+fn parse_date(text: &str) -> Option<NaiveDate> {
     let (year, rest) = text.split_once('-')?;
     let (month, day) = rest.split_once('-')?;
     let year = i32::try_from(number(year, 4)?).ok()?;
@@ -128,16 +128,16 @@ fn written_day(text: &str) -> Option<NaiveDate> {
 }
 
 /// Parses a timestamp as SQLite stores it, usually `2026-11-24T10:00:00.123456+00:00`.
-fn written_moment(text: &str) -> Option<DateTime<Utc>> {
-    usual_moment(text).or_else(|| text.parse().ok())
+fn parse_timestamp(text: &str) -> Option<DateTime<Utc>> {
+    parse_usual_timestamp(text).or_else(|| text.parse().ok())
 }
 
-fn usual_moment(text: &str) -> Option<DateTime<Utc>> {
+fn parse_usual_timestamp(text: &str) -> Option<DateTime<Utc>> {
     let (day, time) = text.strip_suffix("+00:00")?.split_once('T')?;
     let (seconds, fraction) = time.split_once('.').unwrap_or((time, "000000"));
     let mut parts = seconds.split(':').map(|part| number(part, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let time = written_day(day)?.and_hms_micro_opt(hour, minute, second, number(fraction, 6)?)?;
+    let time = parse_date(day)?.and_hms_micro_opt(hour, minute, second, number(fraction, 6)?)?;
     parts.next().is_none().then(|| time.and_utc())
 }
 
@@ -170,7 +170,7 @@ mod tests {
             "2026-11-24",
             "",
         ] {
-            assert_eq!(written_moment(text), text.parse().ok(), "{text}");
+            assert_eq!(parse_timestamp(text), text.parse().ok(), "{text}");
         }
     }
 
@@ -178,13 +178,15 @@ mod tests {
     fn a_day_is_read_in_the_form_that_it_is_written_in() {
         for text in ["2026-11-24", "2024-02-29", "0001-01-01", "9999-12-31"] {
             let day: NaiveDate = text.parse().unwrap();
-            assert_eq!(written_day(text), Some(day));
-            let days = day.signed_duration_since(super::day(0).unwrap()).num_days();
+            assert_eq!(parse_date(text), Some(day));
+            let days = day
+                .signed_duration_since(super::date(0).unwrap())
+                .num_days();
             let sent = i32::try_from(days).unwrap().to_be_bytes();
             assert_eq!(NaiveDate::of_postgres(&sent), Some(day));
         }
         for text in ["2026-02-30", "infinity", "2026-1-1", "2026-11-24 ", "", "-"] {
-            assert_eq!(written_day(text), None, "{text}");
+            assert_eq!(parse_date(text), None, "{text}");
         }
     }
 
@@ -197,10 +199,10 @@ mod tests {
             (848_829_600_123_456, "2026-11-24T10:00:00.123456Z"),
         ] {
             let read: DateTime<Utc> = read.parse().unwrap();
-            assert_eq!(moment(sent), Some(read));
+            assert_eq!(timestamp(sent), Some(read));
         }
         // PostgreSQL's `infinity` has no counterpart.
-        assert_eq!(moment(i64::MAX), None);
-        assert_eq!(day(i32::MAX), None);
+        assert_eq!(timestamp(i64::MAX), None);
+        assert_eq!(date(i32::MAX), None);
     }
 }

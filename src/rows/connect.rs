@@ -11,7 +11,7 @@ use sea_orm::sqlx::{
 };
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::ACQUIRE_TIMEOUT;
 
 /// A connection that has been idle for longer is pinged before it is used.
 pub const TRUSTED: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ impl Connector {
             let mark = self.prepare(&mut connection).await?;
             Ok((connection, mark))
         };
-        timeout(PATIENCE, connect)
+        timeout(ACQUIRE_TIMEOUT, connect)
             .await
             .map_err(|_| Error::PoolTimedOut)?
     }
@@ -116,7 +116,7 @@ impl Connector {
         let connector = self.clone();
         PgPoolOptions::new()
             .max_connections(POOL_LIMIT)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_lifetime(MAX_AGE)
             .idle_timeout(MAX_IDLE)
             .test_before_acquire(false)

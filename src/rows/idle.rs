@@ -8,16 +8,16 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// Maximum wait for a connection. After that the request fails, so that its client can retry.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub struct Idle<T> {
+pub struct IdleConnections<T> {
     connections: Mutex<Vec<T>>,
     turns: Semaphore,
     most: u32,
 }
 
-impl<T> Idle<T> {
+impl<T> IdleConnections<T> {
     /// Creates an empty pool for at most this many connections.
     pub fn new(connections: u32) -> Self {
         Self {
@@ -33,12 +33,12 @@ impl<T> Idle<T> {
     }
 
     /// Waits until another connection may be used.
-    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+    pub async fn permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
         if let Ok(permit) = self.turns.try_acquire() {
             return Ok(permit);
         }
         // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
-        let permit = Box::pin(timeout(PATIENCE, self.turns.acquire())).await;
+        let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, self.turns.acquire())).await;
         permit
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
@@ -50,7 +50,7 @@ impl<T> Idle<T> {
     }
 
     /// Returns a connection to the pool.
-    pub fn give(&self, connection: T) {
+    pub fn release(&self, connection: T) {
         self.all().push(connection);
     }
 

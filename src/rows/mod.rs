@@ -14,12 +14,12 @@ use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::sync::Semaphore;
 
-pub use self::cell::{Readable, Row};
+pub use self::cell::{FromCell, Row};
 use self::connect::Connector;
-pub use self::idle::PATIENCE;
+pub use self::idle::ACQUIRE_TIMEOUT;
 pub use self::postgres::failed;
-use self::sqlite::Block;
-pub use self::sqlite::{Cell, STATEMENT_TIMEOUT};
+use self::sqlite::RowBuffer;
+pub use self::sqlite::{CellRef, STATEMENT_TIMEOUT};
 
 tokio::task_local! {
     /// The bounds of the request that the task answers.
@@ -43,16 +43,16 @@ fn request_bounds() -> Option<RequestBounds> {
 
 /// Connections that only read.
 #[derive(Clone, Debug)]
-pub enum Reader {
-    Postgres(Arc<postgres::Connections>),
-    Sqlite(Arc<sqlite::Connections>),
+pub enum ReadPool {
+    Postgres(Arc<postgres::PostgresPool>),
+    Sqlite(Arc<sqlite::SqlitePool>),
 }
 
 /// The rows of a statement in its order.
 #[derive(Debug)]
 pub enum Rows {
     Postgres(Vec<PgRow>),
-    Sqlite(Block),
+    Sqlite(RowBuffer),
 }
 
 impl Default for Rows {
@@ -97,12 +97,12 @@ impl Rows {
     }
 }
 
-impl Reader {
+impl ReadPool {
     /// Creates a pool for PostgreSQL with at most `connections` connections. A statement that takes longer than
     /// `longest` fails.
     #[must_use]
     pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
-        let connections = postgres::Connections::new(connector, connections, longest);
+        let connections = postgres::PostgresPool::new(connector, connections, longest);
         Self::Postgres(Arc::new(connections))
     }
 
@@ -111,7 +111,7 @@ impl Reader {
     /// # Errors
     /// Returns an error if the URL cannot be parsed.
     pub fn sqlite(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
-        let connections = sqlite::Connections::new(url, connections, longest)?;
+        let connections = sqlite::SqlitePool::new(url, connections, longest)?;
         Ok(Self::Sqlite(Arc::new(connections)))
     }
 
@@ -148,7 +148,7 @@ impl Reader {
     pub async fn read<E: From<DbErr>>(
         &self,
         select: &SelectStatement,
-        told: &(dyn Fn(&Statement) + Send + Sync),
+        on_statement: &(dyn Fn(&Statement) + Send + Sync),
         arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Rows, E> {
         let mut statement = self.backend().build(select);
@@ -163,7 +163,7 @@ impl Reader {
             Some(permit) => Box::pin(permit.acquire_owned()).await.ok(),
             None => None,
         };
-        told(&statement);
+        on_statement(&statement);
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {
             Self::Postgres(connections) => {

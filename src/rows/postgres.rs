@@ -14,19 +14,19 @@ use tokio::time::timeout;
 
 use super::Row;
 use super::connect::{Connector, MAX_AGE, MAX_IDLE, PING, TRUSTED, check_session};
-use super::idle::Idle;
+use super::idle::IdleConnections;
 
 /// Timeout of a statement if none is given.
-const LONGEST: Duration = Duration::from_hours(1);
+const READ_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// A pool with at most the given number of connections. A connection whose statement did not complete is closed.
 #[derive(Debug)]
-pub struct Connections {
+pub struct PostgresPool {
     connector: Connector,
     /// Timeout of a statement, including the round trip.
     longest: Duration,
     /// Idle connections: each has completed its last statement.
-    idle: Idle<IdleConnection>,
+    idle: IdleConnections<IdleConnection>,
 }
 
 #[derive(Debug)]
@@ -43,12 +43,12 @@ impl IdleConnection {
     }
 }
 
-impl Connections {
+impl PostgresPool {
     pub fn new(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
         Self {
             connector,
-            longest: longest.map_or(LONGEST, |timeout| timeout + PING),
-            idle: Idle::new(connections),
+            longest: longest.map_or(READ_TIMEOUT, |timeout| timeout + PING),
+            idle: IdleConnections::new(connections),
         }
     }
 
@@ -63,7 +63,7 @@ impl Connections {
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Vec<PgRow>, E> {
-        let _permit = self.idle.turn().await?;
+        let _permit = self.idle.permit().await?;
         loop {
             let idle = self.take().await;
             let known = idle.is_some();
@@ -75,17 +75,17 @@ impl Connections {
                 (connection, mark, Instant::now())
             };
             let mut rows = Vec::new();
-            let mut waiting = Waiting::new(&self.idle);
+            let mut waiting = CancelGuard::new(&self.idle);
             let read = read_all(&mut connection, sql, values, &mut rows, &mut arrives);
             let read = timeout(self.longest, read).await;
-            let read = read.unwrap_or(Err(Stopped::Failed(Error::PoolTimedOut)));
-            if !matches!(read, Err(Stopped::Failed(Error::PoolTimedOut))) {
+            let read = read.unwrap_or(Err(ReadError::Failed(Error::PoolTimedOut)));
+            if !matches!(read, Err(ReadError::Failed(Error::PoolTimedOut))) {
                 waiting.answered = true;
             }
             match read {
                 Ok(()) => {
                     let used = Instant::now();
-                    self.idle.give(IdleConnection {
+                    self.idle.release(IdleConnection {
                         connection,
                         mark,
                         opened,
@@ -94,9 +94,11 @@ impl Connections {
                     self.idle.retain(IdleConnection::is_fresh);
                     return Ok(rows);
                 }
-                Err(Stopped::Refused(error)) => return Err(error),
-                Err(Stopped::Failed(error)) if !is_lost(&error) => return Err(failed(error).into()),
-                Err(Stopped::Failed(error)) => {
+                Err(ReadError::Refused(error)) => return Err(error),
+                Err(ReadError::Failed(error)) if !is_lost(&error) => {
+                    return Err(failed(error).into());
+                }
+                Err(ReadError::Failed(error)) => {
                     // The idle connections have probably lost the server too; it may be reachable again.
                     self.idle.clear();
                     if !known || !rows.is_empty() {
@@ -136,14 +138,14 @@ impl Connections {
 
 /// Guard of a statement in progress. If it is dropped after a long silence, it closes the idle connections, which have
 /// probably lost the server too.
-struct Waiting<'c> {
-    idle: &'c Idle<IdleConnection>,
+struct CancelGuard<'c> {
+    idle: &'c IdleConnections<IdleConnection>,
     begun: Instant,
     answered: bool,
 }
 
-impl<'c> Waiting<'c> {
-    fn new(idle: &'c Idle<IdleConnection>) -> Self {
+impl<'c> CancelGuard<'c> {
+    fn new(idle: &'c IdleConnections<IdleConnection>) -> Self {
         Self {
             idle,
             begun: Instant::now(),
@@ -152,7 +154,7 @@ impl<'c> Waiting<'c> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
         if !self.answered && self.begun.elapsed() > PING {
             self.idle.clear();
@@ -161,7 +163,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// The reason why reading rows ended early.
-enum Stopped<E> {
+enum ReadError<E> {
     Refused(E),
     Failed(Error),
 }
@@ -172,14 +174,14 @@ async fn read_all<E>(
     values: &Values,
     rows: &mut Vec<PgRow>,
     arrives: &mut (impl FnMut(Row<'_>) -> Result<(), E> + Send),
-) -> Result<(), Stopped<E>> {
+) -> Result<(), ReadError<E>> {
     // The text comes from SeaQuery, with all values as parameters.
     let query = query_with(AssertSqlSafe(sql.to_owned()), SqlxValues(values.clone()));
     // `fetch_many` also returns the end of the statement; `fetch` would filter it out in another step per row.
     let mut arriving = connection.fetch_many(query);
-    while let Some(next) = arriving.try_next().await.map_err(Stopped::Failed)? {
+    while let Some(next) = arriving.try_next().await.map_err(ReadError::Failed)? {
         if let Either::Right(row) = next {
-            arrives(Row::Postgres(&row)).map_err(Stopped::Refused)?;
+            arrives(Row::Postgres(&row)).map_err(ReadError::Refused)?;
             rows.push(row);
         }
     }

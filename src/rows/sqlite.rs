@@ -19,14 +19,14 @@ use tokio::sync::Semaphore;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::time::sleep;
 
-use super::idle::{Idle, PATIENCE};
+use super::idle::{ACQUIRE_TIMEOUT, IdleConnections};
 use super::{Row, request_bounds};
 
 /// Capacity of a connection's cache of prepared statements.
-const PREPARED: usize = 200;
+const PREPARED_STATEMENTS: usize = 200;
 
 /// SQLite opcodes between two checks of the clock.
-const STEPS: i32 = 1000;
+const OPCODES_PER_CHECK: i32 = 1000;
 
 /// Time slice of a statement on a worker thread of the runtime. Nearly all statements end earlier, and moving the
 /// thread's other tasks to another thread takes as long as many of them.
@@ -44,17 +44,17 @@ const SLOW_STATEMENTS: usize = 1000;
 const UNBOUNDED: Duration = Duration::from_hours(24 * 365);
 
 /// Wait before a timed-out statement returns its error, so that the request's own timeout is reported first.
-const NOTICE: Duration = Duration::from_millis(200);
+const CANCEL_GRACE: Duration = Duration::from_millis(200);
 
 /// The error of a statement that took longer than a request may.
 pub const STATEMENT_TIMEOUT: &str = "the statement ran for too long";
 
 /// As many connections at most as were asked for.
 #[derive(Debug)]
-pub struct Connections {
+pub struct SqlitePool {
     file: PathBuf,
     longest: Option<Duration>,
-    idle: Idle<Connection>,
+    idle: IdleConnections<Connection>,
     /// Hashes of the statements whose last execution exceeded the time slice.
     slow: Mutex<HashSet<u64>>,
     hasher: RandomState,
@@ -62,7 +62,7 @@ pub struct Connections {
     slow_permits: Semaphore,
 }
 
-impl Connections {
+impl SqlitePool {
     pub fn new(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
         let options: SqliteConnectOptions =
             url.parse().map_err(|error: sea_orm::sqlx::Error| {
@@ -71,7 +71,7 @@ impl Connections {
         Ok(Self {
             file: options.get_filename().to_owned(),
             longest,
-            idle: Idle::new(connections),
+            idle: IdleConnections::new(connections),
             slow: Mutex::default(),
             hasher: RandomState::new(),
             slow_permits: Semaphore::new(connections.div_ceil(2) as usize),
@@ -88,14 +88,14 @@ impl Connections {
         sql: &str,
         values: &Values,
         mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
-    ) -> Result<Block, E> {
+    ) -> Result<RowBuffer, E> {
         // Yields if this poll's budget is used up, so that the request's timeout can take effect.
         consume_budget().await;
         let hash = self.hasher.hash_one(sql);
         let mut arrived = 0;
-        let mut read = Err(Stopped::Late);
-        if !self.slow().contains(&hash) {
-            let turn = self.idle.turn().await?;
+        let mut read = Err(ReadError::Late);
+        if !self.slow_statements().contains(&hash) {
+            let turn = self.idle.permit().await?;
             let begun = Instant::now();
             let end = self.deadline(begun).min(begun + SLICE);
             read = self.read_until(end, sql, values, |row| {
@@ -105,15 +105,15 @@ impl Connections {
             drop(turn);
             spend(begun.elapsed()).await;
         }
-        if let Err(Stopped::Late) = read {
+        if let Err(ReadError::Late) = read {
             let slow_permit = self.slow_permits.acquire().await;
             let _slow_permit = slow_permit
                 .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-            let _turn = self.idle.turn().await?;
+            let _turn = self.idle.permit().await?;
             let begun = Instant::now();
             // From the start, since a statement cannot continue in another call. Rows that `arrives` has seen are
             // skipped.
-            read = beside(|| {
+            read = run_blocking(|| {
                 self.read_until(self.deadline(begun), sql, values, |row| {
                     if arrived > 0 {
                         arrived -= 1;
@@ -122,17 +122,17 @@ impl Connections {
                     arrives(row)
                 })
             });
-            self.remember(hash, begun.elapsed() > SLICE);
+            self.record_speed(hash, begun.elapsed() > SLICE);
             spend(begun.elapsed()).await;
         }
         match read {
-            Err(Stopped::Late) => {
-                Box::pin(sleep(NOTICE)).await;
+            Err(ReadError::Late) => {
+                Box::pin(sleep(CANCEL_GRACE)).await;
                 let error = RuntimeErr::Internal(STATEMENT_TIMEOUT.to_owned());
                 Err(DbErr::Query(error).into())
             }
-            Err(Stopped::Failed(error)) => Err(error.into()),
-            Err(Stopped::Refused(error)) => Err(error),
+            Err(ReadError::Failed(error)) => Err(error.into()),
+            Err(ReadError::Refused(error)) => Err(error),
             Ok(block) => Ok(block),
         }
     }
@@ -149,21 +149,21 @@ impl Connections {
         sql: &str,
         values: &Values,
         arrives: impl FnMut(Row<'_>) -> Result<(), E>,
-    ) -> Result<Block, Stopped<E>> {
+    ) -> Result<RowBuffer, ReadError<E>> {
         if Instant::now() >= end {
-            return Err(Stopped::Late);
+            return Err(ReadError::Late);
         }
         let idle = self.idle.take();
         let connection = match idle {
             Some(connection) => connection,
             None => self
                 .open()
-                .map_err(|error| Stopped::Failed(DbErr::Conn(internal(&error))))?,
+                .map_err(|error| ReadError::Failed(DbErr::Conn(internal(&error))))?,
         };
-        connection.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
+        connection.progress_handler(OPCODES_PER_CHECK, Some(move || Instant::now() >= end))?;
         let read = read_all(&connection, sql, values, arrives);
-        if !matches!(read, Err(Stopped::Failed(_))) {
-            self.idle.give(connection);
+        if !matches!(read, Err(ReadError::Failed(_))) {
+            self.idle.release(connection);
         }
         read
     }
@@ -174,8 +174,8 @@ impl Connections {
         request_bounds().map_or(longest, |bounds| longest.min(bounds.deadline))
     }
 
-    fn remember(&self, hash: u64, is_slow: bool) {
-        let mut slow = self.slow();
+    fn record_speed(&self, hash: u64, is_slow: bool) {
+        let mut slow = self.slow_statements();
         if !is_slow {
             slow.remove(&hash);
             return;
@@ -186,7 +186,7 @@ impl Connections {
         slow.insert(hash);
     }
 
-    fn slow(&self) -> MutexGuard<'_, HashSet<u64>> {
+    fn slow_statements(&self) -> MutexGuard<'_, HashSet<u64>> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -194,9 +194,9 @@ impl Connections {
         // No mutex: the pool gives a connection to one request at a time.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(ACQUIRE_TIMEOUT)?;
         connection.pragma_update(None, "query_only", true)?;
-        connection.set_prepared_statement_cache_capacity(PREPARED);
+        connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
         Ok(connection)
     }
 }
@@ -215,27 +215,27 @@ fn read_all<E>(
     sql: &str,
     values: &Values,
     mut arrives: impl FnMut(Row<'_>) -> Result<(), E>,
-) -> Result<Block, Stopped<E>> {
+) -> Result<RowBuffer, ReadError<E>> {
     let mut statement = connection.prepare_cached(sql)?;
     for (place, value) in values.iter().enumerate() {
-        statement.raw_bind_parameter(place + 1, Bound(value))?;
+        statement.raw_bind_parameter(place + 1, SqlValue(value))?;
     }
-    let mut block = Block {
+    let mut block = RowBuffer {
         width: statement.column_count(),
-        ..Block::default()
+        ..RowBuffer::default()
     };
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         for place in 0..block.width {
             block.push(row.get_ref(place)?)?;
         }
-        arrives(Row::Sqlite(block.row(block.len() - 1))).map_err(Stopped::Refused)?;
+        arrives(Row::Sqlite(block.row(block.len() - 1))).map_err(ReadError::Refused)?;
     }
     Ok(block)
 }
 
 /// Runs blocking work while another thread takes over the other tasks of this worker thread.
-fn beside<T>(work: impl FnOnce() -> T) -> T {
+fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         // A current-thread runtime has no other threads.
@@ -244,13 +244,13 @@ fn beside<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// The reason why reading rows ended early.
-enum Stopped<E> {
+enum ReadError<E> {
     Late,
     Refused(E),
     Failed(DbErr),
 }
 
-impl<E> From<rusqlite::Error> for Stopped<E> {
+impl<E> From<rusqlite::Error> for ReadError<E> {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Self::Late,
@@ -274,17 +274,17 @@ fn internal(error: &rusqlite::Error) -> RuntimeErr {
 
 /// The rows of a statement in one buffer, row by row.
 #[derive(Debug, Default)]
-pub struct Block {
+pub struct RowBuffer {
     /// Number of columns.
     width: usize,
-    cells: Vec<Place>,
+    cells: Vec<Slot>,
     /// The concatenated texts of all cells.
     texts: String,
 }
 
 /// A stored cell; a text is a range of the block's buffer.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Slot {
     Null,
     Int(i64),
     Real(f64),
@@ -294,7 +294,7 @@ enum Place {
 
 /// The value of a cell.
 #[derive(Clone, Copy, Debug)]
-pub enum Cell<'r> {
+pub enum CellRef<'r> {
     Null,
     Int(i64),
     Real(f64),
@@ -304,32 +304,32 @@ pub enum Cell<'r> {
 
 /// One row of a block.
 #[derive(Clone, Copy, Debug)]
-pub struct Held<'r> {
-    cells: &'r [Place],
+pub struct RowRef<'r> {
+    cells: &'r [Slot],
     texts: &'r str,
 }
 
-impl<'r> Held<'r> {
+impl<'r> RowRef<'r> {
     /// Returns the cell at an index; `None` if the row has fewer columns.
-    pub fn cell(self, place: usize) -> Option<Cell<'r>> {
+    pub fn cell(self, place: usize) -> Option<CellRef<'r>> {
         Some(match *self.cells.get(place)? {
-            Place::Null => Cell::Null,
-            Place::Int(number) => Cell::Int(number),
-            Place::Real(number) => Cell::Real(number),
-            Place::Key(key) => Cell::Key(key),
-            Place::Text { start, end } => Cell::Text(&self.texts[start..end]),
+            Slot::Null => CellRef::Null,
+            Slot::Int(number) => CellRef::Int(number),
+            Slot::Real(number) => CellRef::Real(number),
+            Slot::Key(key) => CellRef::Key(key),
+            Slot::Text { start, end } => CellRef::Text(&self.texts[start..end]),
         })
     }
 }
 
-impl Block {
+impl RowBuffer {
     pub fn len(&self) -> usize {
         self.cells.len().checked_div(self.width).unwrap_or_default()
     }
 
-    pub fn row(&self, place: usize) -> Held<'_> {
+    pub fn row(&self, place: usize) -> RowRef<'_> {
         let range: Range<usize> = place * self.width..(place + 1) * self.width;
-        Held {
+        RowRef {
             cells: &self.cells[range],
             texts: &self.texts,
         }
@@ -337,16 +337,16 @@ impl Block {
 
     fn push(&mut self, value: ValueRef<'_>) -> rusqlite::Result<()> {
         self.cells.push(match value {
-            ValueRef::Null => Place::Null,
-            ValueRef::Integer(number) => Place::Int(number),
-            ValueRef::Real(number) => Place::Real(number),
+            ValueRef::Null => Slot::Null,
+            ValueRef::Integer(number) => Slot::Int(number),
+            ValueRef::Real(number) => Slot::Real(number),
             ValueRef::Text(_) => {
                 let start = self.texts.len();
                 self.texts.push_str(value.as_str()?);
                 let end = self.texts.len();
-                Place::Text { start, end }
+                Slot::Text { start, end }
             }
-            ValueRef::Blob(bytes) => Place::Key(
+            ValueRef::Blob(bytes) => Slot::Key(
                 Uuid::from_slice(bytes)
                     .map_err(|error| rusqlite::types::FromSqlError::Other(Box::new(error)))?,
             ),
@@ -356,9 +356,9 @@ impl Block {
 }
 
 /// A statement parameter in the encoding that sea-orm writes.
-struct Bound<'v>(&'v Value);
+struct SqlValue<'v>(&'v Value);
 
-impl ToSql for Bound<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
             null if *null == null.as_null() => ToSqlOutput::Borrowed(ValueRef::Null),

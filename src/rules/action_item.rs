@@ -5,9 +5,9 @@ use entity::action_item::ActionItemStatus;
 use entity::party::Party;
 use entity::permission::{NoteRequirement, Permission};
 use entity::topic::TopicStatus;
-use entity::word::{all, word};
+use entity::word::{all, enum_name};
 
-use super::refusal::{Decision, Refusal};
+use super::refusal::{Decision, Rejection};
 
 /// The statuses of unfinished items.
 pub const OPEN: [ActionItemStatus; 4] = [
@@ -19,7 +19,7 @@ pub const OPEN: [ActionItemStatus; 4] = [
 
 /// The facts that the rules for an action item depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ActionItemFacts {
     pub status: ActionItemStatus,
     /// Party of the owner committee.
     pub owned_by: Party,
@@ -80,9 +80,9 @@ pub fn create(topic: TopicStatus) -> Decision {
     if topic == TopicStatus::Active {
         Ok(())
     } else {
-        Err(Refusal::not_now(format!(
+        Err(Rejection::not_now(format!(
             "The topic is {}: action items are created while it is ACTIVE.",
-            word(topic)
+            enum_name(topic)
         )))
     }
 }
@@ -98,20 +98,20 @@ pub fn first(asked_by: Party, owned_by: Party) -> ActionItemStatus {
 }
 
 /// Checks that `party` may move an action item to `to` now.
-pub fn move_to(party: Party, facts: &Facts, to: ActionItemStatus) -> Decision {
+pub fn move_to(party: Party, facts: &ActionItemFacts, to: ActionItemStatus) -> Decision {
     let Some((mover, _)) = transition(facts.status, to) else {
         let follow: Vec<String> = all::<ActionItemStatus>()
             .filter(|next| transition(facts.status, *next).is_some())
-            .map(word)
+            .map(enum_name)
             .collect();
         let what_follows = if follow.is_empty() {
             "which is final".to_owned()
         } else {
             format!("from which it moves to {}", follow.join(", "))
         };
-        return Err(Refusal::not_now(format!(
+        return Err(Rejection::not_now(format!(
             "The action item is {}, {what_follows}.",
-            word(facts.status)
+            enum_name(facts.status)
         )));
     };
     let owner = party == facts.owned_by;
@@ -131,26 +131,26 @@ pub fn move_to(party: Party, facts: &Facts, to: ActionItemStatus) -> Decision {
     if may {
         Ok(())
     } else {
-        Err(Refusal::forbidden(format!(
+        Err(Rejection::forbidden(format!(
             "Moving it from {} to {} is for {whose}.",
-            word(facts.status),
-            word(to)
+            enum_name(facts.status),
+            enum_name(to)
         )))
     }
 }
 
 /// Checks that `party` may change texts, dates and priority of an action item now.
-pub fn update(party: Party, facts: &Facts) -> Decision {
+pub fn update(party: Party, facts: &ActionItemFacts) -> Decision {
     match facts.status {
         ActionItemStatus::Requested if party == facts.requested_by => Ok(()),
-        ActionItemStatus::Requested => Err(Refusal::forbidden(
+        ActionItemStatus::Requested => Err(Rejection::forbidden(
             "While an action item is REQUESTED, only the party that asked for it may update it.",
         )),
         ActionItemStatus::Open | ActionItemStatus::InProgress | ActionItemStatus::Postponed => {
             if party == facts.owned_by {
                 Ok(())
             } else {
-                Err(Refusal::forbidden(
+                Err(Rejection::forbidden(
                     "An action item is updated by the party that owns it.",
                 ))
             }
@@ -158,33 +158,33 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
         ActionItemStatus::Done
         | ActionItemStatus::Confirmed
         | ActionItemStatus::Declined
-        | ActionItemStatus::Withdrawn => Err(Refusal::not_now(format!(
+        | ActionItemStatus::Withdrawn => Err(Rejection::not_now(format!(
             "The action item is {}: it can be updated while it is REQUESTED, OPEN, IN_PROGRESS or POSTPONED.",
-            word(facts.status)
+            enum_name(facts.status)
         ))),
     }
 }
 
 /// Checks that `party` may remind the owner of an action item now.
-pub fn remind(party: Party, facts: &Facts) -> Decision {
+pub fn remind(party: Party, facts: &ActionItemFacts) -> Decision {
     if party != Party::Tsb {
-        return Err(Refusal::forbidden(
+        return Err(Rejection::forbidden(
             "Reminders are sent by the TSB; a side adds a note instead.",
         ));
     }
     if is_open(facts.status) {
         Ok(())
     } else {
-        Err(Refusal::not_now(format!(
+        Err(Rejection::not_now(format!(
             "The action item is {}: nothing is left to remind of.",
-            word(facts.status)
+            enum_name(facts.status)
         )))
     }
 }
 
 /// Returns the moves that `party` may make now, in the order of the statuses.
 #[must_use]
-pub fn next_moves(party: Option<Party>, facts: &Facts) -> Vec<Move> {
+pub fn next_moves(party: Option<Party>, facts: &ActionItemFacts) -> Vec<Move> {
     let Some(party) = party else {
         return Vec::new();
     };
@@ -203,7 +203,7 @@ pub fn next_moves(party: Option<Party>, facts: &Facts) -> Vec<Move> {
 
 /// Returns what `party` may do to an action item now.
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &ActionItemFacts) -> Vec<Permission> {
     let next = next_moves(party, facts);
     let mut permissions: Vec<Permission> = next.iter().map(|next| next.permission).collect();
     let Some(party) = party else {

@@ -4,17 +4,17 @@ use chrono::NaiveDate;
 use entity::committee::CommitteeStatus;
 use entity::party::{Party, Side};
 use entity::permission::Permission;
-use entity::word::word;
+use entity::word::enum_name;
 
-use super::refusal::{Decision, Refusal};
-use super::text::counted;
+use super::refusal::{Decision, Rejection};
+use super::text::pluralize;
 
 /// Maximum number of predecessors of a committee.
-pub const PREDECESSORS: usize = 20;
+pub const MAX_PREDECESSORS: usize = 20;
 
 /// The facts that the rules for a committee depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct CommitteeFacts {
     /// Side of its organization; `None` for a partner.
     pub side: Option<Side>,
     /// The party that acts for it; `None` for a partner's committee.
@@ -38,35 +38,35 @@ pub fn party_of(acronym: &str, side: Option<Side>) -> Option<Party> {
 /// Checks that `party` may create or change a committee with this side and acting party.
 pub fn write(party: Party, side: Option<Side>, acting: Option<Party>) -> Decision {
     match party {
-        Party::Tsb if side == Some(Side::Upu) => Err(Refusal::forbidden(
+        Party::Tsb if side == Some(Side::Upu) => Err(Rejection::forbidden(
             "The committees of the UPU are written by the UPU side alone; the TSB writes those of ITU and the partners.",
         )),
         Party::Tsb => Ok(()),
         Party::Itu | Party::Upu if acting == Some(party) => Ok(()),
-        Party::Itu | Party::Upu => Err(Refusal::forbidden(
+        Party::Itu | Party::Upu => Err(Rejection::forbidden(
             "A side writes its own committees: not those of the other side, of the TSB or of a partner.",
         )),
     }
 }
 
 /// Checks that `party` may conclude a committee now.
-pub fn conclude(party: Party, facts: &Facts) -> Decision {
+pub fn conclude(party: Party, facts: &CommitteeFacts) -> Decision {
     write(party, facts.side, facts.party)?;
     if facts.status == CommitteeStatus::Concluded {
-        return Err(Refusal::not_now("The committee is CONCLUDED already."));
+        return Err(Rejection::not_now("The committee is CONCLUDED already."));
     }
     match (facts.leads_open_topics, facts.open_items) {
         (0, 0) => Ok(()),
-        (topics, items) => Err(Refusal::not_now(format!(
+        (topics, items) => Err(Rejection::not_now(format!(
             "The committee leads {} and owns {}: give the topics another lead, and finish or withdraw the items, first.",
-            counted(topics, "open topic"),
-            counted(items, "open action item"),
+            pluralize(topics, "open topic"),
+            pluralize(items, "open action item"),
         ))),
     }
 }
 
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &CommitteeFacts) -> Vec<Permission> {
     let Some(party) = party else {
         return Vec::new();
     };
@@ -109,7 +109,7 @@ pub fn is_own(party: Party, acting: Option<Party>) -> Result<(), String> {
     if acting == Some(party) {
         return Ok(());
     }
-    let party = word(party);
+    let party = enum_name(party);
     Err(format!(
         "This committee is not one of {party}: name one of {party}'s own, which `viewer.committees` lists."
     ))
@@ -135,7 +135,10 @@ pub fn can_own_items(acting: Option<Party>, status: CommitteeStatus) -> Result<(
 }
 
 /// Checks that a committee does not end before it starts.
-pub fn dates_fit(starts_on: Option<NaiveDate>, ends_on: Option<NaiveDate>) -> Result<(), String> {
+pub fn validate_dates(
+    starts_on: Option<NaiveDate>,
+    ends_on: Option<NaiveDate>,
+) -> Result<(), String> {
     match (starts_on, ends_on) {
         (Some(start), Some(end)) if end < start => {
             Err(format!("It cannot end before it starts, on {start}."))

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use entity::party::{Party, Side};
 use entity::permission::Permission;
 
-use super::refusal::{Decision, Refusal};
+use super::refusal::{Decision, Rejection};
 
 /// Returns the side that `party` records findings for.
 pub fn side_of(party: Party) -> Decision<Side> {
     party.side().ok_or_else(|| {
-        Refusal::forbidden("A side records what it found itself; the TSB finds for neither.")
+        Rejection::forbidden("A side records what it found itself; the TSB finds for neither.")
     })
 }
 
@@ -17,7 +17,7 @@ pub fn side_of(party: Party) -> Decision<Side> {
 pub fn record_finding(party: Party, complete: bool) -> Decision {
     side_of(party)?;
     if complete {
-        Err(Refusal::not_now(
+        Err(Rejection::not_now(
             "Both sides have found, and the examination is closed: ask for a new one where there is something new.",
         ))
     } else {

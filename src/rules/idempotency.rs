@@ -2,18 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::refusal::{Code, Decision, Refusal};
+use super::refusal::{Code, Decision, Rejection};
 
 /// Name of the input field with the key.
 pub const FIELD: &str = "idempotencyKey";
 /// Maximum length of a key in characters.
 pub const KEY: usize = 255;
 /// Retention of a key.
-pub const KEPT: TimeDelta = TimeDelta::days(7);
+pub const KEY_VALIDITY: TimeDelta = TimeDelta::days(7);
 
 /// The earlier use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Used {
+pub struct UsedKey {
     /// Hash of the mutation and its input.
     pub hash: String,
     pub at: DateTime<Utc>,
@@ -40,13 +40,13 @@ pub fn fits(key: &str) -> Result<(), String> {
 }
 
 /// Returns whether a request repeats the one that used its key earlier. An expired key counts as new.
-pub fn repeats(used: &Used, hash: &str, now: DateTime<Utc>) -> Decision<bool> {
-    if used.at < now - KEPT {
+pub fn repeats(used: &UsedKey, hash: &str, now: DateTime<Utc>) -> Decision<bool> {
+    if used.at < now - KEY_VALIDITY {
         Ok(false)
     } else if used.hash == hash {
         Ok(true)
     } else {
-        Err(Refusal::one(
+        Err(Rejection::one(
             Code::KeyReused,
             FIELD,
             "Your party has used this key with another input: give each request a key of its own, and send the same input when you send one again.",
@@ -82,16 +82,16 @@ mod tests {
     #[test]
     fn a_key_is_forgotten_after_seven_days() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
-        let used = |at| Used {
+        let used = |at| UsedKey {
             hash: "one".to_owned(),
             at,
         };
-        let reused = |decision: Decision<bool>| matches!(decision, Err(Refusal::Problems(found)) if found[0].code == Code::KeyReused);
-        for at in [now, now - KEPT] {
+        let reused = |decision: Decision<bool>| matches!(decision, Err(Rejection::Problems(found)) if found[0].code == Code::KeyReused);
+        for at in [now, now - KEY_VALIDITY] {
             assert_eq!(repeats(&used(at), "one", now), Ok(true));
             assert!(reused(repeats(&used(at), "other", now)));
         }
-        let before = now - KEPT - TimeDelta::microseconds(1);
+        let before = now - KEY_VALIDITY - TimeDelta::microseconds(1);
         for hash in ["one", "other"] {
             assert_eq!(repeats(&used(before), hash, now), Ok(false));
         }

@@ -5,7 +5,7 @@ use entity::id::{
 };
 use entity::party::Party;
 
-use super::refusal::{Decision, Refusal};
+use super::refusal::{Decision, Rejection};
 
 /// The types that notes can be added to.
 pub const SUBJECTS: [&str; 5] = [
@@ -34,12 +34,12 @@ pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
 /// Checks that `party` may retract a note of `author`.
 pub fn retract(party: Party, author: Party, retracted: bool) -> Decision {
     if party != author {
-        return Err(Refusal::forbidden(
+        return Err(Rejection::forbidden(
             "A note is taken back by the party that added it.",
         ));
     }
     if retracted {
-        return Err(Refusal::not_now("The note has been taken back already."));
+        return Err(Rejection::not_now("The note has been taken back already."));
     }
     Ok(())
 }

@@ -4,35 +4,35 @@ use entity::organization::OrganizationKind;
 use entity::party::{Party, Side};
 use entity::permission::Permission;
 
-use super::refusal::{Decision, Refusal};
+use super::refusal::{Decision, Rejection};
 
 /// The facts that the rules for an organization depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct OrganizationFacts {
     /// `None` for a partner.
     pub side: Option<Side>,
 }
 
 /// Checks that `party` may create or change an organization.
-pub fn write(party: Party, facts: &Facts) -> Decision {
+pub fn write(party: Party, facts: &OrganizationFacts) -> Decision {
     match (party, facts.side) {
         (Party::Itu | Party::Tsb, Some(Side::Itu))
         | (Party::Upu, Some(Side::Upu))
         | (Party::Tsb, None) => Ok(()),
-        (Party::Tsb, Some(Side::Upu)) => Err(Refusal::forbidden(
+        (Party::Tsb, Some(Side::Upu)) => Err(Rejection::forbidden(
             "The organizations of the UPU are written by the UPU side alone; the TSB writes those of ITU and the partners.",
         )),
-        (_, None) => Err(Refusal::forbidden(
+        (_, None) => Err(Rejection::forbidden(
             "The partners outside ITU and UPU are written by the TSB.",
         )),
-        _ => Err(Refusal::forbidden(
+        _ => Err(Rejection::forbidden(
             "A side writes its own organizations, not those of the other side.",
         )),
     }
 }
 
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &OrganizationFacts) -> Vec<Permission> {
     match party {
         Some(party) if write(party, facts).is_ok() => vec![Permission::Update],
         _ => Vec::new(),
@@ -40,7 +40,7 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
 }
 
 /// Checks that a partner has no side, and every other organization has one.
-pub fn kind_fits(kind: OrganizationKind, side: Option<Side>) -> Result<(), String> {
+pub fn validate_kind(kind: OrganizationKind, side: Option<Side>) -> Result<(), String> {
     match (kind, side) {
         (OrganizationKind::Partner, Some(_)) => Err("A PARTNER has no side: leave it out."),
         (OrganizationKind::Partner, None) | (_, Some(_)) => Ok(()),
@@ -50,7 +50,7 @@ pub fn kind_fits(kind: OrganizationKind, side: Option<Side>) -> Result<(), Strin
 }
 
 /// Checks that a parent organization belongs to the same side.
-pub fn parent_fits(side: Option<Side>, parent: Option<Side>) -> Result<(), String> {
+pub fn validate_parent(side: Option<Side>, parent: Option<Side>) -> Result<(), String> {
     if side == parent {
         Ok(())
     } else {
@@ -69,7 +69,7 @@ mod tests {
     fn who_may_write_an_organization() {
         let mut table = String::from("organization's side   ITU  UPU  TSB\n");
         for side in SIDES {
-            let facts = Facts { side };
+            let facts = OrganizationFacts { side };
             write!(table, "{:<21}", name(side)).unwrap();
             for party in PARTIES {
                 let decision = write(party, &facts);
@@ -86,20 +86,20 @@ mod tests {
 
     #[test]
     fn partners_and_nobody_else_have_no_side() {
-        assert!(kind_fits(OrganizationKind::Partner, None).is_ok());
-        assert!(kind_fits(OrganizationKind::Partner, Some(Side::Itu)).is_err());
-        assert!(kind_fits(OrganizationKind::Sector, Some(Side::Itu)).is_ok());
-        assert!(kind_fits(OrganizationKind::Sector, None).is_err());
+        assert!(validate_kind(OrganizationKind::Partner, None).is_ok());
+        assert!(validate_kind(OrganizationKind::Partner, Some(Side::Itu)).is_err());
+        assert!(validate_kind(OrganizationKind::Sector, Some(Side::Itu)).is_ok());
+        assert!(validate_kind(OrganizationKind::Sector, None).is_err());
     }
 
     #[test]
     fn the_sides_are_equal() {
         for side in SIDES {
-            let exchanged = Facts {
+            let exchanged = OrganizationFacts {
                 side: side.map(Side::other),
             };
             assert_eq!(
-                write(Party::Itu, &Facts { side }).is_ok(),
+                write(Party::Itu, &OrganizationFacts { side }).is_ok(),
                 write(Party::Upu, &exchanged).is_ok()
             );
         }

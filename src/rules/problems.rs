@@ -1,20 +1,20 @@
 //! Validation errors of an input, collected so that all are reported at once.
 
-use super::refusal::{Code, Decision, Problem, Refusal};
+use super::refusal::{Code, Decision, Rejection, ValidationError};
 use super::text;
 
 /// The validation errors found so far.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct ValidationErrors(Vec<ValidationError>);
 
-impl Problems {
+impl ValidationErrors {
     pub fn add(&mut self, code: Code, field: &str, message: impl Into<String>) {
-        self.0.push(Problem::new(code, field, message));
+        self.0.push(ValidationError::new(code, field, message));
     }
 
     /// Adds an error at an element of a list.
     pub fn add_at(&mut self, code: Code, field: &str, index: usize, message: impl Into<String>) {
-        let mut problem = Problem::new(code, field, message);
+        let mut problem = ValidationError::new(code, field, message);
         problem.field.push(index.to_string());
         self.0.push(problem);
     }
@@ -28,7 +28,7 @@ impl Problems {
         field: &str,
         message: impl Into<String>,
     ) {
-        let mut problem = Problem::new(code, list, message);
+        let mut problem = ValidationError::new(code, list, message);
         problem.field.extend([index.to_string(), field.to_owned()]);
         self.0.push(problem);
     }
@@ -46,7 +46,7 @@ impl Problems {
     /// Adds the problems of a decision. Returns other refusals, such as a missing permission, at once.
     pub fn decide(&mut self, decision: Decision) -> Decision {
         match decision {
-            Err(Refusal::Problems(mut found)) => {
+            Err(Rejection::Problems(mut found)) => {
                 self.0.append(&mut found);
                 Ok(())
             }
@@ -63,7 +63,7 @@ impl Problems {
 
     /// Returns a required text in its stored form.
     pub fn text(&mut self, field: &str, given: &str, max: usize) -> String {
-        self.needed_text(field, Some(given), max, "Must not be blank.")
+        self.required_text(field, Some(given), max, "Must not be blank.")
     }
 
     /// Returns a required code, acronym or key in its stored form.
@@ -93,14 +93,14 @@ impl Problems {
     }
 
     /// Returns a text that is required in this case, in its stored form; `missing` is the message if it is blank.
-    pub fn needed_text(
+    pub fn required_text(
         &mut self,
         field: &str,
         given: Option<&str>,
         max: usize,
         missing: &str,
     ) -> String {
-        match text::stored(given.unwrap_or_default(), max) {
+        match text::normalize_text(given.unwrap_or_default(), max) {
             Ok(Some(text)) => return text,
             Ok(None) => self.add(Code::Invalid, field, missing),
             Err(message) => self.add(Code::Invalid, field, message),
@@ -115,7 +115,7 @@ impl Problems {
         given: Option<&str>,
         max: usize,
     ) -> Option<String> {
-        match text::stored(given?, max) {
+        match text::normalize_text(given?, max) {
             Ok(text) => text,
             Err(message) => {
                 self.add(Code::Invalid, field, message);
@@ -128,16 +128,16 @@ impl Problems {
     pub fn found<T>(self, record: Option<T>) -> Decision<T> {
         match record {
             Some(record) if self.0.is_empty() => Ok(record),
-            _ => Err(Refusal::Problems(self.0)),
+            _ => Err(Rejection::Problems(self.0)),
         }
     }
 
     /// Returns an error if there are any.
-    pub fn none(self) -> Decision {
+    pub fn into_result(self) -> Decision {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::Problems(self.0))
+            Err(Rejection::Problems(self.0))
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn all_problems_are_told_at_once() {
-        let mut problems = Problems::default();
+        let mut problems = ValidationErrors::default();
         assert_eq!(problems.text("title", " Security ", 10), "Security");
         assert_eq!(problems.optional_text("summary", None, 10), None);
         assert_eq!(problems.optional_text("summary", Some("  "), 10), None);
@@ -158,7 +158,7 @@ mod tests {
         problems.check("reviewOn", Err("Must be in the future.".to_owned()));
         problems.check("reviewOn", Ok(()));
 
-        let Err(Refusal::Problems(found)) = problems.none() else {
+        let Err(Rejection::Problems(found)) = problems.into_result() else {
             panic!("nothing was found");
         };
         let fields: Vec<String> = found
@@ -166,6 +166,6 @@ mod tests {
             .map(|problem| problem.field.join("."))
             .collect();
         assert_eq!(fields, ["title", "summary", "provisionIds.2", "reviewOn"]);
-        assert_eq!(Problems::default().none(), Ok(()));
+        assert_eq!(ValidationErrors::default().into_result(), Ok(()));
     }
 }

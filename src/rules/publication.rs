@@ -3,11 +3,11 @@
 use entity::party::{Party, Side};
 use entity::permission::Permission;
 
-use super::refusal::{Code, Decision, Refusal};
+use super::refusal::{Code, Decision, Rejection};
 
 /// The facts that the rules for a publication depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct PublicationFacts {
     /// Side of its organization; `None` for a partner.
     pub side: Option<Side>,
     /// Whether an examination of it is open.
@@ -20,22 +20,22 @@ pub fn write(party: Party, side: Option<Side>) -> Decision {
         (Party::Itu | Party::Tsb, Some(Side::Itu))
         | (Party::Upu, Some(Side::Upu))
         | (Party::Tsb, None) => Ok(()),
-        (Party::Tsb, Some(Side::Upu)) => Err(Refusal::forbidden(
+        (Party::Tsb, Some(Side::Upu)) => Err(Rejection::forbidden(
             "The publications of the UPU are written by the UPU side alone; the TSB writes those of ITU and the partners.",
         )),
-        (_, None) => Err(Refusal::forbidden(
+        (_, None) => Err(Rejection::forbidden(
             "The publications of partners outside ITU and UPU are written by the TSB.",
         )),
-        _ => Err(Refusal::forbidden(
+        _ => Err(Rejection::forbidden(
             "A side writes its own publications, not those of the other side.",
         )),
     }
 }
 
 /// Checks that a publication has no open examination.
-pub fn examine(facts: &Facts) -> Decision {
+pub fn examine(facts: &PublicationFacts) -> Decision {
     if facts.under_examination {
-        Err(Refusal::one(
+        Err(Rejection::one(
             Code::Taken,
             "publicationId",
             "This publication already has an open examination: record your side's finding there.",
@@ -58,7 +58,7 @@ pub fn can_relate(side: Option<Side>, other: Option<Side>) -> Result<(), String>
 }
 
 /// Checks that the responsible committee belongs to the side of the publication.
-pub fn committee_fits(side: Option<Side>, committee: Option<Side>) -> Result<(), String> {
+pub fn validate_committee(side: Option<Side>, committee: Option<Side>) -> Result<(), String> {
     if side == committee {
         Ok(())
     } else {
@@ -67,7 +67,7 @@ pub fn committee_fits(side: Option<Side>, committee: Option<Side>) -> Result<(),
 }
 
 /// Checks that a publication supersedes one of the same side.
-pub fn supersedes_fits(side: Option<Side>, superseded: Option<Side>) -> Result<(), String> {
+pub fn validate_supersedes(side: Option<Side>, superseded: Option<Side>) -> Result<(), String> {
     if side == superseded {
         Ok(())
     } else {
@@ -77,7 +77,7 @@ pub fn supersedes_fits(side: Option<Side>, superseded: Option<Side>) -> Result<(
 
 /// Returns what `party` may do to a publication now.
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &PublicationFacts) -> Vec<Permission> {
     let Some(party) = party else {
         return Vec::new();
     };
@@ -103,7 +103,7 @@ mod tests {
         row(&mut table, head.map(|column| (column, 28)));
         for side in SIDES {
             for under_examination in [false, true] {
-                let facts = Facts {
+                let facts = PublicationFacts {
                     side,
                     under_examination,
                 };
@@ -136,8 +136,8 @@ mod tests {
         for side in SIDES {
             for other in SIDES {
                 assert_eq!(can_relate(side, other).is_ok(), side != other);
-                assert_eq!(committee_fits(side, other).is_ok(), side == other);
-                assert_eq!(supersedes_fits(side, other).is_ok(), side == other);
+                assert_eq!(validate_committee(side, other).is_ok(), side == other);
+                assert_eq!(validate_supersedes(side, other).is_ok(), side == other);
             }
         }
     }

@@ -3,11 +3,11 @@
 use entity::id::Uuid;
 
 /// An answer of the rules: a value, or a refusal.
-pub type Decision<T = ()> = Result<T, Refusal>;
+pub type Decision<T = ()> = Result<T, Rejection>;
 
 /// The reason why a write is refused. Messages are for users: what is wrong, then what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// There is no token. Requests without a token may only read.
     Unauthenticated(String),
     /// The viewer's party may never do this.
@@ -15,12 +15,12 @@ pub enum Refusal {
     /// The record was changed since the version that the input names.
     Stale { record: Uuid, message: String },
     /// The party may, but not with this input or not now: each problem stands for itself. Never empty.
-    Problems(Vec<Problem>),
+    Problems(Vec<ValidationError>),
 }
 
 /// A validation error of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ValidationError {
     pub code: Code,
     /// Path of the field within the input; empty if the error concerns the whole input.
     pub field: Vec<String>,
@@ -38,16 +38,16 @@ pub enum Code {
     KeyReused,
 }
 
-impl Refusal {
+impl Rejection {
     #[must_use]
     pub fn one(code: Code, field: &str, message: impl Into<String>) -> Self {
-        Self::Problems(vec![Problem::new(code, field, message)])
+        Self::Problems(vec![ValidationError::new(code, field, message)])
     }
 
     /// Creates the refusal for a record whose current state does not allow the change.
     #[must_use]
     pub fn not_now(message: impl Into<String>) -> Self {
-        Self::Problems(vec![Problem {
+        Self::Problems(vec![ValidationError {
             code: Code::NotAllowedNow,
             field: Vec::new(),
             message: message.into(),
@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-impl Problem {
+impl ValidationError {
     #[must_use]
     pub fn new(code: Code, field: &str, message: impl Into<String>) -> Self {
         Self {

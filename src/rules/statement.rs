@@ -7,20 +7,20 @@ use entity::party::Party;
 use entity::permission::Permission;
 
 use super::committee::is_own;
-use super::refusal::{Code, Decision, Refusal};
+use super::refusal::{Code, Decision, Rejection};
 
 /// Maximum number of sending committees of a statement.
-pub const SENDERS: usize = 50;
+pub const MAX_SENDERS: usize = 50;
 /// Maximum number of addressees of a statement.
-pub const ADDRESSEES: usize = 100;
+pub const MAX_ADDRESSEES: usize = 100;
 /// Maximum number of attachments of a statement.
-pub const ATTACHMENTS: usize = 50;
+pub const MAX_ATTACHMENTS: usize = 50;
 /// Maximum number of topics of a statement.
-pub const TOPICS: usize = 100;
+pub const MAX_TOPICS: usize = 100;
 
 /// The facts that the rules for a reply to a statement depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct StatementFacts {
     /// Whether a committee of the viewer's party is an addressee.
     pub own_addressed: bool,
     /// Whether one of these committees is active.
@@ -28,7 +28,7 @@ pub struct Facts {
 }
 
 /// A statement is sent from active committees of the party that sends it.
-pub fn sender_fits(
+pub fn validate_sender(
     party: Party,
     acting: Option<Party>,
     status: CommitteeStatus,
@@ -65,7 +65,7 @@ pub fn sent_at_fits(
 }
 
 /// A day to reply by goes with ACTION alone.
-pub fn reply_by_fits(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<(), String> {
+pub fn validate_reply_by(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<(), String> {
     match (purpose, reply_by) {
         (Purpose::Comment | Purpose::Information, Some(_)) => {
             Err("Only ACTION can have a date to reply by: omit it, or use ACTION.".to_owned())
@@ -75,7 +75,7 @@ pub fn reply_by_fits(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<()
 }
 
 /// Checks that the party that `facts` describe may reply.
-pub fn reply(facts: &Facts) -> Decision {
+pub fn reply(facts: &StatementFacts) -> Decision {
     let message = match (facts.own_addressed, facts.own_active) {
         (true, true) => return Ok(()),
         (true, false) => {
@@ -85,11 +85,11 @@ pub fn reply(facts: &Facts) -> Decision {
             "It was not sent to any committee of yours, and only addressees can reply. Send a new statement instead."
         }
     };
-    Err(Refusal::one(Code::Invalid, "inReplyToId", message))
+    Err(Rejection::one(Code::Invalid, "inReplyToId", message))
 }
 
 /// Checks that a reply has at least one addressee of the original statement as a sender.
-pub fn replier_fits(addressed: bool) -> Result<(), String> {
+pub fn validate_replier(addressed: bool) -> Result<(), String> {
     if addressed {
         Ok(())
     } else {
@@ -102,7 +102,7 @@ pub fn replier_fits(addressed: bool) -> Result<(), String> {
 
 /// Returns what `party` may do to a statement now. A sent statement never changes.
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &StatementFacts) -> Vec<Permission> {
     if party.is_none() {
         return Vec::new();
     }
@@ -118,7 +118,7 @@ pub fn overdue(replied: bool, reply_by: Option<NaiveDate>, today: NaiveDate) -> 
 
 #[cfg(test)]
 mod tests {
-    use entity::word::{all, word};
+    use entity::word::{all, enum_name};
 
     use super::*;
     use crate::rules::table::PARTIES;
@@ -127,7 +127,7 @@ mod tests {
     fn active_committees_of_the_sender_send() {
         for acting in PARTIES.map(Some).into_iter().chain([None]) {
             for party in PARTIES {
-                let fits = |status| sender_fits(party, acting, status).is_ok();
+                let fits = |status| validate_sender(party, acting, status).is_ok();
                 assert_eq!(fits(CommitteeStatus::Active), acting == Some(party));
                 assert!(!fits(CommitteeStatus::Concluded));
             }
@@ -138,7 +138,7 @@ mod tests {
     fn who_was_addressed_and_still_works_may_reply() {
         for own_addressed in [false, true] {
             for own_active in [false, true] {
-                let facts = Facts {
+                let facts = StatementFacts {
                     own_addressed,
                     own_active,
                 };
@@ -158,9 +158,9 @@ mod tests {
     fn a_day_to_reply_by_goes_with_action_alone() {
         let day = NaiveDate::from_ymd_opt(2026, 6, 15);
         for purpose in all::<Purpose>() {
-            assert!(reply_by_fits(purpose, None).is_ok());
-            let fits = reply_by_fits(purpose, day).is_ok();
-            assert_eq!(fits, word(purpose) == "ACTION");
+            assert!(validate_reply_by(purpose, None).is_ok());
+            let fits = validate_reply_by(purpose, day).is_ok();
+            assert_eq!(fits, enum_name(purpose) == "ACTION");
         }
         assert!(overdue(false, day, day.unwrap().succ_opt().unwrap()));
         assert!(!overdue(false, day, day.unwrap()));

@@ -3,7 +3,7 @@
 use entity::party::{Party, Side};
 use sea_orm::ActiveEnum;
 
-use super::refusal::{Code, Decision, Refusal};
+use super::refusal::{Code, Decision, Rejection};
 
 pub const PARTIES: [Party; 3] = [Party::Itu, Party::Upu, Party::Tsb];
 pub const SIDES: [Option<Side>; 3] = [Some(Side::Itu), Some(Side::Upu), None];
@@ -21,9 +21,9 @@ pub fn exchanged(party: Party) -> Party {
 pub fn cell<T>(decision: &Decision<T>) -> &'static str {
     match decision {
         Ok(_) => "yes",
-        Err(Refusal::Unauthenticated(_) | Refusal::Forbidden(_)) => "–",
-        Err(Refusal::Stale { .. }) => "stale",
-        Err(Refusal::Problems(problems)) => {
+        Err(Rejection::Unauthenticated(_) | Rejection::Forbidden(_)) => "–",
+        Err(Rejection::Stale { .. }) => "stale",
+        Err(Rejection::Problems(problems)) => {
             assert_eq!(problems[0].code, Code::NotAllowedNow);
             "now"
         }

@@ -6,17 +6,17 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Maximum length in characters of a code, an acronym or a period.
-pub const CODE: usize = 32;
+pub const MAX_CODE_LENGTH: usize = 32;
 /// Maximum length in characters of an external key or a publication's number.
-pub const KEY: usize = 100;
+pub const MAX_KEY_LENGTH: usize = 100;
 /// Maximum length in characters of a title or a name.
-pub const NAME: usize = 500;
+pub const MAX_NAME_LENGTH: usize = 500;
 /// Maximum length in characters of a summary, mandate, description, reason or outcome.
-pub const LONG: usize = 8000;
+pub const MAX_TEXT_LENGTH: usize = 8000;
 /// Maximum length in characters of the body of a statement or a note.
-pub const BODY: usize = 20_000;
+pub const MAX_BODY_LENGTH: usize = 20_000;
 
-const SORT_KEY: usize = 200;
+const MAX_SORT_KEY_LENGTH: usize = 200;
 const DIGITS: usize = 10;
 
 /// Normalizes a text for storage, lookup and comparison: trimmed, in Unicode NFC, every line break as `\n`.
@@ -97,7 +97,7 @@ fn is_invisible(character: char) -> bool {
 /// # Errors
 /// Returns a message for the user if the text is invalid.
 pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
-    let stored = stored(given, max)?;
+    let stored = normalize_text(given, max)?;
     let hidden = |character: &char| is_invisible(*character);
     match stored.as_deref().and_then(|text| text.chars().find(hidden)) {
         Some(hidden) => Err(format!(
@@ -112,7 +112,7 @@ pub fn identifier(given: &str, max: usize) -> Result<Option<String>, String> {
 ///
 /// # Errors
 /// Returns a message for the user if the text is invalid.
-pub fn stored(given: &str, max: usize) -> Result<Option<String>, String> {
+pub fn normalize_text(given: &str, max: usize) -> Result<Option<String>, String> {
     let text = normalize(given);
     let control = |character: &char| character.is_control() && !matches!(character, '\n' | '\t');
     if let Some(control) = text.chars().find(control) {
@@ -171,7 +171,7 @@ pub fn natural_key(text: &str) -> String {
         }
     }
     push_number(&mut key, &mut digits);
-    key.chars().take(SORT_KEY).collect()
+    key.chars().take(MAX_SORT_KEY_LENGTH).collect()
 }
 
 fn push_number(key: &mut String, digits: &mut String) {
@@ -187,7 +187,7 @@ fn push_number(key: &mut String, digits: &mut String) {
 
 /// Returns a count with its noun: `1 open topic`, `2 open topics`.
 #[must_use]
-pub fn counted(count: i64, what: &str) -> String {
+pub fn pluralize(count: i64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn texts_are_stored_trimmed_in_nfc_with_plain_line_breaks() {
-        let of = |text: &str| stored(text, 20).unwrap();
+        let of = |text: &str| normalize_text(text, 20).unwrap();
         assert_eq!(of("  a\r\nb\rc\td \u{a0}"), Some("a\nb\nc\td".to_owned()));
         assert_eq!(of("Floriano\u{301}polis"), Some("Florianópolis".to_owned()));
         assert_eq!(of(" \n\t\u{3000}"), None);
@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn length_is_counted_in_characters_of_what_is_stored() {
-        assert!(stored(&"é".repeat(32), 32).is_ok());
-        assert!(stored(&"e\u{301}".repeat(32), 32).is_ok());
-        assert!(stored(&format!("  {}  ", "e".repeat(32)), 32).is_ok());
+        assert!(normalize_text(&"é".repeat(32), 32).is_ok());
+        assert!(normalize_text(&"e\u{301}".repeat(32), 32).is_ok());
+        assert!(normalize_text(&format!("  {}  ", "e".repeat(32)), 32).is_ok());
         assert_eq!(
-            stored(&"é".repeat(33), 32),
+            normalize_text(&"é".repeat(33), 32),
             Err("Must be 32 characters long at most; this has 33.".to_owned())
         );
     }
@@ -239,10 +239,10 @@ mod tests {
             "\u{301}",
             "\u{202e} \u{200b}",
         ] {
-            assert_eq!(stored(text, 20), Ok(None), "{text:?}");
+            assert_eq!(normalize_text(text, 20), Ok(None), "{text:?}");
         }
         let family = "\u{1f468}\u{200d}\u{1f469}";
-        assert_eq!(stored(family, 20), Ok(Some(family.to_owned())));
+        assert_eq!(normalize_text(family, 20), Ok(Some(family.to_owned())));
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn control_characters_are_refused() {
         for text in ["a\0b", "\0", "a\u{7}b", "a\u{1b}[0m", "a\u{7f}", "a\u{9f}b"] {
-            assert!(stored(text, 20).is_err(), "{text:?}");
+            assert!(normalize_text(text, 20).is_err(), "{text:?}");
         }
     }
 

@@ -5,13 +5,13 @@ use entity::party::{Party, Side};
 use entity::permission::Permission;
 use entity::topic::{Position, TopicStatus};
 use entity::topic_committee::CommitteeRole;
-use entity::word::word;
+use entity::word::enum_name;
 
-use super::refusal::{Decision, Refusal};
-use super::text::counted;
+use super::refusal::{Decision, Rejection};
+use super::text::pluralize;
 
 /// Maximum number of committees linked to a topic.
-pub const COMMITTEES: usize = 100;
+pub const MAX_COMMITTEES: usize = 100;
 
 /// The statuses of topics that are in progress, or can get there without a side revising its position.
 pub const OPEN: [TopicStatus; 3] = [
@@ -22,7 +22,7 @@ pub const OPEN: [TopicStatus; 3] = [
 
 /// The facts that the rules for a topic depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct TopicFacts {
     pub itu: Position,
     pub upu: Position,
     pub proposed_by: Party,
@@ -36,14 +36,14 @@ pub struct Facts {
 
 /// A committee in relation to a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Linked {
+pub struct LinkedCommittee {
     /// The party that acts for the committee; `None` for a partner's.
     pub party: Option<Party>,
     /// Its role on the topic; `None` if it is not linked.
     pub role: Option<CommitteeRole>,
 }
 
-impl Facts {
+impl TopicFacts {
     #[must_use]
     pub const fn status(&self) -> TopicStatus {
         status(self.itu, self.upu)
@@ -100,7 +100,7 @@ pub fn proposal_names_lead(party: Party, named: bool) -> Result<(), String> {
         (Some(_), true) | (None, false) => Ok(()),
         (Some(side), false) => Err(format!(
             "Name the committee that leads the topic for {}: a side proposes with a lead of its own.",
-            word(side)
+            enum_name(side)
         )),
         (None, true) => Err(
             "The TSB proposes without a lead: each side names its own when it agrees.".to_owned(),
@@ -109,11 +109,11 @@ pub fn proposal_names_lead(party: Party, named: bool) -> Result<(), String> {
 }
 
 /// Checks that `party` may change the texts and dates of a topic now.
-pub fn update(party: Party, facts: &Facts) -> Decision {
+pub fn update(party: Party, facts: &TopicFacts) -> Decision {
     match facts.status() {
         TopicStatus::Active | TopicStatus::Closing => Ok(()),
         TopicStatus::Proposed if party == facts.proposed_by => Ok(()),
-        TopicStatus::Proposed => Err(Refusal::forbidden(
+        TopicStatus::Proposed => Err(Rejection::forbidden(
             "While a topic is PROPOSED, only the party that proposed it may update it.",
         )),
         TopicStatus::Retired | TopicStatus::Declined => Err(closed(facts)),
@@ -122,13 +122,13 @@ pub fn update(party: Party, facts: &Facts) -> Decision {
 
 /// Returns the side that `party` takes positions for.
 pub fn side_of(party: Party) -> Decision<Side> {
-    party
-        .side()
-        .ok_or_else(|| Refusal::forbidden("Each side takes its own position; the TSB takes none."))
+    party.side().ok_or_else(|| {
+        Rejection::forbidden("Each side takes its own position; the TSB takes none.")
+    })
 }
 
 /// Checks that `party` may move its side's position to `to` now.
-pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
+pub fn take_position(party: Party, facts: &TopicFacts, to: Position) -> Decision {
     let side = side_of(party)?;
     let (from, other) = (facts.position(side), facts.position(side.other()));
     if !may_follow(from, to, other) {
@@ -142,41 +142,46 @@ pub fn take_position(party: Party, facts: &Facts, to: Position) -> Decision {
             }
             Position::Released => "RELEASED follows AGREED while the topic is ACTIVE or CLOSING.",
         };
-        return Err(Refusal::not_now(format!(
+        return Err(Rejection::not_now(format!(
             "The position of {} is {}, and the topic is {}. {when}",
-            word(side),
-            word(from),
-            word(facts.status())
+            enum_name(side),
+            enum_name(from),
+            enum_name(facts.status())
         )));
     }
     if to == Position::Released && other == Position::Released && 0 < facts.open_items {
-        return Err(Refusal::not_now(format!(
+        return Err(Rejection::not_now(format!(
             "This would retire the topic, which has {}: finish, decline or withdraw them first.",
-            counted(facts.open_items, "open action item")
+            pluralize(facts.open_items, "open action item")
         )));
     }
     Ok(())
 }
 
 /// Checks that `party` may reaffirm a topic now.
-pub fn reaffirm(party: Party, facts: &Facts) -> Decision {
+pub fn reaffirm(party: Party, facts: &TopicFacts) -> Decision {
     if party.side().is_none() {
-        return Err(Refusal::forbidden(
+        return Err(Rejection::forbidden(
             "Only the two sides reaffirm a topic, not the TSB.",
         ));
     }
     match facts.status() {
         TopicStatus::Active => Ok(()),
-        status => Err(Refusal::not_now(format!(
+        status => Err(Rejection::not_now(format!(
             "The topic is {}: it is reaffirmed while it is ACTIVE.",
-            word(status)
+            enum_name(status)
         ))),
     }
 }
 
 /// Whether `party` may now link a committee in this role, or give a linked one this role. Which committees it may name
 /// is the rule of [`super::committee::can_link`].
-pub fn link(party: Party, facts: &Facts, committee: &Linked, role: CommitteeRole) -> Decision {
+pub fn link(
+    party: Party,
+    facts: &TopicFacts,
+    committee: &LinkedCommittee,
+    role: CommitteeRole,
+) -> Decision {
     links_open(facts)?;
     match (committee.role, role) {
         (Some(CommitteeRole::Lead), CommitteeRole::Contributing | CommitteeRole::Informed)
@@ -189,10 +194,10 @@ pub fn link(party: Party, facts: &Facts, committee: &Linked, role: CommitteeRole
 }
 
 /// Whether `party` may now take a committee off a topic. As for [`link`].
-pub fn unlink(party: Party, facts: &Facts, committee: &Linked) -> Decision {
+pub fn unlink(party: Party, facts: &TopicFacts, committee: &LinkedCommittee) -> Decision {
     links_open(facts)?;
     match committee.role {
-        None => Err(Refusal::not_now(
+        None => Err(Rejection::not_now(
             "This committee is not linked to the topic.",
         )),
         Some(CommitteeRole::Lead) if committee.party == Some(party) => lead_is_free(party, facts),
@@ -200,7 +205,7 @@ pub fn unlink(party: Party, facts: &Facts, committee: &Linked) -> Decision {
     }
 }
 
-fn links_open(facts: &Facts) -> Decision {
+fn links_open(facts: &TopicFacts) -> Decision {
     if OPEN.contains(&facts.status()) {
         Ok(())
     } else {
@@ -209,26 +214,28 @@ fn links_open(facts: &Facts) -> Decision {
 }
 
 /// Checks that a lead may be removed: a side that has agreed or released needs a lead, which can only be replaced.
-fn lead_is_free(party: Party, facts: &Facts) -> Decision {
+fn lead_is_free(party: Party, facts: &TopicFacts) -> Decision {
     match party.side().map(|side| facts.position(side)) {
-        Some(position @ (Position::Agreed | Position::Released)) => Err(Refusal::not_now(format!(
-            "This committee leads the topic for a side whose position is {}: link another one as LEAD first, which replaces it.",
-            word(position)
-        ))),
+        Some(position @ (Position::Agreed | Position::Released)) => {
+            Err(Rejection::not_now(format!(
+                "This committee leads the topic for a side whose position is {}: link another one as LEAD first, which replaces it.",
+                enum_name(position)
+            )))
+        }
         _ => Ok(()),
     }
 }
 
-fn closed(facts: &Facts) -> Refusal {
-    Refusal::not_now(format!(
+fn closed(facts: &TopicFacts) -> Rejection {
+    Rejection::not_now(format!(
         "The topic is {}: it can be changed while it is PROPOSED, ACTIVE or CLOSING.",
-        word(facts.status())
+        enum_name(facts.status())
     ))
 }
 
 /// Returns what `party` may do to a topic now.
 #[must_use]
-pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
+pub fn permissions(party: Option<Party>, facts: &TopicFacts) -> Vec<Permission> {
     let Some(party) = party else {
         return Vec::new();
     };
@@ -251,7 +258,7 @@ pub fn permissions(party: Option<Party>, facts: &Facts) -> Vec<Permission> {
 }
 
 /// Checks that a review date is in the future when it is set.
-pub fn review_fits(review_on: NaiveDate, today: NaiveDate) -> Result<(), String> {
+pub fn validate_review(review_on: NaiveDate, today: NaiveDate) -> Result<(), String> {
     if today < review_on {
         Ok(())
     } else {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::party::{Party, Role, Side};
 use entity::permission::CreatePermission;
 
-use super::refusal::{Decision, Refusal};
+use super::refusal::{Decision, Rejection};
 use super::{committee, organization, publication, webhook};
 
 /// The sender of a request, as its bearer token describes it. The default is an anonymous reader.
@@ -44,7 +44,7 @@ impl Viewer {
     /// Returns an error if there is no token, the token has no role, or it has several and none is chosen.
     pub fn actor(&self) -> Decision<Actor> {
         let Some(subject) = &self.subject else {
-            return Err(Refusal::Unauthenticated(
+            return Err(Rejection::Unauthenticated(
                 "Writing needs a token: send `Authorization: Bearer …` with the role of an editor."
                     .to_owned(),
             ));
@@ -54,10 +54,10 @@ impl Viewer {
                 subject: subject.clone(),
                 party,
             }),
-            None if self.roles.is_empty() => Err(Refusal::forbidden(
+            None if self.roles.is_empty() => Err(Rejection::forbidden(
                 "The token has none of the roles ITU_EDITOR, UPU_EDITOR and TSB_EDITOR: it may read only.",
             )),
-            None => Err(Refusal::forbidden(
+            None => Err(Rejection::forbidden(
                 "The token has several roles: name the one to act in with the header `Acting-As`, for example `Acting-As: TSB_EDITOR`.",
             )),
         }
@@ -77,7 +77,9 @@ pub fn create_permissions(party: Option<Party>, webhooks: u64) -> Vec<CreatePerm
     [
         (
             CreatePermission::CreateOrganization,
-            for_a_side(&|side| organization::write(party, &organization::Facts { side })),
+            for_a_side(&|side| {
+                organization::write(party, &organization::OrganizationFacts { side })
+            }),
         ),
         (
             CreatePermission::CreateCommittee,
@@ -94,7 +96,7 @@ pub fn create_permissions(party: Option<Party>, webhooks: u64) -> Vec<CreatePerm
         (CreatePermission::AddNote, true),
         (
             CreatePermission::CreateWebhook,
-            webhook::room(webhooks).is_ok(),
+            webhook::check_quota(webhooks).is_ok(),
         ),
     ]
     .into_iter()
@@ -110,8 +112,8 @@ mod tests {
     #[test]
     fn every_party_creates_everything_until_it_has_the_most_webhooks() {
         for party in PARTIES {
-            let few = create_permissions(Some(party), webhook::MOST - 1);
-            let most = create_permissions(Some(party), webhook::MOST);
+            let few = create_permissions(Some(party), webhook::MAX_PER_PARTY - 1);
+            let most = create_permissions(Some(party), webhook::MAX_PER_PARTY);
             assert!(few.is_sorted() && few.len() == 9);
             assert_eq!(few[..8], most[..]);
             assert_eq!(few[8], CreatePermission::CreateWebhook);

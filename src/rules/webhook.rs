@@ -10,57 +10,57 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 pub use super::address::is_public;
-use super::refusal::{Code, Decision, Refusal};
+use super::refusal::{Code, Decision, Rejection};
 
 /// Maximum number of webhooks per party.
-pub const MOST: u64 = 20;
+pub const MAX_PER_PARTY: u64 = 20;
 
 /// A webhook whose attempts have all failed for this long is disabled.
-pub const PATIENCE: TimeDelta = TimeDelta::days(3);
+pub const DISABLE_AFTER: TimeDelta = TimeDelta::days(3);
 
 /// How long the previous secret still signs.
-pub const FORMER_SECRET: TimeDelta = TimeDelta::days(1);
+pub const PREVIOUS_SECRET_VALIDITY: TimeDelta = TimeDelta::days(1);
 
 /// Wait before the first retry. Each further wait is three times as long.
-const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
+const INITIAL_BACKOFF: TimeDelta = TimeDelta::seconds(5);
 /// Upper limit of the exponential backoff, before jitter.
-const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
+const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
 /// Maximum random extension of a wait in percent, so that retries spread.
 const JITTER_PERCENT: i32 = 20;
 
 /// Where webhooks may lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
+pub enum WebhookTargets {
     /// Public addresses only, over TLS.
     #[default]
-    Public,
+    PublicOnly,
     /// Over TLS: the open Internet, and these networks.
     Networks(Arc<[IpNet]>),
     /// Anywhere, this machine and private networks too, also without TLS.
-    Anywhere,
+    Any,
 }
 
-impl Reach {
+impl WebhookTargets {
     /// Whether a connection may be made to an address.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         match self {
-            Self::Public => is_public(address),
+            Self::PublicOnly => is_public(address),
             Self::Networks(networks) => {
                 let canonical = address.to_canonical();
                 is_public(address) || networks.iter().any(|network| network.contains(&canonical))
             }
-            Self::Anywhere => true,
+            Self::Any => true,
         }
     }
 }
 
 /// A webhook is seen and changed by its own party alone; for others it is not there.
-pub fn own(party: Party, owner: Party, deleted: bool) -> Decision {
+pub fn check_owner(party: Party, owner: Party, deleted: bool) -> Decision {
     if party == owner && !deleted {
         Ok(())
     } else {
-        Err(Refusal::one(
+        Err(Rejection::one(
             Code::NotFound,
             "id",
             "There is no Webhook of your party with this id.",
@@ -69,11 +69,11 @@ pub fn own(party: Party, owner: Party, deleted: bool) -> Decision {
 }
 
 /// Checks that a party with this many webhooks may create another one.
-pub fn room(have: u64) -> Decision {
-    if have < MOST {
+pub fn check_quota(have: u64) -> Decision {
+    if have < MAX_PER_PARTY {
         Ok(())
     } else {
-        Err(Refusal::not_now(format!(
+        Err(Rejection::not_now(format!(
             "Your party has {have} webhooks, the most there may be: delete one first."
         )))
     }
@@ -90,7 +90,7 @@ pub fn can_retry(enabled: bool) -> Result<(), String> {
 
 /// Whether an address is one that this service may deliver to, as far as its text tells. What its name leads to
 /// is looked at with each connection.
-pub fn url_fits(url: &str, reach: &Reach) -> Result<(), String> {
+pub fn validate_url(url: &str, reach: &WebhookTargets) -> Result<(), String> {
     let Ok(url) = Url::parse(url) else {
         return Err("Must be an absolute URL.".to_owned());
     };
@@ -100,7 +100,7 @@ pub fn url_fits(url: &str, reach: &Reach) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    if *reach == Reach::Anywhere {
+    if *reach == WebhookTargets::Any {
         return Ok(());
     }
     if url.scheme() != "https" {
@@ -110,7 +110,9 @@ pub fn url_fits(url: &str, reach: &Reach) -> Result<(), String> {
         Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
         Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
         // Names of the networks that are allowed are looked up with each connection.
-        Some(Host::Domain(name)) if is_public_name(name) || *reach != Reach::Public => {
+        Some(Host::Domain(name))
+            if is_public_name(name) || *reach != WebhookTargets::PublicOnly =>
+        {
             return Ok(());
         }
         _ => None,
@@ -144,18 +146,18 @@ pub fn next_attempt(
     attempts: i32,
     now: DateTime<Utc>,
     chance: u32,
-    asked: Option<Duration>,
+    retry_after: Option<Duration>,
 ) -> Option<DateTime<Utc>> {
-    let end = failing_since + PATIENCE;
+    let end = failing_since + DISABLE_AFTER;
     if end <= now {
         return None;
     }
     let further = u32::try_from(attempts - 1).unwrap_or_default().min(12);
-    let wait = (FIRST_WAIT * 3_i32.pow(further)).min(LONGEST_WAIT);
+    let wait = (INITIAL_BACKOFF * 3_i32.pow(further)).min(MAX_BACKOFF);
     let percent = i32::try_from(chance % 100).unwrap_or_default();
     let wait = wait + wait * JITTER_PERCENT * percent / 10_000;
-    let asked = asked.and_then(|wait| TimeDelta::from_std(wait).ok());
-    let wait = asked.map_or(wait, |asked| asked.max(wait));
+    let retry_after = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok());
+    let wait = retry_after.map_or(wait, |retry_after| retry_after.max(wait));
     // The last attempt is at the end, however long `Retry-After` is.
     Some(now.checked_add_signed(wait).unwrap_or(end).min(end))
 }
@@ -169,12 +171,12 @@ mod tests {
     fn a_webhook_is_there_for_its_own_party_alone() {
         for party in PARTIES {
             for owner in PARTIES {
-                assert_eq!(own(party, owner, false).is_ok(), party == owner);
-                assert!(own(party, owner, true).is_err());
+                assert_eq!(check_owner(party, owner, false).is_ok(), party == owner);
+                assert!(check_owner(party, owner, true).is_err());
             }
         }
-        assert!(room(MOST - 1).is_ok());
-        assert!(room(MOST).is_err());
+        assert!(check_quota(MAX_PER_PARTY - 1).is_ok());
+        assert!(check_quota(MAX_PER_PARTY).is_err());
     }
 
     #[test]
@@ -185,7 +187,11 @@ mod tests {
             "https://8.8.8.8/",
             "https://[2606:4700:4700::1111]/",
         ] {
-            assert_eq!(url_fits(good, &Reach::Public), Ok(()), "{good}");
+            assert_eq!(
+                validate_url(good, &WebhookTargets::PublicOnly),
+                Ok(()),
+                "{good}"
+            );
         }
         for bad in [
             "http://example.org/",
@@ -205,16 +211,22 @@ mod tests {
             "https://169.254.169.254/latest/meta-data",
             "not an address",
         ] {
-            assert!(url_fits(bad, &Reach::Public).is_err(), "{bad}");
+            assert!(
+                validate_url(bad, &WebhookTargets::PublicOnly).is_err(),
+                "{bad}"
+            );
         }
-        assert_eq!(url_fits("http://127.0.0.1:9000/", &Reach::Anywhere), Ok(()));
-        assert!(url_fits("http://a:b@127.0.0.1/", &Reach::Anywhere).is_err());
+        assert_eq!(
+            validate_url("http://127.0.0.1:9000/", &WebhookTargets::Any),
+            Ok(())
+        );
+        assert!(validate_url("http://a:b@127.0.0.1/", &WebhookTargets::Any).is_err());
     }
 
     #[test]
     fn networks_that_are_allowed_are_called_over_tls() {
         let networks = ["10.20.0.0/16", "fd00::/8"].map(|network| network.parse().unwrap());
-        let reach = Reach::Networks(networks.into());
+        let reach = WebhookTargets::Networks(networks.into());
         for good in [
             "https://10.20.3.4/",
             "https://[::ffff:10.20.3.4]/",
@@ -222,7 +234,7 @@ mod tests {
             "https://hooks.internal/",
             "https://8.8.8.8/",
         ] {
-            assert_eq!(url_fits(good, &reach), Ok(()), "{good}");
+            assert_eq!(validate_url(good, &reach), Ok(()), "{good}");
         }
         for bad in [
             "http://10.20.3.4/",
@@ -231,7 +243,7 @@ mod tests {
             "https://[::1]/",
             "https://169.254.169.254/",
         ] {
-            assert!(url_fits(bad, &reach).is_err(), "{bad}");
+            assert!(validate_url(bad, &reach).is_err(), "{bad}");
         }
     }
 
@@ -245,25 +257,29 @@ mod tests {
         }
         assert_eq!(waits[..8], [5, 15, 45, 135, 405, 1215, 3645, 10_935]);
         assert!(waits[8..waits.len() - 1].iter().all(|wait| *wait == 21_600));
-        assert_eq!(now, since + PATIENCE, "the last attempt is at the very end");
+        assert_eq!(
+            now,
+            since + DISABLE_AFTER,
+            "the last attempt is at the very end"
+        );
         assert_eq!(waits.len(), 20);
 
         let soon = next_attempt(since, 1, since, 99, None).unwrap();
-        assert!(since + FIRST_WAIT <= soon && soon < since + FIRST_WAIT * 2);
+        assert!(since + INITIAL_BACKOFF <= soon && soon < since + INITIAL_BACKOFF * 2);
         let hour = Some(Duration::from_hours(1));
         let later = next_attempt(since, 1, since, 0, hour).unwrap();
         assert_eq!(later, since + TimeDelta::hours(1));
         let sooner = next_attempt(since, 9, since, 0, Some(Duration::ZERO)).unwrap();
-        assert_eq!(sooner, since + LONGEST_WAIT);
+        assert_eq!(sooner, since + MAX_BACKOFF);
         let never = Some(Duration::from_secs(u64::MAX));
         assert_eq!(
             next_attempt(since, 1, since, 0, never),
-            Some(since + FIRST_WAIT),
+            Some(since + INITIAL_BACKOFF),
             "what makes no sense is not heard"
         );
         assert_eq!(
             next_attempt(since, 1, since, 0, Some(Duration::from_hours(240))),
-            Some(since + PATIENCE)
+            Some(since + DISABLE_AFTER)
         );
     }
 }

@@ -212,7 +212,7 @@ impl<'a> Loader<'a> {
 
     async fn provisions(&mut self) -> Result<()> {
         for provision in provision::Entity::find().all(self.entered).await? {
-            let section = entity::word::word(provision.section);
+            let section = entity::word::enum_name(provision.section);
             let name = match &provision.letter {
                 Some(letter) => format!("{section} {letter}"),
                 None => section,
@@ -488,7 +488,7 @@ fn name(organization: &str, code: &str, period: &str) -> String {
 }
 
 fn public(id: impl Id) -> ID {
-    ID(id.public())
+    ID(id.to_global_id())
 }
 
 /// Returns a viewer of the loader that acts for a party.

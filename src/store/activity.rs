@@ -19,7 +19,7 @@ pub struct LogPosition {
 
 /// What changed, field by field, in words that people read: no internal ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes(Vec<Change>);
+pub struct ChangeSet(Vec<Change>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Change {
@@ -30,7 +30,7 @@ struct Change {
 
 /// A log entry before it is stored.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct ActivityEntry {
     verb: ActivityVerb,
     subject_type: &'static str,
     subject_id: Uuid,
@@ -38,10 +38,10 @@ pub struct Entry {
     /// Whether the change concerns ITU or the UPU.
     itu: bool,
     upu: bool,
-    changes: Changes,
+    changes: ChangeSet,
 }
 
-impl Changes {
+impl ChangeSet {
     /// Adds the change of a field. Does nothing if the values are equal.
     pub fn add(&mut self, field: &'static str, before: Option<String>, after: Option<String>) {
         if before != after {
@@ -54,7 +54,7 @@ impl Changes {
     }
 
     /// Adds a field of a new record.
-    pub fn given(&mut self, field: &'static str, value: impl Into<Option<String>>) {
+    pub fn added(&mut self, field: &'static str, value: impl Into<Option<String>>) {
         self.add(field, None, value.into());
     }
 
@@ -73,9 +73,9 @@ impl Changes {
     }
 }
 
-impl Entry {
+impl ActivityEntry {
     /// Creates an entry that concerns both sides.
-    pub fn new<I: Id>(verb: ActivityVerb, subject: I, changes: Changes) -> Self {
+    pub fn new<I: Id>(verb: ActivityVerb, subject: I, changes: ChangeSet) -> Self {
         Self {
             verb,
             subject_type: I::TYPE,

@@ -11,16 +11,16 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Database;
-use super::writing::Writing;
+use super::writing::WriteTransaction;
 use crate::error::{Error, Result};
-use crate::rules::idempotency::{self as rules, FIELD, KEPT, Used};
-use crate::rules::problems::Problems;
-use crate::rules::refusal::Refusal;
+use crate::rules::idempotency::{self as rules, FIELD, KEY_VALIDITY, UsedKey};
+use crate::rules::problems::ValidationErrors;
+use crate::rules::refusal::Rejection;
 use crate::rules::text::hex;
 use crate::rules::viewer::Viewer;
 
 /// Maximum number of expired keys deleted per write: more than one, so that they do not accumulate.
-const CLEARED: u64 = 20;
+const PURGE_BATCH: u64 = 20;
 
 /// What every creating input has beside its own fields.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -30,7 +30,7 @@ pub struct Idempotency {
 }
 
 /// An input that creates a record.
-pub trait Creating: InputType {
+pub trait CreateInput: InputType {
     /// Name of the mutation.
     const MUTATION: &'static str;
     type Id: Id + Send;
@@ -38,54 +38,58 @@ pub trait Creating: InputType {
     fn idempotency(&self) -> &Idempotency;
 
     /// Checks the rules and creates the record.
-    fn make(self, writing: &mut Writing) -> impl Future<Output = Result<Self::Id>> + Send;
+    fn make(self, writing: &mut WriteTransaction) -> impl Future<Output = Result<Self::Id>> + Send;
 }
 
 /// Creates the record of an input, or returns the one that the same request has created before.
-pub async fn create<I: Creating>(
+pub async fn create<I: CreateInput>(
     db: &Database,
     viewer: &Viewer,
     now: DateTime<Utc>,
     input: I,
 ) -> Result<I::Id> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let Some(key) = input.idempotency().idempotency_key.clone() else {
         let id = input.make(&mut writing).await?;
         writing.commit().await?;
         return Ok(id);
     };
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     problems.check(FIELD, rules::fits(&key));
-    if let Err(Refusal::Problems(mut wrong)) = problems.none() {
+    if let Err(Rejection::Problems(mut wrong)) = problems.into_result() {
         // Reports all errors at once. The write is rolled back.
         if let Err(Error::Refused(refusal)) = input.make(&mut writing).await {
             match refusal {
-                Refusal::Problems(more) => wrong.extend(more),
+                Rejection::Problems(more) => wrong.extend(more),
                 other => return Err(other.into()),
             }
         }
-        return Err(Refusal::Problems(wrong).into());
+        return Err(Rejection::Problems(wrong).into());
     }
     let hash = hash(&input);
     // Writers are serialized, so the second of two concurrent requests finds the key of the first.
-    if let Some(made) = made(&writing, &key, &hash).await? {
+    if let Some(made) = find_previous(&writing, &key, &hash).await? {
         return Ok(made);
     }
     let id = input.make(&mut writing).await?;
-    keep(&writing, key, hash, id).await?;
+    remember(&writing, key, hash, id).await?;
     writing.commit().await?;
     Ok(id)
 }
 
 /// Returns the record that this request has created before.
-async fn made<I: Id>(writing: &Writing, key: &str, hash: &str) -> Result<Option<I>> {
+async fn find_previous<I: Id>(
+    writing: &WriteTransaction,
+    key: &str,
+    hash: &str,
+) -> Result<Option<I>> {
     let found = Entity::find_by_id((writing.party(), key.to_owned()))
         .one(writing.db())
         .await?;
     let Some(found) = found else {
         return Ok(None);
     };
-    let used = Used {
+    let used = UsedKey {
         hash: found.hash,
         at: found.created_at,
     };
@@ -94,7 +98,12 @@ async fn made<I: Id>(writing: &Writing, key: &str, hash: &str) -> Result<Option<
 }
 
 /// Stores the key with the created record, and deletes some expired keys.
-async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Result<(), DbErr> {
+async fn remember<I: Id>(
+    writing: &WriteTransaction,
+    key: String,
+    hash: String,
+    id: I,
+) -> Result<(), DbErr> {
     let row = ActiveModel {
         party: Set(writing.party()),
         key: Set(key),
@@ -119,9 +128,9 @@ async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Res
     let expired = SelectStatement::new()
         .columns([Column::Party, Column::Key])
         .from(Entity)
-        .and_where(Column::CreatedAt.lt(writing.now() - KEPT))
+        .and_where(Column::CreatedAt.lt(writing.now() - KEY_VALIDITY))
         .order_by(Column::CreatedAt, sea_orm::Order::Asc)
-        .limit(CLEARED)
+        .limit(PURGE_BATCH)
         .take();
     let key = Expr::tuple([Expr::col(Column::Party), Expr::col(Column::Key)]);
     Entity::delete_many()
@@ -132,7 +141,7 @@ async fn keep<I: Id>(writing: &Writing, key: String, hash: String, id: I) -> Res
 }
 
 /// Returns a hash of mutation and input. Omitted fields and nulls are equal, and the order of fields does not matter.
-fn hash<I: Creating>(input: &I) -> String {
+fn hash<I: CreateInput>(input: &I) -> String {
     let mut input = input.to_value().into_json().unwrap_or_default();
     without_nulls(&mut input);
     let text = format!("{} {input}", I::MUTATION);

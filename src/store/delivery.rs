@@ -13,9 +13,9 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
 
 use super::Database;
-use super::activity::{Changes, LogPosition};
+use super::activity::{ChangeSet, LogPosition};
 use super::webhook::save;
-use super::writing::Writing;
+use super::writing::WriteTransaction;
 use crate::error::Result;
 use crate::rules::viewer::Actor;
 use crate::rules::webhook::next_attempt;
@@ -24,9 +24,9 @@ use crate::rules::webhook::next_attempt;
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 
 /// Retention of delivered messages.
-const KEPT: TimeDelta = TimeDelta::days(30);
+const RETENTION: TimeDelta = TimeDelta::days(30);
 /// Maximum number of expired deliveries deleted per delivery: more than one, so that they do not accumulate.
-const CLEARED: u64 = 20;
+const PURGE_BATCH: u64 = 20;
 
 /// The result of a delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub async fn due(
         )
         .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
         .filter(free);
-    db.query(due.all(&db.read)).await
+    db.query(due.all(&db.orm_read)).await
 }
 
 /// Leases a webhook to a process; `None` if another process holds the lease.
@@ -80,7 +80,7 @@ pub async fn lease(
         .filter(webhook::COLUMN.id.eq(id))
         .filter(webhook::Column::Enabled.eq(true))
         .filter(free)
-        .exec_with_returning(&db.write);
+        .exec_with_returning(&db.orm_write);
     let taken = db.execute(taken).await?;
     Ok(taken.into_iter().next())
 }
@@ -94,7 +94,7 @@ pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), 
         )
         .filter(webhook::COLUMN.id.eq(id))
         .filter(webhook::Column::Lease.eq(process))
-        .exec(&db.write);
+        .exec(&db.orm_write);
     db.execute(released).await?;
     Ok(())
 }
@@ -115,9 +115,9 @@ pub async fn pinged(
     webhook: &Model,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let pinged = step(process, webhook, now)
+    let pinged = renew_lease(process, webhook, now)
         .col_expr(webhook::Column::PingedAt, Expr::val(now))
-        .exec(&db.write);
+        .exec(&db.orm_write);
     db.execute(pinged).await?;
     Ok(())
 }
@@ -133,7 +133,7 @@ pub fn position(webhook: &Model) -> LogPosition {
 
 /// Notes that nothing up to this position was wanted. False where the webhook is no longer this process's, or was
 /// changed meanwhile, or the log does not hold this position any more.
-pub async fn passed(
+pub async fn skip_to(
     db: &Database,
     process: Uuid,
     webhook: &Model,
@@ -146,11 +146,11 @@ pub async fn passed(
         .and_where(activity::Column::Position.eq(at.position))
         .and_where(activity::Column::Id.eq(at.id))
         .take();
-    let moved = step(process, webhook, now)
+    let moved = renew_lease(process, webhook, now)
         .col_expr(webhook::Column::Position, Expr::val(at.position))
         .col_expr(webhook::Column::ActivityId, Expr::val(at.id))
         .filter(Expr::exists(held))
-        .exec(&db.write);
+        .exec(&db.orm_write);
     let moved = db.execute(moved).await?;
     Ok(moved.rows_affected == 1)
 }
@@ -162,7 +162,7 @@ pub async fn delivered(
     outcome: &Outcome,
 ) -> Result<bool, DbErr> {
     let (transaction, _permit) = super::begin(db).await?;
-    let moved = step(attempt.process, attempt.webhook, attempt.now)
+    let moved = renew_lease(attempt.process, attempt.webhook, attempt.now)
         .col_expr(webhook::Column::Position, Expr::val(attempt.at.position))
         .col_expr(webhook::Column::ActivityId, Expr::val(attempt.at.id))
         .col_expr(
@@ -176,8 +176,8 @@ pub async fn delivered(
         .col_expr(webhook::Column::Attempts, Expr::val(0))
         .exec(&transaction)
         .await?;
-    keep(&transaction, attempt, outcome, None).await?;
-    clear(&transaction, attempt.now).await?;
+    record_attempt(&transaction, attempt, outcome, None).await?;
+    purge(&transaction, attempt.now).await?;
     transaction.commit().await?;
     Ok(moved.rows_affected == 1)
 }
@@ -198,21 +198,21 @@ pub async fn failed(
         return disable(db, attempt, outcome).await;
     }
     let (transaction, _permit) = super::begin(db).await?;
-    step(attempt.process, webhook, now)
+    renew_lease(attempt.process, webhook, now)
         .col_expr(webhook::Column::FailingSince, Expr::val(since))
         .col_expr(webhook::Column::Attempts, Expr::val(attempts))
         .col_expr(webhook::Column::NextAttemptAt, Expr::val(next))
         .exec(&transaction)
         .await?;
-    keep(&transaction, attempt, outcome, next).await?;
+    record_attempt(&transaction, attempt, outcome, next).await?;
     transaction.commit().await?;
     Ok(())
 }
 
 async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Result<()> {
     let Attempt { webhook, now, .. } = attempt;
-    let writing = Writing::begin(db, actor(webhook), now).await?;
-    keep(writing.db(), attempt, outcome, None).await?;
+    let writing = WriteTransaction::begin(db, actor(webhook), now).await?;
+    record_attempt(writing.db(), attempt, outcome, None).await?;
     let reason = if outcome.gone {
         "The endpoint responded 410 Gone."
     } else {
@@ -223,7 +223,7 @@ async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Resu
 
 /// Disables a webhook whose position is of a history that was replaced: what it has missed nobody knows.
 pub async fn stop(db: &Database, webhook: &Model, now: DateTime<Utc>) -> Result<()> {
-    let writing = Writing::begin(db, actor(webhook), now).await?;
+    let writing = WriteTransaction::begin(db, actor(webhook), now).await?;
     let reason = "The history was replaced since the last delivery, for example by an older backup: read the records again, then enable the webhook with `redeliverAfter`.";
     switch_off(writing, webhook, reason).await
 }
@@ -236,17 +236,17 @@ fn actor(webhook: &Model) -> Actor {
 }
 
 /// Disables a webhook, unless its party has changed it since it was read.
-async fn switch_off(mut writing: Writing, read: &Model, reason: &str) -> Result<()> {
+async fn switch_off(mut writing: WriteTransaction, read: &Model, reason: &str) -> Result<()> {
     let found = Entity::find_by_id(read.id).one(writing.db()).await?;
     let unchanged =
         |it: &Model| it.version == read.version && position(it) == position(read) && it.enabled;
     let Some(mut webhook) = found.filter(unchanged) else {
         return Ok(());
     };
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let [was, is] = [true, false].map(|it| it.to_string());
     changes.add("enabled", Some(was), Some(is));
-    changes.given("reason", reason.to_owned());
+    changes.added("reason", reason.to_owned());
     webhook.enabled = false;
     save(&mut writing, webhook, changes).await?;
     writing.commit().await
@@ -254,7 +254,7 @@ async fn switch_off(mut writing: Writing, read: &Model, reason: &str) -> Result<
 
 /// A change to a webhook by the process that delivers to it: with each the lease begins anew. Nothing where the lease
 /// is another's by now, or where its party has changed it since it was read, or an older backup has.
-fn step(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
+fn renew_lease(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
         .filter(webhook::COLUMN.id.eq(webhook.id))
@@ -263,7 +263,7 @@ fn step(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMa
         .filter(webhook::Column::Position.eq(webhook.position))
 }
 
-async fn keep(
+async fn record_attempt(
     db: &impl sea_orm::ConnectionTrait,
     attempt: Attempt<'_>,
     outcome: &Outcome,
@@ -302,14 +302,14 @@ async fn keep(
 }
 
 /// Deletes some deliveries whose retention has expired.
-async fn clear(db: &impl sea_orm::ConnectionTrait, now: DateTime<Utc>) -> Result<(), DbErr> {
+async fn purge(db: &impl sea_orm::ConnectionTrait, now: DateTime<Utc>) -> Result<(), DbErr> {
     let old = SelectStatement::new()
         .column(Column::Id)
         .from(delivery::Entity)
-        .and_where(Column::LastAttemptAt.lt(now - KEPT))
+        .and_where(Column::LastAttemptAt.lt(now - RETENTION))
         .and_where(Column::Delivered.eq(true))
         .order_by(Column::LastAttemptAt, sea_orm::Order::Asc)
-        .limit(CLEARED)
+        .limit(PURGE_BATCH)
         .take();
     delivery::Entity::delete_many()
         .filter(Column::Id.in_subquery(old))

@@ -8,22 +8,22 @@ use entity::finding::Impact;
 use entity::id::{CommitteeId, ExaminationId, PublicationId};
 use entity::party::Side;
 use entity::scalar::Date;
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{committee, examination, finding, publication};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::activity::{Changes, Entry};
+use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
-use super::creation::{Creating, Idempotency};
-use super::writing::Writing;
+use super::creation::{CreateInput, Idempotency};
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::committee::is_own;
 use crate::rules::examination as rules;
-use crate::rules::problems::Problems;
-use crate::rules::publication::{Facts, examine};
+use crate::rules::problems::ValidationErrors;
+use crate::rules::publication::{PublicationFacts, examine};
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
 
@@ -62,7 +62,7 @@ pub async fn request(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for ExaminationRequestInput {
+impl CreateInput for ExaminationRequestInput {
     const MUTATION: &'static str = "examinationRequest";
     type Id = ExaminationId;
 
@@ -70,13 +70,16 @@ impl Creating for ExaminationRequestInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<ExaminationId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<ExaminationId> {
         make(writing, self).await
     }
 }
 
-async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<ExaminationId> {
-    let publication = input::subject::<publication::Entity, PublicationId>(
+async fn make(
+    writing: &mut WriteTransaction,
+    input: ExaminationRequestInput,
+) -> Result<ExaminationId> {
+    let publication = input::load_target::<publication::Entity, PublicationId>(
         writing.db(),
         "publicationId",
         &input.publication_id,
@@ -87,20 +90,20 @@ async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<E
         .filter(Column::Complete.eq(false))
         .count(writing.db())
         .await?;
-    let mut problems = Problems::default();
-    problems.decide(examine(&Facts {
+    let mut problems = ValidationErrors::default();
+    problems.decide(examine(&PublicationFacts {
         side: publication.side,
         under_examination: 0 < under_way,
     }))?;
-    let reason = problems.optional_text("reason", input.reason.as_deref(), text::LONG);
-    problems.none()?;
+    let reason = problems.optional_text("reason", input.reason.as_deref(), text::MAX_TEXT_LENGTH);
+    problems.into_result()?;
 
     let id: ExaminationId = writing.new_id();
     let due_on = input.due_on.map(|date| date.0);
-    let mut changes = Changes::default();
-    changes.given("publication", publication.number);
-    changes.given("reason", reason.clone());
-    changes.given("dueOn", due_on.map(|date| date.to_string()));
+    let mut changes = ChangeSet::default();
+    changes.added("publication", publication.number);
+    changes.added("reason", reason.clone());
+    changes.added("dueOn", due_on.map(|date| date.to_string()));
     let row = ActiveModel {
         id: Set(id),
         publication_id: Set(publication.id),
@@ -115,7 +118,11 @@ async fn make(writing: &mut Writing, input: ExaminationRequestInput) -> Result<E
         .exec_without_returning(writing.db())
         .await?;
     writing
-        .log(Entry::new(ActivityVerb::ExaminationRequested, id, changes))
+        .log(ActivityEntry::new(
+            ActivityVerb::ExaminationRequested,
+            id,
+            changes,
+        ))
         .await?;
     Ok(id)
 }
@@ -128,7 +135,7 @@ pub async fn record_finding(
 ) -> Result<ExaminationId> {
     let actor = viewer.actor()?;
     rules::side_of(actor.party)?;
-    let mut writing = Writing::begin(db, actor, now).await?;
+    let mut writing = WriteTransaction::begin(db, actor, now).await?;
     let id = find(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
@@ -136,19 +143,19 @@ pub async fn record_finding(
 
 /// Records a finding as part of a write.
 pub async fn find(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     input: ExaminationRecordFindingInput,
 ) -> Result<ExaminationId> {
     let side = rules::side_of(writing.party())?;
     let examination =
-        input::subject::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
+        input::load_target::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
     rules::record_finding(writing.party(), examination.complete)?;
 
-    let mut problems = Problems::default();
-    let statement = problems.text("statement", &input.statement, text::LONG);
+    let mut problems = ValidationErrors::default();
+    let statement = problems.text("statement", &input.statement, text::MAX_TEXT_LENGTH);
     let committee = input.committee_id.as_ref();
     let committee = finder(writing, &mut problems, committee, side).await?;
-    problems.none()?;
+    problems.into_result()?;
 
     let findings = finding::Entity::find()
         .filter(finding::Column::ExaminationId.eq(examination.id))
@@ -174,8 +181,8 @@ pub async fn find(
 }
 
 async fn finder(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: Option<&ID>,
     side: Side,
 ) -> Result<Option<committee::Model>, DbErr> {
@@ -190,13 +197,13 @@ async fn finder(
 }
 
 async fn changed(
-    writing: &Writing,
+    writing: &WriteTransaction,
     before: Option<&finding::Model>,
     after: &finding::Model,
-) -> Result<Changes, DbErr> {
-    let mut changes = Changes::default();
-    let impact = before.map(|finding| word(finding.impact));
-    changes.add("impact", impact, Some(word(after.impact)));
+) -> Result<ChangeSet, DbErr> {
+    let mut changes = ChangeSet::default();
+    let impact = before.map(|finding| enum_name(finding.impact));
+    changes.add("impact", impact, Some(enum_name(after.impact)));
     let statement = before.map(|finding| finding.statement.clone());
     changes.add("statement", statement, Some(after.statement.clone()));
     let committee = before.and_then(|finding| finding.committee_id);
@@ -210,11 +217,11 @@ async fn changed(
 
 /// Stores a finding, and closes the examination if the other side has recorded its own.
 async fn save(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     examination: Model,
     after: finding::Model,
     complete: bool,
-    mut changes: Changes,
+    mut changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let row = finding::ActiveModel {
         examination_id: Set(after.examination_id),
@@ -250,7 +257,7 @@ async fn save(
         changes.add("complete", Some(was), Some(is));
     }
     writing
-        .log(Entry::new(
+        .log(ActivityEntry::new(
             ActivityVerb::FindingRecorded,
             examination.id,
             changes,

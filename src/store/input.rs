@@ -13,16 +13,20 @@ use sea_orm::{
 };
 
 use crate::error::{Error, Result};
-use crate::rules::problems::Problems;
-use crate::rules::refusal::{Code, Refusal};
+use crate::rules::problems::ValidationErrors;
+use crate::rules::refusal::{Code, Rejection};
 
 /// Loads the record that a mutation changes. Returns a not-found error if there is none.
-pub async fn subject<E, I>(db: &impl ConnectionTrait, field: &str, given: &ID) -> Result<E::Model>
+pub async fn load_target<E, I>(
+    db: &impl ConnectionTrait,
+    field: &str,
+    given: &ID,
+) -> Result<E::Model>
 where
     E: EntityTrait,
     I: Id + Into<<E::PrimaryKey as PrimaryKeyTrait>::ValueType>,
 {
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let found = named::<E, I>(db, &mut problems, field, Some(given)).await?;
     Ok(problems.found(found)?)
 }
@@ -30,7 +34,7 @@ where
 /// Resolves an optional id of an input; an unknown id, or one of another type, adds an error.
 pub async fn named<E, I>(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     field: &str,
     given: Option<&ID>,
 ) -> Result<Option<E::Model>, DbErr>
@@ -56,9 +60,9 @@ where
 }
 
 /// Resolves a list of ids, in its order and without duplicates.
-pub async fn listed<E, I>(
+pub async fn resolve_ids<E, I>(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     field: &str,
     given: &[ID],
     max: usize,
@@ -70,15 +74,15 @@ where
     I: Id + PartialEq,
 {
     let looked_for = if given.len() <= max { given } else { &[] };
-    let found = Found::<E::Model>::of::<E, I>(db, looked_for.iter().collect(), key).await?;
+    let found = Resolved::<E::Model>::of::<E, I>(db, looked_for.iter().collect(), key).await?;
     let found = found.listed::<I>(problems, field, given, max);
     Ok(found.into_iter().cloned().collect())
 }
 
 /// The records that ids of one or more inputs refer to, loaded with one statement.
-pub struct Found<M>(HashMap<Uuid, M>);
+pub struct Resolved<M>(HashMap<Uuid, M>);
 
-impl<M> Found<M> {
+impl<M> Resolved<M> {
     pub async fn of<E, I>(
         db: &impl ConnectionTrait,
         given: Vec<&ID>,
@@ -108,7 +112,7 @@ impl<M> Found<M> {
 
     /// Returns the record of an id, like [`subject`].
     pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
-        let mut problems = Problems::default();
+        let mut problems = ValidationErrors::default();
         let found = self.named::<I>(&mut problems, field, Some(given));
         Ok(problems.found(found)?)
     }
@@ -116,7 +120,7 @@ impl<M> Found<M> {
     /// Resolves an optional id, like [`named`].
     pub fn named<I: Id>(
         &self,
-        problems: &mut Problems,
+        problems: &mut ValidationErrors,
         field: &str,
         given: Option<&ID>,
     ) -> Option<&M> {
@@ -132,7 +136,7 @@ impl<M> Found<M> {
     /// Resolves a list of ids, like [`listed`].
     pub fn listed<I: Id>(
         &self,
-        problems: &mut Problems,
+        problems: &mut ValidationErrors,
         field: &str,
         given: &[ID],
         max: usize,
@@ -164,7 +168,12 @@ fn nothing<I: Id>() -> String {
 }
 
 /// Returns the new value of a field that cannot be cleared; the current one if it is omitted.
-pub fn kept<T>(problems: &mut Problems, field: &str, given: MaybeUndefined<T>, current: T) -> T {
+pub fn required_or_current<T>(
+    problems: &mut ValidationErrors,
+    field: &str,
+    given: MaybeUndefined<T>,
+    current: T,
+) -> T {
     match given {
         MaybeUndefined::Value(value) => value,
         MaybeUndefined::Undefined => current,
@@ -180,7 +189,7 @@ pub fn kept<T>(problems: &mut Problems, field: &str, given: MaybeUndefined<T>, c
 }
 
 /// Returns the new value of a nullable field; the current one if it is omitted.
-pub fn cleared<T>(given: MaybeUndefined<T>, current: Option<T>) -> Option<T> {
+pub fn optional_or_current<T>(given: MaybeUndefined<T>, current: Option<T>) -> Option<T> {
     match given {
         MaybeUndefined::Value(value) => Some(value),
         MaybeUndefined::Undefined => current,
@@ -189,8 +198,8 @@ pub fn cleared<T>(given: MaybeUndefined<T>, current: Option<T>) -> Option<T> {
 }
 
 /// Returns the new value of a text that cannot be cleared.
-pub fn kept_text(
-    problems: &mut Problems,
+pub fn required_text_or_current(
+    problems: &mut ValidationErrors,
     field: &str,
     given: MaybeUndefined<String>,
     max: usize,
@@ -198,13 +207,13 @@ pub fn kept_text(
 ) -> String {
     match given {
         MaybeUndefined::Value(text) => problems.text(field, &text, max),
-        given => kept(problems, field, given, current.to_owned()),
+        given => required_or_current(problems, field, given, current.to_owned()),
     }
 }
 
 /// Returns the new value of a nullable text; null and a blank text clear it.
-pub fn cleared_text(
-    problems: &mut Problems,
+pub fn optional_text_or_current(
+    problems: &mut ValidationErrors,
     field: &str,
     given: &MaybeUndefined<String>,
     max: usize,
@@ -228,10 +237,10 @@ pub fn normal_if_null(priority: &mut Option<Priority>) {
 }
 
 /// What the database says of a value that must be the only one of its kind, as a refusal.
-pub fn taken(error: DbErr, field: &str, message: impl Into<String>) -> Error {
+pub fn unique_violation(error: DbErr, field: &str, message: impl Into<String>) -> Error {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => {
-            Refusal::one(Code::Taken, field, message).into()
+            Rejection::one(Code::Taken, field, message).into()
         }
         _ => error.into(),
     }

@@ -10,12 +10,12 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
 use serde_json::json;
 
-use super::activity::{Changes, Entry};
-use super::writing::Writing;
+use super::activity::{ActivityEntry, ChangeSet};
+use super::writing::WriteTransaction;
 use super::{Database, input};
 use crate::error::Result;
-use crate::rules::problems::Problems;
-use crate::rules::refusal::Refusal;
+use crate::rules::problems::ValidationErrors;
+use crate::rules::refusal::Rejection;
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
 
@@ -48,15 +48,15 @@ pub async fn create(
     let actor = viewer.actor()?;
     if actor.party != Party::Tsb {
         return Err(
-            Refusal::forbidden("The TSB keeps the mandate; the sides work under it.").into(),
+            Rejection::forbidden("The TSB keeps the mandate; the sides work under it.").into(),
         );
     }
-    let mut writing = Writing::begin(db, actor, now).await?;
+    let mut writing = WriteTransaction::begin(db, actor, now).await?;
 
-    let mut problems = Problems::default();
-    let code = problems.identifier("code", &new.code, text::CODE);
-    let title = problems.text("title", &new.title, text::NAME);
-    let edition = problems.text("edition", &new.edition, text::NAME);
+    let mut problems = ValidationErrors::default();
+    let code = problems.identifier("code", &new.code, text::MAX_CODE_LENGTH);
+    let title = problems.text("title", &new.title, text::MAX_NAME_LENGTH);
+    let edition = problems.text("edition", &new.edition, text::MAX_NAME_LENGTH);
     let id: MandateId = writing.new_id();
     let mut provisions = Vec::with_capacity(new.provisions.len());
     for (ordinal, provision) in (1..).zip(&new.provisions) {
@@ -66,17 +66,17 @@ pub async fn create(
             mandate_id: Set(id),
             ordinal: Set(ordinal),
             section: Set(provision.section),
-            letter: Set(problems.optional_text("letter", letter, text::CODE)),
-            summary: Set(problems.text("summary", &provision.summary, text::LONG)),
+            letter: Set(problems.optional_text("letter", letter, text::MAX_CODE_LENGTH)),
+            summary: Set(problems.text("summary", &provision.summary, text::MAX_TEXT_LENGTH)),
         });
     }
-    problems.none()?;
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
-    changes.given("code", code.clone());
-    changes.given("title", title.clone());
-    changes.given("edition", edition.clone());
-    changes.given("adoptedOn", new.adopted_on.map(|date| date.to_string()));
+    let mut changes = ChangeSet::default();
+    changes.added("code", code.clone());
+    changes.added("title", title.clone());
+    changes.added("edition", edition.clone());
+    changes.added("adoptedOn", new.adopted_on.map(|date| date.to_string()));
     let in_use = format!("There is a mandate with the code {code} already.");
     let row = mandate::ActiveModel {
         id: Set(id),
@@ -89,13 +89,13 @@ pub async fn create(
     mandate::Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::taken(error, "code", in_use))?;
+        .map_err(|error| input::unique_violation(error, "code", in_use))?;
     if !provisions.is_empty() {
         provision::Entity::insert_many(provisions)
             .exec_without_returning(writing.db())
             .await?;
     }
-    let entry = Entry::new(ActivityVerb::Created, id, changes);
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes);
     writing.log(entry).await?;
     writing.commit().await?;
     Ok(id)

@@ -86,7 +86,7 @@ impl Database {
             }
             let query = seaql_migrations::Entity::find()
                 .order_by_asc(seaql_migrations::Column::Version)
-                .all(&self.read);
+                .all(&self.orm_read);
             query.await
         };
         let applied = self.query(applied).await?;
@@ -100,7 +100,7 @@ impl Database {
     async fn has_migration_table(&self) -> Result<bool, DbErr> {
         let table = Migrator::migration_table_name().to_string();
         if !self.is_shared() {
-            return SchemaManager::new(&self.read).has_table(table).await;
+            return SchemaManager::new(&self.orm_read).has_table(table).await;
         }
         // Other than `information_schema`, this finds a table that the role may not read: that is another error.
         let name = format!("\"{table}\"");
@@ -109,7 +109,7 @@ impl Database {
             "select to_regclass($1) is not null",
             [name.into()],
         );
-        let row = self.read.query_one_raw(query).await?;
+        let row = self.orm_read.query_one_raw(query).await?;
         row.map_or(Ok(false), |row| row.try_get_by_index(0))
     }
 
@@ -125,7 +125,7 @@ impl Database {
             return Ok(Vec::new());
         };
         let migrated = async {
-            let (transaction, _permit) = self.alone().await?;
+            let (transaction, _permit) = self.exclusive().await?;
             // Another instance may have migrated meanwhile.
             let versions = self.schema_versions().await?;
             Migrator::up(&transaction, None).await?;
@@ -147,15 +147,20 @@ impl Database {
     /// # Errors
     /// Returns an error if the database does not have that version, is newer than this program, or fails.
     pub async fn migrate_down(&self, version: &str) -> Result<Vec<String>, DbErr> {
-        let (transaction, _permit) = self.alone().await?;
+        let (transaction, _permit) = self.exclusive().await?;
         let versions = self.schema_versions().await?;
         versions.check_not_newer().map_err(DbErr::Migration)?;
-        let Some(kept) = versions.applied.iter().position(|it| it == version) else {
+        let Some(target) = versions.applied.iter().position(|it| it == version) else {
             return Err(DbErr::Migration(format!(
                 "the database does not have version {version}: `liaison migrate --status` lists those that it has"
             )));
         };
-        let reverted: Vec<String> = versions.applied.into_iter().skip(kept + 1).rev().collect();
+        let reverted: Vec<String> = versions
+            .applied
+            .into_iter()
+            .skip(target + 1)
+            .rev()
+            .collect();
         let steps = u32::try_from(reverted.len()).unwrap_or(u32::MAX);
         Migrator::down(&transaction, Some(steps)).await?;
         transaction.commit().await?;

@@ -19,9 +19,9 @@ use tokio::time::timeout;
 
 use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
-use self::statements::Told;
+use self::statements::StatementObserver;
 use crate::rows::connect::Connector;
-use crate::rows::{PATIENCE, Reader, failed};
+use crate::rows::{ACQUIRE_TIMEOUT, ReadPool, failed};
 
 pub mod action_item;
 pub mod committee;
@@ -44,7 +44,7 @@ pub mod statements;
 pub mod writing;
 
 /// Busy timeout: how long to wait while another process writes to the same SQLite file.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections to PostgreSQL for the feed, webhooks and exports, so that they do not wait behind writers.
 const BACKGROUND_CONNECTIONS: usize = 4;
@@ -56,13 +56,13 @@ const LOCK: i64 = 0x11a1_5011;
 #[derive(Clone, Debug)]
 pub struct Database {
     /// For the query planner.
-    pub reader: Reader,
+    pub read_pool: ReadPool,
     /// For other reads: the feed, webhooks, exports.
-    pub read: DatabaseConnection,
+    pub orm_read: DatabaseConnection,
     /// For writes. One connection on SQLite, which allows a single writer.
-    pub write: DatabaseConnection,
+    pub orm_write: DatabaseConnection,
     /// The outer transaction if several writes are combined into one.
-    whole: Option<Arc<DatabaseTransaction>>,
+    outer_transaction: Option<Arc<DatabaseTransaction>>,
     /// The readiness checks.
     pub health: HealthCheck,
     /// On PostgreSQL: opens further connections.
@@ -71,24 +71,24 @@ pub struct Database {
     read_permits: Arc<Semaphore>,
     write_permits: Arc<Semaphore>,
     /// Observes each statement that the query planner sends; sea-orm reports all others.
-    pub told: Told,
+    pub on_statement: StatementObserver,
     /// Signals that the log may have new entries.
-    news: watch::Sender<()>,
+    commits: watch::Sender<()>,
     /// The newest position in the log that this process knows of.
-    newest: watch::Sender<LogPosition>,
+    last_position: watch::Sender<LogPosition>,
 }
 
 impl Database {
     /// Connects to `sqlite:…`, whose file is created if it is missing, or to `postgres:…`, with at most `connections`
     /// for reading.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
-        Self::connect_within(url, connections, None).await
+        Self::connect_with_timeout(url, connections, None).await
     }
 
     /// Connects with a timeout for the statements of requests, which PostgreSQL would otherwise continue after the
     /// client has gone; on SQLite it applies to the query planner. (Other SQLite statements end when their rows are not
     /// fetched.)
-    pub async fn connect_within(
+    pub async fn connect_with_timeout(
         url: &str,
         connections: u32,
         longest: Option<Duration>,
@@ -101,7 +101,7 @@ impl Database {
             let options = pool.connect_options().as_ref().clone();
             pool.set_connect_options(options.create_if_missing(false));
             let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
-            let reader = Reader::sqlite(url, connections, longest)?;
+            let reader = ReadPool::sqlite(url, connections, longest)?;
             let options: SqliteConnectOptions = url.parse().map_err(failed)?;
             let health = HealthCheck::sqlite(options.get_filename());
             Ok(Self::new(reader, read, write, health))
@@ -113,7 +113,7 @@ impl Database {
             drop(first);
             let [read, write] = [connector.pool(), connector.pool()]
                 .map(SqlxPostgresConnector::from_sqlx_postgres_pool);
-            let reader = Reader::postgres(connector.clone(), connections, longest);
+            let reader = ReadPool::postgres(connector.clone(), connections, longest);
             let health = HealthCheck::postgres(connector.clone());
             Ok(Self {
                 connector: Some(connector),
@@ -129,33 +129,33 @@ impl Database {
     }
 
     fn new(
-        reader: Reader,
-        mut read: DatabaseConnection,
-        mut write: DatabaseConnection,
+        read_pool: ReadPool,
+        mut orm_read: DatabaseConnection,
+        mut orm_write: DatabaseConnection,
         health: HealthCheck,
     ) -> Self {
-        statements::watch(&mut read);
-        statements::watch(&mut write);
+        statements::watch(&mut orm_read);
+        statements::watch(&mut orm_write);
         Self {
-            reader,
-            read,
-            write,
-            whole: None,
+            read_pool,
+            orm_read,
+            orm_write,
+            outer_transaction: None,
             health,
             connector: None,
             read_permits: unlimited(),
             write_permits: unlimited(),
-            told: Told::default(),
-            news: watch::Sender::default(),
-            newest: watch::Sender::default(),
+            on_statement: StatementObserver::default(),
+            commits: watch::Sender::default(),
+            last_position: watch::Sender::default(),
         }
     }
 
     /// Checks whether the database can be read and written. Takes at most two seconds.
     pub async fn health(&self) -> DatabaseHealth {
-        let is_closed = match self.read.get_database_backend() {
-            DbBackend::Postgres => self.read.get_postgres_connection_pool().is_closed(),
-            _ => self.read.get_sqlite_connection_pool().is_closed(),
+        let is_closed = match self.orm_read.get_database_backend() {
+            DbBackend::Postgres => self.orm_read.get_postgres_connection_pool().is_closed(),
+            _ => self.orm_read.get_sqlite_connection_pool().is_closed(),
         };
         if is_closed {
             let problem = Some("the database connections are closed");
@@ -170,29 +170,29 @@ impl Database {
     /// Returns whether other instances may write to the database.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.read.get_database_backend() == DbBackend::Postgres
+        self.orm_read.get_database_backend() == DbBackend::Postgres
     }
 
     /// Subscribes to a signal after each commit of this process and each [`Database::announce`].
     #[must_use]
     pub fn news(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
+        self.commits.subscribe()
     }
 
     /// Signals that the log may have new entries.
-    pub fn announce(&self) {
-        self.news.send_replace(());
+    pub fn notify(&self) {
+        self.commits.send_replace(());
     }
 
     /// The newest position in the log that this process knows of: each of its own as soon as its commit is over.
     #[must_use]
     pub fn newest(&self) -> LogPosition {
-        *self.newest.borrow()
+        *self.last_position.borrow()
     }
 
     /// Takes note that the log reaches to this position.
-    pub fn reaches(&self, position: LogPosition) {
-        self.newest.send_if_modified(|newest| {
+    pub fn advance_to(&self, position: LogPosition) {
+        self.last_position.send_if_modified(|newest| {
             let is_later = newest.position < position.position;
             if is_later {
                 *newest = position;
@@ -204,7 +204,7 @@ impl Database {
     /// Takes note of the newest position of the log as it was read, when `known` was known already. If the log ends
     /// before that, its history was replaced.
     pub fn was_read(&self, known: LogPosition, read: LogPosition) {
-        self.newest.send_if_modified(|newest| {
+        self.last_position.send_if_modified(|newest| {
             let replaces = newest.position < read.position || *newest == known;
             if replaces {
                 *newest = read;
@@ -216,7 +216,7 @@ impl Database {
     /// Takes note that the next position of the log is this one. Whoever learns that holds the lock of all writers, so
     /// that what is known beyond is of a history that was replaced.
     fn is_next(&self, position: i64) {
-        self.newest.send_if_modified(|newest| {
+        self.last_position.send_if_modified(|newest| {
             let replaced = position <= newest.position;
             if replaced {
                 *newest = LogPosition {
@@ -269,7 +269,7 @@ impl Database {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        self.bounded_by(PATIENCE, work).await
+        self.bounded_by(ACQUIRE_TIMEOUT, work).await
     }
 
     /// The same with another bound.
@@ -299,20 +299,20 @@ impl Database {
             file.ok_or_else(|| DbErr::Custom("the name of a file is not UTF-8".to_owned()))?;
         let statement =
             Statement::from_sql_and_values(DbBackend::Sqlite, "vacuum into ?", [file.into()]);
-        self.write.execute_raw(statement).await?;
+        self.orm_write.execute_raw(statement).await?;
         Ok(())
     }
 
     /// Closes all connections.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.reader.close();
-        self.read.clone().close().await?;
-        self.write.clone().close().await
+        self.read_pool.close();
+        self.orm_read.clone().close().await?;
+        self.orm_write.clone().close().await
     }
 
     /// Returns whether the register has no organizations yet.
     pub async fn is_empty(&self) -> Result<bool, DbErr> {
-        let first = self.query(organizations::Entity::find().one(&self.read));
+        let first = self.query(organizations::Entity::find().one(&self.orm_read));
         let first = first.await?;
         Ok(first.is_none())
     }
@@ -323,10 +323,10 @@ impl Database {
         &self,
         work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> crate::error::Result<T>,
     ) -> crate::error::Result<T> {
-        let (transaction, _permit) = self.alone().await?;
+        let (transaction, _permit) = self.exclusive().await?;
         let transaction = Arc::new(transaction);
         let within = Self {
-            whole: Some(transaction.clone()),
+            outer_transaction: Some(transaction.clone()),
             ..self.clone()
         };
         let done = work(&within, &transaction).await;
@@ -342,12 +342,12 @@ impl Database {
             }
         };
         transaction.commit().await?;
-        self.announce();
+        self.notify();
         Ok(done)
     }
 
     /// Begins a transaction without timeouts that only one instance at a time can hold.
-    async fn alone(&self) -> Result<(DatabaseTransaction, Permit), DbErr> {
+    async fn exclusive(&self) -> Result<(DatabaseTransaction, Permit), DbErr> {
         let (transaction, permit) = begin(self).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // On SQLite the transaction itself is exclusive. SeaQuery does not support PostgreSQL's advisory locks.
@@ -377,11 +377,11 @@ type Permit = Option<OwnedSemaphorePermit>;
 /// Begins a transaction: on SQLite with the write lock, because a transaction that has read may fail to get it later;
 /// on PostgreSQL at the isolation level that the lock of all writers requires.
 async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
-    if let Some(whole) = &db.whole {
+    if let Some(whole) = &db.outer_transaction {
         return Ok((whole.begin().await?, None));
     }
     let permit = permit(&db.write_permits).await?;
-    let begin = db.write.begin_with_options(TransactionOptions {
+    let begin = db.orm_write.begin_with_options(TransactionOptions {
         isolation_level: db.is_shared().then_some(IsolationLevel::ReadCommitted),
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -391,7 +391,7 @@ async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
 
 /// Waits for a permit to use a pool.
 async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, DbErr> {
-    timeout(PATIENCE, permits.clone().acquire_owned())
+    timeout(ACQUIRE_TIMEOUT, permits.clone().acquire_owned())
         .await
         .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
         .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
@@ -415,8 +415,8 @@ fn plain(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
-        .connect_timeout(PATIENCE)
-        .acquire_timeout(PATIENCE)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
         // A ping before each use costs a round trip, and a dead connection is detected anyway.
         .test_before_acquire(false);
@@ -446,7 +446,7 @@ fn sqlite(url: &str, connections: u32, reads: bool) -> ConnectOptions {
             pool.after_release(|connection, _| Box::pin(check_autocommit(connection)))
         })
         .map_sqlx_sqlite_opts(move |options| {
-            let options = options.busy_timeout(BUSY).foreign_keys(true);
+            let options = options.busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
             if reads {
                 return options.pragma("query_only", "ON");
             }

@@ -12,14 +12,14 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
-use super::activity::{Changes, Entry};
-use super::creation::{Creating, Idempotency};
+use super::activity::{ActivityEntry, ChangeSet};
+use super::creation::{CreateInput, Idempotency};
 use super::topic::code;
-use super::writing::Writing;
+use super::writing::WriteTransaction;
 use super::{Database, creation, input, statement};
 use crate::error::Result;
 use crate::rules::note as rules;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
@@ -61,7 +61,7 @@ pub async fn add(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for NoteAddInput {
+impl CreateInput for NoteAddInput {
     const MUTATION: &'static str = "noteAdd";
     type Id = NoteId;
 
@@ -69,15 +69,15 @@ impl Creating for NoteAddInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<NoteId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<NoteId> {
         make(writing, self).await
     }
 }
 
-async fn make(writing: &mut Writing, input: NoteAddInput) -> Result<NoteId> {
-    let mut problems = Problems::default();
+async fn make(writing: &mut WriteTransaction, input: NoteAddInput) -> Result<NoteId> {
+    let mut problems = ValidationErrors::default();
     let subject = subject(writing, &mut problems, &input.subject_id).await?;
-    let body = problems.text("body", &input.body, text::BODY);
+    let body = problems.text("body", &input.body, text::MAX_BODY_LENGTH);
     let subject = problems.found(subject)?;
 
     let id: NoteId = writing.new_id();
@@ -95,9 +95,9 @@ async fn make(writing: &mut Writing, input: NoteAddInput) -> Result<NoteId> {
         .exec_without_returning(writing.db())
         .await?;
     // The log is append-only: a body in it could not be retracted.
-    let mut changes = Changes::default();
-    changes.given("subject", subject.label);
-    let entry = Entry::new(ActivityVerb::Noted, id, changes);
+    let mut changes = ChangeSet::default();
+    changes.added("subject", subject.label);
+    let entry = ActivityEntry::new(ActivityVerb::Noted, id, changes);
     writing.log(entry.of_topic(subject.topic)).await?;
     Ok(id)
 }
@@ -108,12 +108,12 @@ pub async fn retract(
     now: DateTime<Utc>,
     input: NoteRetractInput,
 ) -> Result<NoteId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let note = input::subject::<Entity, NoteId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let note = input::load_target::<Entity, NoteId>(writing.db(), "id", &input.id).await?;
     rules::retract(writing.party(), note.party, note.retracted)?;
 
     let (id, topic) = (note.id, note.topic_id);
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let [was, is] = [false, true].map(|value| value.to_string());
     changes.add("retracted", Some(was), Some(is));
     let row = ActiveModel {
@@ -122,7 +122,7 @@ pub async fn retract(
         ..note.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
-    let entry = Entry::new(ActivityVerb::NoteRetracted, id, changes);
+    let entry = ActivityEntry::new(ActivityVerb::NoteRetracted, id, changes);
     writing.log(entry.of_topic(topic)).await?;
     writing.commit().await?;
     Ok(id)
@@ -130,8 +130,8 @@ pub async fn retract(
 
 /// Resolves an id of one of several types.
 async fn subject(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: &ID,
 ) -> Result<Option<Subject>, DbErr> {
     const FIELD: &str = "subjectId";

@@ -7,19 +7,19 @@ use entity::id::OrganizationId;
 use entity::organization::{ActiveModel, Entity, Model, OrganizationKind};
 use entity::party::{Language, Side};
 use entity::scalar::Url;
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, IntoActiveModel};
 
-use super::activity::{Changes, Entry};
-use super::creation::{Creating, Idempotency};
-use super::writing::Writing;
+use super::activity::{ActivityEntry, ChangeSet};
+use super::creation::{CreateInput, Idempotency};
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::organization as rules;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
 
 /// A new organization. A side creates its own; the TSB those of ITU and partners.
@@ -69,7 +69,7 @@ pub async fn create(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for OrganizationCreateInput {
+impl CreateInput for OrganizationCreateInput {
     const MUTATION: &'static str = "organizationCreate";
     type Id = OrganizationId;
 
@@ -77,40 +77,43 @@ impl Creating for OrganizationCreateInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<OrganizationId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<OrganizationId> {
         make(writing, self).await
     }
 }
 
-async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<OrganizationId> {
+async fn make(
+    writing: &mut WriteTransaction,
+    input: OrganizationCreateInput,
+) -> Result<OrganizationId> {
     let side = input.side;
-    rules::write(writing.party(), &rules::Facts { side })?;
+    rules::write(writing.party(), &rules::OrganizationFacts { side })?;
 
-    let mut problems = Problems::default();
-    let acronym = problems.identifier("acronym", &input.acronym, text::CODE);
-    let name = problems.text("name", &input.name, text::NAME);
-    problems.check("side", rules::kind_fits(input.kind, side));
+    let mut problems = ValidationErrors::default();
+    let acronym = problems.identifier("acronym", &input.acronym, text::MAX_CODE_LENGTH);
+    let name = problems.text("name", &input.name, text::MAX_NAME_LENGTH);
+    problems.check("side", rules::validate_kind(input.kind, side));
     let parent = input.parent_id.as_ref();
     let parent =
         input::named::<Entity, OrganizationId>(writing.db(), &mut problems, "parentId", parent)
             .await?;
     if let Some(parent) = &parent {
-        problems.check("parentId", rules::parent_fits(side, parent.side));
+        problems.check("parentId", rules::validate_parent(side, parent.side));
     }
-    problems.none()?;
+    problems.into_result()?;
 
     let id = writing.new_id();
     let website = input.website.map(|url| url.0);
-    let mut changes = Changes::default();
-    changes.given("acronym", acronym.clone());
-    changes.given("name", name.clone());
-    changes.given("kind", word(input.kind));
-    changes.given("side", side.map(word));
-    changes.given(
+    let mut changes = ChangeSet::default();
+    changes.added("acronym", acronym.clone());
+    changes.added("name", name.clone());
+    changes.added("kind", enum_name(input.kind));
+    changes.added("side", side.map(enum_name));
+    changes.added(
         "parent",
         parent.as_ref().map(|parent| parent.acronym.clone()),
     );
-    changes.given("website", website.clone());
+    changes.added("website", website.clone());
     let in_use = format!("There is an organization with the acronym {acronym} already.");
     let row = ActiveModel {
         id: Set(id),
@@ -131,8 +134,8 @@ async fn make(writing: &mut Writing, input: OrganizationCreateInput) -> Result<O
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::taken(error, "acronym", in_use))?;
-    let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
+        .map_err(|error| input::unique_violation(error, "acronym", in_use))?;
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
     Ok(id)
 }
@@ -143,7 +146,7 @@ pub async fn update(
     now: DateTime<Utc>,
     input: OrganizationUpdateInput,
 ) -> Result<OrganizationId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = change(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
@@ -151,20 +154,30 @@ pub async fn update(
 
 /// Updates an organization as part of a write.
 pub async fn change(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     input: OrganizationUpdateInput,
 ) -> Result<OrganizationId> {
     let before: Model =
-        input::subject::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
-    let decision = rules::write(writing.party(), &rules::Facts { side: before.side });
-    checked(decision, before.id, before.version, input.version)?;
+        input::load_target::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
+    let decision = rules::write(
+        writing.party(),
+        &rules::OrganizationFacts { side: before.side },
+    );
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
-    let name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);
-    let website = input::cleared(input.website, before.website.clone().map(Url)).map(|url| url.0);
-    problems.none()?;
+    let mut problems = ValidationErrors::default();
+    let name = input::required_text_or_current(
+        &mut problems,
+        "name",
+        input.name,
+        text::MAX_NAME_LENGTH,
+        &before.name,
+    );
+    let website =
+        input::optional_or_current(input.website, before.website.clone().map(Url)).map(|url| url.0);
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     changes.add("name", Some(before.name.clone()), Some(name.clone()));
     changes.add("website", before.website.clone(), website.clone());
     if changes.is_empty() {
@@ -181,7 +194,7 @@ pub async fn change(
         ..before.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
-    let entry = Entry::new(ActivityVerb::Updated, id, changes).of_side(side);
+    let entry = ActivityEntry::new(ActivityVerb::Updated, id, changes).of_side(side);
     writing.log(entry).await?;
     Ok(id)
 }

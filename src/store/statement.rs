@@ -8,19 +8,19 @@ use entity::committee::{self, CommitteeStatus};
 use entity::id::{CommitteeId, Id, LiaisonStatementId, TopicId};
 use entity::liaison_statement::{ActiveModel, Entity, Model};
 use entity::scalar::{Date, Url};
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{addressee, attachment, sender, statement_topic, topic};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
-use super::activity::{Changes, Entry};
+use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::labels;
-use super::creation::{Creating, Idempotency};
-use super::writing::Writing;
+use super::creation::{CreateInput, Idempotency};
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::refusal::Code;
 use crate::rules::statement as rules;
 use crate::rules::text::{self, fold};
@@ -81,7 +81,7 @@ pub async fn send(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for LiaisonStatementSendInput {
+impl CreateInput for LiaisonStatementSendInput {
     const MUTATION: &'static str = "liaisonStatementSend";
     type Id = LiaisonStatementId;
 
@@ -89,32 +89,33 @@ impl Creating for LiaisonStatementSendInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<LiaisonStatementId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<LiaisonStatementId> {
         make(writing, self).await
     }
 }
 
 async fn make(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     input: LiaisonStatementSendInput,
 ) -> Result<LiaisonStatementId> {
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let from = senders(writing, &mut problems, &input.from_ids).await?;
-    let title = problems.text("title", &input.title, text::NAME);
-    let body = problems.optional_text("body", input.body.as_deref(), text::BODY);
-    let contact = problems.optional_text("contact", input.contact.as_deref(), text::NAME);
+    let title = problems.text("title", &input.title, text::MAX_NAME_LENGTH);
+    let body = problems.optional_text("body", input.body.as_deref(), text::MAX_BODY_LENGTH);
+    let contact =
+        problems.optional_text("contact", input.contact.as_deref(), text::MAX_NAME_LENGTH);
     let to = addressees(writing, &mut problems, &input.addressees).await?;
     let original = original(writing, &mut problems, input.in_reply_to_id.as_ref(), &from).await?;
     let sent_at = input.sent_at.map_or_else(|| writing.now(), |it| it.0);
     let after = original.as_ref().map(|it| it.sent_at);
     problems.check("sentAt", rules::sent_at_fits(sent_at, after, writing.now()));
     let topics = input.topic_ids.unwrap_or_default();
-    let topics = input::listed::<topic::Entity, TopicId>(
+    let topics = input::resolve_ids::<topic::Entity, TopicId>(
         writing.db(),
         &mut problems,
         "topicIds",
         &topics,
-        rules::TOPICS,
+        rules::MAX_TOPICS,
         |row| row.id,
     )
     .await?;
@@ -122,18 +123,18 @@ async fn make(
     let side = problems.found(from.iter().find_map(|committee| committee.side))?;
 
     let id: LiaisonStatementId = writing.new_id();
-    let number = writing.number("liaison_statement").await?;
-    let mut changes = Changes::default();
-    changes.given("title", title.clone());
+    let number = writing.next_number("liaison_statement").await?;
+    let mut changes = ChangeSet::default();
+    changes.added("title", title.clone());
     if sent_at != writing.now() {
-        changes.given(
+        changes.added(
             "sentAt",
             sent_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         );
     }
-    changes.given("from", labels(writing.db(), &from).await?.join(", "));
-    changes.given("addressees", asked(writing.db(), &to).await?);
-    changes.given(
+    changes.added("from", labels(writing.db(), &from).await?.join(", "));
+    changes.added("addressees", describe_addressees(writing.db(), &to).await?);
+    changes.added(
         "inReplyTo",
         original.as_ref().map(|original| code(original.number)),
     );
@@ -141,7 +142,7 @@ async fn make(
         .iter()
         .map(|topic| super::topic::code(topic.number))
         .collect();
-    changes.given("topics", (!codes.is_empty()).then(|| codes.join(", ")));
+    changes.added("topics", (!codes.is_empty()).then(|| codes.join(", ")));
     let sides: Vec<_> = from
         .iter()
         .chain(to.iter().map(|addressee| &addressee.committee))
@@ -163,17 +164,18 @@ async fn make(
         .exec_without_returning(writing.db())
         .await?;
     insert_parts(writing.db(), id, &from, to, &topics, attachments).await?;
-    let mut entries = vec![Entry::new(ActivityVerb::Sent, id, changes).of_sides(&sides)];
+    let mut entries = vec![ActivityEntry::new(ActivityVerb::Sent, id, changes).of_sides(&sides)];
     if let Some(original) = original {
         let replied = settle(writing, original.id, &from, sent_at).await?;
-        let mut changes = Changes::default();
-        changes.given("replies", code(number));
+        let mut changes = ChangeSet::default();
+        changes.added("replies", code(number));
         let replied = labels(writing.db(), &replied).await?.join(", ");
-        changes.given(
+        changes.added(
             "repliedBy",
             Some(replied).filter(|labels| !labels.is_empty()),
         );
-        entries.push(Entry::new(ActivityVerb::Replied, original.id, changes).of_sides(&sides));
+        entries
+            .push(ActivityEntry::new(ActivityVerb::Replied, original.id, changes).of_sides(&sides));
     }
     writing.log_all(entries).await?;
     Ok(id)
@@ -181,8 +183,8 @@ async fn make(
 
 /// Resolves the committees that send a statement.
 async fn senders(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: &[ID],
 ) -> Result<Vec<committee::Model>> {
     const FIELD: &str = "fromIds";
@@ -194,18 +196,18 @@ async fn senders(
         );
     }
     let db = writing.db();
-    let found = input::listed::<committee::Entity, CommitteeId>(
+    let found = input::resolve_ids::<committee::Entity, CommitteeId>(
         db,
         problems,
         FIELD,
         given,
-        rules::SENDERS,
+        rules::MAX_SENDERS,
         |row| row.id,
     )
     .await?;
     for committee in &found {
-        let fits = rules::sender_fits(writing.party(), committee.party, committee.status);
-        let id = committee.id.public();
+        let fits = rules::validate_sender(writing.party(), committee.party, committee.status);
+        let id = committee.id.to_global_id();
         let index = given.iter().position(|given| **given == id);
         if let (Err(message), Some(index)) = (fits, index) {
             problems.add_at(Code::Invalid, FIELD, index, message);
@@ -215,17 +217,17 @@ async fn senders(
 }
 
 /// A committee to send the statement to.
-struct Asked {
+struct Addressed {
     committee: committee::Model,
     purpose: Purpose,
     reply_by: Option<chrono::NaiveDate>,
 }
 
 async fn addressees(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: &[AddresseeInput],
-) -> Result<Vec<Asked>, DbErr> {
+) -> Result<Vec<Addressed>, DbErr> {
     const FIELD: &str = "addressees";
     if given.is_empty() {
         problems.add(
@@ -238,13 +240,13 @@ async fn addressees(
         .iter()
         .map(|addressee| addressee.committee_id.clone())
         .collect();
-    let mut wrong = Problems::default();
-    let found = input::listed::<committee::Entity, CommitteeId>(
+    let mut wrong = ValidationErrors::default();
+    let found = input::resolve_ids::<committee::Entity, CommitteeId>(
         writing.db(),
         &mut wrong,
         FIELD,
         &ids,
-        rules::ADDRESSEES,
+        rules::MAX_ADDRESSEES,
         |row| row.id,
     )
     .await?;
@@ -255,27 +257,27 @@ async fn addressees(
             problems.add_in(Code::Invalid, FIELD, index, "committeeId", twice);
         }
         if let Err(message) =
-            rules::reply_by_fits(addressee.purpose, addressee.reply_by.map(|date| date.0))
+            rules::validate_reply_by(addressee.purpose, addressee.reply_by.map(|date| date.0))
         {
             problems.add_in(Code::Invalid, FIELD, index, "replyBy", message);
         }
     }
     // If the lengths differ, errors have been added and nothing is sent.
-    let asked = found
+    let addressees = found
         .into_iter()
         .zip(given)
-        .map(|(committee, addressee)| Asked {
+        .map(|(committee, addressee)| Addressed {
             committee,
             purpose: addressee.purpose,
             reply_by: addressee.reply_by.map(|date| date.0),
         });
-    Ok(asked.collect())
+    Ok(addressees.collect())
 }
 
 /// Resolves the statement that is replied to.
 async fn original(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: Option<&ID>,
     from: &[committee::Model],
 ) -> Result<Option<Model>> {
@@ -299,7 +301,7 @@ async fn original(
         .all(db)
         .await?;
     let active = |committee: &committee::Model| committee.status == CommitteeStatus::Active;
-    let decision = rules::reply(&rules::Facts {
+    let decision = rules::reply(&rules::StatementFacts {
         own_addressed: !own.is_empty(),
         own_active: own.iter().any(active),
     });
@@ -307,22 +309,25 @@ async fn original(
         let replier = from
             .iter()
             .any(|committee| addressed.contains(&committee.id));
-        problems.check("fromIds", rules::replier_fits(replier));
+        problems.check("fromIds", rules::validate_replier(replier));
     }
     problems.decide(decision)?;
     Ok(Some(original))
 }
 
-fn attachments(problems: &mut Problems, given: Vec<AttachmentInput>) -> Vec<(String, String)> {
+fn attachments(
+    problems: &mut ValidationErrors,
+    given: Vec<AttachmentInput>,
+) -> Vec<(String, String)> {
     const FIELD: &str = "attachments";
-    if rules::ATTACHMENTS < given.len() {
-        let message = format!("Must be {} at most.", rules::ATTACHMENTS);
+    if rules::MAX_ATTACHMENTS < given.len() {
+        let message = format!("Must be {} at most.", rules::MAX_ATTACHMENTS);
         problems.add(Code::Invalid, FIELD, message);
         return Vec::new();
     }
     let mut read = Vec::with_capacity(given.len());
     for (index, attachment) in given.into_iter().enumerate() {
-        match text::stored(&attachment.name, text::NAME) {
+        match text::normalize_text(&attachment.name, text::MAX_NAME_LENGTH) {
             Ok(Some(name)) => read.push((name, attachment.url.0)),
             Ok(None) => problems.add_in(Code::Invalid, FIELD, index, "name", "Must not be blank."),
             Err(message) => problems.add_in(Code::Invalid, FIELD, index, "name", message),
@@ -335,7 +340,7 @@ async fn insert_parts(
     db: &impl ConnectionTrait,
     statement: LiaisonStatementId,
     from: &[committee::Model],
-    to: Vec<Asked>,
+    to: Vec<Addressed>,
     topics: &[topic::Model],
     attachments: Vec<(String, String)>,
 ) -> Result<(), DbErr> {
@@ -388,7 +393,7 @@ async fn insert_parts(
 
 /// Records that these committees have replied at this time, unless they had before; returns those that had not.
 async fn settle(
-    writing: &Writing,
+    writing: &WriteTransaction,
     original: LiaisonStatementId,
     from: &[committee::Model],
     replied_at: DateTime<Utc>,
@@ -414,19 +419,19 @@ async fn settle(
 }
 
 /// Formats addressees for the log: `POC PSI (2013-2016): ACTION by 2026-07-01, …`.
-async fn asked(db: &impl ConnectionTrait, to: &[Asked]) -> Result<String, DbErr> {
+async fn describe_addressees(db: &impl ConnectionTrait, to: &[Addressed]) -> Result<String, DbErr> {
     let committees: Vec<committee::Model> = to
         .iter()
         .map(|addressee| addressee.committee.clone())
         .collect();
     let labels = labels(db, &committees).await?;
-    let asked = labels.into_iter().zip(to).map(|(label, addressee)| {
+    let addressees = labels.into_iter().zip(to).map(|(label, addressee)| {
         let by = addressee
             .reply_by
             .map_or_else(String::new, |day| format!(" by {day}"));
-        format!("{label}: {}{by}", word(addressee.purpose))
+        format!("{label}: {}{by}", enum_name(addressee.purpose))
     });
-    Ok(asked.collect::<Vec<_>>().join(", "))
+    Ok(addressees.collect::<Vec<_>>().join(", "))
 }
 
 /// A statement's code, as the API has it: `LS-7`.

@@ -14,7 +14,7 @@ tokio::task_local! {
 }
 
 /// Counts the statements that `work` executes in its own task in `counter`.
-pub async fn counting<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>) -> T {
+pub async fn count_statements<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>) -> T {
     COUNTER.scope(counter, work).await
 }
 
@@ -25,7 +25,7 @@ pub fn spawn_counted<T: Send + 'static>(
     // The task's log events belong to the request's span.
     let work = work.in_current_span();
     match COUNTER.try_with(Arc::clone) {
-        Ok(counter) => tokio::spawn(counting(counter, work)),
+        Ok(counter) => tokio::spawn(count_statements(counter, work)),
         Err(_) => tokio::spawn(work),
     }
 }
@@ -37,7 +37,7 @@ pub fn spawn_blocking_counted<T: Send + 'static>(
     let work = work.in_current_span();
     let runtime = Handle::current();
     match COUNTER.try_with(Arc::clone) {
-        Ok(counter) => spawn_blocking(move || runtime.block_on(counting(counter, work))),
+        Ok(counter) => spawn_blocking(move || runtime.block_on(count_statements(counter, work))),
         Err(_) => spawn_blocking(move || runtime.block_on(work)),
     }
 }
@@ -49,15 +49,15 @@ pub(super) fn watch(db: &mut DatabaseConnection) {
 
 /// An observer of statements; by default, the counter of the request.
 #[derive(Clone)]
-pub struct Told(pub Arc<dyn Fn(&Statement) + Send + Sync>);
+pub struct StatementObserver(pub Arc<dyn Fn(&Statement) + Send + Sync>);
 
-impl Default for Told {
+impl Default for StatementObserver {
     fn default() -> Self {
         Self(Arc::new(|_| count()))
     }
 }
 
-impl fmt::Debug for Told {
+impl fmt::Debug for StatementObserver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Told")
     }

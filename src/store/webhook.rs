@@ -12,14 +12,14 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::activity::{Changes, Entry, LogPosition};
-use super::writing::Writing;
+use super::activity::{ActivityEntry, ChangeSet, LogPosition};
+use super::writing::WriteTransaction;
 use super::{Database, input};
 use crate::error::Result;
-use crate::rules::problems::Problems;
-use crate::rules::version::checked;
+use crate::rules::problems::ValidationErrors;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
-use crate::rules::webhook::{self as rules, Reach};
+use crate::rules::webhook::{self as rules, WebhookTargets};
 
 /// A new webhook.
 pub struct NewWebhook {
@@ -29,7 +29,7 @@ pub struct NewWebhook {
     /// The position in the log after which it begins; none: now.
     pub after: Option<LogPosition>,
     pub secret: String,
-    pub reach: Reach,
+    pub reach: WebhookTargets,
 }
 
 /// An update of a webhook.
@@ -45,7 +45,7 @@ pub struct WebhookChange {
     pub retry_now: bool,
     /// The position in the log after which all is delivered again.
     pub redeliver_after: Option<LogPosition>,
-    pub reach: Reach,
+    pub reach: WebhookTargets,
 }
 
 /// Generates a random secret in the format of Standard Webhooks.
@@ -69,17 +69,17 @@ pub async fn count(db: &impl ConnectionTrait, party: Party) -> Result<u64, DbErr
 }
 
 /// Makes a webhook of the party that writes.
-pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
-    rules::room(count(writing.db(), writing.party()).await?)?;
-    let mut problems = Problems::default();
-    problems.check("url", rules::url_fits(&new.url, &new.reach));
-    problems.none()?;
+pub async fn make(writing: &mut WriteTransaction, new: NewWebhook) -> Result<WebhookId> {
+    rules::check_quota(count(writing.db(), writing.party()).await?)?;
+    let mut problems = ValidationErrors::default();
+    problems.check("url", rules::validate_url(&new.url, &new.reach));
+    problems.into_result()?;
 
     let id: WebhookId = writing.new_id();
     let after = new.after.unwrap_or_else(|| writing.position());
-    let mut changes = Changes::default();
-    changes.given("url", new.url.clone());
-    changes.given("filter", new.filter.clone());
+    let mut changes = ChangeSet::default();
+    changes.added("url", new.url.clone());
+    changes.added("filter", new.filter.clone());
     let row = ActiveModel {
         id: Set(id),
         party: Set(writing.party()),
@@ -99,7 +99,7 @@ pub async fn make(writing: &mut Writing, new: NewWebhook) -> Result<WebhookId> {
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await?;
-    let entry = Entry::new(ActivityVerb::Created, id, changes);
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes);
     writing.log(of(writing.party(), entry)).await?;
     Ok(id)
 }
@@ -110,38 +110,39 @@ pub async fn update(
     now: DateTime<Utc>,
     input: WebhookChange,
 ) -> Result<WebhookId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let before = find(&writing, &input.id).await?;
-    checked(Ok(()), before.id, before.version, input.version)?;
+    check_version(Ok(()), before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.url = input::kept(&mut problems, "url", input.url, before.url.clone());
+    after.url = input::required_or_current(&mut problems, "url", input.url, before.url.clone());
     if after.url != before.url {
-        problems.check("url", rules::url_fits(&after.url, &input.reach));
+        problems.check("url", rules::validate_url(&after.url, &input.reach));
     }
-    after.filter = input::cleared(input.filter, before.filter.clone());
-    after.enabled = input::kept(&mut problems, "enabled", input.enabled, before.enabled);
+    after.filter = input::optional_or_current(input.filter, before.filter.clone());
+    after.enabled =
+        input::required_or_current(&mut problems, "enabled", input.enabled, before.enabled);
     if input.retry_now {
         problems.check("retryNow", rules::can_retry(after.enabled));
     }
-    problems.none()?;
-    let mut changes = Changes::default();
+    problems.into_result()?;
+    let mut changes = ChangeSet::default();
     changes.add("url", Some(before.url), Some(after.url.clone()));
     changes.add("filter", before.filter, after.filter.clone());
     let [was, is] = [before.enabled, after.enabled].map(|value| value.to_string());
     changes.add("enabled", Some(was), Some(is));
     if let Some(secret) = input.secret {
-        changes.given("secret", "another".to_owned());
+        changes.added("secret", "another".to_owned());
         after.former_secret = Some(std::mem::replace(&mut after.secret, secret));
-        after.former_until = Some(writing.now() + rules::FORMER_SECRET);
+        after.former_until = Some(writing.now() + rules::PREVIOUS_SECRET_VALIDITY);
     }
     if let Some(position) = input.redeliver_after {
         let [was, is] = [before.position, position.position].map(|it| it.to_string());
         changes.add("position", Some(was), Some(is));
     }
     if input.retry_now {
-        changes.given("retryNow", true.to_string());
+        changes.added("retryNow", true.to_string());
     }
     if changes.is_empty() {
         return Ok(after.id);
@@ -171,11 +172,11 @@ pub async fn delete(
     id: &ID,
     version: i32,
 ) -> Result<WebhookId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let mut webhook = find(&writing, id).await?;
-    checked(Ok(()), webhook.id, webhook.version, version)?;
+    check_version(Ok(()), webhook.id, webhook.version, version)?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     changes.add("url", Some(webhook.url.clone()), None);
     webhook.enabled = false;
     webhook.deleted = true;
@@ -189,16 +190,16 @@ pub async fn delete(
 /// Returns whether this is the current signing secret of a webhook.
 pub async fn has_secret(db: &Database, id: WebhookId, secret: &str) -> Result<bool, DbErr> {
     let found = Entity::find_by_id(id).filter(entity::webhook::COLUMN.secret.eq(secret));
-    let found = db.execute(found.count(&db.write)).await?;
+    let found = db.execute(found.count(&db.orm_write)).await?;
     Ok(found > 0)
 }
 
 /// Stores the next version of a webhook with its log entry. An update may have fixed a problem, so the next attempt is
 /// due at once.
 pub(super) async fn save(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     after: Model,
-    changes: Changes,
+    changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let id = after.id;
     // Position and lease are omitted, because deliveries may have changed them since the webhook was read.
@@ -219,17 +220,17 @@ pub(super) async fn save(
         ..ActiveModel::default()
     };
     Entity::update(row).exec(writing.db()).await?;
-    let entry = Entry::new(ActivityVerb::Updated, id, changes);
+    let entry = ActivityEntry::new(ActivityVerb::Updated, id, changes);
     writing.log(of(writing.party(), entry)).await
 }
 
 /// Restricts a log entry to the side of the webhook's party.
-fn of(party: Party, entry: Entry) -> Entry {
+fn of(party: Party, entry: ActivityEntry) -> ActivityEntry {
     entry.of_sides(&[party.side()])
 }
 
-async fn find(writing: &Writing, id: &ID) -> Result<Model> {
-    let found = input::subject::<Entity, WebhookId>(writing.db(), "id", id).await?;
-    rules::own(writing.party(), found.party, found.deleted)?;
+async fn find(writing: &WriteTransaction, id: &ID) -> Result<Model> {
+    let found = input::load_target::<Entity, WebhookId>(writing.db(), "id", id).await?;
+    rules::check_owner(writing.party(), found.party, found.deleted)?;
     Ok(found)
 }

@@ -11,7 +11,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait};
 use uuid::Timestamp;
 
-use super::activity::{Entry, LogPosition};
+use super::activity::{ActivityEntry, LogPosition};
 use super::{Database, Permit, begin};
 use crate::error::{Error, Result};
 use crate::rules::viewer::Actor;
@@ -19,7 +19,7 @@ use crate::rules::viewer::Actor;
 const ACTIVITY: &str = "activity";
 const ACTOR_MAX: usize = 500;
 /// Maximum number of log entries inserted per statement.
-const AT_ONCE: usize = 500;
+const MAX_ENTRIES_PER_STATEMENT: usize = 500;
 /// Counter bits of an id within a millisecond, as RFC 9562 suggests; 32 random bits follow.
 const COUNTER_BITS: u8 = 42;
 /// Ids of the same millisecond sort in the order of their writes if no write creates more than this per log entry.
@@ -27,7 +27,7 @@ const IDS_PER_ENTRY: u64 = 8;
 
 /// A write in progress. Dropping it rolls it back.
 #[derive(Debug)]
-pub struct Writing {
+pub struct WriteTransaction {
     transaction: DatabaseTransaction,
     _permit: Permit,
     actor: Actor,
@@ -37,7 +37,7 @@ pub struct Writing {
     /// The last one that was used.
     last: LogPosition,
     /// What is still to be added to the log.
-    entries: Vec<Entry>,
+    entries: Vec<ActivityEntry>,
     db: Database,
     /// Total number of log entries.
     logged: usize,
@@ -45,7 +45,7 @@ pub struct Writing {
     ids: AtomicU64,
 }
 
-impl Writing {
+impl WriteTransaction {
     /// Begins by allocating the first log position. This locks the counter's row, which serializes all writers: what
     /// the rules read stays valid, and positions have the order of commits.
     pub async fn begin(db: &Database, actor: Actor, now: DateTime<Utc>) -> Result<Self, DbErr> {
@@ -74,7 +74,7 @@ impl Writing {
     ) -> Result<Self, DbErr> {
         // The database keeps no more, and an answer shows what a later one will.
         let now = now.trunc_subsecs(6);
-        let position = advance(&transaction, ACTIVITY, 1).await?;
+        let position = increment_counter(&transaction, ACTIVITY, 1).await?;
         let ids = AtomicU64::new(position.unsigned_abs().wrapping_mul(IDS_PER_ENTRY));
         let first = LogPosition {
             position,
@@ -95,7 +95,7 @@ impl Writing {
     }
 
     /// Begins a nested write that is only tried; it must end with [`undo`](Self::undo).
-    pub async fn trial(&self) -> Result<Self, DbErr> {
+    pub async fn savepoint(&self) -> Result<Self, DbErr> {
         Ok(Self {
             transaction: self.transaction.begin().await?,
             _permit: None,
@@ -146,22 +146,22 @@ impl Writing {
     }
 
     /// Allocates the next number of a counter. A rollback releases it.
-    pub async fn number(&self, counter: &str) -> Result<i32, DbErr> {
-        let number = advance(&self.transaction, counter, 1).await?;
+    pub async fn next_number(&self, counter: &str) -> Result<i32, DbErr> {
+        let number = increment_counter(&self.transaction, counter, 1).await?;
         i32::try_from(number)
             .map_err(|_| DbErr::Custom(format!("{counter} has run out of numbers")))
     }
 
     /// Adds an entry to the log.
-    pub async fn log(&mut self, entry: Entry) -> Result<(), DbErr> {
+    pub async fn log(&mut self, entry: ActivityEntry) -> Result<(), DbErr> {
         self.log_all(vec![entry]).await
     }
 
     /// Adds entries to the log, in this order.
-    pub async fn log_all(&mut self, entries: Vec<Entry>) -> Result<(), DbErr> {
+    pub async fn log_all(&mut self, entries: Vec<ActivityEntry>) -> Result<(), DbErr> {
         self.logged += entries.len();
         self.entries.extend(entries);
-        if AT_ONCE <= self.entries.len() {
+        if MAX_ENTRIES_PER_STATEMENT <= self.entries.len() {
             self.write_log().await?;
         }
         Ok(())
@@ -180,7 +180,7 @@ impl Writing {
         let mut positions: Vec<LogPosition> = taken.into_iter().collect();
         if missing > 0 {
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
-            let last = advance(&self.transaction, ACTIVITY, missing).await?;
+            let last = increment_counter(&self.transaction, ACTIVITY, missing).await?;
             let more = last - missing + 1..=last;
             positions.extend(more.map(|position| LogPosition {
                 position,
@@ -198,7 +198,7 @@ impl Writing {
                 entry.row(id, at.position, self.now, actor.clone(), party)
             })
             .collect();
-        for rows in rows.chunks(AT_ONCE) {
+        for rows in rows.chunks(MAX_ENTRIES_PER_STATEMENT) {
             entity::activity::Entity::insert_many(rows.to_vec())
                 .exec_without_returning(&self.transaction)
                 .await?;
@@ -207,7 +207,7 @@ impl Writing {
     }
 
     /// Rolls the write back.
-    pub async fn undo(self) -> Result<(), DbErr> {
+    pub async fn rollback(self) -> Result<(), DbErr> {
         self.transaction.rollback().await
     }
 
@@ -219,13 +219,13 @@ impl Writing {
     pub async fn commit(mut self) -> Result<()> {
         self.write_log().await?;
         if self.first.is_some() {
-            return Ok(self.undo().await?);
+            return Ok(self.rollback().await?);
         }
         self.transaction.commit().await.map_err(Error::of_commit)?;
         // Within an outer transaction the write is not visible to others yet.
-        if self.db.whole.is_none() {
-            self.db.reaches(self.last);
-            self.db.announce();
+        if self.db.outer_transaction.is_none() {
+            self.db.advance_to(self.last);
+            self.db.notify();
         }
         Ok(())
     }
@@ -240,7 +240,11 @@ fn new_key(now: DateTime<Utc>, ids: &AtomicU64) -> Uuid {
 }
 
 /// Increments a counter and returns its new value.
-async fn advance(transaction: &DatabaseTransaction, name: &str, by: i64) -> Result<i64, DbErr> {
+async fn increment_counter(
+    transaction: &DatabaseTransaction,
+    name: &str,
+    by: i64,
+) -> Result<i64, DbErr> {
     let rows = counter::Entity::update_many()
         .col_expr(
             counter::Column::Value,

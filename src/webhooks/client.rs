@@ -17,24 +17,24 @@ use rustls::CertificateError;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::graphql::webhook::event::Message;
-use crate::rules::webhook::{Reach, url_fits};
+use crate::graphql::webhook::event::CloudEvent;
+use crate::rules::webhook::{WebhookTargets, validate_url};
 use crate::store::delivery::Outcome;
 
 /// For a connection, its TLS handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one attempt, from the first byte sent to the last read.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout for the start of the body once the status is known.
-const PATIENCE_FOR_BODY: Duration = Duration::from_secs(2);
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of bytes of a response body that are read and stored.
-const KEPT: usize = 1024;
+const MAX_RESPONSE_BYTES: usize = 1024;
 
 /// An HTTP client. Clones share its connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    reach: Reach,
+    reach: WebhookTargets,
     has_proxy: bool,
 }
 
@@ -43,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error if there is no TLS, or the URL of the proxy cannot be parsed.
-    pub fn new(reach: Reach, proxy: Option<&str>) -> Result<Self, String> {
+    pub fn new(reach: WebhookTargets, proxy: Option<&str>) -> Result<Self, String> {
         // Several may be built in one process: the first is it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let wrong = |error: reqwest::Error| format!("no client for webhooks: {error}");
@@ -51,9 +51,9 @@ impl Client {
             // The target of a redirect is unchecked.
             .redirect(Policy::none())
             .no_proxy()
-            .https_only(reach != Reach::Anywhere)
+            .https_only(reach != WebhookTargets::Any)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(PATIENCE)
+            .timeout(ATTEMPT_TIMEOUT)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")));
         http = match proxy {
             // It looks names up itself, and has a name that may well be private.
@@ -71,13 +71,13 @@ impl Client {
     pub async fn post(
         &self,
         url: &str,
-        message: &Message,
+        message: &CloudEvent,
         now: DateTime<Utc>,
         signature: &str,
     ) -> Outcome {
         // The setting may have changed since the address was given.
-        if let Err(why) = url_fits(url, &self.reach) {
-            return unanswered(&why);
+        if let Err(why) = validate_url(url, &self.reach) {
+            return failed_attempt(&why);
         }
         let sent = self
             .http
@@ -91,9 +91,9 @@ impl Client {
             .await;
         match sent {
             Ok(response) => outcome(response, now).await,
-            Err(error) if error.is_connect() => unanswered(&self.connect_failure(&error)),
-            Err(error) if error.is_timeout() => unanswered("No answer within 10 seconds."),
-            Err(_) => unanswered("The connection broke off before there was an answer."),
+            Err(error) if error.is_connect() => failed_attempt(&self.connect_failure(&error)),
+            Err(error) if error.is_timeout() => failed_attempt("No answer within 10 seconds."),
+            Err(_) => failed_attempt("The connection broke off before there was an answer."),
         }
     }
 
@@ -158,11 +158,11 @@ async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
     let retry_after = retry_after.and_then(|header| wait(header.to_str().ok()?, now));
     let mut start = Vec::new();
     // A timeout leaves what has been read until then.
-    let _ = timeout(PATIENCE_FOR_BODY, async {
-        while start.len() < KEPT
+    let _ = timeout(BODY_TIMEOUT, async {
+        while start.len() < MAX_RESPONSE_BYTES
             && let Ok(Some(chunk)) = response.chunk().await
         {
-            start.extend_from_slice(&chunk[..chunk.len().min(KEPT - start.len())]);
+            start.extend_from_slice(&chunk[..chunk.len().min(MAX_RESPONSE_BYTES - start.len())]);
         }
     })
     .await;
@@ -177,7 +177,7 @@ async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {
     }
 }
 
-fn unanswered(why: &str) -> Outcome {
+fn failed_attempt(why: &str) -> Outcome {
     Outcome {
         delivered: false,
         gone: false,
@@ -218,7 +218,7 @@ impl Error for LookupError {}
 
 /// Finds addresses that may be called. A connection is made to what was found here, so that a name cannot lead
 /// elsewhere in between.
-struct AllowedOnly(Reach);
+struct AllowedOnly(WebhookTargets);
 
 impl Resolve for AllowedOnly {
     fn resolve(&self, name: Name) -> Resolving {
@@ -244,7 +244,7 @@ mod tests {
     async fn a_name_that_leads_to_this_machine_is_not_called() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let client = Client::new(Reach::Public, None).unwrap();
+        let client = Client::new(WebhookTargets::PublicOnly, None).unwrap();
         let direct = client.http.post(format!("https://localhost:{port}/"));
         let error = direct.send().await.unwrap_err();
         let why = client.connect_failure(&error);

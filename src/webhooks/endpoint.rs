@@ -8,10 +8,10 @@ use super::signature::sign;
 use super::{Process, in_time};
 use crate::error::{Error, Result};
 use crate::feed::Event;
-use crate::graphql::webhook::event::{Message, messages, ping, wanted};
+use crate::graphql::webhook::event::{CloudEvent, cloud_events, event_filter, ping};
 use crate::store::activity::LogPosition;
 use crate::store::delivery::{
-    Attempt, delivered, failed, lease, passed, pinged, position, release, stop,
+    Attempt, delivered, failed, lease, pinged, position, release, skip_to, stop,
 };
 
 /// Maximum number of messages read at once.
@@ -65,7 +65,7 @@ impl<'a> Endpoint<'a> {
         let url = &self.webhook.url;
         let outcome = client.post(url, &message, now, &signature).await;
         if !outcome.delivered {
-            let id = self.webhook.id.public();
+            let id = self.webhook.id.to_global_id();
             let status = outcome.status;
             tracing::info!(
                 webhook = id,
@@ -87,7 +87,7 @@ impl<'a> Endpoint<'a> {
             ..
         } = self.process;
         let newest = feed.newest();
-        let wanted = wanted(&self.webhook)?;
+        let wanted = event_filter(&self.webhook)?;
         let read = in_time(feed.read(position(&self.webhook), &wanted, BATCH)).await;
         if let Err(Error::HistoryReplaced) = read {
             in_time(stop(db, &self.webhook, clock())).await?;
@@ -95,7 +95,7 @@ impl<'a> Endpoint<'a> {
         }
         let events = read?;
         let all = events.len() < BATCH;
-        let messages = in_time(messages(db, &self.webhook, &events, source, clock())).await?;
+        let messages = in_time(cloud_events(db, &self.webhook, &events, source, clock())).await?;
         for (event, message) in events.iter().zip(&messages) {
             if self.process.is_stopping() || !self.send(event, message).await? {
                 return Ok(false);
@@ -106,7 +106,7 @@ impl<'a> Endpoint<'a> {
         }
         if self.webhook.position < newest.position {
             // Nothing of what lies between was wanted.
-            let passed = passed(db, *process, &self.webhook, newest, clock());
+            let passed = skip_to(db, *process, &self.webhook, newest, clock());
             let ours = in_time(passed).await?;
             self.moved(newest);
             return Ok(ours && newest != feed.newest());
@@ -115,7 +115,7 @@ impl<'a> Endpoint<'a> {
     }
 
     /// Makes one attempt. Returns whether it was delivered, and this process still holds the lease.
-    async fn send(&mut self, event: &Event, message: &Message) -> Result<bool> {
+    async fn send(&mut self, event: &Event, message: &CloudEvent) -> Result<bool> {
         let Process {
             db,
             client,

@@ -25,7 +25,7 @@ use crate::graphql::request::Clock;
 use crate::store::{Database, delivery};
 
 // The rules are private, and this type is a setting.
-pub use crate::rules::webhook::Reach;
+pub use crate::rules::webhook::WebhookTargets;
 
 /// Poll interval for deliveries that become due without a new activity: retries, and leases that have expired.
 const POLL: Duration = Duration::from_secs(1);
@@ -36,16 +36,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How deliveries are sent.
 #[derive(Clone)]
 pub struct DeliverySettings {
-    pub reach: Reach,
+    pub reach: WebhookTargets,
     /// The HTTP proxy that they go through; `None`: no proxy.
     pub proxy: Option<String>,
     /// The `source` of events: the URI of the register.
     pub source: String,
 }
 
-impl From<Reach> for DeliverySettings {
+impl From<WebhookTargets> for DeliverySettings {
     /// Without a proxy.
-    fn from(reach: Reach) -> Self {
+    fn from(reach: WebhookTargets) -> Self {
         Self {
             reach,
             proxy: None,
@@ -129,7 +129,7 @@ impl Process {
             tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
                 // A timeout starts the next poll.
-                _ = timeout(POLL, self.feed.past(newest)) => {}
+                _ = timeout(POLL, self.feed.wait_past(newest)) => {}
                 Some(done) = under_way.join_next() => forget(&mut busy, &done),
             }
         }

@@ -7,11 +7,11 @@ use entity::webhook::Model;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::graphql::webhook::event::Message;
+use crate::graphql::webhook::event::CloudEvent;
 
 /// Returns the header `webhook-signature`: a signature with the secret, and after a rotation one with the previous
 /// secret.
-pub fn sign(webhook: &Model, message: &Message, now: DateTime<Utc>) -> String {
+pub fn sign(webhook: &Model, message: &CloudEvent, now: DateTime<Utc>) -> String {
     let former = webhook.former_until.filter(|until| now < *until);
     let former = former.and(webhook.former_secret.as_deref());
     let secrets = [Some(webhook.secret.as_str()), former];
@@ -20,7 +20,7 @@ pub fn sign(webhook: &Model, message: &Message, now: DateTime<Utc>) -> String {
     signatures.join(" ")
 }
 
-fn by(secret: &str, message: &Message, now: DateTime<Utc>) -> String {
+fn by(secret: &str, message: &CloudEvent, now: DateTime<Utc>) -> String {
     let key = secret.strip_prefix("whsec_").unwrap_or(secret);
     let key = BASE64_STANDARD.decode(key).unwrap_or_default();
     // HMAC accepts keys of any length.

@@ -207,8 +207,8 @@ async fn every_change_is_in_the_log(server: &Server) {
     };
     let told = |activity: &entity::activity::Model| {
         (
-            entity::word::word(activity.verb),
-            entity::word::word(activity.party),
+            entity::word::enum_name(activity.verb),
+            entity::word::enum_name(activity.party),
             activity.subject_type.clone(),
         )
     };
@@ -237,7 +237,7 @@ async fn log(server: &Server) -> Vec<entity::activity::Model> {
     use sea_orm::{EntityTrait, QueryOrder};
     entity::activity::Entity::find()
         .order_by_asc(entity::activity::Column::Position)
-        .all(&server.db.read)
+        .all(&server.db.orm_read)
         .await
         .unwrap()
 }

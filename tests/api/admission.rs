@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use liaison::http::Around;
+use liaison::http::HttpConfig;
 use liaison::http::limits::Limits;
-use liaison::http::streams::Holder;
+use liaison::http::streams::LimitedClient;
 use serde_json::json;
 
 use crate::databases::Backend;
@@ -15,9 +15,9 @@ on_both_backends! {
 }
 
 async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend: Backend) {
-    let around = Arc::new(Around::default());
+    let around = Arc::new(HttpConfig::default());
     let server = Server::start_with(backend, |app| {
-        app.around = around.clone();
+        app.http = around.clone();
         app.limits = Limits {
             request_timeout: std::time::Duration::from_secs(1),
             ..Limits::default()
@@ -28,10 +28,10 @@ async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend:
     let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
     client.data(heavy, json!({})).await;
 
-    let connections = server.db.reader.connections();
+    let connections = server.db.read_pool.connections();
     let mut running = Vec::new();
     for number in 1..=connections.div_ceil(4) {
-        let other = Holder::Subject(format!("client {number}"));
+        let other = LimitedClient::Subject(format!("client {number}"));
         running.push(around.admission.acquire(other, connections).await);
     }
     let answer = client.post(heavy, json!({})).await.json();

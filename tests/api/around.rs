@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
-use liaison::http::Around;
+use liaison::http::HttpConfig;
 use liaison::http::cors::origin;
-use liaison::http::proxies::{Proxies, ProxyHeader};
-use liaison::http::rate::Rates;
+use liaison::http::proxies::{ProxyHeader, TrustedProxies};
+use liaison::http::rate::RateLimiter;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -58,13 +58,13 @@ async fn pages_of_other_origins_may_not_call_unless_they_are_listed(server: &Ser
 
 async fn listed_origins_may_call(backend: Backend) {
     let listed = "https://app.example.org";
-    let around = |origins: &[&str]| Around {
-        origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
-        rates: Rates::new(0, 0),
-        ..Around::default()
+    let around = |origins: &[&str]| HttpConfig {
+        allowed_origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
+        rate_limiter: RateLimiter::new(0, 0),
+        ..HttpConfig::default()
     };
     let some = around(&[listed, "http://localhost:3000"]);
-    let server = Server::start_with(backend, |app| app.around = Arc::new(some)).await;
+    let server = Server::start_with(backend, |app| app.http = Arc::new(some)).await;
     let client = server.anonymous();
     let allowed = preflight(&client, listed).await;
     assert_eq!(allowed.status, 200);
@@ -133,7 +133,7 @@ async fn listed_origins_may_call(backend: Backend) {
     }
 
     let all = around(&["*"]);
-    let server = Server::start_with(backend, |app| app.around = Arc::new(all)).await;
+    let server = Server::start_with(backend, |app| app.http = Arc::new(all)).await;
     let answer = preflight(&server.anonymous(), "https://anything.example").await;
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
 }
@@ -248,11 +248,11 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
 }
 
 /// Starts a service with these limits and a clock that only the test advances.
-async fn limited(backend: Backend, around: Around) -> (Server, Arc<AtomicI64>) {
+async fn limited(backend: Backend, around: HttpConfig) -> (Server, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
-        app.around = Arc::new(around);
+        app.http = Arc::new(around);
         app.clock =
             Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());
     });
@@ -272,9 +272,9 @@ async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, Answe
 }
 
 async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: Backend) {
-    let around = Around {
-        rates: Rates::new(20, 60),
-        ..Around::default()
+    let around = HttpConfig {
+        rate_limiter: RateLimiter::new(20, 60),
+        ..HttpConfig::default()
     };
     let (server, clock) = limited(backend, around).await;
     let client = server.anonymous();
@@ -335,16 +335,16 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
 }
 
 async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
-    let around = |trusted: &[&str], header| Around {
-        rates: Rates::new(20, 0),
-        proxies: Proxies {
+    let around = |trusted: &[&str], header| HttpConfig {
+        rate_limiter: RateLimiter::new(20, 0),
+        trusted_proxies: TrustedProxies {
             trusted: trusted
                 .iter()
                 .map(|trusted| trusted.parse().unwrap())
                 .collect(),
             header,
         },
-        ..Around::default()
+        ..HttpConfig::default()
     };
     let one = [("x-forwarded-for", "198.51.100.1")];
     let other = [("x-forwarded-for", "192.0.2.9, 198.51.100.2")];

@@ -206,7 +206,7 @@ async fn a_write_whose_client_has_gone_leaves_no_transaction_open() {
     let begun = Instant::now();
     loop {
         let count = Statement::from_string(DbBackend::Postgres, open);
-        let row = server.db.read.query_one_raw(count).await;
+        let row = server.db.orm_read.query_one_raw(count).await;
         let count: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
         if count == 0 {
             return;

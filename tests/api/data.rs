@@ -155,8 +155,8 @@ async fn rows(db: &Database) -> Vec<i64> {
         "activity",
     ] {
         let count = format!("select count(*) from {table}");
-        let count = Statement::from_string(db.read.get_database_backend(), count);
-        let row = db.read.query_one_raw(count).await.unwrap().unwrap();
+        let count = Statement::from_string(db.orm_read.get_database_backend(), count);
+        let row = db.orm_read.query_one_raw(count).await.unwrap().unwrap();
         counts.push(row.try_get_by_index(0).unwrap());
     }
     counts
@@ -198,11 +198,11 @@ async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
     let empty = rows(&db).await;
     // Without its counter no action item can be created, which happens late in the load.
     let hidden = "update counter set name = 'hidden' where name = 'action_item'";
-    db.write.execute_unprepared(hidden).await.unwrap();
+    db.orm_write.execute_unprepared(hidden).await.unwrap();
     assert!(load(&db, now()).await.is_err());
     assert_eq!(rows(&db).await, empty);
     let back = "update counter set name = 'action_item' where name = 'hidden'";
-    db.write.execute_unprepared(back).await.unwrap();
+    db.orm_write.execute_unprepared(back).await.unwrap();
     let loaded = load(&db, now()).await.unwrap();
     assert_eq!(
         (loaded.organizations, loaded.committees, loaded.topics),

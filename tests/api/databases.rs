@@ -38,7 +38,7 @@ impl TestDatabase {
     /// connection open.
     pub async fn connect(&self) -> liaison::store::Database {
         let longest = Some(liaison::http::limits::Limits::default().longest_statement());
-        let connected = liaison::store::Database::connect_within(&self.url, 4, longest).await;
+        let connected = liaison::store::Database::connect_with_timeout(&self.url, 4, longest).await;
         connected.unwrap()
     }
 

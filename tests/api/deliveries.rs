@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liaison::webhooks::Reach;
+use liaison::webhooks::WebhookTargets;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -38,7 +38,7 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
     ]);
     let first = happen(server, "One").await;
     let second = happen(server, "Two").await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let failed = until(&tsb, &made, |webhook| {
         webhook["deliveries"]["totalCount"] == 1
     })
@@ -84,7 +84,7 @@ async fn a_party_can_have_the_next_attempt_made_now(server: &Server) {
     let made = create(&tsb, json!({ "url": endpoint.url })).await;
     endpoint.reply([Reply::With(503, "retry-after", "7200".to_owned())]);
     let first = happen(server, "One").await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
     let document = "query($id: ID!, $failed: Boolean) { node(id: $id) { ... on Webhook { deliveries(failed: $failed) { totalCount nodes { id activity { id } } } } } }";
     let deliveries = async |failed: Value| {
@@ -141,7 +141,7 @@ async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     endpoint.reply(vec![Reply::Status(500); 2]);
     let activity = happen(server, "One").await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     endpoint.wait_for(1).await;
     until(&itu, &made, |webhook| {
         webhook["deliveries"]["totalCount"] == 1
@@ -174,7 +174,7 @@ async fn an_endpoint_that_is_gone_is_called_no_more(server: &Server) {
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     endpoint.reply([Reply::Status(410)]);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     happen(server, "One").await;
     until(&itu, &made, |webhook| webhook["enabled"] == false).await;
     server.pass_days(1);
@@ -191,7 +191,7 @@ async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
         Reply::With(307, "location", elsewhere.url.clone()),
         Reply::Endless,
     ]);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     happen(server, "One").await;
     for attempts in 1..=2 {
         let tried = until(&itu, &made, |webhook| {
@@ -216,7 +216,7 @@ async fn an_endpoint_that_hangs_is_left(server: &Server) {
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     create(&itu, json!({ "url": other.url })).await;
     endpoint.reply([Reply::Never]);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let activity = happen(server, "One").await;
     // Other webhooks do not wait for it.
     assert_eq!(other.wait_for(1).await[0].id(), activity);
@@ -239,8 +239,8 @@ async fn of_two_processes_one_delivers(server: &Server) {
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     let _deliveries = [
-        server.deliver(Reach::Anywhere),
-        server.deliver(Reach::Anywhere),
+        server.deliver(WebhookTargets::Any),
+        server.deliver(WebhookTargets::Any),
     ];
     let mut expected = Vec::new();
     for number in 0..30 {
@@ -269,7 +269,7 @@ async fn who_serves_read_only_delivers_nothing(server: &Server) {
     // Longer than the lease and the poll interval.
     sleep(Duration::from_millis(2500)).await;
     assert_eq!(endpoint.ids(), [""; 0]);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     assert_eq!(endpoint.wait_for(1).await[0].id(), activity);
 }
 
@@ -282,13 +282,13 @@ async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
         expected.push(happen(server, &number.to_string()).await);
     }
     for killed_after in [3, 11, 12, 25] {
-        let deliveries = server.deliver(Reach::Anywhere);
+        let deliveries = server.deliver(WebhookTargets::Any);
         endpoint.wait_for(killed_after).await;
         drop(deliveries);
         // The lease expires.
         server.pass_seconds(60);
     }
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let last = history(&itu, json!({})).await.pop().unwrap();
     settled(&itu, &made, &last["cursor"]).await;
     let mut ids = endpoint.ids();
@@ -304,7 +304,7 @@ async fn nothing_is_lost_where_the_database_is_away() {
     let itu = server.itu();
     let noted = json!({ "verb": ["NOTED"] });
     create(&itu, json!({ "url": endpoint.url, "filter": noted })).await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let subject = server.topic("T-1").await;
     for round in 0..40 {
         if round % 10 == 5 {
@@ -337,17 +337,19 @@ async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server
     let endpoint = Endpoint::start().await;
     endpoint.reply([Reply::Late(Duration::from_millis(500))]);
     create(&server.itu(), json!({ "url": endpoint.url })).await;
-    let first = server.deliver(Reach::Anywhere);
+    let first = server.deliver(WebhookTargets::Any);
     let mut expected = vec![happen(server, "One").await];
     endpoint.wait_for(1).await;
     expected.push(happen(server, "Two").await);
     first.stop().await;
     // The attempt was finished and recorded, no other was started, and the lease was released.
     assert_eq!(endpoint.ids(), expected[..1]);
-    let webhook = entity::webhook::Entity::find().one(&server.db.read).await;
+    let webhook = entity::webhook::Entity::find()
+        .one(&server.db.orm_read)
+        .await;
     let webhook = webhook.unwrap().unwrap();
     assert_eq!(webhook.leased_until, None);
-    let _second = server.deliver(Reach::Anywhere);
+    let _second = server.deliver(WebhookTargets::Any);
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), expected);
 }
@@ -355,18 +357,20 @@ async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server
 async fn a_delivery_that_the_database_fails_gives_the_webhook_back_too(server: &Server) {
     let endpoint = Endpoint::start().await;
     create(&server.itu(), json!({ "url": endpoint.url })).await;
-    let first = server.deliver(Reach::Anywhere);
+    let first = server.deliver(WebhookTargets::Any);
     endpoint.wait_for_ping().await;
     // The result of an attempt cannot be recorded.
     server.sql("alter table delivery rename to former").await;
     let expected = happen(server, "One").await;
     endpoint.wait_for(1).await;
     first.stop().await;
-    let webhook = entity::webhook::Entity::find().one(&server.db.read).await;
+    let webhook = entity::webhook::Entity::find()
+        .one(&server.db.orm_read)
+        .await;
     assert_eq!(webhook.unwrap().unwrap().leased_until, None);
     let before = endpoint.ids().len();
     server.sql("alter table former rename to delivery").await;
-    let _second = server.deliver(Reach::Anywhere);
+    let _second = server.deliver(WebhookTargets::Any);
     endpoint.wait_for(before + 1).await;
     assert_eq!(endpoint.ids().last(), Some(&expected));
 }

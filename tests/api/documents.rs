@@ -6,7 +6,7 @@ use std::sync::Arc;
 use entity::party::Role;
 use liaison::config::DOCUMENT_CACHE;
 use liaison::http::document::Documents;
-use liaison::http::document::trusted::Trusted;
+use liaison::http::document::trusted::TrustedDocuments;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -56,14 +56,14 @@ fn code(answer: &Answer) -> String {
 }
 
 async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server) {
-    let before = server.documents.checked();
+    let before = server.documents.validated();
     for code in ["T-1", "T-2", "T-3"] {
         for client in [server.anonymous(), server.itu()] {
             let data = client.data(DOCUMENT, json!({ "code": code })).await;
             assert_eq!(data["topic"]["code"], code);
         }
     }
-    assert_eq!(server.documents.checked(), before + 1);
+    assert_eq!(server.documents.validated(), before + 1);
     // Variables are checked on each request.
     let answer = server.anonymous().run(DOCUMENT, json!({ "code": 7 })).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
@@ -72,11 +72,11 @@ async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server)
         .anonymous()
         .data(&format!("{DOCUMENT} "), json!({ "code": "T-1" }))
         .await;
-    assert_eq!(server.documents.checked(), before + 2);
+    assert_eq!(server.documents.validated(), before + 2);
 }
 
 async fn what_is_refused_is_not_remembered(server: &Server) {
-    let before = server.documents.checked();
+    let before = server.documents.validated();
     for _ in 0..3 {
         let answer = server.anonymous().run("{ nothing }", json!({})).await;
         assert_eq!(
@@ -84,7 +84,7 @@ async fn what_is_refused_is_not_remembered(server: &Server) {
             "GRAPHQL_VALIDATION_FAILED"
         );
     }
-    assert_eq!(server.documents.checked(), before + 3);
+    assert_eq!(server.documents.validated(), before + 3);
     let by_hash = json!({ "extensions": persisted(&hash("{ nothing }")) });
     let answer = post(&server.anonymous(), &by_hash).await;
     assert_eq!(code(&answer), "PERSISTED_QUERY_NOT_FOUND");
@@ -107,14 +107,14 @@ async fn a_document_is_known_by_its_hash(server: &Server) {
     let with_text = json!({ "query": DOCUMENT, "extensions": extensions, "variables": variables });
     let told = post(&client, &with_text).await.text;
     assert_eq!(told, "{\"data\":{\"topic\":{\"code\":\"T-1\"}}}");
-    let before = server.documents.checked();
+    let before = server.documents.validated();
     assert_eq!(post(&client, &by_hash).await.text, told);
     let pairs = [
         ("extensions", &*extensions.to_string()),
         ("variables", &*variables.to_string()),
     ];
     assert_eq!(get(&client, &pairs).await.text, told);
-    assert_eq!(server.documents.checked(), before);
+    assert_eq!(server.documents.validated(), before);
 
     // A mutation by hash is still a mutation: GET rejects it.
     let change =
@@ -156,7 +156,7 @@ async fn a_hash_that_is_none_is_refused(server: &Server) {
 
 async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
     let list = json!({ hash(DOCUMENT): DOCUMENT }).to_string();
-    let trusted = Trusted::read(list.as_bytes(), Some(Role::TsbEditor)).unwrap();
+    let trusted = TrustedDocuments::read(list.as_bytes(), Some(Role::TsbEditor)).unwrap();
     let closed = server.beside(|app| {
         let documents = Documents::new(&app.schema, &app.limits, DOCUMENT_CACHE, Some(trusted));
         app.documents = Arc::new(documents.unwrap());
@@ -188,7 +188,7 @@ async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
 #[test]
 fn a_list_of_trusted_documents_must_be_right() {
     let name = hash(DOCUMENT);
-    let read = |list: &Value| Trusted::read(list.to_string().as_bytes(), None).map(|_| ());
+    let read = |list: &Value| TrustedDocuments::read(list.to_string().as_bytes(), None).map(|_| ());
     assert_eq!(read(&json!({ &name: DOCUMENT })), Ok(()));
     assert_eq!(read(&json!({ format!("sha256:{name}"): DOCUMENT })), Ok(()));
     for list in [

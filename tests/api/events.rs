@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::party::Role;
 use liaison::http::limits::Limits;
-use liaison::http::open::Patience;
+use liaison::http::open::StreamTimeouts;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -263,18 +263,18 @@ async fn a_subscription_takes_a_stream(server: &Server) {
     );
 }
 
-fn patient(patience: Patience) -> Limits {
+fn patient(patience: StreamTimeouts) -> Limits {
     Limits {
-        patience,
+        stream_timeouts: patience,
         ..Limits::default()
     }
 }
 
 #[tokio::test]
 async fn a_stream_that_has_nothing_to_tell_stays_alive() {
-    let limits = patient(Patience {
-        pulse: Duration::from_millis(100),
-        ..Patience::default()
+    let limits = patient(StreamTimeouts {
+        keep_alive: Duration::from_millis(100),
+        ..StreamTimeouts::default()
     });
     let server = Server::start_with(Backend::Sqlite, |app| app.limits = limits).await;
     let mut events = follow(&server.anonymous(), &server.newest().await).await;
@@ -307,9 +307,9 @@ async fn a_stream_breaks_off_when_the_service_stops() {
 
 #[tokio::test]
 async fn who_reads_no_events_is_told_where_to_go_on() {
-    let limits = patient(Patience {
-        slow: Duration::from_millis(500),
-        ..Patience::default()
+    let limits = patient(StreamTimeouts {
+        write_timeout: Duration::from_millis(500),
+        ..StreamTimeouts::default()
     });
     let server = Server::start_with(Backend::Sqlite, |app| app.limits = limits).await;
     let start = server.newest().await;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use liaison::http::Around;
+use liaison::http::HttpConfig;
 use liaison::http::limits::Limits;
-use liaison::http::rate::Rates;
+use liaison::http::rate::RateLimiter;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn too_slow(server: &Server) -> Told {
         ..Limits::default()
     };
     let hasty = server.beside(|app| app.limits = limits).await;
-    let writing = server.db.write.begin().await.unwrap();
+    let writing = server.db.orm_write.begin().await.unwrap();
     let lock = "update counter set value = value";
     writing.execute_unprepared(lock).await.unwrap();
     let told = ask(&hasty.tsb(), asks(&mutations(1))).await;
@@ -59,11 +59,11 @@ async fn too_slow(server: &Server) -> Told {
 }
 
 async fn too_often(server: &Server) -> Told {
-    let around = Around {
-        rates: Rates::new(20, 0),
-        ..Around::default()
+    let around = HttpConfig {
+        rate_limiter: RateLimiter::new(20, 0),
+        ..HttpConfig::default()
     };
-    let limited = server.beside(|app| app.around = Arc::new(around)).await;
+    let limited = server.beside(|app| app.http = Arc::new(around)).await;
     let document = asks("{ topics(first: 9) { nodes { id } } }");
     ask(&limited.anonymous(), document.clone()).await;
     ask(&limited.anonymous(), document).await
@@ -126,13 +126,13 @@ fn bodies() -> [(String, Expected); 12] {
 
 async fn each_limit_has_a_name_of_its_own_and_tells_what_was_asked(server: &Server) {
     let limits = Limits {
-        body: 2_000,
+        body_bytes: 2_000,
         tokens: 100,
         depth: 3,
         selections: 10,
         aliases: 2,
         directives: 2,
-        roots: 2,
+        root_fields: 2,
         mutations: 1,
         cost: 50,
         answer: 100,

@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock};
 use liaison::config::DOCUMENT_CACHE;
 use liaison::graphql;
 use liaison::http::document::Documents;
-use liaison::http::document::trusted::Trusted;
+use liaison::http::document::trusted::TrustedDocuments;
 use liaison::http::limits::Limits;
-use liaison::webhooks::Reach;
+use liaison::webhooks::WebhookTargets;
 use reqwest::Method;
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -25,8 +25,8 @@ on_both_databases! {
 async fn the_explorer_works_in_a_browser(server: &Server) {
     let trusted = server
         .beside(|app| {
-            let schema = graphql::schema(Reach::Anywhere);
-            let trusted = Trusted::read(b"{}", None).unwrap();
+            let schema = graphql::schema(WebhookTargets::Any);
+            let trusted = TrustedDocuments::read(b"{}", None).unwrap();
             let documents =
                 Documents::new(&schema, &Limits::default(), DOCUMENT_CACHE, Some(trusted));
             app.documents = Arc::new(documents.unwrap());

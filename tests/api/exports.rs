@@ -117,7 +117,7 @@ async fn an_export_becomes_the_same_register_on_either_database(server: &Server)
 
 async fn every_table_is_exported(server: &Server) {
     fill(server).await;
-    let db = &server.db.read;
+    let db = &server.db.orm_read;
     let tables = match db.get_database_backend() {
         DbBackend::Postgres => {
             "select table_name::text from information_schema.tables where table_schema = 'public'"

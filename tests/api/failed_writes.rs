@@ -32,8 +32,8 @@ async fn note(server: &Server, topic: &str, body: &str) -> Answer {
 }
 
 async fn count(server: &Server, sql: &str) -> i64 {
-    let statement = Statement::from_string(server.db.read.get_database_backend(), sql);
-    let row = server.db.read.query_one_raw(statement).await.unwrap();
+    let statement = Statement::from_string(server.db.orm_read.get_database_backend(), sql);
+    let row = server.db.orm_read.query_one_raw(statement).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
 }
 
@@ -267,7 +267,7 @@ async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
 async fn a_connection_that_is_released_is_used_again() {
     let server = Server::start(Backend::Postgres).await;
     let db = Database::connect(server.database_url(), 1).await.unwrap();
-    let pool = db.write.get_postgres_connection_pool();
+    let pool = db.orm_write.get_postgres_connection_pool();
     let mut sessions = BTreeSet::new();
     for _ in 0..5 {
         db.whole(async |_, _| Ok(())).await.ok().unwrap();
@@ -276,7 +276,7 @@ async fn a_connection_that_is_released_is_used_again() {
             tokio::task::yield_now().await;
         }
         let session = Statement::from_string(DbBackend::Postgres, "select pg_backend_pid()");
-        let row = db.write.query_one_raw(session).await.unwrap();
+        let row = db.orm_write.query_one_raw(session).await.unwrap();
         sessions.insert(row.unwrap().try_get_by_index::<i32>(0).unwrap());
         while pool.num_idle() < pool.size() as usize {
             tokio::task::yield_now().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
-use liaison::http::Around;
+use liaison::http::HttpConfig;
 use liaison::http::rate::Failures;
 use reqwest::Method;
 use serde_json::json;
@@ -21,14 +21,14 @@ const LIMIT: usize = 6;
 
 /// A service with this limit, and a clock that the test alone moves.
 async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
-    let around = Around {
+    let around = HttpConfig {
         failures: Failures::new(u32::try_from(LIMIT).unwrap()),
-        ..Around::default()
+        ..HttpConfig::default()
     };
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
-        app.around = Arc::new(around);
+        app.http = Arc::new(around);
         app.clock =
             Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());
     });
@@ -85,7 +85,7 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
     let (server, clock) = limited(backend).await;
     let client = server.anonymous();
     client.data(KNOWN, json!({})).await;
-    let checked = server.documents.checked();
+    let checked = server.documents.validated();
     for number in 0..LIMIT {
         let answer = match number % 3 {
             0 => client.post("{", json!({})).await,
@@ -99,12 +99,12 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert!(answer.json()["errors"].is_array());
     }
-    let after = server.documents.checked();
+    let after = server.documents.validated();
     assert!(after > checked);
     is_limited(&client.post("{ nothing }", json!({})).await);
     is_limited(&by_hash(&client, &"1".repeat(64)).await);
     assert_eq!(
-        server.documents.checked(),
+        server.documents.validated(),
         after,
         "what is refused is not checked"
     );

@@ -6,7 +6,7 @@ use entity::activity::{ActivityVerb, SubjectType};
 use entity::id::{Id, TopicId};
 use entity::party::{Party, Side};
 use futures_util::future::{join, join_all};
-use liaison::feed::wanted::Wanted;
+use liaison::feed::wanted::EventFilter;
 use liaison::feed::{Event, Feed};
 use liaison::store::activity::LogPosition;
 use sea_orm::prelude::Uuid;
@@ -150,7 +150,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
     write_notes(server, "T-2", 2).await;
     let feed = Feed::start(&server.db);
     let head = feed.head().await.unwrap();
-    let all = everything(&feed, Wanted::all(Some(Party::Itu)), head).await;
+    let all = everything(&feed, EventFilter::all(Some(Party::Itu)), head).await;
     assert_eq!(all.last().unwrap().log_position(), head);
     assert!(all.iter().any(|it| it.subject_type == "Webhook"));
     assert!(all.iter().all(|it| it.position > 0) && all.len() > 100);
@@ -188,7 +188,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
                 for party in &parties {
                     for side in &sides {
                         for topic in [None, Some(topic)] {
-                            let wanted = Wanted {
+                            let wanted = EventFilter {
                                 subject,
                                 subject_type: subject_type.clone(),
                                 verb: verb.clone(),
@@ -198,7 +198,7 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
                                 viewer: topic.map(|_| Party::Itu),
                             };
                             let in_memory: Vec<&Event> =
-                                all.iter().filter(|item| wanted.includes(item)).collect();
+                                all.iter().filter(|item| wanted.matches(item)).collect();
                             let in_log = everything(&feed, wanted.clone(), head).await;
                             assert_eq!(in_memory, in_log.iter().collect::<Vec<_>>(), "{wanted:?}");
                             found += usize::from(!in_log.is_empty());
@@ -212,12 +212,12 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
 }
 
 /// What is wanted of the log up to its head, read from the table.
-async fn everything(feed: &Feed, wanted: Wanted, head: LogPosition) -> Vec<Event> {
-    let mut follower = feed.follow(LogPosition::default(), wanted);
+async fn everything(feed: &Feed, wanted: EventFilter, head: LogPosition) -> Vec<Event> {
+    let mut follower = feed.subscribe(LogPosition::default(), wanted);
     let mut all = Vec::new();
     while follower.position().position < head.position {
         // Past the head nothing comes, and the follower would wait for it.
-        let Some(events) = follower.at_once().await.unwrap() else {
+        let Some(events) = follower.try_next().await.unwrap() else {
             break;
         };
         all.extend(events.iter().map(|event| (**event).clone()));
@@ -288,11 +288,11 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     let head = feed.head().await.unwrap();
     // Waits until it has started: earlier events would be read by each subscriber.
     write_notes(server, "T-1", 1).await;
-    feed.past(head).await;
+    feed.wait_past(head).await;
     let first = feed.head().await.unwrap();
     statements.take();
     let followers = (0..50).map(async |_| {
-        let mut follower = feed.follow(first, Wanted::default());
+        let mut follower = feed.subscribe(first, EventFilter::default());
         let mut seen = Vec::new();
         while seen.len() < 20 {
             seen.extend(follower.next().await.unwrap());
@@ -377,7 +377,9 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
     }
     let history = server.history(Some(&start), json!({})).await;
     let slow = Duration::from_secs(3);
-    let hurried = server.beside(|app| app.limits.patience.slow = slow).await;
+    let hurried = server
+        .beside(|app| app.limits.stream_timeouts.write_timeout = slow)
+        .await;
     let mut socket = Socket::anonymous(&hurried.address).await;
     let variables = json!({ "after": start });
     socket.subscribe("a", &heavy(), variables).await;
@@ -480,7 +482,10 @@ async fn followers_wait_while_the_database_is_away() {
 #[tokio::test]
 async fn an_idle_socket_hears_nothing_but_pings() {
     let pulse = Duration::from_millis(200);
-    let server = Server::start_with(Backend::Sqlite, |app| app.limits.patience.pulse = pulse).await;
+    let server = Server::start_with(Backend::Sqlite, |app| {
+        app.limits.stream_timeouts.keep_alive = pulse
+    })
+    .await;
     let mut socket = Socket::anonymous(&server.address).await;
     socket.subscribe("a", FOLLOW, json!({})).await;
     for _ in 0..4 {

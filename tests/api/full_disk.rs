@@ -11,7 +11,7 @@ on_both_databases! {
 
 /// Limits the database to its current size.
 async fn fill(server: &Server) {
-    match server.db.write.get_database_backend() {
+    match server.db.orm_write.get_database_backend() {
         // SQLite does not go below the current size of the file.
         DbBackend::Sqlite => server.sql("pragma max_page_count = 1").await,
         _ => {
@@ -27,7 +27,7 @@ async fn fill(server: &Server) {
 }
 
 async fn free(server: &Server) {
-    match server.db.write.get_database_backend() {
+    match server.db.orm_write.get_database_backend() {
         DbBackend::Sqlite => server.sql("pragma max_page_count = 1000000").await,
         _ => server.sql("drop trigger full_disk on note").await,
     }
@@ -38,7 +38,7 @@ async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
     let topic = server.topic("T-1").await;
     let notes = async || {
         entity::note::Entity::find()
-            .count(&server.db.read)
+            .count(&server.db.orm_read)
             .await
             .unwrap()
     };

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use liaison::http::Around;
+use liaison::http::HttpConfig;
 use liaison::http::cors::origin;
 use reqwest::Method;
 
@@ -72,14 +72,14 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
         ),
         (Some("*"), &[(Some(stranger), 101), (Some("null"), 101)]),
     ] {
-        let around = Around {
-            origins: allowed
+        let around = HttpConfig {
+            allowed_origins: allowed
                 .map(|text| origin(text).unwrap())
                 .into_iter()
                 .collect(),
-            ..Around::default()
+            ..HttpConfig::default()
         };
-        let instance = server.beside(|app| app.around = Arc::new(around)).await;
+        let instance = server.beside(|app| app.http = Arc::new(around)).await;
         for (origin, status) in origins {
             let origin = origin.map(|origin| origin.replace(own, &instance.address));
             let mut headers = HANDSHAKE.to_vec();

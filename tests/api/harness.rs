@@ -9,15 +9,15 @@ use liaison::config::DOCUMENT_CACHE;
 use liaison::feed::Feed;
 use liaison::graphql::request::Clock;
 use liaison::http::auth::Verifier;
-use liaison::http::auth::claims::{TokenRules, sign};
+use liaison::http::auth::claims::{TokenPolicy, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
 use liaison::http::document::Documents;
 use liaison::http::limits::Limits;
-use liaison::http::open::Open;
-use liaison::http::{App, serve};
+use liaison::http::open::Shutdown;
+use liaison::http::{AppState, serve};
 use liaison::seed::facts::Facts;
 use liaison::store::Database;
-use liaison::webhooks::{Deliveries, DeliverySettings, Reach};
+use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
 use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
@@ -134,45 +134,45 @@ impl Server {
     }
 
     /// Starts a service with other settings.
-    pub async fn start_with(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
+    pub async fn start_with(backend: Backend, change: impl FnOnce(&mut AppState)) -> Self {
         Self::start_on(TestDatabase::create(backend, prepare).await, change).await
     }
 
     /// Starts a service on this database.
-    pub async fn start_on(database: TestDatabase, change: impl FnOnce(&mut App)) -> Self {
+    pub async fn start_on(database: TestDatabase, change: impl FnOnce(&mut AppState)) -> Self {
         let clock = Arc::new(AtomicI64::new(LOADED + 3600));
         Self::on(Arc::new(database), clock, change).await
     }
 
     /// Starts another instance on the same database.
-    pub async fn beside(&self, change: impl FnOnce(&mut App)) -> Self {
+    pub async fn beside(&self, change: impl FnOnce(&mut AppState)) -> Self {
         Self::on(self.database.clone(), self.clock.clone(), change).await
     }
 
     async fn on(
         database: Arc<TestDatabase>,
         clock: Arc<AtomicI64>,
-        change: impl FnOnce(&mut App),
+        change: impl FnOnce(&mut AppState),
     ) -> Self {
         let mut db = database.connect().await;
         // The reader of the feed asks the log whenever it likes: that is no request's.
         let feed = Feed::start(&db);
         let statements = Statements::default();
         statements.watch(&mut db);
-        let schema = graphql::schema(Reach::Anywhere);
+        let schema = graphql::schema(WebhookTargets::Any);
         let limits = Limits::default();
         let documents = Documents::new(&schema, &limits, DOCUMENT_CACHE, None).unwrap();
-        let mut app = App {
+        let mut app = AppState {
             db: db.clone(),
             schema,
             documents: Arc::new(documents),
-            memory: None,
+            response_cache: None,
             verifier: Arc::new(Verifier::new(rules(), Keys::secret(SECRET).unwrap()).unwrap()),
             clock: ticking(&clock),
             limits,
             feed,
-            open: Open::default(),
-            around: Arc::default(),
+            shutdown: Shutdown::default(),
+            http: Arc::default(),
         };
         change(&mut app);
         let documents = app.documents.clone();
@@ -284,8 +284,8 @@ fn ticking(clock: &Arc<AtomicI64>) -> Clock {
     })
 }
 
-fn rules() -> TokenRules {
-    TokenRules::new(NAME.to_owned(), NAME.to_owned(), vec![Algorithm::Hs256])
+fn rules() -> TokenPolicy {
+    TokenPolicy::new(NAME.to_owned(), NAME.to_owned(), vec![Algorithm::Hs256])
 }
 
 impl Client<'_> {
@@ -487,7 +487,7 @@ impl Server {
 
     /// Executes SQL on the database directly.
     pub async fn sql(&self, statement: &str) {
-        let done = self.db.write.execute_unprepared(statement).await;
+        let done = self.db.orm_write.execute_unprepared(statement).await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }

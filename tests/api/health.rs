@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use liaison::http::auth::Verifier;
 use liaison::http::auth::issuer::Issuer;
-use liaison::http::auth::published::Place;
+use liaison::http::auth::published::JwksSource;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn readiness_lists_its_checks(server: &Server) {
 }
 
 async fn a_lock_that_is_held_for_a_moment_is_no_reason(server: &Server) {
-    let writing = server.db.write.begin().await.unwrap();
+    let writing = server.db.orm_write.begin().await.unwrap();
     let lock = "update counter set value = value";
     writing.execute_unprepared(lock).await.unwrap();
     assert_eq!(readyz(server).await.0, 200);
@@ -51,7 +51,7 @@ async fn a_lock_that_is_held_for_a_moment_is_no_reason(server: &Server) {
 }
 
 async fn writes_that_fail_make_the_service_not_ready(server: &Server) {
-    let (broken, mended) = match server.db.write.get_database_backend() {
+    let (broken, mended) = match server.db.orm_write.get_database_backend() {
         DbBackend::Sqlite => (
             "create trigger broken before update on counter begin select raise(abort, 'broken'); end",
             "drop trigger broken",
@@ -103,7 +103,7 @@ async fn a_restart_helps_where_another_file_stands_and_not_where_none_does() {
 async fn keys_that_were_never_fetched_are_tried_again(backend: Backend) {
     let provider = Provider::start("", vec![public("RS256", "1")]).await;
     provider.becomes(Mood::Down);
-    let place = Place::key_set(&provider.key_set()).unwrap();
+    let place = JwksSource::key_set(&provider.key_set()).unwrap();
     let issuer = Issuer::publishing(rules("https://id.example.org"), place).unwrap();
     let verifier = Verifier::of(vec![issuer]).unwrap();
     let server = Server::start_with(backend, |app| app.verifier = verifier.into()).await;

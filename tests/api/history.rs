@@ -235,7 +235,7 @@ async fn a_record_has_its_own_history(server: &Server) {
 }
 
 async fn the_database_refuses_to_change_the_past(server: &Server) {
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let mut attempts = vec![
         "update activity set party = 'TSB' where position = 1",
         "delete from activity where position = 1",
@@ -255,7 +255,7 @@ async fn the_database_refuses_to_change_the_past(server: &Server) {
 async fn the_log_takes_nothing_but_its_next_position(server: &Server) {
     const COLUMNS: &str =
         "actor, party, verb, subject_type, subject_id, topic_id, itu, upu, changes";
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let sqlite = db.get_database_backend() == DbBackend::Sqlite;
     let new_id = if sqlite {
         "randomblob(16)"

@@ -337,7 +337,7 @@ async fn the_schema_is_served_as_a_text(server: &Server) {
     assert!(
         answer.text
             == liaison::graphql::sdl(&liaison::graphql::schema(
-                liaison::webhooks::Reach::default()
+                liaison::webhooks::WebhookTargets::default()
             ))
     );
 }

@@ -90,12 +90,12 @@ fn proposal(key: &str) -> Value {
 
 async fn logged(server: &Server) -> u64 {
     let log = entity::activity::Entity::find();
-    log.count(&server.db.read).await.unwrap()
+    log.count(&server.db.orm_read).await.unwrap()
 }
 
 async fn keys(server: &Server) -> u64 {
     let keys = entity::idempotency_key::Entity::find();
-    keys.count(&server.db.read).await.unwrap()
+    keys.count(&server.db.orm_read).await.unwrap()
 }
 
 /// Returns code and field of the refusal.

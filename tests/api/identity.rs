@@ -8,10 +8,10 @@ use std::time::Duration;
 use chrono::DateTime;
 use futures_util::future::join_all;
 use liaison::http::auth::Verifier;
-use liaison::http::auth::claims::TokenRules;
+use liaison::http::auth::claims::TokenPolicy;
 use liaison::http::auth::issuer::Issuer;
 use liaison::http::auth::keys::Algorithm;
-use liaison::http::auth::published::Place;
+use liaison::http::auth::published::JwksSource;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ struct Trusting {
 }
 
 impl Trusting {
-    async fn start(backend: Backend, issuer: &str, place: Result<Place, String>) -> Self {
+    async fn start(backend: Backend, issuer: &str, place: Result<JwksSource, String>) -> Self {
         let clock = Arc::new(AtomicI64::new(NOW));
         let time = clock.clone();
         let issuer = Issuer::publishing(rules(issuer), place.unwrap()).unwrap();
@@ -58,7 +58,7 @@ impl Trusting {
 
     /// Starts one that discovers the provider's keys from its issuer URL.
     async fn of(backend: Backend, provider: &Provider) -> Self {
-        let place = Place::discovery(&provider.issuer);
+        let place = JwksSource::discovery(&provider.issuer);
         Self::start(backend, &provider.issuer, place).await
     }
 
@@ -76,8 +76,8 @@ impl Trusting {
     }
 }
 
-pub fn rules(issuer: &str) -> TokenRules {
-    TokenRules::new(
+pub fn rules(issuer: &str) -> TokenPolicy {
+    TokenPolicy::new(
         issuer.to_owned(),
         "liaison".to_owned(),
         vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
@@ -106,7 +106,7 @@ async fn keys_are_found_by_discovery_or_by_their_address_and_kept(backend: Backe
             "/realms/standards/keys"
         ]
     );
-    let by_address = Trusting::start(backend, name, Place::key_set(&provider.key_set())).await;
+    let by_address = Trusting::start(backend, name, JwksSource::key_set(&provider.key_set())).await;
     for _ in 0..3 {
         assert_eq!(by_address.status(&good).await, 200);
     }

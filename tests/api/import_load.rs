@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use entity::party::Party;
-use liaison::bulk::{self, Format, Imported, Kind, Settings, Source};
+use liaison::bulk::{self, Format, ImportSettings, ImportSource, Imported, RecordType};
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     workplace.write("wrong.jsonl", jsonl(&records));
 
     // Somebody writes, and has not come to an end.
-    let write = server.db.write.begin().await.unwrap();
+    let write = server.db.orm_write.begin().await.unwrap();
     for lock in [
         "update counter set value = value",
         "update publication set version = version",
@@ -44,7 +44,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     );
     // A long import finds out what is wrong before it lets others wait.
     let db = Database::connect(server.database_url(), 2).await.unwrap();
-    let source = Source::open(&workplace.path("wrong.jsonl")).unwrap();
+    let source = ImportSource::open(&workplace.path("wrong.jsonl")).unwrap();
     let mut report = Vec::new();
     let settings = settings("wrong.jsonl");
     let imported = Box::pin(bulk::import(
@@ -56,7 +56,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     ))
     .await;
     let imported = imported.unwrap();
-    assert_eq!((imported.wrong, imported.kept), (1, false));
+    assert_eq!((imported.wrong, imported.committed), (1, false));
     let report = String::from_utf8(report).unwrap();
     assert!(report.starts_with("wrong.jsonl:603: title: "), "{report}");
     write.rollback().await.unwrap();
@@ -72,7 +72,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
 /// `PostgreSQL` keeps the plans that it makes, and here it makes them while it knows that the table is small.
 async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
     const LINES: i64 = 3000;
-    if server.db.write.get_database_backend() != DbBackend::Postgres {
+    if server.db.orm_write.get_database_backend() != DbBackend::Postgres {
         return;
     }
     server.sql("analyze").await;
@@ -81,7 +81,7 @@ async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
         let figures = Statement::from_string(DbBackend::Postgres, figures);
         let row = server
             .db
-            .write
+            .orm_write
             .query_one_raw(figures)
             .await
             .unwrap()
@@ -111,11 +111,11 @@ async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
 }
 
 /// Settings of an import by the library.
-fn settings(file: &str) -> Settings {
-    Settings {
+fn settings(file: &str) -> ImportSettings {
+    ImportSettings {
         party: Some(Party::Itu),
         subject: "importer".to_owned(),
-        kind: Some(Kind::Publication),
+        kind: Some(RecordType::Publication),
         format: Format::JsonLines,
         file: file.to_owned(),
         dry_run: false,
@@ -128,7 +128,7 @@ async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
     let workplace = Workplace::new();
     workplace.write("lines.jsonl", jsonl(lines));
     let settings = settings("lines.jsonl");
-    let source = Source::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
+    let source = ImportSource::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
     server.statements.take();
     let mut report = Vec::new();
     let imported = Box::pin(bulk::import(
@@ -161,7 +161,7 @@ async fn statements_do_not_grow_with_rows(server: &Server) {
 async fn many_publications_are_entered_and_the_log_has_no_hole(server: &Server) {
     let lines: Vec<Value> = (0..1730).map(publication).collect();
     let (imported, _) = counted(server, &lines).await;
-    assert!(imported.kept);
+    assert!(imported.committed);
     assert_eq!(publications(server).await, 73 + 1730);
     let log = log(server).await;
     let positions: Vec<i64> = log.iter().map(|it| it.position).collect();

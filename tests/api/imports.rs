@@ -63,14 +63,14 @@ pub fn with(mut record: Value, field: &str, value: impl Into<Value>) -> Value {
 pub async fn log(server: &Server) -> Vec<entity::activity::Model> {
     entity::activity::Entity::find()
         .order_by_asc(entity::activity::Column::Position)
-        .all(&server.db.read)
+        .all(&server.db.orm_read)
         .await
         .unwrap()
 }
 
 pub async fn publications(server: &Server) -> u64 {
     let publications = entity::publication::Entity::find();
-    publications.count(&server.db.read).await.unwrap()
+    publications.count(&server.db.orm_read).await.unwrap()
 }
 
 async fn records_are_created_and_then_updated_by_what_people_know_them_by(server: &Server) {
@@ -101,7 +101,7 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
             );
             format!(
                 "{} {}",
-                entity::word::word(activity.verb),
+                entity::word::enum_name(activity.verb),
                 activity.subject_type
             )
         })

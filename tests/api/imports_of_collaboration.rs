@@ -104,7 +104,7 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
         .map(|activity| {
             format!(
                 "{} {}",
-                entity::word::word(activity.verb),
+                entity::word::enum_name(activity.verb),
                 activity.subject_type
             )
         })
@@ -290,7 +290,7 @@ async fn a_finding_is_rewritten_until_both_sides_have_found(server: &Server) {
 }
 
 async fn a_statement_is_sent_once_and_never_changed(server: &Server) {
-    let sent = async || Statements::find().count(&server.db.read).await.unwrap();
+    let sent = async || Statements::find().count(&server.db.orm_read).await.unwrap();
     let turned = with(statement(), "from", json!(["ITU-T SG2 (2013-2016)", SG17]));
     let said = entered(server, ITU, &[statement(), turned]);
     assert_eq!(

@@ -269,10 +269,10 @@ pub async fn ask(
 async fn log(url: &str, begin: &str) -> Vec<String> {
     let db = Database::connect(url, 2).await.unwrap();
     let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);
-    let rows = rows.all(&db.read).await.unwrap();
+    let rows = rows.all(&db.orm_read).await.unwrap();
     // Activities of webhooks are visible to their own party only.
     let rows = rows.into_iter().filter(|row| row.subject_type != "Webhook");
-    let ids = rows.map(|row| row.id.public());
+    let ids = rows.map(|row| row.id.to_global_id());
     ids.skip_while(|id| id != begin).skip(1).collect()
 }
 

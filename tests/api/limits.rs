@@ -163,13 +163,13 @@ async fn at_the_limit_a_document_is_answered(server: &Server) {
 
 async fn every_limit_is_a_setting(server: &Server) {
     let limits = Limits {
-        body: 2_000,
+        body_bytes: 2_000,
         tokens: 100,
         depth: 3,
         selections: 10,
         aliases: 2,
         directives: 2,
-        roots: 2,
+        root_fields: 2,
         mutations: 1,
         cost: 50,
         ..Limits::default()
@@ -384,7 +384,7 @@ async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
     };
     let hasty = server.beside(|app| app.limits = limits).await;
     // A writer that does not finish blocks all others.
-    let writing = server.db.write.begin().await.unwrap();
+    let writing = server.db.orm_write.begin().await.unwrap();
     writing
         .execute_unprepared("update counter set value = value")
         .await

@@ -201,7 +201,7 @@ async fn liaison_statements_are_sorted_by_the_time_of_sending(server: &Server) {
 }
 
 async fn rows_that_there_are_get_the_keys_that_lists_are_sorted_by(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap().write;
+    let db = Database::connect(url, 1).await.unwrap().orm_write;
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();
     let later = last

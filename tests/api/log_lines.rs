@@ -21,7 +21,7 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
     let address = service.dev_address();
     let db = Database::connect(url, 1).await.unwrap();
     let rename = "alter table mandate rename to elsewhere";
-    db.write.execute_unprepared(rename).await.unwrap();
+    db.orm_write.execute_unprepared(rename).await.unwrap();
     db.close().await.unwrap();
 
     let header = Some(("x-request-id", ID));

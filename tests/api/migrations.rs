@@ -48,23 +48,23 @@ async fn described(db: &DatabaseConnection) -> BTreeSet<String> {
 async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
     let db = Database::connect(url, 1).await.unwrap();
     db.migrate().await.unwrap();
-    let first = described(&db.write).await;
+    let first = described(&db.orm_write).await;
     assert!(first.len() > 50, "{first:#?}");
-    Migrator::down(&db.write, None).await.unwrap();
-    let nothing = described(&db.write).await;
+    Migrator::down(&db.orm_write, None).await.unwrap();
+    let nothing = described(&db.orm_write).await;
     let left = nothing
         .iter()
         .filter(|nothing| !nothing.contains("seaql_migrations"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<&String>::new());
     db.migrate().await.unwrap();
-    assert_eq!(described(&db.write).await, first);
+    assert_eq!(described(&db.orm_write).await, first);
     // No migration is pending.
     db.migrate().await.unwrap();
-    assert_eq!(described(&db.write).await, first);
+    assert_eq!(described(&db.orm_write).await, first);
 }
 
 async fn each_migration_goes_back_by_itself(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap().write;
+    let db = Database::connect(url, 1).await.unwrap().orm_write;
     Migrator::up(&db, Some(0)).await.unwrap();
     let mut steps = vec![described(&db).await];
     let sqlite = db.get_database_backend() == DbBackend::Sqlite;
@@ -104,7 +104,7 @@ async fn a_topics_status_follows_from_its_two_positions(server: &Server) {
         ["DECLINED", "DECLINED", "DECLINED", "DECLINED"],
         ["PROPOSED", "CLOSING", "DECLINED", "RETIRED"],
     ];
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     for (itu, statuses) in POSITIONS.iter().zip(STATUSES) {
         for (upu, expected) in POSITIONS.iter().zip(statuses) {
             let update = format!(
@@ -152,7 +152,7 @@ async fn copied(
 }
 
 async fn the_database_itself_refuses_bad_rows(server: &Server) {
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let (new, none) = match db.get_database_backend() {
         DbBackend::Postgres => (
             "gen_random_uuid()",
@@ -290,7 +290,7 @@ async fn two_leads_of_one_party(db: &DatabaseConnection) {
 
 async fn the_database_itself_refuses_bad_changes(server: &Server) {
     server.fill().await;
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let none = match db.get_database_backend() {
         DbBackend::Postgres => "'00000000-0000-4000-8000-000000000000'::uuid",
         _ => "zeroblob(16)",
@@ -375,7 +375,7 @@ async fn codes_filters_and_reasons_that_there_are_are_converted(server: &Server)
         "Holidays."
     );
 
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let all = Migrator::migrations();
     let later = all.iter().rev();
     let later = later.take_while(|it| !it.name().ends_with("_number_identity"));

@@ -349,7 +349,7 @@ async fn the_media_type_and_the_tag_are_read_by_the_rfc(server: &Server) {
 }
 
 async fn numbers_that_there_are_get_their_identity(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap().write;
+    let db = Database::connect(url, 1).await.unwrap().orm_write;
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();
     let later = last

@@ -203,7 +203,7 @@ async fn unique_keys(server: &Server) -> BTreeMap<String, Vec<BTreeSet<String>>>
         where m.type = 'table' and i.\"unique\" and not i.partial order by m.name, i.name";
     let statement = Statement::from_string(DbBackend::Sqlite, sql);
     let mut indexes: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for row in server.db.read.query_all_raw(statement).await.unwrap() {
+    for row in server.db.orm_read.query_all_raw(statement).await.unwrap() {
         let cell = |index| row.try_get_by_index::<String>(index).unwrap();
         indexes
             .entry((cell(0), cell(1)))

@@ -143,11 +143,11 @@ async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i3
         };
         let priority = ["LOW", "NORMAL", "HIGH"][priority];
         let time = format!("'2026-06-15T12:00:0{second}+00:00'");
-        let key = match server.db.write.get_database_backend() {
+        let key = match server.db.orm_write.get_database_backend() {
             sea_orm::DbBackend::Postgres => format!("'{key:032x}'::uuid"),
             _ => format!("x'{key:032X}'"),
         };
-        let cast = match server.db.write.get_database_backend() {
+        let cast = match server.db.orm_write.get_database_backend() {
             sea_orm::DbBackend::Postgres => ("::date", "::timestamptz"),
             _ => ("", ""),
         };
@@ -167,7 +167,7 @@ async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i3
              from topic where number = {}",
             cast.0, cast.1, cast.1, number % 3 + 1
         );
-        let db = &server.db.write;
+        let db = &server.db.orm_write;
         db.execute_unprepared(&item).await.unwrap();
         db.execute_unprepared(&topic).await.unwrap();
     }
@@ -250,7 +250,7 @@ async fn nothing_is_skipped_or_repeated_while_rows_are_added(server: &Server) {
                 "action_item"
             }
         );
-        server.db.write.execute_unprepared(&tidy).await.unwrap();
+        server.db.orm_write.execute_unprepared(&tidy).await.unwrap();
         next += 100;
     }
 }

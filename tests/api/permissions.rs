@@ -61,8 +61,8 @@ async fn of_topics_in_every_state(server: &Server) {
             for upu in all::<entity::topic::Position>() {
                 let reset = format!(
                     "update topic set itu_position = '{}', upu_position = '{}', version = 1 where number = 3",
-                    entity::word::word(itu),
-                    entity::word::word(upu)
+                    entity::word::enum_name(itu),
+                    entity::word::enum_name(upu)
                 );
                 for (name, client) in everybody(server) {
                     let (lead, other) = match name {
@@ -140,7 +140,7 @@ async fn of_topics_with_leads_alone(server: &Server) {
     for itu in all::<entity::topic::Position>() {
         let reset = format!(
             "update topic set itu_position = '{}', version = 1 where number = 3",
-            entity::word::word(itu)
+            entity::word::enum_name(itu)
         );
         server.sql(&reset).await;
         for (name, client) in everybody(server) {
@@ -171,7 +171,9 @@ async fn of_action_items_in_every_state(server: &Server) {
     let item = data["actionItem"]["id"].as_str().unwrap();
     for (owner, side) in [("ITU", "ITU"), ("TSB", "ITU")] {
         for asker in ["ITU", "UPU", "TSB"] {
-            for status in all::<entity::action_item::ActionItemStatus>().map(entity::word::word) {
+            for status in
+                all::<entity::action_item::ActionItemStatus>().map(entity::word::enum_name)
+            {
                 let completed = match status.as_str() {
                     "DONE" | "CONFIRMED" => "created_at",
                     _ => "null",
@@ -189,7 +191,8 @@ async fn of_action_items_in_every_state(server: &Server) {
                     let next = next_moves(&client, item).await;
                     let told_may = told(&client, "ActionItem", item, "viewerPermissions").await;
                     let case = format!("{name} on one of {owner}, asked by {asker}, {status}");
-                    for to in all::<entity::action_item::ActionItemStatus>().map(entity::word::word)
+                    for to in
+                        all::<entity::action_item::ActionItemStatus>().map(entity::word::enum_name)
                     {
                         let input =
                             json!({ "id": item, "version": 1, "to": to, "note": "Because." });

@@ -83,7 +83,7 @@ async fn second_page_seeks(server: &Server, document: &str, mut variables: Value
         panic!("{document} {variables}: {statements:?}");
     };
     let plan = explain(server, statement).await;
-    let seeks = match server.db.read.get_database_backend() {
+    let seeks = match server.db.orm_read.get_database_backend() {
         DbBackend::Postgres => plan.contains("Index Cond") && !plan.contains("Sort"),
         _ => plan.contains("SEARCH t USING") && !plan.contains("TEMP B-TREE"),
     };
@@ -132,7 +132,7 @@ async fn the_lists_of_each_record_seek_an_index(server: &Server) {
             panic!("{document}: {statements:?}");
         };
         let plan = explain(server, statement).await;
-        let reads_all = match server.db.read.get_database_backend() {
+        let reads_all = match server.db.orm_read.get_database_backend() {
             DbBackend::Postgres => plan.contains("Seq Scan") || !plan.contains("Index Cond"),
             // `k` are the records whose lists are read.
             _ => plan
@@ -144,9 +144,9 @@ async fn the_lists_of_each_record_seek_an_index(server: &Server) {
 }
 
 async fn explain(server: &Server, statement: &Statement) -> String {
-    let backend = server.db.read.get_database_backend();
+    let backend = server.db.orm_read.get_database_backend();
     let mut lines = Vec::new();
-    let transaction = sea_orm::TransactionTrait::begin(&server.db.write)
+    let transaction = sea_orm::TransactionTrait::begin(&server.db.orm_write)
         .await
         .unwrap();
     let (explain, column) = match backend {

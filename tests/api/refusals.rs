@@ -296,7 +296,7 @@ pub async fn all_are_refused(server: &Server, cases: &[Case<'_>]) {
 
 /// Returns every row of every table.
 async fn dump(server: &Server) -> String {
-    let db = &server.db.read;
+    let db = &server.db.orm_read;
     let mut dump = String::new();
     for table in [
         "organization",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity::party::Role;
 use futures_util::future::{join, join_all};
-use liaison::http::memory::Memory;
+use liaison::http::memory::ResponseCache;
 use reqwest::Method;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
@@ -31,8 +31,8 @@ const NOTES: &str = "{ topic(by: { code: \"T-1\" }) { notes { totalCount } } }";
 
 /// Starts another instance with a response cache.
 async fn remembering(server: &Server, unknown: Duration) -> Server {
-    let memory = Memory::new(1_000_000, unknown);
-    server.beside(|app| app.memory = Some(memory)).await
+    let memory = ResponseCache::new(1_000_000, unknown);
+    server.beside(|app| app.response_cache = Some(memory)).await
 }
 
 async fn notes(client: &Client<'_>) -> i64 {
@@ -115,7 +115,7 @@ async fn after_a_change_is_acknowledged_nobody_is_told_what_was_before(server: &
 async fn what_another_instance_writes_is_told_in_time(server: &Server) {
     let exact = remembering(server, Duration::ZERO).await;
     let lax = remembering(server, LONG).await;
-    let postgres = server.db.read.get_database_backend() == DbBackend::Postgres;
+    let postgres = server.db.orm_read.get_database_backend() == DbBackend::Postgres;
     for _ in 0..10 {
         let before = notes(&exact.anonymous()).await;
         notes(&lax.anonymous()).await;
@@ -188,7 +188,7 @@ async fn what_has_failed_is_read_again(server: &Server) {
 
 async fn the_memory_is_bounded(server: &Server) {
     let server = server
-        .beside(|app| app.memory = Some(Memory::new(20_000, LONG)))
+        .beside(|app| app.response_cache = Some(ResponseCache::new(20_000, LONG)))
         .await;
     let reader = server.anonymous();
     let mut read = 0;

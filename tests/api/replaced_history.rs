@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use liaison::http::memory::Memory;
-use liaison::webhooks::Reach;
+use liaison::http::memory::ResponseCache;
+use liaison::webhooks::WebhookTargets;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn allow_changes(server: &Server, allow: bool) {
             .sql(&format!("alter table activity {verb} trigger user"))
             .await;
     }
-    let db = &server.db.write;
+    let db = &server.db.orm_write;
     let triggers =
         "select name from sqlite_schema where type = 'trigger' and tbl_name = 'activity'";
     let triggers = Statement::from_string(db.get_database_backend(), triggers);
@@ -160,8 +160,8 @@ async fn a_cursor_that_is_still_in_the_history_goes_on(server: &Server) {
 }
 
 async fn nothing_of_a_history_that_was_replaced_is_cached(server: &Server) {
-    let memory = Memory::new(1_000_000, Duration::from_mins(1));
-    let cached = server.beside(|app| app.memory = Some(memory)).await;
+    let memory = ResponseCache::new(1_000_000, Duration::from_mins(1));
+    let cached = server.beside(|app| app.response_cache = Some(memory)).await;
     let reader = cached.anonymous();
     let last = async || reader.data(LAST, json!({})).await;
     // An answer of each position that comes again.
@@ -184,14 +184,14 @@ async fn a_webhook_whose_position_is_lost_stops(server: &Server) {
     let itu = server.itu();
     let noted = json!({ "verb": ["NOTED"] });
     let made = create(&itu, json!({ "url": endpoint.url, "filter": noted })).await;
-    let deliveries = server.deliver(Reach::Anywhere);
+    let deliveries = server.deliver(WebhookTargets::Any);
     write_notes(server, "T-1", 3).await;
     endpoint.wait_for(3).await;
     until(&itu, &made, |it| it["deliveries"]["totalCount"] == 3).await;
     deliveries.stop().await;
     lose(server, 3).await;
     write_notes(server, "T-1", 5).await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let off = until(&itu, &made, |it| it["enabled"] == false).await;
     assert_eq!(endpoint.received().len(), 3, "nothing is skipped");
     let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { cursor changes { field after } } } }";

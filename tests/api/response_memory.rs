@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use liaison::http::{Around, ResponseBudget};
+use liaison::http::{HttpConfig, ResponseBudget};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
@@ -116,12 +116,12 @@ async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Serve
 
 /// Another instance whose responses share this number of bytes.
 async fn with_budget(server: &Server, bytes: usize) -> Server {
-    let around = Around {
+    let around = HttpConfig {
         responses: ResponseBudget::new(bytes),
-        ..Around::default()
+        ..HttpConfig::default()
     };
     server
-        .beside(|app| app.around = std::sync::Arc::new(around))
+        .beside(|app| app.http = std::sync::Arc::new(around))
         .await
 }
 

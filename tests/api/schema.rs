@@ -19,7 +19,7 @@ const CONTRACT: &str = include_str!("contract.graphql");
 
 fn served() -> String {
     liaison::graphql::sdl(&liaison::graphql::schema(
-        liaison::webhooks::Reach::default(),
+        liaison::webhooks::WebhookTargets::default(),
     ))
 }
 

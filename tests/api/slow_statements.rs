@@ -24,7 +24,7 @@ async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     let (_service, address) = serve(&workplace, &database.url, &["--request-timeout", "1s"]);
     let db = Database::connect(&database.url, 2).await.unwrap();
     // While this is held, reads of topics wait.
-    let lock = db.write.begin().await.unwrap();
+    let lock = db.orm_write.begin().await.unwrap();
     let held = "lock table topic in access exclusive mode";
     lock.execute_unprepared(held).await.unwrap();
 
@@ -47,8 +47,8 @@ async fn the_statement_of_a_request_that_was_stopped_is_gone() {
 /// Returns the number of statements that wait for a lock.
 async fn waiting(db: &Database) -> i64 {
     let count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    let count = Statement::from_string(db.read.get_database_backend(), count);
-    let row = db.read.query_one_raw(count).await.unwrap().unwrap();
+    let count = Statement::from_string(db.orm_read.get_database_backend(), count);
+    let row = db.orm_read.query_one_raw(count).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use entity::party::Role;
 use futures_util::future::join_all;
 use liaison::http::limits::Limits;
-use liaison::http::open::Patience;
+use liaison::http::open::StreamTimeouts;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -385,10 +385,10 @@ async fn an_id_can_be_used_again_once_its_operation_is_complete(server: &Server)
 /// Limits with short timeouts.
 fn hasty() -> Limits {
     Limits {
-        patience: Patience {
+        stream_timeouts: StreamTimeouts {
             init: Duration::from_millis(300),
-            pulse: Duration::from_millis(300),
-            ..Patience::default()
+            keep_alive: Duration::from_millis(300),
+            ..StreamTimeouts::default()
         },
         ..Limits::default()
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use liaison::store::Database;
-use liaison::store::statements::Told;
+use liaison::store::statements::StatementObserver;
 use sea_orm::Statement;
 
 /// Takes the statements recorded since the last call.
@@ -12,14 +12,14 @@ pub struct Statements(Arc<Mutex<Vec<Statement>>>);
 
 impl Statements {
     pub fn watch(&self, db: &mut Database) {
-        for connection in [&mut db.read, &mut db.write] {
+        for connection in [&mut db.orm_read, &mut db.orm_write] {
             let seen = self.0.clone();
             connection.set_metric_callback(move |info| {
                 seen.lock().unwrap().push(info.statement.clone());
             });
         }
         let seen = self.0.clone();
-        db.told = Told(Arc::new(move |statement| {
+        db.on_statement = StatementObserver(Arc::new(move |statement| {
             seen.lock().unwrap().push(statement.clone());
         }));
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use entity::party::Role;
 use liaison::http::limits::Limits;
-use liaison::http::open::Patience;
-use liaison::http::proxies::Proxies;
-use liaison::http::streams::Shares;
-use liaison::http::{Around, STREAMS, SUBSCRIPTIONS};
+use liaison::http::open::StreamTimeouts;
+use liaison::http::proxies::TrustedProxies;
+use liaison::http::streams::ConcurrencyLimiter;
+use liaison::http::{HttpConfig, STREAMS, SUBSCRIPTIONS};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -33,17 +33,21 @@ on_both_empty_databases! {
 const FOLLOW: &str = "subscription { activity { id } }";
 
 /// A service behind a trusted proxy, with these bounds.
-async fn bounded(backend: Backend, streams: Shares, subscriptions: Shares) -> Server {
-    let around = Around {
+async fn bounded(
+    backend: Backend,
+    streams: ConcurrencyLimiter,
+    subscriptions: ConcurrencyLimiter,
+) -> Server {
+    let around = HttpConfig {
         streams,
         subscriptions,
-        proxies: Proxies {
+        trusted_proxies: TrustedProxies {
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
-            ..Proxies::default()
+            ..TrustedProxies::default()
         },
-        ..Around::default()
+        ..HttpConfig::default()
     };
-    Server::start_with(backend, |app| app.around = Arc::new(around)).await
+    Server::start_with(backend, |app| app.http = Arc::new(around)).await
 }
 
 /// Asks for a WebSocket, and does not speak over it.
@@ -84,8 +88,13 @@ async fn event_stream(server: &Server, client: &str) -> Response {
 }
 
 async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
-    let streams = Shares::new(STREAMS, 100, 8);
-    let server = bounded(backend, streams, Shares::new(SUBSCRIPTIONS, 100, 0)).await;
+    let streams = ConcurrencyLimiter::new(STREAMS, 100, 8);
+    let server = bounded(
+        backend,
+        streams,
+        ConcurrencyLimiter::new(SUBSCRIPTIONS, 100, 0),
+    )
+    .await;
     let one = "198.51.100.1";
     let mut first = open(&server, one, json!({})).await;
     assert_eq!(first.hear().await["type"], "connection_ack");
@@ -139,8 +148,13 @@ async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
 }
 
 async fn each_client_has_a_number_of_subscriptions(backend: Backend) {
-    let subscriptions = Shares::new(SUBSCRIPTIONS, 100, 20);
-    let server = bounded(backend, Shares::new(STREAMS, 100, 0), subscriptions).await;
+    let subscriptions = ConcurrencyLimiter::new(SUBSCRIPTIONS, 100, 20);
+    let server = bounded(
+        backend,
+        ConcurrencyLimiter::new(STREAMS, 100, 0),
+        subscriptions,
+    )
+    .await;
     let one = "198.51.100.1";
     let mut sockets = Vec::new();
     for _ in 0..2 {
@@ -246,12 +260,12 @@ async fn health_checks_are_answered_when_all_places_are_taken(url: &str) {
 
 #[tokio::test]
 async fn a_socket_without_an_operation_is_closed_after_a_while() {
-    let patience = Patience {
+    let stream_timeouts = StreamTimeouts {
         idle: Duration::from_millis(300),
-        ..Patience::default()
+        ..StreamTimeouts::default()
     };
     let limits = Limits {
-        patience,
+        stream_timeouts,
         ..Limits::default()
     };
     let server = Server::start_with(Backend::Sqlite, |app| app.limits = limits).await;

@@ -96,7 +96,7 @@ async fn a_database_that_is_slow_delays_no_message_and_no_cursor_goes_unchecked(
     let other = Server::start(Backend::Postgres).await;
     write_notes(&other, "T-1", 2).await;
     let foreign = other.newest().await;
-    let lock = server.db.write.begin().await.unwrap();
+    let lock = server.db.orm_write.begin().await.unwrap();
     lock.execute_unprepared("lock table activity in access exclusive mode")
         .await
         .unwrap();

@@ -98,7 +98,7 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
         "create temporary table activity (n int)",
         "delete from seaql_migrations",
     ] {
-        let error = server.db.write.execute_unprepared(attempt).await;
+        let error = server.db.orm_write.execute_unprepared(attempt).await;
         let error = error.expect_err(attempt).to_string();
         let refused = error.contains("permission denied") || error.contains("must be owner");
         assert!(refused, "{attempt}: {error}");

@@ -2,7 +2,7 @@
 
 use axum::http::uri::PathAndQuery;
 use liaison::graphql;
-use liaison::webhooks::{DeliverySettings, Reach};
+use liaison::webhooks::{DeliverySettings, WebhookTargets};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
@@ -25,7 +25,7 @@ async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
     let endpoint = Endpoint::start().await;
     let upu = server.upu();
     let made = create(&upu, json!({ "url": endpoint.url })).await;
-    let deliveries = server.deliver(Reach::Anywhere);
+    let deliveries = server.deliver(WebhookTargets::Any);
     let ping = endpoint.wait_for_ping().await;
     assert_eq!(endpoint.ids(), [""; 0], "it comes before all deliveries");
     let id = &made["webhook"]["id"];
@@ -55,7 +55,7 @@ async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
     let first = happen(server, "One").await;
     endpoint.wait_for(1).await;
     deliveries.stop().await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let second = happen(server, "Two").await;
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), [first, second]);
@@ -69,7 +69,7 @@ async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
     endpoint.reply_to_pings(400);
     let upu = server.upu();
     let made = create(&upu, json!({ "url": endpoint.url })).await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let activity = happen(server, "One").await;
     endpoint.wait_for(1).await;
     assert_eq!(endpoint.ids(), [activity]);
@@ -85,7 +85,7 @@ async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
     let poison = happen(server, "Poison").await;
     let later = happen(server, "Later").await;
     endpoint.reply([Reply::Status(500)]);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
     let cursor = "query($id: ID!) { node(id: $id) { ... on Activity { cursor } } }";
     let data = tsb.data(cursor, json!({ "id": poison })).await;
@@ -96,7 +96,7 @@ async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
 }
 
 /// The response of the first delivery of a new webhook once it has failed.
-async fn failure(server: &Server, client: &Client<'_>, url: &str, reach: Reach) -> String {
+async fn failure(server: &Server, client: &Client<'_>, url: &str, reach: WebhookTargets) -> String {
     let made = create(client, json!({ "url": url })).await;
     assert_eq!(made["userErrors"], json!([]), "{url}");
     happen(server, url).await;
@@ -117,21 +117,21 @@ async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
     drop(free);
     let provider = Provider::over_tls(Vec::new()).await;
     let networks = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
-    let local = Reach::Networks(networks.into());
+    let local = WebhookTargets::Networks(networks.into());
     for (url, reach, begin) in [
         (
             closed.as_str(),
-            Reach::Anywhere,
+            WebhookTargets::Any,
             "The address cannot be reached: it refuses connections.",
         ),
         (
             "https://nowhere.invalid/",
-            Reach::Public,
+            WebhookTargets::PublicOnly,
             "The address cannot be reached: its name cannot be looked up.",
         ),
         (
             &provider.issuer,
-            Reach::Public,
+            WebhookTargets::PublicOnly,
             "Is not public: such a name",
         ),
         (
@@ -154,7 +154,7 @@ async fn deliveries_go_through_the_proxy_and_name_their_source(server: &Server) 
     let _deliveries = server.deliver(DeliverySettings {
         proxy: Some(proxy.url.trim_end_matches("/hook").to_owned()),
         source: source.to_owned(),
-        ..DeliverySettings::from(Reach::Anywhere)
+        ..DeliverySettings::from(WebhookTargets::Any)
     });
     let received = proxy.wait_for(1).await.remove(0);
     assert_eq!(received.headers["host"], "hooks.invalid");
@@ -168,7 +168,7 @@ async fn deliveries_go_through_the_proxy_and_name_their_source(server: &Server) 
 async fn networks_that_are_allowed_are_targets_and_others_are_not() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let networks = ["10.20.0.0/16"].map(|network| network.parse().unwrap());
-        let schema = graphql::schema(Reach::Networks(networks.into()));
+        let schema = graphql::schema(WebhookTargets::Networks(networks.into()));
         let server = Server::start_with(backend, |app| app.schema = schema).await;
         for (url, begin) in [
             ("https://10.20.1.1/", None),

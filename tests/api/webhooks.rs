@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use liaison::graphql;
-use liaison::http::App;
-use liaison::webhooks::Reach;
+use liaison::http::AppState;
+use liaison::webhooks::WebhookTargets;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tokio::time::{sleep, timeout};
@@ -83,7 +83,7 @@ async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
     let secret = made["secret"].as_str().unwrap();
     assert!(secret.starts_with("whsec_"));
     assert_eq!(read(&upu, &made).await["deliveries"]["totalCount"], 0);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let activity = happen(server, "New").await;
 
     let received = endpoint.wait_for(1).await.remove(0);
@@ -195,7 +195,7 @@ async fn all_that_is_wanted_comes_in_order_and_once(server: &Server) {
         json!({ "subject": null, "subjectType": ["ACTION_ITEM"], "verb": ["STATUS_CHANGED", "CREATED"], "party": null, "side": ["UPU"], "topic": null })
     );
     let wide = create(&itu, json!({ "url": all.url, "after": first })).await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let last = happen(server, "New").await;
     let everything = history(&itu, json!({})).await;
     assert_eq!(everything.last().unwrap()["id"], last.as_str());
@@ -338,7 +338,7 @@ async fn what_cannot_be_a_webhook_is_refused(server: &Server) {
 async fn in_production_webhooks_lead_to_the_open_internet_alone() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         // As in production: public addresses only.
-        let change = |app: &mut App| app.schema = graphql::schema(Reach::Public);
+        let change = |app: &mut AppState| app.schema = graphql::schema(WebhookTargets::PublicOnly);
         let server = Server::start_with(backend, change).await;
         for url in [
             "http://example.org/",
@@ -368,7 +368,7 @@ async fn two_secrets_sign_for_a_day(server: &Server) {
     assert_ne!(old, new);
     let other = json!({ "id": made["webhook"]["id"], "version": 2, "enabled": true });
     assert_eq!(update(&upu, other).await["secret"], Value::Null);
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     happen(server, "One").await;
     // The first activity is the rotation itself.
     let received = endpoint.wait_for(2).await;
@@ -392,7 +392,7 @@ async fn what_was_delivered_can_be_delivered_again(server: &Server) {
         json!({ "url": endpoint.url, "filter": { "subjectType": ["TOPIC"] } }),
     )
     .await;
-    let _deliveries = server.deliver(Reach::Anywhere);
+    let _deliveries = server.deliver(WebhookTargets::Any);
     let first = happen(server, "One").await;
     let second = happen(server, "Two").await;
     endpoint.wait_for(2).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use liaison::http::memory::Memory;
+use liaison::http::memory::ResponseCache;
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
     assert_eq!(codes, (9..29).map(|number| format!("T-{number}")).collect());
 
     let log = entity::activity::Entity::find()
-        .all(&server.db.read)
+        .all(&server.db.orm_read)
         .await
         .unwrap();
     let mut positions: Vec<i64> = log.iter().map(|activity| activity.position).collect();
@@ -128,14 +128,14 @@ async fn what_a_document_says_twice_is_done_once(server: &Server) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_that_wait_delay_neither_reads_nor_readiness() {
     let server = Server::start(Backend::Postgres).await;
-    let memory = Memory::new(1_000_000, Duration::from_millis(100));
-    let remembering = server.beside(|app| app.memory = Some(memory)).await;
+    let memory = ResponseCache::new(1_000_000, Duration::from_millis(100));
+    let remembering = server.beside(|app| app.response_cache = Some(memory)).await;
     let topic = server.topic("T-1").await;
     for service in [&server, &remembering] {
         let before = notes(&server).await;
         // An import holds the lock of all writers.
         let import = Database::connect(server.database_url(), 1).await.unwrap();
-        let import = import.write.begin().await.unwrap();
+        let import = import.orm_write.begin().await.unwrap();
         let lock = "update counter set value = value where name = 'activity'";
         import.execute_unprepared(lock).await.unwrap();
         let itu = service.itu();
@@ -185,6 +185,6 @@ async fn notes(server: &Server) -> i64 {
 async fn waiting(server: &Server) -> i64 {
     let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     let waiting = Statement::from_string(DbBackend::Postgres, waiting);
-    let row = server.db.read.query_one_raw(waiting).await.unwrap();
+    let row = server.db.orm_read.query_one_raw(waiting).await.unwrap();
     row.unwrap().try_get_by_index(0).unwrap()
 }

@@ -5,44 +5,47 @@ use entity::party::Language;
 use entity::scalar::Date;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::text;
 use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInput};
 use crate::store::creation::Idempotency;
 
-impl Entering {
+impl Importer {
     /// Creates or updates an action item; `None` if the record has errors.
-    pub(super) async fn action_item(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let external_key = fields.key("externalKey", text::KEY);
+    pub(super) async fn action_item(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let external_key = fields.key("externalKey", text::MAX_KEY_LENGTH);
         let topic = fields.named("topic", &self.names.topics);
         let committee = fields.named("committee", &self.names.committees);
-        let title = fields.text("title", text::NAME);
-        let description = fields.text("description", text::LONG);
+        let title = fields.text("title", text::MAX_NAME_LENGTH);
+        let description = fields.text("description", text::MAX_TEXT_LENGTH);
         let counterpart = fields.named("counterpart", &self.names.committees);
-        let priority = fields.word::<Priority>("priority");
+        let priority = fields.enum_value::<Priority>("priority");
         let due_on = fields.value::<Date>("dueOn");
-        let language = fields.word::<Language>("language");
-        fields.nothing_else("ActionItem");
+        let language = fields.enum_value::<Language>("language");
+        fields.reject_unknown("ActionItem");
 
         let before = match &external_key {
             Some(key) => self.item_of(key).await?,
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("topic", &topic, Some(&public(before.topic_id)));
-            fields.lasting("committee", &committee, Some(&public(before.committee_id)));
-            fields.lasting("language", &language, Some(&before.original_language));
+            fields.immutable("topic", &topic, Some(&public(before.topic_id)));
+            fields.immutable("committee", &committee, Some(&public(before.committee_id)));
+            fields.immutable("language", &language, Some(&before.original_language));
             // An unchanged record is not an update, and valid even if the party may not update the item any more.
-            let unchanged = same(&title, Some(&before.title))
-                && same(&description, before.description.as_ref())
-                && same(&counterpart, before.counterpart_id.map(public).as_ref())
-                && same(&priority, Some(&before.priority))
-                && same(&due_on, before.due_on.map(Date).as_ref());
-            if unchanged && fields.is_right() {
-                return Ok(Some(Done::Unchanged));
+            let unchanged = is_unchanged(&title, Some(&before.title))
+                && is_unchanged(&description, before.description.as_ref())
+                && is_unchanged(&counterpart, before.counterpart_id.map(public).as_ref())
+                && is_unchanged(&priority, Some(&before.priority))
+                && is_unchanged(&due_on, before.due_on.map(Date).as_ref());
+            if unchanged && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
             }
             let input = ActionItemUpdateInput {
                 id: public(before.id),
@@ -59,9 +62,9 @@ impl Entering {
                 })
                 .await;
         }
-        let topic = fields.needed("topic", topic);
-        let committee = fields.needed("committee", committee);
-        let title = fields.needed_text("title", title);
+        let topic = fields.required("topic", topic);
+        let committee = fields.required("committee", committee);
+        let title = fields.required_text("title", title);
         let (Some(topic_id), Some(committee_id)) = (topic, committee) else {
             return Ok(None);
         };
@@ -78,11 +81,11 @@ impl Entering {
             idempotency: Idempotency::default(),
         };
         let made = self.create(fields, input).await?;
-        Ok(made.map(|_| Done::Created))
+        Ok(made.map(|_| ImportOutcome::Created))
     }
 
     /// Looks up the action item by the party's external key.
-    pub(super) async fn item_of(&self, external_key: &str) -> Result<Option<Model>, Fault> {
+    pub(super) async fn item_of(&self, external_key: &str) -> Result<Option<Model>, ImportError> {
         let found = Entity::find()
             .filter(Column::RequestedBy.eq(self.writing.party()))
             .filter(Column::ExternalKey.eq(external_key))

@@ -5,34 +5,37 @@ use entity::party::Language;
 use entity::scalar::Date;
 use sea_orm::EntityTrait;
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::text;
 use crate::store::committee::{self, CommitteeCreateInput, CommitteeUpdateInput};
 use crate::store::creation::Idempotency;
 
-impl Entering {
+impl Importer {
     /// Creates or updates a committee; `None` if the record has errors.
-    pub(super) async fn committee(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let organization = fields.key("organization", text::CODE);
-        let code = fields.key("code", text::CODE);
-        let period = fields.key("period", text::CODE);
-        let name = fields.text("name", text::NAME);
-        let kind = fields.word::<CommitteeKind>("kind");
+    pub(super) async fn committee(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let organization = fields.key("organization", text::MAX_CODE_LENGTH);
+        let code = fields.key("code", text::MAX_CODE_LENGTH);
+        let period = fields.key("period", text::MAX_CODE_LENGTH);
+        let name = fields.text("name", text::MAX_NAME_LENGTH);
+        let kind = fields.enum_value::<CommitteeKind>("kind");
         let parent = fields.named("parent", &self.names.committees);
-        let mandate = fields.text("mandate", text::LONG);
+        let mandate = fields.text("mandate", text::MAX_TEXT_LENGTH);
         let starts_on = fields.value::<Date>("startsOn");
         let ends_on = fields.value::<Date>("endsOn");
-        let predecessors = fields.listed("predecessors", &self.names.committees);
-        let language = fields.word::<Language>("language");
-        fields.nothing_else("Committee");
+        let predecessors = fields.references("predecessors", &self.names.committees);
+        let language = fields.enum_value::<Language>("language");
+        fields.reject_unknown("Committee");
 
         let known = organization.as_ref().map(|acronym| {
             let found = self.names.organizations.get(acronym);
             if found.is_none() {
-                fields.no_such("organization", "Organization", acronym);
+                fields.add_not_found("organization", "Organization", acronym);
             }
             found.copied()
         });
@@ -47,16 +50,16 @@ impl Entering {
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("kind", &kind, Some(&before.kind));
-            fields.lasting("parent", &parent, before.parent_id.map(public).as_ref());
-            fields.lasting("language", &language, Some(&before.original_language));
-            let unchanged = same(&name, Some(&before.name))
-                && same(&mandate, before.mandate.as_ref())
-                && same(&starts_on, before.starts_on.map(Date).as_ref())
-                && same(&ends_on, before.ends_on.map(Date).as_ref())
+            fields.immutable("kind", &kind, Some(&before.kind));
+            fields.immutable("parent", &parent, before.parent_id.map(public).as_ref());
+            fields.immutable("language", &language, Some(&before.original_language));
+            let unchanged = is_unchanged(&name, Some(&before.name))
+                && is_unchanged(&mandate, before.mandate.as_ref())
+                && is_unchanged(&starts_on, before.starts_on.map(Date).as_ref())
+                && is_unchanged(&ends_on, before.ends_on.map(Date).as_ref())
                 && predecessors.is_undefined();
-            if unchanged && fields.is_right() {
-                return Ok(Some(Done::Unchanged));
+            if unchanged && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
             }
             let input = CommitteeUpdateInput {
                 id: public(before.id),
@@ -73,8 +76,8 @@ impl Entering {
                 })
                 .await;
         }
-        let name = fields.needed_text("name", name);
-        let kind = fields.needed("kind", kind);
+        let name = fields.required_text("name", name);
+        let kind = fields.required("kind", kind);
         let Some(Some(organization)) = known else {
             return Ok(None);
         };
@@ -95,7 +98,7 @@ impl Entering {
         let made = self.create(fields, input).await?;
         Ok(made.map(|id| {
             self.names.committees.insert(label, id);
-            Done::Created
+            ImportOutcome::Created
         }))
     }
 }

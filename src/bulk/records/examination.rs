@@ -5,21 +5,24 @@ use entity::id::PublicationId;
 use entity::scalar::Date;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::examination::ExaminationRequestInput;
 
-impl Entering {
+impl Importer {
     /// Requests an examination; `None` if the record has errors.
-    pub(super) async fn examination(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let number = fields.key("publication", text::KEY);
-        let reason = fields.text("reason", text::LONG);
+    pub(super) async fn examination(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let number = fields.key("publication", text::MAX_KEY_LENGTH);
+        let reason = fields.text("reason", text::MAX_TEXT_LENGTH);
         let due_on = fields.value::<Date>("dueOn");
-        fields.nothing_else("Examination");
+        fields.reject_unknown("Examination");
 
         let number = number.as_deref();
         let Some(publication) = self.publication(fields, "publication", number).await? else {
@@ -27,15 +30,16 @@ impl Entering {
         };
         if let Some(before) = self.examination_of(publication.id).await? {
             let day = before.due_on.map(Date);
-            let asked = same(&reason, before.reason.as_ref()) && same(&due_on, day.as_ref());
+            let is_requested = is_unchanged(&reason, before.reason.as_ref())
+                && is_unchanged(&due_on, day.as_ref());
             if !before.complete {
-                fields.lasting("reason", &reason, before.reason.as_ref());
-                fields.lasting("dueOn", &due_on, day.as_ref());
-                return Ok(Some(Done::Unchanged).filter(|_| fields.is_right()));
+                fields.immutable("reason", &reason, before.reason.as_ref());
+                fields.immutable("dueOn", &due_on, day.as_ref());
+                return Ok(Some(ImportOutcome::Unchanged).filter(|_| fields.is_valid()));
             }
             // Importing a file again does not repeat a request whose examination is complete.
-            if asked && before.requested_by == self.writing.party() && fields.is_right() {
-                return Ok(Some(Done::Unchanged));
+            if is_requested && before.requested_by == self.writing.party() && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
             }
         }
         let input = ExaminationRequestInput {
@@ -45,14 +49,14 @@ impl Entering {
             idempotency: Idempotency::default(),
         };
         let made = self.create(fields, input).await?;
-        Ok(made.map(|_| Done::Created))
+        Ok(made.map(|_| ImportOutcome::Created))
     }
 
     /// Returns the open examination of a publication, or else the last one.
     pub(super) async fn examination_of(
         &self,
         publication: PublicationId,
-    ) -> Result<Option<Model>, Fault> {
+    ) -> Result<Option<Model>, ImportError> {
         let found = Entity::find()
             .filter(Column::PublicationId.eq(publication))
             .order_by_asc(Column::Complete)

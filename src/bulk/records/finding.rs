@@ -4,22 +4,25 @@ use async_graphql::MaybeUndefined;
 use entity::finding::{Entity, Impact};
 use sea_orm::EntityTrait;
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::examination::{self, ExaminationRecordFindingInput};
 
-impl Entering {
+impl Importer {
     /// Records or replaces a finding; `None` if the record has errors.
-    pub(super) async fn finding(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let number = fields.key("publication", text::KEY);
-        let impact = fields.word::<Impact>("impact");
-        let statement = fields.text("statement", text::LONG);
+    pub(super) async fn finding(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let number = fields.key("publication", text::MAX_KEY_LENGTH);
+        let impact = fields.enum_value::<Impact>("impact");
+        let statement = fields.text("statement", text::MAX_TEXT_LENGTH);
         let committee = fields.named("committee", &self.names.committees);
-        fields.nothing_else("Finding");
+        fields.reject_unknown("Finding");
 
         let number = number.as_deref();
         let Some(publication) = self.publication(fields, "publication", number).await? else {
@@ -28,7 +31,7 @@ impl Entering {
         let Some(examination) = self.examination_of(publication.id).await? else {
             let message =
                 "It has no examination: request one first, with a record of the type Examination.";
-            fields.wrong(Code::NotFound, "publication", message);
+            fields.add_error(Code::NotFound, "publication", message);
             return Ok(None);
         };
         // The TSB has no side; the rules reject its findings.
@@ -45,12 +48,12 @@ impl Entering {
             .and_then(|finding| finding.committee_id)
             .map(public);
         let unchanged = before.as_ref().is_some_and(|before| {
-            same(&impact, Some(&before.impact))
-                && same(&statement, Some(&before.statement))
-                && same(&committee, found_by.as_ref())
+            is_unchanged(&impact, Some(&before.impact))
+                && is_unchanged(&statement, Some(&before.statement))
+                && is_unchanged(&committee, found_by.as_ref())
         });
-        if unchanged && fields.is_right() {
-            return Ok(Some(Done::Unchanged));
+        if unchanged && fields.is_valid() {
+            return Ok(Some(ImportOutcome::Unchanged));
         }
         let is_new = before.is_none();
         let (impact, statement) = match before {
@@ -60,11 +63,11 @@ impl Entering {
             ),
             None => (impact, statement),
         };
-        let impact = fields.needed("impact", impact);
+        let impact = fields.required("impact", impact);
         let input = ExaminationRecordFindingInput {
             id: public(examination.id),
             impact: impact.unwrap_or(Impact::None),
-            statement: fields.needed_text("statement", statement),
+            statement: fields.required_text("statement", statement),
             committee_id: match committee {
                 MaybeUndefined::Undefined => found_by,
                 given => given.take(),
@@ -75,7 +78,7 @@ impl Entering {
                 examination::find(writing, input).await.map(|_| ())
             })
             .await?;
-        Ok(done.map(|done| if is_new { Done::Created } else { done }))
+        Ok(done.map(|done| if is_new { ImportOutcome::Created } else { done }))
     }
 }
 

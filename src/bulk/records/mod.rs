@@ -20,25 +20,25 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use self::publication::Publications;
 pub use self::statement::ADDRESSEES;
-use super::fields::Fields;
+use super::fields::RecordFields;
 use super::names::Names;
-use super::order::{Announced, Key, Order, Record};
+use super::order::{ImportOrder, PendingRecord, Record, RecordKey};
 use super::rehearsal::Rehearsal;
-use super::report::{Done, Progress, Report};
+use super::report::{ImportOutcome, ImportReport, Progress};
 use super::restore::restore;
-use super::source::{Format, Line, Records, Source};
-use super::{AT_ONCE, Fault};
+use super::source::{Format, ImportLine, ImportSource, Records};
+use super::{BATCH, ImportError};
 use crate::error::{Error, Result};
 use crate::rules::refusal::Code;
 use crate::rules::viewer::Viewer;
 use crate::store::Database;
-use crate::store::creation::Creating;
+use crate::store::creation::CreateInput;
 use crate::store::migrations::migrate_within;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 
 /// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RecordType {
     Organization,
     Committee,
     Topic,
@@ -52,13 +52,13 @@ pub enum Kind {
 
 /// The options of an import.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ImportSettings {
     /// The party that imports the records. An export needs none.
     pub party: Option<Party>,
     /// The actor that the history shows.
     pub subject: String,
     /// The type of records without a field `type`.
-    pub kind: Option<Kind>,
+    pub kind: Option<RecordType>,
     pub format: Format,
     /// The name of the file in the report.
     pub file: String,
@@ -76,10 +76,10 @@ pub struct Imported {
     /// Number of lines with errors.
     pub wrong: u64,
     /// Whether the import was committed.
-    pub kept: bool,
+    pub committed: bool,
 }
 
-impl Kind {
+impl RecordType {
     pub const ALL: [Self; 9] = [
         Self::Organization,
         Self::Committee,
@@ -129,32 +129,32 @@ impl Kind {
 pub async fn import(
     db: &Database,
     now: DateTime<Utc>,
-    source: Source,
-    settings: &Settings,
+    source: ImportSource,
+    settings: &ImportSettings,
     out: impl Write,
-) -> Result<Imported, Fault> {
+) -> Result<Imported, ImportError> {
     if source.is_export {
         let progress = Progress::new(source.length);
         return whole(db, source, settings, &progress).await;
     }
     let Some(party) = settings.party else {
         let what = "the file holds records: name the party that enters them with --party";
-        return Err(Fault::Line(1, what.to_owned()));
+        return Err(ImportError::Line(1, what.to_owned()));
     };
     let actor = viewer(party, &settings.subject)
         .actor()
         .map_err(Error::from)?;
     // Rejects a file that cannot be read to its end before anything is written.
-    let file = File::read(&source, settings)?;
-    let report = || Report::new(settings.file.clone(), Progress::new(source.length));
-    let is_kept = |report: &Report| report.wrong == 0 || settings.partial;
+    let file = ImportFile::read(&source, settings)?;
+    let report = || ImportReport::new(settings.file.clone(), Progress::new(source.length));
+    let is_committed = |report: &ImportReport| report.wrong == 0 || settings.partial;
     if settings.dry_run || file.is_long() {
         let mut rehearsal = report();
         let trial = Rehearsal::begin(db, actor.clone(), now).await?;
         let begun = trial.begun;
         let writing = Box::pin(file.enter(trial.writing, &mut rehearsal)).await?;
-        writing.undo().await?;
-        if settings.dry_run || !is_kept(&rehearsal) {
+        writing.rollback().await?;
+        if settings.dry_run || !is_committed(&rehearsal) {
             rehearsal.write(out)?;
             return Ok(rehearsal.imported(false));
         }
@@ -165,29 +165,29 @@ pub async fn import(
         );
     }
     let mut report = report();
-    let writing = Writing::begin(db, actor, now).await?;
+    let writing = WriteTransaction::begin(db, actor, now).await?;
     let writing = Box::pin(file.enter(writing, &mut report)).await?;
-    let kept = is_kept(&report);
-    if kept {
+    let committed = is_committed(&report);
+    if committed {
         writing.commit().await?;
     } else {
-        writing.undo().await?;
+        writing.rollback().await?;
     }
     report.write(out)?;
-    Ok(report.imported(kept))
+    Ok(report.imported(committed))
 }
 
 /// A file of records that has been read once to its end.
-struct File<'a> {
-    source: &'a Source,
-    settings: &'a Settings,
-    announced: Announced,
+struct ImportFile<'a> {
+    source: &'a ImportSource,
+    settings: &'a ImportSettings,
+    announced: PendingRecord,
     records: usize,
 }
 
-impl<'a> File<'a> {
-    fn read(source: &'a Source, settings: &'a Settings) -> Result<Self, Fault> {
-        let mut announced = Announced::default();
+impl<'a> ImportFile<'a> {
+    fn read(source: &'a ImportSource, settings: &'a ImportSettings) -> Result<Self, ImportError> {
+        let mut announced = PendingRecord::default();
         let mut lines = source.records(settings.format)?;
         let mut records = 0;
         while let Some(line) = lines.next()? {
@@ -197,7 +197,10 @@ impl<'a> File<'a> {
             }
         }
         if records == 0 && settings.format == Format::JsonLines {
-            return Err(Fault::Line(1, "there is nothing in the file".to_owned()));
+            return Err(ImportError::Line(
+                1,
+                "there is nothing in the file".to_owned(),
+            ));
         }
         Ok(Self {
             source,
@@ -209,23 +212,27 @@ impl<'a> File<'a> {
 
     /// Returns whether importing it would block other writers noticeably.
     fn is_long(&self) -> bool {
-        AT_ONCE < self.records
+        BATCH < self.records
     }
 
     /// Imports all records as part of a write transaction, which it neither commits nor rolls back.
-    async fn enter(&self, writing: Writing, report: &mut Report) -> Result<Writing, Fault> {
+    async fn enter(
+        &self,
+        writing: WriteTransaction,
+        report: &mut ImportReport,
+    ) -> Result<WriteTransaction, ImportError> {
         if writing.db().get_database_backend() == DbBackend::Postgres {
             // PostgreSQL caches plans made while the tables are small. They would scan the whole table in each
             // statement and for each foreign key once the tables are large.
             let seek = "set local enable_seqscan = off; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
             writing.db().execute_unprepared(seek).await?;
         }
-        let mut entering = Entering {
+        let mut entering = Importer {
             names: Names::of(writing.db()).await?,
             writing,
         };
         let records = self.source.records(self.settings.format)?;
-        let order = Order::new(self.announced.clone());
+        let order = ImportOrder::new(self.announced.clone());
         entering
             .all(records, order, self.settings.kind, report)
             .await?;
@@ -237,10 +244,10 @@ impl<'a> File<'a> {
 /// Restores an export.
 async fn whole(
     db: &Database,
-    mut source: Source,
-    settings: &Settings,
+    mut source: ImportSource,
+    settings: &ImportSettings,
     progress: &Progress,
-) -> Result<Imported, Fault> {
+) -> Result<Imported, ImportError> {
     let mut restored = Ok(0);
     let done = db
         .whole(async |_: &Database, transaction: &DatabaseTransaction| {
@@ -265,7 +272,7 @@ async fn whole(
     Ok(Imported {
         summary: format!("an export of {rows} rows"),
         wrong: 0,
-        kept: !settings.dry_run,
+        committed: !settings.dry_run,
     })
 }
 
@@ -284,22 +291,22 @@ fn viewer(party: Party, subject: &str) -> Viewer {
 }
 
 /// An import in progress, with the names of existing records.
-struct Entering {
-    writing: Writing,
+struct Importer {
+    writing: WriteTransaction,
     names: Names,
 }
 
-impl Entering {
+impl Importer {
     async fn all(
         &mut self,
         mut records: Records,
-        mut order: Order,
-        kind: Option<Kind>,
-        report: &mut Report,
-    ) -> Result<(), Fault> {
+        mut order: ImportOrder,
+        kind: Option<RecordType>,
+        report: &mut ImportReport,
+    ) -> Result<(), ImportError> {
         let mut publications = Publications::default();
         loop {
-            let record = match order.ready() {
+            let record = match order.next_ready() {
                 Some(record) => record,
                 None => match records.next()? {
                     Some(line) => {
@@ -312,7 +319,7 @@ impl Entering {
                                 record
                             }
                             Err(fields) => {
-                                report.tell(number, *fields);
+                                report.add(number, *fields);
                                 continue;
                             }
                         }
@@ -321,22 +328,23 @@ impl Entering {
                         self.enter(&mut publications, &mut order, report).await?;
                         continue;
                     }
-                    None if order.break_circle() => continue,
+                    None if order.break_cycle() => continue,
                     None => return Ok(()),
                 },
             };
             // Records that are not deferred are imported in the order of their lines.
-            let about_same = |key: &Key| record.key.as_ref() == Some(key) && publications.have(key);
-            if record.kind != Kind::Publication
+            let about_same =
+                |key: &RecordKey| record.key.as_ref() == Some(key) && publications.have(key);
+            if record.kind != RecordType::Publication
                 || order.blocks(&record).is_some_and(about_same)
                 || publications.are_many()
             {
                 self.enter(&mut publications, &mut order, report).await?;
             }
             if let Some(key) = order.blocks(&record).cloned() {
-                order.wait(key, record);
+                order.defer(key, record);
                 publications.held_back += 1;
-            } else if record.kind == Kind::Publication {
+            } else if record.kind == RecordType::Publication {
                 publications.add(record, &self.names);
             } else {
                 self.one(record, &mut order, report).await?;
@@ -348,84 +356,84 @@ impl Entering {
     async fn one(
         &mut self,
         record: Record,
-        order: &mut Order,
-        report: &mut Report,
-    ) -> Result<(), Fault> {
+        order: &mut ImportOrder,
+        report: &mut ImportReport,
+    ) -> Result<(), ImportError> {
         let kind = record.kind;
         let mut fields = record.fields;
         let done = match kind {
-            Kind::Organization => self.organization(&mut fields).await?,
-            Kind::Committee => self.committee(&mut fields).await?,
-            Kind::Topic => self.topic(&mut fields).await?,
-            Kind::ActionItem => self.action_item(&mut fields).await?,
-            Kind::Examination => self.examination(&mut fields).await?,
-            Kind::Finding => self.finding(&mut fields).await?,
-            Kind::LiaisonStatement => self.statement(&mut fields).await?,
-            Kind::Note => self.note(&mut fields).await?,
-            Kind::Publication => None,
+            RecordType::Organization => self.organization(&mut fields).await?,
+            RecordType::Committee => self.committee(&mut fields).await?,
+            RecordType::Topic => self.topic(&mut fields).await?,
+            RecordType::ActionItem => self.action_item(&mut fields).await?,
+            RecordType::Examination => self.examination(&mut fields).await?,
+            RecordType::Finding => self.finding(&mut fields).await?,
+            RecordType::LiaisonStatement => self.statement(&mut fields).await?,
+            RecordType::Note => self.note(&mut fields).await?,
+            RecordType::Publication => None,
         };
-        order.entered(record.number, record.key.as_ref());
+        order.mark_imported(record.number, record.key.as_ref());
         match done {
             Some(done) => report.count(kind.name(), done),
-            None => report.tell(record.number, fields),
+            None => report.add(record.number, fields),
         }
         Ok(())
     }
 
     /// Creates a record and returns its id.
-    async fn create<I: Creating>(
+    async fn create<I: CreateInput>(
         &mut self,
-        fields: &mut Fields,
+        fields: &mut RecordFields,
         input: I,
-    ) -> Result<Option<I::Id>, Fault> {
+    ) -> Result<Option<I::Id>, ImportError> {
         let make = async |writing: &mut _| input.make(writing).await;
-        fields.carry_out(&mut self.writing, make).await
+        fields.apply(&mut self.writing, make).await
     }
 
     /// Applies an update and returns whether it changed anything.
     async fn update(
         &mut self,
-        fields: &mut Fields,
-        work: impl AsyncFnOnce(&mut Writing) -> Result<()>,
-    ) -> Result<Option<Done>, Fault> {
+        fields: &mut RecordFields,
+        work: impl AsyncFnOnce(&mut WriteTransaction) -> Result<()>,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
         let before = self.writing.logged();
-        let done = fields.carry_out(&mut self.writing, work).await?;
+        let done = fields.apply(&mut self.writing, work).await?;
         Ok(done.map(|()| {
             if self.writing.logged() == before {
-                Done::Unchanged
+                ImportOutcome::Unchanged
             } else {
-                Done::Updated
+                ImportOutcome::Updated
             }
         }))
     }
 }
 
 /// Parses the record of a line. Returns its errors if it has no type.
-fn record(line: Line, kind: Option<Kind>) -> Result<Record, Box<Fields>> {
+fn record(line: ImportLine, kind: Option<RecordType>) -> Result<Record, Box<RecordFields>> {
     const FIELD: &str = "type";
     let mut fields = match line.fields {
-        Ok(fields) => Fields::new(fields),
+        Ok(fields) => RecordFields::new(fields),
         Err(message) => {
-            let mut fields = Fields::new(serde_json::Map::new());
-            fields.whole(message);
+            let mut fields = RecordFields::new(serde_json::Map::new());
+            fields.add_record_error(message);
             return Err(Box::new(fields));
         }
     };
     let named = fields.value::<String>(FIELD).take();
     let found = match (named, kind) {
-        (Some(name), _) => Kind::of(&name),
+        (Some(name), _) => RecordType::of(&name),
         (None, Some(kind)) => Ok(kind),
         (None, None) => Err("Say what the record is, or name it for all with --type.".to_owned()),
     };
     match found {
         Ok(kind) => Ok(Record::new(line.number, kind, fields)),
         Err(message) => {
-            fields.wrong(Code::Invalid, FIELD, message);
+            fields.add_error(Code::Invalid, FIELD, message);
             Err(Box::new(fields))
         }
     }
 }
 
 fn public(id: impl Id) -> ID {
-    ID(id.public())
+    ID(id.to_global_id())
 }

@@ -5,10 +5,10 @@ use entity::id::split;
 use entity::note::{Column, Entity};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::Fields;
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::RecordFields;
+use crate::bulk::report::ImportOutcome;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
@@ -23,13 +23,16 @@ const SUBJECTS: [&str; 5] = [
     "statement",
 ];
 
-impl Entering {
+impl Importer {
     /// Adds a note; `None` if the record has errors. A retracted note has no body to compare with, so the note is added
     /// again.
-    pub(super) async fn note(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
+    pub(super) async fn note(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
         let subject = self.subject(fields).await?;
-        let body = fields.key("body", text::BODY);
-        fields.nothing_else("Note");
+        let body = fields.key("body", text::MAX_BODY_LENGTH);
+        fields.reject_unknown("Note");
 
         let (Some(subject_id), Some(body)) = (subject, body) else {
             return Ok(None);
@@ -40,8 +43,8 @@ impl Entering {
             .filter(Column::Body.eq(&body))
             .count(self.writing.db())
             .await?;
-        if 0 < there && fields.is_right() {
-            return Ok(Some(Done::Unchanged));
+        if 0 < there && fields.is_valid() {
+            return Ok(Some(ImportOutcome::Unchanged));
         }
         let input = NoteAddInput {
             subject_id,
@@ -49,21 +52,21 @@ impl Entering {
             idempotency: Idempotency::default(),
         };
         let made = self.create(fields, input).await?;
-        Ok(made.map(|_| Done::Created))
+        Ok(made.map(|_| ImportOutcome::Created))
     }
 
     /// Returns the record that a line names as the subject of a note.
-    async fn subject(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
-        let named = SUBJECTS.into_iter().filter(|field| fields.give(field));
+    async fn subject(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
+        let named = SUBJECTS.into_iter().filter(|field| fields.has_field(field));
         if named.count() != 1 {
             let names = SUBJECTS.join(", ");
-            fields.whole(format!(
+            fields.add_record_error(format!(
                 "Say what it is about in one of the fields {names}."
             ));
         }
         let topic = fields.named("topic", &self.names.topics).take();
         let statement = fields.named("statement", &self.names.statements).take();
-        let number = fields.text("publication", text::KEY).take();
+        let number = fields.text("publication", text::MAX_KEY_LENGTH).take();
         let publication = self.publication(fields, "publication", number.as_deref());
         let publication = publication.await?.map(|publication| public(publication.id));
         let examination = self.examined(fields).await?;
@@ -72,9 +75,9 @@ impl Entering {
     }
 
     /// Looks up the examination of the publication whose number a line gives.
-    async fn examined(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
+    async fn examined(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
         const FIELD: &str = "examination";
-        let number = fields.text(FIELD, text::KEY).take();
+        let number = fields.text(FIELD, text::MAX_KEY_LENGTH).take();
         let publication = self.publication(fields, FIELD, number.as_deref()).await?;
         let Some(publication) = publication else {
             return Ok(None);
@@ -82,21 +85,21 @@ impl Entering {
         let found = self.examination_of(publication.id).await?;
         if found.is_none() {
             let message = format!("There is no examination of {}.", publication.number);
-            fields.wrong(Code::NotFound, FIELD, message);
+            fields.add_error(Code::NotFound, FIELD, message);
         }
         Ok(found.map(|examination| public(examination.id)))
     }
 
     /// Looks up the action item by the party's external key.
-    async fn item(&self, fields: &mut Fields) -> Result<Option<ID>, Fault> {
+    async fn item(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
         const FIELD: &str = "actionItem";
-        let Some(key) = fields.text(FIELD, text::KEY).take() else {
+        let Some(key) = fields.text(FIELD, text::MAX_KEY_LENGTH).take() else {
             return Ok(None);
         };
         let found = self.item_of(&key).await?;
         if found.is_none() {
             let message = format!("Your party has requested no action item with the key `{key}`.");
-            fields.wrong(Code::NotFound, FIELD, message);
+            fields.add_error(Code::NotFound, FIELD, message);
         }
         Ok(found.map(|item| public(item.id)))
     }

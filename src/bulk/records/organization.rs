@@ -5,28 +5,28 @@ use entity::party::{Language, Side};
 use entity::scalar::Url;
 use sea_orm::EntityTrait;
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::organization::{self, OrganizationCreateInput, OrganizationUpdateInput};
 
-impl Entering {
+impl Importer {
     /// Creates or updates an organization; `None` if the record has errors.
     pub(super) async fn organization(
         &mut self,
-        fields: &mut Fields,
-    ) -> Result<Option<Done>, Fault> {
-        let acronym = fields.key("acronym", text::CODE);
-        let name = fields.text("name", text::NAME);
-        let kind = fields.word::<OrganizationKind>("kind");
-        let side = fields.word::<Side>("side");
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let acronym = fields.key("acronym", text::MAX_CODE_LENGTH);
+        let name = fields.text("name", text::MAX_NAME_LENGTH);
+        let kind = fields.enum_value::<OrganizationKind>("kind");
+        let side = fields.enum_value::<Side>("side");
         let parent = fields.named("parent", &self.names.organizations);
         let website = fields.value::<Url>("website");
-        let language = fields.word::<Language>("language");
-        fields.nothing_else("Organization");
+        let language = fields.enum_value::<Language>("language");
+        fields.reject_unknown("Organization");
 
         let known = acronym
             .as_ref()
@@ -36,14 +36,14 @@ impl Entering {
             None => None,
         };
         if let Some(before) = before {
-            fields.lasting("kind", &kind, Some(&before.kind));
-            fields.lasting("side", &side, before.side.as_ref());
-            fields.lasting("parent", &parent, before.parent_id.map(public).as_ref());
-            fields.lasting("language", &language, Some(&before.original_language));
-            let unchanged =
-                same(&name, Some(&before.name)) && same(&website, before.website.map(Url).as_ref());
-            if unchanged && fields.is_right() {
-                return Ok(Some(Done::Unchanged));
+            fields.immutable("kind", &kind, Some(&before.kind));
+            fields.immutable("side", &side, before.side.as_ref());
+            fields.immutable("parent", &parent, before.parent_id.map(public).as_ref());
+            fields.immutable("language", &language, Some(&before.original_language));
+            let unchanged = is_unchanged(&name, Some(&before.name))
+                && is_unchanged(&website, before.website.map(Url).as_ref());
+            if unchanged && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
             }
             let input = OrganizationUpdateInput {
                 id: public(before.id),
@@ -57,8 +57,8 @@ impl Entering {
                 })
                 .await;
         }
-        let name = fields.needed_text("name", name);
-        let kind = fields.needed("kind", kind);
+        let name = fields.required_text("name", name);
+        let kind = fields.required("kind", kind);
         let input = OrganizationCreateInput {
             acronym: acronym.clone().unwrap_or_default(),
             name,
@@ -74,7 +74,7 @@ impl Entering {
             self.names
                 .organizations
                 .extend(acronym.map(|acronym| (acronym, id)));
-            Done::Created
+            ImportOutcome::Created
         }))
     }
 }

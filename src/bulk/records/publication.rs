@@ -10,12 +10,12 @@ use entity::scalar::{Date, Url};
 use entity::topic_publication;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{Entering, Kind, public};
-use crate::bulk::fields::{Fields, news, same};
+use super::{Importer, RecordType, public};
+use crate::bulk::fields::{RecordFields, if_changed, is_unchanged};
 use crate::bulk::names::Names;
-use crate::bulk::order::{Key, Order, Record};
-use crate::bulk::report::{Done, Report};
-use crate::bulk::{AT_ONCE, Fault};
+use crate::bulk::order::{ImportOrder, Record, RecordKey};
+use crate::bulk::report::{ImportOutcome, ImportReport};
+use crate::bulk::{BATCH, ImportError};
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
@@ -31,8 +31,8 @@ pub struct Publications {
 
 struct Line {
     place: u64,
-    key: Option<Key>,
-    fields: Fields,
+    key: Option<RecordKey>,
+    fields: RecordFields,
     number: Option<String>,
     title: MaybeUndefined<String>,
     kind: MaybeUndefined<PublicationKind>,
@@ -51,14 +51,14 @@ struct Line {
 impl Publications {
     /// Returns whether the batch is large enough to be written.
     pub fn are_many(&self) -> bool {
-        AT_ONCE <= self.lines.len().max(self.held_back)
+        BATCH <= self.lines.len().max(self.held_back)
     }
 
     pub fn are_none(&self) -> bool {
         self.lines.is_empty()
     }
 
-    pub fn have(&self, key: &Key) -> bool {
+    pub fn have(&self, key: &RecordKey) -> bool {
         self.lines.iter().any(|line| line.key.as_ref() == Some(key))
     }
 
@@ -67,44 +67,44 @@ impl Publications {
         let line = Line {
             place: record.number,
             key: record.key,
-            number: fields.key("number", text::KEY),
-            title: fields.text("title", text::NAME),
-            kind: fields.word("kind"),
+            number: fields.key("number", text::MAX_KEY_LENGTH),
+            title: fields.text("title", text::MAX_NAME_LENGTH),
+            kind: fields.enum_value("kind"),
             organization: fields.named("organization", &names.organizations),
-            status: fields.word("status"),
-            publisher_status: fields.text("publisherStatus", text::KEY),
+            status: fields.enum_value("status"),
+            publisher_status: fields.text("publisherStatus", text::MAX_KEY_LENGTH),
             committee: fields.named("committee", &names.committees),
             approved_on: fields.value("approvedOn"),
             url: fields.value("url"),
-            supersedes: fields.text("supersedes", text::KEY),
-            topics: fields.listed("topics", &names.topics),
-            language: fields.word("language"),
+            supersedes: fields.text("supersedes", text::MAX_KEY_LENGTH),
+            topics: fields.references("topics", &names.topics),
+            language: fields.enum_value("language"),
             fields,
         };
         self.lines.push(line);
         if let Some(line) = self.lines.last_mut() {
-            line.fields.nothing_else("Publication");
+            line.fields.reject_unknown("Publication");
         }
     }
 }
 
-impl Entering {
+impl Importer {
     /// Writes the batch and reports the errors.
     pub(super) async fn enter(
         &mut self,
         publications: &mut Publications,
-        order: &mut Order,
-        report: &mut Report,
-    ) -> Result<(), Fault> {
+        order: &mut ImportOrder,
+        report: &mut ImportReport,
+    ) -> Result<(), ImportError> {
         if publications.are_none() {
             return Ok(());
         }
         let lines = std::mem::take(publications).lines;
         for (line, done) in self.enter_at_once(lines).await? {
-            order.entered(line.place, line.key.as_ref());
+            order.mark_imported(line.place, line.key.as_ref());
             match done {
-                Some(done) => report.count(Kind::Publication.name(), done),
-                None => report.tell(line.place, line.fields),
+                Some(done) => report.count(RecordType::Publication.name(), done),
+                None => report.add(line.place, line.fields),
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Entering {
     async fn enter_at_once(
         &mut self,
         lines: Vec<Line>,
-    ) -> Result<Vec<(Line, Option<Done>)>, Fault> {
+    ) -> Result<Vec<(Line, Option<ImportOutcome>)>, ImportError> {
         let known = self.known(&lines).await?;
         let linked = self.linked(&lines, &known).await?;
         let mut entered = Vec::with_capacity(lines.len());
@@ -127,7 +127,7 @@ impl Entering {
                 .and_then(|number| known.get(&text::number_identity(number)));
             let Some(before) = before else {
                 match line.add(superseded) {
-                    Some(input) if line.fields.is_right() => {
+                    Some(input) if line.fields.is_valid() => {
                         new.push(line);
                         inputs.push(input);
                     }
@@ -136,7 +136,7 @@ impl Entering {
                             let added = publication::add_all(writing, vec![input]).await?;
                             added.into_iter().collect::<Result<Vec<_>, _>>()
                         };
-                        line.fields.carry_out(&mut self.writing, add).await?;
+                        line.fields.apply(&mut self.writing, add).await?;
                         entered.push((line, None));
                     }
                     None => entered.push((line, None)),
@@ -144,7 +144,7 @@ impl Entering {
                 continue;
             };
             let Some(input) = line.update(before, superseded, &linked) else {
-                entered.push((line, Some(Done::Unchanged)));
+                entered.push((line, Some(ImportOutcome::Unchanged)));
                 continue;
             };
             let change =
@@ -155,9 +155,9 @@ impl Entering {
         let added = publication::add_all(&mut self.writing, inputs).await?;
         for (mut line, added) in new.into_iter().zip(added) {
             let done = match added {
-                Ok(_) => Some(Done::Created),
+                Ok(_) => Some(ImportOutcome::Created),
                 Err(error) => {
-                    line.fields.refused(error)?;
+                    line.fields.reject(error)?;
                     None
                 }
             };
@@ -171,7 +171,7 @@ impl Entering {
         &self,
         lines: &[Line],
         known: &HashMap<String, Model>,
-    ) -> Result<Linked, Fault> {
+    ) -> Result<Linked, ImportError> {
         let lines = lines.iter().filter(|line| line.topics.is_value());
         let numbers = lines.filter_map(|line| line.number.as_ref());
         let ids: Vec<PublicationId> = numbers
@@ -187,17 +187,17 @@ impl Entering {
             .await?;
         let keyed = links
             .iter()
-            .map(|link| (link.publication_id, link.topic_id.public()));
+            .map(|link| (link.publication_id, link.topic_id.to_global_id()));
         Ok(keyed.collect())
     }
 
     /// Looks up the publication whose number a field holds.
     pub(super) async fn publication(
         &self,
-        fields: &mut Fields,
+        fields: &mut RecordFields,
         field: &str,
         number: Option<&str>,
-    ) -> Result<Option<Model>, Fault> {
+    ) -> Result<Option<Model>, ImportError> {
         let Some(number) = number else {
             return Ok(None);
         };
@@ -206,13 +206,13 @@ impl Entering {
             .one(self.writing.db())
             .await?;
         if found.is_none() {
-            fields.no_such(field, "Publication", number);
+            fields.add_not_found(field, "Publication", number);
         }
         Ok(found)
     }
 
     /// Returns the publications that lines refer to, by the identity of their numbers.
-    async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, Fault> {
+    async fn known(&self, lines: &[Line]) -> Result<HashMap<String, Model>, ImportError> {
         let superseded = lines.iter().filter_map(|line| line.supersedes.value());
         let numbers = lines.iter().filter_map(|line| line.number.as_ref());
         let numbers: HashSet<String> = numbers
@@ -240,7 +240,8 @@ impl Line {
                 if let Some(found) = known.get(&text::number_identity(&number)) {
                     return MaybeUndefined::Value(public(found.id));
                 }
-                self.fields.no_such("supersedes", "Publication", &number);
+                self.fields
+                    .add_not_found("supersedes", "Publication", &number);
                 MaybeUndefined::Undefined
             }
             MaybeUndefined::Null => MaybeUndefined::Null,
@@ -250,11 +251,11 @@ impl Line {
 
     /// Returns the input that adds the publication; `None` if its organization is unknown.
     fn add(&mut self, supersedes: MaybeUndefined<ID>) -> Option<PublicationAddInput> {
-        let title = self.fields.needed_text("title", self.title.clone());
-        let kind = self.fields.needed("kind", self.kind);
+        let title = self.fields.required_text("title", self.title.clone());
+        let kind = self.fields.required("kind", self.kind);
         let organization = self
             .fields
-            .needed("organization", self.organization.clone());
+            .required("organization", self.organization.clone());
         Some(PublicationAddInput {
             number: self.number.clone().unwrap_or_default(),
             title,
@@ -283,27 +284,28 @@ impl Line {
         let is_linked = |topic: &ID| linked.contains(&(before.id, topic.0.clone()));
         if !topics.iter().all(is_linked) {
             let message = "Names a topic that is not about it yet: import the topic with all its `publications`.";
-            self.fields.wrong(Code::Invalid, "topics", message);
+            self.fields.add_error(Code::Invalid, "topics", message);
         }
         let organization = public(before.organization_id);
-        self.fields.lasting("kind", &self.kind, Some(&before.kind));
         self.fields
-            .lasting("organization", &self.organization, Some(&organization));
+            .immutable("kind", &self.kind, Some(&before.kind));
         self.fields
-            .lasting("language", &self.language, Some(&before.original_language));
+            .immutable("organization", &self.organization, Some(&organization));
+        self.fields
+            .immutable("language", &self.language, Some(&before.original_language));
         let committee = before.committee_id.map(public);
         let superseded = before.supersedes_id.map(public);
         // An unchanged reference need not be looked up again.
-        let committee = news(self.committee.clone(), committee.as_ref());
-        let supersedes = news(supersedes, superseded.as_ref());
-        let unchanged = same(&self.title, Some(&before.title))
-            && same(&self.status, before.status.as_ref())
-            && same(&self.publisher_status, before.publisher_status.as_ref())
-            && same(&self.approved_on, before.approved_on.map(Date).as_ref())
-            && same(&self.url, before.url.clone().map(Url).as_ref())
+        let committee = if_changed(self.committee.clone(), committee.as_ref());
+        let supersedes = if_changed(supersedes, superseded.as_ref());
+        let unchanged = is_unchanged(&self.title, Some(&before.title))
+            && is_unchanged(&self.status, before.status.as_ref())
+            && is_unchanged(&self.publisher_status, before.publisher_status.as_ref())
+            && is_unchanged(&self.approved_on, before.approved_on.map(Date).as_ref())
+            && is_unchanged(&self.url, before.url.clone().map(Url).as_ref())
             && committee.is_undefined()
             && supersedes.is_undefined();
-        if unchanged && self.fields.is_right() {
+        if unchanged && self.fields.is_valid() {
             return None;
         }
         Some(PublicationUpdateInput {

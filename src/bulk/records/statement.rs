@@ -9,11 +9,11 @@ use entity::scalar::{Date, DateTime, Url};
 use entity::{attachment, sender, statement_topic};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same, same_list};
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_list_unchanged, is_unchanged};
 use crate::bulk::names::Names;
-use crate::bulk::report::Done;
+use crate::bulk::report::ImportOutcome;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
@@ -23,7 +23,7 @@ pub const ADDRESSEES: &str = "addressees";
 const ATTACHMENTS: &str = "attachments";
 
 /// The content of a statement in a line.
-struct Said {
+struct CurrentStatement {
     sent_at: MaybeUndefined<DateTime>,
     addressees: MaybeUndefined<Vec<AddresseeInput>>,
     body: MaybeUndefined<String>,
@@ -33,47 +33,50 @@ struct Said {
     attachments: MaybeUndefined<Vec<AttachmentInput>>,
 }
 
-impl Entering {
+impl Importer {
     /// Sends a statement; `None` if the record has errors.
-    pub(super) async fn statement(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let title = fields.key("title", text::NAME);
-        let from = fields.listed("from", &self.names.committees);
-        let from = fields.needed("from", from);
-        let said = Said {
+    pub(super) async fn statement(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let title = fields.key("title", text::MAX_NAME_LENGTH);
+        let from = fields.references("from", &self.names.committees);
+        let from = fields.required("from", from);
+        let current = CurrentStatement {
             sent_at: fields.value("sentAt"),
             addressees: addressees(fields, &self.names),
-            body: fields.text("body", text::BODY),
-            contact: fields.text("contact", text::NAME),
+            body: fields.text("body", text::MAX_BODY_LENGTH),
+            contact: fields.text("contact", text::MAX_NAME_LENGTH),
             in_reply_to: fields.named("inReplyTo", &self.names.statements),
-            topics: fields.listed("topics", &self.names.topics),
+            topics: fields.references("topics", &self.names.topics),
             attachments: attachments(fields),
         };
-        fields.nothing_else("LiaisonStatement");
+        fields.reject_unknown("LiaisonStatement");
 
         if let (Some(title), Some(from)) = (&title, &from)
             && let Some(sent) = self.sent(title, from).await?
         {
-            self.says(fields, &sent, &said).await?;
-            return Ok(Some(Done::Unchanged).filter(|_| fields.is_right()));
+            self.current_statement(fields, &sent, &current).await?;
+            return Ok(Some(ImportOutcome::Unchanged).filter(|_| fields.is_valid()));
         }
         let input = LiaisonStatementSendInput {
-            sent_at: said.sent_at.take(),
+            sent_at: current.sent_at.take(),
             title: title.unwrap_or_else(|| "?".to_owned()),
             from_ids: from.unwrap_or_default(),
-            addressees: said.addressees.take().unwrap_or_default(),
-            body: said.body.take(),
-            contact: said.contact.take(),
-            in_reply_to_id: said.in_reply_to.take(),
-            topic_ids: said.topics.take(),
-            attachments: said.attachments.take(),
+            addressees: current.addressees.take().unwrap_or_default(),
+            body: current.body.take(),
+            contact: current.contact.take(),
+            in_reply_to_id: current.in_reply_to.take(),
+            topic_ids: current.topics.take(),
+            attachments: current.attachments.take(),
             idempotency: Idempotency::default(),
         };
         let made = self.create(fields, input).await?;
-        Ok(made.map(|_| Done::Created))
+        Ok(made.map(|_| ImportOutcome::Created))
     }
 
     /// Returns the last statement with this title from exactly these committees.
-    async fn sent(&self, title: &str, from: &[ID]) -> Result<Option<Model>, Fault> {
+    async fn sent(&self, title: &str, from: &[ID]) -> Result<Option<Model>, ImportError> {
         let titled = Entity::find()
             .filter(Column::SentBy.eq(self.writing.party()))
             .filter(Column::Title.eq(title))
@@ -96,7 +99,12 @@ impl Entering {
     }
 
     /// Adds an error for each field of a line that differs from the sent statement.
-    async fn says(&self, fields: &mut Fields, sent: &Model, said: &Said) -> Result<(), Fault> {
+    async fn current_statement(
+        &self,
+        fields: &mut RecordFields,
+        sent: &Model,
+        current: &CurrentStatement,
+    ) -> Result<(), ImportError> {
         let db = self.writing.db();
         let to = addressee::Entity::find()
             .filter(addressee::Column::StatementId.eq(sent.id))
@@ -112,7 +120,7 @@ impl Entering {
             .order_by_asc(attachment::Column::Ordinal)
             .all(db)
             .await?;
-        let is_asked = |(addressee, given): (&addressee::Model, &AddresseeInput)| {
+        let is_requested = |(addressee, given): (&addressee::Model, &AddresseeInput)| {
             let day = given.reply_by.map(|date| date.0);
             (
                 public(addressee.committee_id),
@@ -123,25 +131,34 @@ impl Entering {
         let is_attached = |(attachment, given): (&attachment::Model, &AttachmentInput)| {
             (&attachment.name, &attachment.url) == (&given.name, &given.url.0)
         };
-        let asked = all(&said.addressees, &to, is_asked);
+        let requested = all(&current.addressees, &to, is_requested);
         let reply = sent.in_reply_to_id.map(public);
         let topics = topics.iter().map(|link| public(link.topic_id));
-        let attached = all(&said.attachments, &attached, is_attached);
+        let attached = all(&current.attachments, &attached, is_attached);
         for (field, same) in [
-            ("sentAt", same(&said.sent_at, Some(&DateTime(sent.sent_at)))),
-            (ADDRESSEES, asked),
-            ("body", same(&said.body, sent.body.as_ref())),
-            ("contact", same(&said.contact, sent.contact.as_ref())),
-            ("inReplyTo", same(&said.in_reply_to, reply.as_ref())),
-            ("topics", same_list(&said.topics, topics)),
+            (
+                "sentAt",
+                is_unchanged(&current.sent_at, Some(&DateTime(sent.sent_at))),
+            ),
+            (ADDRESSEES, requested),
+            ("body", is_unchanged(&current.body, sent.body.as_ref())),
+            (
+                "contact",
+                is_unchanged(&current.contact, sent.contact.as_ref()),
+            ),
+            (
+                "inReplyTo",
+                is_unchanged(&current.in_reply_to, reply.as_ref()),
+            ),
+            ("topics", is_list_unchanged(&current.topics, topics)),
             (ATTACHMENTS, attached),
         ] {
-            if !same && !fields.complains_of(field) {
+            if !same && !fields.has_error(field) {
                 let number = statement::code(sent.number);
                 let message = format!(
                     "Differs from {number}, which has this title and these senders. What was sent never changes: a new statement has another title."
                 );
-                fields.wrong(Code::Invalid, field, message);
+                fields.add_error(Code::Invalid, field, message);
             }
         }
         Ok(())
@@ -160,23 +177,23 @@ fn all<G, T>(given: &MaybeUndefined<Vec<G>>, there: &[T], same: impl Fn((&T, &G)
 }
 
 /// Parses addressees in the form of the history: `POC C5 (2013-2016): ACTION by 2026-07-01`.
-fn addressees(fields: &mut Fields, names: &Names) -> MaybeUndefined<Vec<AddresseeInput>> {
-    let given = fields.texts(ADDRESSEES, text::NAME);
-    given.map_value(|texts| fields.each(&texts, |fields, text| addressee(fields, names, text)))
+fn addressees(fields: &mut RecordFields, names: &Names) -> MaybeUndefined<Vec<AddresseeInput>> {
+    let given = fields.text_list(ADDRESSEES, text::MAX_NAME_LENGTH);
+    given.map_value(|texts| fields.list_of(&texts, |fields, text| addressee(fields, names, text)))
 }
 
-fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<AddresseeInput> {
-    let Some((committee, asked)) = given.rsplit_once(':') else {
+fn addressee(fields: &mut RecordFields, names: &Names, given: &str) -> Option<AddresseeInput> {
+    let Some((committee, requested)) = given.rsplit_once(':') else {
         let message = format!(
             "`{given}` does not say what for: it is written `POC C5 (2013-2016): INFORMATION` or, with a day, `…: ACTION by 2026-07-01`."
         );
-        fields.wrong(Code::Invalid, ADDRESSEES, message);
+        fields.add_error(Code::Invalid, ADDRESSEES, message);
         return None;
     };
     let committee = fields.find(ADDRESSEES, &names.committees, committee);
-    let (purpose, day) = match asked.split_once(" by ") {
+    let (purpose, day) = match requested.split_once(" by ") {
         Some((purpose, day)) => (purpose, Some(day)),
-        None => (asked, None),
+        None => (requested, None),
     };
     let purpose = fields.one_of::<Purpose>(ADDRESSEES, purpose.trim().into());
     let reply_by = day.and_then(|date| fields.parse::<Date>(ADDRESSEES, date.trim().into()).take());
@@ -188,12 +205,12 @@ fn addressee(fields: &mut Fields, names: &Names, given: &str) -> Option<Addresse
 }
 
 /// Parses attachments: `Draft Recommendation https://itu.int/draft.pdf`, a name and a URL.
-fn attachments(fields: &mut Fields) -> MaybeUndefined<Vec<AttachmentInput>> {
-    let given = fields.texts(ATTACHMENTS, text::LONG);
-    given.map_value(|texts| fields.each(&texts, attachment))
+fn attachments(fields: &mut RecordFields) -> MaybeUndefined<Vec<AttachmentInput>> {
+    let given = fields.text_list(ATTACHMENTS, text::MAX_TEXT_LENGTH);
+    given.map_value(|texts| fields.list_of(&texts, attachment))
 }
 
-fn attachment(fields: &mut Fields, given: &str) -> Option<AttachmentInput> {
+fn attachment(fields: &mut RecordFields, given: &str) -> Option<AttachmentInput> {
     let (name, url) = given
         .rsplit_once(char::is_whitespace)
         .unwrap_or(("", given));

@@ -11,49 +11,52 @@ use entity::topic_committee::CommitteeRole;
 use entity::{publication, topic_committee, topic_provision, topic_publication};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::{Entering, public};
-use crate::bulk::Fault;
-use crate::bulk::fields::{Fields, same, same_list};
-use crate::bulk::report::Done;
+use super::{Importer, public};
+use crate::bulk::ImportError;
+use crate::bulk::fields::{RecordFields, is_list_unchanged, is_unchanged};
+use crate::bulk::report::ImportOutcome;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::store::creation::Idempotency;
 use crate::store::topic::{self, TopicProposeInput, TopicUpdateInput};
 
-impl Entering {
+impl Importer {
     /// Proposes or updates a topic; `None` if the record has errors.
-    pub(super) async fn topic(&mut self, fields: &mut Fields) -> Result<Option<Done>, Fault> {
-        let code = fields.text("code", text::CODE);
-        let title = fields.text("title", text::NAME);
-        let summary = fields.text("summary", text::LONG);
+    pub(super) async fn topic(
+        &mut self,
+        fields: &mut RecordFields,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
+        let code = fields.text("code", text::MAX_CODE_LENGTH);
+        let title = fields.text("title", text::MAX_NAME_LENGTH);
+        let summary = fields.text("summary", text::MAX_TEXT_LENGTH);
         let lead = fields.named("leadCommittee", &self.names.committees);
-        let provisions = fields.listed("provisions", &self.names.provisions);
+        let provisions = fields.references("provisions", &self.names.provisions);
         let publications = self.publications(fields).await?;
         let review_on = fields.value::<Date>("reviewOn");
-        let language = fields.word::<Language>("language");
-        fields.nothing_else("Topic");
+        let language = fields.enum_value::<Language>("language");
+        fields.reject_unknown("Topic");
 
         let before = match (code.take(), title.value()) {
             (Some(code), _) => {
                 let Some(id) = self.names.topics.get(&code) else {
-                    fields.no_such("code", "Topic", &code);
+                    fields.add_not_found("code", "Topic", &code);
                     return Ok(None);
                 };
                 Entity::find_by_id(*id).one(self.writing.db()).await?
             }
-            (None, _) if fields.complains_of("code") => return Ok(None),
+            (None, _) if fields.has_error("code") => return Ok(None),
             (None, Some(title)) => self.proposal(title).await?,
             (None, None) => None,
         };
         if let Some(before) = before {
-            fields.lasting("language", &language, Some(&before.original_language));
+            fields.immutable("language", &language, Some(&before.original_language));
             self.leads(fields, &before, &lead).await?;
-            let unchanged = same(&title, Some(&before.title))
-                && same(&summary, Some(&before.summary))
-                && same(&review_on, before.review_on.map(Date).as_ref())
+            let unchanged = is_unchanged(&title, Some(&before.title))
+                && is_unchanged(&summary, Some(&before.summary))
+                && is_unchanged(&review_on, before.review_on.map(Date).as_ref())
                 && self.is_about(&before, &provisions, &publications).await?;
-            if unchanged && fields.is_right() {
-                return Ok(Some(Done::Unchanged));
+            if unchanged && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
             }
             let input = TopicUpdateInput {
                 id: public(before.id),
@@ -72,8 +75,8 @@ impl Entering {
         }
         let publications = publications.take().unwrap_or_default();
         let input = TopicProposeInput {
-            title: fields.needed_text("title", title),
-            summary: fields.needed_text("summary", summary),
+            title: fields.required_text("title", title),
+            summary: fields.required_text("summary", summary),
             lead_committee_id: lead.take(),
             provision_ids: provisions.take(),
             review_on: review_on.take(),
@@ -81,16 +84,16 @@ impl Entering {
             idempotency: Idempotency::default(),
         };
         let made = fields
-            .carry_out(&mut self.writing, async |writing| {
+            .apply(&mut self.writing, async |writing| {
                 topic::propose_about(writing, input, &publications).await
             })
             .await?;
-        Ok(made.map(|_| Done::Created))
+        Ok(made.map(|_| ImportOutcome::Created))
     }
 
     /// Returns the last topic that the party has proposed with this title, whatever its status: importing a file again
     /// does not repeat a proposal that was declined.
-    async fn proposal(&self, title: &str) -> Result<Option<Model>, Fault> {
+    async fn proposal(&self, title: &str) -> Result<Option<Model>, ImportError> {
         let found = Entity::find()
             .filter(Column::ProposedBy.eq(self.writing.party()))
             .filter(Column::Title.eq(title))
@@ -104,10 +107,10 @@ impl Entering {
     /// change.
     async fn leads(
         &self,
-        fields: &mut Fields,
+        fields: &mut RecordFields,
         topic: &Model,
         given: &MaybeUndefined<ID>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ImportError> {
         if given.is_undefined() {
             return Ok(());
         }
@@ -117,9 +120,9 @@ impl Entering {
             .filter(topic_committee::Column::Party.eq(self.writing.party()))
             .one(self.writing.db())
             .await?;
-        if !same(given, lead.map(|link| public(link.committee_id)).as_ref()) {
+        if !is_unchanged(given, lead.map(|link| public(link.committee_id)).as_ref()) {
             let message = "Differs from the current lead: omit it, and link the new one as LEAD by `topicLinkCommittee`.";
-            fields.wrong(Code::Invalid, "leadCommittee", message);
+            fields.add_error(Code::Invalid, "leadCommittee", message);
         }
         Ok(())
     }
@@ -130,7 +133,7 @@ impl Entering {
         topic: &Model,
         provisions: &MaybeUndefined<Vec<ID>>,
         publications: &MaybeUndefined<Vec<ID>>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, ImportError> {
         let answered = topic_provision::Entity::find()
             .filter(topic_provision::Column::TopicId.eq(topic.id))
             .all(self.writing.db())
@@ -141,13 +144,16 @@ impl Entering {
             .await?;
         let answered = answered.iter().map(|link| public(link.provision_id));
         let about = about.iter().map(|link| public(link.publication_id));
-        Ok(same_list(provisions, answered) && same_list(publications, about))
+        Ok(is_list_unchanged(provisions, answered) && is_list_unchanged(publications, about))
     }
 
     /// Parses the publications of a line, listed by number.
-    async fn publications(&self, fields: &mut Fields) -> Result<MaybeUndefined<Vec<ID>>, Fault> {
+    async fn publications(
+        &self,
+        fields: &mut RecordFields,
+    ) -> Result<MaybeUndefined<Vec<ID>>, ImportError> {
         const FIELD: &str = "publications";
-        let numbers = match fields.texts(FIELD, text::NAME) {
+        let numbers = match fields.text_list(FIELD, text::MAX_NAME_LENGTH) {
             MaybeUndefined::Value(numbers) => numbers,
             MaybeUndefined::Null => return Ok(MaybeUndefined::Null),
             MaybeUndefined::Undefined => return Ok(MaybeUndefined::Undefined),
@@ -166,9 +172,9 @@ impl Entering {
         let ids = numbers.iter().filter_map(|number| {
             let found = known.get(&text::number_identity(number));
             if found.is_none() {
-                fields.no_such(FIELD, PublicationId::TYPE, number);
+                fields.add_not_found(FIELD, PublicationId::TYPE, number);
             }
-            found.map(|id| ID(id.public()))
+            found.map(|id| ID(id.to_global_id()))
         });
         Ok(MaybeUndefined::Value(ids.collect()))
     }

@@ -7,38 +7,38 @@ use entity::action_item::{ActionItemStatus, Column, Ordering, Priority};
 use entity::id::{ActionItemId, CommitteeId, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
-use entity::word::{all, word};
+use entity::word::{all, enum_name};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::object;
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::object_type;
 use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::counts::{Counts, status_count};
-use crate::read::shape::{Key, List, Object, Order, among, col};
-use crate::read::{Env, Find};
+use crate::read::shape::{Connection, CursorKey, ObjectType, Order, among, col};
+use crate::read::{ExecutionContext, RecordQuery};
 use crate::rules::action_item::OPEN;
 
 /// All action items.
-pub static ACTION_ITEMS: List = List {
-    object,
+pub static ACTION_ITEMS: Connection = Connection {
+    object: object_type,
     connection: "ActionItemConnection",
     edge: "ActionItemEdge",
     filter: Some(<Option<ActionItemFilter>>::create_type_info),
     order: Some(<Option<ActionItemOrder>>::create_type_info),
     counts: Some(Counts {
         object: || {
-            static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+            static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
                 let description = "The number of action items in one status.";
                 status_count::<ActionItemStatus>("ActionItemStatusCount", description)
             });
             &OBJECT
         },
         column: || Column::Status.into_iden(),
-        values: || all::<ActionItemStatus>().map(word).collect(),
+        values: || all::<ActionItemStatus>().map(enum_name).collect(),
     }),
     lasting: false,
-    criteria: criteria::<ActionItemFilter, ActionItemOrder>,
+    criteria: parse_list_args::<ActionItemFilter, ActionItemOrder>,
 };
 
 /// Conditions for a list of action items: a record has to meet all that are given.
@@ -81,41 +81,42 @@ pub struct ActionItemFilter {
 }
 
 impl Filter for ActionItemFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
-        let counterpart = list::some_key::<CommitteeId>("counterpart", self.counterpart.as_ref())?;
-        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
-        let keys = list::some_keys("externalKey", self.external_key.as_ref())?;
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
+        let committee = list::optional_id::<CommitteeId>("committee", self.committee.as_ref())?;
+        let counterpart =
+            list::optional_id::<CommitteeId>("counterpart", self.counterpart.as_ref())?;
+        let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
+        let keys = list::optional_texts("externalKey", self.external_key.as_ref())?;
         let open = || col(Column::Status).is_in(OPEN);
         let either = |expression: Expr, wanted| {
             if wanted { expression } else { expression.not() }
         };
         // This column is never null, so `not` also matches items without a date.
         let overdue = || open().and(col(Ordering::DueAsc).lt(env.today()));
-        Ok(Narrowing::new()
-            .with(list::among(Column::Status, self.status.as_ref()))
+        Ok(ConditionBuilder::new()
+            .with(list::is_in(Column::Status, self.status.as_ref()))
             .with(self.open.map(|wanted| either(open(), wanted)))
             .with(self.overdue.map(|wanted| either(overdue(), wanted)))
             .with(keys.map(|it| among(Column::ExternalKey, it)))
-            .with(list::among(Column::OwnedBy, self.owned_by.as_ref()))
-            .with(list::among(Column::RequestedBy, self.requested_by.as_ref()))
-            .with(list::among(Column::Side, self.side.as_ref()))
+            .with(list::is_in(Column::OwnedBy, self.owned_by.as_ref()))
+            .with(list::is_in(Column::RequestedBy, self.requested_by.as_ref()))
+            .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(committee.map(|committee| col(Column::CommitteeId).eq(committee)))
             .with(counterpart.map(|counterpart| col(Column::CounterpartId).eq(counterpart)))
             .with(topic.map(|topic| col(Column::TopicId).eq(topic)))
-            .with(list::among(Column::Priority, self.priority.as_ref()))
+            .with(list::is_in(Column::Priority, self.priority.as_ref()))
             .with(self.due_from.map(|date| col(Column::DueOn).gte(date.0)))
             .with(self.due_to.map(|date| col(Column::DueOn).lte(date.0)))
             .with(
                 self.updated_since
                     .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
+            .with(list::text_matches(self.text.as_ref(), env)?)
             .with(
                 self.illustrative
                     .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
             )
-            .done())
+            .into_condition())
     }
 }
 
@@ -149,7 +150,7 @@ pub enum ActionItemOrderField {
     UpdatedAt,
 }
 
-impl Sorting for ActionItemOrder {
+impl OrderBy for ActionItemOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let due = if descending {
@@ -158,15 +159,16 @@ impl Sorting for ActionItemOrder {
             Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ActionItemOrderField::Code => (Column::Number.into_iden(), Key::Int),
-            ActionItemOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
-            ActionItemOrderField::Status => (Ordering::StatusRank.into_iden(), Key::Int),
-            ActionItemOrderField::DueOn => {
-                (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
-            }
-            ActionItemOrderField::Priority => (Ordering::PriorityRank.into_iden(), Key::Int),
-            ActionItemOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
-            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
+            ActionItemOrderField::Code => (Column::Number.into_iden(), CursorKey::Int),
+            ActionItemOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
+            ActionItemOrderField::Status => (Ordering::StatusRank.into_iden(), CursorKey::Int),
+            ActionItemOrderField::DueOn => (
+                due.into_iden(),
+                CursorKey::OpenDate(Column::DueOn.into_iden()),
+            ),
+            ActionItemOrderField::Priority => (Ordering::PriorityRank.into_iden(), CursorKey::Int),
+            ActionItemOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
+            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
         };
         Order {
             key,
@@ -201,15 +203,15 @@ pub struct ExternalKey {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     Ok(match args.get("by")? {
         ActionItemBy::Id(id) => col(Column::Id).eq(list::key::<ActionItemId>("id", &id)?),
-        ActionItemBy::Code(code) => match list::numbered("A-", &code) {
+        ActionItemBy::Code(code) => match list::parse_code("A-", &code) {
             Some(number) => col(Column::Number).eq(number),
             None => Expr::val(false),
         },
         ActionItemBy::ExternalKey(ExternalKey { requested_by, key }) => {
-            let key = list::plain("key", &key)?;
+            let key = list::reject_nul("key", &key)?;
             let given = col(Column::ExternalKey).eq(key);
             col(Column::RequestedBy).eq(requested_by).and(given)
         }

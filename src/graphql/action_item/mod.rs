@@ -16,12 +16,13 @@ use super::stamps::{id, stamps, translated};
 use super::{
     activity as activities, committee as committees, note as notes, topic as topics, words,
 };
-use crate::read::cells::Cells;
+use crate::read::cells::RowValues;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Source, Table, column, computed, count, field, one, one_or_null, page,
+    ColumnExpr, FieldSource, ObjectType, Relation, Table, column, computed, count, field, one,
+    one_or_null, page,
 };
-use crate::rules::action_item::{Facts, OPEN, next_moves, overdue, permissions};
+use crate::rules::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
 
 mod list;
 mod mutations;
@@ -30,19 +31,19 @@ pub use list::{ACTION_ITEMS, ActionItemBy, find};
 pub use mutations::ActionItemMutation;
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
 #[expect(clippy::too_many_lines, reason = "a flat list of fields")]
-fn describe() -> Object {
+fn describe() -> ObjectType {
     let mut fields = vec![
         id(ActionItemId::PREFIX),
         computed::<String>(
             "code",
             "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `A-12`.",
-            vec![Cell::column(Column::Number)],
+            vec![ColumnExpr::column(Column::Number)],
             |cells, _, json| {
                 json.numbered("A-", cells.get(0)?);
                 Ok(())
@@ -62,12 +63,12 @@ fn describe() -> Object {
             "status",
             "The current status.",
             Column::Status,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         field(
             "nextMoves",
             "The moves that the viewer may make now with `actionItemMove`, in the order of `ActionItemStatus`. Empty for viewers who may only read.",
-            Source::Derived {
+            FieldSource::Derived {
                 needs: facts(),
                 derive: |cells, env| {
                     let moves = next_moves(env.party, &known(cells)?);
@@ -87,13 +88,13 @@ fn describe() -> Object {
             "statusReason",
             "Why it was postponed, declined, withdrawn or reopened; null if its last move needed no reason.",
             Column::StatusReason,
-            Scalar::Text,
+            Scalar::String,
         ),
         column::<Priority>(
             "priority",
             "How urgent it is.",
             Column::Priority,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<Date>>(
             "dueOn",
@@ -104,7 +105,10 @@ fn describe() -> Object {
         computed::<bool>(
             "overdue",
             "Whether it is open (REQUESTED, OPEN, IN_PROGRESS or POSTPONED) and its due date is before today (UTC).",
-            vec![Cell::column(Column::Status), Cell::column(Column::DueOn)],
+            vec![
+                ColumnExpr::column(Column::Status),
+                ColumnExpr::column(Column::DueOn),
+            ],
             |cells, env, json| {
                 json.bool(overdue(cells.get(0)?, cells.find(1)?, env.today()));
                 Ok(())
@@ -113,44 +117,44 @@ fn describe() -> Object {
         one(
             "topic",
             "The topic that it belongs to.",
-            topics::object,
+            topics::object_type,
             Column::TopicId,
         ),
         one(
             "committee",
             "The committee that owns it and has to do it: a body, never a person. The secretariats (TSB and the International Bureau) count as committees.",
-            committees::object,
+            committees::object_type,
             Column::CommitteeId,
         ),
         column::<Party>(
             "ownedBy",
             "The party that acts for the owner: the side of its committee, or TSB if the TSB's own secretariat owns it.",
             Column::OwnedBy,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         one_or_null(
             "counterpart",
             "The committee that asked for it, or that works on it together with the owner; null if there is none.",
-            committees::object,
+            committees::object_type,
             Column::CounterpartId,
         ),
         column::<Party>(
             "requestedBy",
             "The party that requested it.",
             Column::RequestedBy,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<String>>(
             "outcome",
             "The result, given when it was reported as DONE; null before that, and again after it is reopened.",
             Column::Outcome,
-            Scalar::Text,
+            Scalar::String,
         ),
         column::<Option<DateTime>>(
             "completedAt",
             "When it was reported as DONE; null before that, and again after it is reopened.",
             Column::CompletedAt,
-            Scalar::Time,
+            Scalar::DateTime,
         ),
         column::<i32>(
             "reminders",
@@ -162,19 +166,19 @@ fn describe() -> Object {
             "externalKey",
             "The key of this item in the system of the party that requested it; null if none was given. Unique for each party. Example: `JIRA-4711`.",
             Column::ExternalKey,
-            Scalar::Text,
+            Scalar::String,
         ),
         page(
             "notes",
             "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
-            Link::column(note::Column::SubjectId),
+            Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
             "The history of this record, oldest first.",
             &activities::HISTORY,
-            Link::column(activity::Column::SubjectId),
+            Relation::column(activity::Column::SubjectId),
         ),
         column::<bool>(
             "illustrative",
@@ -193,7 +197,7 @@ fn describe() -> Object {
         ),
     ];
     fields.extend(stamps());
-    Object {
+    ObjectType {
         name: "ActionItem",
         description: "A task that belongs to a topic and is owned by a committee. The party of the owner works on it and reports it as DONE; then another party confirms that.",
         table: Some(Table {
@@ -205,8 +209,8 @@ fn describe() -> Object {
 }
 
 /// The type of moves.
-fn move_option() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn move_option() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "ActionItemMoveOption",
         description: "A move that the viewer may make with an action item now.",
         table: None,
@@ -214,33 +218,33 @@ fn move_option() -> &'static Object {
             field(
                 "to",
                 "The status to send as `to` of `actionItemMove`.",
-                Source::Key(<ActionItemStatus as OutputType>::create_type_info),
+                FieldSource::Key(<ActionItemStatus as OutputType>::create_type_info),
             ),
             field(
                 "permission",
                 "What the move is called, as in `viewerPermissions`: a label for a button.",
-                Source::Key(<Permission as OutputType>::create_type_info),
+                FieldSource::Key(<Permission as OutputType>::create_type_info),
             ),
             field(
                 "note",
                 "Whether the move needs a `note`, and what the note says.",
-                Source::Key(<NoteRequirement as OutputType>::create_type_info),
+                FieldSource::Key(<NoteRequirement as OutputType>::create_type_info),
             ),
         ],
     });
     &OBJECT
 }
 
-fn facts() -> Vec<Cell> {
+fn facts() -> Vec<ColumnExpr> {
     vec![
-        Cell::column(Column::Status),
-        Cell::column(Column::OwnedBy),
-        Cell::column(Column::RequestedBy),
+        ColumnExpr::column(Column::Status),
+        ColumnExpr::column(Column::OwnedBy),
+        ColumnExpr::column(Column::RequestedBy),
     ]
 }
 
-fn known(cells: &Cells<'_>) -> Result<Facts, sea_orm::DbErr> {
-    Ok(Facts {
+fn known(cells: &RowValues<'_>) -> Result<ActionItemFacts, sea_orm::DbErr> {
+    Ok(ActionItemFacts {
         status: cells.get(0)?,
         owned_by: cells.get(1)?,
         requested_by: cells.get(2)?,

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Object};
 
-use super::super::payload::{Payload, Thing};
-use super::super::request::Request;
-use super::object;
+use super::super::payload::{MutationPayload, Payload};
+use super::super::request::OperationContext;
+use super::object_type;
 use crate::error::Result;
 use crate::read;
 use crate::store::action_item::{
@@ -15,11 +15,11 @@ use crate::store::action_item::{
 /// The payload of action item mutations.
 pub struct ActionItem;
 
-impl Thing for ActionItem {
+impl MutationPayload for ActionItem {
     const FIELD: &'static str = "actionItem";
 
-    fn object() -> &'static read::shape::Object {
-        object()
+    fn object_type() -> &'static read::shape::ObjectType {
+        object_type()
     }
 }
 
@@ -35,9 +35,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The action item.")] input: ActionItemCreateInput,
     ) -> Option<Result<Payload<ActionItem, ActionItemCreateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -47,9 +47,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: ActionItemUpdateInput,
     ) -> Option<Result<Payload<ActionItem, ActionItemUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -59,9 +59,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The move.")] input: ActionItemMoveInput,
     ) -> Option<Result<Payload<ActionItem, ActionItemMoveInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
     }
 
@@ -71,9 +71,9 @@ impl ActionItemMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The reminder.")] input: ActionItemRemindInput,
     ) -> Option<Result<Payload<ActionItem, ActionItemRemindInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::remind(db, viewer, *now, input).await))
     }
 }

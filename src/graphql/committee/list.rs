@@ -8,28 +8,28 @@ use entity::party::Side;
 use entity::scalar::DateTime;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, Order as Sort, SelectStatement};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::object;
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::object_type;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Criteria, Key, List, Order, col};
-use crate::read::{Env, Find};
+use crate::read::shape::{Connection, CursorKey, ListQuery, Order, col};
+use crate::read::{ExecutionContext, RecordQuery};
 
 /// All committees.
-pub static COMMITTEES: List = List {
-    object,
+pub static COMMITTEES: Connection = Connection {
+    object: object_type,
     connection: "CommitteeConnection",
     edge: "CommitteeEdge",
     filter: Some(<Option<CommitteeFilter>>::create_type_info),
     order: Some(<Option<CommitteeOrder>>::create_type_info),
     counts: None,
     lasting: false,
-    criteria: criteria::<CommitteeFilter, CommitteeOrder>,
+    criteria: parse_list_args::<CommitteeFilter, CommitteeOrder>,
 };
 
 /// The active committees of the viewer's party.
-pub static OF_THE_VIEWER: List = List {
-    object,
+pub static OF_THE_VIEWER: Connection = Connection {
+    object: object_type,
     connection: "CommitteeConnection",
     edge: "CommitteeEdge",
     filter: None,
@@ -41,7 +41,7 @@ pub static OF_THE_VIEWER: List = List {
             Some(party) => col(Column::Party).eq(party),
             None => Expr::val(false),
         };
-        Ok(Criteria {
+        Ok(ListQuery {
             condition: Condition::all()
                 .add(own)
                 .add(col(Column::Status).eq(CommitteeStatus::Active)),
@@ -72,15 +72,15 @@ pub struct CommitteeFilter {
 }
 
 impl Filter for CommitteeFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
         let organization =
-            list::some_key::<OrganizationId>("organization", self.organization.as_ref())?;
-        let period = list::some_plain("period", self.period.as_ref())?;
-        let code = list::some_plain("code", self.code.as_ref())?;
-        Ok(Narrowing::new()
-            .with(list::among(Column::Kind, self.kind.as_ref()))
-            .with(list::among(Column::Status, self.status.as_ref()))
-            .with(list::among(Column::Side, self.side.as_ref()))
+            list::optional_id::<OrganizationId>("organization", self.organization.as_ref())?;
+        let period = list::reject_optional_nul("period", self.period.as_ref())?;
+        let code = list::reject_optional_nul("code", self.code.as_ref())?;
+        Ok(ConditionBuilder::new()
+            .with(list::is_in(Column::Kind, self.kind.as_ref()))
+            .with(list::is_in(Column::Status, self.status.as_ref()))
+            .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(organization.map(|it| col(Column::OrganizationId).eq(it)))
             .with(period.map(|it| col(Column::Period).eq(it)))
             .with(code.map(|it| col(Column::Code).eq(it)))
@@ -88,8 +88,8 @@ impl Filter for CommitteeFilter {
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
-            .done())
+            .with(list::text_matches(self.text.as_ref(), env)?)
+            .into_condition())
     }
 }
 
@@ -117,13 +117,13 @@ pub enum CommitteeOrderField {
     UpdatedAt,
 }
 
-impl Sorting for CommitteeOrder {
+impl OrderBy for CommitteeOrder {
     fn order(&self) -> Order {
         let (key, kind) = match self.field {
-            CommitteeOrderField::Code => (Column::CodeKey, Key::Text),
-            CommitteeOrderField::Name => (Column::NameKey, Key::Text),
-            CommitteeOrderField::Period => (Column::Period, Key::Text),
-            CommitteeOrderField::UpdatedAt => (Column::UpdatedAt, Key::Time),
+            CommitteeOrderField::Code => (Column::CodeKey, CursorKey::Text),
+            CommitteeOrderField::Name => (Column::NameKey, CursorKey::Text),
+            CommitteeOrderField::Period => (Column::Period, CursorKey::Text),
+            CommitteeOrderField::UpdatedAt => (Column::UpdatedAt, CursorKey::Time),
         };
         Order {
             key: key.into_iden(),
@@ -158,7 +158,7 @@ pub struct CommitteeKey {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     let key = match args.get("by")? {
         CommitteeBy::Id(id) => {
             return Ok(col(Column::Id)
@@ -167,20 +167,20 @@ pub fn find(args: &Args<'_>) -> Result<Find> {
         }
         CommitteeBy::Key(key) => key,
     };
-    let acronym = list::plain("organization", &key.organization)?;
-    let code = list::plain("code", &key.code)?;
-    let period = list::some_plain("period", key.period.as_ref())?;
+    let acronym = list::reject_nul("organization", &key.organization)?;
+    let code = list::reject_nul("code", &key.code)?;
+    let period = list::reject_optional_nul("period", key.period.as_ref())?;
     let organization = SelectStatement::new()
         .column(organization::Column::Id)
         .from(organization::Entity)
         .and_where(Expr::col(organization::Column::Acronym).eq(acronym))
         .take();
-    let condition = Narrowing::new()
+    let condition = ConditionBuilder::new()
         .with(Some(col(Column::OrganizationId).in_subquery(organization)))
         .with(Some(col(Column::Code).eq(code)))
         .with(period.map(|period| col(Column::Period).eq(period)));
-    Ok(Find {
-        condition: condition.done(),
+    Ok(RecordQuery {
+        condition: condition.into_condition(),
         order: Some((col(Column::Period), Sort::Desc)),
     })
 }

@@ -16,13 +16,14 @@ use super::{
     action_item as action_items, activity as activities, organization as organizations,
     publication as publications, statement as statements, topic as topics, words,
 };
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Table, col, column, computed, count, many, one, one_or_null, page,
+    ColumnExpr, ObjectType, Relation, Table, col, column, computed, count, many, one, one_or_null,
+    page,
 };
 use crate::rules;
-use crate::rules::committee::{Facts, permissions};
+use crate::rules::committee::{CommitteeFacts, permissions};
 
 mod list;
 mod mutations;
@@ -31,20 +32,20 @@ pub use list::{COMMITTEES, CommitteeBy, OF_THE_VIEWER, find};
 pub use mutations::CommitteeMutation;
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
 #[expect(clippy::too_many_lines, reason = "a flat list of fields")]
-fn describe() -> Object {
+fn describe() -> ObjectType {
     let mut fields = vec![
         id(CommitteeId::PREFIX),
         column::<String>(
             "code",
             "The short name that its organization uses, unique only together with organization and period. Example: `SG17`.",
             Column::Code,
-            Scalar::Text,
+            Scalar::String,
         ),
         translated::<String>("name", "Its full name in this period.", Column::Name),
         translated::<Option<String>>(
@@ -56,31 +57,31 @@ fn describe() -> Object {
             "kind",
             "What kind of body it is.",
             Column::Kind,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<CommitteeStatus>(
             "status",
             "Whether it still exists.",
             Column::Status,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         one(
             "organization",
             "The organization that it belongs to.",
-            organizations::object,
+            organizations::object_type,
             Column::OrganizationId,
         ),
         column::<Option<Side>>(
             "side",
             "The side of its organization; null if that is a partner such as ISO.",
             Column::Side,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<String>(
             "period",
             "The label of the study period or cycle. Example: `2013-2016`.",
             Column::Period,
-            Scalar::Text,
+            Scalar::String,
         ),
         column::<Option<Date>>(
             "startsOn",
@@ -97,21 +98,21 @@ fn describe() -> Object {
         one_or_null(
             "parent",
             "The committee that it is part of; null if it is part of none.",
-            object,
+            object_type,
             Column::ParentId,
         ),
         many(
             "children",
             "The committees that are part of it, by code, then by period. At most 100. It follows from their `parent`: read it again after CREATED of a committee.",
-            object,
-            Link::column(Column::ParentId),
+            object_type,
+            Relation::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
         ),
         many(
             "predecessors",
             "The committees whose work it took over, by code, then by period.",
-            object,
-            Link::through(
+            object_type,
+            Relation::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::CommitteeId,
                 committee_predecessor::Column::PredecessorId,
@@ -121,8 +122,8 @@ fn describe() -> Object {
         many(
             "successors",
             "The committees that took over its work, by code, then by period. It follows from their `predecessors`: read it again after CREATED or UPDATED of a committee.",
-            object,
-            Link::through(
+            object_type,
+            Relation::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::PredecessorId,
                 committee_predecessor::Column::CommitteeId,
@@ -133,7 +134,7 @@ fn describe() -> Object {
             "topics",
             "The topics that it is linked to, in any role; by code. It follows from other records: read it again after CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED of a topic.",
             &topics::TOPICS,
-            Link::through(
+            Relation::through(
                 topic_committee::Entity,
                 topic_committee::Column::CommitteeId,
                 topic_committee::Column::TopicId,
@@ -143,38 +144,38 @@ fn describe() -> Object {
             "actionItems",
             "The action items that it owns; by code. It follows from other records: read it again after CREATED of an action item.",
             &action_items::ACTION_ITEMS,
-            Link::column(action_item::Column::CommitteeId),
+            Relation::column(action_item::Column::CommitteeId),
         ),
         page(
             "publications",
             "The publications that it is responsible for; by number, editions by year and month. It follows from other records: read it again after CREATED or UPDATED of a publication.",
             &publications::PUBLICATIONS,
-            Link::column(publication::Column::CommitteeId),
+            Relation::column(publication::Column::CommitteeId),
         ),
         page(
             "liaisonStatements",
             "The liaison statements that it sent, alone or with others, or that are addressed to it; by code. It follows from other records: read it again after SENT of a liaison statement.",
             &statements::STATEMENTS,
-            Link::Matching(statements::of_committee),
+            Relation::Matching(statements::of_committee),
         ),
         page(
             "activities",
             "The history of the committee, oldest first. Activities of its topics and action items are not included.",
             &activities::HISTORY,
-            Link::column(activity::Column::SubjectId),
+            Relation::column(activity::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
-                Cell::column(Column::Side),
-                Cell::column(Column::Party),
-                Cell::column(Column::Status),
-                Cell::Expression("leads", leads),
-                Cell::Expression("open_items", open_items),
+                ColumnExpr::column(Column::Side),
+                ColumnExpr::column(Column::Party),
+                ColumnExpr::column(Column::Status),
+                ColumnExpr::Expression("leads", leads),
+                ColumnExpr::Expression("open_items", open_items),
             ],
             |cells, env, json| {
-                let facts = Facts {
+                let facts = CommitteeFacts {
                     side: cells.find(0)?,
                     party: cells.find(1)?,
                     status: cells.get(2)?,
@@ -187,7 +188,7 @@ fn describe() -> Object {
         ),
     ];
     fields.extend(stamps());
-    Object {
+    ObjectType {
         name: "Committee",
         description: "A body that does the work of an organization during one period: a study group of ITU-T, a committee or group of the POC, a secretariat. Codes are reused in later periods: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
         table: Some(Table {
@@ -199,7 +200,7 @@ fn describe() -> Object {
 }
 
 /// Returns the number of open topics that the committee leads.
-fn leads(row: &DynIden, _: &Env<'_>) -> Expr {
+fn leads(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     let links = SelectStatement::new()
         .from_as(topic_committee::Entity, "s")
         .join_as(
@@ -219,6 +220,6 @@ fn leads(row: &DynIden, _: &Env<'_>) -> Expr {
 }
 
 /// Returns the number of open action items that the committee owns.
-fn open_items(row: &DynIden, _: &Env<'_>) -> Expr {
+fn open_items(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     action_items::open_count(action_item::Column::CommitteeId, row)
 }

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Object};
 
-use super::super::payload::{Payload, Thing};
-use super::super::request::Request;
-use super::object;
+use super::super::payload::{MutationPayload, Payload};
+use super::super::request::OperationContext;
+use super::object_type;
 use crate::error::Result;
 use crate::read;
 use crate::store::committee::{
@@ -14,11 +14,11 @@ use crate::store::committee::{
 /// The payload of committee mutations.
 pub struct Committee;
 
-impl Thing for Committee {
+impl MutationPayload for Committee {
     const FIELD: &'static str = "committee";
 
-    fn object() -> &'static read::shape::Object {
-        object()
+    fn object_type() -> &'static read::shape::ObjectType {
+        object_type()
     }
 }
 
@@ -34,9 +34,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeCreateInput,
     ) -> Option<Result<Payload<Committee, CommitteeCreateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
@@ -46,9 +46,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: CommitteeUpdateInput,
     ) -> Option<Result<Payload<Committee, CommitteeUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -58,9 +58,9 @@ impl CommitteeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The committee.")] input: CommitteeConcludeInput,
     ) -> Option<Result<Payload<Committee, CommitteeConcludeInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::conclude(db, viewer, *now, input).await))
     }
 }

@@ -9,22 +9,22 @@ use entity::scalar::{Date, DateTime};
 use entity::topic_publication;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::object;
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::object_type;
 use crate::error::Result;
-use crate::read::Env;
-use crate::read::shape::{Key, List, Order, ROW, col};
+use crate::read::ExecutionContext;
+use crate::read::shape::{Connection, CursorKey, Order, ROW, col};
 
 /// All examinations.
-pub static EXAMINATIONS: List = List {
-    object,
+pub static EXAMINATIONS: Connection = Connection {
+    object: object_type,
     connection: "ExaminationConnection",
     edge: "ExaminationEdge",
     filter: Some(<Option<ExaminationFilter>>::create_type_info),
     order: Some(<Option<ExaminationOrder>>::create_type_info),
     counts: None,
     lasting: false,
-    criteria: criteria::<ExaminationFilter, ExaminationOrder>,
+    criteria: parse_list_args::<ExaminationFilter, ExaminationOrder>,
 };
 
 /// Whether an examination is of a publication that is linked to a topic.
@@ -59,9 +59,9 @@ pub struct ExaminationFilter {
 }
 
 impl Filter for ExaminationFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
         let publication =
-            list::some_key::<PublicationId>("publication", self.publication.as_ref())?;
+            list::optional_id::<PublicationId>("publication", self.publication.as_ref())?;
         let overdue = self.overdue.map(|wanted| {
             // The generated column has no null, so that `not` is the opposite.
             let overdue = col(Column::Complete)
@@ -69,19 +69,19 @@ impl Filter for ExaminationFilter {
                 .and(col(Ordering::DueAsc).lt(env.today()));
             if wanted { overdue } else { overdue.not() }
         });
-        Ok(Narrowing::new()
+        Ok(ConditionBuilder::new()
             .with(self.awaiting.as_deref().map(awaiting))
             .with(self.complete.map(|it| col(Column::Complete).eq(it)))
             .with(overdue)
             .with(publication.map(|it| col(Column::PublicationId).eq(it)))
-            .with(list::among(Column::RequestedBy, self.requested_by.as_ref()))
+            .with(list::is_in(Column::RequestedBy, self.requested_by.as_ref()))
             .with(self.due_from.map(|it| col(Column::DueOn).gte(it.0)))
             .with(self.due_to.map(|it| col(Column::DueOn).lte(it.0)))
             .with(
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .done())
+            .into_condition())
     }
 }
 
@@ -126,7 +126,7 @@ pub enum ExaminationOrderField {
     UpdatedAt,
 }
 
-impl Sorting for ExaminationOrder {
+impl OrderBy for ExaminationOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let due = if descending {
@@ -135,11 +135,12 @@ impl Sorting for ExaminationOrder {
             Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ExaminationOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
-            ExaminationOrderField::DueOn => {
-                (due.into_iden(), Key::OpenDate(Column::DueOn.into_iden()))
-            }
-            ExaminationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
+            ExaminationOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
+            ExaminationOrderField::DueOn => (
+                due.into_iden(),
+                CursorKey::OpenDate(Column::DueOn.into_iden()),
+            ),
+            ExaminationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
         };
         Order {
             key,

@@ -8,29 +8,29 @@ use entity::scalar::{Date, DateTime};
 use entity::topic_publication;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::object;
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::object_type;
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, ROW, among, col};
-use crate::read::{Env, Find};
+use crate::read::shape::{Connection, CursorKey, Order, ROW, among, col};
+use crate::read::{ExecutionContext, RecordQuery};
 use crate::rules::text::number_identity;
 
 /// All publications.
-pub static PUBLICATIONS: List = List {
-    object,
+pub static PUBLICATIONS: Connection = Connection {
+    object: object_type,
     connection: "PublicationConnection",
     edge: "PublicationEdge",
     filter: Some(<Option<PublicationFilter>>::create_type_info),
     order: Some(<Option<PublicationOrder>>::create_type_info),
     counts: None,
     lasting: false,
-    criteria: criteria::<PublicationFilter, PublicationOrder>,
+    criteria: parse_list_args::<PublicationFilter, PublicationOrder>,
 };
 
 /// The publications of one topic.
-pub static OF_A_TOPIC: List = List {
-    object,
+pub static OF_A_TOPIC: Connection = Connection {
+    object: object_type,
     connection: "PublicationConnection",
     edge: "PublicationEdge",
     filter: None,
@@ -71,32 +71,32 @@ pub struct PublicationFilter {
 }
 
 impl Filter for PublicationFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
         let organization =
-            list::some_key::<OrganizationId>("organization", self.organization.as_ref())?;
-        let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
-        let numbers = list::some_keys("number", self.number.as_ref())?;
+            list::optional_id::<OrganizationId>("organization", self.organization.as_ref())?;
+        let committee = list::optional_id::<CommitteeId>("committee", self.committee.as_ref())?;
+        let numbers = list::optional_texts("number", self.number.as_ref())?;
         let numbers = numbers.map(|it| it.iter().map(|it| number_identity(it)).collect());
-        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
+        let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
         let topic = topic.map(|topic| {
             let link = Expr::col(topic_publication::Column::TopicId).eq(topic);
             let by = topic_publication::Column::PublicationId;
-            list::linked(topic_publication::Entity, by, link)
+            list::exists_link(topic_publication::Entity, by, link)
         });
-        Ok(Narrowing::new()
+        Ok(ConditionBuilder::new()
             .with(numbers.map(|it: Vec<String>| among(Column::NumberIdentity, it)))
             .with(self.latest_edition.map(|wanted| {
                 let latest = later_edition().not();
                 if wanted { latest } else { latest.not() }
             }))
-            .with(list::among(Column::Side, self.side.as_ref()))
+            .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(committee.map(|it| col(Column::CommitteeId).eq(it)))
             .with(
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .with(list::among(Column::Kind, self.kind.as_ref()))
-            .with(list::among(Column::Status, self.status.as_ref()))
+            .with(list::is_in(Column::Kind, self.kind.as_ref()))
+            .with(list::is_in(Column::Status, self.status.as_ref()))
             .with(organization.map(|organization| col(Column::OrganizationId).eq(organization)))
             .with(topic)
             .with(
@@ -107,8 +107,8 @@ impl Filter for PublicationFilter {
                 self.approved_to
                     .map(|date| col(Column::ApprovedOn).lte(date.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
-            .done())
+            .with(list::text_matches(self.text.as_ref(), env)?)
+            .into_condition())
     }
 }
 
@@ -154,7 +154,7 @@ pub enum PublicationOrderField {
     UpdatedAt,
 }
 
-impl Sorting for PublicationOrder {
+impl OrderBy for PublicationOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let (approved, status) = if descending {
@@ -163,14 +163,14 @@ impl Sorting for PublicationOrder {
             (Ordering::ApprovedAsc, Ordering::StatusAsc)
         };
         let (key, kind) = match self.field {
-            PublicationOrderField::Number => (Column::NumberKey.into_iden(), Key::Text),
-            PublicationOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
-            PublicationOrderField::Status => (status.into_iden(), Key::Int),
+            PublicationOrderField::Number => (Column::NumberKey.into_iden(), CursorKey::Text),
+            PublicationOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
+            PublicationOrderField::Status => (status.into_iden(), CursorKey::Int),
             PublicationOrderField::ApprovedOn => (
                 approved.into_iden(),
-                Key::OpenDate(Column::ApprovedOn.into_iden()),
+                CursorKey::OpenDate(Column::ApprovedOn.into_iden()),
             ),
-            PublicationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
+            PublicationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
         };
         Order {
             key,
@@ -194,11 +194,11 @@ pub enum PublicationBy {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type, or the number contains a NUL character.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     Ok(match args.get("by")? {
         PublicationBy::Id(id) => col(Column::Id).eq(list::key::<PublicationId>("id", &id)?),
         PublicationBy::Number(number) => {
-            let number = list::plain("number", &number)?;
+            let number = list::reject_nul("number", &number)?;
             col(Column::NumberIdentity).eq(number_identity(&number))
         }
     }

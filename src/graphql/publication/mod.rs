@@ -17,12 +17,12 @@ use super::{
     activity as activities, committee as committees, examination as examinations, note as notes,
     organization as organizations, topic as topics, words,
 };
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Table, col, column, computed, many, one, one_or_null, page,
+    ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
 };
-use crate::rules::publication::{Facts, permissions};
+use crate::rules::publication::{PublicationFacts, permissions};
 
 mod list;
 mod mutations;
@@ -31,57 +31,57 @@ pub use list::{OF_A_TOPIC, PUBLICATIONS, PublicationBy, find};
 pub use mutations::PublicationMutation;
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
 #[expect(clippy::too_many_lines, reason = "a flat list of fields")]
-fn describe() -> Object {
+fn describe() -> ObjectType {
     let mut fields = vec![
         id(PublicationId::PREFIX),
         column::<String>(
             "number",
             "The number of the text with its edition, unique. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.",
             Column::Number,
-            Scalar::Text,
+            Scalar::String,
         ),
         translated::<String>("title", "Its title as published.", Column::Title),
         column::<PublicationKind>(
             "kind",
             "What kind of text it is.",
             Column::Kind,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<PublicationStatus>>(
             "status",
             "Its status; null if the register does not know.",
             Column::Status,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<String>>(
             "publisherStatus",
             "What the publisher itself calls its status, where that says more than `status`. Example: `2` for a UPU standard. Null if the register does not know it.",
             Column::PublisherStatus,
-            Scalar::Text,
+            Scalar::String,
         ),
         one(
             "organization",
             "The organization that publishes it.",
-            organizations::object,
+            organizations::object_type,
             Column::OrganizationId,
         ),
         one_or_null(
             "committee",
             "The committee that is responsible for it; null if the register does not know.",
-            committees::object,
+            committees::object_type,
             Column::CommitteeId,
         ),
         column::<Option<Side>>(
             "side",
             "The side of its organization; null if that is a partner such as ISO.",
             Column::Side,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Option<Date>>(
             "approvedOn",
@@ -93,33 +93,33 @@ fn describe() -> Object {
             "url",
             "The URL where it can be read; null if the register does not know one.",
             Column::Url,
-            Scalar::Text,
+            Scalar::String,
         ),
         one_or_null(
             "supersedes",
             "The edition that this one replaced; null if it replaced none that the register knows.",
-            object,
+            object_type,
             Column::SupersedesId,
         ),
         many(
             "supersededBy",
             "The editions that replaced this one, by number. It follows from their `supersedes`: read it again after CREATED or UPDATED of a publication.",
-            object,
-            Link::column(Column::SupersedesId),
+            object_type,
+            Relation::column(Column::SupersedesId),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "editions",
             "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It follows from other records: read it again after CREATED of a publication.",
-            object,
-            Link::through(editions(), "publication_id", "edition_id"),
+            object_type,
+            Relation::through(editions(), "publication_id", "edition_id"),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "related",
             "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. At most 100.",
-            object,
-            Link::through(
+            object_type,
+            Relation::through(
                 publication_relation::Entity,
                 publication_relation::Column::PublicationId,
                 publication_relation::Column::RelatedId,
@@ -130,7 +130,7 @@ fn describe() -> Object {
             "topics",
             "The topics that it is about; by code. It follows from their `publications`: read it again after CREATED or UPDATED of a topic.",
             &topics::TOPICS,
-            Link::through(
+            Relation::through(
                 topic_publication::Entity,
                 topic_publication::Column::PublicationId,
                 topic_publication::Column::TopicId,
@@ -139,8 +139,8 @@ fn describe() -> Object {
         many(
             "examinations",
             "Its joint examinations, oldest first, at most 100. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
-            examinations::object,
-            Link::column(examination::Column::PublicationId),
+            examinations::object_type,
+            Relation::column(examination::Column::PublicationId),
             vec![
                 col(examination::Column::CreatedAt),
                 col(examination::Column::Id),
@@ -150,23 +150,23 @@ fn describe() -> Object {
             "notes",
             "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
-            Link::column(note::Column::SubjectId),
+            Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
             "The history of the publication, oldest first. Activities of its examinations are not included.",
             &activities::HISTORY,
-            Link::column(activity::Column::SubjectId),
+            Relation::column(activity::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
-                Cell::column(Column::Side),
-                Cell::Expression("under_examination", under_examination),
+                ColumnExpr::column(Column::Side),
+                ColumnExpr::Expression("under_examination", under_examination),
             ],
             |cells, env, json| {
-                let facts = Facts {
+                let facts = PublicationFacts {
                     side: cells.find(0)?,
                     under_examination: cells.get(1)?,
                 };
@@ -176,7 +176,7 @@ fn describe() -> Object {
         ),
     ];
     fields.extend(stamps());
-    Object {
+    ObjectType {
         name: "Publication",
         description: "One edition of a text: a Recommendation of ITU-T, a standard of the UPU, or a text of a partner.",
         table: Some(Table {
@@ -204,7 +204,7 @@ fn editions() -> TableRef {
 }
 
 /// Whether an examination of it is under way.
-fn under_examination(row: &DynIden, _: &Env<'_>) -> Expr {
+fn under_examination(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     Expr::exists(
         SelectStatement::new()
             .expr(Expr::val(1))

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Object};
 
-use super::super::payload::{Payload, Thing};
-use super::super::request::Request;
-use super::object;
+use super::super::payload::{MutationPayload, Payload};
+use super::super::request::OperationContext;
+use super::object_type;
 use crate::error::Result;
 use crate::read;
 use crate::store::publication::{
@@ -14,11 +14,11 @@ use crate::store::publication::{
 /// The payload of publication mutations.
 pub struct Publication;
 
-impl Thing for Publication {
+impl MutationPayload for Publication {
     const FIELD: &'static str = "publication";
 
-    fn object() -> &'static read::shape::Object {
-        object()
+    fn object_type() -> &'static read::shape::ObjectType {
+        object_type()
     }
 }
 
@@ -34,9 +34,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The publication.")] input: PublicationAddInput,
     ) -> Option<Result<Payload<Publication, PublicationAddInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
@@ -46,9 +46,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: PublicationUpdateInput,
     ) -> Option<Result<Payload<Publication, PublicationUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -58,9 +58,9 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The two publications.")] input: PublicationRelateInput,
     ) -> Option<Result<Payload<Publication, PublicationRelateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::relate(db, viewer, *now, input).await))
     }
 }

@@ -4,7 +4,7 @@ use entity::action_item::ActionItemStatus;
 use entity::activity::{self, ActivityVerb};
 use entity::addressee::{self, Purpose};
 use entity::party::Party;
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{action_item, committee, liaison_statement, topic};
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{
@@ -13,9 +13,9 @@ use sea_orm::sea_query::{
 
 use super::history::{RECORD, act, at_end, became, of};
 use super::{Period, figure};
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::json::Scalar;
-use crate::read::shape::{Cell, Field, count};
+use crate::read::shape::{ColumnExpr, Field, count};
 use crate::rules::action_item::OPEN;
 
 /// Returns the fields of a side's report.
@@ -24,8 +24,8 @@ pub fn fields() -> Vec<Field> {
         figure::<i32>(
             name,
             description,
-            Scalar::Long,
-            Cell::Expression(name, expression),
+            Scalar::BigInt,
+            ColumnExpr::Expression(name, expression),
         )
     };
     vec![
@@ -63,7 +63,7 @@ pub fn fields() -> Vec<Field> {
             "medianDaysToDone",
             "The median time from creation to DONE of the items that `actionItemsDone` counts, in days; null if there are none.",
             Scalar::Float,
-            Cell::Expression("medianDaysToDone", median),
+            ColumnExpr::Expression("medianDaysToDone", median),
         ),
         counted(
             "liaisonStatementsSent",
@@ -94,7 +94,10 @@ fn is_side(column: impl IntoIden, row: &DynIden) -> Expr {
 }
 
 /// Returns the records of a table that were created in the period.
-fn created(env: &Env<'_>, table: impl sea_orm::sea_query::IntoTableRef) -> SelectStatement {
+fn created(
+    env: &ExecutionContext<'_>,
+    table: impl sea_orm::sea_query::IntoTableRef,
+) -> SelectStatement {
     let period = Period::of(env);
     SelectStatement::new()
         .from(table.into_table_ref().alias(RECORD))
@@ -111,7 +114,7 @@ fn owned(row: &DynIden) -> SelectStatement {
         .take()
 }
 
-fn topics_proposed(row: &DynIden, env: &Env<'_>) -> Expr {
+fn topics_proposed(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     count(
         created(env, topic::Entity)
             .and_where(is_side(topic::Column::ProposedBy, row))
@@ -119,7 +122,7 @@ fn topics_proposed(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-fn requested(row: &DynIden, env: &Env<'_>) -> Expr {
+fn requested(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let owner = of(action_item::Column::OwnedBy);
     let other = owner
         .clone()
@@ -133,7 +136,7 @@ fn requested(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-fn received(row: &DynIden, env: &Env<'_>) -> Expr {
+fn received(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     count(
         created(env, action_item::Entity)
             .and_where(is_side(action_item::Column::OwnedBy, row))
@@ -142,7 +145,7 @@ fn received(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-fn done(row: &DynIden, env: &Env<'_>) -> SelectStatement {
+fn done(row: &DynIden, env: &ExecutionContext<'_>) -> SelectStatement {
     let period = Period::of(env);
     let reported = became(env, period, "DONE")
         .expr(act(activity::Column::SubjectId))
@@ -154,28 +157,28 @@ fn done(row: &DynIden, env: &Env<'_>) -> SelectStatement {
         .take()
 }
 
-fn postponed(row: &DynIden, env: &Env<'_>) -> Expr {
+fn postponed(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let postponed = became(env, Period::of(env), "POSTPONED")
         .expr(act(activity::Column::SubjectId))
         .take();
     count(owned(row).and_where(of("id").in_subquery(postponed)).take())
 }
 
-fn overdue(row: &DynIden, env: &Env<'_>) -> Expr {
+fn overdue(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let period = Period::of(env);
     let status = at_end(env, period, RECORD, "status", action_item::Column::Status);
     let due = at_end(env, period, RECORD, "dueOn", action_item::Column::DueOn);
     count(
         owned(row)
             .and_where(of("created_at").lt(period.end))
-            .and_where(status.is_in(OPEN.map(word::<ActionItemStatus>)))
+            .and_where(status.is_in(OPEN.map(enum_name::<ActionItemStatus>)))
             .and_where(due.lt(period.day.to_string()))
             .take(),
     )
 }
 
 /// Returns the median duration.
-fn median(row: &DynIden, env: &Env<'_>) -> Expr {
+fn median(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let reported_at = became(env, Period::of(env), "DONE")
         .expr(Func::max(act(activity::Column::At)))
         .and_where(act(activity::Column::SubjectId).equals((RECORD, "id")))
@@ -218,7 +221,7 @@ fn median(row: &DynIden, env: &Env<'_>) -> Expr {
     Expr::SubQuery(None, Box::new(median.into()))
 }
 
-fn statements_sent(row: &DynIden, env: &Env<'_>) -> Expr {
+fn statements_sent(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let period = Period::of(env);
     let sent_at = of(liaison_statement::Column::SentAt);
     count(
@@ -231,7 +234,7 @@ fn statements_sent(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-fn replies_overdue(row: &DynIden, env: &Env<'_>) -> Expr {
+fn replies_overdue(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let period = Period::of(env);
     let to = |column| Expr::col(("s", column));
     let replied_at = to(addressee::Column::RepliedAt);
@@ -260,7 +263,7 @@ fn replies_overdue(row: &DynIden, env: &Env<'_>) -> Expr {
     )
 }
 
-fn findings_recorded(row: &DynIden, env: &Env<'_>) -> Expr {
+fn findings_recorded(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let period = Period::of(env);
     let found = SelectStatement::new()
         .column(("a", activity::Column::SubjectId))

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{
 };
 
 use super::Period;
-use crate::read::Env;
+use crate::read::ExecutionContext;
 
 /// Alias of the record in the statements of a report.
 pub const RECORD: &str = "r";
@@ -22,7 +22,7 @@ pub fn of(column: impl IntoIden) -> Expr {
 ///
 /// Dates are strings, which sort like dates.
 pub fn at_end(
-    env: &Env<'_>,
+    env: &ExecutionContext<'_>,
     period: Period,
     record: &'static str,
     field: &'static str,
@@ -57,7 +57,7 @@ pub fn at_end(
 }
 
 /// Returns the records whose status became `status` within the period, once per change.
-pub fn became(env: &Env<'_>, period: Period, status: &str) -> SelectStatement {
+pub fn became(env: &ExecutionContext<'_>, period: Period, status: &str) -> SelectStatement {
     changes(env, "status")
         .and_where(act(Column::Verb).eq("STATUS_CHANGED"))
         .and_where(act(Column::At).gte(period.begin))
@@ -78,7 +78,7 @@ const BEFORE: &str = "\"c\".\"value\" ->> 'before'";
 const AFTER: &str = "\"c\".\"value\" ->> 'after'";
 
 /// Returns the changes of a field, joined with their activities.
-fn changes(env: &Env<'_>, field: &'static str) -> SelectStatement {
+fn changes(env: &ExecutionContext<'_>, field: &'static str) -> SelectStatement {
     let elements = match env.backend() {
         DbBackend::Postgres => Func::cust("json_array_elements"),
         _ => Func::cust("json_each"),

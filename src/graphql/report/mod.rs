@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use entity::party::Side;
 use entity::scalar::Date;
 use entity::topic::{self, TopicStatus};
-use entity::word::{all, word};
+use entity::word::{all, enum_name};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, SelectStatement, TableRef, UnionType};
 
 use self::history::at_end;
@@ -16,9 +16,10 @@ use crate::error::{Error, Result};
 use crate::read::args::Args;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Field, Object, ROW, Source, Table, col, column, computed, count, field, found,
+    ColumnExpr, Field, FieldSource, ObjectType, ROW, Table, col, column, computed, count, field,
+    found,
 };
-use crate::read::{About, Env, Find};
+use crate::read::{ExecutionContext, RecordQuery, RootArguments};
 
 mod figures;
 mod history;
@@ -27,8 +28,8 @@ mod history;
 pub const MISSING: &str = "There is nothing to report.";
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Report",
         description: "The figures of a period. Days are in UTC, and the first and the last day belong to the period. Figures at the end of the period are those of today if `to` is in the future.",
         table: Some(Table {
@@ -69,8 +70,8 @@ pub fn object() -> &'static Object {
             found(
                 "staleTopics",
                 "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
-                topics::object,
-                |env| Find {
+                topics::object_type,
+                |env| RecordQuery {
                     condition: stale(env),
                     order: Some((col(topic::Column::Number), Order::Asc)),
                 },
@@ -84,7 +85,7 @@ pub fn object() -> &'static Object {
 ///
 /// # Errors
 /// Returns a bad-input error if it ends before it begins.
-pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
+pub fn find(args: &Args<'_>) -> Result<(RootArguments, RecordQuery)> {
     let Date(from) = args.get("from")?;
     let Date(to) = args.get("to")?;
     if to < from {
@@ -92,11 +93,11 @@ pub fn find(args: &Args<'_>) -> Result<(About, Find)> {
             "`from` ({from}) is after `to` ({to}): exchange them."
         )));
     }
-    Ok((About::Days(from, to), everything()))
+    Ok((RootArguments::Days(from, to), everything()))
 }
 
-fn everything() -> Find {
-    Find {
+fn everything() -> RecordQuery {
+    RecordQuery {
         condition: Condition::all(),
         order: Some((col("ordinal"), Order::Asc)),
     }
@@ -115,9 +116,9 @@ struct Period {
 }
 
 impl Period {
-    fn of(env: &Env<'_>) -> Self {
+    fn of(env: &ExecutionContext<'_>) -> Self {
         let (from, to) = match env.about {
-            About::Days(from, to) => (from, to),
+            RootArguments::Days(from, to) => (from, to),
             _ => (env.today(), env.today()),
         };
         let start = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
@@ -150,23 +151,24 @@ fn rows<const N: usize>(name: &'static str, words: [String; N]) -> TableRef {
 }
 
 /// Returns the condition for topics that needed a review at the end of the period.
-fn stale(env: &Env<'_>) -> Condition {
+fn stale(env: &ExecutionContext<'_>) -> Condition {
     let period = Period::of(env);
     let review = at_end(env, period, ROW, "reviewOn", topic::Column::ReviewOn);
     Condition::all()
         .add(col(topic::Column::CreatedAt).lt(period.end))
         .add(
-            at_end(env, period, ROW, "status", topic::Column::Status).eq(word(TopicStatus::Active)),
+            at_end(env, period, ROW, "status", topic::Column::Status)
+                .eq(enum_name(TopicStatus::Active)),
         )
         .add(review.lt(period.day.to_string()))
 }
 
 /// Returns the object type of topic counts.
-fn topic_count() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
-        let statuses = all::<TopicStatus>().map(word).collect::<Vec<_>>();
+fn topic_count() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+        let statuses = all::<TopicStatus>().map(enum_name).collect::<Vec<_>>();
         let statuses: [String; 5] = statuses.try_into().expect("a topic has five statuses");
-        Object {
+        ObjectType {
             name: "TopicStatusCount",
             description: "How many topics have a status.",
             table: Some(Table {
@@ -174,12 +176,12 @@ fn topic_count() -> &'static Object {
                 prefix: None,
             }),
             fields: vec![
-                column::<TopicStatus>("status", "The status.", "status", Scalar::Word),
+                column::<TopicStatus>("status", "The status.", "status", Scalar::Enum),
                 figure::<i32>(
                     "count",
                     "How many topics have this status.",
-                    Scalar::Long,
-                    Cell::Expression("count", |row, env| {
+                    Scalar::BigInt,
+                    ColumnExpr::Expression("count", |row, env| {
                         let period = Period::of(env);
                         let status = at_end(
                             env,
@@ -204,15 +206,15 @@ fn topic_count() -> &'static Object {
 }
 
 /// Returns the object type of a side's figures.
-fn side_report() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
-        let mut fields = vec![column::<Side>("side", "The side.", "side", Scalar::Word)];
+fn side_report() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+        let mut fields = vec![column::<Side>("side", "The side.", "side", Scalar::Enum)];
         fields.extend(figures::fields());
-        Object {
+        ObjectType {
             name: "SideReport",
             description: "What one side did in the period, and what it was asked for. Items and statements of the TSB itself count for neither side.",
             table: Some(Table {
-                name: rows("side", [word(Side::Itu), word(Side::Upu)]),
+                name: rows("side", [enum_name(Side::Itu), enum_name(Side::Upu)]),
                 prefix: None,
             }),
             fields,
@@ -226,9 +228,9 @@ fn figure<T: OutputType>(
     name: &'static str,
     description: &'static str,
     scalar: Scalar,
-    cell: Cell,
+    cell: ColumnExpr,
 ) -> Field {
-    let source = Source::Cell {
+    let source = FieldSource::Cell {
         cell,
         scalar,
         register: T::create_type_info,

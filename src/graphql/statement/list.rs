@@ -8,23 +8,23 @@ use entity::scalar::DateTime;
 use entity::{addressee, sender, statement_topic};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::{awaiting, object};
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::{awaiting, object_type};
 use crate::error::Result;
 use crate::read::args::Args;
-use crate::read::shape::{Key, List, Order, ROW, col};
-use crate::read::{Env, Find};
+use crate::read::shape::{Connection, CursorKey, Order, ROW, col};
+use crate::read::{ExecutionContext, RecordQuery};
 
 /// All liaison statements.
-pub static STATEMENTS: List = List {
-    object,
+pub static STATEMENTS: Connection = Connection {
+    object: object_type,
     connection: "LiaisonStatementConnection",
     edge: "LiaisonStatementEdge",
     filter: Some(<Option<LiaisonStatementFilter>>::create_type_info),
     order: Some(<Option<LiaisonStatementOrder>>::create_type_info),
     counts: None,
     lasting: false,
-    criteria: criteria::<LiaisonStatementFilter, LiaisonStatementOrder>,
+    criteria: parse_list_args::<LiaisonStatementFilter, LiaisonStatementOrder>,
 };
 
 /// Conditions for a list of liaison statements: a record has to meet all that are given.
@@ -47,21 +47,21 @@ pub struct LiaisonStatementFilter {
 }
 
 impl Filter for LiaisonStatementFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        let from = list::some_key::<CommitteeId>("from", self.from.as_ref())?;
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
+        let from = list::optional_id::<CommitteeId>("from", self.from.as_ref())?;
         let from = from.map(|from| {
             let link = Expr::col(sender::Column::CommitteeId).eq(from);
-            list::linked(sender::Entity, sender::Column::StatementId, link)
+            list::exists_link(sender::Entity, sender::Column::StatementId, link)
         });
-        let to = list::some_key::<CommitteeId>("to", self.to.as_ref())?;
+        let to = list::optional_id::<CommitteeId>("to", self.to.as_ref())?;
         let to = to.map(|to| {
             let link = Expr::col(addressee::Column::CommitteeId).eq(to);
-            list::linked(addressee::Entity, addressee::Column::StatementId, link)
+            list::exists_link(addressee::Entity, addressee::Column::StatementId, link)
         });
-        let topic = list::some_key::<TopicId>("topic", self.topic.as_ref())?;
+        let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
         let topic = topic.map(|topic| {
             let link = Expr::col(statement_topic::Column::TopicId).eq(topic);
-            list::linked(
+            list::exists_link(
                 statement_topic::Entity,
                 statement_topic::Column::StatementId,
                 link,
@@ -71,18 +71,18 @@ impl Filter for LiaisonStatementFilter {
             let waits = awaiting(&ROW.into_iden(), env);
             if wanted { waits } else { waits.not() }
         });
-        Ok(Narrowing::new()
+        Ok(ConditionBuilder::new()
             .with(from)
             .with(to)
-            .with(list::among(Column::Side, self.side.as_ref()))
+            .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(topic)
             .with(waits)
             .with(
                 self.sent_since
                     .map(|moment| col(Column::SentAt).gte(moment.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
-            .done())
+            .with(list::text_matches(self.text.as_ref(), env)?)
+            .into_condition())
     }
 }
 
@@ -106,11 +106,11 @@ pub enum LiaisonStatementOrderField {
     SentAt,
 }
 
-impl Sorting for LiaisonStatementOrder {
+impl OrderBy for LiaisonStatementOrder {
     fn order(&self) -> Order {
         let (key, kind) = match self.field {
-            LiaisonStatementOrderField::Code => (Column::Number, Key::Int),
-            LiaisonStatementOrderField::SentAt => (Column::SentAt, Key::Time),
+            LiaisonStatementOrderField::Code => (Column::Number, CursorKey::Int),
+            LiaisonStatementOrderField::SentAt => (Column::SentAt, CursorKey::Time),
         };
         Order {
             key: key.into_iden(),
@@ -134,12 +134,12 @@ pub enum LiaisonStatementBy {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     Ok(match args.get("by")? {
         LiaisonStatementBy::Id(id) => {
             col(Column::Id).eq(list::key::<LiaisonStatementId>("id", &id)?)
         }
-        LiaisonStatementBy::Code(code) => match list::numbered("LS-", &code) {
+        LiaisonStatementBy::Code(code) => match list::parse_code("LS-", &code) {
             Some(number) => col(Column::Number).eq(number),
             None => Expr::val(false),
         },

@@ -18,13 +18,14 @@ use super::stamps::id;
 use super::{
     activity as activities, committee as committees, note as notes, topic as topics, words,
 };
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::json::Scalar;
 use crate::read::plan::LINK;
 use crate::read::shape::{
-    Cell, Field, Link, Object, Table, col, column, computed, many, one, one_or_null, page,
+    ColumnExpr, Field, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null,
+    page,
 };
-use crate::rules::statement::{Facts, overdue, permissions};
+use crate::rules::statement::{StatementFacts, overdue, permissions};
 
 mod list;
 mod mutations;
@@ -33,8 +34,8 @@ pub use list::{LiaisonStatementBy, STATEMENTS, find};
 pub use mutations::StatementMutation;
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "LiaisonStatement",
         description: "A formal letter from committees of one party to committees of any party, as in Recommendation ITU-T A.1. Once sent it never changes.",
         table: Some(Table {
@@ -53,7 +54,7 @@ fn describe() -> Vec<Field> {
         computed::<String>(
             "code",
             "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `LS-7`.",
-            vec![Cell::column(Column::Number)],
+            vec![ColumnExpr::column(Column::Number)],
             |cells, _, json| {
                 json.numbered("LS-", cells.get(0)?);
                 Ok(())
@@ -63,19 +64,19 @@ fn describe() -> Vec<Field> {
             "title",
             "The subject of the statement.",
             Column::Title,
-            Scalar::Text,
+            Scalar::String,
         ),
         column::<Option<String>>(
             "body",
             "The text of the statement; null if it has only attachments.",
             Column::Body,
-            Scalar::Text,
+            Scalar::String,
         ),
         many(
             "from",
             "The committees that sent it, all of one party, in the order that the sender gave.",
-            committees::object,
-            Link::through(
+            committees::object_type,
+            Relation::through(
                 sender::Entity,
                 sender::Column::StatementId,
                 sender::Column::CommitteeId,
@@ -89,7 +90,7 @@ fn describe() -> Vec<Field> {
             "addressees",
             "The committees that it was sent to, in the order that the sender gave, each with what it was asked for. Only `repliedAt` changes: read it again after REPLIED of this liaison statement.",
             addressee,
-            Link::column(addressee::Column::StatementId),
+            Relation::column(addressee::Column::StatementId),
             vec![
                 col(addressee::Column::Ordinal),
                 col(addressee::Column::CommitteeId),
@@ -99,26 +100,26 @@ fn describe() -> Vec<Field> {
             "contact",
             "Whom to contact, as text; null if no contact was given. Example: `sg17@example.org`.",
             Column::Contact,
-            Scalar::Text,
+            Scalar::String,
         ),
         one_or_null(
             "inReplyTo",
             "The statement that this one replies to; null if it is not a reply.",
-            object,
+            object_type,
             Column::InReplyToId,
         ),
         many(
             "replies",
             "The statements that reply to this one, by code. At most 100. It follows from the replies: read it again after REPLIED of this liaison statement.",
-            object,
-            Link::column(Column::InReplyToId),
+            object_type,
+            Relation::column(Column::InReplyToId),
             vec![col(Column::Number)],
         ),
         many(
             "topics",
             "The topics that it is about, by code.",
-            topics::object,
-            Link::through(
+            topics::object_type,
+            Relation::through(
                 statement_topic::Entity,
                 statement_topic::Column::StatementId,
                 statement_topic::Column::TopicId,
@@ -129,13 +130,13 @@ fn describe() -> Vec<Field> {
             "attachments",
             "The documents that it refers to, in the order that the sender gave.",
             attachment,
-            Link::column(attachment::Column::StatementId),
+            Relation::column(attachment::Column::StatementId),
             vec![col(attachment::Column::Ordinal)],
         ),
         computed::<bool>(
             "awaitingReply",
             "Whether some addressee that was asked for ACTION has not replied. It follows from the replies: read it again after REPLIED of this liaison statement.",
-            vec![Cell::Expression("awaiting", awaiting)],
+            vec![ColumnExpr::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
                 Ok(())
@@ -145,35 +146,35 @@ fn describe() -> Vec<Field> {
             "sentBy",
             "The party that sent it.",
             Column::SentBy,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<DateTime>(
             "sentAt",
             "When it was sent. This can be earlier than its entry into the register, which is the time of its first activity.",
             Column::SentAt,
-            Scalar::Time,
+            Scalar::DateTime,
         ),
         page(
             "notes",
             "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
-            Link::column(note::Column::SubjectId),
+            Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
             "The history of the statement, oldest first: its sending, and each reply.",
             &activities::HISTORY,
-            Link::column(activity::Column::SubjectId),
+            Relation::column(activity::Column::SubjectId),
         ),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
-                Cell::Expression("own_addressed", own_addressed),
-                Cell::Expression("own_active", own_active),
+                ColumnExpr::Expression("own_addressed", own_addressed),
+                ColumnExpr::Expression("own_active", own_active),
             ],
             |cells, env, json| {
-                let facts = Facts {
+                let facts = StatementFacts {
                     own_addressed: cells.get(0)?,
                     own_active: cells.get(1)?,
                 };
@@ -213,7 +214,7 @@ fn addressees(row: &DynIden) -> SelectStatement {
         .take()
 }
 
-fn awaiting(row: &DynIden, _: &Env<'_>) -> Expr {
+fn awaiting(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     Expr::exists(
         addressees(row)
             .and_where(to(addressee::Column::Purpose).eq(Purpose::Action))
@@ -223,7 +224,7 @@ fn awaiting(row: &DynIden, _: &Env<'_>) -> Expr {
 }
 
 /// Returns the addressees of the viewer's party.
-fn own(row: &DynIden, env: &Env<'_>) -> SelectStatement {
+fn own(row: &DynIden, env: &ExecutionContext<'_>) -> SelectStatement {
     let committee = |column| Expr::col(("c", column));
     addressees(row)
         .join_as(
@@ -236,18 +237,18 @@ fn own(row: &DynIden, env: &Env<'_>) -> SelectStatement {
         .take()
 }
 
-fn own_addressed(row: &DynIden, env: &Env<'_>) -> Expr {
+fn own_addressed(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     Expr::exists(own(row, env))
 }
 
-fn own_active(row: &DynIden, env: &Env<'_>) -> Expr {
+fn own_active(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let active = Expr::col(("c", committee::Column::Status)).eq(CommitteeStatus::Active);
     Expr::exists(own(row, env).and_where(active).take())
 }
 
 /// Returns the object type of addressees.
-fn addressee() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn addressee() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Addressee",
         description: "A committee that a liaison statement was sent to, with what it was asked for.",
         table: Some(Table {
@@ -258,14 +259,14 @@ fn addressee() -> &'static Object {
             one(
                 "committee",
                 "The committee.",
-                committees::object,
+                committees::object_type,
                 addressee::Column::CommitteeId,
             ),
             column::<Purpose>(
                 "purpose",
                 "What the committee is asked for.",
                 addressee::Column::Purpose,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             column::<Option<Date>>(
                 "replyBy",
@@ -277,14 +278,14 @@ fn addressee() -> &'static Object {
                 "repliedAt",
                 "When it first replied: `sentAt` of the reply; null before that.",
                 addressee::Column::RepliedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
             computed::<bool>(
                 "overdue",
                 "Whether `replyBy` is before today (UTC) and it has not replied.",
                 vec![
-                    Cell::column(addressee::Column::RepliedAt),
-                    Cell::column(addressee::Column::ReplyBy),
+                    ColumnExpr::column(addressee::Column::RepliedAt),
+                    ColumnExpr::column(addressee::Column::ReplyBy),
                 ],
                 |cells, env, json| {
                     let replied = cells.find::<chrono::DateTime<chrono::Utc>>(0)?;
@@ -298,8 +299,8 @@ fn addressee() -> &'static Object {
 }
 
 /// Returns the object type of attachments.
-fn attachment() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn attachment() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Attachment",
         description: "A document that a liaison statement refers to. The register has its URL, not the document itself.",
         table: Some(Table {
@@ -311,13 +312,13 @@ fn attachment() -> &'static Object {
                 "name",
                 "The name of the document.",
                 attachment::Column::Name,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Url>(
                 "url",
                 "The URL where it can be read.",
                 attachment::Column::Url,
-                Scalar::Text,
+                Scalar::String,
             ),
         ],
     });

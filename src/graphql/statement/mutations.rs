@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Object};
 
-use super::super::payload::{Payload, Thing};
-use super::super::request::Request;
-use super::object;
+use super::super::payload::{MutationPayload, Payload};
+use super::super::request::OperationContext;
+use super::object_type;
 use crate::error::Result;
 use crate::read;
 use crate::store::statement::{self as store, LiaisonStatementSendInput};
@@ -12,11 +12,11 @@ use crate::store::statement::{self as store, LiaisonStatementSendInput};
 /// The payload of liaison statement mutations.
 pub struct LiaisonStatement;
 
-impl Thing for LiaisonStatement {
+impl MutationPayload for LiaisonStatement {
     const FIELD: &'static str = "liaisonStatement";
 
-    fn object() -> &'static read::shape::Object {
-        object()
+    fn object_type() -> &'static read::shape::ObjectType {
+        object_type()
     }
 }
 
@@ -32,9 +32,9 @@ impl StatementMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The statement.")] input: LiaisonStatementSendInput,
     ) -> Option<Result<Payload<LiaisonStatement, LiaisonStatementSendInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::send(db, viewer, *now, input).await))
     }
 }

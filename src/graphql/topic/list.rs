@@ -8,38 +8,38 @@ use entity::id::{CommitteeId, ProvisionId, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
 use entity::topic::{Column, Ordering, Position, TopicStatus};
-use entity::word::{all, word};
+use entity::word::{all, enum_name};
 use entity::{activity, topic_committee, topic_provision};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
-use super::super::list::{self, Direction, Filter, Narrowing, Sorting, criteria};
-use super::object;
+use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use super::object_type;
 use crate::error::Result;
 use crate::read::args::Args;
 use crate::read::counts::{Counts, status_count};
-use crate::read::shape::{Key, List, Object, Order, ROW, col};
-use crate::read::{Env, Find};
+use crate::read::shape::{Connection, CursorKey, ObjectType, Order, ROW, col};
+use crate::read::{ExecutionContext, RecordQuery};
 
 /// All topics.
-pub static TOPICS: List = List {
-    object,
+pub static TOPICS: Connection = Connection {
+    object: object_type,
     connection: "TopicConnection",
     edge: "TopicEdge",
     filter: Some(<Option<TopicFilter>>::create_type_info),
     order: Some(<Option<TopicOrder>>::create_type_info),
     counts: Some(Counts {
         object: || {
-            static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+            static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
                 let description = "The number of topics in one status.";
                 status_count::<TopicStatus>("TopicStatusCount", description)
             });
             &OBJECT
         },
         column: || Column::Status.into_iden(),
-        values: || all::<TopicStatus>().map(word).collect(),
+        values: || all::<TopicStatus>().map(enum_name).collect(),
     }),
     lasting: false,
-    criteria: criteria::<TopicFilter, TopicOrder>,
+    criteria: parse_list_args::<TopicFilter, TopicOrder>,
 };
 
 /// Conditions for a list of topics: a record has to meet all that are given.
@@ -70,18 +70,18 @@ pub struct TopicFilter {
 }
 
 impl Filter for TopicFilter {
-    fn condition(&self, env: &Env<'_>) -> Result<Condition> {
-        let committee = list::some_key::<CommitteeId>("committee", self.committee.as_ref())?;
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
+        let committee = list::optional_id::<CommitteeId>("committee", self.committee.as_ref())?;
         let committee = committee.map(|committee| {
-            list::linked(
+            list::exists_link(
                 topic_committee::Entity,
                 topic_committee::Column::TopicId,
                 Expr::col(topic_committee::Column::CommitteeId).eq(committee),
             )
         });
-        let provision = list::some_key::<ProvisionId>("provision", self.provision.as_ref())?;
+        let provision = list::optional_id::<ProvisionId>("provision", self.provision.as_ref())?;
         let provision = provision.map(|provision| {
-            list::linked(
+            list::exists_link(
                 topic_provision::Entity,
                 topic_provision::Column::TopicId,
                 Expr::col(topic_provision::Column::ProvisionId).eq(provision),
@@ -94,9 +94,9 @@ impl Filter for TopicFilter {
                 .and(col(Ordering::ReviewAsc).lt(env.today()));
             if wanted { stale } else { stale.not() }
         });
-        Ok(Narrowing::new()
-            .with(list::among(Column::Status, self.status.as_ref()))
-            .with(list::among(Column::ProposedBy, self.proposed_by.as_ref()))
+        Ok(ConditionBuilder::new()
+            .with(list::is_in(Column::Status, self.status.as_ref()))
+            .with(list::is_in(Column::ProposedBy, self.proposed_by.as_ref()))
             .with(committee)
             .with(provision)
             .with(review)
@@ -106,12 +106,12 @@ impl Filter for TopicFilter {
                 self.updated_since
                     .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
-            .with(list::containing(self.text.as_ref(), env)?)
+            .with(list::text_matches(self.text.as_ref(), env)?)
             .with(
                 self.illustrative
                     .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
             )
-            .done())
+            .into_condition())
     }
 }
 
@@ -174,7 +174,7 @@ pub enum TopicOrderField {
     UpdatedAt,
 }
 
-impl Sorting for TopicOrder {
+impl OrderBy for TopicOrder {
     fn order(&self) -> Order {
         let descending = self.direction == Direction::Desc;
         let review = if descending {
@@ -183,15 +183,15 @@ impl Sorting for TopicOrder {
             Ordering::ReviewAsc
         };
         let (key, kind) = match self.field {
-            TopicOrderField::Code => (Column::Number.into_iden(), Key::Int),
-            TopicOrderField::Title => (Column::TitleKey.into_iden(), Key::Text),
-            TopicOrderField::Status => (Ordering::StatusRank.into_iden(), Key::Int),
+            TopicOrderField::Code => (Column::Number.into_iden(), CursorKey::Int),
+            TopicOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
+            TopicOrderField::Status => (Ordering::StatusRank.into_iden(), CursorKey::Int),
             TopicOrderField::ReviewOn => (
                 review.into_iden(),
-                Key::OpenDate(Column::ReviewOn.into_iden()),
+                CursorKey::OpenDate(Column::ReviewOn.into_iden()),
             ),
-            TopicOrderField::CreatedAt => (Column::CreatedAt.into_iden(), Key::Time),
-            TopicOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), Key::Time),
+            TopicOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
+            TopicOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
         };
         Order {
             key,
@@ -215,10 +215,10 @@ pub enum TopicBy {
 ///
 /// # Errors
 /// Returns a bad-input error if the id belongs to another type.
-pub fn find(args: &Args<'_>) -> Result<Find> {
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
     Ok(match args.get("by")? {
         TopicBy::Id(id) => col(Column::Id).eq(list::key::<TopicId>("id", &id)?),
-        TopicBy::Code(code) => match list::numbered("T-", &code) {
+        TopicBy::Code(code) => match list::parse_code("T-", &code) {
             Some(number) => col(Column::Number).eq(number),
             None => Expr::val(false),
         },

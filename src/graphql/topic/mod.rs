@@ -16,7 +16,7 @@ use sea_orm::sea_query::{
     CaseStatement, Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
 };
 
-use super::list::Narrowing;
+use super::list::ConditionBuilder;
 use super::stamps::{id, stamps, translated};
 use super::{
     action_item as action_items, activity as activities, committee as committees,
@@ -24,13 +24,14 @@ use super::{
     statement as statements, words,
 };
 use crate::error::Result;
-use crate::read::Env;
+use crate::read::ExecutionContext;
 use crate::read::args::Args;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Link, Object, Source, Table, among, col, column, computed, field, many, one, page,
+    ColumnExpr, FieldSource, ObjectType, Relation, Table, among, col, column, computed, field,
+    many, one, page,
 };
-use crate::rules::topic::{Facts, needs_review, permissions};
+use crate::rules::topic::{TopicFacts, needs_review, permissions};
 
 mod list;
 mod mutations;
@@ -39,19 +40,19 @@ pub use list::{TOPICS, TopicBy, find};
 pub use mutations::TopicMutation;
 
 /// Returns the object type.
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(describe);
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
 #[expect(clippy::too_many_lines, reason = "a flat list of fields")]
-fn describe() -> Object {
+fn describe() -> ObjectType {
     let mut fields = vec![
         id(TopicId::PREFIX),
         computed::<String>(
             "code",
             "The code that people use for it, assigned by the register in the order of creation and never reused. Example: `T-12`.",
-            vec![Cell::column(Column::Number)],
+            vec![ColumnExpr::column(Column::Number)],
             |cells, _, json| {
                 json.numbered("T-", cells.get(0)?);
                 Ok(())
@@ -67,25 +68,25 @@ fn describe() -> Object {
             "status",
             "Its status, which follows from the positions of both sides: it is ACTIVE once both have agreed.",
             Column::Status,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         column::<Party>(
             "proposedBy",
             "The party that proposed it.",
             Column::ProposedBy,
-            Scalar::Word,
+            Scalar::Enum,
         ),
         field(
             "positions",
             "The positions of the two sides: ITU first, then UPU.",
-            Source::Parts(vec![itu_position, upu_position]),
+            FieldSource::Parts(vec![itu_position, upu_position]),
         ),
         linked_committees(),
         many(
             "provisions",
             "The clauses of the mandate that it implements, in the order of the text.",
             mandate::provision,
-            Link::through(
+            Relation::through(
                 topic_provision::Entity,
                 topic_provision::Column::TopicId,
                 topic_provision::Column::ProvisionId,
@@ -104,7 +105,10 @@ fn describe() -> Object {
         computed::<bool>(
             "needsReview",
             "Whether it is ACTIVE and its review date is before today (UTC).",
-            vec![Cell::column(Column::Status), Cell::column(Column::ReviewOn)],
+            vec![
+                ColumnExpr::column(Column::Status),
+                ColumnExpr::column(Column::ReviewOn),
+            ],
             |cells, env, json| {
                 json.bool(needs_review(cells.get(0)?, cells.find(1)?, env.today()));
                 Ok(())
@@ -114,13 +118,13 @@ fn describe() -> Object {
             "actionItems",
             "Its action items; by code. It follows from other records: read it again after CREATED of an action item.",
             &action_items::ACTION_ITEMS,
-            Link::column(action_item::Column::TopicId),
+            Relation::column(action_item::Column::TopicId),
         ),
         page(
             "publications",
             "The publications that it is about; by number.",
             &publications::OF_A_TOPIC,
-            Link::through(
+            Relation::through(
                 topic_publication::Entity,
                 topic_publication::Column::TopicId,
                 topic_publication::Column::PublicationId,
@@ -130,13 +134,13 @@ fn describe() -> Object {
             "examinations",
             "The joint examinations of its publications, open and complete; oldest first. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination, or UPDATED of this topic.",
             &examinations::EXAMINATIONS,
-            Link::Matching(examinations::of_topic),
+            Relation::Matching(examinations::of_topic),
         ),
         page(
             "liaisonStatements",
             "The liaison statements about it; by code. It follows from other records: read it again after SENT of a liaison statement.",
             &statements::STATEMENTS,
-            Link::through(
+            Relation::through(
                 statement_topic::Entity,
                 statement_topic::Column::TopicId,
                 statement_topic::Column::StatementId,
@@ -146,13 +150,13 @@ fn describe() -> Object {
             "notes",
             "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
             &notes::NOTES,
-            Link::column(note::Column::SubjectId),
+            Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
             "The history of the topic, its action items and the notes on them, oldest first.",
             &activities::HISTORY,
-            Link::column(activity::Column::TopicId),
+            Relation::column(activity::Column::TopicId),
         ),
         column::<bool>(
             "illustrative",
@@ -164,15 +168,15 @@ fn describe() -> Object {
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             vec![
-                Cell::column(Column::ItuPosition),
-                Cell::column(Column::UpuPosition),
-                Cell::column(Column::ProposedBy),
-                Cell::Expression("open_items", open_items),
-                Cell::Expression("own_lead", own_lead),
-                Cell::Expression("own_others", own_others),
+                ColumnExpr::column(Column::ItuPosition),
+                ColumnExpr::column(Column::UpuPosition),
+                ColumnExpr::column(Column::ProposedBy),
+                ColumnExpr::Expression("open_items", open_items),
+                ColumnExpr::Expression("own_lead", own_lead),
+                ColumnExpr::Expression("own_others", own_others),
             ],
             |cells, env, json| {
-                let facts = Facts {
+                let facts = TopicFacts {
                     itu: cells.get(0)?,
                     upu: cells.get(1)?,
                     proposed_by: cells.get(2)?,
@@ -186,7 +190,7 @@ fn describe() -> Object {
         ),
     ];
     fields.extend(stamps());
-    Object {
+    ObjectType {
         name: "Topic",
         description: "A topic of common interest to ITU and UPU. Each side takes a position on it; the status follows from both positions.",
         table: Some(Table {
@@ -197,16 +201,16 @@ fn describe() -> Object {
     }
 }
 
-fn open_items(row: &DynIden, _: &Env<'_>) -> Expr {
+fn open_items(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     action_items::open_count(action_item::Column::TopicId, row)
 }
 
-fn own_lead(row: &DynIden, env: &Env<'_>) -> Expr {
+fn own_lead(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let role = link(topic_committee::Column::Role).eq(CommitteeRole::Lead);
     linked(row, role, own(env.party))
 }
 
-fn own_others(row: &DynIden, env: &Env<'_>) -> Expr {
+fn own_others(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     let role = link(topic_committee::Column::Role).ne(CommitteeRole::Lead);
     let partners = link(topic_committee::Column::Party).is_null();
     let own = match env.party {
@@ -252,17 +256,17 @@ fn linked_committees() -> crate::read::shape::Field {
         "committees",
         "The committees that are linked to it: LEAD first, then CONTRIBUTING, then INFORMED, each by code and period.",
         topic_committee,
-        Link::column(topic_committee::Column::TopicId),
+        Relation::column(topic_committee::Column::TopicId),
         vec![rank.into()],
     )
     .then(
-        committees::object,
+        committees::object_type,
         topic_committee::Column::CommitteeId,
         committee::Column::CodeKey,
     )
     .arg::<Option<CommitteeRole>>("role", "Return only committees in this role.")
     .arg::<Option<Side>>("side", "Return only committees of this side.")
-    .narrowed(|args: &Args<'_>| -> Result<Condition> {
+    .filtered(|args: &Args<'_>| -> Result<Condition> {
         let role: Option<CommitteeRole> = args.get("role")?;
         let side: Option<Side> = args.get("side")?;
         let of_side = side.map(|side| {
@@ -273,16 +277,16 @@ fn linked_committees() -> crate::read::shape::Field {
                 .take();
             col(topic_committee::Column::CommitteeId).in_subquery(committees)
         });
-        Ok(Narrowing::new()
+        Ok(ConditionBuilder::new()
             .with(role.map(|role| among(topic_committee::Column::Role, vec![role])))
             .with(of_side)
-            .done())
+            .into_condition())
     })
 }
 
 /// Returns the object type of a committee's link.
-fn topic_committee() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn topic_committee() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "TopicCommittee",
         description: "A committee that is linked to a topic, with its role.",
         table: Some(Table {
@@ -294,12 +298,12 @@ fn topic_committee() -> &'static Object {
                 "role",
                 "What it does on the topic.",
                 topic_committee::Column::Role,
-                Scalar::Word,
+                Scalar::Enum,
             ),
             one(
                 "committee",
                 "The committee.",
-                committees::object,
+                committees::object_type,
                 topic_committee::Column::CommitteeId,
             ),
         ],
@@ -307,8 +311,8 @@ fn topic_committee() -> &'static Object {
     &OBJECT
 }
 
-fn itu_position() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+fn itu_position() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
             words::one(json, Side::Itu);
             Ok(())
@@ -323,8 +327,8 @@ fn itu_position() -> &'static Object {
     &OBJECT
 }
 
-fn upu_position() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
+fn upu_position() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
             words::one(json, Side::Upu);
             Ok(())
@@ -346,25 +350,25 @@ fn position(
     position: impl IntoIden,
     reason: impl IntoIden,
     taken_at: impl IntoIden,
-) -> Object {
-    Object {
+) -> ObjectType {
+    ObjectType {
         name: "TopicPosition",
         description: "The position of one side on a topic. Only that side can change it.",
         table: None,
         fields: vec![
             side,
-            column::<Position>("position", "The position.", position, Scalar::Word),
+            column::<Position>("position", "The position.", position, Scalar::Enum),
             column::<Option<String>>(
                 "reason",
                 "The reason that the side gave with its position; null if it gave none. DECLINED and RELEASED always have one.",
                 reason,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Option<DateTime>>(
                 "takenAt",
                 "When the side took this position; null while it is PENDING.",
                 taken_at,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     }

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, Object};
 
-use super::super::payload::{Payload, Thing};
-use super::super::request::Request;
-use super::object;
+use super::super::payload::{MutationPayload, Payload};
+use super::super::request::OperationContext;
+use super::object_type;
 use crate::error::Result;
 use crate::read;
 use crate::store::topic::{
@@ -15,11 +15,11 @@ use crate::store::topic::{
 /// The payload of topic mutations.
 pub struct Topic;
 
-impl Thing for Topic {
+impl MutationPayload for Topic {
     const FIELD: &'static str = "topic";
 
-    fn object() -> &'static read::shape::Object {
-        object()
+    fn object_type() -> &'static read::shape::ObjectType {
+        object_type()
     }
 }
 
@@ -35,9 +35,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The topic.")] input: TopicProposeInput,
     ) -> Option<Result<Payload<Topic, TopicProposeInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::propose(db, viewer, *now, input).await))
     }
 
@@ -47,9 +47,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: TopicUpdateInput,
     ) -> Option<Result<Payload<Topic, TopicUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
@@ -59,9 +59,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicLinkCommitteeInput,
     ) -> Option<Result<Payload<Topic, TopicLinkCommitteeInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(
             store::link_committee(db, viewer, *now, input).await,
         ))
@@ -73,9 +73,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The link.")] input: TopicUnlinkCommitteeInput,
     ) -> Option<Result<Payload<Topic, TopicUnlinkCommitteeInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(
             store::unlink_committee(db, viewer, *now, input).await,
         ))
@@ -87,9 +87,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The position.")] input: TopicTakePositionInput,
     ) -> Option<Result<Payload<Topic, TopicTakePositionInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(
             store::take_position(db, viewer, *now, input).await,
         ))
@@ -101,9 +101,9 @@ impl TopicMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new review date.")] input: TopicReaffirmInput,
     ) -> Option<Result<Payload<Topic, TopicReaffirmInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         Some(Payload::of(store::reaffirm(db, viewer, *now, input).await))
     }
 }

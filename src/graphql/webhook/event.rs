@@ -8,25 +8,25 @@ use async_graphql::{InputType, Pos, Value, Variables};
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::id::Id;
 use entity::webhook::Model;
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::prelude::Uuid;
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::feed::Event;
-use crate::feed::wanted::Wanted;
+use crate::feed::wanted::EventFilter;
 use crate::graphql::activity::{self, ActivityFilter};
-use crate::read::bound::Bound;
-use crate::read::document::Document;
+use crate::read::bound::ResponseSizeLimit;
+use crate::read::document::Selections;
 use crate::read::plan::Planner;
-use crate::read::{About, At, Env};
+use crate::read::{At, ExecutionContext, RootArguments};
 use crate::store::Database;
 
 /// The GraphQL selection for the data of an event.
 const DATA: &str = "{ activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } }";
 
 /// A message to an endpoint.
-pub struct Message {
+pub struct CloudEvent {
     /// The id of the activity or ping: the same in each attempt.
     pub id: String,
     /// A CloudEvents event as JSON.
@@ -37,7 +37,7 @@ pub struct Message {
 ///
 /// # Errors
 /// Returns an error if this version does not know the stored filter.
-pub fn wanted(webhook: &Model) -> Result<Wanted> {
+pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
     let filter = match &webhook.filter {
         None => ActivityFilter::default(),
         Some(text) => {
@@ -52,8 +52,8 @@ pub fn wanted(webhook: &Model) -> Result<Wanted> {
 
 /// Returns the message that a new webhook gets before all others. It is about no activity.
 #[must_use]
-pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> Message {
-    let webhook = webhook.id.public();
+pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
+    let webhook = webhook.id.to_global_id();
     let id = format!("ping-{webhook}");
     let body = json!({
         "specversion": "1.0",
@@ -66,20 +66,20 @@ pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> Message {
         "data": { "webhook": { "id": webhook } },
     });
     let body = body.to_string();
-    Message { id, body }
+    CloudEvent { id, body }
 }
 
 /// The messages that tell a party of these events, all read at once.
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn messages(
+pub async fn cloud_events(
     db: &Database,
     webhook: &Model,
     events: &[Event],
     source: &str,
     now: DateTime<Utc>,
-) -> Result<Vec<Message>> {
+) -> Result<Vec<CloudEvent>> {
     static DOCUMENT: LazyLock<ExecutableDocument> =
         LazyLock::new(|| parse_query(DATA).expect("a test parses this document"));
     let DocumentOperations::Single(operation) = &DOCUMENT.operations else {
@@ -98,17 +98,17 @@ pub async fn messages(
         .collect();
     let variables = Variables::default();
     // Whatever an activity holds is delivered: the document is ours, and so are few values for each.
-    let bound = Bound::new(usize::MAX, None);
-    let env = Env {
-        db: &db.reader,
+    let bound = ResponseSizeLimit::new(usize::MAX, None);
+    let env = ExecutionContext {
+        db: &db.read_pool,
         party: Some(webhook.party),
         now,
-        about: About::Nothing,
+        about: RootArguments::Nothing,
         bound: &bound,
-        told: &*db.told.0,
+        on_statement: &*db.on_statement.0,
     };
     let planner = Planner {
-        document: Document {
+        document: Selections {
             fragments: &DOCUMENT.fragments,
             operation: &operation.node,
             variables: &variables,
@@ -121,23 +121,23 @@ pub async fn messages(
     };
     let keys: Vec<Uuid> = events.iter().map(|event| event.id.into()).collect();
     let answers = planner
-        .each(&at, activity::object(), &keys, &sets)
+        .fetch_each(&at, activity::object_type(), &keys, &sets)
         .await
         .map_err(|error| Error::from(sea_orm::DbErr::Custom(error.message)))?;
     let messages = events.iter().zip(answers);
     Ok(messages
-        .map(|(event, answer)| message(event, &answer.json, source))
+        .map(|(event, answer)| cloud_event(event, &answer.json, source))
         .collect())
 }
 
-fn message(event: &Event, data: &str, source: &str) -> Message {
-    let id = event.id.public();
-    let subject = crate::graphql::node::public(&event.subject_type, event.subject_id);
+fn cloud_event(event: &Event, data: &str, source: &str) -> CloudEvent {
+    let id = event.id.to_global_id();
+    let subject = crate::graphql::node::global_id(&event.subject_type, event.subject_id);
     let head = json!({
         "specversion": "1.0",
         "id": id,
         "source": source,
-        "type": format!("liaison.{}.{}", event.subject_type, word(event.verb)),
+        "type": format!("liaison.{}.{}", event.subject_type, enum_name(event.verb)),
         "subject": subject,
         "time": event.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         "datacontenttype": "application/json",
@@ -147,7 +147,7 @@ fn message(event: &Event, data: &str, source: &str) -> Message {
     body.push_str(",\"data\":");
     body.push_str(data);
     body.push('}');
-    Message { id, body }
+    CloudEvent { id, body }
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@ use sea_orm::ConnectionTrait;
 
 use crate::error::{Error, HISTORY_REPLACED, Result};
 use crate::graphql::activity::{ActivityFilter, position};
-use crate::rules::refusal::{Code, Refusal};
-use crate::rules::webhook::Reach;
+use crate::rules::refusal::{Code, Rejection};
+use crate::rules::webhook::WebhookTargets;
 use crate::store::Database;
 use crate::store::activity::LogPosition;
-use crate::store::creation::{Creating, Idempotency};
+use crate::store::creation::{CreateInput, Idempotency};
 use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 
 /// Maximum length of a stored filter in bytes, as in the database.
-const LONGEST_FILTER: usize = 20_000;
+const MAX_FILTER_BYTES: usize = 20_000;
 
 /// A new webhook of the viewer's party. A party can have at most 20.
 #[derive(Debug, InputObject)]
@@ -32,7 +32,7 @@ pub struct WebhookCreateInput {
     #[graphql(skip)]
     pub secret: String,
     #[graphql(skip)]
-    pub reach: Reach,
+    pub reach: WebhookTargets,
 }
 
 /// Changes to a webhook. A field that is left out keeps its value. After any change the next attempt is made at once.
@@ -65,7 +65,7 @@ pub struct WebhookDeleteInput {
     pub version: i32,
 }
 
-impl Creating for WebhookCreateInput {
+impl CreateInput for WebhookCreateInput {
     const MUTATION: &'static str = "webhookCreate";
     type Id = WebhookId;
 
@@ -73,11 +73,16 @@ impl Creating for WebhookCreateInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<WebhookId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<WebhookId> {
         let new = NewWebhook {
             url: self.url.0,
-            filter: self.filter.as_ref().map(kept).transpose()?.flatten(),
-            after: place(writing.db(), "after", self.after.as_ref()).await?,
+            filter: self
+                .filter
+                .as_ref()
+                .map(encode_filter)
+                .transpose()?
+                .flatten(),
+            after: cursor_position(writing.db(), "after", self.after.as_ref()).await?,
             secret: self.secret,
             reach: self.reach,
         };
@@ -93,16 +98,20 @@ impl WebhookUpdateInput {
     pub async fn change(
         self,
         db: &Database,
-        reach: Reach,
+        reach: WebhookTargets,
         secret: Option<String>,
     ) -> Result<WebhookChange> {
-        let after = place(&db.read, "redeliverAfter", self.redeliver_after.as_ref());
+        let after = cursor_position(
+            &db.orm_read,
+            "redeliverAfter",
+            self.redeliver_after.as_ref(),
+        );
         let after = db.query(after).await?;
         let filter = match self.filter {
             MaybeUndefined::Undefined => MaybeUndefined::Undefined,
             MaybeUndefined::Null => MaybeUndefined::Null,
             MaybeUndefined::Value(filter) => {
-                kept(&filter)?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
+                encode_filter(&filter)?.map_or(MaybeUndefined::Null, MaybeUndefined::Value)
             }
         };
         Ok(WebhookChange {
@@ -120,8 +129,8 @@ impl WebhookUpdateInput {
 }
 
 /// Returns the filter as JSON text for storage; `None` if it has no conditions.
-fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
-    let invalid = |message: String| Refusal::one(Code::Invalid, "filter", message);
+fn encode_filter(filter: &ActivityFilter) -> Result<Option<String>> {
+    let invalid = |message: String| Rejection::one(Code::Invalid, "filter", message);
     filter.wanted(None).map_err(|error| match error {
         Error::BadInput(message) => invalid(message).into(),
         other => other,
@@ -134,15 +143,15 @@ fn kept(filter: &ActivityFilter) -> Result<Option<String>> {
         .into_json()
         .unwrap_or_default()
         .to_string();
-    if text.len() > LONGEST_FILTER {
-        let long = format!("Is too long: {LONGEST_FILTER} bytes of JSON at most.");
+    if text.len() > MAX_FILTER_BYTES {
+        let long = format!("Is too long: {MAX_FILTER_BYTES} bytes of JSON at most.");
         return Err(invalid(long).into());
     }
     Ok(Some(text).filter(|text| text != "{}"))
 }
 
 /// The position in the log that a cursor names.
-async fn place(
+async fn cursor_position(
     db: &impl ConnectionTrait,
     field: &str,
     cursor: Option<&String>,
@@ -150,7 +159,7 @@ async fn place(
     let Some(cursor) = cursor else {
         return Ok(None);
     };
-    let invalid = |message: &str| Error::from(Refusal::one(Code::Invalid, field, message));
+    let invalid = |message: &str| Error::from(Rejection::one(Code::Invalid, field, message));
     match position(db, cursor).await {
         Ok(position) => Ok(Some(position)),
         Err(Error::InvalidCursor) => Err(invalid(

@@ -13,18 +13,18 @@ use sea_orm::sea_query::{
     Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
 };
 
-use super::activity::{cursor, object as activities};
+use super::activity::{cursor, object_type as activities};
 use super::list;
-use super::payload::{Extra, Thing};
-use super::request::Request;
+use super::payload::{ExtraField, MutationPayload};
+use super::request::OperationContext;
 use super::stamps::id;
 use crate::error::Result;
 use crate::read::json::Scalar;
 use crate::read::shape::{
-    Cell, Criteria, Key, Link, List, Object, Order, Source, Table, col, column, computed, field,
-    one, page,
+    ColumnExpr, Connection, CursorKey, FieldSource, ListQuery, ObjectType, Order, Relation, Table,
+    col, column, computed, field, one, page,
 };
-use crate::read::{Env, Find};
+use crate::read::{ExecutionContext, RecordQuery};
 
 pub mod event;
 mod inputs;
@@ -33,7 +33,7 @@ mod mutations;
 pub use mutations::WebhookMutation;
 
 /// The deliveries of a webhook.
-static DELIVERIES: List = List {
+static DELIVERIES: Connection = Connection {
     object: delivery,
     connection: "DeliveryConnection",
     edge: "DeliveryEdge",
@@ -44,12 +44,12 @@ static DELIVERIES: List = List {
     criteria: |args, _| {
         let failed: Option<bool> = args.get("failed")?;
         let delivered = failed.map(|failed| col(delivery::Column::Delivered).eq(!failed));
-        Ok(Criteria {
+        Ok(ListQuery {
             condition: Condition::all().add_option(delivered),
             fingerprint: format!("{failed:?}"),
             ..list::all(Order {
                 key: delivery::Column::Position.into_iden(),
-                kind: Key::Long,
+                kind: CursorKey::Long,
                 unique: true,
                 descending: true,
             })
@@ -59,9 +59,9 @@ static DELIVERIES: List = List {
 
 /// Returns the object type.
 #[must_use]
-pub fn object() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
-        Object {
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+        ObjectType {
         name: "Webhook",
         description: "A URL that activities are sent to by HTTP POST: in the order of the history, each at least once, as CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created it sees and changes it.",
         table: Some(Table {
@@ -74,9 +74,9 @@ pub fn object() -> &'static Object {
                 "url",
                 "The URL that deliveries are sent to.",
                 Column::Url,
-                Scalar::Text,
+                Scalar::String,
             ),
-            column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Word),
+            column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Enum),
             column::<bool>(
                 "enabled",
                 "Whether deliveries are sent. The register sets it to false if every attempt of three days has failed, if the endpoint responds with 410 Gone, or if the history was replaced since the last delivery, for example by an older backup. The history of the webhook says which.",
@@ -86,8 +86,8 @@ pub fn object() -> &'static Object {
             field(
                 "filter",
                 "Which activities are delivered; null means all.",
-                Source::Stored {
-                    cell: Cell::column(Column::Filter),
+                FieldSource::Stored {
+                    cell: ColumnExpr::column(Column::Filter),
                     object: filter,
                     many: false,
                 },
@@ -96,12 +96,12 @@ pub fn object() -> &'static Object {
                 "cursor",
                 "The cursor of the last activity that was handled: everything up to it that matches the filter was delivered. Null before the first activity.",
                 vec![
-                    Cell::Expression("last_activity", last_activity),
-                    Cell::column(Column::Position),
+                    ColumnExpr::Expression("last_activity", last_activity),
+                    ColumnExpr::column(Column::Position),
                 ],
                 |cells, _, json| {
                     match cells.find(0)? {
-                        Some(key) => json.word(&cursor(key, cells.get(1)?)),
+                        Some(key) => json.raw_string(&cursor(key, cells.get(1)?)),
                         None => json.null(),
                     }
                     Ok(())
@@ -111,7 +111,7 @@ pub fn object() -> &'static Object {
                 "deliveries",
                 "The deliveries that were made or tried, newest first. Successful ones are kept for 30 days.",
                 &DELIVERIES,
-                Link::column(delivery::Column::WebhookId),
+                Relation::column(delivery::Column::WebhookId),
             )
             .arg::<Option<bool>>(
                 "failed",
@@ -127,13 +127,13 @@ pub fn object() -> &'static Object {
                 "createdAt",
                 "When it was created.",
                 Column::CreatedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
             column::<DateTime>(
                 "updatedAt",
                 "When its settings were last changed. Deliveries do not count as changes.",
                 Column::UpdatedAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     }
@@ -142,10 +142,11 @@ pub fn object() -> &'static Object {
 }
 
 /// The type of filters: the fields of [`super::activity::ActivityFilter`].
-fn filter() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| {
-        let key = |name, description, register| field(name, description, Source::Key(register));
-        Object {
+fn filter() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+        let key =
+            |name, description, register| field(name, description, FieldSource::Key(register));
+        ObjectType {
             name: "WebhookFilter",
             description: "Which activities a webhook delivers: those that match all conditions which are not null. It has the fields of `ActivityFilter`.",
             table: None,
@@ -187,8 +188,8 @@ fn filter() -> &'static Object {
 }
 
 /// Returns the object type of deliveries.
-fn delivery() -> &'static Object {
-    static OBJECT: LazyLock<Object> = LazyLock::new(|| Object {
+fn delivery() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Delivery",
         description: "The delivery of one activity to one webhook.",
         table: Some(Table {
@@ -230,19 +231,19 @@ fn delivery() -> &'static Object {
                 "response",
                 "The first 1,024 bytes of the last response, or why there was none; null before the first attempt.",
                 delivery::Column::Response,
-                Scalar::Text,
+                Scalar::String,
             ),
             column::<Option<DateTime>>(
                 "lastAttemptAt",
                 "When it was last sent; null before the first attempt.",
                 delivery::Column::LastAttemptAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
             column::<Option<DateTime>>(
                 "nextAttemptAt",
                 "When it will be sent again; null if it was delivered or given up.",
                 delivery::Column::NextAttemptAt,
-                Scalar::Time,
+                Scalar::DateTime,
             ),
         ],
     });
@@ -250,7 +251,7 @@ fn delivery() -> &'static Object {
 }
 
 /// Returns the activity at the webhook's position.
-fn last_activity(row: &DynIden, _: &Env<'_>) -> Expr {
+fn last_activity(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
     let last = SelectStatement::new()
         .column(("a", activity::Column::Id))
         .from_as(activity::Entity, "a")
@@ -274,9 +275,9 @@ pub fn seen(party: Option<Party>) -> Condition {
 ///
 /// # Errors
 /// Returns an error if the viewer has no party.
-pub fn own(request: &Request) -> Result<Find> {
+pub fn own(request: &OperationContext) -> Result<RecordQuery> {
     let party = request.viewer.actor()?.party;
-    Ok(Find {
+    Ok(RecordQuery {
         condition: seen(Some(party)).add(col(Column::Deleted).eq(false)),
         order: Some((col("id"), sea_orm::Order::Asc)),
     })
@@ -285,14 +286,14 @@ pub fn own(request: &Request) -> Result<Find> {
 /// The payload of webhook mutations.
 pub struct Webhook;
 
-impl Thing for Webhook {
+impl MutationPayload for Webhook {
     const FIELD: &'static str = "webhook";
-    const EXTRA: Option<Extra> = Some(Extra {
+    const EXTRA: Option<ExtraField> = Some(ExtraField {
         name: "secret",
         description: "The secret that deliveries are signed with (Standard Webhooks: `whsec_` and base64). It is returned only once, by the mutation that created or rotated it: store it. Otherwise null, also if an `idempotencyKey` found a webhook that was created before; then rotate the secret.",
     });
 
-    fn object() -> &'static Object {
-        object()
+    fn object_type() -> &'static ObjectType {
+        object_type()
     }
 }

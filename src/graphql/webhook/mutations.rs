@@ -7,8 +7,8 @@ use super::Webhook;
 use super::inputs::{WebhookCreateInput, WebhookDeleteInput, WebhookUpdateInput};
 use crate::error::Result;
 use crate::graphql::payload::{Payload, UserError, split_user_errors};
-use crate::graphql::request::Request;
-use crate::rules::webhook::Reach;
+use crate::graphql::request::OperationContext;
+use crate::rules::webhook::WebhookTargets;
 use crate::store::creation::create;
 use crate::store::webhook as store;
 use crate::store::webhook::new_secret;
@@ -33,9 +33,9 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The webhook.")] mut input: WebhookCreateInput,
     ) -> Option<Result<Payload<Webhook, WebhookCreateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         let made = async {
             let secret = new_secret()?;
             input.secret.clone_from(&secret);
@@ -56,9 +56,9 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The change.")] input: WebhookUpdateInput,
     ) -> Option<Result<Payload<Webhook, WebhookUpdateInput>>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         let made = async {
             let rotates = input.rotate_secret == Some(true);
             let secret = rotates.then(new_secret).transpose()?;
@@ -74,14 +74,14 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The webhook.")] input: WebhookDeleteInput,
     ) -> Option<Result<WebhookDeletePayload>> {
-        let Request {
+        let OperationContext {
             db, viewer, now, ..
-        } = Request::of(ctx);
+        } = OperationContext::of(ctx);
         let deleted = store::delete(db, viewer, *now, &input.id, input.version).await;
         Some(split_user_errors(deleted).map(|(deleted, user_errors)| {
             let deleted = deleted.filter(|_| user_errors.is_empty());
             WebhookDeletePayload {
-                deleted_id: deleted.map(|id| ID(id.public())),
+                deleted_id: deleted.map(|id| ID(id.to_global_id())),
                 user_errors,
             }
         }))
@@ -96,6 +96,8 @@ fn answer<I>(made: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook,
     Ok(Payload::of(made)?.with(secret))
 }
 
-fn reach(ctx: &Context<'_>) -> Reach {
-    ctx.data_opt::<Reach>().cloned().unwrap_or_default()
+fn reach(ctx: &Context<'_>) -> WebhookTargets {
+    ctx.data_opt::<WebhookTargets>()
+        .cloned()
+        .unwrap_or_default()
 }

@@ -11,18 +11,18 @@ use super::keys::{Algorithm, Claims, SigningKey};
 use crate::rules::viewer::Viewer;
 
 /// The last second of the year 9999: the API formats years with four digits.
-const LAST_SECOND: f64 = 253_402_300_799.0;
+const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
 
 /// Why a token is refused that was accepted before.
 pub(super) const EXPIRED: &str = "The token has expired: sign in again.";
 
-const LONGEST_SUBJECT: usize = 255;
+const MAX_SUBJECT_LENGTH: usize = 255;
 
 const ROLES: [Role; 3] = [Role::ItuEditor, Role::UpuEditor, Role::TsbEditor];
 
 /// How tokens are validated.
 #[derive(Clone, Debug)]
-pub struct TokenRules {
+pub struct TokenPolicy {
     /// The required `iss`.
     pub issuer: String,
     /// The required `aud`: this service.
@@ -37,7 +37,7 @@ pub struct TokenRules {
     pub leeway: Duration,
 }
 
-impl TokenRules {
+impl TokenPolicy {
     /// Creates the rules for tokens with role names in the claim `roles`.
     #[must_use]
     pub fn new(issuer: String, audience: String, algorithms: Vec<Algorithm>) -> Self {
@@ -77,11 +77,11 @@ pub fn role(name: &str) -> Result<Role, String> {
     ROLES
         .into_iter()
         .find(|role| role_name(*role) == name)
-        .ok_or_else(|| format!("A role is one of {}.", listed(&ROLES, "and")))
+        .ok_or_else(|| format!("A role is one of {}.", role_list(&ROLES, "and")))
 }
 
 /// Joins the names of roles in a sentence.
-pub(super) fn listed(roles: &[Role], conjunction: &str) -> String {
+pub(super) fn role_list(roles: &[Role], conjunction: &str) -> String {
     let names: Vec<_> = roles.iter().map(|role| role_name(*role)).collect();
     match names.as_slice() {
         [first @ .., last] if !first.is_empty() => {
@@ -94,7 +94,7 @@ pub(super) fn listed(roles: &[Role], conjunction: &str) -> String {
 /// Signs a token that a service with the same rules accepts.
 pub fn sign(
     key: &SigningKey,
-    rules: &TokenRules,
+    rules: &TokenPolicy,
     subject: &str,
     roles: &[Role],
     ttl_seconds: u32,
@@ -137,7 +137,7 @@ pub fn sign(
 
 /// Whom the claims of a verified token are about; the error is the reason why it is refused.
 pub(super) fn viewer(
-    rules: &TokenRules,
+    rules: &TokenPolicy,
     claims: &Claims,
     now: DateTime<Utc>,
 ) -> Result<Viewer, String> {
@@ -155,12 +155,12 @@ pub(super) fn viewer(
                 .to_owned(),
         );
     }
-    let expires_at = time(claims.get("exp")).ok_or_else(|| expected("exp"))?;
+    let expires_at = timestamp(claims.get("exp")).ok_or_else(|| expected("exp"))?;
     if expires_at + rules.leeway() <= now {
         return Err(EXPIRED.to_owned());
     }
     if let Some(not_before) = claims.get("nbf") {
-        let not_before = time(Some(not_before)).ok_or_else(|| expected("nbf"))?;
+        let not_before = timestamp(Some(not_before)).ok_or_else(|| expected("nbf"))?;
         if not_before > now + rules.leeway() {
             return Err("The token is not valid yet: try again later.".to_owned());
         }
@@ -177,7 +177,7 @@ pub(super) fn viewer(
 }
 
 /// Returns the roles that a token grants. Values that are not mapped belong to other services and are ignored.
-fn roles(rules: &TokenRules, claims: &Claims) -> Result<Vec<Role>, String> {
+fn roles(rules: &TokenPolicy, claims: &Claims) -> Result<Vec<Role>, String> {
     let Some(value) = at_path(claims, &rules.roles_claim) else {
         return Ok(Vec::new());
     };
@@ -211,7 +211,7 @@ fn at_path<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
 
 fn is_name(subject: &str) -> bool {
     !subject.trim().is_empty()
-        && subject.chars().count() <= LONGEST_SUBJECT
+        && subject.chars().count() <= MAX_SUBJECT_LENGTH
         && !subject.chars().any(char::is_control)
 }
 
@@ -229,8 +229,10 @@ fn texts(value: Option<&Value>) -> Option<Vec<&str>> {
 }
 
 /// Parses seconds since 1970, possibly with a fraction.
-fn time(value: Option<&Value>) -> Option<DateTime<Utc>> {
-    let seconds = value?.as_f64().filter(|seconds| *seconds <= LAST_SECOND)?;
+fn timestamp(value: Option<&Value>) -> Option<DateTime<Utc>> {
+    let seconds = value?
+        .as_f64()
+        .filter(|seconds| *seconds <= MAX_TIMESTAMP)?;
     let since = TimeDelta::from_std(Duration::try_from_secs_f64(seconds).ok()?).ok()?;
     DateTime::UNIX_EPOCH.checked_add_signed(since)
 }

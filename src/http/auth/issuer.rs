@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claims::{self, EXPIRED, TokenRules, sign};
+use super::claims::{self, EXPIRED, TokenPolicy, sign};
 use super::keys::{Algorithm, Keys};
-use super::published::{Place, Published};
-use super::{Denied, UNVERIFIED};
+use super::published::{JwksSource, RemoteJwks};
+use super::{AuthError, INVALID_TOKEN};
 use crate::rules::viewer::Viewer;
 
 const LONGEST_LEEWAY: Duration = Duration::from_secs(3600);
@@ -16,26 +16,26 @@ const LONGEST_LEEWAY: Duration = Duration::from_secs(3600);
 /// An issuer of tokens.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    pub(super) rules: TokenRules,
-    keys: Source,
+    pub(super) rules: TokenPolicy,
+    keys: KeySource,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum KeySource {
     Fixed(Keys),
-    Published(Arc<Published>),
+    Published(Arc<RemoteJwks>),
 }
 
 impl Issuer {
     /// Creates an issuer with fixed keys. The error is a message for operators.
-    pub fn with_keys(rules: TokenRules, keys: Keys) -> Result<Self, String> {
+    pub fn with_keys(rules: TokenPolicy, keys: Keys) -> Result<Self, String> {
         check(&rules)?;
-        let keys = Source::Fixed(keys.only(&rules.algorithms)?);
+        let keys = KeySource::Fixed(keys.retain(&rules.algorithms)?);
         Ok(Self { rules, keys })
     }
 
     /// Creates an issuer that publishes its keys. They are fetched later.
-    pub fn publishing(rules: TokenRules, place: Place) -> Result<Self, String> {
+    pub fn publishing(rules: TokenPolicy, place: JwksSource) -> Result<Self, String> {
         check(&rules)?;
         if rules
             .algorithms
@@ -46,8 +46,8 @@ impl Issuer {
                 "A secret for HS256 is not published: name the file that holds it.".to_owned(),
             );
         }
-        let published = Published::new(place, rules.algorithms.clone())?;
-        let keys = Source::Published(Arc::new(published));
+        let published = RemoteJwks::new(place, rules.algorithms.clone())?;
+        let keys = KeySource::Published(Arc::new(published));
         Ok(Self { rules, keys })
     }
 
@@ -55,23 +55,23 @@ impl Issuer {
     /// for each role as a self-test.
     pub(super) async fn prepare(&self, now: DateTime<Utc>) -> Result<(), String> {
         match &self.keys {
-            Source::Published(keys) => {
+            KeySource::Published(keys) => {
                 keys.fetched(TimeDelta::zero(), now).await;
                 Ok(())
             }
-            Source::Fixed(keys) => self.try_out(keys, now),
+            KeySource::Fixed(keys) => self.self_test(keys, now),
         }
     }
 
     /// Returns whether its keys are available. If they were never fetched, starts another attempt.
     pub(super) fn has_keys(&self, now: DateTime<Utc>) -> bool {
         match &self.keys {
-            Source::Fixed(_) => true,
-            Source::Published(keys) => keys.are_fetched(now),
+            KeySource::Fixed(_) => true,
+            KeySource::Published(keys) => keys.has_keys(now),
         }
     }
 
-    fn try_out(&self, keys: &Keys, now: DateTime<Utc>) -> Result<(), String> {
+    fn self_test(&self, keys: &Keys, now: DateTime<Utc>) -> Result<(), String> {
         let Some(key) = keys.signing() else {
             return Ok(());
         };
@@ -79,7 +79,7 @@ impl Issuer {
             let token = sign(key, &self.rules, "start-up check", &[role], 60, now)?;
             let viewer = keys
                 .claims(&token)
-                .ok_or_else(|| UNVERIFIED.to_owned())
+                .ok_or_else(|| INVALID_TOKEN.to_owned())
                 .and_then(|claims| claims::viewer(&self.rules, &claims, now));
             if viewer?.roles != [role] {
                 return Err(format!(
@@ -92,25 +92,29 @@ impl Issuer {
     }
 
     /// Verifies a token and returns its holder.
-    pub(super) async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
+    pub(super) async fn authenticate(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Viewer, AuthError> {
         let claims = match &self.keys {
-            Source::Fixed(keys) => keys.claims(token),
-            Source::Published(keys) => keys.claims(token, now).await?,
+            KeySource::Fixed(keys) => keys.claims(token),
+            KeySource::Published(keys) => keys.claims(token, now).await?,
         };
-        let claims = claims.ok_or_else(|| Denied::bad_token(UNVERIFIED))?;
+        let claims = claims.ok_or_else(|| AuthError::invalid_token(INVALID_TOKEN))?;
         claims::viewer(&self.rules, &claims, now).map_err(|reason| {
             tracing::info!(reason, "token rejected");
-            Denied::bad_token(if reason == EXPIRED {
+            AuthError::invalid_token(if reason == EXPIRED {
                 EXPIRED
             } else {
-                UNVERIFIED
+                INVALID_TOKEN
             })
         })
     }
 }
 
 /// Rejects rules that would accept every token or none.
-fn check(rules: &TokenRules) -> Result<(), String> {
+fn check(rules: &TokenPolicy) -> Result<(), String> {
     // An empty name would match a token with an empty claim.
     if rules.issuer.is_empty() || rules.audience.is_empty() {
         return Err("Tokens are checked for their issuer and audience: name both.".to_owned());

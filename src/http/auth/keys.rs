@@ -93,7 +93,7 @@ impl Keys {
 
     /// Parses a JSON Web Key Set. Unusable keys, such as encryption keys, are ignored, as RFC 7517 requires.
     pub fn jwks(text: &str) -> Result<Self, String> {
-        let set: JsonKeySet = serde_json::from_str(text)
+        let set: RawJwkSet = serde_json::from_str(text)
             .map_err(|error| format!("The key set is not a JSON Web Key Set: {error}."))?;
         let mut keys = Vec::<Key>::new();
         let mut passed_over = Vec::new();
@@ -104,11 +104,11 @@ impl Keys {
                     "Key {number} of the key set is a private key or a shared secret: list public keys alone."
                 ));
             }
-            match JsonKey::deserialize(json)
+            match RawJwk::deserialize(json)
                 .map_err(|error| format!("{error}."))
-                .and_then(JsonKey::key)
+                .and_then(RawJwk::key)
             {
-                Ok(key) if keys.iter().any(|other| other.same_name(&key)) => {
+                Ok(key) if keys.iter().any(|other| other.duplicate_kid(&key)) => {
                     return Err(format!(
                         "Key {number} of the key set is ambiguous with another one for {}: give each its own `kid`.",
                         key.algorithm.name()
@@ -135,7 +135,7 @@ impl Keys {
     }
 
     /// Keeps the keys for the given algorithms.
-    pub(super) fn only(mut self, algorithms: &[Algorithm]) -> Result<Self, String> {
+    pub(super) fn retain(mut self, algorithms: &[Algorithm]) -> Result<Self, String> {
         let serves: Vec<_> = self.keys.iter().map(|key| key.algorithm.name()).collect();
         self.keys.retain(|key| algorithms.contains(&key.algorithm));
         if self.keys.is_empty() {
@@ -153,7 +153,7 @@ impl Keys {
     }
 
     /// Returns whether the key set contains the key id of a token. True for a token without one.
-    pub(super) fn know(&self, token: &str) -> bool {
+    pub(super) fn contains_kid(&self, token: &str) -> bool {
         let header = jsonwebtoken::decode_header(token).ok();
         let kid = header.and_then(|header| header.kid);
         kid.is_none_or(|kid| self.keys.iter().any(|key| key.kid.as_ref() == Some(&kid)))
@@ -217,12 +217,12 @@ impl Key {
                 decodes: key,
             })
         } else {
-            Err(algorithm.wants().to_owned())
+            Err(algorithm.requirements().to_owned())
         }
     }
 
     /// Returns whether a token could refer to both keys.
-    fn same_name(&self, other: &Self) -> bool {
+    fn duplicate_kid(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm
             && (self.kid == other.kid || self.kid.is_none() || other.kid.is_none())
     }
@@ -233,7 +233,7 @@ impl SigningKey {
     pub fn secret(secret: &[u8]) -> Result<Self, String> {
         let keys = Keys::secret(secret)?;
         keys.signing
-            .ok_or_else(|| Algorithm::Hs256.wants().to_owned())
+            .ok_or_else(|| Algorithm::Hs256.requirements().to_owned())
     }
 
     /// Parses the content of a key file: a private key in PEM, or a secret for HS256.
@@ -264,7 +264,7 @@ impl SigningKey {
 
     pub(super) fn sign(&self, claims: &Claims) -> Result<String, String> {
         jsonwebtoken::encode(&Header::new(self.algorithm.into()), claims, &self.key)
-            .map_err(|_| self.algorithm.wants().to_owned())
+            .map_err(|_| self.algorithm.requirements().to_owned())
     }
 }
 
@@ -289,7 +289,7 @@ impl Algorithm {
         }
     }
 
-    const fn wants(self) -> &'static str {
+    const fn requirements(self) -> &'static str {
         match self {
             Self::Hs256 => "A secret for HS256 has at least 32 bytes.",
             Self::Rs256 => "An RSA key has 2048 to 4096 bits.",
@@ -318,13 +318,13 @@ pub fn secret_of(file: &[u8]) -> &[u8] {
 }
 
 #[derive(Deserialize)]
-struct JsonKeySet {
+struct RawJwkSet {
     keys: Vec<Value>,
 }
 
 /// A JSON Web Key. The library's type accepts keys of any curve and length.
 #[derive(Deserialize)]
-struct JsonKey {
+struct RawJwk {
     kty: String,
     kid: Option<String>,
     alg: Option<String>,
@@ -338,7 +338,7 @@ struct JsonKey {
     y: Option<String>,
 }
 
-impl JsonKey {
+impl RawJwk {
     fn key(self) -> Result<Key, String> {
         let verifies = self
             .key_ops

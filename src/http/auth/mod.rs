@@ -13,21 +13,21 @@ use chrono::{DateTime, Utc};
 use entity::party::Role;
 use serde::Deserialize;
 
-use self::claims::TokenRules;
+use self::claims::TokenPolicy;
 use self::issuer::Issuer;
 use self::keys::Keys;
-use self::published::{NoKeys, RETRY};
+use self::published::{JwksUnavailable, RETRY};
 use crate::rules::viewer::Viewer;
 
 /// The header that selects one of the token's roles.
 pub const ACTING_AS: &str = "acting-as";
 
 /// Maximum length of a token in bytes. Tokens of identity providers are far shorter.
-const LONGEST_TOKEN: usize = 8 * 1024;
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The message for every token that is not accepted, unless it has expired: whoever forges one learns nothing. The log has the
 /// reason if the signature was right.
-const UNVERIFIED: &str =
+const INVALID_TOKEN: &str =
     "The token could not be verified: sign in again at the identity provider of this service.";
 
 /// Verifies tokens.
@@ -39,21 +39,21 @@ pub struct Verifier {
 
 /// The reason why authentication failed. Messages are for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum AuthError {
     /// The token is invalid: status 401.
-    BadToken(String),
+    InvalidToken(String),
     /// `Acting-As` names a role that the viewer does not have: status 403, code FORBIDDEN.
     Forbidden(String),
     /// The issuer's keys are unavailable, so the token cannot be verified: status 503.
-    NoKeys {
+    KeysUnavailable {
         /// Seconds until the next attempt is useful.
         seconds: u64,
     },
 }
 
-impl From<NoKeys> for Denied {
-    fn from(_: NoKeys) -> Self {
-        Self::NoKeys {
+impl From<JwksUnavailable> for AuthError {
+    fn from(_: JwksUnavailable) -> Self {
+        Self::KeysUnavailable {
             seconds: RETRY.num_seconds().unsigned_abs(),
         }
     }
@@ -61,7 +61,7 @@ impl From<NoKeys> for Denied {
 
 impl Verifier {
     /// Creates a verifier for one issuer with fixed keys. The error is a message for operators.
-    pub fn new(rules: TokenRules, keys: Keys) -> Result<Self, String> {
+    pub fn new(rules: TokenPolicy, keys: Keys) -> Result<Self, String> {
         Ok(Self {
             issuers: vec![Issuer::with_keys(rules, keys)?],
         })
@@ -111,9 +111,13 @@ impl Verifier {
     }
 
     /// Returns the viewer of a request; anonymous without a token. An invalid token is an error, never anonymous.
-    pub async fn viewer(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Viewer, Denied> {
+    pub async fn viewer(
+        &self,
+        headers: &HeaderMap,
+        now: DateTime<Utc>,
+    ) -> Result<Viewer, AuthError> {
         let viewer = match bearer(headers)? {
-            Some(token) => self.holder(token, now).await?,
+            Some(token) => self.authenticate(token, now).await?,
             None => Viewer::default(),
         };
         let acting_as = acting_as(headers, &viewer)?;
@@ -124,49 +128,49 @@ impl Verifier {
     }
 
     /// Returns the holder of a token from any source, with its expiry. No role is selected yet.
-    pub async fn holder(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, Denied> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(Denied::bad_token(UNVERIFIED));
+    pub async fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, AuthError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AuthError::invalid_token(INVALID_TOKEN));
         }
         let issuer = match self.issuers.as_slice() {
             [] => {
-                return Err(Denied::bad_token(
+                return Err(AuthError::invalid_token(
                     "This service is only for reading and takes no tokens: leave out the header `Authorization`.",
                 ));
             }
             [only] => Some(only),
             several => {
-                let named = issuer_of(token);
+                let named = unverified_issuer(token);
                 several
                     .iter()
                     .find(|issuer| named.as_ref() == Some(&issuer.rules.issuer))
             }
         };
         match issuer {
-            Some(issuer) => issuer.holder(token, now).await,
-            None => Err(Denied::bad_token(UNVERIFIED)),
+            Some(issuer) => issuer.authenticate(token, now).await,
+            None => Err(AuthError::invalid_token(INVALID_TOKEN)),
         }
     }
 }
 
 /// Returns the unverified issuer of a token, which only selects the keys to verify it with.
-fn issuer_of(token: &str) -> Option<String> {
+fn unverified_issuer(token: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct Named {
+    struct UnverifiedClaims {
         iss: String,
     }
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let named: Named = serde_json::from_slice(&payload).ok()?;
+    let named: UnverifiedClaims = serde_json::from_slice(&payload).ok()?;
     Some(named.iss)
 }
 
-impl Denied {
-    fn bad_token(message: impl Into<String>) -> Self {
-        Self::BadToken(message.into())
+impl AuthError {
+    fn invalid_token(message: impl Into<String>) -> Self {
+        Self::InvalidToken(message.into())
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -181,11 +185,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
         .filter(|token| !token.is_empty())
         .map(Some)
         .ok_or_else(|| {
-            Denied::bad_token("Send the header `Authorization` once, with `Bearer` and the token.")
+            AuthError::invalid_token(
+                "Send the header `Authorization` once, with `Bearer` and the token.",
+            )
         })
 }
 
-fn acting_as(headers: &HeaderMap, viewer: &Viewer) -> Result<Option<Role>, Denied> {
+fn acting_as(headers: &HeaderMap, viewer: &Viewer) -> Result<Option<Role>, AuthError> {
     let mut values = headers.get_all(ACTING_AS).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -193,13 +199,13 @@ fn acting_as(headers: &HeaderMap, viewer: &Viewer) -> Result<Option<Role>, Denie
     let named = value.to_str().ok().and_then(|name| claims::role(name).ok());
     match named {
         Some(role) if viewer.roles.contains(&role) && values.next().is_none() => Ok(Some(role)),
-        _ if viewer.roles.is_empty() => Err(Denied::Forbidden(
+        _ if viewer.roles.is_empty() => Err(AuthError::Forbidden(
             "The header `Acting-As` goes with a token that has a role: send such a token, or leave the header out."
                 .to_owned(),
         )),
-        _ => Err(Denied::Forbidden(format!(
+        _ => Err(AuthError::Forbidden(format!(
             "The header `Acting-As` must name one role, and one that the token has: {}.",
-            claims::listed(&viewer.roles, "or")
+            claims::role_list(&viewer.roles, "or")
         ))),
     }
 }

@@ -16,30 +16,30 @@ use super::keys::{Algorithm, Claims, Keys};
 use crate::http::redact::redact;
 
 /// Age after which keys are refreshed, so that revoked keys become invalid.
-const FRESH: TimeDelta = TimeDelta::minutes(10);
+const MAX_AGE: TimeDelta = TimeDelta::minutes(10);
 /// Minimum time between two fetches for unknown keys, however many tokens refer to them.
-const PAUSE: TimeDelta = TimeDelta::minutes(1);
+const MIN_REFRESH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 /// Minimum time between two fetches while there are no keys at all.
 pub(super) const RETRY: TimeDelta = TimeDelta::seconds(10);
 
 /// Timeout of a request to the provider.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of the provider's response in bytes.
-const LONGEST: usize = 256 * 1024;
+const MAX_KEY_SET_BYTES: usize = 256 * 1024;
 
 /// Where the keys of an issuer are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum JwksSource {
     /// A JSON Web Key Set at this URL.
     KeySet(Url),
     /// The key set that OpenID Connect discovery finds for this issuer.
     Discovery(String),
 }
 
-impl Place {
+impl JwksSource {
     /// Creates the source for a key set at a URL.
     pub fn key_set(address: &str) -> Result<Self, String> {
-        Ok(Self::KeySet(safe(address)?))
+        Ok(Self::KeySet(require_https(address)?))
     }
 
     fn address(&self) -> &str {
@@ -51,39 +51,39 @@ impl Place {
 
     /// Creates the source for an issuer whose identifier is its URL, as OpenID Connect requires.
     pub fn discovery(issuer: &str) -> Result<Self, String> {
-        description(issuer)?;
+        configuration_url(issuer)?;
         Ok(Self::Discovery(issuer.to_owned()))
     }
 }
 
 /// The cached keys of an issuer.
 #[derive(Debug)]
-pub(super) struct Published {
-    place: Place,
+pub(super) struct RemoteJwks {
+    place: JwksSource,
     algorithms: Vec<Algorithm>,
     client: Client,
-    held: RwLock<Option<Arc<Held>>>,
+    held: RwLock<Option<Arc<CachedKeys>>>,
     /// Time of the last attempt. Locked during a fetch, so that concurrent callers wait for the same one.
     tried: Mutex<Option<DateTime<Utc>>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct CachedKeys {
     keys: Keys,
     since: DateTime<Utc>,
 }
 
 /// There are no keys to verify a token with, whether it is valid or not.
-pub(super) struct NoKeys;
+pub(super) struct JwksUnavailable;
 
-impl Published {
-    pub fn new(place: Place, algorithms: Vec<Algorithm>) -> Result<Self, String> {
+impl RemoteJwks {
+    pub fn new(place: JwksSource, algorithms: Vec<Algorithm>) -> Result<Self, String> {
         // Fails if another provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             // The target of a redirect is unchecked.
             .redirect(Policy::none())
-            .timeout(PATIENCE)
+            .timeout(FETCH_TIMEOUT)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| format!("no client for the keys of an issuer: {error}"))?;
@@ -101,26 +101,28 @@ impl Published {
         self: &Arc<Self>,
         token: &str,
         now: DateTime<Utc>,
-    ) -> Result<Option<Claims>, NoKeys> {
-        let held = self.held();
+    ) -> Result<Option<Claims>, JwksUnavailable> {
+        let held = self.cached();
         let claims = held.as_ref().and_then(|held| held.keys.claims(token));
         let pause = match &held {
             None => RETRY,
-            Some(held) if claims.is_some() || held.keys.know(token) => {
+            Some(held) if claims.is_some() || held.keys.contains_kid(token) => {
                 let idle = || {
                     let tried = self.tried.try_lock();
-                    tried.is_ok_and(|tried| tried.is_none_or(|tried| long_ago(tried, PAUSE, now)))
+                    tried.is_ok_and(|tried| {
+                        tried.is_none_or(|tried| elapsed(tried, MIN_REFRESH_INTERVAL, now))
+                    })
                 };
-                if long_ago(held.since, FRESH, now) && idle() {
+                if elapsed(held.since, MAX_AGE, now) && idle() {
                     // In the background: the current keys are valid until they are replaced.
-                    tokio::spawn(self.clone().fetch(PAUSE, now));
+                    tokio::spawn(self.clone().fetch(MIN_REFRESH_INTERVAL, now));
                 }
                 return Ok(claims);
             }
-            Some(_) => PAUSE,
+            Some(_) => MIN_REFRESH_INTERVAL,
         };
         self.fetched(pause, now).await;
-        let held = self.held().ok_or(NoKeys)?;
+        let held = self.cached().ok_or(JwksUnavailable)?;
         Ok(held.keys.claims(token))
     }
 
@@ -134,13 +136,13 @@ impl Published {
 
     async fn fetch(self: Arc<Self>, pause: TimeDelta, now: DateTime<Utc>) {
         let mut tried = self.tried.lock().await;
-        if tried.is_some_and(|tried| !long_ago(tried, pause, now)) {
+        if tried.is_some_and(|tried| !elapsed(tried, pause, now)) {
             return;
         }
         *tried = Some(now);
-        match self.ask().await {
+        match self.refresh().await {
             Ok(keys) => {
-                let held = Arc::new(Held { keys, since: now });
+                let held = Arc::new(CachedKeys { keys, since: now });
                 *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
             }
             Err(why) => tracing::warn!(
@@ -153,31 +155,32 @@ impl Published {
 
     /// Returns whether there are keys, however old. If not, starts another attempt: a service that is not ready
     /// receives no tokens that would start one.
-    pub fn are_fetched(self: &Arc<Self>, now: DateTime<Utc>) -> bool {
-        let are_fetched = self.held().is_some();
+    pub fn has_keys(self: &Arc<Self>, now: DateTime<Utc>) -> bool {
+        let are_fetched = self.cached().is_some();
         if !are_fetched {
             tokio::spawn(self.clone().fetch(RETRY, now));
         }
         are_fetched
     }
 
-    fn held(&self) -> Option<Arc<Held>> {
+    fn cached(&self) -> Option<Arc<CachedKeys>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()
     }
 
-    async fn ask(&self) -> Result<Keys, String> {
+    async fn refresh(&self) -> Result<Keys, String> {
         let address = match &self.place {
-            Place::KeySet(address) => address.clone(),
-            Place::Discovery(issuer) => self.discover(issuer).await?,
+            JwksSource::KeySet(address) => address.clone(),
+            JwksSource::Discovery(issuer) => self.discover(issuer).await?,
         };
-        Keys::jwks(&self.get(address).await?)?.only(&self.algorithms)
+        Keys::jwks(&self.get(address).await?)?.retain(&self.algorithms)
     }
 
     async fn discover(&self, issuer: &str) -> Result<Url, String> {
-        let address = description(issuer)?;
-        let described: Described = serde_json::from_str(&self.get(address.clone()).await?)
-            .map_err(|error| format!("{address} does not describe an issuer: {error}"))?;
+        let address = configuration_url(issuer)?;
+        let described: OpenIdConfiguration =
+            serde_json::from_str(&self.get(address.clone()).await?)
+                .map_err(|error| format!("{address} does not describe an issuer: {error}"))?;
         // Otherwise an issuer could impersonate another one (OpenID Connect Discovery 1.0, section 4.3).
         if described.issuer != issuer {
             return Err(format!(
@@ -185,7 +188,7 @@ impl Published {
                 described.issuer
             ));
         }
-        let keys = safe(&described.jwks_uri)?;
+        let keys = require_https(&described.jwks_uri)?;
         // A key set must not be less protected than the discovery document.
         if address.scheme() == "https" && keys.scheme() != "https" {
             return Err(format!("{keys} is not safe, and {address} is"));
@@ -205,17 +208,19 @@ impl Published {
             }
             text
         };
-        let asked = self.client.get(address.clone());
-        let asked = asked.header(ACCEPT, "application/json").send().await;
-        let mut answer = asked.map_err(failed)?;
-        if answer.status() != StatusCode::OK {
-            return Err(format!("{address} answers {}", answer.status()));
+        let request = self.client.get(address.clone());
+        let sent = request.header(ACCEPT, "application/json").send().await;
+        let mut response = sent.map_err(failed)?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("{address} answers {}", response.status()));
         }
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > LONGEST {
-                return Err(format!("{address} answers more than {LONGEST} bytes"));
+            if bytes.len() > MAX_KEY_SET_BYTES {
+                return Err(format!(
+                    "{address} answers more than {MAX_KEY_SET_BYTES} bytes"
+                ));
             }
         }
         String::from_utf8(bytes).map_err(|_| format!("{address} answers no text"))
@@ -223,26 +228,26 @@ impl Published {
 }
 
 /// Returns whether two moments are at least `pause` apart, in either direction, because the clock may be set back.
-fn long_ago(moment: DateTime<Utc>, pause: TimeDelta, now: DateTime<Utc>) -> bool {
+fn elapsed(moment: DateTime<Utc>, pause: TimeDelta, now: DateTime<Utc>) -> bool {
     (now - moment).abs() >= pause
 }
 
 /// The used part of an OpenID Connect discovery document.
 #[derive(Deserialize)]
-struct Described {
+struct OpenIdConfiguration {
     issuer: String,
     jwks_uri: String,
 }
 
 /// Returns the URL of an issuer's discovery document.
-fn description(issuer: &str) -> Result<Url, String> {
+fn configuration_url(issuer: &str) -> Result<Url, String> {
     let issuer = issuer.trim_end_matches('/');
-    safe(&format!("{issuer}/.well-known/openid-configuration"))
+    require_https(&format!("{issuer}/.well-known/openid-configuration"))
 }
 
 /// Parses a URL for keys. It must use TLS or a loopback address, because whoever can modify keys in transit can forge
 /// tokens.
-fn safe(address: &str) -> Result<Url, String> {
+fn require_https(address: &str) -> Result<Url, String> {
     let url =
         Url::parse(address).map_err(|error| format!("`{address}` is no address: {error}."))?;
     let here = match url.host() {
@@ -273,8 +278,8 @@ mod tests {
             "http://localhost/keys",
             "http://[::1]:9/keys",
         ] {
-            assert!(Place::key_set(address).is_ok(), "{address}");
-            assert!(Place::discovery(address).is_ok(), "{address}");
+            assert!(JwksSource::key_set(address).is_ok(), "{address}");
+            assert!(JwksSource::discovery(address).is_ok(), "{address}");
         }
         for address in [
             "http://id.example.org/keys",
@@ -288,8 +293,8 @@ mod tests {
             "liaison",
             "",
         ] {
-            assert!(Place::key_set(address).is_err(), "{address}");
-            assert!(Place::discovery(address).is_err(), "{address}");
+            assert!(JwksSource::key_set(address).is_err(), "{address}");
+            assert!(JwksSource::discovery(address).is_err(), "{address}");
         }
     }
 
@@ -305,7 +310,7 @@ mod tests {
                 "https://accounts.example.org/.well-known/openid-configuration",
             ),
         ] {
-            assert_eq!(description(issuer).unwrap().as_str(), expected);
+            assert_eq!(configuration_url(issuer).unwrap().as_str(), expected);
         }
     }
 }

@@ -12,10 +12,10 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::claims::{EXPIRED, TokenRules, role, sign};
+use super::claims::{EXPIRED, TokenPolicy, role, sign};
 use super::keys::{Algorithm, Keys, SigningKey, secret_of};
 use super::test_keys::*;
-use super::{Denied, UNVERIFIED, Verifier};
+use super::{AuthError, INVALID_TOKEN, Verifier};
 use crate::rules::viewer::Viewer;
 
 const SECRET: &[u8] = b"only for tests, and long enough ";
@@ -30,8 +30,8 @@ fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-fn rules() -> TokenRules {
-    TokenRules::new(
+fn rules() -> TokenPolicy {
+    TokenPolicy::new(
         "https://id.example.org".to_owned(),
         "liaison".to_owned(),
         ALL.to_vec(),
@@ -138,7 +138,7 @@ fn settled<T>(answer: impl Future<Output = T>) -> T {
     answer.now_or_never().unwrap()
 }
 
-fn ask(verifier: &Verifier, token: &str) -> Result<Viewer, Denied> {
+fn ask(verifier: &Verifier, token: &str) -> Result<Viewer, AuthError> {
     settled(verifier.viewer(
         &headers(&[("authorization", &format!("Bearer {token}"))]),
         now(),
@@ -146,7 +146,7 @@ fn ask(verifier: &Verifier, token: &str) -> Result<Viewer, Denied> {
 }
 
 /// Returns the result for these claims when they are signed correctly.
-fn claims(claims: &Value) -> Result<Viewer, Denied> {
+fn claims(claims: &Value) -> Result<Viewer, AuthError> {
     ask(
         &verifier(Keys::secret(SECRET).unwrap()),
         &token("HS256", claims),
@@ -521,7 +521,7 @@ fn what_no_trusted_key_signed_is_refused_in_the_same_words() {
     for (name, verifier, token) in &table {
         assert_eq!(
             ask(verifier, token),
-            Err(Denied::BadToken(UNVERIFIED.to_owned())),
+            Err(AuthError::InvalidToken(INVALID_TOKEN.to_owned())),
             "{name}"
         );
     }
@@ -583,11 +583,11 @@ fn claims_that_are_missing_wrong_or_of_another_type_are_refused() {
         let message = if words == "expired" {
             EXPIRED
         } else {
-            UNVERIFIED
+            INVALID_TOKEN
         };
         assert_eq!(
             answer,
-            Err(Denied::BadToken(message.to_owned())),
+            Err(AuthError::InvalidToken(message.to_owned())),
             "{words}: {changes}"
         );
     }
@@ -784,12 +784,15 @@ fn the_authorization_header_must_be_one_bearer_token() {
     ];
     for value in &bad {
         let answer = settled(verifier.viewer(&headers(&[("authorization", value)]), now()));
-        assert!(matches!(answer, Err(Denied::BadToken(_))), "{value}");
+        assert!(matches!(answer, Err(AuthError::InvalidToken(_))), "{value}");
     }
     for second in [good[0].as_str(), "", "Basic YQ=="] {
         let twice = headers(&[("authorization", &good[0]), ("authorization", second)]);
         let answer = settled(verifier.viewer(&twice, now()));
-        assert!(matches!(answer, Err(Denied::BadToken(_))), "{second}");
+        assert!(
+            matches!(answer, Err(AuthError::InvalidToken(_))),
+            "{second}"
+        );
     }
 }
 
@@ -810,7 +813,7 @@ fn without_a_token_one_is_nobody_in_particular() {
 fn a_service_without_keys_refuses_every_token() {
     let answer = ask(&Verifier::without_keys(), &token("HS256", &good_claims()));
     assert!(
-        matches!(answer, Err(Denied::BadToken(message)) if message.contains("takes no tokens"))
+        matches!(answer, Err(AuthError::InvalidToken(message)) if message.contains("takes no tokens"))
     );
 }
 
@@ -851,7 +854,7 @@ fn one_acts_only_in_a_role_that_the_token_has() {
         let headers = headers(&token.iter().copied().chain(sent).collect::<Vec<_>>());
         match (settled(verifier.viewer(&headers, now())), expected) {
             (Ok(viewer), Ok(role)) => assert_eq!(viewer.acting_as, role, "{acting_as:?}"),
-            (Err(Denied::Forbidden(message)), Err(words)) => {
+            (Err(AuthError::Forbidden(message)), Err(words)) => {
                 assert!(message.contains("`Acting-As`"), "{message}");
                 assert!(message.contains(words), "{message}");
             }
@@ -862,7 +865,7 @@ fn one_acts_only_in_a_role_that_the_token_has() {
     let both = headers(&[("authorization", "Bearer x"), ("acting-as", "TSB_EDITOR")]);
     assert!(matches!(
         settled(verifier.viewer(&both, now())),
-        Err(Denied::BadToken(_))
+        Err(AuthError::InvalidToken(_))
     ));
 }
 
@@ -985,11 +988,11 @@ fn keys_that_cannot_serve_are_refused_at_the_start() {
     }
 }
 
-type Change = fn(&mut TokenRules);
+type Change = fn(&mut TokenPolicy);
 
 #[test]
 fn settings_that_would_let_anybody_or_nobody_in_are_refused() {
-    let set = |change: fn(&mut TokenRules)| {
+    let set = |change: fn(&mut TokenPolicy)| {
         let mut rules = rules();
         change(&mut rules);
         Verifier::new(rules, Keys::secret(SECRET).unwrap()).map(|_| ())
@@ -1021,7 +1024,7 @@ fn only_allowed_algorithms_count_although_there_are_keys_for_more() {
 #[test]
 fn a_token_is_signed_only_if_it_would_be_taken() {
     let key = SigningKey::secret(SECRET).unwrap();
-    let signed = |rules: &TokenRules, subject: &str, roles: &[Role], ttl| {
+    let signed = |rules: &TokenPolicy, subject: &str, roles: &[Role], ttl| {
         sign(&key, rules, subject, roles, ttl, now())
     };
     let sides = [Role::ItuEditor, Role::UpuEditor];

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 
-use super::{Checked, Hash};
-use crate::http::bounded::{Bounded, bounded};
+use super::{Hash, ValidDocument};
+use crate::http::bounded::{WeightedCache, weighted_cache};
 
 /// Measured memory use in bytes: per document, per byte and per token of its text.
-const EACH: u64 = 800;
-const PER_BYTE: u64 = 2;
-const PER_TOKEN: u64 = 120;
+const OVERHEAD_BYTES: u64 = 800;
+const BYTES_PER_BYTE: u64 = 2;
+const BYTES_PER_TOKEN: u64 = 120;
 
 /// Estimates the memory use of a document in bytes.
 pub fn weight(text: &str, tokens: usize) -> u64 {
-    EACH + PER_BYTE * text.len() as u64 + PER_TOKEN * tokens as u64
+    OVERHEAD_BYTES + BYTES_PER_BYTE * text.len() as u64 + BYTES_PER_TOKEN * tokens as u64
 }
 
 /// About how many bytes variables take that have this length as JSON.
@@ -23,27 +23,27 @@ pub fn variables_weight(length: u64) -> u64 {
 }
 
 #[derive(Clone)]
-struct Bytes;
+struct DocumentWeight;
 
-impl Weighter<Hash, Arc<Checked>> for Bytes {
-    fn weight(&self, _: &Hash, document: &Arc<Checked>) -> u64 {
+impl Weighter<Hash, Arc<ValidDocument>> for DocumentWeight {
+    fn weight(&self, _: &Hash, document: &Arc<ValidDocument>) -> u64 {
         document.weight
     }
 }
 
-pub struct Cache(Bounded<Hash, Arc<Checked>, Bytes>);
+pub struct DocumentCache(WeightedCache<Hash, Arc<ValidDocument>, DocumentWeight>);
 
-impl Cache {
+impl DocumentCache {
     /// Creates a cache of at most this many bytes.
     pub fn new(bytes: u64) -> Self {
-        Self(bounded(bytes, 10 * EACH, Bytes))
+        Self(weighted_cache(bytes, 10 * OVERHEAD_BYTES, DocumentWeight))
     }
 
-    pub fn get(&self, hash: &Hash) -> Option<Arc<Checked>> {
+    pub fn get(&self, hash: &Hash) -> Option<Arc<ValidDocument>> {
         self.0.get(hash)
     }
 
-    pub fn insert(&self, document: Arc<Checked>) {
+    pub fn insert(&self, document: Arc<ValidDocument>) {
         self.0.insert(document.hash, document);
     }
 }

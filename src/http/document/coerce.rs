@@ -7,15 +7,15 @@ use apollo_compiler::{Node, Schema};
 use async_graphql::{Name, PathSegment, Pos, Value, Variables};
 use serde_json::{Map, Number, Value as Json};
 
-use super::super::refused::Problem;
+use super::super::refused::DocumentError;
 use super::convert;
 use super::strict::VariableUses;
 use crate::graphql::scalar_problem;
 
 /// Maximum number of errors that are reported at once.
-const TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 /// Greatest JSON number that is exactly an integer (2^53 − 1).
-const WHOLE: f64 = 9_007_199_254_740_991.0;
+const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// Coerces the variables of an operation. All errors are reported together.
 pub fn variables(
@@ -23,8 +23,8 @@ pub fn variables(
     definitions: &[Node<VariableDefinition>],
     uses: &VariableUses,
     mut given: Map<String, Json>,
-) -> Result<Variables, Vec<Problem>> {
-    let mut read = Read {
+) -> Result<Variables, Vec<DocumentError>> {
+    let mut read = Coercer {
         schema,
         variable: "",
         used: None,
@@ -59,13 +59,13 @@ pub fn variables(
         if matches!(variables.get(name.as_str()), Some(Value::Null)) {
             let path = vec![PathSegment::Field("if".to_owned())];
             let what = format!("it cannot be null, and the variable `${name}` is");
-            problems.push(Problem::of_value(path, &what, *pos));
+            problems.push(DocumentError::of_value(path, &what, *pos));
         }
     }
     if problems.is_empty() {
         Ok(variables)
     } else {
-        problems.truncate(TOLD);
+        problems.truncate(MAX_REPORTED);
         Err(problems)
     }
 }
@@ -77,17 +77,17 @@ enum Step<'a> {
     Index(usize),
 }
 
-struct Read<'a, 'v> {
+struct Coercer<'a, 'v> {
     schema: &'a Schema,
     variable: &'v str,
     /// First use of the variable: the path to it, and the position in the document. `None` for a condition.
     used: Option<&'v (Vec<PathSegment>, Option<Pos>)>,
     /// Path of the current value within the variable.
     path: Vec<Step<'a>>,
-    problems: Vec<Problem>,
+    problems: Vec<DocumentError>,
 }
 
-impl<'a> Read<'a, '_> {
+impl<'a> Coercer<'a, '_> {
     fn problem(&mut self, what: &str) -> Value {
         let (mut path, pos) = self.used.cloned().unwrap_or_else(|| {
             let variable = PathSegment::Field(format!("${}", self.variable));
@@ -97,12 +97,12 @@ impl<'a> Read<'a, '_> {
             Step::Field(name) => PathSegment::Field((*name).to_owned()),
             Step::Index(index) => PathSegment::Index(*index),
         }));
-        self.problems.push(Problem::of_value(path, what, pos));
+        self.problems.push(DocumentError::of_value(path, what, pos));
         Value::Null
     }
 
     /// Coerces a value one level deeper.
-    fn inside(&mut self, step: Step<'a>, ty: &Type, value: Json) -> Value {
+    fn at(&mut self, step: Step<'a>, ty: &Type, value: Json) -> Value {
         self.path.push(step);
         let value = self.value(ty, value);
         self.path.pop();
@@ -110,7 +110,7 @@ impl<'a> Read<'a, '_> {
     }
 
     fn value(&mut self, ty: &Type, value: Json) -> Value {
-        if self.problems.len() >= TOLD {
+        if self.problems.len() >= MAX_REPORTED {
             return Value::Null; // it is refused in any case
         }
         if value.is_null() {
@@ -123,8 +123,8 @@ impl<'a> Read<'a, '_> {
         match (ty, value) {
             (Type::List(item) | Type::NonNullList(item), Json::Array(items)) => {
                 let items = items.into_iter().enumerate();
-                let items = items
-                    .map(|(index, item_value)| self.inside(Step::Index(index), item, item_value));
+                let items =
+                    items.map(|(index, item_value)| self.at(Step::Index(index), item, item_value));
                 Value::List(items.collect())
             }
             // Input coercion: a single value becomes a list of one.
@@ -134,7 +134,7 @@ impl<'a> Read<'a, '_> {
             (Type::Named(name) | Type::NonNullNamed(name), value) => {
                 let schema = self.schema;
                 match schema.types.get(name) {
-                    Some(ExtendedType::Enum(list)) => self.word(list, &value),
+                    Some(ExtendedType::Enum(list)) => self.enum_value(list, &value),
                     Some(ExtendedType::InputObject(input)) => self.object(input, value),
                     _ => self.scalar(name, value),
                 }
@@ -142,7 +142,7 @@ impl<'a> Read<'a, '_> {
         }
     }
 
-    fn word(&mut self, list: &EnumType, value: &Json) -> Value {
+    fn enum_value(&mut self, list: &EnumType, value: &Json) -> Value {
         if let Json::String(word) = value
             && list.values.contains_key(word.as_str())
         {
@@ -172,7 +172,7 @@ impl<'a> Read<'a, '_> {
         for (name, field) in &input.fields {
             match given.remove(name.as_str()) {
                 Some(value) => {
-                    let value = self.inside(Step::Field(name), &field.ty, value);
+                    let value = self.at(Step::Field(name), &field.ty, value);
                     fields.push((Name::new(name.as_str()), value));
                 }
                 None if field.is_required() => {
@@ -230,6 +230,6 @@ fn whole(number: &Number) -> Option<i64> {
             clippy::cast_possible_truncation,
             reason = "it has no fraction and is exactly representable"
         )]
-        (number.fract() == 0.0 && number.abs() <= WHOLE).then_some(number as i64)
+        (number.fract() == 0.0 && number.abs() <= MAX_INTEGER).then_some(number as i64)
     })
 }

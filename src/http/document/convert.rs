@@ -9,11 +9,11 @@ use async_graphql::{Name as RunName, Positioned};
 use async_graphql_value::Value as RunValue;
 use serde_json::Number;
 
-use super::place::Places;
+use super::place::LineIndex;
 
 /// Converts a document; `text` is its source.
 pub fn document(text: &str, document: &ExecutableDocument) -> run::ExecutableDocument {
-    let convert = Convert(Places::of(text));
+    let convert = Convert(LineIndex::of(text));
     let operations = document.operations.iter();
     let named = operations.filter_map(|operation| {
         let name = RunName::new(operation.name.as_ref()?.as_str());
@@ -74,7 +74,7 @@ pub fn value(given: &Value) -> RunValue {
     }
 }
 
-struct Convert(Places);
+struct Convert(LineIndex);
 
 impl Convert {
     fn at<T>(&self, span: Option<SourceSpan>, node: T) -> Positioned<T> {

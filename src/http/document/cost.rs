@@ -33,7 +33,7 @@ const FIXED_LISTS: [(&str, &str, u64); 6] = [
     ("ActionItemConnection", "countsByStatus", 8),
 ];
 /// What a change costs beyond its answer.
-const CHANGE: u64 = 10;
+const MUTATION_COST: u64 = 10;
 
 /// A cost formula: a constant part, and parts that are multiplied by list lengths.
 #[derive(Clone, Debug, Default)]
@@ -230,7 +230,7 @@ impl Sizes {
 
     /// Returns the cost of an operation. The document must be valid and within the limits.
     pub fn cost(&self, document: &ExecutableDocument, operation: &Operation) -> Cost {
-        let count = Count {
+        let count = ComplexityVisitor {
             sizes: self,
             document,
             operation,
@@ -238,13 +238,15 @@ impl Sizes {
         let mut cost = count.set(&operation.selection_set, Place::default());
         if operation.operation_type == OperationType::Mutation {
             let changes = operation.root_fields(document).count() as u64;
-            cost.once = cost.once.saturating_add(CHANGE.saturating_mul(changes));
+            cost.once = cost
+                .once
+                .saturating_add(MUTATION_COST.saturating_mul(changes));
         }
         cost
     }
 }
 
-struct Count<'a> {
+struct ComplexityVisitor<'a> {
     sizes: &'a Sizes,
     document: &'a ExecutableDocument,
     operation: &'a Operation,
@@ -261,7 +263,7 @@ struct Place<'a> {
     in_list: bool,
 }
 
-impl Count<'_> {
+impl ComplexityVisitor<'_> {
     fn set(&self, set: &SelectionSet, place: Place<'_>) -> Cost {
         let mut cost = Cost::default();
         for selection in &set.selections {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use apollo_parser::{Lexer, TokenKind};
 
 /// Replaces descriptions by spaces, so that positions stay the same; `None` if there are none.
-pub fn without(text: &str, tokens: usize) -> Option<String> {
+pub fn strip_descriptions(text: &str, tokens: usize) -> Option<String> {
     let mut descriptions = Vec::new();
     let mut open = Vec::new();
     let mut before = None;
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn only_descriptions_go() {
-        let bare = |text: &str| without(text, 1000);
+        let bare = |text: &str| strip_descriptions(text, 1000);
         assert_eq!(
             bare("\"a\" query Q(\"b\" $a: String = \"c\" \"d\" $b: Int) { e(f: \"g\") }")
                 .as_deref(),

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use apollo_compiler::ast::{Definition, Document, FragmentDefinition, OperationType, Selection};
 
 use super::super::limits::Limits;
-use super::super::refused::Refused;
+use super::super::refused::RequestError;
 
 /// The size of a selection with its fragments expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Size {
+struct DocumentSize {
     selections: u64,
     aliases: u64,
     directives: u64,
@@ -38,7 +38,7 @@ pub fn nesting(limits: &Limits) -> usize {
 }
 
 /// Returns the error for a document that is too deep; `depth` if it is known.
-pub fn too_deep(limits: &Limits, depth: Option<usize>) -> Refused {
+pub fn too_deep(limits: &Limits, depth: Option<usize>) -> RequestError {
     let message = match depth {
         Some(depth) => format!(
             "The document nests {depth} levels of fields; {} are allowed.",
@@ -49,13 +49,13 @@ pub fn too_deep(limits: &Limits, depth: Option<usize>) -> Refused {
             nesting(limits)
         ),
     };
-    Refused::beyond("depth", "QUERY_TOO_DEEP", message)
+    RequestError::limit_exceeded("depth", "QUERY_TOO_DEEP", message)
 }
 
 /// Checks the limits of a document.
-pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
-    let mut walk = Walk::new(document, nesting(limits));
-    let mut whole = Size::default();
+pub fn check_limits(document: &Document, limits: &Limits) -> Result<(), RequestError> {
+    let mut walk = LimitVisitor::new(document, nesting(limits));
+    let mut whole = DocumentSize::default();
     let (mut roots, mut mutations) = (0, 0);
     for definition in &document.definitions {
         let size = match definition {
@@ -78,7 +78,7 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
             {
                 walk.fragment(fragment, 0)
             }
-            _ => Size::default(),
+            _ => DocumentSize::default(),
         };
         whole.add(size);
         whole.depth = whole.depth.max(size.depth);
@@ -94,7 +94,7 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
             whole.type_lists,
             TYPE_LISTS.map(|list| format!("`{list}`")).join(", ")
         );
-        return Err(Refused::beyond(
+        return Err(RequestError::limit_exceeded(
             "introspectionDepth",
             "QUERY_TOO_DEEP",
             message,
@@ -103,7 +103,7 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
     if whole.depth > limits.depth {
         return Err(too_deep(limits, Some(whole.depth)));
     }
-    for (limit, name, asked, allowed) in [
+    for (limit, name, actual, allowed) in [
         (
             "selections",
             "fields and fragments",
@@ -117,20 +117,24 @@ pub fn bound(document: &Document, limits: &Limits) -> Result<(), Refused> {
             whole.directives,
             limits.directives,
         ),
-        ("roots", "fields at its root", roots, limits.roots),
+        ("roots", "fields at its root", roots, limits.root_fields),
         ("mutations", "mutations", mutations, limits.mutations),
     ] {
-        if asked > allowed {
+        if actual > allowed {
             let message = format!(
-                "The document has {asked} {name}, its fragments written out; {allowed} are allowed."
+                "The document has {actual} {name}, its fragments written out; {allowed} are allowed."
             );
-            return Err(Refused::beyond(limit, "QUERY_TOO_COMPLEX", message));
+            return Err(RequestError::limit_exceeded(
+                limit,
+                "QUERY_TOO_COMPLEX",
+                message,
+            ));
         }
     }
     Ok(())
 }
 
-impl Size {
+impl DocumentSize {
     fn add(&mut self, other: Self) {
         self.selections = self.selections.saturating_add(other.selections);
         self.aliases = self.aliases.saturating_add(other.aliases);
@@ -142,14 +146,14 @@ impl Size {
     }
 }
 
-struct Walk<'a> {
+struct LimitVisitor<'a> {
     fragments: HashMap<&'a str, &'a FragmentDefinition>,
     /// Contains an empty size while a fragment is being visited: validation reports cycles.
-    known: HashMap<&'a str, Size>,
+    known: HashMap<&'a str, DocumentSize>,
     deepest: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> LimitVisitor<'a> {
     fn new(document: &'a Document, deepest: usize) -> Self {
         let fragments = document
             .definitions
@@ -168,8 +172,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the size of a selection set. `level` is the depth of recursion.
-    fn set(&mut self, set: &'a [Selection], level: usize) -> Size {
-        let mut whole = Size::default();
+    fn set(&mut self, set: &'a [Selection], level: usize) -> DocumentSize {
+        let mut whole = DocumentSize::default();
         if level > self.deepest {
             whole.nesting = 1; // exceeds the limit for all callers
             return whole;
@@ -206,16 +210,18 @@ impl<'a> Walk<'a> {
         whole
     }
 
-    fn spread(&mut self, name: &str, level: usize) -> Size {
+    fn spread(&mut self, name: &str, level: usize) -> DocumentSize {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
         let fragment = self.fragments.get(name).copied();
-        fragment.map_or_else(Size::default, |fragment| self.fragment(fragment, level))
+        fragment.map_or_else(DocumentSize::default, |fragment| {
+            self.fragment(fragment, level)
+        })
     }
 
-    fn fragment(&mut self, fragment: &'a FragmentDefinition, level: usize) -> Size {
-        self.known.insert(&fragment.name, Size::default());
+    fn fragment(&mut self, fragment: &'a FragmentDefinition, level: usize) -> DocumentSize {
+        self.known.insert(&fragment.name, DocumentSize::default());
         let mut size = self.set(&fragment.selection_set, level);
         size.add_directives(fragment.directives.len());
         self.known.insert(&fragment.name, size);
@@ -302,7 +308,7 @@ mod tests {
         #[test]
         fn what_is_counted_is_what_would_be_written_out(text in documents()) {
             let document = Parser::new().parse_ast(text, "").unwrap();
-            let mut walk = Walk::new(&document, 1000);
+            let mut walk = LimitVisitor::new(&document, 1000);
             for definition in &document.definitions {
                 if let Definition::OperationDefinition(operation) = definition {
                     let size = walk.set(&operation.selection_set, 0);

@@ -33,15 +33,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use self::cache::Cache;
+use self::cache::DocumentCache;
 use self::cost::{Cost, Sizes};
 use self::strict::VariableUses;
-use self::trusted::Trusted;
-use super::App;
-use super::asked::{Asked, PersistedQuery};
+use self::trusted::TrustedDocuments;
+use super::AppState;
+use super::asked::{GraphqlRequest, PersistedQuery};
 use super::limits::Limits;
-use super::refused::{Problem, Refused};
-use super::visit::Visit;
+use super::refused::{DocumentError, RequestError};
+use super::visit::RequestContext;
 use crate::graphql::{Operation, Schema, sdl};
 use crate::rules::viewer::Viewer;
 
@@ -54,23 +54,23 @@ pub struct Documents {
     pub sdl: Bytes,
     schema: Valid<Definitions>,
     sizes: Sizes,
-    cache: Cache,
-    trusted: Option<Trusted>,
+    cache: DocumentCache,
+    trusted: Option<TrustedDocuments>,
     checked: AtomicU64,
 }
 
 /// A validated document.
-pub struct Checked {
+pub struct ValidDocument {
     hash: Hash,
     /// The hash in hexadecimal.
     name: Arc<str>,
     document: Arc<ExecutableDocument>,
-    operations: Vec<CheckedOperation>,
+    operations: Vec<ValidOperation>,
     /// Estimated memory use in bytes.
     weight: u64,
 }
 
-struct CheckedOperation {
+struct ValidOperation {
     name: Option<String>,
     kind: OperationType,
     variables: Vec<Node<VariableDefinition>>,
@@ -81,20 +81,20 @@ struct CheckedOperation {
 
 /// Makes an operation of what a client asks: its document parsed, bounded and validated (or known to
 /// be), its variables checked. Nothing has run yet when it is refused.
-pub fn prepare(
-    app: &App,
-    visit: &Visit,
+pub fn prepare_operation(
+    app: &AppState,
+    visit: &RequestContext,
     viewer: &Viewer,
-    asked: Asked,
+    request: GraphqlRequest,
     now: DateTime<Utc>,
-) -> Result<Operation, Refused> {
-    let (failures, client) = (&app.around.failures, visit.client());
+) -> Result<Operation, RequestError> {
+    let (failures, client) = (&app.http.failures, visit.client());
     let may_check = || {
         let checked = failures.check(client, now);
-        checked.map_err(|it| Refused::limited("failures", it))
+        checked.map_err(|it| RequestError::limited("failures", it))
     };
-    let prepared = prepare_if(app, viewer, asked, may_check);
-    let is_failure = |it: &Refused| it.status != Some(StatusCode::TOO_MANY_REQUESTS);
+    let prepared = prepare_if(app, viewer, request, may_check);
+    let is_failure = |it: &RequestError| it.status != Some(StatusCode::TOO_MANY_REQUESTS);
     if prepared.as_ref().is_err_and(is_failure) {
         failures.count(client, now);
     }
@@ -103,32 +103,36 @@ pub fn prepare(
 
 /// As [`prepare`]; a document that is not known is checked only if `may_check` allows it.
 fn prepare_if(
-    app: &App,
+    app: &AppState,
     viewer: &Viewer,
-    mut asked: Asked,
-    may_check: impl FnOnce() -> Result<(), Refused>,
-) -> Result<Operation, Refused> {
-    let variables = asked.take_variables()?;
-    let persisted = asked
+    mut request: GraphqlRequest,
+    may_check: impl FnOnce() -> Result<(), RequestError>,
+) -> Result<Operation, RequestError> {
+    let variables = request.take_variables()?;
+    let persisted = request
         .extensions
         .and_then(|extensions| extensions.persisted_query);
     let documents = &app.documents;
-    let query = asked.query.as_deref();
+    let query = request.query.as_deref();
     let document = documents.document(query, persisted, viewer, &app.limits, may_check)?;
     // Forms and generated clients send an empty text for no name.
-    let name = asked.operation_name.filter(|it| !it.is_empty());
+    let name = request.operation_name.filter(|it| !it.is_empty());
     let operation = document.operation(name.as_deref())?;
 
     let (schema, definitions) = (&documents.schema, &operation.variables);
     let variables = coerce::variables(schema, definitions, &operation.uses, variables)
-        .map_err(|problems| Refused::invalid("BAD_USER_INPUT", problems))?;
+        .map_err(|problems| RequestError::invalid_document("BAD_USER_INPUT", problems))?;
     let cost = operation.cost.with(&variables);
     if cost > app.limits.cost {
         let limit = app.limits.cost;
         let message = format!(
             "The operation costs {cost}; a request may cost {limit} at most: ask for fewer fields, shorter lists or fewer filters."
         );
-        return Err(Refused::beyond("cost", "QUERY_TOO_COMPLEX", message));
+        return Err(RequestError::limit_exceeded(
+            "cost",
+            "QUERY_TOO_COMPLEX",
+            message,
+        ));
     }
     let mut weight = document.weight;
     if operation.kind == OperationType::Subscription {
@@ -156,7 +160,7 @@ impl Documents {
         schema: &Schema,
         limits: &Limits,
         cache: u64,
-        trusted: Option<Trusted>,
+        trusted: Option<TrustedDocuments>,
     ) -> Result<Self, String> {
         let sdl = sdl(schema);
         let schema = definitions(&sdl)?;
@@ -164,11 +168,15 @@ impl Documents {
             sdl: sdl.into(),
             sizes: Sizes::of(&schema),
             schema,
-            cache: Cache::new(cache),
+            cache: DocumentCache::new(cache),
             trusted,
             checked: AtomicU64::new(0),
         };
-        for (hash, text) in documents.trusted.iter().flat_map(Trusted::documents) {
+        for (hash, text) in documents
+            .trusted
+            .iter()
+            .flat_map(TrustedDocuments::documents)
+        {
             let checked = documents.check(*hash, text, limits);
             checked.map_err(|refused| {
                 let problem = refused
@@ -176,7 +184,7 @@ impl Documents {
                     .into_iter()
                     .next()
                     .map(|problem| problem.message);
-                let hash = hexadecimal(hash);
+                let hash = hex(hash);
                 format!("the document {hash}: {}", problem.unwrap_or_default())
             })?;
         }
@@ -184,7 +192,7 @@ impl Documents {
     }
 
     /// Returns the number of documents parsed and validated so far.
-    pub fn checked(&self) -> u64 {
+    pub fn validated(&self) -> u64 {
         self.checked.load(Ordering::Relaxed)
     }
 
@@ -194,14 +202,18 @@ impl Documents {
         persisted: Option<PersistedQuery>,
         viewer: &Viewer,
         limits: &Limits,
-        may_check: impl FnOnce() -> Result<(), Refused>,
-    ) -> Result<Arc<Checked>, Refused> {
-        let hash = asked_for(text, persisted)?;
+        may_check: impl FnOnce() -> Result<(), RequestError>,
+    ) -> Result<Arc<ValidDocument>, RequestError> {
+        let hash = document_hash(text, persisted)?;
         if let Some(trusted) = &self.trusted
-            && !trusted.lets(&hash, viewer)
+            && !trusted.allows(&hash, viewer)
         {
             let message = "This service runs the documents that it was given beforehand, and this is none of them.";
-            return Err(Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
+            return Err(RequestError::new(
+                StatusCode::FORBIDDEN,
+                "FORBIDDEN",
+                message,
+            ));
         }
         if let Some(known) = self.cache.get(&hash) {
             return Ok(known);
@@ -209,37 +221,43 @@ impl Documents {
         may_check()?;
         let text = text.or_else(|| self.trusted.as_ref()?.text(&hash));
         let Some(text) = text else {
-            return Err(unknown_hash());
+            return Err(persisted_query_not_found());
         };
         let checked = Arc::new(self.check(hash, text, limits)?);
         self.cache.insert(checked.clone());
         Ok(checked)
     }
 
-    fn check(&self, hash: Hash, text: &str, limits: &Limits) -> Result<Checked, Refused> {
+    fn check(
+        &self,
+        hash: Hash,
+        text: &str,
+        limits: &Limits,
+    ) -> Result<ValidDocument, RequestError> {
         self.checked.fetch_add(1, Ordering::Relaxed);
         let (ast, tokens) = parse::parse(text, limits)?;
-        guard::bound(&ast, limits)?;
-        let invalid = |problems| Refused::invalid("GRAPHQL_VALIDATION_FAILED", problems);
+        guard::check_limits(&ast, limits)?;
+        let invalid =
+            |problems| RequestError::invalid_document("GRAPHQL_VALIDATION_FAILED", problems);
         let suggests = !limits.no_introspection;
         let (document, uses) = strict::validate(&self.schema, &ast, suggests).map_err(invalid)?;
         if limits.no_introspection
             && let Some(problem) = strict::introspection(&document)
         {
-            return Err(invalid(vec![problem]).about("introspection"));
+            return Err(invalid(vec![problem]).with_limit("introspection"));
         }
         let operations = document.operations.iter().zip(uses);
-        let operations = operations.map(|(operation, uses)| CheckedOperation {
+        let operations = operations.map(|(operation, uses)| ValidOperation {
             name: operation.name.as_ref().map(ToString::to_string),
             kind: convert::kind(operation.operation_type),
             variables: operation.variables.clone(),
             uses,
             cost: self.sizes.cost(&document, operation),
-            personal: sets::personal(&document, operation),
+            personal: sets::is_private(&document, operation),
         });
-        Ok(Checked {
+        Ok(ValidDocument {
             hash,
-            name: hexadecimal(&hash).into(),
+            name: hex(&hash).into(),
             operations: operations.collect(),
             document: Arc::new(convert::document(text, &document)),
             weight: cache::weight(text, tokens),
@@ -247,8 +265,8 @@ impl Documents {
     }
 }
 
-impl Checked {
-    fn operation(&self, name: Option<&str>) -> Result<&CheckedOperation, Refused> {
+impl ValidDocument {
+    fn operation(&self, name: Option<&str>) -> Result<&ValidOperation, RequestError> {
         let operations = self.operations.as_slice();
         let found = match (name, operations) {
             (None, [only]) => Some(only),
@@ -263,7 +281,7 @@ impl Checked {
                 .filter_map(|operation| Some(format!("`{}`", operation.name.as_ref()?)))
                 .collect();
             let names = names.join(", ");
-            Refused::bad_request(match name {
+            RequestError::bad_request(match name {
                 None => format!("It is not clear which operation is meant: name one of {names} in `operationName`."),
                 Some(name) if names.is_empty() => format!("The document has no operation `{name}`; its only one has no name: leave out `operationName`."),
                 Some(name) => format!("The document has no operation `{name}`; it has {names}."),
@@ -273,21 +291,24 @@ impl Checked {
 }
 
 /// Returns the hash of the requested document.
-fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Hash, Refused> {
+fn document_hash(
+    text: Option<&str>,
+    persisted: Option<PersistedQuery>,
+) -> Result<Hash, RequestError> {
     let hash = text.map(|text| Hash::from(Sha256::digest(text)));
     let Some(persisted) = persisted else {
         return hash.ok_or_else(|| {
-            Refused::bad_request("There is no `query`: send the GraphQL document in it.")
+            RequestError::bad_request("There is no `query`: send the GraphQL document in it.")
         });
     };
-    let named = unhexadecimal(&persisted.sha256_hash).filter(|_| persisted.version == 1);
+    let named = parse_hex(&persisted.sha256_hash).filter(|_| persisted.version == 1);
     let Some(named) = named else {
-        return Err(Refused::bad_request(
+        return Err(RequestError::bad_request(
             "`persistedQuery` must have the version 1 and a `sha256Hash` of 64 hexadecimal digits.",
         ));
     };
     if hash.is_some_and(|hash| hash != named) {
-        return Err(Refused::bad_request(
+        return Err(RequestError::bad_request(
             "`sha256Hash` is not the SHA-256 of `query`.",
         ));
     }
@@ -295,9 +316,9 @@ fn asked_for(text: Option<&str>, persisted: Option<PersistedQuery>) -> Result<Ha
 }
 
 /// Returns the error of automatic persisted queries, upon which clients send the whole document.
-fn unknown_hash() -> Refused {
-    let problem = Problem::new("PersistedQueryNotFound".to_owned(), None);
-    let mut refused = Refused::invalid("PERSISTED_QUERY_NOT_FOUND", [problem]);
+fn persisted_query_not_found() -> RequestError {
+    let problem = DocumentError::new("PersistedQueryNotFound".to_owned(), None);
+    let mut refused = RequestError::invalid_document("PERSISTED_QUERY_NOT_FOUND", [problem]);
     let never = HeaderValue::from_static("no-store");
     refused.headers.push((header::CACHE_CONTROL, never));
     refused
@@ -322,7 +343,7 @@ fn definitions(sdl: &str) -> Result<Valid<Definitions>, String> {
         .map_err(|invalid| invalid.errors.to_string())
 }
 
-fn hexadecimal(hash: &Hash) -> String {
+fn hex(hash: &Hash) -> String {
     let mut text = String::with_capacity(64);
     for byte in hash {
         // Writing into a String cannot fail.
@@ -331,7 +352,7 @@ fn hexadecimal(hash: &Hash) -> String {
     text
 }
 
-fn unhexadecimal(text: &str) -> Option<Hash> {
+fn parse_hex(text: &str) -> Option<Hash> {
     let digits = text.as_bytes();
     if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;

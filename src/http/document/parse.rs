@@ -8,20 +8,20 @@ use apollo_compiler::parser::Parser;
 use apollo_parser::{Lexer, TokenKind};
 
 use super::super::limits::Limits;
-use super::super::refused::{Problem, Refused};
+use super::super::refused::{DocumentError, RequestError};
 use super::guard::{nesting, too_deep};
-use super::place::{self, Places};
+use super::place::{self, LineIndex};
 use super::{describe, valueless};
 
 /// Parses a document and returns it with its number of tokens.
-pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> {
+pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), RequestError> {
     let mut parser = Parser::new()
         .token_limit(limits.tokens)
         .recursion_limit(nesting(limits));
     let mut bare = Cow::Borrowed(text);
     let mut parsed = parser.parse_ast(text, "");
     if parsed.is_err()
-        && let Some(described) = describe::without(text, limits.tokens)
+        && let Some(described) = describe::strip_descriptions(text, limits.tokens)
     {
         parsed = parser.parse_ast(described.as_str(), "");
         bare = Cow::Owned(described);
@@ -31,7 +31,11 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
         let message = format!(
             "The document has more than {limit} tokens (names, signs, values, spaces and comments), the most that are read."
         );
-        return Err(Refused::beyond("tokens", "QUERY_TOO_COMPLEX", message));
+        return Err(RequestError::limit_exceeded(
+            "tokens",
+            "QUERY_TOO_COMPLEX",
+            message,
+        ));
     }
     if parser.recursion_reached() > nesting(limits) {
         return Err(too_deep(limits, None));
@@ -42,11 +46,13 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
         let first = found.errors.iter().next();
         let problem = first.map(|error| {
             let pos = place::of(error.error.location(), error.sources);
-            Problem::new(sentence(&error.error.to_string()), pos)
+            DocumentError::new(sentence(&error.error.to_string()), pos)
         });
-        Refused::invalid("GRAPHQL_PARSE_FAILED", problem)
+        RequestError::invalid_document("GRAPHQL_PARSE_FAILED", problem)
     })?;
-    if let Some((offset, name)) = valueless::first(&bare, limits.tokens, nesting(limits)) {
+    if let Some((offset, name)) =
+        valueless::find_missing_value(&bare, limits.tokens, nesting(limits))
+    {
         let message = format!("Syntax error: expected a colon and a value after `{name}`.");
         return Err(invalid(text, offset, message));
     }
@@ -57,9 +63,9 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), Refused> 
     Ok((document, tokens))
 }
 
-fn invalid(text: &str, offset: usize, message: String) -> Refused {
-    let problem = Problem::new(message, Some(Places::of(text).at(offset)));
-    Refused::invalid("GRAPHQL_PARSE_FAILED", [problem])
+fn invalid(text: &str, offset: usize, message: String) -> RequestError {
+    let problem = DocumentError::new(message, Some(LineIndex::of(text).at(offset)));
+    RequestError::invalid_document("GRAPHQL_PARSE_FAILED", [problem])
 }
 
 /// Returns the offset of the first string with a line break: the lexer accepts one right after the opening quote.

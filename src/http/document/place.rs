@@ -4,14 +4,14 @@ use apollo_compiler::parser::{SourceMap, SourceSpan};
 use async_graphql::Pos;
 
 /// An index of line starts, which converts byte offsets to lines and columns.
-pub struct Places {
+pub struct LineIndex {
     /// Byte offset of each line.
     lines: Vec<usize>,
     /// Number of characters before each byte; `None` for ASCII texts.
     characters: Option<Vec<u32>>,
 }
 
-impl Places {
+impl LineIndex {
     pub fn of(text: &str) -> Self {
         let breaks = text.bytes().enumerate().filter(|byte| byte.1 == b'\n');
         let lines = std::iter::once(0).chain(breaks.map(|line_break| line_break.0 + 1));
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let places = Places::of("{ é\n  x }\n");
+        let places = LineIndex::of("{ é\n  x }\n");
         for (offset, line, column) in [
             (0, 1, 1),
             (2, 1, 3),

@@ -6,10 +6,10 @@ use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 
 /// Types whose fields depend on more than the viewer's party, or change without a log entry.
-const PERSONAL: [&str; 3] = ["Viewer", "Webhook", "Delivery"];
+const PRIVATE_TYPES: [&str; 3] = ["Viewer", "Webhook", "Delivery"];
 
 /// Returns all selection sets of an operation, those of each fragment once.
-pub fn sets<'a>(
+pub fn selection_sets<'a>(
     document: &'a ExecutableDocument,
     operation: &'a Operation,
 ) -> Vec<&'a SelectionSet> {
@@ -35,9 +35,9 @@ pub fn sets<'a>(
 }
 
 /// Returns whether responses differ between viewers of one party, or change without a log entry.
-pub fn personal(document: &ExecutableDocument, operation: &Operation) -> bool {
-    let mut types = sets(document, operation)
+pub fn is_private(document: &ExecutableDocument, operation: &Operation) -> bool {
+    let mut types = selection_sets(document, operation)
         .into_iter()
         .map(|set| set.ty.as_str());
-    types.any(|ty| PERSONAL.contains(&ty))
+    types.any(|ty| PRIVATE_TYPES.contains(&ty))
 }

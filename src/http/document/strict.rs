@@ -11,16 +11,16 @@ use apollo_compiler::validation::{DiagnosticData, Valid};
 use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
 use async_graphql::{PathSegment, Pos};
 
-use super::super::refused::Problem;
-use super::sets::sets;
+use super::super::refused::DocumentError;
+use super::sets::selection_sets;
 use super::{convert, input_path, place};
 use crate::graphql::scalar_problem;
 
 /// Names of more bytes are not compared with the schema's names for suggestions.
-const LONGEST_MISTYPED: usize = 100;
+const MAX_SUGGESTION_LENGTH: usize = 100;
 
 /// Maximum number of errors that are reported at once.
-const TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// How an operation uses its variables.
 #[derive(Default)]
@@ -37,12 +37,12 @@ pub fn validate(
     schema: &Valid<Schema>,
     document: &Document,
     suggests: bool,
-) -> Result<(Valid<ExecutableDocument>, Vec<VariableUses>), Vec<Problem>> {
+) -> Result<(Valid<ExecutableDocument>, Vec<VariableUses>), Vec<DocumentError>> {
     let valid = document.to_executable_validate(schema).or_else(|found| {
         let mut errors: Vec<_> = found
             .errors
             .iter()
-            .filter(|diagnostic| !is_false(diagnostic, document, &found.partial))
+            .filter(|diagnostic| !is_misleading(diagnostic, document, &found.partial))
             .collect();
         if errors.is_empty() {
             // The partial document is complete: every dropped part has an error of its own.
@@ -53,20 +53,20 @@ pub fn validate(
             let name = diagnostic.error.unstable_error_name();
             matches!(name, Some("UnusedVariable" | "UnusedFragment"))
         });
-        let told = errors.iter().take(TOLD).map(|diagnostic| {
+        let messages = errors.iter().take(MAX_REPORTED).map(|diagnostic| {
             let pos = place::of(diagnostic.error.location(), diagnostic.sources);
             let path = diagnostic.error.location();
             let path = path.and_then(|span| input_path::of(document, span));
             let mut problem = match path {
-                Some(path) => Problem::of_value(path, &diagnostic.error.to_string(), pos),
-                None => Problem::new(message(diagnostic), pos),
+                Some(path) => DocumentError::of_value(path, &diagnostic.error.to_string(), pos),
+                None => DocumentError::new(message(diagnostic), pos),
             };
             if suggests && let Some(similar) = similar_name(schema, diagnostic) {
                 problem.message = format!("{} Did you mean `{similar}`?", problem.message);
             }
             problem
         });
-        Err(told.collect::<Vec<_>>())
+        Err(messages.collect::<Vec<_>>())
     })?;
     let (problems, uses) = values(schema, &valid);
     if problems.is_empty() {
@@ -85,7 +85,7 @@ fn source<'a>(diagnostic: &Diagnostic<'a, DiagnosticData>) -> Option<&'a str> {
 
 /// Returns whether a diagnostic is a false positive: the library reports parts that it drops as invalid as missing,
 /// too, and counts a subscription field that is selected twice as two fields.
-fn is_false(
+fn is_misleading(
     diagnostic: &Diagnostic<'_, DiagnosticData>,
     document: &Document,
     partial: &ExecutableDocument,
@@ -177,7 +177,7 @@ fn similar_name<'a>(
             _ => return None,
         };
     // The comparison takes time proportional to the product of the lengths, and a long name is not a typo.
-    if wrong.len() > LONGEST_MISTYPED {
+    if wrong.len() > MAX_SUGGESTION_LENGTH {
         return None;
     }
     let distances = known.into_iter().map(|name| {
@@ -198,7 +198,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Returns an error for the first introspection field.
-pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
+pub fn introspection(document: &ExecutableDocument) -> Option<DocumentError> {
     let mut fields = document
         .operations
         .iter()
@@ -209,15 +209,18 @@ pub fn introspection(document: &ExecutableDocument) -> Option<Problem> {
         field.name
     );
     let pos = place::of(field.location(), &document.sources);
-    Some(Problem::new(message, pos))
+    Some(DocumentError::new(message, pos))
 }
 
 /// Validates what the library does not: duplicate input fields, `@oneOf`, variables within values, custom scalars.
-fn values(schema: &Schema, document: &ExecutableDocument) -> (Vec<Problem>, Vec<VariableUses>) {
+fn values(
+    schema: &Schema,
+    document: &ExecutableDocument,
+) -> (Vec<DocumentError>, Vec<VariableUses>) {
     let mut problems = Vec::new();
     let mut uses = Vec::new();
     for operation in document.operations.iter() {
-        let mut check = Check {
+        let mut check = ValueValidator {
             schema,
             sources: &document.sources,
             variables: &operation.variables,
@@ -231,7 +234,7 @@ fn values(schema: &Schema, document: &ExecutableDocument) -> (Vec<Problem>, Vec<
                 check.inside(name, &variable.ty, false, default);
             }
         }
-        for set in sets(document, operation) {
+        for set in selection_sets(document, operation) {
             check.arguments(set);
             check.conditions(set);
         }
@@ -240,17 +243,17 @@ fn values(schema: &Schema, document: &ExecutableDocument) -> (Vec<Problem>, Vec<
     (problems, uses)
 }
 
-struct Check<'a> {
+struct ValueValidator<'a> {
     schema: &'a Schema,
     sources: &'a SourceMap,
     variables: &'a [Node<VariableDefinition>],
-    problems: &'a mut Vec<Problem>,
+    problems: &'a mut Vec<DocumentError>,
     uses: VariableUses,
     /// Path of the current value.
     path: Vec<PathSegment>,
 }
 
-impl Check<'_> {
+impl ValueValidator<'_> {
     fn arguments(&mut self, set: &SelectionSet) {
         for field in set.selections.iter().filter_map(Selection::as_field) {
             for argument in &field.arguments {
@@ -288,9 +291,9 @@ impl Check<'_> {
     }
 
     fn problem(&mut self, what: &str, value: &Node<Value>) {
-        if self.problems.len() < TOLD {
+        if self.problems.len() < MAX_REPORTED {
             let pos = place::of(value.location(), self.sources);
-            let problem = Problem::of_value(self.path.clone(), what, pos);
+            let problem = DocumentError::of_value(self.path.clone(), what, pos);
             self.problems.push(problem);
         }
     }
@@ -330,7 +333,7 @@ impl Check<'_> {
                 let Some(input) = self.schema.get_input_object(ty.inner_named_type()) else {
                     return;
                 };
-                if input.directives.has("oneOf") && !self.is_one(fields) {
+                if input.directives.has("oneOf") && !self.is_oneof(fields) {
                     let what = format!("{} takes one of its fields, and not null", input.name);
                     self.problem(&what, value);
                 }
@@ -354,7 +357,7 @@ impl Check<'_> {
     }
 
     /// Returns whether these are valid fields of a `@oneOf` input: exactly one, never null.
-    fn is_one(&self, fields: &[(Name, Node<Value>)]) -> bool {
+    fn is_oneof(&self, fields: &[(Name, Node<Value>)]) -> bool {
         let [(_, value)] = fields else {
             return false;
         };

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use entity::party::Role;
 use sha2::{Digest, Sha256};
 
-use super::{Hash, unhexadecimal};
+use super::{Hash, parse_hex};
 use crate::rules::viewer::Viewer;
 
 /// The trusted documents, and the role that is exempt.
 #[derive(Clone, Debug)]
-pub struct Trusted {
+pub struct TrustedDocuments {
     documents: HashMap<Hash, String>,
     exempt: Option<Role>,
 }
 
-impl Trusted {
+impl TrustedDocuments {
     /// Parses a JSON object of documents by their SHA-256, as client tools write it. Viewers with the role `exempt` may
     /// send any document.
     ///
@@ -27,7 +27,7 @@ impl Trusted {
         let documents = listed.into_iter().map(|(name, text)| {
             let hash = Hash::from(Sha256::digest(&text));
             let named = name.strip_prefix("sha256:").unwrap_or(&name);
-            if unhexadecimal(named) == Some(hash) {
+            if parse_hex(named) == Some(hash) {
                 Ok((hash, text))
             } else {
                 Err(format!("`{name}` is not the SHA-256 of its document."))
@@ -40,7 +40,7 @@ impl Trusted {
     }
 
     /// Returns whether this viewer may execute the document with this hash.
-    pub(super) fn lets(&self, hash: &Hash, viewer: &Viewer) -> bool {
+    pub(super) fn allows(&self, hash: &Hash, viewer: &Viewer) -> bool {
         let exempt = self.exempt.is_some_and(|role| viewer.roles.contains(&role));
         exempt || self.documents.contains_key(hash)
     }

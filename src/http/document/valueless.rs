@@ -5,7 +5,7 @@ use apollo_parser::cst::CstNode;
 use apollo_parser::{Parser, SyntaxKind};
 
 /// Returns the byte offset and name of the first one. The text must have been parsed within these limits.
-pub fn first(text: &str, tokens: usize, nesting: usize) -> Option<(usize, String)> {
+pub fn find_missing_value(text: &str, tokens: usize, nesting: usize) -> Option<(usize, String)> {
     let parser = Parser::new(text)
         .token_limit(tokens)
         .recursion_limit(nesting);
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn a_name_without_a_value_is_found() {
-        let found = |text: &str| first(text, 1000, 50);
+        let found = |text: &str| find_missing_value(text, 1000, 50);
         for (text, offset, name) in [
             ("{ a(b) }", 4, "b"),
             ("{ a(b: 1 c) }", 9, "c"),

@@ -2,24 +2,29 @@
 
 use sea_orm::prelude::Uuid;
 
-use super::{Source, Step, Writer, Written};
+use super::{ResponsePathSegment, ResponseWriter, RowsSource, Written};
 use crate::read::counts::{CountSlot, Counts};
-use crate::read::cursor::Position;
-use crate::read::load::Group;
-use crate::read::page::{EdgeSlot, Info, PageSlot, PageTemplate};
-use crate::read::plan::Rows;
+use crate::read::cursor::CursorPosition;
+use crate::read::load::ParentRows;
+use crate::read::page::{EdgeSlot, PageInfoField, PageSlot, PageTemplate};
+use crate::read::plan::RowSource;
 use crate::rows::Row;
 
-impl<'d> Writer<'d, '_> {
+impl<'d> ResponseWriter<'d, '_> {
     /// Writes a connection.
-    pub fn page(&mut self, from: Source<'_>, parent: Uuid, template: &PageTemplate<'d>) -> Written {
+    pub fn page(
+        &mut self,
+        from: RowsSource<'_>,
+        parent: Uuid,
+        template: &PageTemplate<'d>,
+    ) -> Written {
         let group = from.loaded.group(parent);
         let mut separator = '{';
         for (key, slot) in &template.entries {
             self.key(&mut separator, key);
-            self.within(Step::Key(key), |it| match slot {
+            self.at(ResponsePathSegment::Key(key), |it| match slot {
                 PageSlot::Typename => {
-                    it.json.word(template.list.connection);
+                    it.json.raw_string(template.list.connection);
                     Ok(())
                 }
                 PageSlot::Nodes(node) => it.records(from, group, node),
@@ -54,8 +59,8 @@ impl<'d> Writer<'d, '_> {
             for (key, field) in fields {
                 self.key(&mut separator, key);
                 match field {
-                    CountSlot::Typename => self.json.word((by.object)().name),
-                    CountSlot::Status => self.json.word(value),
+                    CountSlot::Typename => self.json.raw_string((by.object)().name),
+                    CountSlot::Status => self.json.raw_string(value),
                     CountSlot::Count => {
                         let count = counted.iter().find(|it| it.0 == *value);
                         self.json.number(count.map_or(0, |it| it.1));
@@ -69,7 +74,7 @@ impl<'d> Writer<'d, '_> {
 
     fn edge(
         &mut self,
-        from: Source<'_>,
+        from: RowsSource<'_>,
         row: Row<'_>,
         template: &PageTemplate<'d>,
         edge: &[(&'d str, EdgeSlot<'d>)],
@@ -77,9 +82,9 @@ impl<'d> Writer<'d, '_> {
         let mut separator = '{';
         for (key, slot) in edge {
             self.key(&mut separator, key);
-            self.within(Step::Key(key), |it| match slot {
+            self.at(ResponsePathSegment::Key(key), |it| match slot {
                 EdgeSlot::Typename => {
-                    it.json.word(template.list.edge);
+                    it.json.raw_string(template.list.edge);
                     Ok(())
                 }
                 EdgeSlot::Cursor => it.cursor(row, template),
@@ -92,12 +97,12 @@ impl<'d> Writer<'d, '_> {
 
     fn info(
         &mut self,
-        from: Source<'_>,
-        group: Option<&Group>,
+        from: RowsSource<'_>,
+        group: Option<&ParentRows>,
         template: &PageTemplate<'d>,
-        info: &[(&'d str, Info)],
+        info: &[(&'d str, PageInfoField)],
     ) -> Written {
-        let Rows::Page(page) = &from.load.rows else {
+        let RowSource::Page(page) = &from.load.rows else {
             return Ok(());
         };
         let window = &page.window;
@@ -108,18 +113,18 @@ impl<'d> Writer<'d, '_> {
         for (key, info) in info {
             self.key(&mut separator, key);
             match info {
-                Info::Typename => self.json.word("PageInfo"),
-                Info::HasNextPage => self
+                PageInfoField::Typename => self.json.raw_string("PageInfo"),
+                PageInfoField::HasNextPage => self
                     .json
                     .bool(!window.backward && more || window.before.is_some()),
-                Info::HasPreviousPage => self
+                PageInfoField::HasPreviousPage => self
                     .json
                     .bool(window.backward && more || window.after.is_some()),
-                Info::StartCursor => match row(shown.first()) {
+                PageInfoField::StartCursor => match row(shown.first()) {
                     Some(row) => self.cursor(row, template)?,
                     None => self.json.null(),
                 },
-                Info::EndCursor => match row(shown.last()) {
+                PageInfoField::EndCursor => match row(shown.last()) {
                     Some(row) => self.cursor(row, template)?,
                     None => self.json.null(),
                 },
@@ -134,9 +139,9 @@ impl<'d> Writer<'d, '_> {
         let Some((id, key)) = cursors.cells else {
             return Ok(());
         };
-        let position = Position::of(row, id, key, &cursors.kind);
+        let position = CursorPosition::of(row, id, key, &cursors.kind);
         let position = position.map_err(|error| self.failed(error, None))?;
-        self.json.word(&cursors.scope.write(&position));
+        self.json.raw_string(&cursors.scope.write(&position));
         Ok(())
     }
 }

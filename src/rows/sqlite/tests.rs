@@ -18,24 +18,24 @@ fn count_to(last: u32) -> String {
     )
 }
 
-fn connections(longest: Duration) -> (tempfile::TempDir, Connections) {
+fn connections(longest: Duration) -> (tempfile::TempDir, SqlitePool) {
     some_connections(1, longest)
 }
 
-fn some_connections(number: u32, longest: Duration) -> (tempfile::TempDir, Connections) {
+fn some_connections(number: u32, longest: Duration) -> (tempfile::TempDir, SqlitePool) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("register.db");
     Connection::open(&file).unwrap();
     let url = format!("sqlite:{}", file.display());
-    let connections = Connections::new(&url, number, Some(longest)).unwrap();
+    let connections = SqlitePool::new(&url, number, Some(longest)).unwrap();
     (directory, connections)
 }
 
 async fn read(
-    connections: &Connections,
+    connections: &SqlitePool,
     sql: &str,
     arrives: impl FnMut(Row<'_>) -> Result<(), DbErr> + Send,
-) -> Result<Block, DbErr> {
+) -> Result<RowBuffer, DbErr> {
     connections.read(sql, &Values(Vec::new()), arrives).await
 }
 
@@ -43,15 +43,15 @@ async fn read(
 fn an_error_that_can_pass_is_told_from_others() {
     let stopped = |code| {
         let error = rusqlite::ffi::Error::new(code);
-        Stopped::<DbErr>::from(rusqlite::Error::SqliteFailure(error, None))
+        ReadError::<DbErr>::from(rusqlite::Error::SqliteFailure(error, None))
     };
     // BUSY, IOERR_READ, FULL, CANTOPEN.
     for code in [5, 266, 13, 14] {
-        assert!(matches!(stopped(code), Stopped::Failed(DbErr::Conn(_))));
+        assert!(matches!(stopped(code), ReadError::Failed(DbErr::Conn(_))));
     }
     // ERROR, CORRUPT.
     for code in [1, 11] {
-        assert!(matches!(stopped(code), Stopped::Failed(DbErr::Query(_))));
+        assert!(matches!(stopped(code), ReadError::Failed(DbErr::Query(_))));
     }
 }
 
@@ -175,7 +175,7 @@ async fn slow_statements_leave_half_of_the_connections_to_others() {
     let (_directory, connections) = some_connections(2, Duration::from_mins(1));
     let slow = count_to(300_000);
     read(&connections, &slow, |_| Ok(())).await.unwrap();
-    assert_eq!(connections.slow().len(), 1, "it is remembered");
+    assert_eq!(connections.slow_statements().len(), 1, "it is remembered");
     let _busy = connections.slow_permits.acquire().await.unwrap();
     let mut waiting = pin!(read(&connections, &slow, |_| Ok(())));
     let polled = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;

@@ -19,7 +19,7 @@ const RELATIONS: [(&str, Relation); 4] = [
     ("third", Relation::Third),
 ];
 
-fn relation(party: Party, facts: &Facts) -> Relation {
+fn relation(party: Party, facts: &ActionItemFacts) -> Relation {
     match (party == facts.owned_by, party == facts.requested_by) {
         (true, true) => Relation::OwnerAndAsker,
         (true, false) => Relation::Owner,
@@ -29,12 +29,12 @@ fn relation(party: Party, facts: &Facts) -> Relation {
 }
 
 /// Returns every combination of party and item.
-fn all_cases() -> impl Iterator<Item = (Party, Facts)> {
+fn all_cases() -> impl Iterator<Item = (Party, ActionItemFacts)> {
     PARTIES.into_iter().flat_map(|party| {
         PARTIES.into_iter().flat_map(move |owned_by| {
             PARTIES.into_iter().flat_map(move |requested_by| {
                 all::<ActionItemStatus>().map(move |status| {
-                    let facts = Facts {
+                    let facts = ActionItemFacts {
                         status,
                         owned_by,
                         requested_by,
@@ -50,7 +50,7 @@ fn all_cases() -> impl Iterator<Item = (Party, Facts)> {
 fn same<T: PartialEq + std::fmt::Debug>(
     wanted: Relation,
     status: ActionItemStatus,
-    of: impl Fn(Party, &Facts) -> T,
+    of: impl Fn(Party, &ActionItemFacts) -> T,
 ) -> T {
     let found: Vec<T> = all_cases()
         .filter(|(party, facts)| relation(*party, facts) == wanted && facts.status == status)
@@ -63,7 +63,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
 #[test]
 fn who_may_move_it_where() {
     let mut table = String::new();
-    let words: Vec<String> = all::<ActionItemStatus>().map(word).collect();
+    let words: Vec<String> = all::<ActionItemStatus>().map(enum_name).collect();
     let columns = |cells: Vec<String>| {
         let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:<12}")).collect();
         cells.concat()
@@ -85,7 +85,7 @@ fn who_may_move_it_where() {
                 &mut table,
                 [
                     (title, 15),
-                    (&word(from), 11),
+                    (&enum_name(from), 11),
                     (&columns(cells.collect()), 0),
                 ],
             );
@@ -122,7 +122,7 @@ fn who_may_update_it_and_what_it_is_permitted() {
                 &mut table,
                 [
                     (title, 15),
-                    (&word(status), 11),
+                    (&enum_name(status), 11),
                     (update, 6),
                     (&permissions, 0),
                 ],
@@ -140,7 +140,7 @@ fn who_may_remind_of_it() {
         ["status", "ITU", "UPU", "TSB"].map(|column| (column, 11)),
     );
     for status in all::<ActionItemStatus>() {
-        let facts = Facts {
+        let facts = ActionItemFacts {
             status,
             owned_by: Party::Itu,
             requested_by: Party::Upu,
@@ -148,7 +148,7 @@ fn who_may_remind_of_it() {
         let [itu, upu, tsb] = PARTIES.map(|party| cell(&remind(party, &facts)));
         row(
             &mut table,
-            [&*word(status), itu, upu, tsb].map(|cell| (cell, 11)),
+            [&*enum_name(status), itu, upu, tsb].map(|cell| (cell, 11)),
         );
     }
     insta::assert_snapshot!(table);
@@ -160,7 +160,10 @@ fn which_moves_need_a_note() {
     for from in all::<ActionItemStatus>() {
         for to in all::<ActionItemStatus>().filter(|to| transition(from, *to).is_some()) {
             let note = format!("{:?}", note_requirement(from, to));
-            row(&mut table, [(&word(from), 11), (&word(to), 11), (&note, 0)]);
+            row(
+                &mut table,
+                [(&enum_name(from), 11), (&enum_name(to), 11), (&note, 0)],
+            );
         }
     }
     insta::assert_snapshot!(table);
@@ -201,7 +204,7 @@ fn items_are_created_on_active_topics_as_task_or_request() {
     for status in all::<TopicStatus>() {
         row(
             &mut table,
-            [(&word(status), 12), (cell(&create(status)), 0)],
+            [(&enum_name(status), 12), (cell(&create(status)), 0)],
         );
     }
     for asker in PARTIES {
@@ -209,8 +212,11 @@ fn items_are_created_on_active_topics_as_task_or_request() {
             row(
                 &mut table,
                 [
-                    (&format!("{} asks {}", word(asker), word(owner)), 12),
-                    (&word(first(asker, owner)), 0),
+                    (
+                        &format!("{} asks {}", enum_name(asker), enum_name(owner)),
+                        12,
+                    ),
+                    (&enum_name(first(asker, owner)), 0),
                 ],
             );
         }
@@ -221,7 +227,7 @@ fn items_are_created_on_active_topics_as_task_or_request() {
 #[test]
 fn the_sides_are_equal() {
     for (party, facts) in all_cases() {
-        let across = Facts {
+        let across = ActionItemFacts {
             status: facts.status,
             owned_by: exchanged(facts.owned_by),
             requested_by: exchanged(facts.requested_by),

@@ -20,12 +20,12 @@ const STATES: [(CommitteeStatus, i64, i64); 5] = [
     (CommitteeStatus::Concluded, 0, 0),
 ];
 
-fn all_facts() -> impl Iterator<Item = (&'static str, Facts)> {
+fn all_facts() -> impl Iterator<Item = (&'static str, CommitteeFacts)> {
     KINDS.into_iter().flat_map(|(kind, side, party)| {
         STATES
             .into_iter()
             .map(move |(status, leads_open_topics, open_items)| {
-                let facts = Facts {
+                let facts = CommitteeFacts {
                     side,
                     party,
                     status,
@@ -135,7 +135,7 @@ fn the_sides_are_equal() {
         if facts.party == Some(Party::Tsb) {
             continue;
         }
-        let across = Facts {
+        let across = CommitteeFacts {
             side: facts.side.map(Side::other),
             party: facts.party.map(exchanged),
             ..facts
@@ -158,8 +158,8 @@ fn the_sides_are_equal() {
 #[test]
 fn a_committee_ends_when_it_starts_or_later() {
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day);
-    assert!(dates_fit(day(2), day(2)).is_ok());
-    assert!(dates_fit(day(2), None).is_ok());
-    assert!(dates_fit(None, day(1)).is_ok());
-    assert!(dates_fit(day(2), day(1)).is_err());
+    assert!(validate_dates(day(2), day(2)).is_ok());
+    assert!(validate_dates(day(2), None).is_ok());
+    assert!(validate_dates(None, day(1)).is_ok());
+    assert!(validate_dates(day(2), day(1)).is_err());
 }

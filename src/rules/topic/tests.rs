@@ -15,8 +15,8 @@ fn pairs() -> impl Iterator<Item = (Position, Position)> {
     all::<Position>().flat_map(|itu| all::<Position>().map(move |upu| (itu, upu)))
 }
 
-fn facts(itu: Position, upu: Position) -> Facts {
-    Facts {
+fn facts(itu: Position, upu: Position) -> TopicFacts {
+    TopicFacts {
         itu,
         upu,
         proposed_by: Party::Tsb,
@@ -26,10 +26,10 @@ fn facts(itu: Position, upu: Position) -> Facts {
     }
 }
 
-fn all_facts() -> impl Iterator<Item = Facts> {
+fn all_facts() -> impl Iterator<Item = TopicFacts> {
     pairs().flat_map(|(itu, upu)| {
         PARTIES.into_iter().flat_map(move |proposed_by| {
-            (0..8).map(move |bits| Facts {
+            (0..8).map(move |bits| TopicFacts {
                 proposed_by,
                 open_items: i64::from(bits & 1) * 2,
                 own_lead: bits & 2 != 0,
@@ -56,7 +56,7 @@ fn head(table: &mut String, columns: [&str; 3]) {
 }
 
 /// Returns a table with one row per pair of positions and three cells per party.
-fn by_positions(columns: [&str; 3], cells: impl Fn(Party, &Facts) -> [Decision; 3]) -> String {
+fn by_positions(columns: [&str; 3], cells: impl Fn(Party, &TopicFacts) -> [Decision; 3]) -> String {
     let mut table = String::new();
     head(&mut table, columns);
     for (itu, upu) in pairs() {
@@ -105,7 +105,7 @@ fn a_side_never_goes_back_to_pending_and_never_takes_a_position_twice() {
 fn releasing_with_open_action_items() {
     let table = by_positions(["none open", "1 open", "2 open"], |party, facts| {
         [0, 1, 2].map(|open_items| {
-            let facts = Facts {
+            let facts = TopicFacts {
                 open_items,
                 ..*facts
             };
@@ -119,7 +119,7 @@ fn releasing_with_open_action_items() {
 fn who_may_update_by_who_proposed() {
     let table = by_positions(["by ITU", "by UPU", "by TSB"], |party, facts| {
         PARTIES.map(|proposed_by| {
-            let facts = Facts {
+            let facts = TopicFacts {
                 proposed_by,
                 ..*facts
             };
@@ -130,8 +130,8 @@ fn who_may_update_by_who_proposed() {
 }
 
 /// Returns a committee of `party` that is linked in `role`.
-fn own(party: Party, role: Option<CommitteeRole>) -> Linked {
-    Linked {
+fn own(party: Party, role: Option<CommitteeRole>) -> LinkedCommittee {
+    LinkedCommittee {
         party: Some(party),
         role,
     }
@@ -224,7 +224,7 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
 #[test]
 fn the_sides_are_equal() {
     for facts in all_facts() {
-        let across = Facts {
+        let across = TopicFacts {
             itu: facts.upu,
             upu: facts.itu,
             proposed_by: exchanged(facts.proposed_by),
@@ -253,8 +253,8 @@ fn the_sides_are_equal() {
 #[test]
 fn a_review_lies_ahead_when_set_and_is_due_once_its_day_has_passed() {
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
-    assert!(review_fits(day(2), day(1)).is_ok());
-    assert!(review_fits(day(1), day(1)).is_err());
+    assert!(validate_review(day(2), day(1)).is_ok());
+    assert!(validate_review(day(1), day(1)).is_err());
     let due = |status, on| needs_review(status, on, day(2));
     assert!(due(TopicStatus::Active, Some(day(1))));
     assert!(!due(TopicStatus::Active, Some(day(2))));

@@ -8,23 +8,23 @@ use entity::id::{ActionItemId, CommitteeId, TopicId};
 use entity::party::Language;
 use entity::scalar::Date;
 use entity::topic_committee::CommitteeRole;
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{committee, topic};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
-use super::activity::{Changes, Entry};
+use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::{label, label_of};
-use super::creation::{Creating, Idempotency};
+use super::creation::{CreateInput, Idempotency};
 use super::topic::{self as topics, Links};
-use super::writing::Writing;
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::action_item as rules;
 use crate::rules::committee::can_own_items;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
 
 mod moves;
@@ -101,13 +101,13 @@ pub async fn create_illustrative(
     now: DateTime<Utc>,
     input: ActionItemCreateInput,
 ) -> Result<ActionItemId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = make(&mut writing, input, true).await?;
     writing.commit().await?;
     Ok(id)
 }
 
-impl Creating for ActionItemCreateInput {
+impl CreateInput for ActionItemCreateInput {
     const MUTATION: &'static str = "actionItemCreate";
     type Id = ActionItemId;
 
@@ -115,21 +115,22 @@ impl Creating for ActionItemCreateInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<ActionItemId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<ActionItemId> {
         make(writing, self, false).await
     }
 }
 
 async fn make(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     input: ActionItemCreateInput,
     illustrative: bool,
 ) -> Result<ActionItemId> {
     let topic =
-        input::subject::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id).await?;
+        input::load_target::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id)
+            .await?;
     rules::create(topic.status)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let owner = named(
         writing,
         &mut problems,
@@ -145,36 +146,42 @@ async fn make(
             status = rules::first(writing.party(), party);
         }
         if status == ActionItemStatus::Open {
-            problems.check("committeeId", links.room_for(owner));
+            problems.check("committeeId", links.check_capacity(owner));
         }
     }
-    let title = problems.text("title", &input.title, text::NAME);
-    let description =
-        problems.optional_text("description", input.description.as_deref(), text::LONG);
+    let title = problems.text("title", &input.title, text::MAX_NAME_LENGTH);
+    let description = problems.optional_text(
+        "description",
+        input.description.as_deref(),
+        text::MAX_TEXT_LENGTH,
+    );
     let counterpart = input.counterpart_id.as_ref();
     let counterpart = named(writing, &mut problems, "counterpartId", counterpart).await?;
-    let external_key =
-        problems.optional_identifier("externalKey", input.external_key.as_deref(), text::KEY);
+    let external_key = problems.optional_identifier(
+        "externalKey",
+        input.external_key.as_deref(),
+        text::MAX_KEY_LENGTH,
+    );
     // A committee without a party cannot own an item.
     let owner = owner.and_then(|committee| Some((committee.side?, committee.party?, committee)));
     let (side, owned_by, owner) = problems.found(owner)?;
 
     let id: ActionItemId = writing.new_id();
-    let number = writing.number("action_item").await?;
+    let number = writing.next_number("action_item").await?;
     let priority = input.priority.unwrap_or(Priority::Normal);
     let due_on = input.due_on.map(|date| date.0);
-    let mut changes = Changes::default();
-    changes.given("topic", topics::code(topic.number));
-    changes.given("title", title.clone());
-    changes.given("description", description.clone());
-    changes.given("status", word(status));
-    changes.given("priority", word(priority));
-    changes.given("dueOn", due_on.map(|date| date.to_string()));
-    changes.given("committee", label(writing.db(), &owner).await?);
+    let mut changes = ChangeSet::default();
+    changes.added("topic", topics::code(topic.number));
+    changes.added("title", title.clone());
+    changes.added("description", description.clone());
+    changes.added("status", enum_name(status));
+    changes.added("priority", enum_name(priority));
+    changes.added("dueOn", due_on.map(|date| date.to_string()));
+    changes.added("committee", label(writing.db(), &owner).await?);
     if let Some(counterpart) = &counterpart {
-        changes.given("counterpart", label(writing.db(), counterpart).await?);
+        changes.added("counterpart", label(writing.db(), counterpart).await?);
     }
-    changes.given("externalKey", external_key.clone());
+    changes.added("externalKey", external_key.clone());
     let row = ActiveModel {
         id: Set(id),
         number: Set(number),
@@ -204,8 +211,8 @@ async fn make(
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::taken(error, "externalKey", in_use))?;
-    let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(topic.id);
+        .map_err(|error| input::unique_violation(error, "externalKey", in_use))?;
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_topic(topic.id);
     writing.log(entry).await?;
     if status == ActionItemStatus::Open {
         take_part(writing, topic, &links, &owner).await?;
@@ -219,32 +226,35 @@ pub async fn update(
     now: DateTime<Utc>,
     input: ActionItemUpdateInput,
 ) -> Result<ActionItemId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = change(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
 }
 
 /// Updates an action item as part of a write.
-pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Result<ActionItemId> {
-    let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+pub async fn change(
+    writing: &mut WriteTransaction,
+    input: ActionItemUpdateInput,
+) -> Result<ActionItemId> {
+    let before = input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before));
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::kept_text(
+    after.title = input::required_text_or_current(
         &mut problems,
         "title",
         input.title,
-        text::NAME,
+        text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.description = input::cleared_text(
+    after.description = input::optional_text_or_current(
         &mut problems,
         "description",
         &input.description,
-        text::LONG,
+        text::MAX_TEXT_LENGTH,
         before.description.as_deref(),
     );
     after.counterpart_id = match &input.counterpart_id {
@@ -254,11 +264,13 @@ pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Resu
             .await?
             .map(|committee| committee.id),
     };
-    after.priority = input::kept(&mut problems, "priority", input.priority, before.priority);
-    after.due_on = input::cleared(input.due_on, before.due_on.map(Date)).map(|date| date.0);
-    problems.none()?;
+    after.priority =
+        input::required_or_current(&mut problems, "priority", input.priority, before.priority);
+    after.due_on =
+        input::optional_or_current(input.due_on, before.due_on.map(Date)).map(|date| date.0);
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("title", Some(before.title), Some(after.title.clone()));
     changes.add("description", before.description, after.description.clone());
@@ -267,7 +279,7 @@ pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Resu
         let is = label_of(writing.db(), after.counterpart_id).await?;
         changes.add("counterpart", was, is);
     }
-    let [was, is] = [before.priority, after.priority].map(word);
+    let [was, is] = [before.priority, after.priority].map(enum_name);
     changes.add("priority", Some(was), Some(is));
     changes.add("dueOn", day(before.due_on), day(after.due_on));
     if changes.is_empty() {
@@ -280,10 +292,10 @@ pub async fn change(writing: &mut Writing, input: ActionItemUpdateInput) -> Resu
 
 /// Stores the next version of an action item with its log entry.
 async fn save(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: Changes,
+    changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let (id, topic) = (after.id, after.topic_id);
     let description = after.description.as_deref();
@@ -306,13 +318,13 @@ async fn save(
     };
     Entity::update(row).exec(writing.db()).await?;
     writing
-        .log(Entry::new(verb, id, changes).of_topic(topic))
+        .log(ActivityEntry::new(verb, id, changes).of_topic(topic))
         .await
 }
 
 /// Links the owner committee of an item that becomes OPEN to the topic, if it is not linked yet.
 async fn take_part(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     topic: topic::Model,
     links: &Links,
     owner: &committee::Model,
@@ -326,16 +338,16 @@ async fn take_part(
 }
 
 async fn named(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     field: &str,
     given: Option<&ID>,
 ) -> Result<Option<committee::Model>, DbErr> {
     input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given).await
 }
 
-fn facts(item: &Model) -> rules::Facts {
-    rules::Facts {
+fn facts(item: &Model) -> rules::ActionItemFacts {
+    rules::ActionItemFacts {
         status: item.status,
         owned_by: item.owned_by,
         requested_by: item.requested_by,

@@ -6,20 +6,20 @@ use entity::action_item::{ActionItemStatus, Entity};
 use entity::activity::ActivityVerb;
 use entity::id::ActionItemId;
 use entity::permission::NoteRequirement;
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{committee, topic};
 use sea_orm::{DbErr, EntityTrait};
 
 use super::{facts, save, take_part};
 use crate::error::Result;
 use crate::rules::action_item as rules;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text;
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
-use crate::store::activity::Changes;
+use crate::store::activity::ChangeSet;
 use crate::store::topic::Links;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// A move of an action item to another status. `ActionItem.nextMoves` lists the moves that the viewer may make.
@@ -42,25 +42,27 @@ pub async fn move_to(
     now: DateTime<Utc>,
     input: ActionItemMoveInput,
 ) -> Result<ActionItemId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let before = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let before = input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::move_to(writing.party(), &facts(&before), input.to);
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let requirement = rules::note_requirement(before.status, input.to);
     let given = input.note.as_deref();
     let missing = match requirement {
         NoteRequirement::None => None,
         NoteRequirement::Reason => Some(format!(
             "Say why: moving it to {} needs a reason.",
-            word(input.to)
+            enum_name(input.to)
         )),
         NoteRequirement::Outcome => Some("Say what came of it: DONE needs an outcome.".to_owned()),
     };
     let note = match missing {
-        None => problems.optional_text("note", given, text::LONG),
-        Some(missing) => Some(problems.needed_text("note", given, text::LONG, &missing)),
+        None => problems.optional_text("note", given, text::MAX_TEXT_LENGTH),
+        Some(missing) => {
+            Some(problems.required_text("note", given, text::MAX_TEXT_LENGTH, &missing))
+        }
     };
     let part = if input.to == ActionItemStatus::Open {
         Some(parts(&writing, before.topic_id, before.committee_id).await?)
@@ -68,9 +70,9 @@ pub async fn move_to(
         None
     };
     if let Some((_, links, owner)) = &part {
-        problems.check("to", links.room_for(owner));
+        problems.check("to", links.check_capacity(owner));
     }
-    problems.none()?;
+    problems.into_result()?;
 
     let mut after = before.clone();
     after.status = input.to;
@@ -84,8 +86,8 @@ pub async fn move_to(
         after.outcome = None;
         after.completed_at = None;
     }
-    let mut changes = Changes::default();
-    let [was, is] = [before.status, after.status].map(word);
+    let mut changes = ChangeSet::default();
+    let [was, is] = [before.status, after.status].map(enum_name);
     changes.add("status", Some(was), Some(is));
     changes.add("outcome", before.outcome, after.outcome.clone());
     changes.add(
@@ -94,7 +96,7 @@ pub async fn move_to(
         after.status_reason.clone(),
     );
     if requirement == NoteRequirement::None {
-        changes.given("note", note);
+        changes.added("note", note);
     }
     let id = after.id;
     save(&mut writing, after, ActivityVerb::StatusChanged, changes).await?;
@@ -107,7 +109,7 @@ pub async fn move_to(
 
 /// Loads what is needed to link the owner committee to the topic.
 async fn parts(
-    writing: &Writing,
+    writing: &WriteTransaction,
     topic: entity::id::TopicId,
     owner: entity::id::CommitteeId,
 ) -> Result<(topic::Model, Links, committee::Model), DbErr> {

@@ -9,11 +9,11 @@ use entity::id::ActionItemId;
 use super::{facts, save};
 use crate::error::Result;
 use crate::rules::action_item as rules;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text;
 use crate::rules::viewer::Viewer;
-use crate::store::activity::Changes;
-use crate::store::writing::Writing;
+use crate::store::activity::ChangeSet;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// A reminder to the owner of an open action item, sent by the TSB.
@@ -31,20 +31,21 @@ pub async fn remind(
     now: DateTime<Utc>,
     input: ActionItemRemindInput,
 ) -> Result<ActionItemId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let mut item = input::subject::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let mut item =
+        input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     rules::remind(writing.party(), &facts(&item))?;
 
-    let mut problems = Problems::default();
-    let message = problems.text("message", &input.message, text::LONG);
-    problems.none()?;
+    let mut problems = ValidationErrors::default();
+    let message = problems.text("message", &input.message, text::MAX_TEXT_LENGTH);
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let before = item.reminders;
     item.reminders += 1;
     let [was, is] = [before, item.reminders].map(|count| count.to_string());
     changes.add("reminders", Some(was), Some(is));
-    changes.given("message", message);
+    changes.added("message", message);
     let id = item.id;
     save(&mut writing, item, ActivityVerb::Reminded, changes).await?;
     writing.commit().await?;

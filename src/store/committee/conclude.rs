@@ -16,10 +16,10 @@ use sea_orm::{
 use super::{changed, save};
 use crate::error::Result;
 use crate::rules::committee as rules;
-use crate::rules::problems::Problems;
-use crate::rules::version::checked;
+use crate::rules::problems::ValidationErrors;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// The end of a committee, which must not lead an open topic or own an open action item.
@@ -39,19 +39,22 @@ pub async fn conclude(
     now: DateTime<Utc>,
     input: CommitteeConcludeInput,
 ) -> Result<CommitteeId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let before = input::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let facts = facts(writing.db(), &before).await?;
     let decision = rules::conclude(writing.party(), &facts);
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
     let given = input.ends_on.map(|date| date.0);
     let mut after = before.clone();
     after.status = CommitteeStatus::Concluded;
     after.ends_on = given.or(before.ends_on).or(Some(writing.today()));
-    let mut problems = Problems::default();
-    problems.check("endsOn", rules::dates_fit(after.starts_on, after.ends_on));
-    problems.none()?;
+    let mut problems = ValidationErrors::default();
+    problems.check(
+        "endsOn",
+        rules::validate_dates(after.starts_on, after.ends_on),
+    );
+    problems.into_result()?;
 
     let id = before.id;
     let changes = changed(&before, &after);
@@ -60,7 +63,10 @@ pub async fn conclude(
     Ok(id)
 }
 
-async fn facts(db: &impl ConnectionTrait, committee: &Model) -> Result<rules::Facts, DbErr> {
+async fn facts(
+    db: &impl ConnectionTrait,
+    committee: &Model,
+) -> Result<rules::CommitteeFacts, DbErr> {
     let led = topic_committee::Entity::find()
         .select_only()
         .column(topic_committee::Column::TopicId)
@@ -80,7 +86,7 @@ async fn facts(db: &impl ConnectionTrait, committee: &Model) -> Result<rules::Fa
         )
         .count(db)
         .await?;
-    Ok(rules::Facts {
+    Ok(rules::CommitteeFacts {
         side: committee.side,
         party: committee.party,
         status: committee.status,

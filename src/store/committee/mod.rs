@@ -8,20 +8,20 @@ use entity::id::{CommitteeId, OrganizationId};
 use entity::organization;
 use entity::party::Language;
 use entity::scalar::Date;
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
-use super::activity::{Changes, Entry};
-use super::creation::{Creating, Idempotency};
-use super::writing::Writing;
+use super::activity::{ActivityEntry, ChangeSet};
+use super::creation::{CreateInput, Idempotency};
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::committee as rules;
-use crate::rules::organization::parent_fits;
-use crate::rules::problems::Problems;
+use crate::rules::organization::validate_parent;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
 
 mod conclude;
@@ -90,7 +90,7 @@ pub async fn create(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for CommitteeCreateInput {
+impl CreateInput for CommitteeCreateInput {
     const MUTATION: &'static str = "committeeCreate";
     type Id = CommitteeId;
 
@@ -98,13 +98,13 @@ impl Creating for CommitteeCreateInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<CommitteeId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<CommitteeId> {
         make(writing, self).await
     }
 }
 
-async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<CommitteeId> {
-    let organization = input::subject::<organization::Entity, OrganizationId>(
+async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Result<CommitteeId> {
+    let organization = input::load_target::<organization::Entity, OrganizationId>(
         writing.db(),
         "organizationId",
         &input.organization_id,
@@ -114,38 +114,39 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
     let party = rules::party_of(&organization.acronym, side);
     rules::write(writing.party(), side, party)?;
 
-    let mut problems = Problems::default();
-    let code = problems.identifier("code", &input.code, text::CODE);
-    let period = problems.identifier("period", &input.period, text::CODE);
-    let name = problems.text("name", &input.name, text::NAME);
+    let mut problems = ValidationErrors::default();
+    let code = problems.identifier("code", &input.code, text::MAX_CODE_LENGTH);
+    let period = problems.identifier("period", &input.period, text::MAX_CODE_LENGTH);
+    let name = problems.text("name", &input.name, text::MAX_NAME_LENGTH);
     let parent = input.parent_id.as_ref();
     let parent =
         input::named::<Entity, CommitteeId>(writing.db(), &mut problems, "parentId", parent)
             .await?;
     if let Some(parent) = &parent {
-        problems.check("parentId", parent_fits(side, parent.side));
+        problems.check("parentId", validate_parent(side, parent.side));
     }
-    let mandate = problems.optional_text("mandate", input.mandate.as_deref(), text::LONG);
+    let mandate =
+        problems.optional_text("mandate", input.mandate.as_deref(), text::MAX_TEXT_LENGTH);
     let [starts_on, ends_on] = [input.starts_on, input.ends_on].map(|date| date.map(|date| date.0));
-    problems.check("endsOn", rules::dates_fit(starts_on, ends_on));
+    problems.check("endsOn", rules::validate_dates(starts_on, ends_on));
     let id: CommitteeId = writing.new_id();
     let predecessors = input.predecessor_ids.unwrap_or_default();
     let predecessors = predecessors::listed(writing.db(), &mut problems, &predecessors, id).await?;
-    problems.none()?;
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
-    changes.given("organization", organization.acronym.clone());
-    changes.given("code", code.clone());
-    changes.given("period", period.clone());
-    changes.given("name", name.clone());
-    changes.given("kind", word(input.kind));
+    let mut changes = ChangeSet::default();
+    changes.added("organization", organization.acronym.clone());
+    changes.added("code", code.clone());
+    changes.added("period", period.clone());
+    changes.added("name", name.clone());
+    changes.added("kind", enum_name(input.kind));
     if let Some(parent) = &parent {
-        changes.given("parent", label(writing.db(), parent).await?);
+        changes.added("parent", label(writing.db(), parent).await?);
     }
-    changes.given("mandate", mandate.clone());
-    changes.given("startsOn", starts_on.map(|date| date.to_string()));
-    changes.given("endsOn", ends_on.map(|date| date.to_string()));
-    changes.given(
+    changes.added("mandate", mandate.clone());
+    changes.added("startsOn", starts_on.map(|date| date.to_string()));
+    changes.added("endsOn", ends_on.map(|date| date.to_string()));
+    changes.added(
         "predecessors",
         predecessors::labels(writing.db(), &predecessors).await?,
     );
@@ -178,9 +179,9 @@ async fn make(writing: &mut Writing, input: CommitteeCreateInput) -> Result<Comm
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::taken(error, "code", in_use))?;
+        .map_err(|error| input::unique_violation(error, "code", in_use))?;
     predecessors::insert(writing.db(), id, &predecessors).await?;
-    let entry = Entry::new(ActivityVerb::Created, id, changes).of_side(side);
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
     Ok(id)
 }
@@ -191,38 +192,48 @@ pub async fn update(
     now: DateTime<Utc>,
     input: CommitteeUpdateInput,
 ) -> Result<CommitteeId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = change(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
 }
 
 /// Updates a committee as part of a write.
-pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Result<CommitteeId> {
-    let before = input::subject::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+pub async fn change(
+    writing: &mut WriteTransaction,
+    input: CommitteeUpdateInput,
+) -> Result<CommitteeId> {
+    let before = input::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.name = input::kept_text(&mut problems, "name", input.name, text::NAME, &before.name);
-    after.mandate = input::cleared_text(
+    after.name = input::required_text_or_current(
+        &mut problems,
+        "name",
+        input.name,
+        text::MAX_NAME_LENGTH,
+        &before.name,
+    );
+    after.mandate = input::optional_text_or_current(
         &mut problems,
         "mandate",
         &input.mandate,
-        text::LONG,
+        text::MAX_TEXT_LENGTH,
         before.mandate.as_deref(),
     );
     after.starts_on =
-        input::cleared(input.starts_on, before.starts_on.map(Date)).map(|date| date.0);
-    after.ends_on = input::cleared(input.ends_on, before.ends_on.map(Date)).map(|date| date.0);
+        input::optional_or_current(input.starts_on, before.starts_on.map(Date)).map(|date| date.0);
+    after.ends_on =
+        input::optional_or_current(input.ends_on, before.ends_on.map(Date)).map(|date| date.0);
     if (after.starts_on, after.ends_on) != (before.starts_on, before.ends_on) {
         let field = if after.ends_on == before.ends_on {
             "startsOn"
         } else {
             "endsOn"
         };
-        problems.check(field, rules::dates_fit(after.starts_on, after.ends_on));
+        problems.check(field, rules::validate_dates(after.starts_on, after.ends_on));
     }
     let predecessors = match &input.predecessor_ids {
         MaybeUndefined::Undefined => None,
@@ -231,7 +242,7 @@ pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Resul
             Some(predecessors::listed(writing.db(), &mut problems, ids, before.id).await?)
         }
     };
-    problems.none()?;
+    problems.into_result()?;
 
     let mut changes = changed(&before, &after);
     if let Some(predecessors) = predecessors {
@@ -246,24 +257,24 @@ pub async fn change(writing: &mut Writing, input: CommitteeUpdateInput) -> Resul
 }
 
 /// Returns the changes of a committee's own fields.
-fn changed(before: &Model, after: &Model) -> Changes {
-    let mut changes = Changes::default();
+fn changed(before: &Model, after: &Model) -> ChangeSet {
+    let mut changes = ChangeSet::default();
     let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("name", Some(before.name.clone()), Some(after.name.clone()));
     changes.add("mandate", before.mandate.clone(), after.mandate.clone());
     changes.add("startsOn", day(before.starts_on), day(after.starts_on));
     changes.add("endsOn", day(before.ends_on), day(after.ends_on));
-    let [was, is] = [before.status, after.status].map(word);
+    let [was, is] = [before.status, after.status].map(enum_name);
     changes.add("status", Some(was), Some(is));
     changes
 }
 
 /// Stores the next version of a committee with its log entry.
 async fn save(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: Changes,
+    changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let (id, side) = (after.id, after.side);
     let mandate = after.mandate.as_deref();
@@ -281,7 +292,7 @@ async fn save(
     };
     Entity::update(row).exec(writing.db()).await?;
     writing
-        .log(Entry::new(verb, id, changes).of_side(side))
+        .log(ActivityEntry::new(verb, id, changes).of_side(side))
         .await
 }
 

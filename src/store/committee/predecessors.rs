@@ -7,10 +7,10 @@ use entity::id::CommitteeId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::committee::PREDECESSORS;
-use crate::rules::problems::Problems;
+use crate::rules::committee::MAX_PREDECESSORS;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::refusal::Code;
-use crate::store::activity::Changes;
+use crate::store::activity::ChangeSet;
 use crate::store::input;
 
 const FIELD: &str = "predecessorIds";
@@ -18,16 +18,16 @@ const FIELD: &str = "predecessorIds";
 /// Resolves the predecessors of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     given: &[ID],
     itself: CommitteeId,
 ) -> Result<Vec<Model>, DbErr> {
-    let found = input::listed::<committee::Entity, CommitteeId>(
+    let found = input::resolve_ids::<committee::Entity, CommitteeId>(
         db,
         problems,
         FIELD,
         given,
-        PREDECESSORS,
+        MAX_PREDECESSORS,
         |row| row.id,
     )
     .await?;
@@ -62,7 +62,7 @@ pub async fn replace(
     db: &impl ConnectionTrait,
     committee: CommitteeId,
     predecessors: &[Model],
-) -> Result<Changes, DbErr> {
+) -> Result<ChangeSet, DbErr> {
     let of_committee = Column::CommitteeId.eq(committee);
     let links = Entity::find().filter(of_committee.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.predecessor_id);
@@ -73,7 +73,7 @@ pub async fn replace(
         .all(db)
         .await?;
     let stays = |committee: &Model| predecessors.iter().any(|other| other.id == committee.id);
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     if current.len() != predecessors.len() || !current.iter().all(stays) {
         let before = labels(db, &current).await?;
         changes.add("predecessors", before, labels(db, predecessors).await?);

@@ -9,7 +9,7 @@ use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
 use entity::party::{Language, Party};
 use entity::publication::{ActiveModel, Column, Entity, Model, PublicationKind, PublicationStatus};
 use entity::scalar::{Date, Url};
-use entity::word::word;
+use entity::word::enum_name;
 use entity::{committee, organization, topic};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
@@ -17,17 +17,17 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait};
 
 use super::folded;
 use crate::error::Result;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::publication as rules;
-use crate::rules::refusal::{Code, Refusal};
+use crate::rules::refusal::{Code, Rejection};
 use crate::rules::text::{self, natural_key, number_identity, number_key, series};
 use crate::rules::viewer::Viewer;
-use crate::store::activity::{Changes, Entry};
+use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::committee::labels;
-use crate::store::creation::{Creating, Idempotency};
-use crate::store::input::Found;
+use crate::store::creation::{CreateInput, Idempotency};
+use crate::store::input::Resolved;
 use crate::store::topic::{code, facts, publications};
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, creation};
 
 /// Maximum number of topics of a new publication.
@@ -77,7 +77,7 @@ pub async fn add(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for PublicationAddInput {
+impl CreateInput for PublicationAddInput {
     const MUTATION: &'static str = "publicationAdd";
     type Id = PublicationId;
 
@@ -85,7 +85,7 @@ impl Creating for PublicationAddInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<PublicationId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<PublicationId> {
         let mut added = add_all(writing, vec![self]).await?;
         added.pop().expect("add_all returns one result per input")
     }
@@ -97,7 +97,7 @@ impl Creating for PublicationAddInput {
 /// # Errors
 /// Returns an error if the database fails. Refusals are in the results, which have the order of the inputs.
 pub async fn add_all(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     inputs: Vec<PublicationAddInput>,
 ) -> Result<Vec<Result<PublicationId>>, DbErr> {
     let known = Known::of(writing.db(), &inputs).await?;
@@ -113,7 +113,7 @@ pub async fn add_all(
         let Ok(new) = answer else { continue };
         if entered.contains(&new.id) {
             let changes = std::mem::take(&mut new.changes);
-            let entry = Entry::new(ActivityVerb::Created, new.id, changes);
+            let entry = ActivityEntry::new(ActivityVerb::Created, new.id, changes);
             entries.push(entry.of_side(new.side));
             links.extend(
                 new.topics
@@ -123,7 +123,7 @@ pub async fn add_all(
         } else {
             let number = &new.number;
             let in_use = format!("There is a publication with the number {number} already.");
-            *answer = Err(Refusal::one(Code::Taken, "number", in_use).into());
+            *answer = Err(Rejection::one(Code::Taken, "number", in_use).into());
         }
     }
     writing.log_all(entries).await?;
@@ -140,32 +140,33 @@ struct New {
     number: String,
     side: Option<entity::party::Side>,
     row: ActiveModel,
-    changes: Changes,
+    changes: ChangeSet,
     topics: Vec<TopicId>,
 }
 
 /// The records that the inputs refer to.
 struct Known {
-    organizations: Found<organization::Model>,
-    committees: Found<committee::Model>,
+    organizations: Resolved<organization::Model>,
+    committees: Resolved<committee::Model>,
     labels: HashMap<CommitteeId, String>,
-    superseded: Found<Model>,
-    topics: Found<topic::Model>,
+    superseded: Resolved<Model>,
+    topics: Resolved<topic::Model>,
 }
 
 impl Known {
     async fn of(db: &impl ConnectionTrait, inputs: &[PublicationAddInput]) -> Result<Self, DbErr> {
         let organizations = inputs.iter().map(|input| &input.organization_id).collect();
-        let organizations =
-            Found::of::<organization::Entity, OrganizationId>(db, organizations, |organization| {
-                organization.id
-            })
-            .await?;
+        let organizations = Resolved::of::<organization::Entity, OrganizationId>(
+            db,
+            organizations,
+            |organization| organization.id,
+        )
+        .await?;
         let committees = inputs
             .iter()
             .filter_map(|input| input.committee_id.as_ref());
         let committees =
-            Found::of::<committee::Entity, CommitteeId>(db, committees.collect(), |committee| {
+            Resolved::of::<committee::Entity, CommitteeId>(db, committees.collect(), |committee| {
                 committee.id
             })
             .await?;
@@ -175,14 +176,14 @@ impl Known {
             .iter()
             .filter_map(|input| input.supersedes_id.as_ref());
         let superseded =
-            Found::of::<Entity, PublicationId>(db, superseded.collect(), |publication| {
+            Resolved::of::<Entity, PublicationId>(db, superseded.collect(), |publication| {
                 publication.id
             })
             .await?;
         let topics = inputs.iter().filter_map(|input| input.topic_ids.as_ref());
         let topics = topics.filter(|ids| ids.len() <= TOPICS).flatten();
         let topics =
-            Found::of::<topic::Entity, TopicId>(db, topics.collect(), |topic| topic.id).await?;
+            Resolved::of::<topic::Entity, TopicId>(db, topics.collect(), |topic| topic.id).await?;
         Ok(Self {
             organizations,
             labels: all
@@ -197,25 +198,25 @@ impl Known {
     }
 
     /// Validates an input.
-    fn check(&self, writing: &Writing, input: PublicationAddInput) -> Result<New> {
+    fn check(&self, writing: &WriteTransaction, input: PublicationAddInput) -> Result<New> {
         let organization = self
             .organizations
             .subject::<OrganizationId>("organizationId", &input.organization_id)?;
         let side = organization.side;
         rules::write(writing.party(), side)?;
 
-        let mut problems = Problems::default();
-        let number = problems.identifier("number", &input.number, text::KEY);
-        let title = problems.text("title", &input.title, text::NAME);
+        let mut problems = ValidationErrors::default();
+        let number = problems.identifier("number", &input.number, text::MAX_KEY_LENGTH);
+        let title = problems.text("title", &input.title, text::MAX_NAME_LENGTH);
         let publisher_status = input.publisher_status.as_deref();
         let publisher_status =
-            problems.optional_text("publisherStatus", publisher_status, text::KEY);
+            problems.optional_text("publisherStatus", publisher_status, text::MAX_KEY_LENGTH);
         let committee = input.committee_id.as_ref();
         let committee =
             self.committees
                 .named::<CommitteeId>(&mut problems, "committeeId", committee);
         if let Some(committee) = committee {
-            let fits = rules::committee_fits(side, committee.side);
+            let fits = rules::validate_committee(side, committee.side);
             problems.check("committeeId", fits);
         }
         let superseded = input.supersedes_id.as_ref();
@@ -223,32 +224,32 @@ impl Known {
             self.superseded
                 .named::<PublicationId>(&mut problems, "supersedesId", superseded);
         if let Some(superseded) = superseded {
-            let fits = rules::supersedes_fits(side, superseded.side);
+            let fits = rules::validate_supersedes(side, superseded.side);
             problems.check("supersedesId", fits);
         }
         let topics = input.topic_ids.unwrap_or_default();
         let topics = self.topics_for(&mut problems, writing.party(), &topics);
-        problems.none()?;
+        problems.into_result()?;
 
         let id = writing.new_id();
         let approved_on = input.approved_on.map(|date| date.0);
         let url = input.url.map(|url| url.0);
-        let mut changes = Changes::default();
-        changes.given("number", number.clone());
-        changes.given("title", title.clone());
-        changes.given("kind", word(input.kind));
-        changes.given("organization", organization.acronym.clone());
-        changes.given("status", input.status.map(word));
-        changes.given("publisherStatus", publisher_status.clone());
-        changes.given(
+        let mut changes = ChangeSet::default();
+        changes.added("number", number.clone());
+        changes.added("title", title.clone());
+        changes.added("kind", enum_name(input.kind));
+        changes.added("organization", organization.acronym.clone());
+        changes.added("status", input.status.map(enum_name));
+        changes.added("publisherStatus", publisher_status.clone());
+        changes.added(
             "committee",
             committee
                 .and_then(|committee| self.labels.get(&committee.id))
                 .cloned(),
         );
-        changes.given("approvedOn", approved_on.map(|date| date.to_string()));
-        changes.given("url", url.clone());
-        changes.given(
+        changes.added("approvedOn", approved_on.map(|date| date.to_string()));
+        changes.added("url", url.clone());
+        changes.added(
             "supersedes",
             superseded.map(|publication| publication.number.clone()),
         );
@@ -286,7 +287,12 @@ impl Known {
     }
 
     /// Resolves the topics of a new publication. Adding it updates each topic, which the party must be allowed to do.
-    fn topics_for(&self, problems: &mut Problems, party: Party, given: &[ID]) -> Vec<TopicId> {
+    fn topics_for(
+        &self,
+        problems: &mut ValidationErrors,
+        party: Party,
+        given: &[ID],
+    ) -> Vec<TopicId> {
         const FIELD: &str = "topicIds";
         let topics = self
             .topics
@@ -295,11 +301,11 @@ impl Known {
             let message = match crate::rules::topic::update(party, &facts(topic, 0)) {
                 Ok(()) => continue,
                 Err(
-                    Refusal::Unauthenticated(message)
-                    | Refusal::Forbidden(message)
-                    | Refusal::Stale { message, .. },
+                    Rejection::Unauthenticated(message)
+                    | Rejection::Forbidden(message)
+                    | Rejection::Stale { message, .. },
                 ) => message,
-                Err(Refusal::Problems(found)) => {
+                Err(Rejection::Problems(found)) => {
                     found.into_iter().map(|it| it.message).collect::<String>()
                 }
             };

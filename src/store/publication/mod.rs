@@ -7,19 +7,19 @@ use entity::committee;
 use entity::id::{CommitteeId, PublicationId};
 use entity::publication::{ActiveModel, Entity, Model, PublicationStatus};
 use entity::scalar::{Date, Url};
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
-use super::activity::{Changes, Entry};
+use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
-use super::writing::Writing;
+use super::writing::WriteTransaction;
 use super::{Database, input};
 use crate::error::Result;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::publication as rules;
 use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
 
 mod add;
@@ -58,38 +58,41 @@ pub async fn update(
     now: DateTime<Utc>,
     input: PublicationUpdateInput,
 ) -> Result<PublicationId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = change(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
 }
 
 /// Updates a publication as part of a write.
-pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Result<PublicationId> {
-    let before = input::subject::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
+pub async fn change(
+    writing: &mut WriteTransaction,
+    input: PublicationUpdateInput,
+) -> Result<PublicationId> {
+    let before = input::load_target::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side);
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::kept_text(
+    after.title = input::required_text_or_current(
         &mut problems,
         "title",
         input.title,
-        text::NAME,
+        text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.status = input::cleared(input.status, before.status);
-    after.publisher_status = input::cleared_text(
+    after.status = input::optional_or_current(input.status, before.status);
+    after.publisher_status = input::optional_text_or_current(
         &mut problems,
         "publisherStatus",
         &input.publisher_status,
-        text::KEY,
+        text::MAX_KEY_LENGTH,
         before.publisher_status.as_deref(),
     );
-    after.approved_on =
-        input::cleared(input.approved_on, before.approved_on.map(Date)).map(|date| date.0);
-    after.url = input::cleared(input.url, before.url.clone().map(Url)).map(|url| url.0);
+    after.approved_on = input::optional_or_current(input.approved_on, before.approved_on.map(Date))
+        .map(|date| date.0);
+    after.url = input::optional_or_current(input.url, before.url.clone().map(Url)).map(|url| url.0);
     let side = before.side;
     after.committee_id = match &input.committee_id {
         MaybeUndefined::Undefined => before.committee_id,
@@ -108,7 +111,7 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
             named.map(|publication| publication.id)
         }
     };
-    problems.none()?;
+    problems.into_result()?;
 
     let changes = changed(writing, &before, &after).await?;
     if changes.is_empty() {
@@ -120,15 +123,19 @@ pub async fn change(writing: &mut Writing, input: PublicationUpdateInput) -> Res
 }
 
 /// Returns the changes of a publication's own fields.
-async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Changes, DbErr> {
-    let mut changes = Changes::default();
+async fn changed(
+    writing: &WriteTransaction,
+    before: &Model,
+    after: &Model,
+) -> Result<ChangeSet, DbErr> {
+    let mut changes = ChangeSet::default();
     let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add(
         "title",
         Some(before.title.clone()),
         Some(after.title.clone()),
     );
-    let [was, is] = [before.status, after.status].map(|status| status.map(word));
+    let [was, is] = [before.status, after.status].map(|status| status.map(enum_name));
     changes.add("status", was, is);
     changes.add(
         "publisherStatus",
@@ -155,7 +162,11 @@ async fn changed(writing: &Writing, before: &Model, after: &Model) -> Result<Cha
 }
 
 /// Stores the next version of a publication with its log entry.
-async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(), DbErr> {
+async fn save(
+    writing: &mut WriteTransaction,
+    after: Model,
+    changes: ChangeSet,
+) -> Result<(), DbErr> {
     let (id, side) = (after.id, after.side);
     let row = ActiveModel {
         folded: Set(folded(&after.number, &after.title)),
@@ -172,14 +183,14 @@ async fn save(writing: &mut Writing, after: Model, changes: Changes) -> Result<(
         ..after.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
-    let entry = Entry::new(ActivityVerb::Updated, id, changes);
+    let entry = ActivityEntry::new(ActivityVerb::Updated, id, changes);
     writing.log(entry.of_side(side)).await
 }
 
 /// Resolves the committee responsible for a publication of this side.
 async fn responsible(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     given: Option<&ID>,
     side: Option<entity::party::Side>,
 ) -> Result<Option<committee::Model>, DbErr> {
@@ -188,7 +199,7 @@ async fn responsible(
         input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
             .await?;
     if let Some(committee) = &found {
-        problems.check(field, rules::committee_fits(side, committee.side));
+        problems.check(field, rules::validate_committee(side, committee.side));
     }
     Ok(found)
 }

@@ -11,11 +11,11 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::error::Result;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::publication as rules;
 use crate::rules::viewer::Viewer;
-use crate::store::activity::{Changes, Entry};
-use crate::store::writing::Writing;
+use crate::store::activity::{ActivityEntry, ChangeSet};
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// Two publications of different sides that cover the same subject. Each is then `related` to the other.
@@ -33,8 +33,8 @@ pub async fn relate(
     now: DateTime<Utc>,
     input: PublicationRelateInput,
 ) -> Result<PublicationId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let mut problems = Problems::default();
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let mut problems = ValidationErrors::default();
     let mut both = Vec::new();
     for (field, id) in [("id", &input.id), ("relatedId", &input.related_id)] {
         let db = writing.db();
@@ -66,9 +66,9 @@ pub async fn relate(
         .exec(writing.db())
         .await?;
     let entries = [(&one, &other), (&other, &one)].map(|(publication, related)| {
-        let mut changes = Changes::default();
-        changes.given("related", related.number.clone());
-        Entry::new(ActivityVerb::Updated, publication.id, changes)
+        let mut changes = ChangeSet::default();
+        changes.added("related", related.number.clone());
+        ActivityEntry::new(ActivityVerb::Updated, publication.id, changes)
     });
     writing.log_all(entries.into()).await?;
     writing.commit().await?;

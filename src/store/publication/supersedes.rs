@@ -9,7 +9,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::publication as rules;
 use crate::rules::refusal::Code;
 use crate::store::input;
@@ -19,13 +19,13 @@ const FIELD: &str = "supersedesId";
 /// Resolves the superseded edition of an input.
 pub async fn named(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     given: Option<&ID>,
     side: Option<Side>,
 ) -> Result<Option<Model>, DbErr> {
     let found = input::named::<Entity, PublicationId>(db, problems, FIELD, given).await?;
     if let Some(superseded) = &found {
-        problems.check(FIELD, rules::supersedes_fits(side, superseded.side));
+        problems.check(FIELD, rules::validate_supersedes(side, superseded.side));
     }
     Ok(found)
 }
@@ -33,7 +33,7 @@ pub async fn named(
 /// Adds an error if the chain of superseded editions leads back to the publication `by`.
 pub async fn ends(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     superseded: Option<&Model>,
     by: PublicationId,
 ) -> Result<(), DbErr> {

@@ -7,7 +7,7 @@ use entity::party::Side;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::rules::committee::can_lead_for;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::store::input;
 
 pub const FIELD: &str = "leadCommitteeId";
@@ -15,7 +15,7 @@ pub const FIELD: &str = "leadCommitteeId";
 /// Resolves the lead committee of an input: an active one of `side`.
 pub async fn named(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     given: Option<&ID>,
     side: Side,
 ) -> Result<Option<Model>, DbErr> {

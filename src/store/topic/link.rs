@@ -11,10 +11,10 @@ use entity::topic_committee::CommitteeRole;
 use super::{Links, facts, save};
 use crate::error::Result;
 use crate::rules::committee::{can_lead, can_link};
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::topic as rules;
 use crate::rules::viewer::Viewer;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// A committee to link to a topic, or a new role for a linked one.
@@ -43,20 +43,20 @@ pub async fn link_committee(
     now: DateTime<Utc>,
     input: TopicLinkCommitteeInput,
 ) -> Result<TopicId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let (topic, committee) = subjects(&writing, &input.id, &input.committee_id).await?;
     let links = Links::of(writing.db(), topic.id).await?;
     let linked = links.linked(&committee);
     rules::link(writing.party(), &facts(&topic, 0), &linked, input.role)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     problems.check("committeeId", can_link(writing.party(), committee.party));
-    problems.check("committeeId", links.room_for(&committee));
+    problems.check("committeeId", links.check_capacity(&committee));
     // A current lead may be concluded: that is possible while the topic is declined.
     if input.role == CommitteeRole::Lead && linked.role != Some(CommitteeRole::Lead) {
         problems.check("committeeId", can_lead(committee.party, committee.status));
     }
-    problems.none()?;
+    problems.into_result()?;
 
     let id = topic.id;
     let changes = links.set(writing.db(), &committee, input.role).await?;
@@ -74,17 +74,17 @@ pub async fn unlink_committee(
     now: DateTime<Utc>,
     input: TopicUnlinkCommitteeInput,
 ) -> Result<TopicId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let (topic, committee) = subjects(&writing, &input.id, &input.committee_id).await?;
     let links = Links::of(writing.db(), topic.id).await?;
     let linked = links.linked(&committee);
     rules::unlink(writing.party(), &facts(&topic, 0), &linked)?;
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     problems.check("committeeId", can_link(writing.party(), committee.party));
-    problems.none()?;
+    problems.into_result()?;
 
     let id = topic.id;
-    let changes = links.take_off(writing.db(), &committee).await?;
+    let changes = links.remove(writing.db(), &committee).await?;
     save(
         &mut writing,
         topic,
@@ -98,11 +98,11 @@ pub async fn unlink_committee(
 
 /// Loads both records, which the permission check needs.
 async fn subjects(
-    writing: &Writing,
+    writing: &WriteTransaction,
     topic: &ID,
     committee: &ID,
 ) -> Result<(Model, committee::Model)> {
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let db = writing.db();
     let topic = input::named::<Entity, TopicId>(db, &mut problems, "id", Some(topic)).await?;
     let committee = input::named::<committee::Entity, CommitteeId>(

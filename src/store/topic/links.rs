@@ -4,12 +4,12 @@ use entity::committee;
 use entity::id::TopicId;
 use entity::party::Party;
 use entity::topic_committee::{ActiveModel, Column, CommitteeRole, Entity, Model};
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
-use crate::rules::topic::{COMMITTEES, Linked};
-use crate::store::activity::Changes;
+use crate::rules::topic::{LinkedCommittee, MAX_COMMITTEES};
+use crate::store::activity::ChangeSet;
 use crate::store::committee::label;
 
 /// The links of a topic, as read at the start of a write.
@@ -37,8 +37,8 @@ impl Links {
     }
 
     /// Returns a committee's facts for the rules.
-    pub fn linked(&self, committee: &committee::Model) -> Linked {
-        Linked {
+    pub fn linked(&self, committee: &committee::Model) -> LinkedCommittee {
+        LinkedCommittee {
             party: committee.party,
             role: self.role(committee),
         }
@@ -68,10 +68,10 @@ impl Links {
     }
 
     /// Checks that the topic can link another committee.
-    pub fn room_for(&self, committee: &committee::Model) -> Result<(), String> {
-        if self.role(committee).is_none() && COMMITTEES <= self.rows.len() {
+    pub fn check_capacity(&self, committee: &committee::Model) -> Result<(), String> {
+        if self.role(committee).is_none() && MAX_COMMITTEES <= self.rows.len() {
             Err(format!(
-                "The topic already has {COMMITTEES} committees, which is the maximum: unlink one first."
+                "The topic already has {MAX_COMMITTEES} committees, which is the maximum: unlink one first."
             ))
         } else {
             Ok(())
@@ -85,9 +85,9 @@ impl Links {
         db: &impl ConnectionTrait,
         committee: &committee::Model,
         role: CommitteeRole,
-    ) -> Result<Changes, DbErr> {
+    ) -> Result<ChangeSet, DbErr> {
         let before = self.role(committee);
-        let mut changes = Changes::default();
+        let mut changes = ChangeSet::default();
         if before == Some(role) {
             return Ok(changes);
         }
@@ -95,12 +95,12 @@ impl Links {
             && let Some(lead) = self.lead(db, committee.party).await?
         {
             let less = CommitteeRole::Contributing;
-            self.give(db, &lead, less).await?;
+            self.set_role_of(db, &lead, less).await?;
             let label = label(db, &lead).await?;
             changes.append(changed(&label, Some(CommitteeRole::Lead), Some(less)));
         }
         if before.is_some() {
-            self.give(db, committee, role).await?;
+            self.set_role_of(db, committee, role).await?;
         } else {
             let row = ActiveModel {
                 topic_id: Set(self.topic),
@@ -115,11 +115,11 @@ impl Links {
     }
 
     /// Unlinks a committee.
-    pub async fn take_off(
+    pub async fn remove(
         &self,
         db: &impl ConnectionTrait,
         committee: &committee::Model,
-    ) -> Result<Changes, DbErr> {
+    ) -> Result<ChangeSet, DbErr> {
         Entity::delete_by_id((self.topic, committee.id))
             .exec(db)
             .await?;
@@ -130,7 +130,7 @@ impl Links {
         ))
     }
 
-    async fn give(
+    async fn set_role_of(
         &self,
         db: &impl ConnectionTrait,
         committee: &committee::Model,
@@ -148,10 +148,10 @@ impl Links {
 }
 
 /// Returns the change of a link, with values such as `ITU-T SG17 (2013-2016): LEAD`.
-fn changed(label: &str, before: Option<CommitteeRole>, after: Option<CommitteeRole>) -> Changes {
+fn changed(label: &str, before: Option<CommitteeRole>, after: Option<CommitteeRole>) -> ChangeSet {
     let [before, after] =
-        [before, after].map(|role| role.map(|role| format!("{label}: {}", word(role))));
-    let mut changes = Changes::default();
+        [before, after].map(|role| role.map(|role| format!("{label}: {}", enum_name(role))));
+    let mut changes = ChangeSet::default();
     changes.add("committees", before, after);
     changes
 }

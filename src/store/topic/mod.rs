@@ -14,16 +14,16 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
 };
 
-use super::activity::{Changes, Entry};
-use super::creation::{Creating, Idempotency};
-use super::writing::Writing;
+use super::activity::{ActivityEntry, ChangeSet};
+use super::creation::{CreateInput, Idempotency};
+use super::writing::WriteTransaction;
 use super::{Database, creation, input};
 use crate::error::Result;
 use crate::rules::action_item::OPEN;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::text::{self, fold, natural_key};
 use crate::rules::topic as rules;
-use crate::rules::version::checked;
+use crate::rules::version::check_version;
 use crate::rules::viewer::Viewer;
 
 mod lead;
@@ -93,7 +93,7 @@ pub async fn propose(
     creation::create(db, viewer, now, input).await
 }
 
-impl Creating for TopicProposeInput {
+impl CreateInput for TopicProposeInput {
     const MUTATION: &'static str = "topicPropose";
     type Id = TopicId;
 
@@ -101,22 +101,22 @@ impl Creating for TopicProposeInput {
         &self.idempotency
     }
 
-    async fn make(self, writing: &mut Writing) -> Result<TopicId> {
+    async fn make(self, writing: &mut WriteTransaction) -> Result<TopicId> {
         propose_about(writing, self, &[]).await
     }
 }
 
 /// Proposes a topic with publications.
 pub async fn propose_about(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     input: TopicProposeInput,
     publications: &[ID],
 ) -> Result<TopicId> {
     let party = writing.party();
 
-    let mut problems = Problems::default();
-    let title = problems.text("title", &input.title, text::NAME);
-    let summary = problems.text("summary", &input.summary, text::LONG);
+    let mut problems = ValidationErrors::default();
+    let title = problems.text("title", &input.title, text::MAX_NAME_LENGTH);
+    let summary = problems.text("summary", &input.summary, text::MAX_TEXT_LENGTH);
     let lead = input.lead_committee_id.as_ref();
     problems.check(
         lead::FIELD,
@@ -131,20 +131,20 @@ pub async fn propose_about(
     let publications = publications::listed(writing.db(), &mut problems, publications).await?;
     let review_on = input.review_on.map(|date| date.0);
     if let Some(day) = review_on {
-        problems.check("reviewOn", rules::review_fits(day, writing.today()));
+        problems.check("reviewOn", rules::validate_review(day, writing.today()));
     }
-    problems.none()?;
+    problems.into_result()?;
 
     let id: TopicId = writing.new_id();
-    let number = writing.number("topic").await?;
-    let mut changes = Changes::default();
-    changes.given("title", title.clone());
-    changes.given("summary", summary.clone());
-    changes.given(
+    let number = writing.next_number("topic").await?;
+    let mut changes = ChangeSet::default();
+    changes.added("title", title.clone());
+    changes.added("summary", summary.clone());
+    changes.added(
         "provisions",
         provisions::labels(writing.db(), &provisions).await?,
     );
-    changes.given("reviewOn", review_on.map(|date| date.to_string()));
+    changes.added("reviewOn", review_on.map(|date| date.to_string()));
 
     let (itu, upu) = rules::proposed(party);
     let taken = |position| (position != topic::Position::Pending).then_some(writing.now());
@@ -177,7 +177,7 @@ pub async fn propose_about(
         let links = Links::none(id);
         changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);
     }
-    let entry = Entry::new(ActivityVerb::Created, id, changes).of_topic(id);
+    let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_topic(id);
     writing.log(entry).await?;
     Ok(id)
 }
@@ -188,32 +188,32 @@ pub async fn update(
     now: DateTime<Utc>,
     input: TopicUpdateInput,
 ) -> Result<TopicId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let id = change(&mut writing, input).await?;
     writing.commit().await?;
     Ok(id)
 }
 
 /// Updates a topic as part of a write.
-pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<TopicId> {
-    let before = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+pub async fn change(writing: &mut WriteTransaction, input: TopicUpdateInput) -> Result<TopicId> {
+    let before = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
-    checked(decision, before.id, before.version, input.version)?;
+    check_version(decision, before.id, before.version, input.version)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::kept_text(
+    after.title = input::required_text_or_current(
         &mut problems,
         "title",
         input.title,
-        text::NAME,
+        text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.summary = input::kept_text(
+    after.summary = input::required_text_or_current(
         &mut problems,
         "summary",
         input.summary,
-        text::LONG,
+        text::MAX_TEXT_LENGTH,
         &before.summary,
     );
     let provisions = match &input.provision_ids {
@@ -231,16 +231,16 @@ pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<To
         }
     };
     after.review_on =
-        input::cleared(input.review_on, before.review_on.map(Date)).map(|date| date.0);
+        input::optional_or_current(input.review_on, before.review_on.map(Date)).map(|date| date.0);
     if let Some(day) = after
         .review_on
         .filter(|_| after.review_on != before.review_on)
     {
-        problems.check("reviewOn", rules::review_fits(day, writing.today()));
+        problems.check("reviewOn", rules::validate_review(day, writing.today()));
     }
-    problems.none()?;
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let day = |date: Option<NaiveDate>| date.map(|date| date.to_string());
     changes.add("title", Some(before.title), Some(after.title.clone()));
     changes.add("summary", Some(before.summary), Some(after.summary.clone()));
@@ -261,10 +261,10 @@ pub async fn change(writing: &mut Writing, input: TopicUpdateInput) -> Result<To
 
 /// Stores the next version of a topic with its log entry.
 pub(super) async fn save(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: Changes,
+    changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let id = after.id;
     let row = ActiveModel {
@@ -285,13 +285,13 @@ pub(super) async fn save(
     };
     Entity::update(row).exec(writing.db()).await?;
     writing
-        .log(Entry::new(verb, id, changes).of_topic(id))
+        .log(ActivityEntry::new(verb, id, changes).of_topic(id))
         .await
 }
 
 /// Returns the facts for the rules of a write. Links are not included; the rules receive them per committee.
-pub(super) fn facts(topic: &Model, open_items: i64) -> rules::Facts {
-    rules::Facts {
+pub(super) fn facts(topic: &Model, open_items: i64) -> rules::TopicFacts {
+    rules::TopicFacts {
         itu: topic.itu_position,
         upu: topic.upu_position,
         proposed_by: topic.proposed_by,

@@ -8,19 +8,19 @@ use entity::id::TopicId;
 use entity::party::Side;
 use entity::topic::{Entity, Model, Position};
 use entity::topic_committee::CommitteeRole;
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::DbErr;
 
 use super::{Links, facts, lead, open_items, save};
 use crate::error::Result;
 use crate::rules::committee::can_lead_for;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::refusal::Code;
 use crate::rules::text;
 use crate::rules::topic as rules;
 use crate::rules::viewer::Viewer;
-use crate::store::activity::Changes;
-use crate::store::writing::Writing;
+use crate::store::activity::ChangeSet;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// The position that the viewer's own side takes. The TSB takes none.
@@ -44,20 +44,20 @@ pub async fn take_position(
 ) -> Result<TopicId> {
     let actor = viewer.actor()?;
     let side = rules::side_of(actor.party)?;
-    let mut writing = Writing::begin(db, actor, now).await?;
-    let topic = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, actor, now).await?;
+    let topic = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let facts = facts(&topic, open_items(writing.db(), topic.id).await?);
     rules::take_position(writing.party(), &facts, input.position)?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let reason = reason(&mut problems, &input);
     let links = Links::of(writing.db(), topic.id).await?;
     let lead = lead_of(&writing, &mut problems, &topic, &links, side, &input).await?;
-    problems.none()?;
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
-    let before = Stand::of(&topic, side);
-    let [was, is] = [before.position, input.position].map(word);
+    let mut changes = ChangeSet::default();
+    let before = SidePosition::of(&topic, side);
+    let [was, is] = [before.position, input.position].map(enum_name);
     changes.add("position", Some(was), Some(is));
     changes.add("reason", before.reason, reason.clone());
     let status = topic.status;
@@ -65,7 +65,7 @@ pub async fn take_position(
         changes.append(links.set(writing.db(), &lead, CommitteeRole::Lead).await?);
     }
     let id = topic.id;
-    let after = Stand {
+    let after = SidePosition {
         position: input.position,
         reason,
         taken_at: Some(writing.now()),
@@ -75,28 +75,30 @@ pub async fn take_position(
         status,
         rules::status(topic.itu_position, topic.upu_position),
     ]
-    .map(word);
+    .map(enum_name);
     changes.add("status", Some(was), Some(is));
     save(&mut writing, topic, ActivityVerb::PositionTaken, changes).await?;
     writing.commit().await?;
     Ok(id)
 }
 
-fn reason(problems: &mut Problems, input: &TopicTakePositionInput) -> Option<String> {
+fn reason(problems: &mut ValidationErrors, input: &TopicTakePositionInput) -> Option<String> {
     let given = input.reason.as_deref();
     match input.position {
         Position::Declined | Position::Released => {
-            let missing = format!("Say why: {} needs a reason.", word(input.position));
-            Some(problems.needed_text("reason", given, text::LONG, &missing))
+            let missing = format!("Say why: {} needs a reason.", enum_name(input.position));
+            Some(problems.required_text("reason", given, text::MAX_TEXT_LENGTH, &missing))
         }
-        Position::Agreed | Position::Pending => problems.optional_text("reason", given, text::LONG),
+        Position::Agreed | Position::Pending => {
+            problems.optional_text("reason", given, text::MAX_TEXT_LENGTH)
+        }
     }
 }
 
 /// Returns the committee that becomes the lead by this position; `None` if the lead does not change.
 async fn lead_of(
-    writing: &Writing,
-    problems: &mut Problems,
+    writing: &WriteTransaction,
+    problems: &mut ValidationErrors,
     topic: &Model,
     links: &Links,
     side: Side,
@@ -116,12 +118,12 @@ async fn lead_of(
     if given.is_some() {
         let lead = lead::named(writing.db(), problems, given, side).await?;
         if let Some(lead) = &lead {
-            problems.check(lead::FIELD, links.room_for(lead));
+            problems.check(lead::FIELD, links.check_capacity(lead));
         }
         return Ok(lead);
     }
     // A side that returns from RELEASED still has its lead.
-    if Stand::of(topic, side).position == Position::Released {
+    if SidePosition::of(topic, side).position == Position::Released {
         return Ok(None);
     }
     match links.lead(writing.db(), Some(side.party())).await? {
@@ -133,7 +135,7 @@ async fn lead_of(
             lead::FIELD,
             format!(
                 "Name the committee that leads the topic for {}: a side agrees with a lead of its own.",
-                word(side)
+                enum_name(side)
             ),
         ),
     }
@@ -141,13 +143,13 @@ async fn lead_of(
 }
 
 /// The position of one side on a topic.
-struct Stand {
+struct SidePosition {
     position: Position,
     reason: Option<String>,
     taken_at: Option<DateTime<Utc>>,
 }
 
-impl Stand {
+impl SidePosition {
     fn of(topic: &Model, side: Side) -> Self {
         match side {
             Side::Itu => Self {

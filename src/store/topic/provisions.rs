@@ -5,12 +5,12 @@ use entity::id::{ProvisionId, TopicId};
 use entity::mandate;
 use entity::provision::{self, Model};
 use entity::topic_provision::{ActiveModel, Column, Entity};
-use entity::word::word;
+use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::problems::Problems;
-use crate::store::activity::Changes;
+use crate::rules::problems::ValidationErrors;
+use crate::store::activity::ChangeSet;
 use crate::store::input;
 
 const FIELD: &str = "provisionIds";
@@ -19,11 +19,13 @@ const MAX: usize = 100;
 /// Resolves the provisions of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     given: &[ID],
 ) -> Result<Vec<Model>, DbErr> {
-    input::listed::<provision::Entity, ProvisionId>(db, problems, FIELD, given, MAX, |row| row.id)
-        .await
+    input::resolve_ids::<provision::Entity, ProvisionId>(db, problems, FIELD, given, MAX, |row| {
+        row.id
+    })
+    .await
 }
 
 pub async fn insert(
@@ -47,7 +49,7 @@ pub async fn replace(
     db: &impl ConnectionTrait,
     topic: TopicId,
     provisions: &[Model],
-) -> Result<Changes, DbErr> {
+) -> Result<ChangeSet, DbErr> {
     let of_topic = Column::TopicId.eq(topic);
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.provision_id);
@@ -58,7 +60,7 @@ pub async fn replace(
         .all(db)
         .await?;
     let stays = |provision: &Model| provisions.iter().any(|other| other.id == provision.id);
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     if current.len() != provisions.len() || !current.iter().all(stays) {
         let before = labels(db, &current).await?;
         changes.add("provisions", before, labels(db, provisions).await?);
@@ -90,7 +92,7 @@ pub async fn names(db: &impl ConnectionTrait, provisions: &[Model]) -> Result<Ve
             .find(|mandate| mandate.id == provision.mandate_id);
         let code = mandate.map_or("", |mandate| &mandate.code);
         let letter = provision.letter.as_deref().unwrap_or_default();
-        let name = format!("{code} {} {letter}", word(provision.section));
+        let name = format!("{code} {} {letter}", enum_name(provision.section));
         name.trim().to_owned()
     };
     Ok(provisions.iter().map(name).collect())

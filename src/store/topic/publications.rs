@@ -12,10 +12,10 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::problems::Problems;
-use crate::store::activity::{Changes, Entry};
+use crate::rules::problems::ValidationErrors;
+use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::input;
-use crate::store::writing::Writing;
+use crate::store::writing::WriteTransaction;
 
 const FIELD: &str = "publications";
 const MAX: usize = 100;
@@ -23,10 +23,10 @@ const MAX: usize = 100;
 /// Resolves the publications of an input.
 pub async fn listed(
     db: &impl ConnectionTrait,
-    problems: &mut Problems,
+    problems: &mut ValidationErrors,
     given: &[ID],
 ) -> Result<Vec<Model>, DbErr> {
-    input::listed::<publication::Entity, PublicationId>(
+    input::resolve_ids::<publication::Entity, PublicationId>(
         db,
         problems,
         "publicationIds",
@@ -42,7 +42,7 @@ pub async fn insert(
     db: &impl ConnectionTrait,
     topic: TopicId,
     publications: &[Model],
-) -> Result<Changes, DbErr> {
+) -> Result<ChangeSet, DbErr> {
     link(
         db,
         publications
@@ -50,8 +50,8 @@ pub async fn insert(
             .map(|publication| (topic, publication.id)),
     )
     .await?;
-    let mut changes = Changes::default();
-    changes.given(FIELD, numbers(publications));
+    let mut changes = ChangeSet::default();
+    changes.added(FIELD, numbers(publications));
     Ok(changes)
 }
 
@@ -60,7 +60,7 @@ pub async fn replace(
     db: &impl ConnectionTrait,
     topic: TopicId,
     publications: &[Model],
-) -> Result<Changes, DbErr> {
+) -> Result<ChangeSet, DbErr> {
     let of_topic = Column::TopicId.eq(topic);
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.publication_id);
@@ -71,7 +71,7 @@ pub async fn replace(
         .all(db)
         .await?;
     let stays = |publication: &Model| publications.iter().any(|other| other.id == publication.id);
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     if current.len() != publications.len() || !current.iter().all(stays) {
         changes.add(FIELD, numbers(&current), numbers(publications));
         Entity::delete_many().filter(of_topic).exec(db).await?;
@@ -88,7 +88,7 @@ pub async fn replace(
 
 /// Links new publications, each given with its number, to topics, and increments the topics' versions.
 pub async fn attach(
-    writing: &mut Writing,
+    writing: &mut WriteTransaction,
     links: &[(TopicId, PublicationId, String)],
 ) -> Result<(), DbErr> {
     if links.is_empty() {
@@ -114,9 +114,9 @@ pub async fn attach(
         .exec(writing.db())
         .await?;
     let entries = links.iter().map(|(topic, _, number)| {
-        let mut changes = Changes::default();
-        changes.given(FIELD, number.clone());
-        Entry::new(ActivityVerb::Updated, *topic, changes).of_topic(*topic)
+        let mut changes = ChangeSet::default();
+        changes.added(FIELD, number.clone());
+        ActivityEntry::new(ActivityVerb::Updated, *topic, changes).of_topic(*topic)
     });
     writing.log_all(entries.collect()).await
 }

@@ -9,11 +9,11 @@ use entity::topic::Entity;
 
 use super::{facts, save};
 use crate::error::Result;
-use crate::rules::problems::Problems;
+use crate::rules::problems::ValidationErrors;
 use crate::rules::topic as rules;
 use crate::rules::viewer::Viewer;
-use crate::store::activity::Changes;
-use crate::store::writing::Writing;
+use crate::store::activity::ChangeSet;
+use crate::store::writing::WriteTransaction;
 use crate::store::{Database, input};
 
 /// The confirmation that a topic is still of interest.
@@ -31,16 +31,16 @@ pub async fn reaffirm(
     now: DateTime<Utc>,
     input: TopicReaffirmInput,
 ) -> Result<TopicId> {
-    let mut writing = Writing::begin(db, viewer.actor()?, now).await?;
-    let mut topic = input::subject::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
+    let mut topic = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     rules::reaffirm(writing.party(), &facts(&topic, 0))?;
 
-    let mut problems = Problems::default();
+    let mut problems = ValidationErrors::default();
     let day = input.review_on.0;
-    problems.check("reviewOn", rules::review_fits(day, writing.today()));
-    problems.none()?;
+    problems.check("reviewOn", rules::validate_review(day, writing.today()));
+    problems.into_result()?;
 
-    let mut changes = Changes::default();
+    let mut changes = ChangeSet::default();
     let before = topic.review_on.replace(day);
     changes.add(
         "reviewOn",
