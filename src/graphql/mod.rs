@@ -42,6 +42,7 @@ pub use self::subscription::Start;
 use self::subscription::Subscription;
 use crate::error::{Error, is_conflict};
 use crate::read::page;
+pub use crate::read::shape::LONGEST_LIST;
 use crate::rules::webhook::WebhookTargets;
 use crate::store::statements::spawn_blocking_counted;
 

@@ -10,8 +10,7 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use async_graphql::{Name, Value as Given, Variables};
 
 use super::prices::price;
-use crate::graphql::PAGE;
-use crate::read::shape::LONGEST_LIST;
+use crate::graphql::{LONGEST_LIST, PAGE};
 
 /// Records of a list without a size, on average.
 const SHORT_LIST: u64 = 10;
