@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
-use crate::rows::STATEMENT_TIMEOUT;
-use crate::rules::refusal::Rejection;
+use crate::db::STATEMENT_TIMEOUT;
+use crate::domain::rejection::Rejection;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -6,16 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod domain;
 pub mod error;
-mod rules;
 
-mod rows;
+mod db;
 
-mod read;
+mod planner;
 pub mod store;
 
-pub mod bulk;
-pub mod feed;
+pub mod events;
+pub mod import_export;
 pub mod seed;
 
 pub mod graphql;

@@ -14,21 +14,21 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::bulk::{self, ImportSource};
 use liaison::config::{
     self, Cli, Command, Dev, LogFormat, ResponseCacheArgs, Serve, StartupError, Token,
 };
-use liaison::feed::Feed;
+use liaison::events::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenPolicy, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
-use liaison::http::cors::LOCAL_PAGES;
-use liaison::http::document::Documents;
-use liaison::http::document::trusted::TrustedDocuments;
 use liaison::http::limits::Limits;
-use liaison::http::open::Shutdown;
+use liaison::http::middleware::cors::LOCAL_PAGES;
 use liaison::http::redact::redact;
+use liaison::http::server::shutdown::Shutdown;
+use liaison::http::validation::Documents;
+use liaison::http::validation::trusted_documents::TrustedDocuments;
 use liaison::http::{AppState, HttpConfig, serve};
+use liaison::import_export::{self, ImportSource};
 use liaison::store::{Database, sqlite_file};
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
@@ -405,7 +405,7 @@ async fn load(db: &Database) -> Result<(), StartupError> {
 async fn export(settings: &config::Export) -> Result<(), StartupError> {
     let db = existing(&settings.database, None).await?;
     let rows = match &settings.file {
-        None => bulk::export(&db, BufWriter::new(std::io::stdout().lock())).await,
+        None => import_export::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => files::export(&db, path).await,
     };
     close(&db).await;
@@ -427,7 +427,14 @@ async fn import(settings: &config::Import) -> Result<(), StartupError> {
         migrated(&settings.database, None).await?
     };
     let out = std::io::stdout();
-    let imported = Box::pin(bulk::import(&db, now(), source, &settings.settings(), out)).await;
+    let imported = Box::pin(import_export::import(
+        &db,
+        now(),
+        source,
+        &settings.settings(),
+        out,
+    ))
+    .await;
     close(&db).await;
     let imported =
         imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;

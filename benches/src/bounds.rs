@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use entity::id::{Id, ProvisionId, PublicationId};
-use liaison::http::document::prices::PRICES;
+use liaison::http::validation::prices::PRICES;
 use liaison::store::Database;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{StartupError, read_file};
 use crate::http::auth::claims::{TokenPolicy, role};
 use crate::http::auth::issuer::Issuer;
+use crate::http::auth::jwks::JwksSource;
 use crate::http::auth::keys::{Algorithm, Keys, secret_of};
-use crate::http::auth::published::JwksSource;
 use crate::http::duration::duration;
 
 /// How tokens are verified.

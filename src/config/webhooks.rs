@@ -5,7 +5,7 @@ use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 use url::Url;
 
-use super::surroundings::network;
+use crate::config::http::network;
 
 /// Where deliveries may go, which way, and what they say of their source.
 #[derive(Clone, Debug, Args)]

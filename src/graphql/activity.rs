@@ -13,15 +13,15 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::list::{self, Filter};
 use super::node::{node, subject};
-use super::stamps::id;
-use super::words;
 use crate::error::{Error, Result};
-use crate::feed::log;
-use crate::feed::wanted::EventFilter;
-use crate::read::ExecutionContext;
-use crate::read::cursor::CursorPosition;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::events::filter::EventFilter;
+use crate::events::log;
+use crate::graphql::enum_names;
+use crate::graphql::metadata_fields::id;
+use crate::planner::ExecutionContext;
+use crate::planner::cursor::CursorPosition;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, Connection, CursorKey, Field, FieldSource, ListQuery, ObjectType, Order, Table,
     column, computed, distinct, field,
 };
@@ -200,7 +200,7 @@ fn describe() -> Vec<Field> {
                 let name = cells.get::<&str>(0)?;
                 let ty = SubjectType::of_type_name(name)
                     .ok_or_else(|| DbErr::Type(format!("no subject type is named {name}")))?;
-                words::one(json, ty);
+                enum_names::one(json, ty);
                 Ok(())
             },
         ),
@@ -225,7 +225,7 @@ fn describe() -> Vec<Field> {
                 let sides: [(Side, bool); 2] =
                     [(Side::Itu, cells.get(0)?), (Side::Upu, cells.get(1)?)];
                 let sides = sides.into_iter();
-                words::list(json, sides.filter_map(|(side, is)| is.then_some(side)));
+                enum_names::list(json, sides.filter_map(|(side, is)| is.then_some(side)));
                 Ok(())
             },
         ),

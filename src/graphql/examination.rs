@@ -14,17 +14,17 @@ use sea_orm::sea_query::IntoTableRef;
 
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
-use super::stamps::id;
-use super::{
-    activity as activities, committee as committees, note as notes, publication as publications,
-    words,
-};
+use crate::domain::examination::{overdue, permissions};
 use crate::error::Result;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::graphql::metadata_fields::id;
+use crate::graphql::{
+    activity as activities, committee as committees, enum_names, note as notes,
+    publication as publications,
+};
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
 };
-use crate::rules::examination::{overdue, permissions};
 use crate::store::examination::{
     self as store, ExaminationRecordFindingInput, ExaminationRequestInput,
 };
@@ -110,7 +110,7 @@ pub fn object_type() -> &'static ObjectType {
                 "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
                 vec![ColumnExpr::column(Column::Complete)],
                 |cells, env, json| {
-                    words::list(json, permissions(env.party, cells.get(0)?));
+                    enum_names::list(json, permissions(env.party, cells.get(0)?));
                     Ok(())
                 },
             ),

@@ -13,16 +13,16 @@ use sea_orm::sea_query::{
     Condition, DynIden, Expr, ExprTrait, Func, IntoTableRef, JoinType, Order, SelectStatement,
 };
 
-use super::{
-    action_item as action_items, committee as committees, list, statement as statements,
+use crate::domain;
+use crate::error::{Error, Result};
+use crate::graphql::{
+    action_item as action_items, committee as committees, liaison_statement as statements, list,
     topic as topics,
 };
-use crate::error::{Error, Result};
-use crate::read::args::Args;
-use crate::read::json::Scalar;
-use crate::read::shape::{ColumnExpr, FieldSource, ObjectType, Table, col, field, found, one};
-use crate::read::{ExecutionContext, RecordQuery, RootArguments};
-use crate::rules;
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{ColumnExpr, FieldSource, ObjectType, Table, col, field, found, one};
+use crate::planner::{ExecutionContext, RecordQuery, RootArguments};
 
 /// Error message if there is no such exchange.
 pub const MISSING: &str = "There is no committee with one of these ids.";
@@ -54,29 +54,29 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "sharedTopics",
-                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
+                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. FieldLocation most 100.",
                 topics::object_type,
                 |env| RecordQuery {
                     condition: Condition::all()
                         .add(col(topic::Column::Id).in_subquery(linking_both(env)))
-                        .add(col(topic::Column::Status).is_in(rules::topic::OPEN)),
+                        .add(col(topic::Column::Status).is_in(domain::topic::OPEN)),
                     order: Some((col(topic::Column::Number), Order::Asc)),
                 },
             ),
             found(
                 "actionItems",
-                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
+                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. FieldLocation most 100; the list `actionItems` with a `filter` has pages.",
                 action_items::object_type,
                 |env| RecordQuery {
                     condition: Condition::all()
                         .add(either_way(env, owned_by_one))
-                        .add(col(action_item::Column::Status).is_in(rules::action_item::OPEN)),
+                        .add(col(action_item::Column::Status).is_in(domain::action_item::OPEN)),
                     order: Some((col(action_item::Column::Number), Order::Asc)),
                 },
             ),
             found(
                 "unansweredStatements",
-                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
+                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. FieldLocation most 100.",
                 statements::object_type,
                 |env| RecordQuery {
                     condition: either_way(env, |one, other| {

@@ -10,11 +10,11 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{DbBackend, Value};
 
+use crate::domain::text::{fold, normalize};
 use crate::error::{Error, Result};
-use crate::read::ExecutionContext;
-use crate::read::args::Args;
-use crate::read::shape::{ListQuery, Order, col};
-use crate::rules::text::{fold, normalize};
+use crate::planner::ExecutionContext;
+use crate::planner::arguments::Args;
+use crate::planner::schema::{ListQuery, Order, col};
 
 /// The direction of an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -202,5 +202,5 @@ pub fn is_in<V: Copy + PartialEq + Into<Value>>(
     column: impl IntoIden,
     values: Option<&Vec<V>>,
 ) -> Option<Expr> {
-    Some(crate::read::shape::among(column, values?.clone()))
+    Some(crate::planner::schema::among(column, values?.clone()))
 }

@@ -9,13 +9,13 @@ use entity::{mandate, provision, topic_provision};
 use sea_orm::sea_query::{ExprTrait, IntoTableRef};
 
 use super::list;
-use super::stamps::id;
 use super::topic as topics;
 use crate::error::Result;
-use crate::read::RecordQuery;
-use crate::read::args::Args;
-use crate::read::json::Scalar;
-use crate::read::shape::{ObjectType, Relation, Table, col, column, many, one, page};
+use crate::graphql::metadata_fields::id;
+use crate::planner::RecordQuery;
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{ObjectType, Relation, Table, col, column, many, one, page};
 
 /// Returns the object type of mandates.
 pub fn object_type() -> &'static ObjectType {

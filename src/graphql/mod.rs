@@ -3,11 +3,14 @@
 mod action_item;
 mod activity;
 mod committee;
-mod direct;
+mod enum_names;
 mod examination;
 mod exchange;
+mod execute_query;
+mod liaison_statement;
 mod list;
 mod mandate;
+mod metadata_fields;
 mod node;
 mod note;
 mod operation;
@@ -17,14 +20,11 @@ mod publication;
 mod query;
 mod report;
 pub mod request;
-mod shared;
-mod stamps;
-mod statement;
+mod single_flight;
 mod subscription;
 mod topic;
 mod viewer;
 pub mod webhook;
-mod words;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{
@@ -40,11 +40,11 @@ use self::query::Query;
 use self::request::{OperationContext, SubscriptionContext};
 pub use self::subscription::Start;
 use self::subscription::Subscription;
+use crate::domain::webhook::WebhookTargets;
 use crate::error::{Error, is_conflict};
-use crate::read::page;
-pub use crate::read::shape::LONGEST_LIST;
-use crate::rules::webhook::WebhookTargets;
-use crate::store::statements::spawn_blocking_counted;
+use crate::planner::page;
+pub use crate::planner::schema::MAX_LIST_LENGTH;
+use crate::store::query_counter::spawn_blocking_counted;
 
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -58,7 +58,7 @@ pub struct Mutation(
     action_item::ActionItemMutation,
     publication::PublicationMutation,
     examination::ExaminationMutation,
-    statement::StatementMutation,
+    liaison_statement::StatementMutation,
     note::NoteMutation,
     webhook::WebhookMutation,
 );
@@ -117,7 +117,7 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
 
 /// Runs a query. Nothing is validated here any more. The data of the response is text.
 pub async fn execute(schema: &Schema, operation: Operation, request: OperationContext) -> Response {
-    if let Some(response) = direct::answer(&operation, &request).await {
+    if let Some(response) = execute_query::answer(&operation, &request).await {
         return response;
     }
     let limit = request.bound.limit();

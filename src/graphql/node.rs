@@ -5,14 +5,14 @@ use entity::id::{ActivityId, Id, WebhookId, push_base32, split};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Condition;
 
-use super::{
-    action_item, activity, committee, examination, mandate, note, organization, publication,
-    statement, topic, webhook,
-};
 use crate::error::{Error, Result};
-use crate::feed::wanted::EventFilter;
-use crate::read::ExecutionContext;
-use crate::read::shape::{Field, FieldSource, ObjectType, field};
+use crate::events::filter::EventFilter;
+use crate::graphql::{
+    action_item, activity, committee, examination, liaison_statement, mandate, note, organization,
+    publication, topic, webhook,
+};
+use crate::planner::ExecutionContext;
+use crate::planner::schema::{Field, FieldSource, ObjectType, field};
 
 /// Maximum number of ids per request, the same as the maximum page size.
 const MAX_IDS: usize = 100;
@@ -28,7 +28,7 @@ pub fn node_types() -> Vec<&'static ObjectType> {
         action_item::object_type(),
         publication::object_type(),
         examination::object_type(),
-        statement::object_type(),
+        liaison_statement::object_type(),
         note::object_type(),
         activity::object_type(),
         webhook::object_type(),

@@ -13,10 +13,10 @@ use super::list;
 use super::node::subject;
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
-use super::stamps::id;
 use crate::error::Result;
-use crate::read::json::Scalar;
-use crate::read::shape::{Connection, CursorKey, ObjectType, Order, Table, column};
+use crate::graphql::metadata_fields::id;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, Table, column};
 use crate::store::note::{self as store, NoteAddInput, NoteRetractInput};
 
 /// The notes on a record.

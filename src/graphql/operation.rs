@@ -11,8 +11,8 @@ use async_graphql_value::Value as InputValue;
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 
-use crate::read::document::{Merged, Selections};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
+use crate::planner::selection::{CollectedField, Selections};
 
 /// A validated operation with its variables.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl Operation {
         if fields.len() < 2 {
             return vec![self.clone()];
         }
-        let alone = |field: &Merged<'_>| {
+        let alone = |field: &CollectedField<'_>| {
             let mut document = (*self.document).clone();
             if let Some(operation) = selected_mut(&mut document, self.name.as_deref()) {
                 operation.selection_set.node.items = vec![merged(field)];
@@ -244,7 +244,7 @@ fn merged_root(
 }
 
 /// The fields of one response key as one.
-fn merged(fields: &Merged<'_>) -> Positioned<Selection> {
+fn merged(fields: &CollectedField<'_>) -> Positioned<Selection> {
     let mut field = fields.field().clone();
     let items = fields.sets().into_iter().flat_map(|set| set.items.clone());
     field.node.selection_set.node.items = items.collect();

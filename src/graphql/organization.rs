@@ -14,26 +14,26 @@ use sea_orm::sea_query::{Condition, ExprTrait, IntoIden, IntoTableRef};
 use super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
-use super::stamps::{id, stamps, translated};
-use super::{activity as activities, committee as committees, words};
+use crate::domain::organization::{OrganizationFacts, permissions};
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::{activity as activities, committee as committees, enum_names};
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     self, ColumnExpr, Connection, CursorKey, Order, Relation, Table, col, column, computed, many,
     one_or_null, page,
 };
-use crate::read::{ExecutionContext, RecordQuery};
-use crate::rules::organization::{OrganizationFacts, permissions};
+use crate::planner::{ExecutionContext, RecordQuery};
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
 
 /// Returns the object type.
-pub fn object_type() -> &'static shape::ObjectType {
-    static OBJECT: LazyLock<shape::ObjectType> = LazyLock::new(describe);
+pub fn object_type() -> &'static schema::ObjectType {
+    static OBJECT: LazyLock<schema::ObjectType> = LazyLock::new(describe);
     &OBJECT
 }
 
-fn describe() -> shape::ObjectType {
+fn describe() -> schema::ObjectType {
     let mut fields = vec![
         id(OrganizationId::PREFIX),
         column::<String>(
@@ -69,7 +69,7 @@ fn describe() -> shape::ObjectType {
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. At most 100. It follows from their `parent`: read it again after CREATED of an organization.",
+            "The organizations that are part of it, by acronym. FieldLocation most 100. It follows from their `parent`: read it again after CREATED of an organization.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
@@ -94,13 +94,13 @@ fn describe() -> shape::ObjectType {
                 let facts = OrganizationFacts {
                     side: cells.find(0)?,
                 };
-                words::list(json, permissions(env.party, &facts));
+                enum_names::list(json, permissions(env.party, &facts));
                 Ok(())
             },
         ),
     ];
     fields.extend(stamps());
-    shape::ObjectType {
+    schema::ObjectType {
         name: "Organization",
         description: "An organization: ITU or UPU itself, a part of them such as ITU-T or the POC, or a partner outside of both such as ISO.",
         table: Some(Table {
@@ -132,7 +132,7 @@ pub struct OrganizationFilter {
     side: Option<Vec<Side>>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -219,7 +219,7 @@ pub struct Organization;
 impl MutationPayload for Organization {
     const FIELD: &'static str = "organization";
 
-    fn object_type() -> &'static shape::ObjectType {
+    fn object_type() -> &'static schema::ObjectType {
         object_type()
     }
 }

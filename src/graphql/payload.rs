@@ -16,12 +16,12 @@ use sea_orm::prelude::Uuid;
 
 use super::node::visible;
 use super::request::OperationContext;
+use crate::domain::rejection::{Code, Rejection, ValidationError};
 use crate::error::{Error, Result, is_overloaded, is_too_long};
-use crate::read::document::{Merged, Selections};
-use crate::read::plan::Planner;
-use crate::read::shape::ObjectType;
-use crate::read::{At, registry};
-use crate::rules::refusal::{Code, Rejection, ValidationError};
+use crate::planner::plan::Planner;
+use crate::planner::schema::ObjectType;
+use crate::planner::selection::{CollectedField, Selections};
+use crate::planner::{FieldLocation, register};
 
 /// A type that has mutations.
 pub trait MutationPayload: Send + Sync {
@@ -136,18 +136,18 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let thing = registry::object(registry, T::object_type());
+        let thing = register::object(registry, T::object_type());
         let errors = Vec::<UserError>::create_type_info(registry);
         let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
-            registry::meta_field(
+            register::meta_field(
                 registry,
                 T::FIELD,
                 "The record after the change. With the user error STALE, the record as it is now, with the version to send next; with any other user error null.",
                 &[],
                 thing.to_owned(),
             ),
-            registry::meta_field(
+            register::meta_field(
                 registry,
                 "userErrors",
                 "Everything that is wrong with the input, all at once. Empty if the change was made.",
@@ -157,10 +157,10 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
         ];
         fields.extend(
             T::EXTRA.map(|extra| {
-                registry::meta_field(registry, extra.name, extra.description, &[], text)
+                register::meta_field(registry, extra.name, extra.description, &[], text)
             }),
         );
-        registry::object_type(
+        register::object_type(
             registry,
             &Self::type_name(),
             "The result of a mutation: the record, or why it was not changed.",
@@ -197,7 +197,7 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
         &self,
         ctx: &ContextSelectionSet<'a>,
         document: Selections<'a>,
-        selected: &Merged<'a>,
+        selected: &CollectedField<'a>,
     ) -> ServerResult<Value> {
         let Some(key) = self.record else {
             return Ok(Value::Null);
@@ -210,7 +210,13 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
         };
         let node = (T::object_type(), key);
         let read = planner
-            .fetch_nodes(&At::of(&ctx), &[node], &selected.sets(), true, visible)
+            .fetch_nodes(
+                &FieldLocation::of(&ctx),
+                &[node],
+                &selected.sets(),
+                true,
+                visible,
+            )
             .await;
         // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {
@@ -234,7 +240,7 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
     async fn user_errors<'a>(
         &self,
         ctx: &ContextSelectionSet<'a>,
-        selected: &Merged<'a>,
+        selected: &CollectedField<'a>,
     ) -> ServerResult<Value> {
         let field = selected.field();
         let items = selected

@@ -17,22 +17,24 @@ use sea_orm::sea_query::Condition;
 use super::node::{node, node_types, parse_ids, visible};
 use super::request::OperationContext;
 use super::viewer::Viewer;
-use super::{
-    action_item, activity, committee, examination, exchange, mandate, organization, publication,
-    report, statement, topic, webhook,
-};
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::document::{Merged, Selections};
-use crate::read::plan::Planner;
-use crate::read::shape::{Arg, Connection, ObjectRef, arg, col};
-use crate::read::{Answer, At, ExecutionContext, RecordQuery, RootArguments, registry};
+use crate::graphql::{
+    action_item, activity, committee, examination, exchange, liaison_statement, mandate,
+    organization, publication, report, topic, webhook,
+};
+use crate::planner::arguments::Args;
+use crate::planner::plan::Planner;
+use crate::planner::schema::{Arg, Connection, ObjectRef, arg, col};
+use crate::planner::selection::{CollectedField, Selections};
+use crate::planner::{
+    ExecutionContext, FieldLocation, FieldResult, RecordQuery, RootArguments, register,
+};
 
 /// The root of all queries.
 pub struct Query;
 
 /// A root field.
-pub(super) struct Root {
+pub(super) struct RootField {
     name: &'static str,
     description: &'static str,
     args: Vec<Arg>,
@@ -60,8 +62,8 @@ enum RootResolver {
     ),
 }
 
-static ROOT_FIELDS: LazyLock<Vec<Root>> = LazyLock::new(|| {
-    let root = |name, description, args, source| Root {
+static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
+    let root = |name, description, args, source| RootField {
         name,
         description,
         args,
@@ -156,16 +158,16 @@ static ROOT_FIELDS: LazyLock<Vec<Root>> = LazyLock::new(|| {
         root(
             "liaisonStatement",
             "Looks up one liaison statement; null if there is none.",
-            vec![arg::<statement::LiaisonStatementBy>(
+            vec![arg::<liaison_statement::LiaisonStatementBy>(
                 "by",
                 "How to identify it.",
             )],
-            RootResolver::One(statement::object_type, statement::find),
+            RootResolver::One(liaison_statement::object_type, liaison_statement::find),
         ),
         page(
             "liaisonStatements",
             "The liaison statements; by code.",
-            &statement::STATEMENTS,
+            &liaison_statement::STATEMENTS,
         ),
         page(
             "examinations",
@@ -219,7 +221,7 @@ static ROOT_FIELDS: LazyLock<Vec<Root>> = LazyLock::new(|| {
     ]
 });
 
-impl Root {
+impl RootField {
     /// Returns the root field with this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         ROOT_FIELDS.iter().find(|field| field.name == name)
@@ -228,17 +230,17 @@ impl Root {
     fn ty(&self, registry: &mut Registry) -> String {
         match &self.source {
             RootResolver::Viewer => Viewer::create_type_info(registry),
-            RootResolver::Node => registry::node(registry, &node_types()),
-            RootResolver::Nodes => format!("[{}]!", registry::node(registry, &node_types())),
-            RootResolver::One(object, _) => registry::object(registry, object()).to_owned(),
+            RootResolver::Node => register::node(registry, &node_types()),
+            RootResolver::Nodes => format!("[{}]!", register::node(registry, &node_types())),
+            RootResolver::One(object, _) => register::object(registry, object()).to_owned(),
             RootResolver::Mandates => {
-                format!("[{}!]!", registry::object(registry, mandate::object_type()))
+                format!("[{}!]!", register::object(registry, mandate::object_type()))
             }
             RootResolver::Webhooks => {
-                format!("[{}!]!", registry::object(registry, webhook::object_type()))
+                format!("[{}!]!", register::object(registry, webhook::object_type()))
             }
-            RootResolver::Page(list) => registry::connection(registry, list),
-            RootResolver::About(object, ..) => format!("{}!", registry::object(registry, object())),
+            RootResolver::Page(list) => register::connection(registry, list),
+            RootResolver::About(object, ..) => format!("{}!", register::object(registry, object())),
         }
     }
 
@@ -256,10 +258,10 @@ impl Root {
     pub(super) async fn answer<'a>(
         &self,
         document: Selections<'a>,
-        selected: &Merged<'a>,
+        selected: &CollectedField<'a>,
         request: &OperationContext,
-        at: &At,
-    ) -> ServerResult<Option<Answer>> {
+        at: &FieldLocation,
+    ) -> ServerResult<Option<FieldResult>> {
         let sets = selected.sets();
         let env = request.env();
         let planner = Planner {
@@ -314,7 +316,7 @@ impl Root {
     }
 }
 
-impl Answer {
+impl FieldResult {
     /// Returns the serialized value, and adds its errors to the request's.
     pub fn into_value(self, ctx: &Context<'_>) -> Value {
         for error in self.errors {
@@ -333,10 +335,10 @@ impl OutputType for Query {
         let name = Self::type_name();
         let fields = ROOT_FIELDS.iter().map(|root| {
             let ty = root.ty(registry);
-            registry::meta_field(registry, root.name, root.description, &root.args, ty)
+            register::meta_field(registry, root.name, root.description, &root.args, ty)
         });
         let fields = fields.collect();
-        registry::object_type(
+        register::object_type(
             registry,
             &name,
             "All data of the register. Everything but webhooks can be read without a token.",
@@ -356,17 +358,17 @@ impl OutputType for Query {
 
 impl ContainerType for Query {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
-        let selected = Merged {
+        let selected = CollectedField {
             key: ctx.item.node.response_key().node.as_str(),
             fields: vec![ctx.item],
         };
-        let Some(root) = Root::named(selected.name()) else {
+        let Some(root) = RootField::named(selected.name()) else {
             return Ok(None);
         };
         let ctx_set = ctx.with_selection_set(&ctx.item.node.selection_set);
         let request = OperationContext::of(ctx);
         let document = Selections::of(&ctx_set);
-        let at = At::of(ctx);
+        let at = FieldLocation::of(ctx);
         match root.answer(document, &selected, request, &at).await {
             Ok(Some(answer)) => Ok(Some(answer.into_value(ctx))),
             Ok(None) => Viewer.resolve(&ctx_set, ctx.item).await.map(Some),

@@ -6,11 +6,11 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use super::subscription::Start;
-use crate::feed::Feed;
-pub use crate::read::bound::ResponseSizeLimit;
-pub use crate::read::budget::{Reservation, ResponseBudget};
-use crate::read::{ExecutionContext, RootArguments};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
+use crate::events::Feed;
+pub use crate::planner::budget::{Reservation, ResponseBudget};
+pub use crate::planner::size_limit::ResponseSizeLimit;
+use crate::planner::{ExecutionContext, RootArguments};
 use crate::store::Database;
 
 /// Who asks what database, and when: read once, so that all of a request happens at the same moment.

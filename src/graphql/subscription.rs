@@ -18,17 +18,17 @@ use tokio::time::{sleep, timeout};
 use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
 use super::request::{OperationContext, SubscriptionContext};
-use super::shared::{Answers, SelectionFingerprint, SingleFlight};
 use crate::error::{
     Error, Result, is_history_replaced, is_overloaded, is_too_long, is_unavailable,
 };
-use crate::feed::wanted::EventFilter;
-use crate::feed::{Event, Feed, Subscriber};
-use crate::read::args::Args;
-use crate::read::document::Selections;
-use crate::read::plan::Planner;
-use crate::read::shape::{Arg, arg};
-use crate::read::{At, ExecutionContext, registry};
+use crate::events::filter::EventFilter;
+use crate::events::{Event, Feed, Subscriber};
+use crate::graphql::single_flight::{Answers, SelectionFingerprint, SingleFlight};
+use crate::planner::arguments::Args;
+use crate::planner::plan::Planner;
+use crate::planner::schema::{Arg, arg};
+use crate::planner::selection::Selections;
+use crate::planner::{ExecutionContext, FieldLocation, register};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 
@@ -55,15 +55,15 @@ impl SubscriptionType for Subscription {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let ty = format!("{}!", registry::object(registry, activity::object_type()));
-        let field = registry::meta_field(
+        let ty = format!("{}!", register::object(registry, activity::object_type()));
+        let field = register::meta_field(
             registry,
             FIELD,
             "Each change to the register as it happens, in the order of the history. To miss nothing, store the `cursor` of the last activity and pass it as `after` when you reconnect.",
             &args(),
             ty,
         );
-        registry::object_type(
+        register::object_type(
             registry,
             NAME,
             "Events as they happen: over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`), or as Server-Sent Events from `/graphql` with `Accept: text/event-stream`.",
@@ -104,7 +104,7 @@ fn responses<'a>(
     ctx: &'a Context<'_>,
     shared: &'a SingleFlight,
 ) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
-    let at = At::of(ctx);
+    let at = FieldLocation::of(ctx);
     let begun = async move {
         let follower = subscribe(ctx).await;
         at.check(follower).map(|follower| ActivityStream {
@@ -243,7 +243,7 @@ struct ActivityStream<'a, 'c> {
     ctx: &'a Context<'c>,
     shared: &'a SingleFlight,
     fingerprint: SelectionFingerprint,
-    at: At,
+    at: FieldLocation,
     follower: Subscriber,
     /// The events to report next.
     events: Vec<Arc<Event>>,

@@ -14,11 +14,11 @@ use entity::scalar::DateTime;
 
 use super::committee::OF_THE_VIEWER;
 use super::request::OperationContext;
-use crate::read::At;
-use crate::read::document::{Merged, Selections};
-use crate::read::plan::Planner;
-use crate::read::registry;
-use crate::rules::viewer::create_permissions;
+use crate::domain::viewer::create_permissions;
+use crate::planner::FieldLocation;
+use crate::planner::plan::Planner;
+use crate::planner::register;
+use crate::planner::selection::{CollectedField, Selections};
 use crate::store::webhook;
 
 const NAME: &str = "Viewer";
@@ -38,9 +38,9 @@ impl OutputType for Viewer {
             description: &str,
         ) -> MetaField {
             let ty = T::create_type_info(registry);
-            registry::meta_field(registry, name, description, &[], ty)
+            register::meta_field(registry, name, description, &[], ty)
         }
-        let committees = registry::connection(registry, &OF_THE_VIEWER);
+        let committees = register::connection(registry, &OF_THE_VIEWER);
         let fields = vec![
             plain::<Option<String>>(
                 registry,
@@ -67,7 +67,7 @@ impl OutputType for Viewer {
                 "permissions",
                 "What the viewer may create now: which buttons to show above a list. Empty for viewers who may only read. What may be done to one record is in its `viewerPermissions`.",
             ),
-            registry::meta_field(
+            register::meta_field(
                 registry,
                 "committees",
                 "The committees that the viewer may name as its own, for example as lead of a topic or as sender of a liaison statement: the active ones of its party, by code. Empty for viewers who may only read.",
@@ -75,7 +75,7 @@ impl OutputType for Viewer {
                 committees,
             ),
         ];
-        registry::object_type(
+        register::object_type(
             registry,
             NAME,
             "Who sends the request, as the bearer token says. Without a token everything but webhooks can be read, and nothing written.",
@@ -108,14 +108,17 @@ impl OutputType for Viewer {
     }
 }
 
-async fn permissions(ctx: &ContextSelectionSet<'_>, selected: &Merged<'_>) -> ServerResult<Value> {
+async fn permissions(
+    ctx: &ContextSelectionSet<'_>,
+    selected: &CollectedField<'_>,
+) -> ServerResult<Value> {
     let ctx = ctx.with_field(selected.field());
     let OperationContext { db, viewer, .. } = OperationContext::of(&ctx);
     let webhooks = match viewer.party() {
         Some(party) => webhook::count(&db.orm_read, party).await,
         None => Ok(0),
     };
-    let webhooks = At::of(&ctx).check(webhooks.map_err(Into::into))?;
+    let webhooks = FieldLocation::of(&ctx).check(webhooks.map_err(Into::into))?;
     let permissions = create_permissions(viewer.party(), webhooks);
     Ok(permissions.iter().map(InputType::to_value).collect())
 }
@@ -123,7 +126,7 @@ async fn permissions(ctx: &ContextSelectionSet<'_>, selected: &Merged<'_>) -> Se
 async fn committees<'a>(
     ctx: &ContextSelectionSet<'a>,
     document: Selections<'a>,
-    selected: &Merged<'a>,
+    selected: &CollectedField<'a>,
 ) -> ServerResult<Value> {
     let ctx = ctx.with_field(selected.field());
     let env = OperationContext::of(&ctx).env();
@@ -132,7 +135,7 @@ async fn committees<'a>(
         env: &env,
     };
     let answer = planner
-        .fetch_connection(&At::of(&ctx), &OF_THE_VIEWER, selected)
+        .fetch_connection(&FieldLocation::of(&ctx), &OF_THE_VIEWER, selected)
         .await?;
     Ok(answer.into_value(&ctx))
 }

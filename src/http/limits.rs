@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
 use super::duration::timeout;
-use super::open::StreamTimeouts;
+use crate::http::server::shutdown::StreamTimeouts;
 
 /// The limits of requests.
 #[derive(Clone, Debug, Args)]

@@ -1,36 +1,18 @@
 //! The HTTP server: routes, startup and shutdown.
 
-pub mod admission;
-mod answer;
-mod asked;
 pub mod auth;
-mod body;
-mod bounded;
-mod conditional;
-pub mod cors;
-pub mod document;
+mod cache;
 pub mod duration;
-mod explorer;
-mod failure;
-mod front;
+mod error;
+mod error_response;
+mod graphiql;
+pub mod graphql;
 mod health;
-mod host;
 pub mod limits;
-mod media;
-pub mod memory;
-pub mod open;
-mod places;
-pub mod proxies;
-pub mod rate;
+pub mod middleware;
 pub mod redact;
-mod refused;
 pub mod server;
-mod sse;
-mod stream;
-pub mod streams;
-mod visit;
-mod wire;
-pub mod ws;
+pub mod validation;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -48,22 +30,22 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
-use self::admission::Admission;
 use self::auth::Verifier;
-use self::body::BodyMemory;
-use self::conditional::{if_none_match, weak_tag};
-use self::document::Documents;
 use self::limits::Limits;
-use self::memory::ResponseCache;
-use self::open::Shutdown;
-use self::proxies::TrustedProxies;
-use self::rate::{Failures, RateLimiter};
-use self::server::ServerLimits;
-use self::streams::ConcurrencyLimiter;
-use crate::feed::Feed;
+use crate::events::Feed;
 use crate::graphql::Schema;
 use crate::graphql::request::Clock;
 pub use crate::graphql::request::ResponseBudget;
+use crate::http::graphql::admission::Admission;
+use crate::http::graphql::etag::{if_none_match, weak_tag};
+use crate::http::graphql::response_cache::ResponseCache;
+use crate::http::middleware::body_limit::BodyMemory;
+use crate::http::middleware::client_ip::TrustedProxies;
+use crate::http::middleware::rate_limit::{Failures, RateLimiter};
+use crate::http::server::accept::ServerLimits;
+use crate::http::server::shutdown::Shutdown;
+use crate::http::server::stream_limit::ConcurrencyLimiter;
+use crate::http::validation::Documents;
 use crate::store::Database;
 
 /// The state of the service.
@@ -148,28 +130,44 @@ pub fn router(app: AppState) -> Router {
     let app = Arc::new(app);
     Router::new()
         .route("/", get(|| async { Redirect::to(START) }))
-        .route("/graphql", get(front::get).post(front::post))
-        .route("/graphql/", get(front::get).post(front::post))
-        .route("/graphql/ws", get(ws::open))
-        .route("/graphql/ws/", get(ws::open))
+        .route(
+            "/graphql",
+            get(crate::http::graphql::handler::get).post(crate::http::graphql::handler::post),
+        )
+        .route(
+            "/graphql/",
+            get(crate::http::graphql::handler::get).post(crate::http::graphql::handler::post),
+        )
+        .route("/graphql/ws", get(crate::http::graphql::websocket::open))
+        .route("/graphql/ws/", get(crate::http::graphql::websocket::open))
         .route(
             "/schema.graphql",
             get(async move |headers: HeaderMap| schema.respond(&headers)),
         )
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .merge(explorer::routes())
+        .merge(graphiql::routes())
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
                 // Event streams and what is compressed already stay as they are.
                 .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM))),
         )
-        .layer(from_fn_with_state(app.clone(), body::limit_bodies))
-        .layer(from_fn(host::require_host))
-        .layer(from_fn(visit::catch_panic))
-        .layer(cors::layer(&app.http.allowed_origins))
-        .layer(from_fn_with_state(app.clone(), visit::log_requests))
+        .layer(from_fn_with_state(
+            app.clone(),
+            crate::http::middleware::body_limit::limit_bodies,
+        ))
+        .layer(from_fn(crate::http::middleware::host::require_host))
+        .layer(from_fn(
+            crate::http::middleware::request_context::catch_panic,
+        ))
+        .layer(crate::http::middleware::cors::layer(
+            &app.http.allowed_origins,
+        ))
+        .layer(from_fn_with_state(
+            app.clone(),
+            crate::http::middleware::request_context::log_requests,
+        ))
         .with_state(app)
 }
 
@@ -223,7 +221,7 @@ pub async fn serve(
         // The accept loop does not track upgraded connections.
         open.stop();
     };
-    server::run(listener, router(app), around, stop).await?;
+    crate::http::server::accept::run(listener, router(app), around, stop).await?;
     // Connections that have not closed by then are aborted.
     let _ = tokio::time::timeout(STREAM_CLOSE_TIMEOUT, open.all_closed()).await;
     Ok(())

@@ -5,8 +5,8 @@ use std::io::BufWriter;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use liaison::bulk::{self, ImportError};
 use liaison::config::{self, StartupError};
+use liaison::import_export::{self, ImportError};
 use liaison::store::{Database, sqlite_file};
 use tempfile::NamedTempFile;
 
@@ -15,7 +15,7 @@ use super::database::{close, found};
 pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
     // Pipes and devices are written to, not replaced.
     if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return bulk::export(db, BufWriter::new(File::create(path)?)).await;
+        return import_export::export(db, BufWriter::new(File::create(path)?)).await;
     }
     let permissions = match path.metadata() {
         Ok(there) => there.permissions(),
@@ -23,7 +23,7 @@ pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
         Err(_) => Permissions::from_mode(0o666),
     };
     replace(path, permissions, async |file| {
-        bulk::export(db, BufWriter::new(file.as_file())).await
+        import_export::export(db, BufWriter::new(file.as_file())).await
     })
     .await
 }

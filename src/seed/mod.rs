@@ -15,11 +15,11 @@ use entity::{action_item, committee, mandate, organization, provision, publicati
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
 
 use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Publication, Topic};
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::viewer::Viewer;
 use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
 use crate::store::committee::{CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput};
-use crate::store::creation::Idempotency;
+use crate::store::idempotency::Idempotency;
 use crate::store::mandate::{NewMandate, NewProvision};
 use crate::store::note::NoteAddInput;
 use crate::store::organization::OrganizationCreateInput;

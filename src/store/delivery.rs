@@ -15,10 +15,10 @@ use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
 use super::Database;
 use super::activity::{ChangeSet, LogPosition};
 use super::webhook::save;
-use super::writing::WriteTransaction;
+use crate::domain::viewer::Actor;
+use crate::domain::webhook::next_attempt;
 use crate::error::Result;
-use crate::rules::viewer::Actor;
-use crate::rules::webhook::next_attempt;
+use crate::store::transaction::WriteTransaction;
 
 /// Duration of a lease. A process renews it while it delivers; after it expires, another process takes over.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);

@@ -16,16 +16,16 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
-use super::creation::{CreateInput, Idempotency};
-use super::writing::WriteTransaction;
-use super::{Database, creation, input};
+use crate::domain::committee::is_own;
+use crate::domain::examination as rules;
+use crate::domain::publication::{PublicationFacts, examine};
+use crate::domain::text;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::committee::is_own;
-use crate::rules::examination as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::publication::{PublicationFacts, examine};
-use crate::rules::text;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 /// A request that both sides examine what a publication means for them.
 #[derive(Clone, Debug, InputObject)]
@@ -59,7 +59,7 @@ pub async fn request(
     now: DateTime<Utc>,
     input: ExaminationRequestInput,
 ) -> Result<ExaminationId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for ExaminationRequestInput {
@@ -79,7 +79,7 @@ async fn make(
     writing: &mut WriteTransaction,
     input: ExaminationRequestInput,
 ) -> Result<ExaminationId> {
-    let publication = input::load_target::<publication::Entity, PublicationId>(
+    let publication = resolve::load_target::<publication::Entity, PublicationId>(
         writing.db(),
         "publicationId",
         &input.publication_id,
@@ -148,7 +148,7 @@ pub async fn find(
 ) -> Result<ExaminationId> {
     let side = rules::side_of(writing.party())?;
     let examination =
-        input::load_target::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
+        resolve::load_target::<Entity, ExaminationId>(writing.db(), "id", &input.id).await?;
     rules::record_finding(writing.party(), examination.complete)?;
 
     let mut problems = ValidationErrors::default();
@@ -188,7 +188,7 @@ async fn finder(
 ) -> Result<Option<committee::Model>, DbErr> {
     let field = "committeeId";
     let found =
-        input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
+        resolve::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
             .await?;
     if let Some(committee) = &found {
         problems.check(field, is_own(side.party(), committee.party));

@@ -14,8 +14,8 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::db::connect::Connector;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
-use crate::rows::connect::Connector;
 
 /// Timeout of all checks together.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);

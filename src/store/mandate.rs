@@ -11,13 +11,13 @@ use sea_orm::EntityTrait;
 use serde_json::json;
 
 use super::activity::{ActivityEntry, ChangeSet};
-use super::writing::WriteTransaction;
-use super::{Database, input};
+use crate::domain::rejection::Rejection;
+use crate::domain::text;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::refusal::Rejection;
-use crate::rules::text;
-use crate::rules::viewer::Viewer;
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// A new mandate with its provisions in order.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ pub async fn create(
     mandate::Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::unique_violation(error, "code", in_use))?;
+        .map_err(|error| resolve::unique_violation(error, "code", in_use))?;
     if !provisions.is_empty() {
         provision::Entity::insert_many(provisions)
             .exec_without_returning(writing.db())

@@ -19,29 +19,29 @@ use tokio::time::timeout;
 
 use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
-use self::statements::StatementObserver;
-use crate::rows::connect::Connector;
-use crate::rows::{ACQUIRE_TIMEOUT, ReadPool, failed};
+use crate::db::connect::Connector;
+use crate::db::{ACQUIRE_TIMEOUT, ReadPool, failed};
+use crate::store::query_counter::StatementObserver;
 
 pub mod action_item;
 pub mod committee;
 pub mod examination;
+pub mod liaison_statement;
 pub mod mandate;
 pub mod note;
 pub mod organization;
 pub mod publication;
-pub mod statement;
 pub mod topic;
 pub mod webhook;
 
 pub mod activity;
-pub mod creation;
 pub mod delivery;
 pub mod health;
-mod input;
+pub mod idempotency;
 pub mod migrations;
-pub mod statements;
-pub mod writing;
+pub mod query_counter;
+mod resolve;
+pub mod transaction;
 
 /// Busy timeout: how long to wait while another process writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,8 +134,8 @@ impl Database {
         mut orm_write: DatabaseConnection,
         health: HealthCheck,
     ) -> Self {
-        statements::watch(&mut orm_read);
-        statements::watch(&mut orm_write);
+        query_counter::watch(&mut orm_read);
+        query_counter::watch(&mut orm_write);
         Self {
             read_pool,
             orm_read,

@@ -13,16 +13,16 @@ use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
-use super::creation::{CreateInput, Idempotency};
 use super::topic::code;
-use super::writing::WriteTransaction;
-use super::{Database, creation, input, statement};
+use crate::domain::note as rules;
+use crate::domain::rejection::Code;
+use crate::domain::text;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::note as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::refusal::Code;
-use crate::rules::text;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 /// A new note. Everybody can read it.
 #[derive(Clone, Debug, InputObject)]
@@ -58,7 +58,7 @@ pub async fn add(
     now: DateTime<Utc>,
     input: NoteAddInput,
 ) -> Result<NoteId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for NoteAddInput {
@@ -109,7 +109,7 @@ pub async fn retract(
     input: NoteRetractInput,
 ) -> Result<NoteId> {
     let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
-    let note = input::load_target::<Entity, NoteId>(writing.db(), "id", &input.id).await?;
+    let note = resolve::load_target::<Entity, NoteId>(writing.db(), "id", &input.id).await?;
     rules::retract(writing.party(), note.party, note.retracted)?;
 
     let (id, topic) = (note.id, note.topic_id);
@@ -146,12 +146,13 @@ async fn subject(
     let id = Some(given);
     let found = match ty {
         TopicId::TYPE => {
-            let found = input::named::<topic::Entity, TopicId>(db, problems, FIELD, id).await?;
+            let found = resolve::named::<topic::Entity, TopicId>(db, problems, FIELD, id).await?;
             found.map(|topic| (topic.id.into(), code(topic.number), Some(topic.id)))
         }
         ActionItemId::TYPE => {
             let found =
-                input::named::<action_item::Entity, ActionItemId>(db, problems, FIELD, id).await?;
+                resolve::named::<action_item::Entity, ActionItemId>(db, problems, FIELD, id)
+                    .await?;
             found.map(|item| {
                 let label = format!("action item {}", item.number);
                 (item.id.into(), label, Some(item.topic_id))
@@ -159,12 +160,14 @@ async fn subject(
         }
         PublicationId::TYPE => {
             let found =
-                input::named::<publication::Entity, PublicationId>(db, problems, FIELD, id).await?;
+                resolve::named::<publication::Entity, PublicationId>(db, problems, FIELD, id)
+                    .await?;
             found.map(|publication| (publication.id.into(), publication.number, None))
         }
         ExaminationId::TYPE => {
             let found =
-                input::named::<examination::Entity, ExaminationId>(db, problems, FIELD, id).await?;
+                resolve::named::<examination::Entity, ExaminationId>(db, problems, FIELD, id)
+                    .await?;
             match found {
                 Some(examination) => {
                     let publication = publication::Entity::find_by_id(examination.publication_id);
@@ -179,11 +182,17 @@ async fn subject(
             }
         }
         _ => {
-            let found = input::named::<liaison_statement::Entity, LiaisonStatementId>(
+            let found = resolve::named::<liaison_statement::Entity, LiaisonStatementId>(
                 db, problems, FIELD, id,
             )
             .await?;
-            found.map(|statement| (statement.id.into(), statement::code(statement.number), None))
+            found.map(|statement| {
+                (
+                    statement.id.into(),
+                    super::liaison_statement::code(statement.number),
+                    None,
+                )
+            })
         }
     };
     Ok(found.map(|(key, label, topic)| Subject {

@@ -12,15 +12,15 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
-use super::creation::{CreateInput, Idempotency};
-use super::writing::WriteTransaction;
-use super::{Database, creation, input};
+use crate::domain::organization as rules;
+use crate::domain::text::{self, fold, natural_key};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::organization as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 /// A new organization. A side creates its own; the TSB those of ITU and partners.
 #[derive(Clone, Debug, InputObject)]
@@ -40,7 +40,7 @@ pub struct OrganizationCreateInput {
     /// The language of `name`.
     #[graphql(
         default_with = "Some(Language::En)",
-        process_with = "crate::store::input::english_if_null"
+        process_with = "crate::store::resolve::english_if_null"
     )]
     pub language: Option<Language>,
     #[graphql(flatten)]
@@ -66,7 +66,7 @@ pub async fn create(
     now: DateTime<Utc>,
     input: OrganizationCreateInput,
 ) -> Result<OrganizationId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for OrganizationCreateInput {
@@ -95,7 +95,7 @@ async fn make(
     problems.check("side", rules::validate_kind(input.kind, side));
     let parent = input.parent_id.as_ref();
     let parent =
-        input::named::<Entity, OrganizationId>(writing.db(), &mut problems, "parentId", parent)
+        resolve::named::<Entity, OrganizationId>(writing.db(), &mut problems, "parentId", parent)
             .await?;
     if let Some(parent) = &parent {
         problems.check("parentId", rules::validate_parent(side, parent.side));
@@ -134,7 +134,7 @@ async fn make(
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::unique_violation(error, "acronym", in_use))?;
+        .map_err(|error| resolve::unique_violation(error, "acronym", in_use))?;
     let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
     Ok(id)
@@ -158,7 +158,7 @@ pub async fn change(
     input: OrganizationUpdateInput,
 ) -> Result<OrganizationId> {
     let before: Model =
-        input::load_target::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
+        resolve::load_target::<Entity, OrganizationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(
         writing.party(),
         &rules::OrganizationFacts { side: before.side },
@@ -166,15 +166,15 @@ pub async fn change(
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
-    let name = input::required_text_or_current(
+    let name = resolve::required_text_or_current(
         &mut problems,
         "name",
         input.name,
         text::MAX_NAME_LENGTH,
         &before.name,
     );
-    let website =
-        input::optional_or_current(input.website, before.website.clone().map(Url)).map(|url| url.0);
+    let website = resolve::optional_or_current(input.website, before.website.clone().map(Url))
+        .map(|url| url.0);
     problems.into_result()?;
 
     let mut changes = ChangeSet::default();

@@ -13,13 +13,13 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::activity::{ActivityEntry, ChangeSet, LogPosition};
-use super::writing::WriteTransaction;
-use super::{Database, input};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
+use crate::domain::webhook::{self as rules, WebhookTargets};
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
-use crate::rules::webhook::{self as rules, WebhookTargets};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// A new webhook.
 pub struct NewWebhook {
@@ -116,13 +116,13 @@ pub async fn update(
 
     let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.url = input::required_or_current(&mut problems, "url", input.url, before.url.clone());
+    after.url = resolve::required_or_current(&mut problems, "url", input.url, before.url.clone());
     if after.url != before.url {
         problems.check("url", rules::validate_url(&after.url, &input.reach));
     }
-    after.filter = input::optional_or_current(input.filter, before.filter.clone());
+    after.filter = resolve::optional_or_current(input.filter, before.filter.clone());
     after.enabled =
-        input::required_or_current(&mut problems, "enabled", input.enabled, before.enabled);
+        resolve::required_or_current(&mut problems, "enabled", input.enabled, before.enabled);
     if input.retry_now {
         problems.check("retryNow", rules::can_retry(after.enabled));
     }
@@ -230,7 +230,7 @@ fn of(party: Party, entry: ActivityEntry) -> ActivityEntry {
 }
 
 async fn find(writing: &WriteTransaction, id: &ID) -> Result<Model> {
-    let found = input::load_target::<Entity, WebhookId>(writing.db(), "id", id).await?;
+    let found = resolve::load_target::<Entity, WebhookId>(writing.db(), "id", id).await?;
     rules::check_owner(writing.party(), found.party, found.deleted)?;
     Ok(found)
 }

@@ -17,8 +17,8 @@ use rustls::CertificateError;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use crate::domain::webhook::{WebhookTargets, validate_url};
 use crate::graphql::webhook::event::CloudEvent;
-use crate::rules::webhook::{WebhookTargets, validate_url};
 use crate::store::delivery::Outcome;
 
 /// For a connection, its TLS handshake included.

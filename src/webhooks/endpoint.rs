@@ -7,7 +7,7 @@ use sea_orm::prelude::Uuid;
 use super::signature::sign;
 use super::{Process, in_time};
 use crate::error::{Error, Result};
-use crate::feed::Event;
+use crate::events::Event;
 use crate::graphql::webhook::event::{CloudEvent, cloud_events, event_filter, ping};
 use crate::store::activity::LogPosition;
 use crate::store::delivery::{

@@ -20,12 +20,12 @@ use tokio::time::timeout;
 use self::client::Client;
 use self::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::feed::Feed;
+use crate::events::Feed;
 use crate::graphql::request::Clock;
 use crate::store::{Database, delivery};
 
 // The rules are private, and this type is a setting.
-pub use crate::rules::webhook::WebhookTargets;
+pub use crate::domain::webhook::WebhookTargets;
 
 /// Poll interval for deliveries that become due without a new activity: retries, and leases that have expired.
 const POLL: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use liaison::http::HttpConfig;
 use liaison::http::limits::Limits;
-use liaison::http::streams::LimitedClient;
+use liaison::http::server::stream_limit::LimitedClient;
 use serde_json::json;
 
 use crate::databases::Backend;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use liaison::http::HttpConfig;
-use liaison::http::cors::origin;
-use liaison::http::proxies::{ProxyHeader, TrustedProxies};
-use liaison::http::rate::RateLimiter;
+use liaison::http::middleware::client_ip::{ProxyHeader, TrustedProxies};
+use liaison::http::middleware::cors::origin;
+use liaison::http::middleware::rate_limit::RateLimiter;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use entity::party::Role;
 use liaison::config::DOCUMENT_CACHE;
-use liaison::http::document::Documents;
-use liaison::http::document::trusted::TrustedDocuments;
+use liaison::http::validation::Documents;
+use liaison::http::validation::trusted_documents::TrustedDocuments;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

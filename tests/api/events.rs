@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::party::Role;
 use liaison::http::limits::Limits;
-use liaison::http::open::StreamTimeouts;
+use liaison::http::server::shutdown::StreamTimeouts;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};

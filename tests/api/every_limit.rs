@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use liaison::http::HttpConfig;
 use liaison::http::limits::Limits;
-use liaison::http::rate::RateLimiter;
+use liaison::http::middleware::rate_limit::RateLimiter;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};

@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use liaison::config::DOCUMENT_CACHE;
 use liaison::graphql;
-use liaison::http::document::Documents;
-use liaison::http::document::trusted::TrustedDocuments;
 use liaison::http::limits::Limits;
+use liaison::http::validation::Documents;
+use liaison::http::validation::trusted_documents::TrustedDocuments;
 use liaison::webhooks::WebhookTargets;
 use reqwest::Method;
 use tokio::process::Command;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 
-use liaison::bulk;
+use liaison::import_export;
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Map, Value, json};
@@ -134,7 +134,9 @@ async fn every_table_is_exported(server: &Server) {
         .collect();
 
     let mut export = Vec::new();
-    bulk::export(&server.db, &mut export).await.unwrap();
+    import_export::export(&server.db, &mut export)
+        .await
+        .unwrap();
     let export = String::from_utf8(export).unwrap();
     assert!(!export.contains("whsec_") && !export.contains("Webhook"));
     let lines = export
@@ -162,7 +164,9 @@ async fn an_export_is_of_one_moment(server: &Server) {
         let mut seen = BTreeSet::new();
         while !over.get() {
             let mut export = Vec::new();
-            bulk::export(&server.db, &mut export).await.unwrap();
+            import_export::export(&server.db, &mut export)
+                .await
+                .unwrap();
             let lines = String::from_utf8(export).unwrap();
             let lines = lines
                 .lines()

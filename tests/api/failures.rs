@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use liaison::http::HttpConfig;
-use liaison::http::rate::Failures;
+use liaison::http::middleware::rate_limit::Failures;
 use reqwest::Method;
 use serde_json::json;
 

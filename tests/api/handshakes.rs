@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 
 use liaison::http::HttpConfig;
-use liaison::http::cors::origin;
+use liaison::http::middleware::cors::origin;
 use reqwest::Method;
 
 use crate::harness::Server;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use liaison::http::auth::Verifier;
 use liaison::http::auth::issuer::Issuer;
-use liaison::http::auth::published::JwksSource;
+use liaison::http::auth::jwks::JwksSource;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde_json::{Value, json};

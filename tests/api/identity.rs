@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::TokenPolicy;
 use liaison::http::auth::issuer::Issuer;
+use liaison::http::auth::jwks::JwksSource;
 use liaison::http::auth::keys::Algorithm;
-use liaison::http::auth::published::JwksSource;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

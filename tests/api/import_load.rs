@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use entity::party::Party;
-use liaison::bulk::{self, Format, ImportSettings, ImportSource, Imported, RecordType};
+use liaison::import_export::{self, Format, ImportSettings, ImportSource, Imported, RecordType};
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     let source = ImportSource::open(&workplace.path("wrong.jsonl")).unwrap();
     let mut report = Vec::new();
     let settings = settings("wrong.jsonl");
-    let imported = Box::pin(bulk::import(
+    let imported = Box::pin(import_export::import(
         &db,
         server.now(),
         source,
@@ -131,7 +131,7 @@ async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
     let source = ImportSource::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
     server.statements.take();
     let mut report = Vec::new();
-    let imported = Box::pin(bulk::import(
+    let imported = Box::pin(import_export::import(
         &server.db,
         server.now(),
         source,

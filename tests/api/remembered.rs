@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity::party::Role;
 use futures_util::future::{join, join_all};
-use liaison::http::memory::ResponseCache;
+use liaison::http::graphql::response_cache::ResponseCache;
 use reqwest::Method;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liaison::http::memory::ResponseCache;
+use liaison::http::graphql::response_cache::ResponseCache;
 use liaison::webhooks::WebhookTargets;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};

@@ -16,7 +16,7 @@ on_both_empty_databases! {
     a_start_waits_for_another_for_longer_than_a_request_may_run
 }
 
-// SQLite runs in the process: its statements are tested in `rows/sqlite.rs`.
+// SQLite runs in the process: its statements are tested in `db/sqlite.rs`.
 #[tokio::test]
 async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     let database = TestDatabase::empty(Backend::Postgres).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use entity::party::Role;
 use futures_util::future::join_all;
 use liaison::http::limits::Limits;
-use liaison::http::open::StreamTimeouts;
+use liaison::http::server::shutdown::StreamTimeouts;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;

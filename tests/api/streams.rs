@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use entity::party::Role;
 use liaison::http::limits::Limits;
-use liaison::http::open::StreamTimeouts;
-use liaison::http::proxies::TrustedProxies;
-use liaison::http::streams::ConcurrencyLimiter;
+use liaison::http::middleware::client_ip::TrustedProxies;
+use liaison::http::server::shutdown::StreamTimeouts;
+use liaison::http::server::stream_limit::ConcurrencyLimiter;
 use liaison::http::{HttpConfig, STREAMS, SUBSCRIPTIONS};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 /// The allowed dependencies of each module within this crate, the workspace, and the libraries that make a layer. Its
 /// own items, the standard library and other libraries are always allowed.
 const LAYERS: [(&str, &[&str]); 13] = [
-    ("rules", &["entity"]),
-    ("error", &["rules", "sea_orm", "async_graphql"]),
-    ("rows", &["sea_orm"]),
+    ("domain", &["entity"]),
+    ("error", &["domain", "sea_orm", "async_graphql"]),
+    ("db", &["sea_orm"]),
     (
-        "read",
-        &["error", "rows", "entity", "sea_orm", "async_graphql"],
+        "planner",
+        &["error", "db", "entity", "sea_orm", "async_graphql"],
     ),
     (
         "store",
         &[
             "error",
-            "rules",
-            "rows",
+            "domain",
+            "db",
             "entity",
             "migration",
             "sea_orm",
@@ -29,19 +29,22 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "seed",
         &[
             "error",
-            "rules",
+            "domain",
             "store",
             "entity",
             "sea_orm",
             "async_graphql",
         ],
     ),
-    ("feed", &["error", "store", "read", "entity", "sea_orm"]),
     (
-        "bulk",
+        "events",
+        &["error", "store", "planner", "entity", "sea_orm"],
+    ),
+    (
+        "import_export",
         &[
             "error",
-            "rules",
+            "domain",
             "store",
             "entity",
             "sea_orm",
@@ -52,10 +55,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "graphql",
         &[
             "error",
-            "rules",
+            "domain",
             "store",
-            "read",
-            "feed",
+            "planner",
+            "events",
             "entity",
             "sea_orm",
             "async_graphql",
@@ -63,17 +66,31 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ),
     (
         "webhooks",
-        &["error", "rules", "store", "feed", "graphql", "entity"],
+        &["error", "domain", "store", "events", "graphql", "entity"],
     ),
     (
         "http",
-        &["error", "rules", "feed", "graphql", "async_graphql", "axum"],
+        &[
+            "error",
+            "domain",
+            "events",
+            "graphql",
+            "async_graphql",
+            "axum",
+        ],
     ),
-    ("config", &["bulk", "http"]),
+    ("config", &["import_export", "http"]),
     (
         "main",
         &[
-            "bulk", "config", "feed", "graphql", "http", "seed", "store", "webhooks",
+            "import_export",
+            "config",
+            "events",
+            "graphql",
+            "http",
+            "seed",
+            "store",
+            "webhooks",
         ],
     ),
 ];
@@ -86,7 +103,7 @@ const EXCEPTIONS: [(&str, &str, &str); 20] = [
         "an error of the read path that is known by its text",
     ),
     (
-        "src/rules/table.rs",
+        "src/domain/decision_table.rs",
         "sea_orm::ActiveEnum",
         "tells the table tests all values of an enum",
     ),
@@ -111,37 +128,37 @@ const EXCEPTIONS: [(&str, &str, &str); 20] = [
         "a token grants the roles that the API has",
     ),
     (
-        "src/http/document/trusted.rs",
+        "src/http/validation/trusted_documents.rs",
         "entity::party::Role",
         "a role may be exempt",
     ),
     (
-        "src/http/answer.rs",
+        "src/http/graphql/response.rs",
         "sea_orm::DbErr",
         "logs what the database said",
     ),
     (
-        "src/http/visit.rs",
+        "src/http/middleware/request_context.rs",
         "sea_orm::prelude::Uuid",
         "the id of a request",
     ),
     (
-        "src/http/visit.rs",
+        "src/http/middleware/request_context.rs",
         "crate::store::statements::counting",
         "the number of a request's statements, for the log",
     ),
     (
-        "src/http/front.rs",
+        "src/http/graphql/handler.rs",
         "crate::rows::REQUEST_BOUNDS",
         "a statement ends with its request, and those of a heavy one run one at a time",
     ),
     (
-        "src/http/front.rs",
+        "src/http/graphql/handler.rs",
         "crate::rows::RequestBounds",
         "a statement ends with its request, and those of a heavy one run one at a time",
     ),
     (
-        "src/http/front.rs",
+        "src/http/graphql/handler.rs",
         "crate::store::statements::spawn_counted",
         "a mutation runs in a task of its own",
     ),
@@ -334,7 +351,7 @@ fn layers_name_only_what_is_below_them() {
 fn the_rules_know_no_clock() {
     for source in sources()
         .iter()
-        .filter(|source| source.layer() == Some("rules"))
+        .filter(|source| source.layer() == Some("domain"))
     {
         let code = source.code();
         for word in ["async ", "::now()", "today()", "SystemTime", "Instant"] {

@@ -12,12 +12,12 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
+use crate::domain::action_item::OPEN;
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::counts::{Counts, status_count};
-use crate::read::shape::{Connection, CursorKey, ObjectType, Order, among, col};
-use crate::read::{ExecutionContext, RecordQuery};
-use crate::rules::action_item::OPEN;
+use crate::planner::arguments::Args;
+use crate::planner::counts::{Counts, status_count};
+use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, among, col};
+use crate::planner::{ExecutionContext, RecordQuery};
 
 /// All action items.
 pub static ACTION_ITEMS: Connection = Connection {
@@ -50,7 +50,7 @@ pub struct ActionItemFilter {
     open: Option<bool>,
     /// True: open, with a due date before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. At most 100 keys. An empty list matches nothing.
+    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. FieldLocation most 100 keys. An empty list matches nothing.
     external_key: Option<Vec<String>>,
     /// Owned by one of these parties, as the field `ownedBy` says: action items of the TSB's own secretariat are the
     /// TSB's and not ITU's. An empty list matches nothing.
@@ -74,7 +74,7 @@ pub struct ActionItemFilter {
     due_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,

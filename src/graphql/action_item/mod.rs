@@ -12,17 +12,17 @@ use entity::{activity, note};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
 use serde_json::json;
 
-use super::stamps::{id, stamps, translated};
-use super::{
-    activity as activities, committee as committees, note as notes, topic as topics, words,
+use crate::domain::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
+use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::{
+    activity as activities, committee as committees, enum_names, note as notes, topic as topics,
 };
-use crate::read::cells::RowValues;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::planner::json::Scalar;
+use crate::planner::row_values::RowValues;
+use crate::planner::schema::{
     ColumnExpr, FieldSource, ObjectType, Relation, Table, column, computed, count, field, one,
     one_or_null, page,
 };
-use crate::rules::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
 
 mod list;
 mod mutations;
@@ -74,9 +74,9 @@ fn describe() -> ObjectType {
                     let moves = next_moves(env.party, &known(cells)?);
                     let options = moves.into_iter().map(|next| {
                         json!({
-                            "to": words::word(next.to),
-                            "permission": words::word(next.permission),
-                            "note": words::word(next.note),
+                            "to": enum_names::word(next.to),
+                            "permission": enum_names::word(next.permission),
+                            "note": enum_names::word(next.note),
                         })
                     });
                     Ok(options.collect())
@@ -191,7 +191,7 @@ fn describe() -> ObjectType {
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
             facts(),
             |cells, env, json| {
-                words::list(json, permissions(env.party, &known(cells)?));
+                enum_names::list(json, permissions(env.party, &known(cells)?));
                 Ok(())
             },
         ),

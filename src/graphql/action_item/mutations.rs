@@ -6,7 +6,7 @@ use super::super::payload::{MutationPayload, Payload};
 use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
-use crate::read;
+use crate::planner;
 use crate::store::action_item::{
     self as store, ActionItemCreateInput, ActionItemMoveInput, ActionItemRemindInput,
     ActionItemUpdateInput,
@@ -18,7 +18,7 @@ pub struct ActionItem;
 impl MutationPayload for ActionItem {
     const FIELD: &'static str = "actionItem";
 
-    fn object_type() -> &'static read::shape::ObjectType {
+    fn object_type() -> &'static planner::schema::ObjectType {
         object_type()
     }
 }

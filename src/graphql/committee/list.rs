@@ -11,9 +11,9 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, Order as Sort, Se
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::shape::{Connection, CursorKey, ListQuery, Order, col};
-use crate::read::{ExecutionContext, RecordQuery};
+use crate::planner::arguments::Args;
+use crate::planner::schema::{Connection, CursorKey, ListQuery, Order, col};
+use crate::planner::{ExecutionContext, RecordQuery};
 
 /// All committees.
 pub static COMMITTEES: Connection = Connection {
@@ -67,7 +67,7 @@ pub struct CommitteeFilter {
     code: Option<String>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

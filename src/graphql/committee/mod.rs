@@ -11,19 +11,20 @@ use entity::topic_committee::CommitteeRole;
 use entity::{action_item, activity, committee_predecessor, publication, topic, topic_committee};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
 
-use super::stamps::{id, stamps, translated};
-use super::{
-    action_item as action_items, activity as activities, organization as organizations,
-    publication as publications, statement as statements, topic as topics, words,
+use crate::domain;
+use crate::domain::committee::{CommitteeFacts, permissions};
+use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::{
+    action_item as action_items, activity as activities, enum_names,
+    liaison_statement as statements, organization as organizations, publication as publications,
+    topic as topics,
 };
-use crate::read::ExecutionContext;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::planner::ExecutionContext;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, ObjectType, Relation, Table, col, column, computed, count, many, one, one_or_null,
     page,
 };
-use crate::rules;
-use crate::rules::committee::{CommitteeFacts, permissions};
 
 mod list;
 mod mutations;
@@ -103,7 +104,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. At most 100. It follows from their `parent`: read it again after CREATED of a committee.",
+            "The committees that are part of it, by code, then by period. FieldLocation most 100. It follows from their `parent`: read it again after CREATED of a committee.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
@@ -182,7 +183,7 @@ fn describe() -> ObjectType {
                     leads_open_topics: cells.get(3)?,
                     open_items: cells.get(4)?,
                 };
-                words::list(json, permissions(env.party, &facts));
+                enum_names::list(json, permissions(env.party, &facts));
                 Ok(())
             },
         ),
@@ -214,7 +215,7 @@ fn leads(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
                 .equals((row.clone(), Column::Id)),
         )
         .and_where(Expr::col(("s", topic_committee::Column::Role)).eq(CommitteeRole::Lead))
-        .and_where(Expr::col(("o", topic::Column::Status)).is_in(rules::topic::OPEN))
+        .and_where(Expr::col(("o", topic::Column::Status)).is_in(domain::topic::OPEN))
         .take();
     count(links)
 }

@@ -6,7 +6,7 @@ use super::super::payload::{MutationPayload, Payload};
 use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
-use crate::read;
+use crate::planner;
 use crate::store::committee::{
     self as store, CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput,
 };
@@ -17,7 +17,7 @@ pub struct Committee;
 impl MutationPayload for Committee {
     const FIELD: &'static str = "committee";
 
-    fn object_type() -> &'static read::shape::ObjectType {
+    fn object_type() -> &'static planner::schema::ObjectType {
         object_type()
     }
 }

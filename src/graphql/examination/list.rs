@@ -12,8 +12,8 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
 use crate::error::Result;
-use crate::read::ExecutionContext;
-use crate::read::shape::{Connection, CursorKey, Order, ROW, col};
+use crate::planner::ExecutionContext;
+use crate::planner::schema::{Connection, CursorKey, Order, ROW, col};
 
 /// All examinations.
 pub static EXAMINATIONS: Connection = Connection {

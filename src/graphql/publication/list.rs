@@ -10,11 +10,11 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
+use crate::domain::text::number_identity;
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::shape::{Connection, CursorKey, Order, ROW, among, col};
-use crate::read::{ExecutionContext, RecordQuery};
-use crate::rules::text::number_identity;
+use crate::planner::arguments::Args;
+use crate::planner::schema::{Connection, CursorKey, Order, ROW, among, col};
+use crate::planner::{ExecutionContext, RecordQuery};
 
 /// All publications.
 pub static PUBLICATIONS: Connection = Connection {
@@ -44,7 +44,7 @@ pub static OF_A_TOPIC: Connection = Connection {
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
     /// Publications with one of these numbers, each with its edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and
-    /// number of blanks, make no difference. At most 100. An empty list matches nothing.
+    /// number of blanks, make no difference. FieldLocation most 100. An empty list matches nothing.
     number: Option<Vec<String>>,
     /// True: the latest of its `editions` in the register. False: an earlier edition.
     latest_edition: Option<bool>,
@@ -66,7 +66,7 @@ pub struct PublicationFilter {
     approved_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

@@ -12,17 +12,17 @@ use sea_orm::sea_query::{
     DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, JoinType, SelectStatement, TableRef,
 };
 
-use super::stamps::{id, stamps, translated};
-use super::{
-    activity as activities, committee as committees, examination as examinations, note as notes,
-    organization as organizations, topic as topics, words,
+use crate::domain::publication::{PublicationFacts, permissions};
+use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::{
+    activity as activities, committee as committees, enum_names, examination as examinations,
+    note as notes, organization as organizations, topic as topics,
 };
-use crate::read::ExecutionContext;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::planner::ExecutionContext;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
 };
-use crate::rules::publication::{PublicationFacts, permissions};
 
 mod list;
 mod mutations;
@@ -117,7 +117,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "related",
-            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. At most 100.",
+            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. FieldLocation most 100.",
             object_type,
             Relation::through(
                 publication_relation::Entity,
@@ -138,7 +138,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first, at most 100. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
+            "Its joint examinations, oldest first, at most 100. FieldLocation most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
             examinations::object_type,
             Relation::column(examination::Column::PublicationId),
             vec![
@@ -170,7 +170,7 @@ fn describe() -> ObjectType {
                     side: cells.find(0)?,
                     under_examination: cells.get(1)?,
                 };
-                words::list(json, permissions(env.party, &facts));
+                enum_names::list(json, permissions(env.party, &facts));
                 Ok(())
             },
         ),

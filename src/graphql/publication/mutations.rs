@@ -6,7 +6,7 @@ use super::super::payload::{MutationPayload, Payload};
 use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
-use crate::read;
+use crate::planner;
 use crate::store::publication::{
     self as store, PublicationAddInput, PublicationRelateInput, PublicationUpdateInput,
 };
@@ -17,7 +17,7 @@ pub struct Publication;
 impl MutationPayload for Publication {
     const FIELD: &'static str = "publication";
 
-    fn object_type() -> &'static read::shape::ObjectType {
+    fn object_type() -> &'static planner::schema::ObjectType {
         object_type()
     }
 }

@@ -13,10 +13,10 @@ use sea_orm::sea_query::{
 
 use super::history::{RECORD, act, at_end, became, of};
 use super::{Period, figure};
-use crate::read::ExecutionContext;
-use crate::read::json::Scalar;
-use crate::read::shape::{ColumnExpr, Field, count};
-use crate::rules::action_item::OPEN;
+use crate::domain::action_item::OPEN;
+use crate::planner::ExecutionContext;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{ColumnExpr, Field, count};
 
 /// Returns the fields of a side's report.
 pub fn fields() -> Vec<Field> {

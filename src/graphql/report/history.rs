@@ -7,7 +7,7 @@ use sea_orm::sea_query::{
 };
 
 use super::Period;
-use crate::read::ExecutionContext;
+use crate::planner::ExecutionContext;
 
 /// Alias of the record in the statements of a report.
 pub const RECORD: &str = "r";

@@ -13,13 +13,13 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, SelectStatement, Tab
 use self::history::at_end;
 use super::topic as topics;
 use crate::error::{Error, Result};
-use crate::read::args::Args;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, Field, FieldSource, ObjectType, ROW, Table, col, column, computed, count, field,
     found,
 };
-use crate::read::{ExecutionContext, RecordQuery, RootArguments};
+use crate::planner::{ExecutionContext, RecordQuery, RootArguments};
 
 mod figures;
 mod history;
@@ -69,7 +69,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "staleTopics",
-                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
+                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. FieldLocation most 100.",
                 topics::object_type,
                 |env| RecordQuery {
                     condition: stale(env),

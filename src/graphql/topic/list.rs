@@ -15,10 +15,10 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
 use crate::error::Result;
-use crate::read::args::Args;
-use crate::read::counts::{Counts, status_count};
-use crate::read::shape::{Connection, CursorKey, ObjectType, Order, ROW, col};
-use crate::read::{ExecutionContext, RecordQuery};
+use crate::planner::arguments::Args;
+use crate::planner::counts::{Counts, status_count};
+use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, ROW, col};
+use crate::planner::{ExecutionContext, RecordQuery};
 
 /// All topics.
 pub static TOPICS: Connection = Connection {
@@ -63,7 +63,7 @@ pub struct TopicFilter {
     silent_since: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,

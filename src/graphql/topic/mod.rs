@@ -17,21 +17,21 @@ use sea_orm::sea_query::{
 };
 
 use super::list::ConditionBuilder;
-use super::stamps::{id, stamps, translated};
-use super::{
-    action_item as action_items, activity as activities, committee as committees,
-    examination as examinations, mandate, note as notes, publication as publications,
-    statement as statements, words,
-};
+use crate::domain::topic::{TopicFacts, needs_review, permissions};
 use crate::error::Result;
-use crate::read::ExecutionContext;
-use crate::read::args::Args;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::{
+    action_item as action_items, activity as activities, committee as committees, enum_names,
+    examination as examinations, liaison_statement as statements, mandate, note as notes,
+    publication as publications,
+};
+use crate::planner::ExecutionContext;
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, FieldSource, ObjectType, Relation, Table, among, col, column, computed, field,
     many, one, page,
 };
-use crate::rules::topic::{TopicFacts, needs_review, permissions};
 
 mod list;
 mod mutations;
@@ -184,7 +184,7 @@ fn describe() -> ObjectType {
                     own_lead: cells.get(4)?,
                     own_others: cells.get(5)?,
                 };
-                words::list(json, permissions(env.party, &facts));
+                enum_names::list(json, permissions(env.party, &facts));
                 Ok(())
             },
         ),
@@ -241,7 +241,7 @@ fn linked(row: &DynIden, role: Expr, party: Expr) -> Expr {
     )
 }
 
-fn linked_committees() -> crate::read::shape::Field {
+fn linked_committees() -> crate::planner::schema::Field {
     let rank = CaseStatement::new()
         .case(
             col(topic_committee::Column::Role).eq(CommitteeRole::Lead),
@@ -314,7 +314,7 @@ fn topic_committee() -> &'static ObjectType {
 fn itu_position() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
-            words::one(json, Side::Itu);
+            enum_names::one(json, Side::Itu);
             Ok(())
         });
         position(
@@ -330,7 +330,7 @@ fn itu_position() -> &'static ObjectType {
 fn upu_position() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         let side = computed::<Side>("side", SIDE, Vec::new(), |_, _, json| {
-            words::one(json, Side::Upu);
+            enum_names::one(json, Side::Upu);
             Ok(())
         });
         position(
@@ -346,7 +346,7 @@ fn upu_position() -> &'static ObjectType {
 const SIDE: &str = "The side whose position it is.";
 
 fn position(
-    side: crate::read::shape::Field,
+    side: crate::planner::schema::Field,
     position: impl IntoIden,
     reason: impl IntoIden,
     taken_at: impl IntoIden,

@@ -6,7 +6,7 @@ use super::super::payload::{MutationPayload, Payload};
 use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
-use crate::read;
+use crate::planner;
 use crate::store::topic::{
     self as store, TopicLinkCommitteeInput, TopicProposeInput, TopicReaffirmInput,
     TopicTakePositionInput, TopicUnlinkCommitteeInput, TopicUpdateInput,
@@ -18,7 +18,7 @@ pub struct Topic;
 impl MutationPayload for Topic {
     const FIELD: &'static str = "topic";
 
-    fn object_type() -> &'static read::shape::ObjectType {
+    fn object_type() -> &'static planner::schema::ObjectType {
         object_type()
     }
 }

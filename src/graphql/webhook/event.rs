@@ -13,13 +13,13 @@ use sea_orm::prelude::Uuid;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::feed::Event;
-use crate::feed::wanted::EventFilter;
+use crate::events::Event;
+use crate::events::filter::EventFilter;
 use crate::graphql::activity::{self, ActivityFilter};
-use crate::read::bound::ResponseSizeLimit;
-use crate::read::document::Selections;
-use crate::read::plan::Planner;
-use crate::read::{At, ExecutionContext, RootArguments};
+use crate::planner::plan::Planner;
+use crate::planner::selection::Selections;
+use crate::planner::size_limit::ResponseSizeLimit;
+use crate::planner::{ExecutionContext, FieldLocation, RootArguments};
 use crate::store::Database;
 
 /// The GraphQL selection for the data of an event.
@@ -115,7 +115,7 @@ pub async fn cloud_events(
         },
         env: &env,
     };
-    let at = At {
+    let at = FieldLocation {
         path: Vec::new(),
         pos: Pos::default(),
     };

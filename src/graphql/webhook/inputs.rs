@@ -5,15 +5,15 @@ use entity::id::WebhookId;
 use entity::scalar::Url;
 use sea_orm::ConnectionTrait;
 
+use crate::domain::rejection::{Code, Rejection};
+use crate::domain::webhook::WebhookTargets;
 use crate::error::{Error, HISTORY_REPLACED, Result};
 use crate::graphql::activity::{ActivityFilter, position};
-use crate::rules::refusal::{Code, Rejection};
-use crate::rules::webhook::WebhookTargets;
 use crate::store::Database;
 use crate::store::activity::LogPosition;
-use crate::store::creation::{CreateInput, Idempotency};
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
 use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
-use crate::store::writing::WriteTransaction;
 
 /// Maximum length of a stored filter in bytes, as in the database.
 const MAX_FILTER_BYTES: usize = 20_000;

@@ -17,14 +17,14 @@ use super::activity::{cursor, object_type as activities};
 use super::list;
 use super::payload::{ExtraField, MutationPayload};
 use super::request::OperationContext;
-use super::stamps::id;
 use crate::error::Result;
-use crate::read::json::Scalar;
-use crate::read::shape::{
+use crate::graphql::metadata_fields::id;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{
     ColumnExpr, Connection, CursorKey, FieldSource, ListQuery, ObjectType, Order, Relation, Table,
     col, column, computed, field, one, page,
 };
-use crate::read::{ExecutionContext, RecordQuery};
+use crate::planner::{ExecutionContext, RecordQuery};
 
 pub mod event;
 mod inputs;

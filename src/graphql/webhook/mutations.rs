@@ -5,11 +5,11 @@ use entity::id::Id;
 
 use super::Webhook;
 use super::inputs::{WebhookCreateInput, WebhookDeleteInput, WebhookUpdateInput};
+use crate::domain::webhook::WebhookTargets;
 use crate::error::Result;
 use crate::graphql::payload::{Payload, UserError, split_user_errors};
 use crate::graphql::request::OperationContext;
-use crate::rules::webhook::WebhookTargets;
-use crate::store::creation::create;
+use crate::store::idempotency::create;
 use crate::store::webhook as store;
 use crate::store::webhook::new_secret;
 

@@ -8,7 +8,7 @@ use entity::party::Role;
 use serde_json::Value;
 
 use super::keys::{Algorithm, Claims, SigningKey};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
 
 /// The last second of the year 9999: the API formats years with four digits.
 const MAX_TIMESTAMP: f64 = 253_402_300_799.0;

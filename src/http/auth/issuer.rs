@@ -7,11 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::{self, EXPIRED, TokenPolicy, sign};
 use super::keys::{Algorithm, Keys};
-use super::published::{JwksSource, RemoteJwks};
 use super::{AuthError, INVALID_TOKEN};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
+use crate::http::auth::jwks::{JwksSource, RemoteJwks};
 
-const LONGEST_LEEWAY: Duration = Duration::from_secs(3600);
+const MAX_LEEWAY: Duration = Duration::from_secs(3600);
 
 /// An issuer of tokens.
 #[derive(Clone, Debug)]
@@ -124,10 +124,10 @@ fn check(rules: &TokenPolicy) -> Result<(), String> {
             "No token could grant a role: name the claim that holds the roles, and what it says for each role.".to_owned(),
         );
     }
-    if rules.leeway > LONGEST_LEEWAY {
+    if rules.leeway > MAX_LEEWAY {
         return Err(format!(
             "The leeway for clocks is at most {} seconds.",
-            LONGEST_LEEWAY.as_secs()
+            MAX_LEEWAY.as_secs()
         ));
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 pub mod claims;
 pub mod issuer;
+pub mod jwks;
 pub mod keys;
-pub mod published;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -16,8 +16,8 @@ use serde::Deserialize;
 use self::claims::TokenPolicy;
 use self::issuer::Issuer;
 use self::keys::Keys;
-use self::published::{JwksUnavailable, RETRY};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
+use crate::http::auth::jwks::{JwksUnavailable, RETRY};
 
 /// The header that selects one of the token's roles.
 pub const ACTING_AS: &str = "acting-as";

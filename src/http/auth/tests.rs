@@ -16,7 +16,7 @@ use super::claims::{EXPIRED, TokenPolicy, role, sign};
 use super::keys::{Algorithm, Keys, SigningKey, secret_of};
 use super::test_keys::*;
 use super::{AuthError, INVALID_TOKEN, Verifier};
-use crate::rules::viewer::Viewer;
+use crate::domain::viewer::Viewer;
 
 const SECRET: &[u8] = b"only for tests, and long enough ";
 const ALL: [Algorithm; 4] = [

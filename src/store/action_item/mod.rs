@@ -15,17 +15,17 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::{label, label_of};
-use super::creation::{CreateInput, Idempotency};
 use super::topic::{self as topics, Links};
-use super::writing::WriteTransaction;
-use super::{Database, creation, input};
+use crate::domain::action_item as rules;
+use crate::domain::committee::can_own_items;
+use crate::domain::text::{self, fold, natural_key};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::action_item as rules;
-use crate::rules::committee::can_own_items;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 mod moves;
 mod remind;
@@ -49,7 +49,7 @@ pub struct ActionItemCreateInput {
     /// How urgent it is.
     #[graphql(
         default_with = "Some(Priority::Normal)",
-        process_with = "crate::store::input::normal_if_null"
+        process_with = "crate::store::resolve::normal_if_null"
     )]
     pub priority: Option<Priority>,
     /// The due date. Default: none.
@@ -59,7 +59,7 @@ pub struct ActionItemCreateInput {
     /// The language of the texts in this input.
     #[graphql(
         default_with = "Some(Language::En)",
-        process_with = "crate::store::input::english_if_null"
+        process_with = "crate::store::resolve::english_if_null"
     )]
     pub language: Option<Language>,
     #[graphql(flatten)]
@@ -91,7 +91,7 @@ pub async fn create(
     now: DateTime<Utc>,
     input: ActionItemCreateInput,
 ) -> Result<ActionItemId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 /// Creates an item that is marked as sample data.
@@ -126,7 +126,7 @@ async fn make(
     illustrative: bool,
 ) -> Result<ActionItemId> {
     let topic =
-        input::load_target::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id)
+        resolve::load_target::<topic::Entity, TopicId>(writing.db(), "topicId", &input.topic_id)
             .await?;
     rules::create(topic.status)?;
 
@@ -211,7 +211,7 @@ async fn make(
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::unique_violation(error, "externalKey", in_use))?;
+        .map_err(|error| resolve::unique_violation(error, "externalKey", in_use))?;
     let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_topic(topic.id);
     writing.log(entry).await?;
     if status == ActionItemStatus::Open {
@@ -237,20 +237,21 @@ pub async fn change(
     writing: &mut WriteTransaction,
     input: ActionItemUpdateInput,
 ) -> Result<ActionItemId> {
-    let before = input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let before =
+        resolve::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before));
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::required_text_or_current(
+    after.title = resolve::required_text_or_current(
         &mut problems,
         "title",
         input.title,
         text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.description = input::optional_text_or_current(
+    after.description = resolve::optional_text_or_current(
         &mut problems,
         "description",
         &input.description,
@@ -265,9 +266,9 @@ pub async fn change(
             .map(|committee| committee.id),
     };
     after.priority =
-        input::required_or_current(&mut problems, "priority", input.priority, before.priority);
+        resolve::required_or_current(&mut problems, "priority", input.priority, before.priority);
     after.due_on =
-        input::optional_or_current(input.due_on, before.due_on.map(Date)).map(|date| date.0);
+        resolve::optional_or_current(input.due_on, before.due_on.map(Date)).map(|date| date.0);
     problems.into_result()?;
 
     let mut changes = ChangeSet::default();
@@ -343,7 +344,7 @@ async fn named(
     field: &str,
     given: Option<&ID>,
 ) -> Result<Option<committee::Model>, DbErr> {
-    input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given).await
+    resolve::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given).await
 }
 
 fn facts(item: &Model) -> rules::ActionItemFacts {

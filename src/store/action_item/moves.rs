@@ -11,16 +11,16 @@ use entity::{committee, topic};
 use sea_orm::{DbErr, EntityTrait};
 
 use super::{facts, save, take_part};
+use crate::domain::action_item as rules;
+use crate::domain::text;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::action_item as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text;
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
 use crate::store::activity::ChangeSet;
 use crate::store::topic::Links;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// A move of an action item to another status. `ActionItem.nextMoves` lists the moves that the viewer may make.
 #[derive(Clone, Debug, InputObject)]
@@ -43,7 +43,8 @@ pub async fn move_to(
     input: ActionItemMoveInput,
 ) -> Result<ActionItemId> {
     let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
-    let before = input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+    let before =
+        resolve::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     let decision = rules::move_to(writing.party(), &facts(&before), input.to);
     check_version(decision, before.id, before.version, input.version)?;
 

@@ -7,14 +7,14 @@ use entity::activity::ActivityVerb;
 use entity::id::ActionItemId;
 
 use super::{facts, save};
+use crate::domain::action_item as rules;
+use crate::domain::text;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::action_item as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text;
-use crate::rules::viewer::Viewer;
 use crate::store::activity::ChangeSet;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// A reminder to the owner of an open action item, sent by the TSB.
 #[derive(Clone, Debug, InputObject)]
@@ -33,7 +33,7 @@ pub async fn remind(
 ) -> Result<ActionItemId> {
     let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
     let mut item =
-        input::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
+        resolve::load_target::<Entity, ActionItemId>(writing.db(), "id", &input.id).await?;
     rules::remind(writing.party(), &facts(&item))?;
 
     let mut problems = ValidationErrors::default();

@@ -14,13 +14,13 @@ use sea_orm::{
 };
 
 use super::{changed, save};
+use crate::domain::committee as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::committee as rules;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// The end of a committee, which must not lead an open topic or own an open action item.
 #[derive(Clone, Debug, InputObject)]
@@ -40,7 +40,7 @@ pub async fn conclude(
     input: CommitteeConcludeInput,
 ) -> Result<CommitteeId> {
     let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
-    let before = input::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+    let before = resolve::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let facts = facts(writing.db(), &before).await?;
     let decision = rules::conclude(writing.party(), &facts);
     check_version(decision, before.id, before.version, input.version)?;
@@ -74,7 +74,7 @@ async fn facts(
         .filter(topic_committee::COLUMN.role.eq(CommitteeRole::Lead));
     let leads_open_topics = topic::Entity::find()
         .filter(topic::Column::Id.in_subquery(led.into_query()))
-        .filter(topic::COLUMN.status.is_in(crate::rules::topic::OPEN))
+        .filter(topic::COLUMN.status.is_in(crate::domain::topic::OPEN))
         .count(db)
         .await?;
     let open_items = action_item::Entity::find()
@@ -82,7 +82,7 @@ async fn facts(
         .filter(
             action_item::COLUMN
                 .status
-                .is_in(crate::rules::action_item::OPEN),
+                .is_in(crate::domain::action_item::OPEN),
         )
         .count(db)
         .await?;

@@ -13,16 +13,16 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::activity::{ActivityEntry, ChangeSet};
-use super::creation::{CreateInput, Idempotency};
-use super::writing::WriteTransaction;
-use super::{Database, creation, input};
+use crate::domain::committee as rules;
+use crate::domain::organization::validate_parent;
+use crate::domain::text::{self, fold, natural_key};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::committee as rules;
-use crate::rules::organization::validate_parent;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 mod conclude;
 mod predecessors;
@@ -55,7 +55,7 @@ pub struct CommitteeCreateInput {
     /// The language of the texts in this input.
     #[graphql(
         default_with = "Some(Language::En)",
-        process_with = "crate::store::input::english_if_null"
+        process_with = "crate::store::resolve::english_if_null"
     )]
     pub language: Option<Language>,
     #[graphql(flatten)]
@@ -87,7 +87,7 @@ pub async fn create(
     now: DateTime<Utc>,
     input: CommitteeCreateInput,
 ) -> Result<CommitteeId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for CommitteeCreateInput {
@@ -104,7 +104,7 @@ impl CreateInput for CommitteeCreateInput {
 }
 
 async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Result<CommitteeId> {
-    let organization = input::load_target::<organization::Entity, OrganizationId>(
+    let organization = resolve::load_target::<organization::Entity, OrganizationId>(
         writing.db(),
         "organizationId",
         &input.organization_id,
@@ -120,7 +120,7 @@ async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Re
     let name = problems.text("name", &input.name, text::MAX_NAME_LENGTH);
     let parent = input.parent_id.as_ref();
     let parent =
-        input::named::<Entity, CommitteeId>(writing.db(), &mut problems, "parentId", parent)
+        resolve::named::<Entity, CommitteeId>(writing.db(), &mut problems, "parentId", parent)
             .await?;
     if let Some(parent) = &parent {
         problems.check("parentId", validate_parent(side, parent.side));
@@ -179,7 +179,7 @@ async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Re
     Entity::insert(row)
         .exec_without_returning(writing.db())
         .await
-        .map_err(|error| input::unique_violation(error, "code", in_use))?;
+        .map_err(|error| resolve::unique_violation(error, "code", in_use))?;
     predecessors::insert(writing.db(), id, &predecessors).await?;
     let entry = ActivityEntry::new(ActivityVerb::Created, id, changes).of_side(side);
     writing.log(entry).await?;
@@ -203,30 +203,30 @@ pub async fn change(
     writing: &mut WriteTransaction,
     input: CommitteeUpdateInput,
 ) -> Result<CommitteeId> {
-    let before = input::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
+    let before = resolve::load_target::<Entity, CommitteeId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side, before.party);
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.name = input::required_text_or_current(
+    after.name = resolve::required_text_or_current(
         &mut problems,
         "name",
         input.name,
         text::MAX_NAME_LENGTH,
         &before.name,
     );
-    after.mandate = input::optional_text_or_current(
+    after.mandate = resolve::optional_text_or_current(
         &mut problems,
         "mandate",
         &input.mandate,
         text::MAX_TEXT_LENGTH,
         before.mandate.as_deref(),
     );
-    after.starts_on =
-        input::optional_or_current(input.starts_on, before.starts_on.map(Date)).map(|date| date.0);
+    after.starts_on = resolve::optional_or_current(input.starts_on, before.starts_on.map(Date))
+        .map(|date| date.0);
     after.ends_on =
-        input::optional_or_current(input.ends_on, before.ends_on.map(Date)).map(|date| date.0);
+        resolve::optional_or_current(input.ends_on, before.ends_on.map(Date)).map(|date| date.0);
     if (after.starts_on, after.ends_on) != (before.starts_on, before.ends_on) {
         let field = if after.ends_on == before.ends_on {
             "startsOn"

@@ -7,11 +7,11 @@ use entity::id::CommitteeId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::committee::MAX_PREDECESSORS;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::refusal::Code;
+use crate::domain::committee::MAX_PREDECESSORS;
+use crate::domain::rejection::Code;
+use crate::domain::validation_errors::ValidationErrors;
 use crate::store::activity::ChangeSet;
-use crate::store::input;
+use crate::store::resolve;
 
 const FIELD: &str = "predecessorIds";
 
@@ -22,7 +22,7 @@ pub async fn listed(
     given: &[ID],
     itself: CommitteeId,
 ) -> Result<Vec<Model>, DbErr> {
-    let found = input::resolve_ids::<committee::Entity, CommitteeId>(
+    let found = resolve::resolve_ids::<committee::Entity, CommitteeId>(
         db,
         problems,
         FIELD,

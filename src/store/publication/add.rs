@@ -16,19 +16,19 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait};
 
 use super::folded;
+use crate::domain::publication as rules;
+use crate::domain::rejection::{Code, Rejection};
+use crate::domain::text::{self, natural_key, number_identity, number_key, series};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::publication as rules;
-use crate::rules::refusal::{Code, Rejection};
-use crate::rules::text::{self, natural_key, number_identity, number_key, series};
-use crate::rules::viewer::Viewer;
 use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::committee::labels;
-use crate::store::creation::{CreateInput, Idempotency};
-use crate::store::input::Resolved;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::resolve::Resolved;
 use crate::store::topic::{code, facts, publications};
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, creation};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency};
 
 /// Maximum number of topics of a new publication.
 const TOPICS: usize = 100;
@@ -61,7 +61,7 @@ pub struct PublicationAddInput {
     /// The language of `title`.
     #[graphql(
         default_with = "Some(Language::En)",
-        process_with = "crate::store::input::english_if_null"
+        process_with = "crate::store::resolve::english_if_null"
     )]
     pub language: Option<Language>,
     #[graphql(flatten)]
@@ -74,7 +74,7 @@ pub async fn add(
     now: DateTime<Utc>,
     input: PublicationAddInput,
 ) -> Result<PublicationId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for PublicationAddInput {
@@ -298,7 +298,7 @@ impl Known {
             .topics
             .listed::<TopicId>(problems, FIELD, given, TOPICS);
         for topic in &topics {
-            let message = match crate::rules::topic::update(party, &facts(topic, 0)) {
+            let message = match crate::domain::topic::update(party, &facts(topic, 0)) {
                 Ok(()) => continue,
                 Err(
                     Rejection::Unauthenticated(message)

@@ -13,14 +13,14 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
-use super::writing::WriteTransaction;
-use super::{Database, input};
+use crate::domain::publication as rules;
+use crate::domain::text::{self, fold, natural_key};
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::publication as rules;
-use crate::rules::text::{self, fold, natural_key};
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 mod add;
 mod relate;
@@ -69,30 +69,33 @@ pub async fn change(
     writing: &mut WriteTransaction,
     input: PublicationUpdateInput,
 ) -> Result<PublicationId> {
-    let before = input::load_target::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
+    let before =
+        resolve::load_target::<Entity, PublicationId>(writing.db(), "id", &input.id).await?;
     let decision = rules::write(writing.party(), before.side);
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::required_text_or_current(
+    after.title = resolve::required_text_or_current(
         &mut problems,
         "title",
         input.title,
         text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.status = input::optional_or_current(input.status, before.status);
-    after.publisher_status = input::optional_text_or_current(
+    after.status = resolve::optional_or_current(input.status, before.status);
+    after.publisher_status = resolve::optional_text_or_current(
         &mut problems,
         "publisherStatus",
         &input.publisher_status,
         text::MAX_KEY_LENGTH,
         before.publisher_status.as_deref(),
     );
-    after.approved_on = input::optional_or_current(input.approved_on, before.approved_on.map(Date))
-        .map(|date| date.0);
-    after.url = input::optional_or_current(input.url, before.url.clone().map(Url)).map(|url| url.0);
+    after.approved_on =
+        resolve::optional_or_current(input.approved_on, before.approved_on.map(Date))
+            .map(|date| date.0);
+    after.url =
+        resolve::optional_or_current(input.url, before.url.clone().map(Url)).map(|url| url.0);
     let side = before.side;
     after.committee_id = match &input.committee_id {
         MaybeUndefined::Undefined => before.committee_id,
@@ -196,7 +199,7 @@ async fn responsible(
 ) -> Result<Option<committee::Model>, DbErr> {
     let field = "committeeId";
     let found =
-        input::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
+        resolve::named::<committee::Entity, CommitteeId>(writing.db(), problems, field, given)
             .await?;
     if let Some(committee) = &found {
         problems.check(field, rules::validate_committee(side, committee.side));

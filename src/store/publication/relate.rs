@@ -10,13 +10,13 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use crate::domain::publication as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::publication as rules;
-use crate::rules::viewer::Viewer;
 use crate::store::activity::{ActivityEntry, ChangeSet};
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// Two publications of different sides that cover the same subject. Each is then `related` to the other.
 #[derive(Clone, Debug, InputObject)]
@@ -39,7 +39,7 @@ pub async fn relate(
     for (field, id) in [("id", &input.id), ("relatedId", &input.related_id)] {
         let db = writing.db();
         both.extend(
-            input::named::<Entity, PublicationId>(db, &mut problems, field, Some(id)).await?,
+            resolve::named::<Entity, PublicationId>(db, &mut problems, field, Some(id)).await?,
         );
     }
     if let [one, other] = both.as_slice() {

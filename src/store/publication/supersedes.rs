@@ -9,10 +9,10 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use crate::rules::problems::ValidationErrors;
-use crate::rules::publication as rules;
-use crate::rules::refusal::Code;
-use crate::store::input;
+use crate::domain::publication as rules;
+use crate::domain::rejection::Code;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::store::resolve;
 
 const FIELD: &str = "supersedesId";
 
@@ -23,7 +23,7 @@ pub async fn named(
     given: Option<&ID>,
     side: Option<Side>,
 ) -> Result<Option<Model>, DbErr> {
-    let found = input::named::<Entity, PublicationId>(db, problems, FIELD, given).await?;
+    let found = resolve::named::<Entity, PublicationId>(db, problems, FIELD, given).await?;
     if let Some(superseded) = &found {
         problems.check(FIELD, rules::validate_supersedes(side, superseded.side));
     }

@@ -6,9 +6,9 @@ use entity::id::CommitteeId;
 use entity::party::Side;
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::rules::committee::can_lead_for;
-use crate::rules::problems::ValidationErrors;
-use crate::store::input;
+use crate::domain::committee::can_lead_for;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::store::resolve;
 
 pub const FIELD: &str = "leadCommitteeId";
 
@@ -19,7 +19,7 @@ pub async fn named(
     given: Option<&ID>,
     side: Side,
 ) -> Result<Option<Model>, DbErr> {
-    let lead = input::named::<Entity, CommitteeId>(db, problems, FIELD, given).await?;
+    let lead = resolve::named::<Entity, CommitteeId>(db, problems, FIELD, given).await?;
     if let Some(lead) = &lead {
         problems.check(FIELD, can_lead_for(side, lead.party, lead.status));
     }

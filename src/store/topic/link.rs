@@ -9,13 +9,13 @@ use entity::topic::{Entity, Model};
 use entity::topic_committee::CommitteeRole;
 
 use super::{Links, facts, save};
+use crate::domain::committee::{can_lead, can_link};
+use crate::domain::topic as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::committee::{can_lead, can_link};
-use crate::rules::problems::ValidationErrors;
-use crate::rules::topic as rules;
-use crate::rules::viewer::Viewer;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// A committee to link to a topic, or a new role for a linked one.
 #[derive(Clone, Debug, InputObject)]
@@ -104,8 +104,8 @@ async fn subjects(
 ) -> Result<(Model, committee::Model)> {
     let mut problems = ValidationErrors::default();
     let db = writing.db();
-    let topic = input::named::<Entity, TopicId>(db, &mut problems, "id", Some(topic)).await?;
-    let committee = input::named::<committee::Entity, CommitteeId>(
+    let topic = resolve::named::<Entity, TopicId>(db, &mut problems, "id", Some(topic)).await?;
+    let committee = resolve::named::<committee::Entity, CommitteeId>(
         db,
         &mut problems,
         "committeeId",

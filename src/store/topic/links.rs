@@ -8,7 +8,7 @@ use entity::word::enum_name;
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
-use crate::rules::topic::{LinkedCommittee, MAX_COMMITTEES};
+use crate::domain::topic::{LinkedCommittee, MAX_COMMITTEES};
 use crate::store::activity::ChangeSet;
 use crate::store::committee::label;
 

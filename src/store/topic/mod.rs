@@ -15,16 +15,16 @@ use sea_orm::{
 };
 
 use super::activity::{ActivityEntry, ChangeSet};
-use super::creation::{CreateInput, Idempotency};
-use super::writing::WriteTransaction;
-use super::{Database, creation, input};
+use crate::domain::action_item::OPEN;
+use crate::domain::text::{self, fold, natural_key};
+use crate::domain::topic as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::version::check_version;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::action_item::OPEN;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::text::{self, fold, natural_key};
-use crate::rules::topic as rules;
-use crate::rules::version::check_version;
-use crate::rules::viewer::Viewer;
+use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, idempotency, resolve};
 
 mod lead;
 mod link;
@@ -58,7 +58,7 @@ pub struct TopicProposeInput {
     /// The language of the texts in this input.
     #[graphql(
         default_with = "Some(Language::En)",
-        process_with = "crate::store::input::english_if_null"
+        process_with = "crate::store::resolve::english_if_null"
     )]
     pub language: Option<Language>,
     #[graphql(flatten)]
@@ -90,7 +90,7 @@ pub async fn propose(
     now: DateTime<Utc>,
     input: TopicProposeInput,
 ) -> Result<TopicId> {
-    creation::create(db, viewer, now, input).await
+    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for TopicProposeInput {
@@ -196,20 +196,20 @@ pub async fn update(
 
 /// Updates a topic as part of a write.
 pub async fn change(writing: &mut WriteTransaction, input: TopicUpdateInput) -> Result<TopicId> {
-    let before = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let before = resolve::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let decision = rules::update(writing.party(), &facts(&before, 0));
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
     let mut after = before.clone();
-    after.title = input::required_text_or_current(
+    after.title = resolve::required_text_or_current(
         &mut problems,
         "title",
         input.title,
         text::MAX_NAME_LENGTH,
         &before.title,
     );
-    after.summary = input::required_text_or_current(
+    after.summary = resolve::required_text_or_current(
         &mut problems,
         "summary",
         input.summary,
@@ -230,8 +230,8 @@ pub async fn change(writing: &mut WriteTransaction, input: TopicUpdateInput) -> 
             Some(publications::listed(writing.db(), &mut problems, ids).await?)
         }
     };
-    after.review_on =
-        input::optional_or_current(input.review_on, before.review_on.map(Date)).map(|date| date.0);
+    after.review_on = resolve::optional_or_current(input.review_on, before.review_on.map(Date))
+        .map(|date| date.0);
     if let Some(day) = after
         .review_on
         .filter(|_| after.review_on != before.review_on)

@@ -12,16 +12,16 @@ use entity::word::enum_name;
 use sea_orm::DbErr;
 
 use super::{Links, facts, lead, open_items, save};
+use crate::domain::committee::can_lead_for;
+use crate::domain::rejection::Code;
+use crate::domain::text;
+use crate::domain::topic as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::committee::can_lead_for;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::refusal::Code;
-use crate::rules::text;
-use crate::rules::topic as rules;
-use crate::rules::viewer::Viewer;
 use crate::store::activity::ChangeSet;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// The position that the viewer's own side takes. The TSB takes none.
 #[derive(Clone, Debug, InputObject)]
@@ -45,7 +45,7 @@ pub async fn take_position(
     let actor = viewer.actor()?;
     let side = rules::side_of(actor.party)?;
     let mut writing = WriteTransaction::begin(db, actor, now).await?;
-    let topic = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let topic = resolve::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     let facts = facts(&topic, open_items(writing.db(), topic.id).await?);
     rules::take_position(writing.party(), &facts, input.position)?;
 

@@ -9,9 +9,9 @@ use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::problems::ValidationErrors;
+use crate::domain::validation_errors::ValidationErrors;
 use crate::store::activity::ChangeSet;
-use crate::store::input;
+use crate::store::resolve;
 
 const FIELD: &str = "provisionIds";
 const MAX: usize = 100;
@@ -22,7 +22,7 @@ pub async fn listed(
     problems: &mut ValidationErrors,
     given: &[ID],
 ) -> Result<Vec<Model>, DbErr> {
-    input::resolve_ids::<provision::Entity, ProvisionId>(db, problems, FIELD, given, MAX, |row| {
+    resolve::resolve_ids::<provision::Entity, ProvisionId>(db, problems, FIELD, given, MAX, |row| {
         row.id
     })
     .await

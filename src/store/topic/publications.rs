@@ -12,10 +12,10 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::rules::problems::ValidationErrors;
+use crate::domain::validation_errors::ValidationErrors;
 use crate::store::activity::{ActivityEntry, ChangeSet};
-use crate::store::input;
-use crate::store::writing::WriteTransaction;
+use crate::store::resolve;
+use crate::store::transaction::WriteTransaction;
 
 const FIELD: &str = "publications";
 const MAX: usize = 100;
@@ -26,7 +26,7 @@ pub async fn listed(
     problems: &mut ValidationErrors,
     given: &[ID],
 ) -> Result<Vec<Model>, DbErr> {
-    input::resolve_ids::<publication::Entity, PublicationId>(
+    resolve::resolve_ids::<publication::Entity, PublicationId>(
         db,
         problems,
         "publicationIds",

@@ -8,13 +8,13 @@ use entity::scalar::Date;
 use entity::topic::Entity;
 
 use super::{facts, save};
+use crate::domain::topic as rules;
+use crate::domain::validation_errors::ValidationErrors;
+use crate::domain::viewer::Viewer;
 use crate::error::Result;
-use crate::rules::problems::ValidationErrors;
-use crate::rules::topic as rules;
-use crate::rules::viewer::Viewer;
 use crate::store::activity::ChangeSet;
-use crate::store::writing::WriteTransaction;
-use crate::store::{Database, input};
+use crate::store::transaction::WriteTransaction;
+use crate::store::{Database, resolve};
 
 /// The confirmation that a topic is still of interest.
 #[derive(Clone, Debug, InputObject)]
@@ -32,7 +32,7 @@ pub async fn reaffirm(
     input: TopicReaffirmInput,
 ) -> Result<TopicId> {
     let mut writing = WriteTransaction::begin(db, viewer.actor()?, now).await?;
-    let mut topic = input::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
+    let mut topic = resolve::load_target::<Entity, TopicId>(writing.db(), "id", &input.id).await?;
     rules::reaffirm(writing.party(), &facts(&topic, 0))?;
 
     let mut problems = ValidationErrors::default();

@@ -1,0 +1,123 @@
+//! The settings of connections, timeouts, rate limits, proxies and CORS.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use hyper::header::HeaderValue;
+use ipnet::IpNet;
+
+use crate::http::duration::{duration, timeout};
+use crate::http::middleware::client_ip::{ProxyHeader, TrustedProxies};
+use crate::http::middleware::cors::origin;
+use crate::http::middleware::rate_limit::{Failures, RateLimiter};
+use crate::http::server::accept::ServerLimits;
+use crate::http::server::stream_limit::ConcurrencyLimiter;
+use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
+
+/// Limits of connections and clients, trusted proxies, and allowed origins.
+#[derive(Clone, Debug, Args)]
+pub struct HttpArgs {
+    /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// Maximum number of connections per client address, except for trusted proxies; 0 is no limit.
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS_PER_IP", default_value_t = 200)]
+    pub max_connections_per_ip: u32,
+    /// How many WebSockets and event streams the subject of each token may have open, and each address without a token a quarter of it, also behind a trusted proxy; 0 is no bound.
+    #[arg(long, env = "LIAISON_MAX_STREAMS_PER_CLIENT", default_value_t = 200)]
+    pub max_streams_per_client: u32,
+    /// How many subscriptions are under way at most, those without a token half of them. One with a large document or large variables counts as several.
+    #[arg(long, env = "LIAISON_MAX_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_subscriptions: u32,
+    /// How many of them the subject of each token may have, and each address without a token a quarter of it; 0 is no bound.
+    #[arg(
+        long,
+        env = "LIAISON_MAX_SUBSCRIPTIONS_PER_CLIENT",
+        default_value_t = 1000
+    )]
+    pub max_subscriptions_per_client: u32,
+    /// Seconds for the head of a request, and for a connection to do nothing between two.
+    #[arg(long, env = "LIAISON_HEADER_READ_TIMEOUT", default_value = "20s", value_parser = timeout)]
+    pub header_read_timeout: Duration,
+    /// Timeout in seconds for reading a request's body, and for a client that stops reading a response.
+    #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value = "20s", value_parser = timeout)]
+    pub body_timeout: Duration,
+    /// How many bytes the responses in memory may have together, beside those of `--response-cache-bytes`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
+    #[arg(long, env = "LIAISON_RESPONSE_MEMORY_BYTES", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub response_memory_bytes: usize,
+    /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
+    #[arg(long, env = "LIAISON_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration)]
+    pub shutdown_delay: Duration,
+    /// Query cost per minute and client address without a token; 0 is no limit.
+    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
+    pub rate_limit: u32,
+    /// Query cost per minute and token subject; 0 is no limit.
+    #[arg(
+        long,
+        env = "LIAISON_RATE_LIMIT_AUTHENTICATED",
+        default_value_t = 100_000_000
+    )]
+    pub rate_limit_authenticated: u32,
+    /// How many requests with a bad token, an invalid document or an unknown hash each address may send per minute; 0 is no limit.
+    #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
+    pub failure_limit: u32,
+    /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
+    #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which trusted proxies forward the client address.
+    #[arg(
+        long,
+        env = "LIAISON_PROXY_HEADER",
+        default_value = "X-Forwarded-For",
+        ignore_case = true
+    )]
+    pub proxy_header: ProxyHeader,
+    /// Origins that may send cross-origin requests, such as `https://app.example.org`; `localhost` allows all local
+    /// origins, `*` allows all.
+    #[arg(long, env = "LIAISON_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub allowed_origins: Vec<HeaderValue>,
+}
+
+impl HttpArgs {
+    /// As the service takes them. Cached responses are in memory, too: `cache` is how many bytes of them.
+    #[must_use]
+    pub fn http_config(&self, cache: u64) -> HttpConfig {
+        let cache = usize::try_from(cache).unwrap_or(usize::MAX);
+        HttpConfig {
+            server_limits: ServerLimits {
+                connections: self.max_connections,
+                max_connections_per_ip: self.max_connections_per_ip,
+                header_read_timeout: self.header_read_timeout,
+                body_timeout: self.body_timeout,
+            },
+            trusted_proxies: TrustedProxies {
+                trusted: self.trusted_proxies.clone(),
+                header: self.proxy_header,
+            },
+            failures: Failures::new(self.failure_limit),
+            rate_limiter: RateLimiter::new(self.rate_limit, self.rate_limit_authenticated),
+            streams: ConcurrencyLimiter::new(
+                STREAMS,
+                u64::from(self.max_connections).div_ceil(2),
+                self.max_streams_per_client.into(),
+            ),
+            subscriptions: ConcurrencyLimiter::new(
+                SUBSCRIPTIONS,
+                self.max_subscriptions.into(),
+                self.max_subscriptions_per_client.into(),
+            ),
+            responses: ResponseBudget::new(self.response_memory_bytes.saturating_add(cache)),
+            shutdown_delay: self.shutdown_delay,
+            allowed_origins: self.allowed_origins.clone(),
+            ..HttpConfig::default()
+        }
+    }
+}
+
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse().or_else(|_| address());
+    network.map_err(|_| "write an address, or a network as 10.0.0.0/8".to_owned())
+}

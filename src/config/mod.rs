@@ -1,0 +1,489 @@
+//! The command line and its settings: read once, from flags, then the environment, then a file.
+
+mod database;
+mod environment;
+mod file;
+mod http;
+mod origin;
+mod reference;
+mod tokens;
+mod webhooks;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use entity::party::{Party, Role};
+
+pub use self::database::{Database, Migrate};
+use self::file::SettingsFile;
+use self::origin::{known_settings, origin};
+use self::tokens::{OtherIssuer, Tokens};
+pub use self::webhooks::Webhooks;
+use crate::config::http::HttpArgs;
+use crate::http::auth::Verifier;
+use crate::http::auth::claims::role;
+use crate::http::graphql::response_cache::ResponseCache;
+use crate::http::limits::Limits;
+use crate::http::validation::trusted_documents::TrustedDocuments;
+use crate::import_export::{Format, ImportSettings, RecordType};
+
+/// GraphQL API for the register of the collaboration between ITU-T and the UPU.
+#[derive(Debug, Parser)]
+#[command(name = "liaison", version)]
+pub struct Cli {
+    /// Log filter: a level (error, warn, info, debug, trace), or levels by module.
+    #[arg(
+        long,
+        global = true,
+        env = "LIAISON_LOG_FILTER",
+        default_value = "info,sea_orm_migration=warn",
+        value_parser = environment::log_filter
+    )]
+    pub log_filter: String,
+    /// Log format: readable lines, or one JSON object per line.
+    #[arg(
+        long,
+        global = true,
+        env = "LIAISON_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A subcommand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a demo: seed data, a local signing key, printed tokens.
+    Dev(Box<Dev>),
+    /// Serve in production.
+    Serve(Box<Serve>),
+    /// Check whether the instance that listens on this machine is ready: exit code 0, else 1.
+    Health(Health),
+    /// Bring the database to the tables of this version.
+    Migrate(Migrate),
+    /// Load the real data; what is there already stays as it is.
+    Seed(Database),
+    /// Export the whole register with its history as JSON Lines.
+    Export(Export),
+    /// Copy the `SQLite` file while it is in use.
+    Backup(Backup),
+    /// Take in an export, or enter and update many records.
+    Import(Import),
+    /// Print a signed token.
+    Token(Token),
+    /// Print the GraphQL schema.
+    Schema,
+    /// Print the reference of all settings of `serve`, as Markdown.
+    Settings,
+}
+
+/// Arguments of an export.
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub database: Database,
+    /// The output file; standard output by default.
+    pub file: Option<PathBuf>,
+}
+
+/// What a backup is written to.
+#[derive(Clone, Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub database: Database,
+    /// The file, which is replaced once the copy is complete.
+    pub file: PathBuf,
+}
+
+/// What an import takes, and how. An export goes into an empty database, byte for byte. Records are created or updated by what
+/// people know them by, as their party may by the API: organizations by `acronym`, committees by `organization`, `code`
+/// and `period`, topics by `code` (without one: proposals by `title`), publications by `number`, action items by `externalKey`,
+/// examinations and findings by `publication`, statements by `from` and `title`, notes by what they are about and say. Fields
+/// have the names that inputs of the API have; records are named as in the history: `ITU-T SG17 (2013-2016)`, `T-12`.
+#[derive(Clone, Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub database: Database,
+    /// The input file: an export, records as JSON Lines, or CSV; `-` for standard input.
+    pub file: PathBuf,
+    /// The party that creates the records: ITU, UPU or TSB. Required unless the file is an export.
+    #[arg(long, value_parser = party)]
+    pub party: Option<Party>,
+    /// The actor that the history shows.
+    #[arg(long, default_value = "liaison import")]
+    pub subject: String,
+    /// The type of records without a field `type`: Organization, Committee, Topic, Publication, ActionItem,
+    /// Examination, Finding, LiaisonStatement or Note.
+    #[arg(long = "type", value_parser = RecordType::of)]
+    pub kind: Option<RecordType>,
+    /// The format of the file: jsonl or csv. By default from the file name extension.
+    #[arg(long, value_parser = format)]
+    pub format: Option<Format>,
+    /// Validate and report what would change, without changing anything.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Import the valid lines even if others have errors. By default nothing is imported then.
+    #[arg(long)]
+    pub partial: bool,
+}
+
+/// Settings of `dev`: those of `serve`, except for tokens, which it signs itself.
+#[derive(Clone, Debug, Args)]
+pub struct Dev {
+    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, env = "LIAISON_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: Database,
+    /// The address and port to listen on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
+    #[command(flatten)]
+    pub surroundings: HttpArgs,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub documents: DocumentArgs,
+    #[command(flatten)]
+    pub answers: ResponseCacheArgs,
+}
+
+/// Settings of `serve`. The file named by `--config` can set them in TOML, under the names of the flags.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, env = "LIAISON_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: Database,
+    /// The address and port to listen on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
+    #[command(flatten)]
+    pub tokens: Tokens,
+    /// Further issuers, from the tables `[[issuer]]` of the file.
+    #[arg(skip)]
+    pub issuers: Vec<OtherIssuer>,
+    #[command(flatten)]
+    pub surroundings: HttpArgs,
+    /// Write nothing: mutations are refused, the tables stay as they are, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
+    #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
+    pub read_only: bool,
+    /// Leave the tables as they are: a database of another version is refused.
+    #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
+    pub no_migrate: bool,
+    #[command(flatten)]
+    pub webhooks: Webhooks,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub documents: DocumentArgs,
+    #[command(flatten)]
+    pub answers: ResponseCacheArgs,
+}
+
+/// Which instance is checked.
+#[derive(Clone, Debug, Args)]
+pub struct Health {
+    /// The address and port that it listens on.
+    #[arg(long, env = "LIAISON_LISTEN", default_value = "127.0.0.1:8080", value_parser = environment::listen_address)]
+    pub listen: String,
+}
+
+/// Which documents run, and how many are remembered.
+#[derive(Clone, Debug, Args)]
+pub struct DocumentArgs {
+    /// Size of the cache of validated documents in bytes.
+    #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE)]
+    pub document_cache_bytes: u64,
+    /// A JSON file with trusted documents by their SHA-256: all others are rejected.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
+    pub trusted_documents: Option<PathBuf>,
+    /// The role that may execute other documents too.
+    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role)]
+    pub trusted_documents_exempt: Option<Role>,
+}
+
+/// Default size of the document cache in bytes.
+pub const DOCUMENT_CACHE: u64 = 20_000_000;
+
+/// The response cache.
+#[derive(Clone, Debug, Args)]
+pub struct ResponseCacheArgs {
+    /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
+    #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
+    pub response_cache_bytes: u64,
+    /// Maximum staleness in milliseconds with respect to writes of other instances, on PostgreSQL; 0 queries the
+    /// database before each cached response. Without it nothing is cached on PostgreSQL.
+    #[arg(long, env = "LIAISON_RESPONSE_CACHE_MAX_STALENESS", value_parser = crate::http::duration::duration)]
+    pub response_cache_max_staleness: Option<Duration>,
+}
+
+impl ResponseCacheArgs {
+    /// The default settings.
+    pub const DEFAULT: Self = Self {
+        response_cache_bytes: 16_000_000,
+        response_cache_max_staleness: None,
+    };
+
+    /// Creates the cache, if it is enabled for this kind of database.
+    #[must_use]
+    pub fn memory(&self, shared: bool) -> Option<ResponseCache> {
+        // A single instance knows about all writes.
+        let staleness = if shared {
+            self.response_cache_max_staleness?
+        } else {
+            Duration::ZERO
+        };
+        let unknown = staleness;
+        (self.response_cache_bytes > 0)
+            .then(|| ResponseCache::new(self.response_cache_bytes, unknown))
+    }
+}
+
+/// Arguments of a token to be signed.
+#[derive(Clone, Debug, Args)]
+pub struct Token {
+    /// A role that it grants; repeatable.
+    #[arg(long, required = true, value_parser = role)]
+    pub role: Vec<Role>,
+    /// Its subject (`sub`).
+    #[arg(long, default_value = "somebody")]
+    pub sub: String,
+    /// Its lifetime in seconds.
+    #[arg(long, default_value_t = 3600)]
+    pub ttl: u32,
+    /// The file with the signing key: a private key in PEM, or a secret for HS256.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// Its issuer (`iss`).
+    #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
+    pub issuer: String,
+    /// Its audience (`aud`).
+    #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
+    pub audience: String,
+}
+
+/// An error that ends the program, as one line.
+pub struct StartupError(pub String);
+
+/// Parses the command line, the environment and the settings file.
+///
+/// # Errors
+/// Returns one line with the invalid setting, and where it was set. Prints help and version and exits.
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, StartupError> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let command = environment::without_empty_variables(Cli::command());
+    environment::check_variables(&command)?;
+    // The path of the file is itself a setting.
+    let mut cli = parse(command.clone(), &args, None)?;
+    let mut file = None;
+    if let Some((path, subcommand)) = cli.command.settings_file() {
+        let known = known_settings(&command, subcommand);
+        let found = SettingsFile::read(path, &known)?;
+        cli = parse(
+            found.set_defaults(command.clone(), subcommand),
+            &args,
+            Some(&found),
+        )?;
+        if let Command::Serve(serve) = &mut cli.command {
+            serve.issuers.clone_from(&found.issuers);
+        } else if !found.issuers.is_empty() {
+            return Err(StartupError(format!(
+                "[[issuer]] is no setting of `liaison {subcommand}`"
+            )));
+        }
+        file = Some(found);
+    }
+    if let Some(database) = cli.command.database() {
+        let origin = origin(&command, &args, file.as_ref(), "database-url");
+        database
+            .check()
+            .map_err(|what| StartupError(format!("--database-url: {what}{origin}")))?;
+    }
+    if let Command::Serve(serve) = &cli.command {
+        let origin = origin(&command, &args, file.as_ref(), "webhook-proxy");
+        let checked = serve.webhooks.check();
+        checked.map_err(|what| StartupError(format!("--webhook-proxy: {what}{origin}")))?;
+    }
+    Ok(cli)
+}
+
+/// Returns the reference of all settings of `serve` as a Markdown table.
+#[must_use]
+pub fn reference() -> String {
+    reference::markdown(&Cli::command())
+}
+
+fn parse(
+    mut command: clap::Command,
+    args: &[OsString],
+    file: Option<&SettingsFile>,
+) -> Result<Cli, StartupError> {
+    let parsed = command
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        // Help was requested, or there is nothing else to print.
+        if !error.use_stderr()
+            || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        {
+            error.exit();
+        }
+        // Usage and hints follow on further lines; the first states the error.
+        let text = error.render().to_string();
+        let lines = text.lines().take_while(|line| !line.is_empty());
+        let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+        let flag = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            // `--listen <LISTEN>`
+            (
+                ErrorKind::InvalidValue | ErrorKind::ValueValidation,
+                Some(ContextValue::String(argument)),
+            ) => argument.trim_start_matches('-').split(' ').next(),
+            _ => None,
+        };
+        let origin = flag
+            .map(|flag| origin(&command, args, file, flag))
+            .unwrap_or_default();
+        StartupError(format!("{}{origin}", line.trim_start_matches("error: ")))
+    })
+}
+
+impl Command {
+    /// Returns the settings file, and the name of the subcommand that it belongs to.
+    fn settings_file(&self) -> Option<(&Path, &'static str)> {
+        match self {
+            Self::Dev(dev) => Some((dev.config.as_deref()?, "dev")),
+            Self::Serve(serve) => Some((serve.config.as_deref()?, "serve")),
+            _ => None,
+        }
+    }
+
+    fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Dev(dev) => Some(&dev.database),
+            Self::Serve(serve) => Some(&serve.database),
+            Self::Migrate(migrate) => Some(&migrate.database),
+            Self::Seed(database) => Some(database),
+            Self::Export(export) => Some(&export.database),
+            Self::Backup(backup) => Some(&backup.database),
+            Self::Import(import) => Some(&import.database),
+            Self::Health(_) | Self::Token(_) | Self::Schema | Self::Settings => None,
+        }
+    }
+}
+
+impl Serve {
+    /// Creates the verifier of tokens.
+    ///
+    /// # Errors
+    /// Returns one line with the invalid setting.
+    pub fn verifier(&self) -> Result<Verifier, StartupError> {
+        let mut issuers = Vec::from_iter(self.tokens.issuer()?);
+        for (number, other) in (1..).zip(&self.issuers) {
+            let wrong = |what: String| StartupError(format!("[[issuer]] {number}: {what}"));
+            let tokens = self.tokens.of(other).map_err(wrong)?;
+            let issuer = tokens.issuer().map_err(|error| wrong(error.0))?;
+            issuers.push(issuer.ok_or_else(|| {
+                wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
+            })?);
+        }
+        if issuers.is_empty() {
+            if self.read_only {
+                return Ok(Verifier::without_keys());
+            }
+            return Err(StartupError(
+                "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
+            ));
+        }
+        Verifier::of(issuers).map_err(|what| StartupError(format!("--token-issuer: {what}")))
+    }
+}
+
+impl Import {
+    /// Returns the settings of the import.
+    #[must_use]
+    pub fn settings(&self) -> ImportSettings {
+        let csv = self
+            .file
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let format = if csv { Format::Csv } else { Format::JsonLines };
+        ImportSettings {
+            party: self.party,
+            subject: self.subject.clone(),
+            kind: self.kind,
+            format: self.format.unwrap_or(format),
+            file: self.file.display().to_string(),
+            dry_run: self.dry_run,
+            partial: self.partial,
+        }
+    }
+}
+
+impl DocumentArgs {
+    /// Returns the trusted documents; `None` if all documents may be executed.
+    ///
+    /// # Errors
+    /// Returns one line with the invalid setting.
+    pub fn trusted(&self) -> Result<Option<TrustedDocuments>, StartupError> {
+        let Some(path) = &self.trusted_documents else {
+            return match self.trusted_documents_exempt {
+                None => Ok(None),
+                Some(_) => Err(StartupError(
+                    "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
+                )),
+            };
+        };
+        let read = read_file(path)
+            .and_then(|content| TrustedDocuments::read(&content, self.trusted_documents_exempt));
+        match read {
+            Ok(trusted) => Ok(Some(trusted)),
+            Err(what) => Err(StartupError(format!(
+                "--trusted-documents {}: {what}",
+                path.display()
+            ))),
+        }
+    }
+}
+
+fn party(text: &str) -> Result<Party, String> {
+    let known = [
+        ("ITU", Party::Itu),
+        ("UPU", Party::Upu),
+        ("TSB", Party::Tsb),
+    ];
+    let found = known.into_iter().find(|entry| entry.0 == text);
+    found
+        .map(|entry| entry.1)
+        .ok_or_else(|| "write ITU, UPU or TSB".to_owned())
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "jsonl" => Ok(Format::JsonLines),
+        "csv" => Ok(Format::Csv),
+        _ => Err("write jsonl or csv".to_owned()),
+    }
+}
+
+/// Reads a file that a setting names.
+///
+/// # Errors
+/// Returns the reason why it cannot be read.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))
+}

@@ -1,0 +1,215 @@
+//! Opens connections to PostgreSQL. Each has its settings and is checked before it is used, and every wait is bounded.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::prelude::Uuid;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, PgPool, Row, raw_sql,
+};
+use tokio::time::timeout;
+
+use crate::db::ACQUIRE_TIMEOUT;
+
+/// A connection that has been idle for longer is pinged before it is used.
+pub const TRUSTED: Duration = Duration::from_secs(1);
+/// How long a ping may take.
+pub const PING: Duration = Duration::from_secs(1);
+/// The maximum age of a connection.
+pub const MAX_AGE: Duration = Duration::from_mins(30);
+/// How long a connection may be idle.
+pub const MAX_IDLE: Duration = Duration::from_mins(10);
+
+/// More connections than are ever in use: sqlx keeps the permit of a connection that lost its peer while it was
+/// returned (launchbadge/sqlx issue 4349). Callers acquire a permit of the service's own semaphore before they use the
+/// pool.
+const POOL_LIMIT: u32 = 1000;
+
+/// Makes the server end sessions whose client is gone. PostgreSQL versions and platforms without one of these settings
+/// reject the statement; that error is ignored.
+const BROKEN_PEERS: &str = "select set_config('tcp_keepalives_idle', '15', false), \
+     set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false), \
+     set_config('tcp_user_timeout', '15000', false), set_config('client_connection_check_interval', '1000', false)";
+
+/// Error message for operators if a session does not keep its settings.
+const POOLER: &str = "a pooler in transaction mode stands between the service and PostgreSQL: let it use session mode, or connect to PostgreSQL itself";
+
+/// Returns the settings of each session, so that nothing depends on the server's defaults. Statements use an index
+/// whatever their values, so a generic plan serves. A parallel count takes longer than a serial one and occupies other
+/// processes. With `longest`, the timeout of a request's statement, waits for locks and idle transactions are limited
+/// too.
+fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
+    let mut settings: Vec<_> = [
+        ("plan_cache_mode", "force_generic_plan"),
+        ("max_parallel_workers_per_gather", "0"),
+        ("jit", "off"),
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_deferrable", "off"),
+        ("standard_conforming_strings", "on"),
+        ("bytea_output", "hex"),
+        ("client_min_messages", "warning"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    let statement = longest.unwrap_or_default().as_millis().to_string();
+    // A wait for the lock of a broken connection times out before that connection is ended: otherwise each of several
+    // broken connections would hold the lock in turn. Zero disables a timeout.
+    let (lock, idle) = longest.map_or(("0", "0"), |_| ("4000", "5000"));
+    settings.extend([
+        ("statement_timeout", statement),
+        ("lock_timeout", lock.to_owned()),
+        ("idle_in_transaction_session_timeout", idle.to_owned()),
+    ]);
+    settings
+}
+
+/// Reads the mark of a session.
+const MARK: &str = "select coalesce(current_setting('liaison.session', true), '')";
+
+/// Knows how to connect to one database.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    options: PgConnectOptions,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Connector {
+    /// # Errors
+    /// Returns an error if the address cannot be parsed.
+    pub fn new(url: &str, longest: Option<Duration>) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse()?;
+        Ok(Self {
+            // PgBouncer refuses this startup parameter; numbers come in binary form anyway.
+            options: options.extra_float_digits(None).disable_statement_logging(),
+            settings: settings(longest),
+        })
+    }
+
+    /// Opens a connection within 5 s.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be reached, refuses, or does not keep the session's settings.
+    pub async fn connect(&self) -> Result<PgConnection, Error> {
+        Ok(self.connect_marked().await?.0)
+    }
+
+    /// The same, with the mark of its session.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    pub async fn connect_marked(&self) -> Result<(PgConnection, Uuid), Error> {
+        let connect = async {
+            let mut connection = self.options.connect().await?;
+            let mark = self.prepare(&mut connection).await?;
+            Ok((connection, mark))
+        };
+        timeout(ACQUIRE_TIMEOUT, connect)
+            .await
+            .map_err(|_| Error::PoolTimedOut)?
+    }
+
+    /// Returns a pool for sea-orm. It opens its connections when they are needed.
+    #[must_use]
+    pub fn pool(&self) -> PgPool {
+        let connector = self.clone();
+        PgPoolOptions::new()
+            .max_connections(POOL_LIMIT)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_lifetime(MAX_AGE)
+            .idle_timeout(MAX_IDLE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > TRUSTED {
+                        ping(connection).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_release(|connection, _| Box::pin(check_released(connection)))
+            .after_connect(move |connection, _| -> BoxFuture<'_, Result<(), Error>> {
+                let connector = connector.clone();
+                Box::pin(async move { connector.prepare(connection).await.map(drop) })
+            })
+            .connect_lazy_with(self.options.clone())
+    }
+
+    /// Tells a session its settings, and checks that it is this connection's own; its mark. Behind a pooler in transaction mode
+    /// it carries the mark of another connection, or loses its own.
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<Uuid, Error> {
+        // Digits and hyphens need no quoting.
+        let mark = Uuid::now_v7();
+        let mut applied = format!("set_config('liaison.session', '{mark}', false)");
+        let mut current = "current_setting('liaison.session', true)".to_owned();
+        for (name, value) in &self.settings {
+            // Writing into a String cannot fail.
+            let _ = write!(applied, ", set_config('{name}', '{value}', false)");
+            let _ = write!(current, ", current_setting('{name}')");
+        }
+        let former = text(connection, MARK).await?;
+        let applied = format!("select concat_ws(' ', pg_backend_pid(), {applied})");
+        let applied = text(connection, &applied).await?;
+        match connection.execute(raw_sql(BROKEN_PEERS)).await {
+            Ok(_) | Err(Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let current = format!("select concat_ws(' ', pg_backend_pid(), {current})");
+        let current = text(connection, &current).await?;
+        if former.is_empty() && current == applied {
+            Ok(mark)
+        } else {
+            Err(Error::Configuration(POOLER.into()))
+        }
+    }
+}
+
+/// Tests that a connection that is returned to its pool responds and is in no transaction: a request that was dropped
+/// during `BEGIN` leaves a transaction open. The pool closes a connection for which this fails.
+async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
+    // Within a transaction `now()` is its start. Sent as a simple query, because the transaction of a prepared
+    // statement begins with an earlier message.
+    let test = "select (now() = statement_timestamp())::text";
+    let is_idle = timeout(PING, text(connection, test))
+        .await
+        .map_err(|_| Error::PoolTimedOut)??;
+    if is_idle == "true" && !connection.is_in_transaction() {
+        return Ok(true);
+    }
+    Err(Error::Protocol("a transaction was left open".to_owned()))
+}
+
+/// Returns the text of a statement's single cell. Sent as a simple query: a pooler could send the parts of a prepared
+/// statement to different servers.
+async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error> {
+    let row = connection
+        .fetch_one(raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await?;
+    row.try_get(0)
+}
+
+/// Asks the server for a sign of life, and for the session that has this mark: a pooler that was switched to transaction
+/// mode meanwhile gives another one.
+///
+/// # Errors
+/// Returns an error if there is no answer in time, or the session is another one.
+pub async fn check_session(connection: &mut PgConnection, mark: Uuid) -> Result<(), Error> {
+    let found = timeout(PING, text(connection, MARK))
+        .await
+        .map_err(|_| Error::PoolTimedOut)??;
+    if found == mark.to_string() {
+        return Ok(());
+    }
+    Err(Error::Configuration(POOLER.into()))
+}
+
+/// Asks the server for a sign of life.
+///
+/// # Errors
+/// Returns an error if it does not respond within [`PING`].
+pub async fn ping(connection: &mut PgConnection) -> Result<(), Error> {
+    timeout(PING, connection.ping())
+        .await
+        .map_err(|_| Error::PoolTimedOut)?
+}

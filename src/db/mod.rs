@@ -1,0 +1,177 @@
+//! The read connections of the query planner: they execute a statement and return its rows, with little overhead.
+
+pub mod connect;
+mod idle;
+mod postgres;
+mod row;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sea_orm::sea_query::{SelectStatement, Values};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::{DbBackend, DbErr, Statement};
+use tokio::sync::Semaphore;
+
+use crate::db::connect::Connector;
+pub use crate::db::idle::ACQUIRE_TIMEOUT;
+pub use crate::db::postgres::failed;
+pub use crate::db::row::{FromCell, Row};
+use crate::db::sqlite::RowBuffer;
+pub use crate::db::sqlite::{CellRef, STATEMENT_TIMEOUT};
+
+tokio::task_local! {
+    /// The bounds of the request that the task answers.
+    pub static REQUEST_BOUNDS: RequestBounds;
+}
+
+/// What all statements of one request are bound to.
+#[derive(Clone, Debug)]
+pub struct RequestBounds {
+    /// When the request has to end.
+    pub deadline: Instant,
+    /// The one permit that the statements of a heavy request take in turn, so that it uses one connection at a time;
+    /// `None` for other requests.
+    pub one_at_a_time: Option<Arc<Semaphore>>,
+}
+
+/// The bounds of the request that the task answers; `None` if it answers none.
+fn request_bounds() -> Option<RequestBounds> {
+    REQUEST_BOUNDS.try_with(Clone::clone).ok()
+}
+
+/// Connections that only read.
+#[derive(Clone, Debug)]
+pub enum ReadPool {
+    Postgres(Arc<postgres::PostgresPool>),
+    Sqlite(Arc<sqlite::SqlitePool>),
+}
+
+/// The rows of a statement in its order.
+#[derive(Debug)]
+pub enum Rows {
+    Postgres(Vec<PgRow>),
+    Sqlite(RowBuffer),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::Postgres(Vec::new())
+    }
+}
+
+impl Rows {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Postgres(rows) => rows.len(),
+            Self::Sqlite(rows) => rows.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the row at an index.
+    ///
+    /// # Panics
+    /// Panics if the index is out of bounds.
+    #[must_use]
+    pub fn row(&self, place: usize) -> Row<'_> {
+        match self {
+            Self::Postgres(rows) => Row::Postgres(&rows[place]),
+            Self::Sqlite(rows) => Row::Sqlite(rows.row(place)),
+        }
+    }
+
+    #[must_use]
+    pub fn first(&self) -> Option<Row<'_>> {
+        (!self.is_empty()).then(|| self.row(0))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.len()).map(|place| self.row(place))
+    }
+}
+
+impl ReadPool {
+    /// Creates a pool for PostgreSQL with at most `connections` connections. A statement that takes longer than
+    /// `longest` fails.
+    #[must_use]
+    pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
+        let connections = postgres::PostgresPool::new(connector, connections, longest);
+        Self::Postgres(Arc::new(connections))
+    }
+
+    /// Creates a pool for an existing SQLite database with the URL `sqlite:…`.
+    ///
+    /// # Errors
+    /// Returns an error if the URL cannot be parsed.
+    pub fn sqlite(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
+        let connections = sqlite::SqlitePool::new(url, connections, longest)?;
+        Ok(Self::Sqlite(Arc::new(connections)))
+    }
+
+    /// Closes all connections and opens no new ones.
+    pub fn close(&self) {
+        match self {
+            Self::Postgres(connections) => connections.close(),
+            Self::Sqlite(connections) => connections.close(),
+        }
+    }
+
+    /// How many connections there are at most.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        match self {
+            Self::Postgres(connections) => connections.most(),
+            Self::Sqlite(connections) => connections.most(),
+        }
+    }
+
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        match self {
+            Self::Postgres(_) => DbBackend::Postgres,
+            Self::Sqlite(_) => DbBackend::Sqlite,
+        }
+    }
+
+    /// Executes a statement and returns its rows. Calls `told` with the statement before it is sent, and `arrives` with
+    /// each row as it is read; an error from `arrives` ends the statement.
+    ///
+    /// # Errors
+    /// Returns an error if the database or `arrives` does.
+    pub async fn read<E: From<DbErr>>(
+        &self,
+        select: &SelectStatement,
+        on_statement: &(dyn Fn(&Statement) + Send + Sync),
+        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+    ) -> Result<Rows, E> {
+        let mut statement = self.backend().build(select);
+        if self.backend() == DbBackend::Sqlite {
+            // With a bare parameter in LIMIT, SQLite prepares the statement again for each value, in search of a better
+            // plan.
+            statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
+        }
+        let one_at_a_time = request_bounds().and_then(|bounds| bounds.one_at_a_time);
+        let _permit = match one_at_a_time {
+            // Nothing closes it.
+            Some(permit) => Box::pin(permit.acquire_owned()).await.ok(),
+            None => None,
+        };
+        on_statement(&statement);
+        let values = statement.values.unwrap_or(Values(Vec::new()));
+        Ok(match self {
+            Self::Postgres(connections) => {
+                Rows::Postgres(connections.read(&statement.sql, &values, arrives).await?)
+            }
+            Self::Sqlite(connections) => {
+                Rows::Sqlite(connections.read(&statement.sql, &values, arrives).await?)
+            }
+        })
+    }
+}

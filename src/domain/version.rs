@@ -1,0 +1,50 @@
+//! Optimistic concurrency control by record versions.
+
+use entity::id::Id;
+
+use crate::domain::rejection::{Decision, Rejection};
+
+/// A decision about a record, with the version in its place: who may not act at all learns that
+/// first, whoever read an older version learns it before anything about the record's state.
+pub fn check_version<T>(
+    decision: Decision<T>,
+    record: impl Id,
+    current: i32,
+    read: i32,
+) -> Decision<T> {
+    match decision {
+        Err(Rejection::Unauthenticated(_) | Rejection::Forbidden(_)) => decision,
+        _ if current != read => Err(Rejection::Stale {
+            record: record.into(),
+            message: format!(
+                "This record is at version {current}, not {read}: look at what is there now, and send your change with version {current}."
+            ),
+        }),
+        decision => decision,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::id::{TopicId, Uuid};
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_version_comes_after_forbidden_and_before_the_state() {
+        let id = TopicId(Uuid::from_u128(7));
+        let forbidden = Rejection::forbidden("no");
+        assert_eq!(
+            check_version::<()>(Err(forbidden.clone()), id, 2, 1),
+            Err(forbidden.clone())
+        );
+        for decision in [Ok(()), Err(Rejection::not_now("not now"))] {
+            let Err(Rejection::Stale { record, .. }) = check_version(decision.clone(), id, 2, 1)
+            else {
+                panic!("a stale version passed");
+            };
+            assert_eq!(record, id.0);
+            assert_eq!(check_version(decision.clone(), id, 2, 2), decision);
+        }
+    }
+}

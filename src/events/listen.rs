@@ -1,0 +1,67 @@
+//! Listens for PostgreSQL notifications about entries that other instances have added to the log.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::{self, PgPool};
+use tokio::time::{sleep, timeout};
+
+use crate::events::buffer::EventBuffer;
+use crate::store::Database;
+
+/// Notification channel of the log, as created by the migration.
+const CHANNEL: &str = "liaison_activity";
+
+/// Wait before reconnecting. The reader keeps polling meanwhile.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The connection is tested after this long without a notification, because a broken connection cannot be told from a
+/// quiet one.
+const TEST_AFTER: Duration = Duration::from_secs(5);
+
+/// Timeout of a test and of connecting.
+const TEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Listens until the task is aborted.
+pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<EventBuffer>) {
+    loop {
+        let Err(error) = listen_once(&db, &connect(), &recent).await;
+        tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
+        sleep(RETRY).await;
+    }
+}
+
+async fn listen_once(
+    db: &Database,
+    pool: &PgPool,
+    recent: &EventBuffer,
+) -> Result<Infallible, sqlx::Error> {
+    let begin = async {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.ignore_pool_close_event(true);
+        listener.listen(CHANNEL).await?;
+        Ok::<_, sqlx::Error>(listener)
+    };
+    let mut listener = in_time(begin).await?;
+    // Entries may have been added before the connection listened.
+    db.notify();
+    loop {
+        let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
+            in_time(sqlx::query("select 1").execute(&mut listener)).await?;
+            continue;
+        };
+        let message = message?;
+        // Without a message the connection was lost and is there again.
+        let position = message.and_then(|it| it.payload().parse().ok());
+        if position.is_none_or(|it: i64| it > recent.newest().position) {
+            db.notify();
+        }
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let done = timeout(TEST_TIMEOUT, work).await;
+    done.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}

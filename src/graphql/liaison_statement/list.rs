@@ -1,0 +1,148 @@
+//! Lists of liaison statements, and the lookup of one.
+
+use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
+use entity::id::{CommitteeId, LiaisonStatementId, TopicId};
+use entity::liaison_statement::Column;
+use entity::party::Side;
+use entity::scalar::DateTime;
+use entity::{addressee, sender, statement_topic};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
+
+use crate::error::Result;
+use crate::graphql::liaison_statement::{awaiting, object_type};
+use crate::graphql::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
+use crate::planner::arguments::Args;
+use crate::planner::schema::{Connection, CursorKey, Order, ROW, col};
+use crate::planner::{ExecutionContext, RecordQuery};
+
+/// All liaison statements.
+pub static STATEMENTS: Connection = Connection {
+    object: object_type,
+    connection: "LiaisonStatementConnection",
+    edge: "LiaisonStatementEdge",
+    filter: Some(<Option<LiaisonStatementFilter>>::create_type_info),
+    order: Some(<Option<LiaisonStatementOrder>>::create_type_info),
+    counts: None,
+    lasting: false,
+    criteria: parse_list_args::<LiaisonStatementFilter, LiaisonStatementOrder>,
+};
+
+/// Conditions for a list of liaison statements: a record has to meet all that are given.
+#[derive(Debug, Default, InputObject)]
+pub struct LiaisonStatementFilter {
+    /// The committee with this id is among the senders.
+    from: Option<ID>,
+    /// The committee with this id is among the addressees.
+    to: Option<ID>,
+    /// It was sent by committees of one of these sides. An empty list matches nothing.
+    side: Option<Vec<Side>>,
+    /// It is about the topic with this id.
+    topic: Option<ID>,
+    /// True: some addressee that was asked for ACTION has not replied. False: all others.
+    awaiting_reply: Option<bool>,
+    /// `sentAt` is at this time or later.
+    sent_since: Option<DateTime>,
+    /// Contains this text in code, title or body. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    text: Option<String>,
+}
+
+impl Filter for LiaisonStatementFilter {
+    fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
+        let from = list::optional_id::<CommitteeId>("from", self.from.as_ref())?;
+        let from = from.map(|from| {
+            let link = Expr::col(sender::Column::CommitteeId).eq(from);
+            list::exists_link(sender::Entity, sender::Column::StatementId, link)
+        });
+        let to = list::optional_id::<CommitteeId>("to", self.to.as_ref())?;
+        let to = to.map(|to| {
+            let link = Expr::col(addressee::Column::CommitteeId).eq(to);
+            list::exists_link(addressee::Entity, addressee::Column::StatementId, link)
+        });
+        let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
+        let topic = topic.map(|topic| {
+            let link = Expr::col(statement_topic::Column::TopicId).eq(topic);
+            list::exists_link(
+                statement_topic::Entity,
+                statement_topic::Column::StatementId,
+                link,
+            )
+        });
+        let waits = self.awaiting_reply.map(|wanted| {
+            let waits = awaiting(&ROW.into_iden(), env);
+            if wanted { waits } else { waits.not() }
+        });
+        Ok(ConditionBuilder::new()
+            .with(from)
+            .with(to)
+            .with(list::is_in(Column::Side, self.side.as_ref()))
+            .with(topic)
+            .with(waits)
+            .with(
+                self.sent_since
+                    .map(|moment| col(Column::SentAt).gte(moment.0)),
+            )
+            .with(list::text_matches(self.text.as_ref(), env)?)
+            .into_condition())
+    }
+}
+
+/// The order of a list of liaison statements.
+#[derive(Debug, Default, InputObject)]
+pub struct LiaisonStatementOrder {
+    /// The field to sort by.
+    field: LiaisonStatementOrderField,
+    /// The direction to sort in.
+    #[graphql(default)]
+    direction: Direction,
+}
+
+/// The fields that liaison statements can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum LiaisonStatementOrderField {
+    /// By the number in the code, which is the order of their entry: LS-2 before LS-12. This is the default.
+    #[default]
+    Code,
+    /// By the time at which they were sent.
+    SentAt,
+}
+
+impl OrderBy for LiaisonStatementOrder {
+    fn order(&self) -> Order {
+        let (key, kind) = match self.field {
+            LiaisonStatementOrderField::Code => (Column::Number, CursorKey::Int),
+            LiaisonStatementOrderField::SentAt => (Column::SentAt, CursorKey::Time),
+        };
+        Order {
+            key: key.into_iden(),
+            kind,
+            unique: self.field == LiaisonStatementOrderField::Code,
+            descending: self.direction == Direction::Desc,
+        }
+    }
+}
+
+/// How to identify a liaison statement: give exactly one of these fields.
+#[derive(OneofObject)]
+pub enum LiaisonStatementBy {
+    /// Its global id.
+    Id(ID),
+    /// Its code. Example: `LS-7`.
+    Code(String),
+}
+
+/// Finds a liaison statement by the argument `by`.
+///
+/// # Errors
+/// Returns a bad-input error if the id belongs to another type.
+pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
+    Ok(match args.get("by")? {
+        LiaisonStatementBy::Id(id) => {
+            col(Column::Id).eq(list::key::<LiaisonStatementId>("id", &id)?)
+        }
+        LiaisonStatementBy::Code(code) => match list::parse_code("LS-", &code) {
+            Some(number) => col(Column::Number).eq(number),
+            None => Expr::val(false),
+        },
+    }
+    .into())
+}

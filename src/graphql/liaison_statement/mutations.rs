@@ -1,0 +1,40 @@
+//! The mutations of liaison statements.
+
+use async_graphql::{Context, Object};
+
+use crate::error::Result;
+use crate::graphql::liaison_statement::object_type;
+use crate::graphql::payload::{MutationPayload, Payload};
+use crate::graphql::request::OperationContext;
+use crate::planner;
+use crate::store::liaison_statement::{self as store, LiaisonStatementSendInput};
+
+/// The payload of liaison statement mutations.
+pub struct LiaisonStatement;
+
+impl MutationPayload for LiaisonStatement {
+    const FIELD: &'static str = "liaisonStatement";
+
+    fn object_type() -> &'static planner::schema::ObjectType {
+        object_type()
+    }
+}
+
+/// What can be done with liaison statements.
+#[derive(Default)]
+pub struct StatementMutation;
+
+#[Object]
+impl StatementMutation {
+    /// Sends a liaison statement from committees of the viewer's own party. With `inReplyToId` it is a reply.
+    async fn liaison_statement_send(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The statement.")] input: LiaisonStatementSendInput,
+    ) -> Option<Result<Payload<LiaisonStatement, LiaisonStatementSendInput>>> {
+        let OperationContext {
+            db, viewer, now, ..
+        } = OperationContext::of(ctx);
+        Some(Payload::of(store::send(db, viewer, *now, input).await))
+    }
+}

@@ -1,0 +1,60 @@
+//! Metadata fields that many types share.
+
+use entity::party::Language;
+use entity::scalar::DateTime;
+use sea_orm::sea_query::IntoIden;
+
+use crate::planner::json::Scalar;
+use crate::planner::schema::{Field, column};
+
+/// Returns the metadata fields of an editable record: language, version and timestamps.
+pub fn stamps() -> [Field; 4] {
+    [
+        column::<Language>(
+            "originalLanguage",
+            "The language in which its texts were written.",
+            "original_language",
+            Scalar::Enum,
+        ),
+        column::<i32>(
+            "version",
+            "The number of the record's current version: 1 when it is created, 1 more with each change. An update sends the version that it is based on, and is refused as STALE if the record has changed since.",
+            "version",
+            Scalar::Int,
+        ),
+        column::<DateTime>(
+            "createdAt",
+            "When the record was created in the register.",
+            "created_at",
+            Scalar::DateTime,
+        ),
+        column::<DateTime>(
+            "updatedAt",
+            "When the record was last changed. Equal to `createdAt` if it never was.",
+            "updated_at",
+            Scalar::DateTime,
+        ),
+    ]
+}
+
+/// Returns the field with a record's id.
+pub fn id(prefix: &'static str) -> Field {
+    column::<async_graphql::ID>(
+        "id",
+        "The global id of the record. It never changes. Treat it as opaque: store and compare it, do not parse it. Example: `topic_01h455vb4pex5vsknk084sn02q`.",
+        "id",
+        Scalar::Id(prefix),
+    )
+}
+
+/// Returns a field with a text that will be translatable.
+pub fn translated<T: async_graphql::OutputType>(
+    name: &'static str,
+    description: &'static str,
+    from: impl IntoIden,
+) -> Field {
+    column::<T>(name, description, from, Scalar::String).arg::<Option<Language>>(
+        "language",
+        "The language to return the text in. Default, and if there is no text in that language: the original.",
+    )
+}

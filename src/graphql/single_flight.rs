@@ -1,0 +1,114 @@
+//! Deduplicates concurrent reads of subscribers: the same selection for the same events is read once.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_graphql::{Context, ServerError, ServerResult, Value};
+use sea_orm::prelude::Uuid;
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+use tokio::task::yield_now;
+
+use crate::graphql::request::{OperationContext, Reservation};
+use crate::planner::FieldResult;
+
+/// The answers that are being read. None is kept beyond that: a record is told as it is now.
+#[derive(Default)]
+pub struct SingleFlight(Mutex<Vec<InFlight>>);
+
+struct InFlight {
+    question: ReadKey,
+    responses: Weak<OnceCell<Answers>>,
+}
+
+/// What some events are told as.
+pub struct SharedResponse {
+    /// For each event the value of the field, and the errors for which it has nulls.
+    pub items: Vec<(Value, Vec<ServerError>)>,
+    /// The bytes that they hold until the last of them is taken.
+    _reservation: Option<Arc<Reservation>>,
+}
+
+pub type Answers = Arc<SharedResponse>;
+
+#[derive(PartialEq, Eq)]
+struct ReadKey {
+    fingerprint: SelectionFingerprint,
+    events: Vec<Uuid>,
+}
+
+/// A fingerprint of a subscription's selection and viewer. Equal fingerprints give equal responses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SelectionFingerprint([u8; 32]);
+
+impl SelectionFingerprint {
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let party = OperationContext::of(ctx).viewer.party();
+        let field = &ctx.item.node;
+        let operation = &ctx.query_env.operation.node;
+        let mut fragments: Vec<_> = ctx.query_env.fragments.iter().collect();
+        fragments.sort_unstable_by_key(|fragment| fragment.0);
+        let mut text = format!(
+            "{party:?} {:?} {:?} {:?} {fragments:?}",
+            field.response_key(),
+            field.selection_set,
+            operation.variable_definitions,
+        );
+        // Other variables belong to the root field: they select events, but do not affect the responses.
+        let used = ctx.query_env.variables.iter();
+        let used: Vec<_> = used
+            .filter(|(name, _)| text.contains(&format!("Variable({name:?})")))
+            .collect();
+        // Writing into a String cannot fail.
+        let _ = write!(text, " {used:?}");
+        Self(Sha256::digest(text).into())
+    }
+}
+
+impl SingleFlight {
+    /// What `read` gives for these events: read now, or by another follower who has just begun to. `reservation` has the
+    /// bytes that are read.
+    pub async fn responses(
+        &self,
+        fingerprint: SelectionFingerprint,
+        events: Vec<Uuid>,
+        reservation: Option<Arc<Reservation>>,
+        read: impl Future<Output = ServerResult<Vec<FieldResult>>>,
+    ) -> ServerResult<Answers> {
+        let responses = self.in_flight(ReadKey {
+            fingerprint,
+            events,
+        });
+        let read = async {
+            // Gives way to the other subscribers that the same event has woken, so that they join this read.
+            yield_now().await;
+            let responses = read.await?;
+            if let Some(reservation) = &reservation {
+                // Fewer than before: the rows are gone.
+                let _ = reservation.resize(responses.iter().map(|it| it.json.len()).sum());
+            }
+            let items = responses.into_iter();
+            let items = items.map(|it| (Value::Binary(it.json.into()), it.errors));
+            Ok(Arc::new(SharedResponse {
+                items: items.collect(),
+                _reservation: reservation,
+            }))
+        };
+        responses.get_or_try_init(|| read).await.cloned()
+    }
+
+    fn in_flight(&self, question: ReadKey) -> Arc<OnceCell<Answers>> {
+        let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.retain(|it| it.responses.strong_count() > 0);
+        let known = readings.iter().find(|it| it.question == question);
+        if let Some(responses) = known.and_then(|it| it.responses.upgrade()) {
+            return responses;
+        }
+        let responses = Arc::default();
+        readings.push(InFlight {
+            question,
+            responses: Arc::downgrade(&responses),
+        });
+        responses
+    }
+}

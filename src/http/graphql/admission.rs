@@ -1,0 +1,91 @@
+//! Admission by cost: heavy queries share a part of the connections that read, and one client has a part of that.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::http::server::stream_limit::LimitedClient;
+
+/// The cost from which a query is heavy: that of a search for a text through a whole table.
+pub const HEAVY: u64 = 10_000;
+
+/// The number of clients above which those without a heavy query are removed.
+const MAX_IDLE_CLIENTS: usize = 100;
+
+/// Heavy queries that run or wait. Each uses one connection at a time.
+#[derive(Debug, Default)]
+pub struct Admission {
+    all: OnceLock<Semaphore>,
+    clients: Mutex<HashMap<LimitedClient, Arc<Semaphore>>>,
+}
+
+/// Lets a heavy query run until it is dropped.
+#[derive(Debug)]
+pub struct HeavyPermit<'a> {
+    _of_client: Option<OwnedSemaphorePermit>,
+    _of_all: Option<SemaphorePermit<'a>>,
+}
+
+impl Admission {
+    /// Waits until another heavy query may run, in the order of arrival: a quarter of the connections for all, and
+    /// half of that for one client, both rounded up.
+    pub async fn acquire(&self, holder: LimitedClient, connections: u32) -> HeavyPermit<'_> {
+        let limit = connections.div_ceil(4) as usize;
+        let client = self.client(holder, limit.div_ceil(2));
+        // The client's own first, so that a client with many queries does not fill the common queue.
+        // No semaphore is ever closed, so each gives a permit.
+        let of_client = client.acquire_owned().await.ok();
+        let all = self.all.get_or_init(|| Semaphore::new(limit));
+        HeavyPermit {
+            _of_client: of_client,
+            _of_all: all.acquire().await.ok(),
+        }
+    }
+
+    fn client(&self, holder: LimitedClient, limit: usize) -> Arc<Semaphore> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() > MAX_IDLE_CLIENTS {
+            clients.retain(|_, permits| Arc::strong_count(permits) > 1);
+        }
+        let permits = clients.entry(holder);
+        permits
+            .or_insert_with(|| Arc::new(Semaphore::new(limit)))
+            .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn acquire(admission: &Admission, client: u8) -> Option<HeavyPermit<'_>> {
+        let holder = LimitedClient::Anonymous([192, 0, 2, client].into());
+        admission.acquire(holder, 8).now_or_never()
+    }
+
+    #[test]
+    fn one_client_has_half_of_what_heavy_queries_share() {
+        let admission = Admission::default();
+        let first = acquire(&admission, 1);
+        assert!(first.is_some());
+        assert!(acquire(&admission, 1).is_none(), "the same client waits");
+        let second = acquire(&admission, 2);
+        assert!(second.is_some(), "another client finds room");
+        assert!(acquire(&admission, 3).is_none(), "all waits");
+        drop(first);
+        assert!(acquire(&admission, 3).is_some());
+    }
+
+    #[test]
+    fn clients_that_have_no_heavy_query_are_forgotten() {
+        let admission = Admission::default();
+        for client in 0..=u8::MAX {
+            assert!(acquire(&admission, client).is_some());
+        }
+        let clients = admission.clients.lock().unwrap().len();
+        assert!(clients <= MAX_IDLE_CLIENTS + 1);
+    }
+}

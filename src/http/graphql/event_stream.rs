@@ -1,0 +1,193 @@
+//! The responses of an operation: one for a query or mutation, one per event for a subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use axum::http::HeaderMap;
+use futures_util::future::ready;
+use futures_util::stream::{BoxStream, StreamExt, once};
+
+use crate::domain::viewer::Viewer;
+use crate::graphql::request::{
+    OperationContext, Reservation, ResponseSizeLimit, SubscriptionContext,
+};
+use crate::graphql::{Operation, Start, follow, take_cursor};
+use crate::http::AppState;
+use crate::http::error::{RequestError, with_code};
+use crate::http::graphql::handler::execute_with_timeout;
+use crate::http::graphql::response::{
+    encode_response, log_database_errors, mask_error, overloaded, request_id,
+};
+use crate::http::server::stream_limit::{ConcurrencyPermit, LimitedClient};
+
+/// An item of the response stream.
+pub enum StreamItem {
+    /// A result.
+    Next {
+        json: String,
+        /// The bytes that it holds until the client has taken it.
+        reservation: Arc<Reservation>,
+        /// Where the event stands that it tells of.
+        cursor: Option<String>,
+    },
+    /// Errors that end the stream.
+    Refused(Vec<ServerError>),
+}
+
+/// How long a message waits for the memory that others hold, before its subscription ends.
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a subscription begins, taken before its client is told that it has begun.
+pub struct StartedStream {
+    pub cursor: Option<String>,
+    /// The client that it is for.
+    holder: LimitedClient,
+    /// Its place among the subscriptions.
+    share: Option<ConcurrencyPermit>,
+    /// None for an operation that is no subscription.
+    start: Option<Result<Start, ServerError>>,
+}
+
+/// Takes the position in the log at which an operation begins. `resume` is the cursor after which a subscription goes
+/// on, whatever its document says.
+///
+/// # Errors
+/// Returns a refusal if there are as many subscriptions as there may be.
+pub async fn begin(
+    app: &AppState,
+    holder: LimitedClient,
+    operation: &Operation,
+    resume: Option<String>,
+) -> Result<StartedStream, RequestError> {
+    if operation.kind != OperationType::Subscription {
+        return Ok(StartedStream {
+            cursor: None,
+            holder,
+            share: None,
+            start: None,
+        });
+    }
+    let size = 1 + operation.weight / SIZE;
+    let share = Some(app.http.subscriptions.acquire(holder.clone(), size)?);
+    let start = Start::of(operation, &app.feed, resume).await;
+    Ok(StartedStream {
+        cursor: start.as_ref().ok().and_then(Start::cursor),
+        holder,
+        share,
+        start: Some(start.map_err(|error| error.server_error(None))),
+    })
+}
+
+/// A subscription counts once more for each so many bytes of its document and variables.
+const SIZE: u64 = 16 * 1024;
+
+/// Runs an operation that has begun.
+pub fn response_stream(
+    app: &Arc<AppState>,
+    headers: &HeaderMap,
+    viewer: Viewer,
+    operation: Operation,
+    begun: StartedStream,
+) -> BoxStream<'static, StreamItem> {
+    let id = request_id(headers).to_owned();
+    let now = (app.clock)();
+    let Some(start) = begun.start else {
+        let app = app.clone();
+        let part = async move {
+            let reservation = Arc::new(app.http.responses.request());
+            let kind = operation.kind;
+            let executed =
+                execute_with_timeout(&app, begun.holder, viewer, operation, now, &reservation)
+                    .await;
+            let executed = match executed {
+                Ok(executed) => executed,
+                Err(refused) => return StreamItem::Refused(refused.errors),
+            };
+            let json = encode_response(executed, None, &id);
+            // What was changed is reported in any case.
+            if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
+                return StreamItem::Refused(overloaded().errors);
+            }
+            StreamItem::Next {
+                json,
+                reservation,
+                cursor: None,
+            }
+        };
+        return once(part).boxed();
+    };
+    let share = begun.share;
+    let start = match start {
+        Ok(start) => start,
+        Err(error) => {
+            let errors = vec![error];
+            log_database_errors(&errors, &id);
+            let errors = errors
+                .into_iter()
+                .map(|error| mask_error(error, &id))
+                .collect();
+            return once(ready(StreamItem::Refused(errors))).boxed();
+        }
+    };
+    let live = SubscriptionContext {
+        feed: app.feed.clone(),
+        clock: app.clock.clone(),
+        start,
+    };
+    let budget = app.http.responses.clone();
+    let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
+    let request = OperationContext::new(app.db.clone(), viewer, now, bound);
+    let responses = follow(&app.schema, operation, request, live);
+    let parts = responses.then(move |mut response| {
+        let mut reservation = budget.message();
+        let id = id.clone();
+        async move {
+            if let Some(cursor) = take_cursor(&mut response) {
+                let json = encode_response(response, None, &id);
+                let reserved = reservation
+                    .add_with_timeout(json.len(), RESERVE_TIMEOUT)
+                    .await;
+                return match reserved {
+                    Ok(()) => StreamItem::Next {
+                        json,
+                        reservation: Arc::new(reservation),
+                        cursor: Some(cursor),
+                    },
+                    Err(error) => StreamItem::Refused(vec![error.server_error(None)]),
+                };
+            }
+            log_database_errors(&response.errors, &id);
+            let errors = response.errors.into_iter();
+            let errors = errors.map(|error| match &error.path[..] {
+                [] => with_code(error, "GRAPHQL_VALIDATION_FAILED"),
+                _ => mask_error(error, &id),
+            });
+            StreamItem::Refused(errors.collect())
+        }
+    });
+    // The stream ends after an error.
+    let mut over = false;
+    parts
+        .take_while(move |part| {
+            let _ = &share;
+            let go_on = !over;
+            over = matches!(part, StreamItem::Refused(_));
+            ready(go_on)
+        })
+        .boxed()
+}
+
+/// Returns the error for a slow consumer, with the cursor of the last event that it was sent.
+pub fn slow_consumer(cursor: Option<&str>) -> ServerError {
+    let error = ServerError::new(
+        "The client reads too slowly: subscribe again with the last cursor as `after`. No event is lost.",
+        None,
+    );
+    let mut error = with_code(error, "RATE_LIMITED");
+    if let (Some(extensions), Some(cursor)) = (&mut error.extensions, cursor) {
+        extensions.set("cursor", cursor);
+    }
+    error
+}

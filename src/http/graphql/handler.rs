@@ -1,0 +1,337 @@
+//! The GraphQL endpoint over HTTP.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_graphql::Response as Executed;
+use async_graphql::parser::types::OperationType;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use crate::db::{REQUEST_BOUNDS, RequestBounds};
+use crate::domain::viewer::Viewer;
+use crate::graphql::request::{OperationContext, Reservation, ResponseSizeLimit};
+use crate::graphql::{Operation, execute, mutate};
+use crate::http::AppState;
+use crate::http::auth::AuthError;
+use crate::http::error::RequestError;
+use crate::http::graphql::admission::HEAVY;
+use crate::http::graphql::content_negotiation::ResponseFormat;
+use crate::http::graphql::etag::with_etag;
+use crate::http::graphql::request::GraphqlRequest;
+use crate::http::graphql::response::{
+    database_failure, encode_response, held, log_database_errors, mask_error, overloaded,
+    request_id, respond, unavailable,
+};
+use crate::http::graphql::sse;
+use crate::http::middleware::request_context::{self, RequestContext};
+use crate::http::server::stream_limit::LimitedClient;
+use crate::http::validation::prepare_operation;
+use crate::store::query_counter::spawn_counted;
+
+/// The request header that asks for the cost in the response.
+const COST_HEADER: &str = "graphql-cost";
+
+/// Handles POST: queries and mutations with a JSON body, and subscriptions if the client accepts an event stream.
+pub async fn post(
+    State(app): State<Arc<AppState>>,
+    context: RequestContext,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let now = (app.clock)();
+    let prepared = async {
+        let viewer = viewer(&app, &context, &headers, now).await?;
+        require_acceptable(&headers)?;
+        let request = GraphqlRequest::from_body(&headers, body, app.limits.body_bytes).await?;
+        let operation = prepare_operation(&app, &context, &viewer, request, now)?;
+        check_rate_limit(&app, &context, &viewer, &operation, now)?;
+        Ok((viewer, operation))
+    };
+    let prepared = prepared.await;
+    respond_to(app, context, Method::POST, headers, prepared, now).await
+}
+
+/// Handles GET: queries in the query string, and subscriptions if the client accepts an event stream.
+pub async fn get(
+    State(app): State<Arc<AppState>>,
+    context: RequestContext,
+    headers: HeaderMap,
+    address: Uri,
+) -> Response {
+    let now = (app.clock)();
+    let prepared = async {
+        let viewer = viewer(&app, &context, &headers, now).await?;
+        require_acceptable(&headers)?;
+        let operation = prepare_operation(
+            &app,
+            &context,
+            &viewer,
+            GraphqlRequest::from_query_string(&address)?,
+            now,
+        )?;
+        if operation.kind == OperationType::Mutation {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let message = "Mutations must be sent by POST.";
+            let refused = RequestError::new(status, "BAD_USER_INPUT", message);
+            return Err(refused.with_header(header::ALLOW, HeaderValue::from_static("POST")));
+        }
+        check_rate_limit(&app, &context, &viewer, &operation, now)?;
+        Ok((viewer, operation))
+    };
+    let prepared = prepared.await;
+    respond_to(app, context, Method::GET, headers, prepared, now).await
+}
+
+/// Responds in the form that the client accepts: as a whole, or as an event stream.
+async fn respond_to(
+    app: Arc<AppState>,
+    context: RequestContext,
+    method: Method,
+    headers: HeaderMap,
+    prepared: Result<(Viewer, Operation), RequestError>,
+    now: DateTime<Utc>,
+) -> Response {
+    let accepts = sse::EventStreamSupport::of(&headers);
+    match prepared {
+        Ok((viewer, operation)) if accepts.for_operation(&operation) => {
+            sse::stream(app, context.client(), headers, viewer, operation).await
+        }
+        Ok((_, operation)) if operation.kind == OperationType::Subscription => {
+            let message = "A subscription has many answers: send `Accept: text/event-stream`, or open a WebSocket at /graphql/ws.";
+            respond(&headers, Err(RequestError::bad_request(message)))
+        }
+        Ok((viewer, operation)) => {
+            let answered = execute_cached(&app, &context, &headers, viewer, operation, now).await;
+            match answered {
+                Ok(ExecutedResponse { text, whole: true }) if method == Method::GET => {
+                    with_etag(&headers, text)
+                }
+                answered => respond(&headers, answered.map(|answered| answered.text)),
+            }
+        }
+        // A client that only accepts events gets the errors as an event.
+        Err(refused)
+            if refused.status.is_none() && accepts == sse::EventStreamSupport::Required =>
+        {
+            sse::error_stream(&refused)
+        }
+        Err(refused) => respond(&headers, Err(refused)),
+    }
+}
+
+/// The response of an operation.
+struct ExecutedResponse {
+    text: Bytes,
+    /// Whether it has no errors.
+    whole: bool,
+}
+
+/// Returns the cached response, or executes the operation.
+async fn execute_cached(
+    app: &AppState,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    viewer: Viewer,
+    operation: Operation,
+    now: DateTime<Utc>,
+) -> Result<ExecutedResponse, RequestError> {
+    let asks = headers.contains_key(COST_HEADER);
+    let cost = asks.then_some((operation.cost, app.limits.cost));
+    let memory = app.response_cache.as_ref().filter(|_| !asks);
+    let place = match memory {
+        Some(memory) => memory.key(&app.feed, &viewer, &operation, now).await,
+        None => None,
+    };
+    if let (Some(memory), Some(place)) = (memory, &place)
+        && let Some(known) = memory.get(place)
+    {
+        let (text, whole) = (known, true);
+        return Ok(ExecutedResponse { text, whole });
+    }
+    let reservation = Arc::new(app.http.responses.request());
+    let kind = operation.kind;
+    let holder = LimitedClient::of(&viewer, context.client());
+    let executed = execute_with_timeout(app, holder, viewer, operation, now, &reservation).await?;
+    if let Some(mut refused) = unavailable(&executed) {
+        let id = request_id(headers);
+        log_database_errors(&refused.errors, id);
+        let errors = refused.errors.into_iter();
+        refused.errors = errors.map(|error| mask_error(error, id)).collect();
+        return Err(refused);
+    }
+    let whole = executed.errors.is_empty();
+    let text = encode_response(executed, cost, request_id(headers));
+    // What was changed is reported in any case.
+    if reservation.resize(text.len()).is_err() && kind != OperationType::Mutation {
+        return Err(overloaded());
+    }
+    let text = held(text, reservation);
+    if let (Some(memory), Some(place)) = (memory, place)
+        && whole
+    {
+        memory.insert(place, text.clone());
+    }
+    Ok(ExecutedResponse { text, whole })
+}
+
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+
+async fn viewer(
+    app: &AppState,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    now: DateTime<Utc>,
+) -> Result<Viewer, RequestError> {
+    let failures = &app.http.failures;
+    if headers.contains_key(header::AUTHORIZATION) {
+        let checked = failures.check(context.client(), now);
+        checked.map_err(|it| RequestError::limited("failures", it))?;
+    }
+    let viewer = app.verifier.viewer(headers, now).await;
+    let viewer = viewer.map_err(|denied| match denied {
+        AuthError::InvalidToken(message) => {
+            failures.count(context.client(), now);
+            RequestError::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+                .with_header(header::WWW_AUTHENTICATE, INVALID_TOKEN)
+        }
+        AuthError::Forbidden(message) => RequestError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message),
+        AuthError::KeysUnavailable { seconds } => RequestError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            "Tokens cannot be verified, because the identity provider is unavailable. Try again later.",
+        )
+        .with_header(header::RETRY_AFTER, seconds),
+    })?;
+    context.set_subject(viewer.subject.as_deref());
+    Ok(viewer)
+}
+
+/// Records the operation for the log and checks the rate limit.
+pub fn check_rate_limit(
+    app: &AppState,
+    context: &RequestContext,
+    viewer: &Viewer,
+    operation: &Operation,
+    now: DateTime<Utc>,
+) -> Result<(), RequestError> {
+    context.set_operation(request_context::OperationInfo {
+        operation: operation.operation_name().map(str::to_owned),
+        document: operation.hash.clone(),
+        cost: operation.cost,
+    });
+    if app.http.read_only && operation.kind == OperationType::Mutation {
+        let message = "This instance is read-only: send mutations to one that is not.";
+        return Err(RequestError::new(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            message,
+        ));
+    }
+    let rates = &app.http.rate_limiter;
+    let admitted = rates.admit(viewer, context.client(), operation.cost, now);
+    let quota = match &admitted {
+        Ok(quota) => *quota,
+        Err(limited) => limited.quota,
+    };
+    context.has_quota(quota);
+    admitted
+        .map(|_| ())
+        .map_err(|limited| RequestError::limited("rate", limited))
+}
+
+fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
+    if ResponseFormat::accepted(headers).is_some()
+        || sse::EventStreamSupport::of(headers) != sse::EventStreamSupport::Unsupported
+    {
+        return Ok(());
+    }
+    Err(RequestError::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "BAD_USER_INPUT",
+        "Responses are JSON: accept application/graphql-response+json or application/json.",
+    ))
+}
+
+/// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
+///
+/// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
+/// gone away. A heavy query waits until it is admitted, within its time, and uses one connection at a time.
+pub async fn execute_with_timeout(
+    app: &AppState,
+    holder: LimitedClient,
+    viewer: Viewer,
+    operation: Operation,
+    now: DateTime<Utc>,
+    reservation: &Arc<Reservation>,
+) -> Result<Executed, RequestError> {
+    let time_limit = app.limits.request_timeout;
+    let (db, limit) = (app.db.clone(), app.limits.answer);
+    let bound = ResponseSizeLimit::new(limit, Some(reservation.clone()));
+    let request = OperationContext::new(db, viewer, now, bound);
+    if operation.kind != OperationType::Mutation {
+        let is_heavy = operation.cost >= HEAVY;
+        let executing = async {
+            let _permit = if is_heavy {
+                let connections = app.db.read_pool.connections();
+                let permit = app.http.admission.acquire(holder, connections);
+                Some(Box::pin(permit).await)
+            } else {
+                None
+            };
+            execute(&app.schema, operation, request).await
+        };
+        let executed = within(time_limit, is_heavy, executing).await;
+        return executed.map_err(|_| timeout_error(time_limit, false));
+    }
+    let schema = app.schema.clone();
+    // Delays shutdown while it runs.
+    let (open, health) = (app.shutdown.track(), app.db.health.clone());
+    let running = spawn_counted(async move {
+        let executed = within(time_limit, false, mutate(&schema, &operation, request)).await;
+        if let Ok(executed) = &executed {
+            health.report_write(database_failure(executed));
+        }
+        drop(open);
+        executed
+    });
+    match running.await {
+        Ok(executed) => executed.map_err(|_| timeout_error(time_limit, true)),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime shuts down.
+            Err(_) => Err(timeout_error(time_limit, true)),
+        },
+    }
+}
+
+/// Stops what runs for longer, and gives its statements their bounds.
+async fn within<T>(
+    time_limit: Duration,
+    is_heavy: bool,
+    running: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let bounds = RequestBounds {
+        deadline: Instant::now() + time_limit,
+        one_at_a_time: is_heavy.then(|| Arc::new(Semaphore::new(1))),
+    };
+    timeout(time_limit, REQUEST_BOUNDS.scope(bounds, running)).await
+}
+
+fn timeout_error(time_limit: Duration, changes: bool) -> RequestError {
+    let then = if changes {
+        "Its changes may have been made: look before you send it again; what is sent with an `idempotencyKey` can be sent again as it is."
+    } else {
+        "Request less, or try again later."
+    };
+    let seconds = time_limit.as_secs_f64();
+    let message = format!("The request ran longer than {seconds} s, and was stopped. {then}");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    RequestError::new(status, "TIMEOUT", message).with_limit("time")
+}

@@ -1,0 +1,197 @@
+//! The serialization of responses.
+
+use std::sync::Arc;
+
+use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sea_orm::DbErr;
+
+use crate::error::{
+    Error, INTERNAL, OUTCOME_UNKNOWN, TIMEOUT, UNAVAILABLE, database_code, is_timeout,
+    is_unavailable,
+};
+use crate::graphql::has_value;
+use crate::graphql::request::Reservation;
+use crate::http::error::{RequestError, with_code};
+use crate::http::graphql::content_negotiation::ResponseFormat;
+use crate::http::middleware::request_context::REQUEST_ID;
+
+/// The request headers that responses depend on.
+pub const VARY: &str = "accept, authorization, acting-as";
+
+/// After how many seconds to try again if the database is not available, or memory.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// Responds with a serialized result, or with the errors of a request that was not executed, in the preferred media
+/// type.
+pub fn respond(headers: &HeaderMap, answer: Result<Bytes, RequestError>) -> Response {
+    let media = ResponseFormat::accepted(headers).unwrap_or(ResponseFormat::Json);
+    let (status, text, more) = match answer {
+        Ok(text) => (StatusCode::OK, text, Vec::new()),
+        Err(refused) => {
+            let invalid = match media {
+                ResponseFormat::GraphqlResponseJson => StatusCode::BAD_REQUEST,
+                ResponseFormat::Json => StatusCode::OK,
+            };
+            let text = encode_errors(&refused.errors).into();
+            (refused.status.unwrap_or(invalid), text, refused.headers)
+        }
+    };
+    let common = [
+        (header::CONTENT_TYPE, media.content_type()),
+        (header::VARY, VARY),
+    ];
+    let mut response = (status, common, text).into_response();
+    response.headers_mut().extend(more);
+    response
+}
+
+/// Returns the id of a request, which clients can report to the operators.
+pub fn request_id(headers: &HeaderMap) -> &str {
+    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    id.unwrap_or_default()
+}
+
+/// Serializes the result of an operation. `cost` is its cost and the limit.
+pub fn encode_response(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
+    log_database_errors(&executed.errors, id);
+    let errors = executed
+        .errors
+        .into_iter()
+        .map(|error| mask_error(error, id));
+    let data = match &executed.data {
+        Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
+        _ => "null",
+    };
+    let mut text = String::with_capacity(data.len() + 100);
+    text.push('{');
+    write_errors(&mut text, &errors.collect::<Vec<_>>());
+    text.push_str("\"data\":");
+    text.push_str(data);
+    if let Some((requested, limit)) = cost {
+        let cost = serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
+        text.push_str(",\"extensions\":");
+        text.push_str(&cost.to_string());
+    }
+    text.push('}');
+    text
+}
+
+/// The text of a response. It holds its bytes of the budget until the last of them is sent, and out of the cache.
+pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
+    struct Held {
+        text: String,
+        _reservation: Arc<Reservation>,
+    }
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            self.text.as_bytes()
+        }
+    }
+    Bytes::from_owner(Held {
+        text,
+        _reservation: reservation,
+    })
+}
+
+/// The refusal of a request whose response finds no room in the budget.
+pub fn overloaded() -> RequestError {
+    unavailable_for(vec![Error::Overloaded.server_error(None)])
+}
+
+fn unavailable_for(errors: Vec<ServerError>) -> RequestError {
+    let refused = RequestError {
+        status: Some(StatusCode::SERVICE_UNAVAILABLE),
+        errors,
+        headers: Vec::new(),
+    };
+    refused.with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+}
+
+/// The refusal of an operation of which nothing ran since the database cannot be reached or cannot work at the moment;
+/// `None` if anything of it ran, or failed for another reason.
+pub fn unavailable(executed: &Executed) -> Option<RequestError> {
+    let has_code = |error: &ServerError, code: &str| {
+        let extensions = error.extensions.as_ref();
+        let found = extensions.and_then(|extensions| extensions.get("code"));
+        found.is_some_and(|found| *found == code.into()) && error.message != OUTCOME_UNKNOWN
+    };
+    let errors = &executed.errors;
+    let is_passing = |it: &ServerError| has_code(it, UNAVAILABLE) || has_code(it, TIMEOUT);
+    if errors.is_empty() || !errors.iter().all(is_passing) || has_value(&executed.data) {
+        return None;
+    }
+    let mut refused = unavailable_for(executed.errors.clone());
+    // What took too long will probably do so again.
+    if errors.iter().any(|it| has_code(it, TIMEOUT)) {
+        refused.headers.clear();
+    }
+    Some(refused)
+}
+
+/// Returns the database error of an operation, if the database is temporarily unavailable.
+pub fn database_failure(executed: &Executed) -> Option<&DbErr> {
+    let mut sources = executed
+        .errors
+        .iter()
+        .filter_map(ServerError::source::<DbErr>);
+    sources.find(|source| is_unavailable(source))
+}
+
+/// Serializes the errors of a request that was not executed.
+pub fn encode_errors(errors: &[ServerError]) -> String {
+    let mut text = String::from("{");
+    write_errors(&mut text, errors);
+    text.pop(); // the comma before `data`
+    text.push('}');
+    text
+}
+
+/// Logs the database errors of a response with the request id. Each error code is logged once, because all fields fail
+/// alike.
+pub fn log_database_errors(errors: &[ServerError], id: &str) {
+    let mut logged: Vec<Option<String>> = Vec::new();
+    for source in errors.iter().filter_map(ServerError::source::<DbErr>) {
+        let code = database_code(source);
+        if logged.contains(&code) {
+            continue;
+        }
+        let status_code = code.as_deref();
+        if is_timeout(source) {
+            tracing::warn!(request_id = id, db.response.status_code = status_code, error = %source, "database statement timed out");
+        } else if is_unavailable(source) {
+            tracing::warn!(request_id = id, db.response.status_code = status_code, error = %source, "database unavailable");
+        } else {
+            tracing::error!(request_id = id, db.response.status_code = status_code, error = %source, "request failed");
+        }
+        logged.push(code);
+    }
+}
+
+/// Completes the extensions of an error: each error has a code, an internal one the request id.
+pub fn mask_error(mut error: ServerError, id: &str) -> ServerError {
+    let extensions = error
+        .extensions
+        .get_or_insert_with(ErrorExtensionValues::default);
+    if error.message == INTERNAL {
+        extensions.set("requestId", id);
+    }
+    // async-graphql's own execution errors concern values of the wrong type.
+    match extensions.get("code") {
+        Some(_) => error,
+        None => with_code(error, "BAD_USER_INPUT"),
+    }
+}
+
+/// Writes `errors`, which the specification recommends to come first, with a trailing comma; nothing if there are none.
+fn write_errors(text: &mut String, errors: &[ServerError]) {
+    if errors.is_empty() {
+        return;
+    }
+    text.push_str("\"errors\":");
+    // Serialization cannot fail: errors have string keys and plain values.
+    text.push_str(&serde_json::to_string(errors).unwrap_or_else(|_| "[]".to_owned()));
+    text.push(',');
+}

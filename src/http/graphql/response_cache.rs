@@ -1,0 +1,87 @@
+//! The response cache. Entries are valid until the data changes.
+//!
+//! Every write adds to the log, so the id of its newest activity is the version of all that is public. A position would
+//! be another version's again once an older backup is restored.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use chrono::{DateTime, Utc};
+use quick_cache::Weighter;
+
+use crate::domain::viewer::Viewer;
+use crate::events::{Feed, Version};
+use crate::graphql::{Operation, ResponseCacheKey};
+use crate::http::cache::{WeightedCache, weighted_cache};
+
+/// Overhead of an entry in bytes.
+const OVERHEAD_BYTES: usize = 300;
+/// Typical size of an entry in bytes.
+const TYPICAL_BYTES: u64 = 2000;
+
+/// A cache of responses with a limit in bytes.
+pub struct ResponseCache {
+    entries: WeightedCache<ResponseCacheKey, CacheEntry, Weight>,
+    /// Maximum staleness with respect to writes of other instances.
+    unknown: Duration,
+}
+
+#[derive(Clone)]
+struct CacheEntry {
+    version: Version,
+    text: Bytes,
+}
+
+/// The key of an entry, with the current version of the data.
+pub struct CacheKey {
+    question: ResponseCacheKey,
+    version: Version,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<ResponseCacheKey, CacheEntry> for Weight {
+    fn weight(&self, question: &ResponseCacheKey, entry: &CacheEntry) -> u64 {
+        (OVERHEAD_BYTES + question.variables.len() + entry.text.len()) as u64
+    }
+}
+
+impl ResponseCache {
+    /// Creates a cache of at most this many bytes.
+    #[must_use]
+    pub fn new(bytes: u64, unknown: Duration) -> Self {
+        Self {
+            entries: weighted_cache(bytes, TYPICAL_BYTES, Weight),
+            unknown,
+        }
+    }
+
+    /// Returns the key for an operation; `None` if its response depends on more than the viewer's party, or the current
+    /// version is unknown.
+    pub async fn key(
+        &self,
+        feed: &Feed,
+        viewer: &Viewer,
+        operation: &Operation,
+        now: DateTime<Utc>,
+    ) -> Option<CacheKey> {
+        let question = operation.response_cache_key(viewer, now)?;
+        let version = feed.version(self.unknown).await.ok()?;
+        Some(CacheKey { question, version })
+    }
+
+    /// Returns the cached response, if it has the current version.
+    #[must_use]
+    pub fn get(&self, place: &CacheKey) -> Option<Bytes> {
+        let entry = self.entries.get(&place.question)?;
+        (entry.version == place.version).then_some(entry.text)
+    }
+
+    /// Stores a response that was read after its key was created.
+    pub fn insert(&self, place: CacheKey, text: Bytes) {
+        let version = place.version;
+        self.entries
+            .insert(place.question, CacheEntry { version, text });
+    }
+}

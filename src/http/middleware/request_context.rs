@@ -1,0 +1,238 @@
+//! Per-request middleware: request id, access log, security headers, and recovery from panics.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use sea_orm::prelude::Uuid;
+use serde_json::json;
+use tracing::Instrument;
+
+use crate::error::INTERNAL;
+use crate::http::AppState;
+use crate::http::error_response::error_response;
+use crate::http::middleware::rate_limit::Quota;
+use crate::http::server::accept::PeerAddr;
+use crate::store::query_counter::count_statements;
+
+/// The header with the request id, in requests and responses.
+pub const REQUEST_ID: &str = "x-request-id";
+
+const MAX_REQUEST_ID_LENGTH: usize = 64;
+/// Maximum number of characters of a user agent in the log.
+const MAX_USER_AGENT_LENGTH: usize = 256;
+
+/// The context of a request: the client, and what is logged about it. Tokens, variables and texts are never logged.
+#[derive(Clone, Debug)]
+pub struct RequestContext(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: IpAddr,
+    statements: Arc<AtomicU32>,
+    subject: OnceLock<String>,
+    operation: OnceLock<OperationInfo>,
+    quota: OnceLock<Quota>,
+}
+
+/// The operation of a request for the log.
+#[derive(Debug)]
+pub struct OperationInfo {
+    /// The name of the operation, if it has one.
+    pub operation: Option<String>,
+    /// SHA-256 of the document in hexadecimal.
+    pub document: Arc<str>,
+    pub cost: u64,
+}
+
+impl RequestContext {
+    /// Returns the client's address, as far as it is known.
+    pub fn client(&self) -> IpAddr {
+        self.0.client
+    }
+
+    /// Records the subject of the token.
+    pub fn set_subject(&self, subject: Option<&str>) {
+        if let Some(subject) = subject {
+            // The first of several operations on a connection counts.
+            let _ = self.0.subject.set(subject.to_owned());
+        }
+    }
+
+    /// Records what its sender may still ask for, for the response.
+    pub fn has_quota(&self, quota: Option<Quota>) {
+        if let Some(quota) = quota {
+            let _ = self.0.quota.set(quota);
+        }
+    }
+
+    /// Notes what it asks; of several operations the first counts.
+    pub fn set_operation(&self, operation: OperationInfo) {
+        let _ = self.0.operation.set(operation);
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+    }
+}
+
+impl RequestContext {
+    fn from(client: IpAddr) -> Self {
+        Self(Arc::new(Inner {
+            client,
+            statements: Arc::default(),
+            subject: OnceLock::new(),
+            operation: OnceLock::new(),
+            quota: OnceLock::new(),
+        }))
+    }
+}
+
+/// Middleware that assigns a request id, counts SQL statements, and writes an access log entry at the end of the
+/// request.
+pub async fn log_requests(
+    State(app): State<Arc<AppState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(request.headers());
+    let peer = request.extensions().get::<PeerAddr>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let context = RequestContext::from(app.http.trusted_proxies.client_ip(peer, request.headers()));
+    let mut line = AccessLogEntry {
+        begun: Instant::now(),
+        id: id.clone(),
+        method: request.method().clone(),
+        user_agent: user_agent(request.headers()),
+        route: request.extensions().get().cloned(),
+        context: context.clone(),
+        status: None,
+    };
+    // Enabled at every log level, so that all events of a request have its id.
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    request.extensions_mut().insert(context.clone());
+    let mut answer = count_statements(context.0.statements.clone(), next.run(request))
+        .instrument(span)
+        .await;
+    line.status = Some(answer.status());
+    add_security_headers(answer.headers_mut(), id);
+    for (name, value) in context.0.quota.get().into_iter().flat_map(Quota::headers) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// Middleware that responds with an internal error if a handler panics.
+pub async fn catch_panic(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let id = id.to_str().unwrap_or_default().to_owned();
+    // State that the panic left inconsistent is dropped with the request.
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref().copied());
+        tracing::error!(request_id = id, panic = text, "handler panicked");
+        error_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            INTERNAL,
+            &json!({ "requestId": id }),
+        )
+    })
+}
+
+/// Returns the client's request id if it is well-formed, or else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&bytes.len()) && bytes.iter().all(plain)
+    };
+    let mut given = headers.get_all(REQUEST_ID).iter();
+    match given.next().filter(sane) {
+        Some(id) if given.next().is_none() => id.clone(),
+        _ => HeaderValue::try_from(Uuid::now_v7().simple().to_string())
+            .unwrap_or(HeaderValue::from_static("none")),
+    }
+}
+
+/// Returns the truncated header `User-Agent`, if it is ASCII text.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(value.chars().take(MAX_USER_AGENT_LENGTH).collect())
+}
+
+/// Adds the request id and the security headers to a response.
+fn add_security_headers(headers: &mut HeaderMap, id: HeaderValue) {
+    headers.insert(REQUEST_ID, id);
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+}
+
+/// The access log entry of a request. Written on drop, so that aborted requests are logged, too.
+struct AccessLogEntry {
+    begun: Instant,
+    id: HeaderValue,
+    method: Method,
+    user_agent: Option<String>,
+    /// The matched route rather than the path, which may contain anything.
+    route: Option<MatchedPath>,
+    context: RequestContext,
+    status: Option<StatusCode>,
+}
+
+impl Drop for AccessLogEntry {
+    fn drop(&mut self) {
+        let facts = &self.context.0;
+        let operation = facts.operation.get();
+        let milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(
+            target: "liaison::request",
+            id = self.id.to_str().unwrap_or_default(),
+            http.request.method = self.method.as_str(),
+            client.address = %facts.client,
+            user_agent.original = self.user_agent.as_deref(),
+            http.route = self.route.as_ref().map(MatchedPath::as_str),
+            http.response.status_code = self.status.map(|status| status.as_u16()),
+            duration_ms = (milliseconds * 1000.0).round() / 1000.0,
+            statements = facts.statements.load(Ordering::Relaxed),
+            enduser.id = facts.subject.get(),
+            graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
+            graphql.document.hash = operation.map(|operation| &*operation.document),
+            cost = operation.map(|operation| operation.cost),
+            "{}",
+            if self.status.is_some() { "request completed" } else { "client disconnected" },
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! What the database's work costs beyond the values of the response, in the unit of a value.
+//!
+//! Most fields seek an index, so their values say what they cost. The others read a whole table or the log, however
+//! little they return. `cargo run --release -p benches -- prices` measures all of them on 100,000 records.
+
+/// The root fields, what counts the records of a connection, and the conditions of filters: type, field, price. A
+/// condition is priced by the case that reads most: it leaves no record.
+pub const PRICES: &[(&str, &str, u64)] = &[
+    ("Query", "node", 0),
+    ("Query", "nodes", 0),
+    ("Query", "viewer", 0),
+    ("Query", "organization", 0),
+    ("Query", "organizations", 0),
+    ("Query", "committee", 0),
+    ("Query", "committees", 0),
+    ("Query", "topic", 0),
+    ("Query", "topics", 0),
+    ("Query", "actionItem", 0),
+    ("Query", "actionItems", 0),
+    ("Query", "publication", 0),
+    ("Query", "publications", 0),
+    ("Query", "liaisonStatement", 0),
+    ("Query", "liaisonStatements", 0),
+    ("Query", "examinations", 0),
+    ("Query", "exchange", 2_000),
+    ("Query", "report", 20_000),
+    ("Query", "activities", 0),
+    ("Query", "mandate", 0),
+    ("Query", "mandates", 0),
+    ("Query", "webhooks", 0),
+    ("Connection", "totalCount", 1_000),
+    ("Connection", "countsByStatus", 1_000),
+    ("ActionItemFilter", "status", 0),
+    ("ActionItemFilter", "open", 1_000),
+    ("ActionItemFilter", "overdue", 1_000),
+    ("ActionItemFilter", "side", 0),
+    ("ActionItemFilter", "committee", 0),
+    ("ActionItemFilter", "counterpart", 0),
+    ("ActionItemFilter", "topic", 0),
+    ("ActionItemFilter", "priority", 1_000),
+    ("ActionItemFilter", "dueFrom", 1_000),
+    ("ActionItemFilter", "dueTo", 1_000),
+    ("ActionItemFilter", "updatedSince", 1_000),
+    ("ActionItemFilter", "text", 10_000),
+    ("ActionItemFilter", "illustrative", 1_000),
+    ("ActionItemFilter", "externalKey", 0),
+    ("ActionItemFilter", "ownedBy", 1_000),
+    ("ActionItemFilter", "requestedBy", 1_000),
+    ("ActivityFilter", "subject", 0),
+    ("ActivityFilter", "subjectType", 1_000),
+    ("ActivityFilter", "verb", 1_000),
+    ("ActivityFilter", "party", 1_000),
+    ("ActivityFilter", "side", 1_000),
+    ("ActivityFilter", "topic", 0),
+    ("CommitteeFilter", "kind", 0),
+    ("CommitteeFilter", "status", 0),
+    ("CommitteeFilter", "side", 0),
+    ("CommitteeFilter", "organization", 0),
+    ("CommitteeFilter", "period", 0),
+    ("CommitteeFilter", "code", 0),
+    ("CommitteeFilter", "text", 0),
+    ("CommitteeFilter", "updatedSince", 0),
+    ("ExaminationFilter", "awaiting", 1_000),
+    ("ExaminationFilter", "complete", 1_000),
+    ("ExaminationFilter", "overdue", 1_000),
+    ("ExaminationFilter", "publication", 0),
+    ("ExaminationFilter", "requestedBy", 1_000),
+    ("ExaminationFilter", "dueFrom", 0),
+    ("ExaminationFilter", "dueTo", 0),
+    ("ExaminationFilter", "updatedSince", 0),
+    ("LiaisonStatementFilter", "from", 0),
+    ("LiaisonStatementFilter", "to", 0),
+    ("LiaisonStatementFilter", "side", 0),
+    ("LiaisonStatementFilter", "topic", 0),
+    ("LiaisonStatementFilter", "awaitingReply", 1_000),
+    ("LiaisonStatementFilter", "sentSince", 1_000),
+    ("LiaisonStatementFilter", "text", 10_000),
+    ("OrganizationFilter", "kind", 0),
+    ("OrganizationFilter", "side", 0),
+    ("OrganizationFilter", "text", 0),
+    ("OrganizationFilter", "updatedSince", 0),
+    ("PublicationFilter", "kind", 1_000),
+    ("PublicationFilter", "status", 1_000),
+    ("PublicationFilter", "organization", 0),
+    ("PublicationFilter", "topic", 0),
+    ("PublicationFilter", "approvedFrom", 1_000),
+    ("PublicationFilter", "approvedTo", 1_000),
+    ("PublicationFilter", "text", 10_000),
+    ("PublicationFilter", "number", 0),
+    ("PublicationFilter", "latestEdition", 1_000),
+    ("PublicationFilter", "side", 1_000),
+    ("PublicationFilter", "committee", 1_000),
+    ("PublicationFilter", "updatedSince", 1_000),
+    ("TopicFilter", "status", 0),
+    ("TopicFilter", "proposedBy", 1_000),
+    ("TopicFilter", "committee", 0),
+    ("TopicFilter", "provision", 0),
+    ("TopicFilter", "needsReview", 1_000),
+    ("TopicFilter", "updatedSince", 1_000),
+    ("TopicFilter", "text", 10_000),
+    ("TopicFilter", "awaiting", 1_000),
+    ("TopicFilter", "silentSince", 1_000),
+    ("TopicFilter", "illustrative", 1_000),
+];
+
+/// The price of a root field, of a field that counts, or of a condition of a filter; `None` for all others.
+pub fn price(ty: &str, field: &str) -> Option<u64> {
+    let mut prices = PRICES.iter();
+    let found = prices.find(|(of, name, _)| *of == ty && *name == field);
+    found.map(|(.., price)| *price)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use apollo_compiler::schema::ExtendedType;
+
+    use super::*;
+    use crate::http::validation::definitions;
+
+    const SCHEMA: &str = include_str!("../../../schema.graphql");
+
+    #[test]
+    fn every_root_field_and_every_condition_of_a_filter_has_a_price() {
+        let schema = definitions(SCHEMA).unwrap();
+        let mut fields =
+            BTreeSet::from(["totalCount", "countsByStatus"].map(|field| ("Connection", field)));
+        for (name, ty) in &schema.types {
+            let names: Vec<_> = match ty {
+                ExtendedType::Object(object) if name == "Query" => object.fields.keys().collect(),
+                ExtendedType::InputObject(input) if name.ends_with("Filter") => {
+                    input.fields.keys().collect()
+                }
+                _ => continue,
+            };
+            let names = names.into_iter().filter(|name| !name.starts_with("__"));
+            fields.extend(names.map(|field| (name.as_str(), field.as_str())));
+        }
+        let priced: BTreeSet<_> = PRICES.iter().map(|(ty, field, _)| (*ty, *field)).collect();
+        assert_eq!(priced.len(), PRICES.len(), "a price stands twice");
+        assert_eq!(priced, fields);
+    }
+}

@@ -1,0 +1,40 @@
+//! Records that are JSON already: a cell holds them, or a function makes them of cells.
+
+use serde_json::Value;
+
+use crate::planner::json::Json;
+use crate::planner::plan::{FieldOutput, OutputPlan};
+
+/// Writes the selected fields of a record, of each record in a list, or null.
+pub fn write(json: &mut Json, value: &Value, template: &OutputPlan<'_>) {
+    let mut separator = "";
+    match value {
+        Value::Null => json.null(),
+        Value::Array(records) => {
+            json.raw("[");
+            for record in records {
+                json.raw(separator);
+                separator = ",";
+                write(json, record, template);
+            }
+            json.raw("]");
+        }
+        record => {
+            json.raw("{");
+            for entry in &template.entries {
+                json.raw(separator);
+                separator = ",";
+                json.raw_string(entry.key);
+                json.raw(":");
+                match entry.slot {
+                    FieldOutput::Key(name) => match &record[name] {
+                        Value::String(text) => json.text(text),
+                        value => json.raw(&value.to_string()),
+                    },
+                    _ => json.raw_string(template.object.name),
+                }
+            }
+            json.raw("}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The query planner: a selection becomes one SQL statement per to-many level, and the rows become JSON.
+//!
+//! In reading order: `shape` describes types, `document` collects the selected fields, `plan` builds the plan, `load`
+//! executes it, `write` serializes the result; `page` and `cursor` handle connections.
+
+pub mod arguments;
+pub mod budget;
+pub mod counts;
+pub mod cursor;
+mod embedded;
+mod execute;
+pub mod json;
+pub mod page;
+pub mod plan;
+pub mod register;
+pub mod row_values;
+pub mod schema;
+pub mod selection;
+mod serialize;
+pub mod size_limit;
+
+use async_graphql::parser::types::SelectionSet;
+use async_graphql::{Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult};
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::party::Party;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
+use sea_orm::{DbBackend, Statement};
+
+use crate::db::ReadPool;
+use crate::error::Error;
+use crate::planner::execute::{ResultRows, run};
+use crate::planner::plan::{OutputPlan, Planner, QueryPlan, RowSource};
+use crate::planner::schema::{Connection, MAX_LIST_LENGTH, ObjectType, ROW};
+use crate::planner::selection::CollectedField;
+use crate::planner::serialize::{FieldError, ResponseWriter, RowsSource};
+use crate::planner::size_limit::ResponseSizeLimit;
+
+/// The execution context of a request.
+#[derive(Clone, Copy)]
+pub struct ExecutionContext<'a> {
+    pub db: &'a ReadPool,
+    /// The party that the viewer acts for; `None` for readers.
+    pub party: Option<Party>,
+    pub now: DateTime<Utc>,
+    pub about: RootArguments,
+    /// Size limit of the response.
+    pub bound: &'a ResponseSizeLimit,
+    /// Called with each statement before it is sent.
+    pub on_statement: &'a (dyn Fn(&Statement) + Send + Sync),
+}
+
+/// Arguments of a root field whose value does not come from records of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum RootArguments {
+    Nothing,
+    /// Two committees.
+    Pair(Uuid, Uuid),
+    /// An inclusive range of dates.
+    Days(NaiveDate, NaiveDate),
+}
+
+impl ExecutionContext<'_> {
+    pub fn backend(&self) -> DbBackend {
+        self.db.backend()
+    }
+
+    /// Returns the current date in UTC.
+    pub fn today(&self) -> NaiveDate {
+        self.now.date_naive()
+    }
+}
+
+/// The value of a field as JSON, with the errors that made parts of it null.
+pub struct FieldResult {
+    pub json: String,
+    pub errors: Vec<ServerError>,
+}
+
+impl FieldResult {
+    /// Creates a value from a JSON text, without errors.
+    #[must_use]
+    pub fn of(json: &str) -> Self {
+        Self {
+            json: json.to_owned(),
+            errors: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn null() -> Self {
+        Self::of("null")
+    }
+
+    /// Returns whether the value is null without an error.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.json == "null" && self.errors.is_empty()
+    }
+}
+
+/// How a record is found: the first row that matches the condition.
+pub struct RecordQuery {
+    pub condition: Condition,
+    /// Required if several rows can match.
+    pub order: Option<(Expr, Direction)>,
+}
+
+impl From<Expr> for RecordQuery {
+    fn from(condition: Expr) -> Self {
+        Self {
+            condition: Condition::all().add(condition),
+            order: None,
+        }
+    }
+}
+
+/// The location of a root field or of a payload's field.
+#[derive(Clone)]
+pub struct FieldLocation {
+    pub path: Vec<PathSegment>,
+    pub pos: Pos,
+}
+
+impl FieldLocation {
+    /// Returns the location of the field that is resolved.
+    pub fn of(ctx: &Context<'_>) -> Self {
+        let mut path = Vec::new();
+        let mut node = ctx.path_node.as_ref();
+        while let Some(at) = node {
+            path.push(match at.segment {
+                QueryPathSegment::Index(index) => PathSegment::Index(index),
+                QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            });
+            node = at.parent;
+        }
+        path.reverse();
+        Self {
+            path,
+            pos: ctx.item.pos,
+        }
+    }
+
+    /// Converts an error into an error of this field.
+    pub fn check<T>(&self, result: crate::error::Result<T>) -> ServerResult<T> {
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl Into<Error>) -> ServerError {
+        error
+            .into()
+            .server_error(Some(self.pos))
+            .with_path(self.path.clone())
+    }
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Returns the record, or null if there is none.
+    pub async fn fetch_one(
+        &self,
+        at: &FieldLocation,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        find: RecordQuery,
+    ) -> ServerResult<FieldResult> {
+        let rows = RowSource::Where {
+            condition: find.condition,
+            order: find.order,
+            limit: Some(1),
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
+        writer.first(from, &template);
+        writer.answer(at)
+    }
+
+    /// Returns the record. Returns an error with the message `missing` if there is none.
+    pub async fn fetch_required(
+        &self,
+        at: &FieldLocation,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        find: RecordQuery,
+        missing: &str,
+    ) -> ServerResult<FieldResult> {
+        let rows = RowSource::Where {
+            condition: find.condition,
+            order: find.order,
+            limit: Some(1),
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let found = writer.only(RowsSource::new(&load, &loaded), &template);
+        if writer.checked(at, found)? {
+            return writer.answer(at);
+        }
+        Err(at.failed(Error::BadInput(missing.to_owned())))
+    }
+
+    /// Returns all matching records of a type with few records.
+    pub async fn all(
+        &self,
+        at: &FieldLocation,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        find: RecordQuery,
+    ) -> ServerResult<FieldResult> {
+        let rows = RowSource::Where {
+            condition: find.condition,
+            order: find.order,
+            limit: Some(MAX_LIST_LENGTH),
+        };
+        let (load, template) = self.rows(object, sets, rows);
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
+        let written = writer.all(from, &template);
+        writer.checked(at, written)?;
+        writer.answer(at)
+    }
+
+    /// Returns a page of a root connection.
+    pub async fn fetch_connection(
+        &self,
+        at: &FieldLocation,
+        list: &'static Connection,
+        selected: &CollectedField<'a>,
+    ) -> ServerResult<FieldResult> {
+        let scope = format!("Query.{}", selected.name());
+        let planned = self.page(list, None, selected, &scope);
+        let (load, template) = planned.map_err(|error| at.failed(error))?;
+        let loaded = self.run(at, &load, Vec::new()).await?;
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let from = RowsSource::new(&load, &loaded);
+        let written = writer.page(from, Uuid::nil(), &template);
+        writer.checked(at, written)?;
+        writer.answer(at)
+    }
+
+    /// Returns records of any type by their keys, each null if it does not exist: as a list, or the only one if
+    /// `alone`.
+    /// `seen` returns the condition for the records of a type that the viewer may see.
+    pub async fn fetch_nodes(
+        &self,
+        at: &FieldLocation,
+        nodes: &[(&'static ObjectType, Uuid)],
+        sets: &[&'a SelectionSet],
+        alone: bool,
+        seen: fn(&ObjectType, &ExecutionContext<'_>) -> Condition,
+    ) -> ServerResult<FieldResult> {
+        let mut types: Vec<(QueryPlan, OutputPlan<'a>, Vec<Uuid>)> = Vec::new();
+        let mut places = Vec::with_capacity(nodes.len());
+        for (object, key) in nodes {
+            let known = types
+                .iter()
+                .position(|planned| planned.1.object.name == object.name);
+            let place = known.unwrap_or_else(|| {
+                let rows = RowSource::ByKeys(seen(object, self.env));
+                let (load, template) = self.rows(object, sets, rows);
+                types.push((load, template, Vec::new()));
+                types.len() - 1
+            });
+            types[place].2.push(*key);
+            places.push((place, *key));
+        }
+        let loads = types
+            .iter()
+            .map(|(load, _, keys)| self.run(at, load, keys.clone()));
+        let loaded = futures_util::future::try_join_all(loads).await?;
+
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        writer.records_of(
+            places.iter().map(|(place, key)| {
+                let (load, template, _) = &types[*place];
+                let loaded = &loaded[*place];
+                (RowsSource::new(load, loaded), *key, template)
+            }),
+            alone,
+        );
+        writer.answer(at)
+    }
+
+    /// Returns records of one type by their keys, each as a separate value, read together.
+    pub async fn fetch_each(
+        &self,
+        at: &FieldLocation,
+        object: &'static ObjectType,
+        keys: &[Uuid],
+        sets: &[&'a SelectionSet],
+    ) -> ServerResult<Vec<FieldResult>> {
+        let (load, template) = self.rows(object, sets, RowSource::ByKeys(Condition::all()));
+        let loaded = self.run(at, &load, keys.to_vec()).await?;
+        let from = RowsSource::new(&load, &loaded);
+        let answers = keys.iter().map(|key| {
+            let mut writer = ResponseWriter::new(self.env, at.path.clone());
+            writer.records_of([(from, *key, &template)].into_iter(), true);
+            writer.answer(at)
+        });
+        answers.collect()
+    }
+
+    fn rows(
+        &self,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        rows: RowSource,
+    ) -> (QueryPlan, OutputPlan<'a>) {
+        let mut load = QueryPlan::new(object, rows);
+        let template = self.output_plan(object, sets, &mut load, &ROW.into_iden());
+        (load, template)
+    }
+
+    async fn run(
+        &self,
+        at: &FieldLocation,
+        load: &QueryPlan,
+        parents: Vec<Uuid>,
+    ) -> ServerResult<ResultRows> {
+        run(load, parents, self.env)
+            .await
+            .map_err(|error| at.failed(error))
+    }
+}
+
+/// Bytes up to which the budget of all responses need not be looked at while they are written.
+const SMALL: usize = 32 * 1024;
+
+impl ResponseWriter<'_, '_> {
+    /// Returns what was written, or an error if it exceeds the size limit.
+    fn answer(mut self, at: &FieldLocation) -> ServerResult<FieldResult> {
+        self.checked(at, Ok(()))?;
+        let written = self.env.bound.count_output(self.json.len());
+        written.map_err(|error| at.failed(error))?;
+        Ok(FieldResult {
+            json: self.json.into_text(),
+            errors: self.errors,
+        })
+    }
+
+    fn is_full(&mut self) -> bool {
+        let (length, bound) = (self.json.len(), self.env.bound);
+        self.overloaded |= length > SMALL && length > bound.room();
+        self.full |= self.overloaded || length > bound.remaining();
+        self.full
+    }
+
+    /// Why nothing more is written.
+    fn refusal(&self) -> Error {
+        if self.overloaded {
+            Error::Overloaded
+        } else {
+            self.env.bound.exceeded()
+        }
+    }
+
+    /// That it is too long is an error of the whole field, wherever that was found.
+    fn checked<T>(
+        &mut self,
+        at: &FieldLocation,
+        written: Result<T, FieldError>,
+    ) -> ServerResult<T> {
+        if self.is_full() {
+            return Err(at.failed(self.refusal()));
+        }
+        Ok(written?)
+    }
+}

@@ -1,0 +1,504 @@
+//! The plan of a selection: the statements to execute, one per to-many level, and how their rows are written.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::SelectionSet;
+use async_graphql::{Pos, Positioned};
+use sea_orm::sea_query::{
+    Condition, DynIden, Expr, ExprTrait, IntoIden, Order as Direction, TableRef,
+};
+
+use crate::error::{Error, Result};
+use crate::planner::arguments::Args;
+use crate::planner::json::Scalar;
+use crate::planner::page::{self, PageArguments, PageTemplate};
+use crate::planner::schema::{
+    ColumnExpr, Compute, Connection, Derive, FieldSource, ListQuery, MAX_LIST_LENGTH, ObjectType,
+    OrderByJoin, ROW, Relation, col,
+};
+use crate::planner::selection::{CollectedField, Selections};
+use crate::planner::{ExecutionContext, RecordQuery};
+
+/// Maximum number of joins of a statement. SQLite joins at most 64 tables, and both databases plan few joins better
+/// than many. A more distant record is fetched by a statement of its own.
+const JOINS: usize = 8;
+
+/// One statement: the rows that it reads and the cells that it selects.
+pub struct QueryPlan {
+    pub object: &'static ObjectType,
+    pub rows: RowSource,
+    pub cells: Vec<Expr>,
+    /// Indexes of the cells that can hold long texts.
+    pub texts: Vec<usize>,
+    names: Vec<(DynIden, Cow<'static, str>)>,
+    pub joins: Vec<Join>,
+    pub children: Vec<ChildPlan>,
+}
+
+/// The rows that a statement reads. All variants except `Where` have the parent's key in their first cell.
+pub enum RowSource {
+    /// The rows that match a condition.
+    Where {
+        condition: Condition,
+        order: Option<(Expr, Direction)>,
+        limit: Option<u64>,
+    },
+    /// The rows whose ids the parents hold, if they match the condition.
+    ByKeys(Condition),
+    /// All rows that belong to the parents.
+    ByParent {
+        link: Relation,
+        condition: Condition,
+        order: Vec<Expr>,
+    },
+    /// A page; one per parent if there is a link.
+    Page(Page),
+}
+
+/// A page and the parts of its connection that are selected.
+pub struct Page {
+    pub link: Option<Relation>,
+    pub criteria: ListQuery,
+    pub window: PageArguments,
+    pub rows: bool,
+    /// Whether `hasNextPage` or `hasPreviousPage` is selected, which needs one more row.
+    pub more: bool,
+    pub total: bool,
+    /// The column whose values the records are counted by.
+    pub counts: Option<DynIden>,
+}
+
+/// A record in the same statement, joined by a foreign key.
+pub struct Join {
+    pub table: TableRef,
+    pub alias: DynIden,
+    pub on: Expr,
+    by: (DynIden, DynIden),
+}
+
+/// A statement for the rows that belong to the rows of another.
+pub struct ChildPlan {
+    /// The cell that the child's rows are found by; `None` if they do not depend on the row.
+    pub key: Option<usize>,
+    /// Restricts the child to rows whose cell holds this name.
+    pub only: Option<(usize, &'static str)>,
+    pub load: QueryPlan,
+}
+
+/// The output of a record: its selected fields in order.
+pub struct OutputPlan<'a> {
+    pub object: &'static ObjectType,
+    pub entries: Vec<OutputField<'a>>,
+}
+
+/// A field of a record under its response key.
+pub struct OutputField<'a> {
+    pub key: &'a str,
+    pub pos: Pos,
+    pub slot: FieldOutput<'a>,
+}
+
+/// Where a field's value comes from after execution.
+pub enum FieldOutput<'a> {
+    Typename,
+    Cell(usize, Scalar),
+    Computed(Vec<usize>, Compute),
+    /// The record joined into the same row; null if the cell is null.
+    Joined {
+        present: usize,
+        nullable: bool,
+        template: OutputPlan<'a>,
+    },
+    /// The record fetched by a child statement.
+    Fetched {
+        child: usize,
+        nullable: bool,
+        template: OutputPlan<'a>,
+    },
+    Many {
+        child: usize,
+        template: OutputPlan<'a>,
+    },
+    Page {
+        child: usize,
+        template: PageTemplate<'a>,
+    },
+    Parts(Vec<OutputPlan<'a>>),
+    /// A record of the type whose name the cell holds.
+    Node {
+        ty: usize,
+        kinds: Vec<PossibleType<'a>>,
+    },
+    /// The records of a child statement that does not depend on the row.
+    Found {
+        child: usize,
+        many: bool,
+        template: OutputPlan<'a>,
+    },
+    /// The record, or the list of them, that a cell holds as JSON.
+    Stored(usize, OutputPlan<'a>),
+    /// The records that a function makes of cells.
+    Derived(Vec<usize>, Derive, OutputPlan<'a>),
+    /// The value of this name in a record that is stored as JSON.
+    Key(&'static str),
+    /// An error in the arguments of the field.
+    Failed(Error),
+}
+
+/// One of the possible types of a record.
+pub struct PossibleType<'a> {
+    /// The cell with the record's id.
+    pub key: usize,
+    /// The child that fetches the record; `None` if the id alone suffices.
+    pub child: Option<usize>,
+    pub template: OutputPlan<'a>,
+}
+
+impl OutputPlan<'_> {
+    /// Returns whether the record's id alone suffices to write it.
+    fn by_key(&self) -> bool {
+        let known = |entry: &OutputField<'_>| {
+            matches!(
+                entry.slot,
+                FieldOutput::Typename | FieldOutput::Cell(_, Scalar::Id(_))
+            )
+        };
+        self.entries.iter().all(known)
+    }
+}
+
+impl QueryPlan {
+    pub fn new(object: &'static ObjectType, rows: RowSource) -> Self {
+        let mut load = Self {
+            object,
+            cells: Vec::new(),
+            texts: Vec::new(),
+            names: Vec::new(),
+            joins: Vec::new(),
+            children: Vec::new(),
+            rows,
+        };
+        if let Some(parent) = load.rows.parent() {
+            load.cells.push(parent);
+            load.names.push((ROW.into_iden(), Cow::Borrowed("")));
+        }
+        load
+    }
+
+    /// Returns the index of a cell of the row with this alias. Each cell is selected only once.
+    pub fn cell(&mut self, row: &DynIden, cell: &ColumnExpr, env: &ExecutionContext<'_>) -> usize {
+        let name = cell.name();
+        let mut known = self.names.iter();
+        if let Some(index) = known.position(|selected| selected.0 == *row && selected.1 == name) {
+            return index;
+        }
+        self.names.push((row.clone(), name));
+        self.cells.push(cell.of(row, env));
+        self.cells.len() - 1
+    }
+
+    /// Returns the index of a cell that can hold a long text.
+    fn text(&mut self, row: &DynIden, cell: &ColumnExpr, env: &ExecutionContext<'_>) -> usize {
+        let index = self.cell(row, cell, env);
+        if !self.texts.contains(&index) {
+            self.texts.push(index);
+        }
+        index
+    }
+
+    pub fn child(&mut self, key: Option<usize>, load: QueryPlan) -> usize {
+        self.children.push(ChildPlan {
+            key,
+            only: None,
+            load,
+        });
+        self.children.len() - 1
+    }
+
+    /// Sorts the rows also by a column of a record that it joins, and then by that record's key.
+    fn sort(&mut self, then: &OrderByJoin) {
+        let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
+        if let RowSource::ByParent { order, .. } = &mut self.rows {
+            order.extend(alias.map(|alias| Expr::col((alias, then.column.clone()))));
+            order.push(col(then.by.clone()));
+        }
+    }
+
+    /// Joins the record of `table` that the column `by` refers to; `None` if the statement already has [`JOINS`] joins.
+    fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
+        let path = (row.clone(), by.clone());
+        if let Some(join) = self.joins.iter().find(|join| join.by == path) {
+            return Some(join.alias.clone());
+        }
+        if self.joins.len() == JOINS {
+            return None;
+        }
+        let alias = format!("j{}", self.joins.len()).into_iden();
+        let on = Expr::col((alias.clone(), "id")).equals((row.clone(), by.clone()));
+        self.joins.push(Join {
+            table: table.clone(),
+            alias: alias.clone(),
+            on,
+            by: path,
+        });
+        Some(alias)
+    }
+}
+
+/// Table alias and column name of the parents' keys in a statement.
+pub const KEY: &str = "k";
+
+/// Returns the expression for the parent's key in the statement of a page.
+pub fn parent() -> Expr {
+    Expr::col((KEY, KEY))
+}
+
+impl RowSource {
+    /// Returns the expression for the key of a row's parent.
+    fn parent(&self) -> Option<Expr> {
+        match self {
+            Self::Where { .. } | Self::Page(Page { link: None, .. }) => None,
+            Self::ByKeys(_) => Some(col("id")),
+            Self::ByParent { link, .. } => Some(link.parent()),
+            Self::Page(_) => Some(parent()),
+        }
+    }
+}
+
+/// Alias of the join table in statements that have one.
+pub const LINK: &str = "l";
+
+impl Relation {
+    /// Returns the column with the parent's key.
+    pub fn parent(&self) -> Expr {
+        match self {
+            Self::Column(column) => col(column.clone()),
+            Self::Through { parent, .. } => Expr::col((LINK, parent.clone())),
+            Self::Matching(_) => parent(),
+        }
+    }
+
+    /// The condition under which a row belongs to the parent of a statement of pages.
+    pub fn of_parent(&self) -> Expr {
+        match self {
+            Self::Matching(matches) => matches(parent()),
+            _ => self.parent().eq(parent()),
+        }
+    }
+}
+
+/// The context of planning.
+#[derive(Clone, Copy)]
+pub struct Planner<'a, 'e> {
+    pub document: Selections<'a>,
+    pub env: &'e ExecutionContext<'e>,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Plans the output of the record that the statement of `load` reads under the alias `row`.
+    pub fn output_plan(
+        &self,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        load: &mut QueryPlan,
+        row: &DynIden,
+    ) -> OutputPlan<'a> {
+        let fields = self
+            .document
+            .collect_fields(sets, &|condition| object.is(condition));
+        let entries = fields
+            .into_iter()
+            .map(|field| OutputField {
+                key: field.key,
+                pos: field.field().pos,
+                slot: self
+                    .field_output(object, &field, load, row)
+                    .unwrap_or_else(FieldOutput::Failed),
+            })
+            .collect();
+        OutputPlan { object, entries }
+    }
+
+    fn field_output(
+        &self,
+        object: &'static ObjectType,
+        selected: &CollectedField<'a>,
+        load: &mut QueryPlan,
+        row: &DynIden,
+    ) -> Result<FieldOutput<'a>> {
+        let Some(field) = object.field(selected.name()) else {
+            // `__typename`: validation rejects all other unknown fields.
+            return Ok(FieldOutput::Typename);
+        };
+        let sets = selected.sets();
+        Ok(match &field.source {
+            FieldSource::Cell { cell, scalar, .. } => {
+                let index = match scalar {
+                    Scalar::String | Scalar::StringList => load.text(row, cell, self.env),
+                    _ => load.cell(row, cell, self.env),
+                };
+                FieldOutput::Cell(index, *scalar)
+            }
+            FieldSource::Computed { needs, write, .. } => {
+                let indexes = needs.iter().map(|cell| load.cell(row, cell, self.env));
+                FieldOutput::Computed(indexes.collect(), *write)
+            }
+            FieldSource::One {
+                object,
+                by,
+                nullable,
+            } => self.join_one(object(), by, *nullable, &sets, load, row),
+            FieldSource::Parts(parts) => FieldOutput::Parts(
+                parts
+                    .iter()
+                    .map(|part| self.output_plan(part(), &sets, load, row))
+                    .collect(),
+            ),
+            FieldSource::Many {
+                object,
+                link,
+                order,
+                then,
+                condition,
+            } => {
+                let args = self.args(selected.field());
+                let rows = RowSource::ByParent {
+                    link: link.clone(),
+                    condition: condition(&args)?,
+                    order: order.clone(),
+                };
+                let mut child = QueryPlan::new(object(), rows);
+                if let Some(then) = then {
+                    child.sort(then);
+                }
+                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
+                let child = self.add_child(load, row, child);
+                FieldOutput::Many { child, template }
+            }
+            FieldSource::Page { list, link } => {
+                let scope = format!("{}.{}", object.name, field.name);
+                let (child, template) = self.page(list, Some(link), selected, &scope)?;
+                let child = self.add_child(load, row, child);
+                FieldOutput::Page { child, template }
+            }
+            FieldSource::Node { objects, ty, key } => {
+                let ty = load.cell(row, &ColumnExpr::Column(ty.clone()), self.env);
+                let key = load.cell(row, &ColumnExpr::Column(key.clone()), self.env);
+                let kinds = objects().into_iter();
+                let kinds = kinds
+                    .map(|object| self.possible_type(object, &sets, load, ty, key))
+                    .collect();
+                FieldOutput::Node { ty, kinds }
+            }
+            FieldSource::Found { object, find, many } => {
+                let RecordQuery { condition, order } = find(self.env);
+                let rows = RowSource::Where {
+                    condition,
+                    order,
+                    limit: Some(if *many { MAX_LIST_LENGTH } else { 1 }),
+                };
+                let mut child = QueryPlan::new(object(), rows);
+                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
+                let child = load.child(None, child);
+                FieldOutput::Found {
+                    child,
+                    many: *many,
+                    template,
+                }
+            }
+            FieldSource::Stored { cell, object, .. } => {
+                let place = load.text(row, cell, self.env);
+                FieldOutput::Stored(place, self.output_plan(object(), &sets, load, row))
+            }
+            FieldSource::Derived {
+                needs,
+                derive,
+                object,
+            } => {
+                let places = needs.iter().map(|it| load.cell(row, it, self.env));
+                let places = places.collect();
+                FieldOutput::Derived(
+                    places,
+                    *derive,
+                    self.output_plan(object(), &sets, load, row),
+                )
+            }
+            FieldSource::Key(_) => FieldOutput::Key(field.name),
+        })
+    }
+
+    /// Plans the output of a polymorphic record for one of its possible types.
+    fn possible_type(
+        &self,
+        object: &'static ObjectType,
+        sets: &[&'a SelectionSet],
+        load: &mut QueryPlan,
+        ty: usize,
+        key: usize,
+    ) -> PossibleType<'a> {
+        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
+        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
+        let child = (!template.by_key()).then(|| {
+            let child = load.child(Some(key), child);
+            load.children[child].only = Some((ty, object.name));
+            child
+        });
+        PossibleType {
+            key,
+            child,
+            template,
+        }
+    }
+
+    fn join_one(
+        &self,
+        object: &'static ObjectType,
+        by: &DynIden,
+        nullable: bool,
+        sets: &[&'a SelectionSet],
+        load: &mut QueryPlan,
+        row: &DynIden,
+    ) -> FieldOutput<'a> {
+        let present = load.cell(row, &ColumnExpr::Column(by.clone()), self.env);
+        if let Some(alias) = load.join(&object.table().name, row, by) {
+            let template = self.output_plan(object, sets, load, &alias);
+            return FieldOutput::Joined {
+                present,
+                nullable,
+                template,
+            };
+        }
+        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
+        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
+        let child = load.child(Some(present), child);
+        FieldOutput::Fetched {
+            child,
+            nullable,
+            template,
+        }
+    }
+
+    /// Plans a connection: of all records, or of those that belong to each parent.
+    pub fn page(
+        &self,
+        list: &'static Connection,
+        link: Option<&Relation>,
+        selected: &CollectedField<'a>,
+        scope: &str,
+    ) -> Result<(QueryPlan, PageTemplate<'a>)> {
+        let args = self.args(selected.field());
+        let criteria = (list.criteria)(&args, self.env)?;
+        let (window, scope) = page::window(&args, &criteria, list, scope)?;
+        page::plan(self, list, link, criteria, window, scope, &selected.sets())
+    }
+
+    pub fn args(&self, field: &'a Positioned<async_graphql::parser::types::Field>) -> Args<'a> {
+        Args::new(self.document, &field.node)
+    }
+
+    /// Adds a child statement for the rows that belong to the record with the alias `row`.
+    fn add_child(&self, load: &mut QueryPlan, row: &DynIden, child: QueryPlan) -> usize {
+        let key = load.cell(row, &ColumnExpr::column("id"), self.env);
+        load.child(Some(key), child)
+    }
+}
