@@ -21,7 +21,7 @@ mod process;
 mod run;
 mod services;
 #[expect(dead_code, reason = "the tests use its other functions")]
-#[path = "../../tests/api/silent_proxy.rs"]
+#[path = "../../tests/api/support/silent_proxy.rs"]
 mod silent_proxy;
 mod soak;
 mod table;

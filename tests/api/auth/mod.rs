@@ -1,0 +1,5 @@
+//! Tokens and issuers.
+
+pub mod identity;
+pub mod issuers;
+pub mod tokens;

@@ -1,0 +1,217 @@
+//! The network to PostgreSQL fails silently: connections stay open but transmit nothing.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::subscriptions::instances::ask;
+use crate::support::binary::{Running, Workplace};
+use crate::support::databases::{Backend, TestDatabase};
+use crate::support::harness::{Server, prepare};
+use crate::support::silent_proxy::SilentProxy;
+use crate::support::webhook_receiver::Endpoint;
+use crate::support::websocket_client::Socket;
+
+/// Maximum time to recover from a failure.
+const BACK: Duration = Duration::from_secs(15);
+const BREAKS: usize = 10;
+
+const READ: &str = "{ topics(first: 5) { nodes { id code notes(first: 2) { nodes { id } } } } }";
+const WRITE: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
+const FOLLOW: &str = "subscription { activity { id subject { ... on Note { id } } } }";
+
+/// A PostgreSQL database behind a proxy, which the tests' own server or another one on a Unix socket serves.
+pub async fn behind_proxy() -> (SilentProxy, TestDatabase) {
+    let mut database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let mut url = Url::parse(&database.url).unwrap();
+    let host = url.query_pairs().find(|(name, _)| name == "host");
+    let directory = host
+        .expect("PostgreSQL listens on a Unix socket")
+        .1
+        .into_owned();
+    let proxy = SilentProxy::start(Path::new(&directory)).await.unwrap();
+    url.set_query(Some("sslmode=disable"));
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(proxy.port)).unwrap();
+    database.url = url.into();
+    (proxy, database)
+}
+
+/// A service, and a token for writing.
+pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, String) {
+    workplace.write("secret", "a secret that only this test knows, long enough");
+    let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
+    let token = workplace.done(&token).trim().to_owned();
+    let mut service = workplace.start(&[
+        "serve",
+        "--database-url",
+        database_url,
+        "--listen",
+        "127.0.0.1:0",
+        "--token-key",
+        "secret",
+        "--token-algorithms",
+        "HS256",
+        "--allow-private-webhooks",
+    ]);
+    let address = service.address();
+    (service, address, token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
+    let (proxy, database) = behind_proxy().await;
+    let workplace = Workplace::new();
+    let (_service, address, token) = serve(&workplace, &database.url);
+    let asked = ask(
+        &address,
+        None,
+        "{ topic(by: { code: \"T-1\" }) { id } }",
+        json!({}),
+    )
+    .await;
+    let topic = &asked.unwrap()["data"]["topic"]["id"];
+    let variables = json!({ "input": { "subjectId": topic, "body": "A note." } });
+    let endpoint = Endpoint::start().await;
+    let document =
+        "mutation($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }";
+    let input = json!({ "url": endpoint.url, "filter": { "verb": ["NOTED"] } });
+    ask(&address, Some(&token), document, json!({ "input": input }))
+        .await
+        .unwrap();
+    let mut socket = Socket::anonymous(&address).await;
+    socket.subscribe("a", FOLLOW, json!({})).await;
+
+    let read = || ask(&address, None, READ, json!({}));
+    let write = || ask(&address, Some(&token), WRITE, variables.clone());
+    let done = AtomicBool::new(false);
+    let load = join_all((0..6).map(async |number| {
+        while !done.load(Ordering::Relaxed) {
+            // A failure ends some of the connections.
+            let _ = if number < 4 {
+                read().await
+            } else {
+                write().await
+            };
+        }
+    }));
+    let breaks = async {
+        for number in 0..BREAKS {
+            sleep(Duration::from_millis(300)).await;
+            proxy.break_connections();
+            let begun = Instant::now();
+            let (mut reads, mut note) = (false, None);
+            while !reads || note.is_none() || ready(&address).await != 200 {
+                assert!(
+                    begun.elapsed() < BACK,
+                    "break {number}: reads {reads}, note {note:?}"
+                );
+                let (answer, written) = join(soon(read()), soon(write())).await;
+                reads = reads || answer.is_some_and(|answer| answer["data"]["topics"].is_object());
+                let written = written.and_then(|written| {
+                    written["data"]["noteAdd"]["note"]["id"]
+                        .as_str()
+                        .map(str::to_owned)
+                });
+                note = note.or(written);
+            }
+            let note = note.unwrap();
+            let activity = loop {
+                assert!(begun.elapsed() < BACK, "break {number}: the feed");
+                if let Some(activity) = told(&mut socket, &note).await {
+                    break activity;
+                }
+            };
+            while !endpoint.ids().contains(&activity) {
+                assert!(begun.elapsed() < BACK, "break {number}: the webhook");
+                sleep(Duration::from_millis(50)).await;
+            }
+            eprintln!("break {number}: all is back after {:?}", begun.elapsed());
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    join(load, breaks).await;
+}
+
+/// Returns the response, or nothing if another attempt is better than waiting.
+async fn soon(answer: impl Future<Output = Option<Value>>) -> Option<Value> {
+    timeout(Duration::from_secs(3), answer).await.ok().flatten()
+}
+
+async fn ready(address: &str) -> u16 {
+    let answer = timeout(
+        Duration::from_secs(3),
+        reqwest::get(format!("{address}/readyz")),
+    )
+    .await;
+    answer
+        .ok()
+        .and_then(Result::ok)
+        .map_or(0, |response| response.status().as_u16())
+}
+
+/// Returns the id of the activity in the next message of a subscription, if it is about this note.
+async fn told(socket: &mut Socket, note: &str) -> Option<String> {
+    let message = timeout(Duration::from_secs(1), socket.hear()).await.ok()?;
+    let activity = &message["payload"]["data"]["activity"];
+    assert!(activity.is_object(), "{message}");
+    (activity["subject"]["id"] == note).then(|| activity["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_is_told_within_two_seconds() {
+    let (proxy, database) = behind_proxy().await;
+    let workplace = Workplace::new();
+    let (_service, address, _) = serve(&workplace, &database.url);
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2));
+    let client = client.build().unwrap();
+    let get = async |path: &str| {
+        let answer = client.get(format!("{address}{path}")).send().await;
+        let answer = answer.expect("an answer within two seconds");
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/readyz").await.0, 200);
+    proxy.freeze(true);
+    for _ in 0..3 {
+        let (status, body) = get("/readyz").await;
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains("the database does not answer"), "{body}");
+        assert_eq!(get("/livez").await.0, 200);
+    }
+    proxy.freeze(false);
+    let begun = Instant::now();
+    while get("/readyz").await.0 != 200 {
+        assert!(begun.elapsed() < BACK);
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_client_has_gone_leaves_no_transaction_open() {
+    let server = Server::start(Backend::Postgres).await;
+    let topic = server.topic("T-1").await;
+    let upu = server.upu();
+    for turn in 0..40 {
+        let input = json!({ "subjectId": topic, "body": "A note." });
+        let request = upu.post(WRITE, json!({ "input": input }));
+        // At another moment each time: before, while and after the transaction begins.
+        let _ = timeout(Duration::from_micros(500 + turn * 100), request).await;
+    }
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
+    let begun = Instant::now();
+    loop {
+        let count = Statement::from_string(DbBackend::Postgres, open);
+        let row = server.db.orm_read.query_one_raw(count).await;
+        let count: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
+        if count == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < BACK, "a transaction stays open");
+        sleep(Duration::from_millis(50)).await;
+    }
+}

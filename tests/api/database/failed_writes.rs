@@ -1,0 +1,325 @@
+//! Database failures during writes: clients get the right error, and no later write is lost.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use liaison::store::Database;
+use reqwest::StatusCode;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::support::databases::Backend;
+use crate::support::harness::{Answer, Server};
+
+on_both_databases! {
+    a_payload_whose_record_cannot_be_read_has_an_error
+    a_database_that_takes_no_write_is_unavailable
+}
+
+const NOTE_ADD: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id body } userErrors { code } } }";
+
+async fn add_note(server: &Server, body: &str) -> Answer {
+    note(server, &server.topic("T-1").await, body).await
+}
+
+async fn note(server: &Server, topic: &str, body: &str) -> Answer {
+    let input = json!({ "subjectId": topic, "body": body });
+    let variables = json!({ "input": input });
+    server.itu().post(NOTE_ADD, variables).await
+}
+
+async fn count(server: &Server, sql: &str) -> i64 {
+    let statement = Statement::from_string(server.db.orm_read.get_database_backend(), sql);
+    let row = server.db.orm_read.query_one_raw(statement).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+/// Makes each insertion of a note raise an error, by a PL/pgSQL function.
+async fn on_each_note(server: &Server, body: &str) {
+    server
+        .sql(&format!(
+            "create or replace function fails() returns trigger language plpgsql as $$ begin {body} return new; end $$;
+             create or replace trigger fails before insert on note for each row execute function fails()"
+        ))
+        .await;
+}
+
+async fn a_payload_whose_record_cannot_be_read_has_an_error(server: &Server) {
+    if server.db.is_shared() {
+        on_each_note(server, "return null;").await;
+    } else {
+        let gone = "create trigger gone after insert on note begin delete from note where id = new.id; end";
+        server.sql(gone).await;
+    }
+    let answer = add_note(server, "Gone.").await.json();
+    assert_eq!(answer["data"]["noteAdd"]["note"], Value::Null);
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["code"], "INTERNAL", "{answer:#}");
+    assert_eq!(error["path"], json!(["noteAdd", "note"]));
+}
+
+async fn a_database_that_takes_no_write_is_unavailable(server: &Server) {
+    if server.db.is_shared() {
+        on_each_note(server, "raise exception 'standby' using errcode = '25006';").await;
+    } else {
+        server.sql("pragma query_only = on").await;
+    }
+    let body = json!({ "query": NOTE_ADD, "variables": { "input": { "subjectId": server.topic("T-1").await, "body": "Now." } } });
+    for accept in ["application/json", "application/graphql-response+json"] {
+        let headers = [("content-type", "application/json"), ("accept", accept)];
+        let itu = server.itu();
+        let sent = itu.send(
+            reqwest::Method::POST,
+            "/graphql",
+            &headers,
+            body.to_string(),
+        );
+        let answer = sent.await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{accept}");
+        assert_eq!(answer.headers["retry-after"], "5");
+        let error = &answer.json()["errors"][0]["extensions"];
+        assert_eq!(error["code"], "SERVICE_UNAVAILABLE");
+    }
+    if server.db.is_shared() {
+        on_each_note(server, "").await;
+    } else {
+        server.sql("pragma query_only = off").await;
+    }
+    let answer = add_note(server, "Again.").await.json();
+    assert_eq!(answer["data"]["noteAdd"]["note"]["body"], "Again.");
+}
+
+#[tokio::test]
+async fn errors_of_postgres_that_pass_are_unavailable_and_others_internal() {
+    let server = Server::start(Backend::Postgres).await;
+    let cases = [
+        ("57P01", "SERVICE_UNAVAILABLE"),
+        ("53100", "SERVICE_UNAVAILABLE"),
+        ("55P03", "SERVICE_UNAVAILABLE"),
+        ("58030", "SERVICE_UNAVAILABLE"),
+        ("40001", "SERVICE_UNAVAILABLE"),
+        ("40P01", "SERVICE_UNAVAILABLE"),
+        ("22012", "INTERNAL"),
+    ];
+    for (sqlstate, code) in cases {
+        let raise = format!("raise exception 'as it may be' using errcode = '{sqlstate}';");
+        on_each_note(&server, &raise).await;
+        let answer = add_note(&server, "Now.").await;
+        let error = &answer.json()["errors"][0];
+        assert_eq!(error["extensions"]["code"], code, "{sqlstate}");
+        assert_eq!(answer.status == 503, code != "INTERNAL", "{sqlstate}");
+        assert!(!answer.text.contains("as it may be"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn what_postgres_ends_for_another_transaction_is_made_by_a_later_attempt() {
+    let server = Server::start(Backend::Postgres).await;
+    // Sequences are not rolled back.
+    server.sql("create sequence attempt").await;
+    for sqlstate in ["40001", "40P01"] {
+        server.sql("alter sequence attempt restart").await;
+        let twice = format!(
+            "if nextval('attempt') <= 2 then raise exception 'conflict' using errcode = '{sqlstate}'; end if;"
+        );
+        on_each_note(&server, &twice).await;
+        let answer = add_note(&server, sqlstate).await.json();
+        assert_eq!(answer["data"]["noteAdd"]["note"]["body"], sqlstate);
+        let made = format!("select count(*) from note where body = '{sqlstate}'");
+        assert_eq!(count(&server, &made).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn each_mutation_of_a_document_is_tried_again_by_itself() {
+    let server = Server::start(Backend::Postgres).await;
+    server.sql("create sequence attempt").await;
+    let topic = server.topic("T-1").await;
+    // The second and the third are ended twice each.
+    let fails = "if nextval('attempt') in (2, 3, 5, 6) then raise exception 'conflict' using errcode = '40001'; end if;";
+    on_each_note(&server, fails).await;
+    let document = "mutation($a: NoteAddInput!, $b: NoteAddInput!) { __typename a: noteAdd(input: $a) { note { body } }
+        ...More c: noteAdd(input: $a) { userErrors { code } } }
+        fragment More on Mutation { b: noteAdd(input: $b) { note { body } } c: noteAdd(input: $a) { note { body } } }";
+    let note = |body: &str| json!({ "subjectId": topic, "body": body });
+    let variables = json!({ "a": note("One."), "b": note("Two.") });
+    let answer = server.itu().post(document, variables.clone()).await;
+    assert_eq!(
+        answer.text,
+        r#"{"data":{"__typename":"Mutation","a":{"note":{"body":"One."}},"b":{"note":{"body":"Two."}},"c":{"note":{"body":"One."},"userErrors":[]}}}"#
+    );
+    let made = "select count(*) from note where body in ('One.', 'Two.')";
+    assert_eq!(count(&server, made).await, 3);
+    // What stays is an error of its own field alone.
+    let fails =
+        "if new.body = 'Two.' then raise exception 'conflict' using errcode = '40001'; end if;";
+    on_each_note(&server, fails).await;
+    let answer = server.itu().post(document, variables).await.json();
+    assert_eq!(answer["data"]["b"], Value::Null);
+    assert_eq!(answer["data"]["c"]["note"]["body"], "One.");
+    assert_eq!(answer["errors"][0]["path"], json!(["b"]));
+    assert_eq!(count(&server, made).await, 5);
+}
+
+#[tokio::test]
+async fn a_commit_that_takes_too_long_may_have_been_made() {
+    let server = Server::start_with(Backend::Postgres, |app| {
+        app.limits.request_timeout = std::time::Duration::from_secs(1)
+    })
+    .await;
+    server
+        .sql(
+            "create function slow() returns trigger language plpgsql as $$ begin
+                 perform pg_sleep(5); return null; end $$;
+             create constraint trigger slow after insert on note deferrable initially deferred
+                 for each row execute function slow()",
+        )
+        .await;
+    let answer = add_note(&server, "Slow.").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer.headers.contains_key("retry-after"));
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["code"], "TIMEOUT");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("may have been made"), "{message}");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_stopped_has_an_error_by_its_cause() {
+    let server = Server::start(Backend::Postgres).await;
+    for (cause, code) in [
+        ("statement timeout", "TIMEOUT"),
+        ("user request", "SERVICE_UNAVAILABLE"),
+    ] {
+        let stopped = format!(
+            "raise exception 'canceling statement due to {cause}' using errcode = '57014';"
+        );
+        on_each_note(&server, &stopped).await;
+        let answer = add_note(&server, "Now.").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let retries = answer.headers.contains_key("retry-after");
+        assert_eq!(retries, code == "SERVICE_UNAVAILABLE");
+        let error = &answer.json()["errors"][0];
+        assert_eq!(error["extensions"]["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_commit_may_have_been_made_and_is_not_repeated_unseen() {
+    let server = Server::start(Backend::Postgres).await;
+    server
+        .sql(
+            "create function lost() returns trigger language plpgsql as $$ begin
+                 perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+             create constraint trigger lost after insert on note deferrable initially deferred
+                 for each row execute function lost()",
+        )
+        .await;
+    let answer = add_note(&server, "Lost.").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert!(!answer.headers.contains_key("retry-after"));
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["extensions"]["code"], "SERVICE_UNAVAILABLE");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("may have been made"), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
+    let server = Server::start(Backend::Sqlite).await;
+    let file = server.database_url().trim_start_matches("sqlite://");
+    let topic = server.topic("T-1").await;
+    // The pool closes a connection that is returned within a transaction.
+    server.sql("begin").await;
+    let moved = format!("{file}.moved");
+    fs::rename(file, &moved).unwrap();
+    let answer = note(&server, &topic, "Where?").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!fs::exists(file).unwrap());
+}
+
+#[tokio::test]
+async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
+    let server = Server::start(Backend::Postgres).await;
+    for polls in [1, 2, 3, 4, 5, 6].repeat(4) {
+        let mut write = Box::pin(server.db.whole(async |_, _| Ok(())));
+        for _ in 0..polls {
+            if poll!(&mut write).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let written = (0..8).map(|number| add_note(&server, ["Even.", "Odd."][number % 2]));
+    for answer in join_all(written).await {
+        assert_eq!(answer.json().get("errors"), None);
+    }
+    let stored = "select count(*) from note where body in ('Even.', 'Odd.')";
+    assert_eq!(count(&server, stored).await, 8);
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
+    assert_eq!(count(&server, open).await, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_released_is_used_again() {
+    let server = Server::start(Backend::Postgres).await;
+    let db = Database::connect(server.database_url(), 1).await.unwrap();
+    let pool = db.orm_write.get_postgres_connection_pool();
+    let mut sessions = BTreeSet::new();
+    for _ in 0..5 {
+        db.whole(async |_, _| Ok(())).await.ok().unwrap();
+        // Until all are idle or closed.
+        while pool.num_idle() < pool.size() as usize {
+            tokio::task::yield_now().await;
+        }
+        let session = Statement::from_string(DbBackend::Postgres, "select pg_backend_pid()");
+        let row = db.orm_write.query_one_raw(session).await.unwrap();
+        sessions.insert(row.unwrap().try_get_by_index::<i32>(0).unwrap());
+        while pool.num_idle() < pool.size() as usize {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(sessions.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_depends_on_the_defaults_of_the_database() {
+    let server = Server::start(Backend::Postgres).await;
+    let defaults = [
+        ("default_transaction_isolation", "'repeatable read'"),
+        ("default_transaction_deferrable", "on"),
+        ("lock_timeout", "'1ms'"),
+        ("idle_in_transaction_session_timeout", "'1ms'"),
+        ("datestyle", "'SQL, DMY'"),
+        ("timezone", "'Asia/Kolkata'"),
+        ("intervalstyle", "'sql_standard'"),
+        ("standard_conforming_strings", "off"),
+        ("bytea_output", "'escape'"),
+        ("plan_cache_mode", "force_custom_plan"),
+    ];
+    let name = Url::parse(server.database_url()).unwrap();
+    let name = name.path().trim_start_matches('/');
+    for (setting, value) in defaults {
+        let alter = format!("alter database {name} set {setting} = {value}");
+        server.sql(&alter).await;
+    }
+    let other = server.beside(|_| {}).await;
+    let bodies: Vec<String> = (0..40).map(|number| format!("Note {number}.")).collect();
+    let notes = bodies.iter().map(|body| add_note(&other, body));
+    for answer in join_all(notes).await {
+        let answer = answer.json();
+        assert_eq!(
+            answer["data"]["noteAdd"]["userErrors"],
+            json!([]),
+            "{answer}"
+        );
+    }
+    let document = "{ topics { nodes { code reviewOn createdAt status } } activities(last: 5) { nodes { at changes { after } } } }";
+    assert_eq!(
+        other.anonymous().data(document, json!({})).await,
+        server.anonymous().data(document, json!({})).await
+    );
+}

@@ -1,0 +1,10 @@
+//! Faults and set-ups of the databases.
+
+pub mod broken_network;
+pub mod failed_writes;
+pub mod full_disk;
+pub mod migrations;
+pub mod reconnects;
+pub mod schema_versions;
+pub mod start;
+pub mod two_roles;

@@ -1,0 +1,153 @@
+//! PostgreSQL with an owner role and a server role, set up as documented.
+
+use std::fs;
+
+use reqwest::StatusCode;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+use url::Url;
+
+use crate::support::binary::Workplace;
+use crate::support::databases::{Backend, TestDatabase};
+use crate::support::harness::Server;
+use crate::webhooks::endpoints::create;
+
+/// The documented statements, with other names of database and roles.
+fn manual(block: usize, database: &str) -> String {
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md"));
+    let manual = manual.unwrap();
+    let (_, section) = manual.split_once("## Two roles on PostgreSQL").unwrap();
+    let block = section.split("```sql").nth(block).unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    block
+        .replace(
+            "create database liaison owner",
+            "alter database liaison owner to",
+        )
+        .replace("database liaison", &format!("database {database}"))
+        .replace("liaison_owner", &format!("{database}_owner"))
+        .replace("liaison_server", &format!("{database}_server"))
+}
+
+#[tokio::test]
+async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
+    let mut database = TestDatabase::empty(Backend::Postgres).await;
+    let url = Url::parse(&database.url).unwrap();
+    let name = url.path().trim_start_matches('/').to_owned();
+    let as_role = |role: &str, password: &str| {
+        let mut url = url.clone();
+        url.set_username(&format!("{name}_{role}")).unwrap();
+        url.set_password(Some(password)).unwrap();
+        String::from(url)
+    };
+    let superuser = sea_orm::Database::connect(url.as_str()).await.unwrap();
+    for statement in manual(1, &name).split_inclusive(';') {
+        superuser.execute_unprepared(statement).await.unwrap();
+    }
+    let owner_url = as_role("owner", "a secret");
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", &owner_url]);
+    let ungranted = as_role("server", "another secret");
+    let ungranted = workplace.refusal(&["serve", "--read-only", "--database-url", &ungranted]);
+    assert!(ungranted.contains("permission denied"), "{ungranted}");
+    assert!(ungranted.contains("docs/operations.md"), "{ungranted}");
+    let owner = sea_orm::Database::connect(&owner_url).await.unwrap();
+    owner.execute_unprepared(&manual(2, &name)).await.unwrap();
+
+    database.url = as_role("server", "another secret");
+    runs_without_ddl(&workplace, &database.url);
+    let server = Server::start_on(database, |_| {}).await;
+    let anonymous = server.anonymous();
+    let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
+    assert_eq!(ready.await.status, StatusCode::OK);
+    // Writes to all tables that rows can be deleted from.
+    let (itu, topic) = (server.itu(), server.topic("T-3").await);
+    let committee = server.committee("ITU-T", "SG2").await;
+    let read = "query($topic: ID!, $committee: ID!) { topic(by: { id: $topic }) { version } committee(by: { id: $committee }) { version } }";
+    let ids = json!({ "topic": topic, "committee": committee });
+    let read = itu.data(read, ids).await;
+    let link = json!({ "id": topic, "committeeId": committee, "role": "CONTRIBUTING" });
+    let unlink = json!({ "id": topic, "committeeId": committee });
+    let note = json!({ "subjectId": topic, "body": "Served.", "idempotencyKey": "served" });
+    let cleared = json!({ "id": topic, "version": read["topic"]["version"], "provisionIds": [], "publicationIds": [] });
+    let reformed =
+        json!({ "id": committee, "version": read["committee"]["version"], "predecessorIds": [] });
+    for (mutation, input) in [
+        ("topicUpdate", cleared),
+        ("topicLinkCommittee", link),
+        ("topicUnlinkCommittee", unlink),
+        ("committeeUpdate", reformed),
+        ("noteAdd", note),
+    ] {
+        assert_eq!(itu.verdict(mutation, input).await, "OK", "{mutation}");
+    }
+    let webhook = create(&itu, json!({ "url": "https://example.org/hook" })).await;
+    let delete = "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { userErrors { code } } }";
+    let input = json!({ "id": webhook["webhook"]["id"], "version": 1 });
+    let deleted = itu.data(delete, json!({ "input": input })).await;
+    assert_eq!(deleted["webhookDelete"]["userErrors"], json!([]));
+
+    for attempt in [
+        "update activity set actor = 'someone else'",
+        "delete from activity",
+        "truncate activity",
+        "delete from note",
+        "alter table activity disable trigger all",
+        "drop trigger activity_next_position on activity",
+        "create table more (n int)",
+        "create temporary table activity (n int)",
+        "delete from seaql_migrations",
+    ] {
+        let error = server.db.orm_write.execute_unprepared(attempt).await;
+        let error = error.expect_err(attempt).to_string();
+        let refused = error.contains("permission denied") || error.contains("must be owner");
+        assert!(refused, "{attempt}: {error}");
+    }
+    server.db.close().await.unwrap();
+
+    // What it may not migrate, it refuses to serve.
+    let older = "m20261124_000010_newest_topics";
+    workplace.done(&["migrate", "--down", older, "--database-url", &owner_url]);
+    let server_url = as_role("server", "another secret");
+    for command in [&["seed"][..], &["migrate"]] {
+        let line = workplace.refusal(&[command, &["--database-url", &server_url]].concat());
+        assert!(line.contains(older), "{line}");
+        assert!(line.ends_with("this role may not change them"), "{line}");
+    }
+    owner.close().await.unwrap();
+    let remove = format!(
+        "reassign owned by {name}_owner to current_user; drop owned by {name}_owner, {name}_server;
+         drop role {name}_owner, {name}_server"
+    );
+    superuser.execute_unprepared(&remove).await.unwrap();
+    superuser.close().await.unwrap();
+}
+
+/// `seed`, `import` and `serve`, as a role that may change rows alone.
+fn runs_without_ddl(workplace: &Workplace, url: &str) {
+    workplace.done(&["seed", "--database-url", url]);
+    let record = "{\"type\":\"Organization\",\"acronym\":\"ITU-D\",\"name\":\"Development\",\"kind\":\"SECTOR\",\"side\":\"ITU\"}\n";
+    workplace.write("records.jsonl", record);
+    let import = [
+        "import",
+        "records.jsonl",
+        "--party",
+        "ITU",
+        "--database-url",
+        url,
+    ];
+    let trial = workplace.refusal(&[&import[..], &["--dry-run"]].concat());
+    assert!(trial.contains("the privilege TEMPORARY"), "{trial}");
+    workplace.done(&import);
+    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
+    let place = ["--listen", "127.0.0.1:0", "--database-url", url];
+    for mode in [&[][..], &["--no-migrate"], &["--read-only"]] {
+        let mut service = workplace.start(&[&serve[..], mode, &place].concat());
+        service.address();
+        let ended = service.stop();
+        assert!(ended.status.success(), "{ended:?}");
+        assert!(!ended.err.contains("NOTICE"), "{ended:?}");
+        assert!(!ended.err.contains("already exists"), "{ended:?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! What an import costs: locks, statements, and the plans of the database.
+
+use std::path::Path;
+
+use entity::party::Party;
+use liaison::import_export::{self, Format, ImportSettings, ImportSource, Imported, RecordType};
+use liaison::store::Database;
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use serde_json::{Value, json};
+
+use crate::import_export::imports::{
+    ITU, arguments, import, jsonl, log, publication, publications, with,
+};
+use crate::support::binary::Workplace;
+use crate::support::harness::Server;
+
+on_both_databases! {
+    a_trial_needs_no_lock_of_writers_and_gives_them_none
+    an_import_reads_no_table_as_a_whole_for_each_line
+    statements_do_not_grow_with_rows
+    many_publications_are_entered_and_the_log_has_no_hole
+}
+
+async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
+    let workplace = Workplace::new();
+    let mut records: Vec<Value> = (0..600).map(publication).collect();
+    records
+        .push(json!({ "type": "Publication", "number": "ITU-T X.1341 (09/2015)", "title": "New" }));
+    records.push(json!({ "type": "Topic", "title": "P", "summary": "S", "leadCommittee": "ITU-T SG17 (2013-2016)" }));
+    workplace.write("right.jsonl", jsonl(&records));
+    records.push(with(publication("x"), "title", " "));
+    workplace.write("wrong.jsonl", jsonl(&records));
+
+    // Somebody writes, and has not come to an end.
+    let write = server.db.orm_write.begin().await.unwrap();
+    for lock in [
+        "update counter set value = value",
+        "update publication set version = version",
+    ] {
+        write.execute_unprepared(lock).await.unwrap();
+    }
+    let said = import(&workplace, server, ITU, &["right.jsonl", "--dry-run"]);
+    assert_eq!(
+        said,
+        "602 lines: 600 Publication created, 1 Publication updated, 1 Topic created; nothing was changed\n"
+    );
+    // A long import finds out what is wrong before it lets others wait.
+    let db = Database::connect(server.database_url(), 2).await.unwrap();
+    let source = ImportSource::open(&workplace.path("wrong.jsonl")).unwrap();
+    let mut report = Vec::new();
+    let settings = settings("wrong.jsonl");
+    let imported = Box::pin(import_export::import(
+        &db,
+        server.now(),
+        source,
+        &settings,
+        &mut report,
+    ))
+    .await;
+    let imported = imported.unwrap();
+    assert_eq!((imported.wrong, imported.committed), (1, false));
+    let report = String::from_utf8(report).unwrap();
+    assert!(report.starts_with("wrong.jsonl:603: title: "), "{report}");
+    write.rollback().await.unwrap();
+    assert_eq!(publications(server).await, 73);
+
+    let ended = workplace.run(&arguments(server, ITU, &["right.jsonl"]));
+    assert!(ended.status.success(), "{ended:?}");
+    let told = "storing 602 records: other writers wait for about";
+    assert!(ended.err.contains(told), "{ended:?}");
+    assert_eq!(publications(server).await, 673);
+}
+
+/// `PostgreSQL` keeps the plans that it makes, and here it makes them while it knows that the table is small.
+async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
+    const LINES: i64 = 3000;
+    if server.db.orm_write.get_database_backend() != DbBackend::Postgres {
+        return;
+    }
+    server.sql("analyze").await;
+    let read = async || {
+        let figures = "select coalesce(seq_tup_read, 0), n_tup_ins from pg_stat_user_tables where relname = 'publication'";
+        let figures = Statement::from_string(DbBackend::Postgres, figures);
+        let row = server
+            .db
+            .orm_write
+            .query_one_raw(figures)
+            .await
+            .unwrap()
+            .unwrap();
+        let figure = |at| row.try_get_by_index::<i64>(at).unwrap();
+        (figure(0), figure(1))
+    };
+    let (read_before, there) = read().await;
+    let workplace = Workplace::new();
+    let edition = |number| with(publication(number), "supersedes", "ITU-T X.1341 (09/2015)");
+    let records: Vec<Value> = (0..LINES).map(edition).collect();
+    workplace.write("many.jsonl", jsonl(&records));
+    import(&workplace, server, ITU, &["many.jsonl"]);
+    // The server counts when the session is over, a little later.
+    let read_after = loop {
+        let (read, inserted) = read().await;
+        if there + LINES <= inserted {
+            break read;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let rows = read_after - read_before;
+    assert!(
+        rows < 10 * LINES,
+        "{rows} rows were read one after the other"
+    );
+}
+
+/// Settings of an import by the library.
+fn settings(file: &str) -> ImportSettings {
+    ImportSettings {
+        party: Some(Party::Itu),
+        subject: "importer".to_owned(),
+        kind: Some(RecordType::Publication),
+        format: Format::JsonLines,
+        file: file.to_owned(),
+        dry_run: false,
+        partial: false,
+    }
+}
+
+/// Imports by the library; the statements that it took.
+async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
+    let workplace = Workplace::new();
+    workplace.write("lines.jsonl", jsonl(lines));
+    let settings = settings("lines.jsonl");
+    let source = ImportSource::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
+    server.statements.take();
+    let mut report = Vec::new();
+    let imported = Box::pin(import_export::import(
+        &server.db,
+        server.now(),
+        source,
+        &settings,
+        &mut report,
+    ))
+    .await;
+    assert_eq!(String::from_utf8(report).unwrap(), "");
+    (imported.unwrap(), server.statements.take().len())
+}
+
+async fn statements_do_not_grow_with_rows(server: &Server) {
+    let full = |number: i32| {
+        let record = with(publication(number), "committee", "ITU-T SG17 (2013-2016)");
+        let record = with(record, "topics", json!(["T-1", "T-2"]));
+        with(record, "supersedes", "ITU-T X.1341 (09/2015)")
+    };
+    let few: Vec<Value> = (0..10).map(full).collect();
+    let many: Vec<Value> = (1000..1160).map(full).collect();
+    let (_, of_few) = counted(server, &few).await;
+    let (imported, of_many) = counted(server, &many).await;
+    assert_eq!(imported.summary, "160 lines: 160 Publication created");
+    assert_eq!(of_few, of_many);
+    assert!(of_few < 25, "{of_few}");
+}
+
+async fn many_publications_are_entered_and_the_log_has_no_hole(server: &Server) {
+    let lines: Vec<Value> = (0..1730).map(publication).collect();
+    let (imported, _) = counted(server, &lines).await;
+    assert!(imported.committed);
+    assert_eq!(publications(server).await, 73 + 1730);
+    let log = log(server).await;
+    let positions: Vec<i64> = log.iter().map(|it| it.position).collect();
+    assert_eq!(
+        positions,
+        (1..=log.len().cast_signed() as i64).collect::<Vec<_>>()
+    );
+    // What comes next goes on from there.
+    let note = json!({ "subjectId": server.topic("T-1").await, "body": "B" });
+    server.itu().change("noteAdd", note, "id").await;
+}

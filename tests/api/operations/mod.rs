@@ -1,0 +1,10 @@
+//! The command line, settings, health and shutdown.
+
+pub mod backups;
+pub mod command_line;
+pub mod documentation;
+pub mod health;
+pub mod log_lines;
+pub mod packages;
+pub mod settings;
+pub mod shutdown;

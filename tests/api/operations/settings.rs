@@ -1,0 +1,367 @@
+//! Settings: their sources, their validation, and that no secret is printed.
+
+use serde_json::Value;
+
+use crate::support::binary::Workplace;
+use crate::support::raw_http;
+
+const FREE_PORT: &str = "127.0.0.1:0";
+const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
+
+#[test]
+fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    let file = |body: usize| {
+        format!(
+            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nbody-limit = {body}\n"
+        )
+    };
+    workplace.write("liaison.toml", file(100));
+    let refused = |arguments: &[&str], environment: &[(&str, &str)], bytes: usize| {
+        let mut service = workplace.start_with(arguments, environment);
+        let reply = raw_http::post(&service.address(), None, &"x".repeat(5000));
+        assert_eq!(reply.status, 413, "{reply:?}");
+        let message = reply.json()["errors"][0]["message"].to_string();
+        assert!(message.contains(&format!(" {bytes} bytes")), "{message}");
+    };
+    let from_file = ["serve", "--config", "liaison.toml"];
+    refused(&from_file, &[], 100);
+    assert!(workplace.path("file.db").exists());
+    refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
+    refused(&from_file, &[("LIAISON_MAX_BODY_BYTES", "200")], 200);
+    let flag = [
+        "serve",
+        "--config",
+        "liaison.toml",
+        "--max-body-bytes",
+        "300",
+    ];
+    refused(&flag, &[("LIAISON_MAX_BODY_BYTES", "200")], 300);
+    let all = [
+        ("LIAISON_LISTEN", FREE_PORT),
+        ("LIAISON_TOKEN_KEY", "secret"),
+        ("LIAISON_TOKEN_ALGORITHMS", "HS256"),
+        ("LIAISON_MAX_BODY_BYTES", "400"),
+        ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
+    ];
+    refused(&["serve"], &all, 400);
+    assert!(workplace.path("environment.db").exists());
+    assert!(!workplace.path("liaison.db").exists());
+}
+
+#[test]
+fn a_wrong_setting_is_one_line_that_names_it() {
+    let workplace = Workplace::new();
+    workplace.write("secret", SECRET);
+    for (content, named) in [
+        ("colour = \"red\"", "colour"),
+        ("read-only = \"perhaps\"", "--read-only"),
+        ("read-only = true\nlisten = 5", "--listen"),
+        ("read-only = true\nbody-limit = \"big\"", "--max-body-bytes"),
+        (
+            "read-only = true\ndatabase-connections = 0",
+            "--database-connections",
+        ),
+        ("token-algorithms = [\"none\"]", "--token-algorithms"),
+        (
+            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
+            "--role-mapping",
+        ),
+        ("listen = ", "settings.toml"),
+    ] {
+        workplace.write("settings.toml", content);
+        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+        assert!(line.contains(named), "{content}: {line}");
+    }
+    for (arguments, named) in [
+        (
+            &["serve", "--config", "none.toml"][..],
+            "--config none.toml",
+        ),
+        (
+            &["serve", "--token-key", "none.pem"],
+            "--token-key: the file cannot be read",
+        ),
+        (
+            &["serve", "--token-key", "secret"],
+            "--token-algorithms HS256",
+        ),
+        (&["serve", "--colour"], "--colour"),
+        (&["serve", "--max-complexity", "much"], "--max-complexity"),
+        (&["serve", "--request-timeout", "0s"], "--request-timeout"),
+        (&["token", "--role", "BOSS", "--key", "secret"], "--role"),
+        (&["token", "--key", "secret"], "--role"),
+        (&["token", "--role", "ITU_EDITOR"], "--key"),
+        (
+            &["token", "--role", "ITU_EDITOR", "--key", "none"],
+            "--key: the file cannot be read",
+        ),
+        (
+            &[
+                "token",
+                "--role",
+                "ITU_EDITOR",
+                "--key",
+                "secret",
+                "--ttl",
+                "soon",
+            ],
+            "--ttl",
+        ),
+        (
+            &["migrate", "--database-url", "mysql://localhost/x"],
+            "--database-url",
+        ),
+        (
+            &["migrate", "--database-url", "sqlite:no/such/directory.db"],
+            "--database-url",
+        ),
+        (
+            &[
+                "migrate",
+                "--database-url",
+                "postgres://somebody:hunter2@127.0.0.1:1/x",
+                "--database-wait",
+                "0s",
+            ],
+            "--database-url",
+        ),
+        (&["import"], "FILE"),
+        (&["import", "none.jsonl"], "none.jsonl"),
+        (&["import", "secret", "--party", "ISO"], "--party"),
+        (&["import", "secret", "--type", "Poem"], "--type"),
+        (&["import", "secret", "--format", "xml"], "--format"),
+        (&["export", "out.jsonl"], "there is no file liaison.db"),
+        (&["dance"], "dance"),
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(line.contains(named), "{arguments:?}: {line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    let environment = [("LIAISON_LISTEN", "everywhere")];
+    let line = workplace.run_with(&["dev"], &environment).refusal();
+    assert!(line.contains("--listen"), "{line}");
+}
+
+#[test]
+fn a_wrong_setting_says_where_it_was_set() {
+    let workplace = Workplace::new();
+    workplace.write(
+        "settings.toml",
+        "read-only = true\n\nlisten = \"everywhere\"\n",
+    );
+    let from_file = ["serve", "--config", "settings.toml"];
+    let line = workplace.refusal(&from_file);
+    assert!(line.contains("(set by settings.toml, line 3)"), "{line}");
+    let variable = [("LIAISON_LISTEN", "nowhere")];
+    let line = workplace.run_with(&from_file, &variable).refusal();
+    assert!(
+        line.contains("(set by the environment variable LIAISON_LISTEN)"),
+        "{line}"
+    );
+    let flag = [&from_file[..], &["--listen", "somewhere"]].concat();
+    let line = workplace.run_with(&flag, &variable).refusal();
+    assert!(line.contains("(set by the flag)"), "{line}");
+    workplace.write("settings.toml", "read-only = true\nlisten = \n");
+    let line = workplace.refusal(&from_file);
+    assert!(line.contains("settings.toml: line 2"), "{line}");
+    workplace.write("settings.toml", "\ndatabase-url = \"mysql://x\"\n");
+    let line = workplace.refusal(&from_file);
+    assert!(line.contains("(set by settings.toml, line 2)"), "{line}");
+    workplace.write("settings.toml", "\ntoken-key = \"key\"\n");
+    let line = workplace.refusal(&["dev", "--config", "settings.toml"]);
+    assert!(
+        line.contains("line 2: there is no setting `token-key`"),
+        "{line}"
+    );
+}
+
+#[test]
+fn misspelt_variables_are_refused_and_empty_ones_are_unset() {
+    let workplace = Workplace::new();
+    let misspelt = [("LIAISON_RATELIMIT", "5")];
+    for command in [&["dev"][..], &["serve", "--read-only"], &["migrate"]] {
+        let line = workplace.run_with(command, &misspelt).refusal();
+        assert!(line.contains("LIAISON_RATELIMIT"), "{line}");
+        assert!(line.contains("did you mean LIAISON_RATE_LIMIT?"), "{line}");
+    }
+    let empty = [
+        ("LIAISON_LISTEN", ""),
+        ("LIAISON_CONFIG", ""),
+        ("LIAISON_READ_ONLY", ""),
+        ("LIAISON_LOG_FORMAT", ""),
+        ("LIAISON_NONSENSE", ""),
+        // Kubernetes sets these for a service of this name.
+        ("LIAISON_SERVICE_HOST", "10.0.0.1"),
+        ("LIAISON_PORT_8080_TCP_ADDR", "10.0.0.1"),
+    ];
+    let ended = workplace.run_with(&["migrate"], &empty);
+    assert!(ended.status.success(), "{ended:?}");
+    let line = workplace.run_with(&["serve"], &empty).refusal();
+    assert!(line.contains("--token-key is missing"), "{line}");
+}
+
+#[test]
+fn the_log_is_set_by_the_file_too() {
+    let workplace = Workplace::new();
+    workplace.write(
+        "settings.toml",
+        format!("read-only = true\nlisten = \"{FREE_PORT}\"\nlog = \"info,liaison=warn\"\n"),
+    );
+    let from_file = ["serve", "--config", "settings.toml"];
+    workplace.write(
+        "json.toml",
+        format!("listen = \"{FREE_PORT}\"\nlog-format = \"json\"\n"),
+    );
+    workplace.done(&["migrate"]);
+    let mut service = workplace.start(&["serve", "--read-only", "--config", "json.toml"]);
+    let log = service.logged(|log| log.contains("serving"));
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(last["message"], "serving");
+    let flag = [&from_file[..], &["--log-filter", "info"]].concat();
+    workplace.start(&flag).address();
+    for wrong in ["infoo", "liaison", "liaison=infoo", "info,warm"] {
+        let line = workplace.refusal(&["serve", "--read-only", "--log-filter", wrong]);
+        assert!(line.contains("--log-filter"), "{line}");
+        assert!(line.contains("liaison::http=debug"), "{line}");
+    }
+}
+
+#[test]
+fn an_address_to_listen_on_may_be_a_name_or_a_port_alone() {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate"]);
+    for (listen, host) in [
+        ("localhost:0", "http://127.0.0.1:"),
+        (":0", "http://0.0.0.0:"),
+        ("127.0.0.1:0", "http://127.0.0.1:"),
+    ] {
+        let mut service = workplace.start(&["serve", "--read-only", "--listen", listen]);
+        let address = service.address();
+        assert!(address.starts_with(host), "{listen}: {address}");
+    }
+    for listen in ["8080", "localhost", "::1:8080", "localhost:http", "a b:80"] {
+        let line = workplace.refusal(&["serve", "--read-only", "--listen", listen]);
+        assert!(line.contains("localhost:8080"), "{listen}: {line}");
+    }
+}
+
+#[test]
+fn no_secret_of_a_setting_is_printed() {
+    let workplace = Workplace::new();
+    for url in [
+        "postgres://u:hunter2@127.0.0.1:port/x",
+        "postgres://u:hunter2/7@127.0.0.1/x",
+        "postgres://u:1/hunter2@127.0.0.1/x",
+        "postgres://u:1?hunter2@127.0.0.1/x",
+        "postgres://u:1#hunter2@127.0.0.1/x",
+        "postgres://u:hunter2 7@127.0.0.1/x",
+        "postgres:u:hunter2@127.0.0.1/x",
+        "postgres://u:hunter2@[::1/x",
+        "postgres://127.0.0.1:1/x?password=hunter2&sslmode=no",
+        "postgres://127.0.0.1:1/x?passwort=hunter2",
+        "mysql://u:hunter2@127.0.0.1/x",
+        "sqlite:x.db?key=hunter2",
+    ] {
+        workplace.write(
+            "settings.toml",
+            format!("read-only = true\ndatabase-url = \"{url}\"\n"),
+        );
+        let environment = [("LIAISON_DATABASE_URL", url)];
+        for ended in [
+            workplace.run(&["migrate", "--database-url", url]),
+            workplace.run(&["migrate", url]),
+            workplace.run(&["serve", "--listen", url]),
+            workplace.run_with(&["export"], &environment),
+            workplace.run(&["serve", "--config", "settings.toml"]),
+        ] {
+            assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+            assert!(!ended.err.contains("hunter2"), "{url}: {ended:?}");
+            assert!(!ended.out.contains("hunter2"), "{url}: {ended:?}");
+        }
+    }
+    for proxy in [
+        "ftp://u:hunter2@proxy",
+        "u:hunter2@proxy:80",
+        "http://u:hunter2@",
+    ] {
+        let arguments = ["serve", "--read-only", "--webhook-proxy", proxy];
+        let line = workplace.refusal(&arguments);
+        assert!(line.starts_with("--webhook-proxy: write http://"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    for arguments in [
+        &["serve", "--token-key", "hunter2"][..],
+        &[
+            "serve",
+            "--token-key",
+            "https://u:hunter2@127.0.0.1:1:2/keys",
+        ],
+        &["serve", "--token-key", "http://u:hunter2@example.org/keys"],
+        &["serve", "--token-issuer", "http://u:hunter2@example.org"],
+        &["token", "--role", "ITU_EDITOR", "--key", "hunter2"],
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn addresses_of_databases_are_checked() {
+    let workplace = Workplace::new();
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite:x.db?mode=memory",
+        "sqlite:",
+        "sqlite://",
+    ] {
+        let line = workplace.refusal(&["serve", "--read-only", "--database-url", url]);
+        assert!(line.contains("the register needs a file"), "{url}: {line}");
+    }
+    for (url, named) in [
+        ("postgres://h/x?ssl_mode=require", "`ssl_mode`; there are"),
+        ("postgres://h/x?pool_size=5", "`pool_size`"),
+        ("sqlite:x.db?journal=wal", "`journal`"),
+    ] {
+        let line = workplace.refusal(&["migrate", "--database-url", url]);
+        assert!(line.contains(named), "{url}: {line}");
+    }
+}
+
+#[test]
+fn a_limit_that_cannot_be_lifted_refuses_0() {
+    let workplace = Workplace::new();
+    for flag in [
+        "--max-body-bytes",
+        "--max-tokens",
+        "--max-depth",
+        "--max-selections",
+        "--max-aliases",
+        "--max-directives",
+        "--max-root-fields",
+        "--max-mutations",
+        "--max-complexity",
+        "--max-response-bytes",
+        "--max-websocket-operations",
+        "--request-timeout",
+        "--max-connections",
+        "--header-read-timeout",
+        "--body-timeout",
+    ] {
+        let line = workplace.refusal(&["serve", "--read-only", flag, "0"]);
+        assert!(line.contains(flag), "{line}");
+    }
+    let lifted = [
+        "--rate-limit",
+        "--rate-limit-authenticated",
+        "--max-connections-per-ip",
+    ];
+    let lifted = lifted.iter().flat_map(|flag| [*flag, "0"]);
+    workplace.done(&["migrate"]);
+    let command = ["serve", "--read-only", "--listen", FREE_PORT];
+    let arguments: Vec<&str> = command.into_iter().chain(lifted).collect();
+    let address = workplace.start(&arguments).address();
+    assert!(address.starts_with("http"), "{address}");
+}

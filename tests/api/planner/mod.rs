@@ -1,0 +1,7 @@
+//! What the planner sends to the database.
+
+pub mod fuzz;
+pub mod index_usage;
+pub mod orders;
+pub mod reference_executor;
+pub mod statement_counts;

@@ -1,0 +1,364 @@
+//! Mirrors: each change is reported by an activity of the record that changes, or as the description of the field says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::harness::{Backend, Client, Server};
+
+on_both_databases! {
+    every_change_is_reported_as_the_descriptions_say
+}
+
+/// How the description of a field begins to say after which activities to read it again.
+const FOLLOWS: &str = "read it again after ";
+
+const IDS: &str = "{ organizations(first: 100) { nodes { __typename id } } committees(first: 100) { nodes { __typename id } }
+    topics(first: 100) { nodes { __typename id } } actionItems(first: 100) { nodes { __typename id } }
+    publications(first: 100) { nodes { __typename id } } examinations(first: 100) { nodes { __typename id } }
+    liaisonStatements(first: 100) { nodes { __typename id } } mandates { __typename id provisions { __typename id } }
+    activities(last: 100, filter: { subjectType: [NOTE] }) { nodes { subject { __typename id } } } }";
+
+const TYPES: &str = "{ __schema { types { kind name interfaces { name } fields { name description
+    type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
+
+/// A field of a record.
+struct Field {
+    name: String,
+    selection: String,
+    /// What its description says after `FOLLOWS`; `None` if each change of it is an activity of its record.
+    follows: Option<String>,
+}
+
+/// The fields of each type of record that mirrors hold, by the name of the type.
+async fn fields(server: &Server) -> BTreeMap<String, Vec<Field>> {
+    let data = server.anonymous().data(TYPES, json!({})).await;
+    let types = data["__schema"]["types"].as_array().unwrap();
+    let records = types.iter().filter(|ty| {
+        let name = ty["name"].as_str().unwrap();
+        is_record(ty) && !["Activity", "Webhook"].contains(&name)
+    });
+    let fields = records.map(|ty| {
+        let fields = ty["fields"].as_array().unwrap().iter();
+        let fields = fields.filter(|field| field["name"] != "activities");
+        let fields = fields.map(|field| Field {
+            name: field["name"].as_str().unwrap().to_owned(),
+            selection: selection(types, &field["type"]),
+            follows: follows(field["description"].as_str().unwrap()),
+        });
+        (ty["name"].as_str().unwrap().to_owned(), fields.collect())
+    });
+    fields.collect()
+}
+
+fn is_record(ty: &Value) -> bool {
+    let interfaces = ty["interfaces"].as_array();
+    interfaces.is_some_and(|interfaces| interfaces.iter().any(|it| it["name"] == "Node"))
+}
+
+/// Selects all of a value, of other records their ids.
+fn selection(types: &[Value], reference: &Value) -> String {
+    if reference["ofType"].is_object() {
+        return selection(types, &reference["ofType"]);
+    }
+    let ty = types.iter().find(|ty| ty["name"] == reference["name"]);
+    let ty = ty.unwrap();
+    if ty["name"].as_str().unwrap().ends_with("Connection") {
+        return "(first: 20) { totalCount nodes { id } }".to_owned();
+    }
+    if is_record(ty) || ty["name"] == "Node" {
+        return "{ id }".to_owned();
+    }
+    let Some(fields) = ty["fields"].as_array() else {
+        return String::new();
+    };
+    let fields = fields.iter().map(|field| {
+        let name = field["name"].as_str().unwrap();
+        format!("{name} {} ", selection(types, &field["type"]))
+    });
+    format!("{{ {}}}", fields.collect::<String>())
+}
+
+fn follows(description: &str) -> Option<String> {
+    let (_, after) = description.split_once(FOLLOWS)?;
+    Some(after.split('.').next().unwrap().to_owned())
+}
+
+/// A copy of the register.
+struct Mirror<'a> {
+    server: &'a Server,
+    fields: BTreeMap<String, Vec<Field>>,
+    records: BTreeMap<String, Value>,
+    mutations: BTreeSet<String>,
+    /// The fields that changed because other records did.
+    followed: BTreeSet<String>,
+}
+
+impl Mirror<'_> {
+    async fn read(&self) -> BTreeMap<String, Value> {
+        let reader = self.server.anonymous();
+        let mut ids = BTreeMap::new();
+        collect(&reader.data(IDS, json!({})).await, &mut ids);
+        let mut records = BTreeMap::new();
+        for (ty, fields) in &self.fields {
+            let fields = fields.iter();
+            let fields = fields.map(|field| format!("{} {} ", field.name, field.selection));
+            let document = format!(
+                "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {ty} {{ __typename {}}} }} }}",
+                fields.collect::<String>()
+            );
+            let ids = ids.iter().filter(|(_, name)| *name == ty);
+            let ids: Vec<&String> = ids.map(|(id, _)| id).collect();
+            for ids in ids.chunks(50) {
+                let data = reader.data(&document, json!({ "ids": ids })).await;
+                for record in data["nodes"].as_array().unwrap() {
+                    let id = record["id"].as_str().unwrap().to_owned();
+                    records.insert(id, record.clone());
+                }
+            }
+        }
+        records
+    }
+
+    /// Makes a change, and compares what changed with what the history reports.
+    async fn change(&mut self, client: &Client<'_>, mutation: &str, input: Value) -> String {
+        let cursor = self.server.newest().await;
+        let record = client.change(mutation, input, "id").await;
+        let document = "query($after: String) { activities(first: 100, after: $after) { nodes { verb subjectType subject { id } } } }";
+        let variables = json!({ "after": cursor });
+        let data = self.server.anonymous().data(document, variables).await;
+        let activities = data["activities"]["nodes"].as_array().unwrap();
+        let now = self.read().await;
+        for (id, record) in &now {
+            let own = activities.iter().any(|it| it["subject"]["id"] == *id);
+            let Some(before) = self.records.get(id) else {
+                assert!(own, "{mutation} reports nothing of the new {record}");
+                continue;
+            };
+            let ty = record["__typename"].as_str().unwrap();
+            for field in &self.fields[ty] {
+                let name = &field.name;
+                if before[name] == record[name] {
+                    continue;
+                }
+                let reported = match &field.follows {
+                    None => own,
+                    Some(follows) => {
+                        self.followed.insert(format!("{ty}.{name}"));
+                        activities.iter().any(|it| is_one_of(it, id, follows))
+                    }
+                };
+                assert!(
+                    reported,
+                    "{mutation}: {ty}.{name} of {id} changed to {}, reported are {activities:?}",
+                    record[name]
+                );
+            }
+        }
+        self.records = now;
+        self.mutations.insert(mutation.to_owned());
+        record["id"].as_str().unwrap().to_owned()
+    }
+
+    fn version(&self, id: &str) -> &Value {
+        &self.records[id]["version"]
+    }
+}
+
+fn collect(value: &Value, ids: &mut BTreeMap<String, String>) {
+    if let (Some(id), Some(ty)) = (value["id"].as_str(), value["__typename"].as_str()) {
+        ids.insert(id.to_owned(), ty.to_owned());
+    }
+    match value {
+        Value::Array(values) => values.iter().for_each(|it| collect(it, ids)),
+        Value::Object(fields) => fields.values().for_each(|it| collect(it, ids)),
+        _ => {}
+    }
+}
+
+/// Whether an activity is one of `CREATED or UPDATED of a topic`; `this` stands for the record with this id.
+fn is_one_of(activity: &Value, id: &str, activities: &str) -> bool {
+    activities.split(", or ").any(|activities| {
+        let (verbs, subject) = activities.rsplit_once(" of ").unwrap();
+        let (article, subject) = subject.split_once(' ').unwrap();
+        let subject = subject.to_uppercase().replace(' ', "_");
+        let verb = activity["verb"].as_str().unwrap();
+        verbs.split([' ', ',']).any(|it| it == verb)
+            && activity["subjectType"] == subject
+            && (article != "this" || activity["subject"]["id"] == id)
+    })
+}
+
+async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
+    let mut mirror = Mirror {
+        server,
+        fields: fields(server).await,
+        records: BTreeMap::new(),
+        mutations: BTreeSet::new(),
+        followed: BTreeSet::new(),
+    };
+    mirror.records = mirror.read().await;
+    let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
+    let committees = bodies(&mut mirror).await;
+    let topic = topic(&mut mirror, &committees).await;
+    let item = action_item(&mut mirror, &topic, &committees).await;
+    let (publication, examination) = publications(&mut mirror, &topic, &committees).await;
+    let statement = statements(&mut mirror, &topic, &committees).await;
+    let mut note = String::new();
+    for subject in [&topic, &item, &publication, &examination, &statement] {
+        let input = json!({ "subjectId": subject, "body": "B" });
+        note = mirror.change(&upu, "noteAdd", input).await;
+    }
+    let input = json!({ "id": note });
+    mirror.change(&upu, "noteRetract", input).await;
+    let input = json!({ "id": item, "message": "M" });
+    mirror.change(&tsb, "actionItemRemind", input).await;
+    let input = json!({ "id": committees.other, "version": mirror.version(&committees.other) });
+    mirror.change(&itu, "committeeConclude", input).await;
+
+    let names = "{ __schema { mutationType { fields { name } } } }";
+    let data = server.anonymous().data(names, json!({})).await;
+    let names = data["__schema"]["mutationType"]["fields"].as_array();
+    for name in names.unwrap() {
+        let name = name["name"].as_str().unwrap();
+        assert!(
+            name.starts_with("webhook") || mirror.mutations.contains(name),
+            "{name}"
+        );
+    }
+    let following = mirror.fields.iter().flat_map(|(ty, fields)| {
+        let following = fields.iter().filter(|field| field.follows.is_some());
+        following.map(move |field| format!("{ty}.{}", field.name))
+    });
+    let following: BTreeSet<String> = following.collect();
+    assert_eq!(mirror.followed, following);
+}
+
+struct Committees {
+    sg17: String,
+    c5: String,
+    /// A new one of ITU-T, which is part of SG17.
+    new: String,
+    /// One that does nothing.
+    other: String,
+}
+
+async fn bodies(mirror: &mut Mirror<'_>) -> Committees {
+    let (server, itu) = (mirror.server, mirror.server.itu());
+    let (union, sector) = (
+        server.organization("ITU").await,
+        server.organization("ITU-T").await,
+    );
+    let input = json!({ "acronym": "ITU-X", "name": "X", "kind": "SECTOR", "side": "ITU", "parentId": union });
+    let organization = mirror.change(&itu, "organizationCreate", input).await;
+    let version = mirror.version(&organization);
+    let input = json!({ "id": organization, "version": version, "name": "Y" });
+    mirror.change(&itu, "organizationUpdate", input).await;
+    let sg17 = server.committee("ITU-T", "SG17").await;
+    let sg16 = server.committee("ITU-T", "SG16").await;
+    let input = json!({ "organizationId": sector, "code": "SG98", "period": "P", "name": "N", "kind": "STUDY_GROUP" });
+    let other = mirror.change(&itu, "committeeCreate", input).await;
+    let input = json!({ "organizationId": sector, "code": "SG99", "period": "P", "name": "N", "kind": "STUDY_GROUP",
+        "parentId": sg17, "predecessorIds": [sg17] });
+    let new = mirror.change(&itu, "committeeCreate", input).await;
+    let version = mirror.version(&new);
+    let input = json!({ "id": new, "version": version, "predecessorIds": [sg16] });
+    mirror.change(&itu, "committeeUpdate", input).await;
+    Committees {
+        sg17,
+        c5: server.committee("POC", "C5").await,
+        new,
+        other,
+    }
+}
+
+async fn topic(mirror: &mut Mirror<'_>, committees: &Committees) -> String {
+    let (server, itu, upu) = (mirror.server, mirror.server.itu(), mirror.server.upu());
+    let document = "{ mandates { provisions { id } } }";
+    let data = server.anonymous().data(document, json!({})).await;
+    let provisions = &data["mandates"][0]["provisions"];
+    let input = json!({ "title": "T", "summary": "S", "leadCommitteeId": committees.new, "provisionIds": [provisions[0]["id"]] });
+    let topic = mirror.change(&itu, "topicPropose", input).await;
+    let input = json!({ "id": topic, "position": "AGREED", "leadCommitteeId": committees.c5 });
+    mirror.change(&upu, "topicTakePosition", input).await;
+    let publication = server.publication("ITU-T X.1341 (09/2015)").await;
+    let input = json!({ "id": topic, "version": mirror.version(&topic), "publicationIds": [publication],
+        "provisionIds": [provisions[1]["id"]] });
+    mirror.change(&upu, "topicUpdate", input).await;
+    let input = json!({ "id": topic, "committeeId": committees.sg17, "role": "LEAD" });
+    mirror.change(&itu, "topicLinkCommittee", input).await;
+    let input = json!({ "id": topic, "committeeId": committees.new });
+    mirror.change(&itu, "topicUnlinkCommittee", input).await;
+    let input = json!({ "id": topic, "reviewOn": "2028-01-01" });
+    mirror.change(&upu, "topicReaffirm", input).await;
+    topic
+}
+
+async fn action_item(mirror: &mut Mirror<'_>, topic: &str, committees: &Committees) -> String {
+    let (itu, upu) = (mirror.server.itu(), mirror.server.upu());
+    let input = json!({ "topicId": topic, "committeeId": committees.new, "title": "T" });
+    let item = mirror.change(&upu, "actionItemCreate", input).await;
+    let input = json!({ "id": item, "version": mirror.version(&item), "priority": "HIGH" });
+    mirror.change(&upu, "actionItemUpdate", input).await;
+    // The owner committee is linked to the topic.
+    let input = json!({ "id": item, "version": mirror.version(&item), "to": "OPEN" });
+    mirror.change(&itu, "actionItemMove", input).await;
+    item
+}
+
+async fn publications(
+    mirror: &mut Mirror<'_>,
+    topic: &str,
+    committees: &Committees,
+) -> (String, String) {
+    let (server, itu, upu) = (mirror.server, mirror.server.itu(), mirror.server.upu());
+    let sector = server.organization("ITU-T").await;
+    let earlier = server.publication("ITU-T X.1341 (09/2015)").await;
+    let input = json!({ "number": "ITU-T X.1341 (06/2026)", "title": "T", "kind": "RECOMMENDATION", "organizationId": sector,
+        "committeeId": committees.sg17, "supersedesId": earlier, "topicIds": [topic] });
+    let publication = mirror.change(&itu, "publicationAdd", input).await;
+    let version = mirror.version(&publication);
+    let input = json!({ "id": publication, "version": version, "committeeId": committees.new });
+    mirror.change(&itu, "publicationUpdate", input).await;
+    let related = server.publication("UPU S52").await;
+    let input = json!({ "id": publication, "relatedId": related });
+    mirror.change(&upu, "publicationRelate", input).await;
+    let input = json!({ "publicationId": publication });
+    let examination = mirror.change(&itu, "examinationRequest", input).await;
+    for side in [&itu, &upu] {
+        let input = json!({ "id": examination, "impact": "NONE", "statement": "S" });
+        let mutation = "examinationRecordFinding";
+        mirror.change(side, mutation, input).await;
+    }
+    (publication, examination)
+}
+
+async fn statements(mirror: &mut Mirror<'_>, topic: &str, committees: &Committees) -> String {
+    let (itu, upu) = (mirror.server.itu(), mirror.server.upu());
+    let mutation = "liaisonStatementSend";
+    let input = json!({ "title": "T", "fromIds": [committees.sg17], "topicIds": [topic],
+        "addressees": [{ "committeeId": committees.c5, "purpose": "ACTION" }] });
+    let statement = mirror.change(&itu, mutation, input).await;
+    let input = json!({ "title": "Re: T", "fromIds": [committees.c5], "inReplyToId": statement,
+        "addressees": [{ "committeeId": committees.sg17, "purpose": "COMMENT" }] });
+    mirror.change(&upu, mutation, input).await;
+    statement
+}
+
+#[tokio::test]
+async fn the_table_for_mirrors_says_what_the_descriptions_say() {
+    let server = Server::start(Backend::Sqlite).await;
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mirrors.md");
+    let document = fs::read_to_string(document).unwrap();
+    let rows = document.lines().filter(|line| line.starts_with("| `"));
+    let rows: BTreeSet<String> = rows.map(str::to_owned).collect();
+    let fields = fields(&server).await;
+    let expected = fields.iter().flat_map(|(ty, fields)| {
+        fields.iter().filter_map(move |field| {
+            let follows = field.follows.as_ref()?;
+            Some(format!("| `{ty}.{}` | {follows} |", field.name))
+        })
+    });
+    assert_eq!(rows, expected.collect::<BTreeSet<_>>());
+}

@@ -1,0 +1,17 @@
+//! Reads.
+
+pub mod bad_arguments;
+pub mod exchange;
+pub mod history;
+pub mod list_orders;
+pub mod lists;
+pub mod mirrors;
+pub mod organizations;
+pub mod pages;
+pub mod real_data;
+pub mod records;
+pub mod report;
+pub mod response_cache;
+pub mod response_size;
+pub mod seed_data;
+pub mod slow_statements;

@@ -1,0 +1,4 @@
+//! The schema, the documents, and the shape of the source.
+
+pub mod contract;
+pub mod source_layout;

@@ -1,0 +1,119 @@
+//! Requests that are refused before they run: each client may send so many of them per minute.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::DateTime;
+use liaison::http::HttpConfig;
+use liaison::http::middleware::rate_limit::Failures;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::harness::{Answer, Backend, Client, Server};
+use crate::support::websocket_client::{PROTOCOL, Socket};
+
+on_both_backends! {
+    bad_tokens_are_limited_for_each_client
+    invalid_documents_and_unknown_hashes_are_limited_for_each_client
+}
+
+const LIMIT: usize = 6;
+
+/// A service with this limit, and a clock that the test alone moves.
+async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
+    let around = HttpConfig {
+        failures: Failures::new(u32::try_from(LIMIT).unwrap()),
+        ..HttpConfig::default()
+    };
+    let clock = Arc::new(AtomicI64::new(1_800_000_000));
+    let time = clock.clone();
+    let server = Server::start_with(backend, |app| {
+        app.http = Arc::new(around);
+        app.clock =
+            Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());
+    });
+    (server.await, clock)
+}
+
+fn is_limited(answer: &Answer) {
+    assert_eq!(answer.status, 429, "{}", answer.text);
+    // Sixty seconds for all of them.
+    assert_eq!(answer.headers["retry-after"], "10");
+    let extensions = &answer.json()["errors"][0]["extensions"];
+    assert_eq!(
+        *extensions,
+        json!({ "code": "RATE_LIMITED", "limit": "failures" })
+    );
+}
+
+const KNOWN: &str = "{ viewer { roles } }";
+
+async fn bad_tokens_are_limited_for_each_client(backend: Backend) {
+    let (server, clock) = limited(backend).await;
+    let forger = server.anonymous().with_token("a.b.c");
+    for _ in 0..LIMIT {
+        assert_eq!(forger.post(KNOWN, json!({})).await.status, 401);
+    }
+    is_limited(&forger.post(KNOWN, json!({})).await);
+    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    let payload = json!({ "token": "a.b.c" });
+    socket
+        .say(&json!({ "type": "connection_init", "payload": payload }))
+        .await;
+    assert_eq!(socket.end().await.0, 1013);
+    // Who sends no token has none to check.
+    server
+        .anonymous()
+        .post("{ topics { totalCount } }", json!({}))
+        .await;
+    clock.fetch_add(10, Ordering::Relaxed);
+    assert_eq!(forger.post(KNOWN, json!({})).await.status, 401);
+    is_limited(&forger.post(KNOWN, json!({})).await);
+    // They are few enough for somebody else at the same address a little later.
+    clock.fetch_add(10, Ordering::Relaxed);
+    assert_eq!(server.itu().post(KNOWN, json!({})).await.status, 200);
+}
+
+async fn by_hash(client: &Client<'_>, hash: &str) -> Answer {
+    let persisted = json!({ "version": 1, "sha256Hash": hash });
+    let body = json!({ "extensions": { "persistedQuery": persisted } }).to_string();
+    let json = [("content-type", "application/json")];
+    client.send(Method::POST, "/graphql", &json, body).await
+}
+
+async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backend: Backend) {
+    let (server, clock) = limited(backend).await;
+    let client = server.anonymous();
+    client.data(KNOWN, json!({})).await;
+    let checked = server.documents.validated();
+    for number in 0..LIMIT {
+        let answer = match number % 3 {
+            0 => client.post("{", json!({})).await,
+            1 => {
+                client
+                    .post(&format!("{{ nothing{number} }}"), json!({}))
+                    .await
+            }
+            _ => by_hash(&client, &"0".repeat(64)).await,
+        };
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert!(answer.json()["errors"].is_array());
+    }
+    let after = server.documents.validated();
+    assert!(after > checked);
+    is_limited(&client.post("{ nothing }", json!({})).await);
+    is_limited(&by_hash(&client, &"1".repeat(64)).await);
+    assert_eq!(
+        server.documents.validated(),
+        after,
+        "what is refused is not checked"
+    );
+    // A document that was checked before runs all the same.
+    client.data(KNOWN, json!({})).await;
+    let mut socket = Socket::anonymous(&server.address).await;
+    socket.subscribe("a", "{ nothing }", json!({})).await;
+    let told = socket.hear().await;
+    assert_eq!(told["payload"][0]["extensions"]["limit"], "failures");
+    clock.fetch_add(60, Ordering::Relaxed);
+    client.data("{ topics { totalCount } }", json!({})).await;
+}

@@ -1,0 +1,147 @@
+//! The bytes of all responses in memory have a bound, and small responses go on when it is reached.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use liaison::http::{HttpConfig, ResponseBudget};
+use serde_json::json;
+use tokio::net::TcpSocket;
+
+use crate::security::hostile_requests::each;
+use crate::support::binary::Workplace;
+use crate::support::harness::Server;
+use crate::support::raw_http;
+use crate::support::websocket_client::Socket;
+
+on_both_databases! {
+    readers_that_are_slow_fill_the_budget_and_not_the_memory
+    messages_of_subscriptions_hold_their_bytes_until_they_are_sent
+}
+
+/// A query whose response has about 8 MB once [`write_long_notes`] has run, under a name of its own: none is cached.
+fn large(number: usize) -> String {
+    let bodies = each(40, |it| format!("b{it}: body"));
+    let query = format!(
+        "query Q{number} {{ topic(by: {{ code: \"T-1\" }}) {{ notes(first: 10) {{ nodes {{ {bodies} }} }} }} }}"
+    );
+    json!({ "query": query }).to_string()
+}
+
+async fn write_long_notes(server: &Server) {
+    let subject = server.topic("T-1").await;
+    for _ in 0..10 {
+        let input = json!({ "subjectId": subject, "body": "x".repeat(20_000) });
+        server.upu().change("noteAdd", input, "id").await;
+    }
+}
+
+/// Sends a query from a client that takes a few bytes of the response and no more.
+async fn read_slowly(address: &str, body: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address: SocketAddr = address.trim_start_matches("http://").parse().unwrap();
+    let stream = socket.connect(address).await.unwrap().into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = stream;
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// The start of the response, which has the status line and the first headers.
+fn start_of(stream: &mut TcpStream) -> String {
+    let mut bytes = [0; 1500];
+    let length = stream.read(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..length]).to_lowercase()
+}
+
+async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Server) {
+    const BUDGET: u64 = 60; // MB
+    write_long_notes(server).await;
+    let workplace = Workplace::new();
+    let budget = format!("{}", BUDGET * 1_000_000);
+    let mut service = workplace.start(&[
+        "serve",
+        "--read-only",
+        "--database-url",
+        server.database_url(),
+        "--listen",
+        "127.0.0.1:0",
+        "--response-memory-bytes",
+        &budget,
+        "--response-cache-bytes",
+        "0",
+    ]);
+    let address = service.address();
+    let small = json!({ "query": "{ topics { totalCount } }" }).to_string();
+    let before = service.megabytes();
+    let mut readers = Vec::new();
+    let mut refused = 0;
+    for number in 0..40 {
+        let mut reader = read_slowly(&address, &large(number)).await;
+        let start = start_of(&mut reader);
+        if start.starts_with("http/1.1 503") {
+            assert!(start.contains("\r\nretry-after: "), "{start}");
+            assert!(start.contains("service_unavailable"), "{start}");
+            refused += 1;
+        } else {
+            assert!(start.starts_with("http/1.1 200"), "{start}");
+        }
+        readers.push(reader);
+        let reply = raw_http::post(&address, None, &small);
+        assert_eq!(reply.json()["data"]["topics"]["totalCount"], 8, "{reply:?}");
+    }
+    assert!((20..40).contains(&refused), "{refused} refused");
+    let used = service.megabytes() - before;
+    assert!(used < 2 * BUDGET, "{used} MB");
+    drop(readers);
+    // That they have gone is noticed in a moment.
+    let mut reply = raw_http::post(&address, None, &large(100));
+    for _ in 0..50 {
+        if reply.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        reply = raw_http::post(&address, None, &large(100));
+    }
+    assert_eq!(reply.status, 200, "{}", reply.head);
+}
+
+/// Another instance whose responses share this number of bytes.
+async fn with_budget(server: &Server, bytes: usize) -> Server {
+    let around = HttpConfig {
+        responses: ResponseBudget::new(bytes),
+        ..HttpConfig::default()
+    };
+    server
+        .beside(|app| app.http = std::sync::Arc::new(around))
+        .await
+}
+
+async fn messages_of_subscriptions_hold_their_bytes_until_they_are_sent(server: &Server) {
+    let tight = with_budget(server, 1_000_000).await;
+    let bodies = each(10, |it| format!("b{it}: body"));
+    let follow =
+        format!("subscription {{ activity {{ subject {{ ... on Note {{ {bodies} }} }} }} }}");
+    let mut socket = Socket::anonymous(&tight.address).await;
+    socket.subscribe("a", &follow, json!({})).await;
+    socket
+        .subscribe("b", "{ viewer { roles } }", json!({}))
+        .await;
+    // The subscription before it has begun.
+    socket.next("b").await;
+    socket.hear().await;
+    write_long_notes(server).await;
+    // Each message is a fifth of the budget and more: they come one after the other, and none is lost.
+    for _ in 0..10 {
+        let told = socket.activity("a").await;
+        assert_eq!(told["subject"]["b9"].as_str().unwrap().len(), 20_000);
+    }
+}

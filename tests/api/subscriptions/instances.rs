@@ -1,0 +1,318 @@
+//! Several instances on one PostgreSQL: one is killed during all activities, and no event is lost.
+
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, Utc};
+use entity::activity;
+use entity::id::Id;
+use futures_util::future::{join_all, join3};
+use liaison::store::Database;
+use sea_orm::{EntityTrait, QueryOrder};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::binary::Workplace;
+use crate::support::databases::{Backend, TestDatabase};
+use crate::support::harness::{id_and_cursor, prepare};
+use crate::support::webhook_receiver::Endpoint;
+use crate::support::websocket_client::Socket;
+
+const FOLLOWERS: usize = 50;
+const ENDPOINTS: usize = 3;
+const WRITERS: usize = 3;
+/// Number of writes per writer.
+const WRITES: usize = 120;
+
+const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor at } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
+    let database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let workplace = Workplace::new();
+    workplace.write("secret", "a secret that only this test knows, long enough");
+    let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
+    let token = workplace.done(&token).trim().to_owned();
+    let start = || {
+        let mut running = workplace.start(&[
+            "serve",
+            "--database-url",
+            &database.url,
+            "--database-connections",
+            "4",
+            "--listen",
+            "127.0.0.1:0",
+            "--token-key",
+            "secret",
+            "--token-algorithms",
+            "HS256",
+            "--allow-private-webhooks",
+        ]);
+        (running.address(), running)
+    };
+    let (first, killed) = start();
+    let (second, _kept) = start();
+    let addresses = [first, second];
+
+    let endpoints = endpoints(&addresses[1], &token).await;
+    let asked = ask(
+        &addresses[1],
+        None,
+        "{ activities(last: 1) { nodes { id cursor } } topic(by: { code: \"T-1\" }) { id } }",
+        json!({}),
+    )
+    .await
+    .unwrap();
+    let (begin_id, begin) = id_and_cursor(&asked["data"]["activities"]["nodes"][0]);
+    let topic = &asked["data"]["topic"]["id"];
+
+    let written = AtomicUsize::new(0);
+    let ready = AtomicBool::new(false);
+    let killed = Mutex::new(Some(killed));
+    let done = AtomicBool::new(false);
+    let begun = Instant::now();
+
+    let followers =
+        join_all((0..FOLLOWERS).map(|place| follow(&addresses, place, &begin, &ready, &done)));
+    let writers = async {
+        while !ready.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        join_all((0..WRITERS).map(async |writer| {
+            for number in 0..WRITES {
+                let body = format!("Note {number} of {writer}.");
+                let input = json!({ "subjectId": topic, "body": body });
+                let document =
+                    "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id } } }";
+                // Without a response it is unknown whether the write was committed: the log shows it.
+                let variables = json!({ "input": input });
+                for turn in 0.. {
+                    let address = &addresses[(writer + turn) % 2];
+                    let answer = ask(address, Some(&token), document, variables.clone()).await;
+                    if answer
+                        .is_some_and(|answer| answer["data"]["noteAdd"]["note"]["id"].is_string())
+                    {
+                        break;
+                    }
+                }
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        }))
+        .await;
+        done.store(true, Ordering::Relaxed);
+    };
+    let killer = async {
+        while written.load(Ordering::Relaxed) < WRITERS * WRITES / 3 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // Like `kill -9`.
+        drop(killed.lock().unwrap().take());
+    };
+    let (told, (), ()) = join3(followers, writers, killer).await;
+
+    let log = log(&database.url, &begin_id).await;
+    assert!(log.len() >= WRITERS * WRITES, "{}", log.len());
+    let (mut breaks, mut delays) = (0, Vec::new());
+    for told in told {
+        let ids: Vec<&String> = told.seen.iter().map(|event| &event.0).collect();
+        assert_eq!(ids, log.iter().collect::<Vec<_>>());
+        breaks += told.broken;
+        delays.extend(told.delays);
+    }
+    let repeated = delivered(&endpoints, &log).await;
+    assert!(repeated <= ENDPOINTS, "{repeated}");
+    delays.sort_unstable();
+    assert!(
+        breaks >= FOLLOWERS / 2,
+        "half of them were on the instance that was killed: {breaks}"
+    );
+    eprintln!(
+        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {ENDPOINTS} endpoints, lost 0, sent again {repeated}; {:.1} s in all; followers were told after {:?} (median), {:?} (slowest)",
+        log.len(),
+        begun.elapsed().as_secs_f64(),
+        delays[delays.len() / 2],
+        delays[delays.len() - 1],
+    );
+}
+
+/// The endpoints that receive each note.
+async fn endpoints(address: &str, token: &str) -> Vec<Endpoint> {
+    let endpoints = join_all((0..ENDPOINTS).map(|_| Endpoint::start())).await;
+    for endpoint in &endpoints {
+        let document = "mutation($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }";
+        let input = json!({ "url": endpoint.url, "filter": { "verb": ["NOTED"] } });
+        let made = ask(address, Some(token), document, json!({ "input": input })).await;
+        assert!(made.unwrap()["data"]["webhookCreate"]["webhook"]["id"].is_string());
+    }
+    endpoints
+}
+
+/// Checks that each endpoint received the log in order, and returns how often messages were repeated. The lease of a
+/// killed process must expire first.
+async fn delivered(endpoints: &[Endpoint], log: &[String]) -> usize {
+    let mut repeated = 0;
+    for endpoint in endpoints {
+        let mut ids = endpoint.ids();
+        for _ in 0..900 {
+            if ids.contains(&log[log.len() - 1]) {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+            ids = endpoint.ids();
+        }
+        repeated += ids.len().saturating_sub(log.len());
+        // A delivery whose sender was killed is repeated, before any later one.
+        ids.dedup();
+        assert_eq!(ids, log);
+    }
+    repeated
+}
+
+/// What a subscriber received.
+struct Told {
+    seen: Vec<(String, String)>,
+    /// How often its connection was lost.
+    broken: usize,
+    /// The delay between the request of a write and its event.
+    delays: Vec<Duration>,
+}
+
+/// Subscribes until the log is complete, resuming after its last cursor with any available instance.
+async fn follow(
+    addresses: &[String; 2],
+    place: usize,
+    begin: &str,
+    ready: &AtomicBool,
+    done: &AtomicBool,
+) -> Told {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    let mut broken = 0;
+    let mut delays = Vec::new();
+    for turn in place.. {
+        let address = &addresses[turn % 2];
+        let alive = tokio::net::TcpStream::connect(address.trim_start_matches("http://"));
+        if alive.await.is_err() {
+            continue;
+        }
+        let cursor = seen
+            .last()
+            .map_or(begin, |event| event.1.as_str())
+            .to_owned();
+        let mut socket = Socket::anonymous(address).await;
+        socket
+            .subscribe("a", FOLLOW, json!({ "after": cursor }))
+            .await;
+        if place == FOLLOWERS - 1 {
+            ready.store(true, Ordering::Relaxed);
+        }
+        loop {
+            let message = socket.within(Duration::from_millis(1500)).await;
+            match message {
+                Some(Some(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] == "next" {
+                        let activity = &message["payload"]["data"]["activity"];
+                        seen.push(id_and_cursor(activity));
+                        delays.push(since(&activity["at"]));
+                    }
+                }
+                Some(None) => break,
+                // All writes are done, and there are no further events.
+                None if done.load(Ordering::Relaxed) => {
+                    return Told {
+                        seen,
+                        broken,
+                        delays,
+                    };
+                }
+                _ => {}
+            }
+        }
+        broken += 1;
+    }
+    unreachable!("there is always another turn")
+}
+
+/// Returns the age of a timestamp of a response.
+fn since(moment: &Value) -> Duration {
+    let moment: DateTime<Utc> = moment.as_str().unwrap().parse().unwrap();
+    SystemTime::now()
+        .duration_since(moment.into())
+        .unwrap_or_default()
+}
+
+/// Sends an HTTP request; `None` without a response.
+pub async fn ask(
+    address: &str,
+    token: Option<&str>,
+    document: &str,
+    variables: Value,
+) -> Option<Value> {
+    // No earlier test in this process may have installed one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let body = json!({ "query": document, "variables": variables });
+    let mut request = reqwest::Client::new()
+        .post(format!("{address}/graphql"))
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let text = request.send().await.ok()?.text().await.ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Returns the ids of all activities after this id in the table.
+async fn log(url: &str, begin: &str) -> Vec<String> {
+    let db = Database::connect(url, 2).await.unwrap();
+    let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);
+    let rows = rows.all(&db.orm_read).await.unwrap();
+    // Activities of webhooks are visible to their own party only.
+    let rows = rows.into_iter().filter(|row| row.subject_type != "Webhook");
+    let ids = rows.map(|row| row.id.to_global_id());
+    ids.skip_while(|id| id != begin).skip(1).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_idle_sockets_take_little_memory() {
+    let workplace = Workplace::new();
+    let mut running = workplace.start(&[
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--max-connections-per-ip",
+        "0",
+        "--max-connections",
+        "5000",
+        "--max-streams-per-client",
+        "0",
+        "--max-subscriptions-per-client",
+        "0",
+    ]);
+    let address = running.dev_address();
+    let memory = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+        let (_, rest) = status.split_once("VmRSS:").unwrap();
+        let kilobytes: usize = rest.split_whitespace().next().unwrap().parse().unwrap();
+        kilobytes
+    };
+    let mut first = Socket::anonymous(&address).await;
+    first.run("{ viewer { roles } }", json!({})).await;
+    let before = memory();
+    let mut sockets = Vec::new();
+    for _ in 0..1000 {
+        let mut socket = Socket::anonymous(&address).await;
+        socket.subscribe("a", FOLLOW, json!({})).await;
+        sockets.push(socket);
+    }
+    for socket in &mut sockets {
+        socket.say(&json!({ "type": "ping" })).await;
+        socket.hear().await;
+    }
+    let after = memory();
+    eprintln!("{before} kB without sockets, {after} kB with 1000 that follow");
+    assert!(after - before < 100_000, "{before} kB, then {after} kB");
+}

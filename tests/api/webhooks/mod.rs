@@ -1,0 +1,5 @@
+//! Deliveries to webhooks.
+
+pub mod deliveries;
+pub mod endpoints;
+pub mod targets;

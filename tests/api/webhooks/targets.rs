@@ -1,0 +1,187 @@
+//! Where webhooks lead: their ping, targets that cannot be called, private networks and proxies.
+
+use axum::http::uri::PathAndQuery;
+use liaison::graphql;
+use liaison::webhooks::{DeliverySettings, WebhookTargets};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tokio::net::TcpListener;
+
+use crate::support::databases::Backend;
+use crate::support::harness::{Client, Server};
+use crate::support::identity_provider::Provider;
+use crate::support::webhook_receiver::{Endpoint, Reply};
+use crate::webhooks::endpoints::{create, happen, read, until, update};
+
+on_both_databases! {
+    a_new_webhook_gets_one_signed_ping_before_all_else
+    a_ping_that_fails_holds_nothing_up
+    a_later_cursor_skips_what_cannot_be_delivered
+    what_keeps_a_delivery_from_its_address_is_reported
+    deliveries_go_through_the_proxy_and_name_their_source
+}
+
+async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let upu = server.upu();
+    let made = create(&upu, json!({ "url": endpoint.url })).await;
+    let deliveries = server.deliver(WebhookTargets::Any);
+    let ping = endpoint.wait_for_ping().await;
+    assert_eq!(endpoint.ids(), [""; 0], "it comes before all deliveries");
+    let id = &made["webhook"]["id"];
+    let ping_id = format!("ping-{}", id.as_str().unwrap());
+    assert_eq!(ping.headers["webhook-id"], ping_id.as_str());
+    let mut event = ping.json();
+    assert!(event["time"].take().is_string());
+    assert_eq!(
+        event,
+        json!({
+            "specversion": "1.0",
+            "id": ping_id,
+            "source": "urn:liaison:register",
+            "type": "liaison.ping",
+            "subject": id,
+            "time": null,
+            "datacontenttype": "application/json",
+            "data": { "webhook": { "id": id } },
+        })
+    );
+    let header = |name: &str| ping.headers[name].to_str().unwrap();
+    let secret = Webhook::new(made["secret"].as_str().unwrap()).unwrap();
+    let time = header("webhook-timestamp").parse().unwrap();
+    let signature = secret.sign(&ping_id, time, &ping.body).unwrap();
+    assert_eq!(header("webhook-signature"), signature);
+    // It is no delivery, and comes once.
+    let first = happen(server, "One").await;
+    endpoint.wait_for(1).await;
+    deliveries.stop().await;
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    let second = happen(server, "Two").await;
+    endpoint.wait_for(2).await;
+    assert_eq!(endpoint.ids(), [first, second]);
+    assert_eq!(endpoint.pings().len(), 1);
+    let seen = until(&upu, &made, |it| it["deliveries"]["totalCount"] == 2).await;
+    assert_eq!(seen["version"], 1);
+}
+
+async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    endpoint.reply_to_pings(400);
+    let upu = server.upu();
+    let made = create(&upu, json!({ "url": endpoint.url })).await;
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    let activity = happen(server, "One").await;
+    endpoint.wait_for(1).await;
+    assert_eq!(endpoint.ids(), [activity]);
+    assert_eq!(endpoint.pings().len(), 1);
+    assert_eq!(read(&upu, &made).await["enabled"], true);
+}
+
+async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let topics = json!({ "subjectType": ["TOPIC"] });
+    let made = create(&tsb, json!({ "url": endpoint.url, "filter": topics })).await;
+    let poison = happen(server, "Poison").await;
+    let later = happen(server, "Later").await;
+    endpoint.reply([Reply::Status(500)]);
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let cursor = "query($id: ID!) { node(id: $id) { ... on Activity { cursor } } }";
+    let data = tsb.data(cursor, json!({ "id": poison })).await;
+    let skip = json!({ "id": made["webhook"]["id"], "version": 1, "redeliverAfter": data["node"]["cursor"] });
+    assert_eq!(update(&tsb, skip).await["userErrors"], json!([]));
+    endpoint.wait_for(2).await;
+    assert_eq!(endpoint.ids(), [poison, later]);
+}
+
+/// The response of the first delivery of a new webhook once it has failed.
+async fn failure(server: &Server, client: &Client<'_>, url: &str, reach: WebhookTargets) -> String {
+    let made = create(client, json!({ "url": url })).await;
+    assert_eq!(made["userErrors"], json!([]), "{url}");
+    happen(server, url).await;
+    let deliveries = server.deliver(reach);
+    let failed = until(client, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let delivery = &failed["deliveries"]["nodes"][0];
+    assert_eq!(delivery["status"], Value::Null);
+    deliveries.stop().await;
+    let off = json!({ "id": made["webhook"]["id"], "version": 1, "enabled": false });
+    update(client, off).await;
+    delivery["response"].as_str().unwrap().to_owned()
+}
+
+async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
+    let tsb = server.tsb();
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}/", free.local_addr().unwrap());
+    drop(free);
+    let provider = Provider::over_tls(Vec::new()).await;
+    let networks = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
+    let local = WebhookTargets::Networks(networks.into());
+    for (url, reach, begin) in [
+        (
+            closed.as_str(),
+            WebhookTargets::Any,
+            "The address cannot be reached: it refuses connections.",
+        ),
+        (
+            "https://nowhere.invalid/",
+            WebhookTargets::PublicOnly,
+            "The address cannot be reached: its name cannot be looked up.",
+        ),
+        (
+            &provider.issuer,
+            WebhookTargets::PublicOnly,
+            "Is not public: such a name",
+        ),
+        (
+            &provider.issuer,
+            local,
+            "The certificate of the address does not hold: its issuer is not trusted.",
+        ),
+    ] {
+        let response = failure(server, &tsb, url, reach).await;
+        assert!(response.starts_with(begin), "{url}: {response}");
+    }
+}
+
+async fn deliveries_go_through_the_proxy_and_name_their_source(server: &Server) {
+    let proxy = Endpoint::start().await;
+    let upu = server.upu();
+    create(&upu, json!({ "url": "http://hooks.invalid/hook?a=1" })).await;
+    happen(server, "One").await;
+    let source = "https://register.example.org";
+    let _deliveries = server.deliver(DeliverySettings {
+        proxy: Some(proxy.url.trim_end_matches("/hook").to_owned()),
+        source: source.to_owned(),
+        ..DeliverySettings::from(WebhookTargets::Any)
+    });
+    let received = proxy.wait_for(1).await.remove(0);
+    assert_eq!(received.headers["host"], "hooks.invalid");
+    let path = PathAndQuery::from_static("/hook?a=1");
+    assert_eq!(received.uri.path_and_query(), Some(&path));
+    assert_eq!(received.json()["source"], source);
+    assert_eq!(proxy.wait_for_ping().await.json()["source"], source);
+}
+
+#[tokio::test]
+async fn networks_that_are_allowed_are_targets_and_others_are_not() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let networks = ["10.20.0.0/16"].map(|network| network.parse().unwrap());
+        let schema = graphql::schema(WebhookTargets::Networks(networks.into()));
+        let server = Server::start_with(backend, |app| app.schema = schema).await;
+        for (url, begin) in [
+            ("https://10.20.1.1/", None),
+            ("http://10.20.1.1/", Some("Must start with https://")),
+            ("https://10.21.1.1/", Some("Is not public: this service")),
+        ] {
+            let made = create(&server.itu(), json!({ "url": url })).await;
+            let message = made["userErrors"][0]["message"].as_str();
+            match (message, begin) {
+                (None, None) => {}
+                (Some(message), Some(begin)) => assert!(message.starts_with(begin), "{message}"),
+                _ => panic!("{url}: {message:?}"),
+            }
+        }
+    }
+}
