@@ -225,7 +225,7 @@ impl Register {
                 format!("(by: {{ id: {id} }}) {{ id updatedAt version }}")
             }
             "publication" => "(by: { number: \"X.5\" }) { id number title }".to_owned(),
-            "liaisonStatement" => "(by: { number: \"LS-5\" }) { id number title }".to_owned(),
+            "liaisonStatement" => "(by: { code: \"LS-5\" }) { id code title }".to_owned(),
             "mandate" => "(code: \"RES-11-DUBAI-2012\") { code title }".to_owned(),
             "mandates" => " { code }".to_owned(),
             "exchange" => format!(
@@ -249,10 +249,6 @@ impl Register {
             }
             ("PublicationFilter", "number") => "[\"no number\"]".to_owned(),
             ("ActionItemFilter", "externalKey") => "[\"no key\"]".to_owned(),
-            (_, "latestEdition") => "false".to_owned(),
-            (_, "silentSince") => "\"1990-01-01\"".to_owned(),
-            (_, "ownedBy" | "requestedBy") => "[TSB]".to_owned(),
-            ("TopicFilter" | "ExaminationFilter", "awaiting") => "[UPU]".to_owned(),
             (_, "publication") => {
                 format!("\"{}\"", PublicationId::from(Uuid::nil()).to_global_id())
             }
@@ -262,14 +258,14 @@ impl Register {
             ("PublicationFilter", "kind") => "[RESOLUTION]".to_owned(),
             ("CommitteeFilter", "kind") => "[STUDY_GROUP]".to_owned(),
             ("OrganizationFilter", "kind") => "[SECTOR]".to_owned(),
-            (_, "illustrative" | "awaitingReply") => "false".to_owned(),
-            (_, "side" | "proposedBy") => "[UPU]".to_owned(),
-            (_, "party") => "[TSB]".to_owned(),
+            (_, "latestEdition" | "illustrative" | "awaitingReply") => "false".to_owned(),
+            (_, "awaiting" | "side" | "proposedBy") => "[UPU]".to_owned(),
+            (_, "ownedBy" | "requestedBy" | "party") => "[TSB]".to_owned(),
             (_, "priority") => "[HIGH]".to_owned(),
             (_, "verb") => "[SENT]".to_owned(),
-            (_, "subjectType") => "[\"Topic\"]".to_owned(),
+            (_, "subjectType") => "[TOPIC]".to_owned(),
             (_, "dueFrom" | "approvedFrom") => "\"2100-01-01\"".to_owned(),
-            (_, "dueTo" | "approvedTo") => "\"1990-01-01\"".to_owned(),
+            (_, "silentSince" | "dueTo" | "approvedTo") => "\"1990-01-01\"".to_owned(),
             (_, "updatedSince" | "sentSince") => "\"2100-01-01T00:00:00Z\"".to_owned(),
             (_, "period" | "code") => "\"2025-2028\"".to_owned(),
             (_, "organization") => self.id("organizations", 0).to_string(),

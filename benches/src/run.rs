@@ -117,15 +117,7 @@ pub async fn run(options: &Options) -> Result<()> {
         });
     }
 
-    let workloads: Vec<usize> = (0..WORKLOADS.len())
-        .filter(|workload| {
-            options.only.is_empty()
-                || options
-                    .only
-                    .iter()
-                    .any(|only| only == WORKLOADS[*workload].name)
-        })
-        .collect();
+    let workloads = selected_workloads(&options.only);
     for contest in &mut contests {
         Service::prepare(&mut contest.services, size).await?;
         for workload in &workloads {
@@ -159,6 +151,13 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     println!("{}", table.markdown(options.scale, size));
     Ok(())
+}
+
+/// Returns the indexes of the named workloads, or of all if none is named.
+fn selected_workloads(names: &[String]) -> Vec<usize> {
+    let is_selected =
+        |index: &usize| names.is_empty() || names.iter().any(|name| name == WORKLOADS[*index].name);
+    (0..WORKLOADS.len()).filter(is_selected).collect()
 }
 
 /// Number of clients for measurements of cached responses.

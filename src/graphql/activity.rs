@@ -45,7 +45,7 @@ pub static HISTORY: Connection = OF_A_RECORD;
 
 const OF_A_RECORD: Connection = Connection {
     object: object_type,
-    connection: "ActivityConnection",
+    type_name: "ActivityConnection",
     edge: "ActivityEdge",
     filter: None,
     order: None,

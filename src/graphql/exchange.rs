@@ -54,7 +54,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "sharedTopics",
-                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. FieldLocation most 100.",
+                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
                 topics::object_type,
                 |env| RecordQuery {
                     condition: Condition::all()
@@ -65,7 +65,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "actionItems",
-                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. FieldLocation most 100; the list `actionItems` with a `filter` has pages.",
+                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
                 action_items::object_type,
                 |env| RecordQuery {
                     condition: Condition::all()
@@ -76,7 +76,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "unansweredStatements",
-                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. FieldLocation most 100.",
+                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
                 statements::object_type,
                 |env| RecordQuery {
                     condition: either_way(env, |one, other| {

@@ -22,7 +22,7 @@ use crate::store::note::{self as store, NoteAddInput, NoteRetractInput};
 /// The notes on a record.
 pub static NOTES: Connection = Connection {
     object: object_type,
-    connection: "NoteConnection",
+    type_name: "NoteConnection",
     edge: "NoteEdge",
     filter: None,
     order: None,

@@ -69,7 +69,7 @@ fn describe() -> schema::ObjectType {
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. FieldLocation most 100. It follows from their `parent`: read it again after CREATED of an organization.",
+            "The organizations that are part of it, by acronym. At most 100. It follows from their `parent`: read it again after CREATED of an organization.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
@@ -114,7 +114,7 @@ fn describe() -> schema::ObjectType {
 /// All organizations.
 pub static ORGANIZATIONS: Connection = Connection {
     object: object_type,
-    connection: "OrganizationConnection",
+    type_name: "OrganizationConnection",
     edge: "OrganizationEdge",
     filter: Some(<Option<OrganizationFilter>>::create_type_info),
     order: Some(<Option<OrganizationOrder>>::create_type_info),
@@ -132,7 +132,7 @@ pub struct OrganizationFilter {
     side: Option<Vec<Side>>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

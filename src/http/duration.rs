@@ -18,7 +18,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// Returns an error if the unit is missing or unknown, or the duration out of range.
 pub fn timeout(text: &str) -> Result<Duration, String> {
-    let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+    let range = Duration::from_millis(1)..=Duration::from_hours(1);
     let timeout = duration(text)?;
     if range.contains(&timeout) {
         Ok(timeout)

@@ -106,7 +106,7 @@ pub fn window(
 impl Connection {
     /// Returns the cursor scope of a list whose cursors are valid for every filter.
     pub fn scope(&self, order: &Order) -> CursorCodec {
-        CursorCodec::new(self.connection, order, "")
+        CursorCodec::new(self.type_name, order, "")
     }
 }
 
@@ -163,7 +163,7 @@ pub fn plan<'a>(
     let row = ROW.into_iden();
     for field in planner
         .document
-        .collect_fields(sets, &|condition| condition == list.connection)
+        .collect_fields(sets, &|condition| condition == list.type_name)
     {
         let slot = match field.name() {
             "nodes" => {

@@ -73,11 +73,11 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
 
 /// Registers a connection type with its edge type. Returns its type reference, such as `TopicConnection!`.
 pub fn connection(registry: &mut Registry, list: &'static Connection) -> String {
-    let ty = format!("{}!", list.connection);
-    if registry.types.contains_key(list.connection) {
+    let ty = format!("{}!", list.type_name);
+    if registry.types.contains_key(list.type_name) {
         return ty;
     }
-    object_type(registry, list.connection, "", Vec::new());
+    object_type(registry, list.type_name, "", Vec::new());
     let node = object(registry, list.object());
     let plain = |registry: &mut Registry, name, description, ty: String| {
         meta_field(registry, name, description, &[], ty)
@@ -165,7 +165,7 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
     fields.extend(list.counts.as_ref().map(|it| counts_field(registry, it)));
     object_type(
         registry,
-        list.connection,
+        list.type_name,
         "One page of a list, with cursors to get the next ones.",
         fields,
     );

@@ -205,7 +205,7 @@ impl Relation {
 pub struct Connection {
     pub object: ObjectRef,
     /// The names of its connection and edge types.
-    pub connection: &'static str,
+    pub type_name: &'static str,
     pub edge: &'static str,
     /// The types of `filter` and `orderBy`; `None` if it does not have the argument.
     pub filter: Option<Register>,

@@ -22,7 +22,7 @@ use crate::planner::{ExecutionContext, RecordQuery};
 /// All action items.
 pub static ACTION_ITEMS: Connection = Connection {
     object: object_type,
-    connection: "ActionItemConnection",
+    type_name: "ActionItemConnection",
     edge: "ActionItemEdge",
     filter: Some(<Option<ActionItemFilter>>::create_type_info),
     order: Some(<Option<ActionItemOrder>>::create_type_info),
@@ -50,7 +50,7 @@ pub struct ActionItemFilter {
     open: Option<bool>,
     /// True: open, with a due date before today (UTC). False: all others.
     overdue: Option<bool>,
-    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. FieldLocation most 100 keys. An empty list matches nothing.
+    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. At most 100 keys. An empty list matches nothing.
     external_key: Option<Vec<String>>,
     /// Owned by one of these parties, as the field `ownedBy` says: action items of the TSB's own secretariat are the
     /// TSB's and not ITU's. An empty list matches nothing.
@@ -74,7 +74,7 @@ pub struct ActionItemFilter {
     due_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,

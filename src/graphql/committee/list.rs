@@ -18,7 +18,7 @@ use crate::planner::{ExecutionContext, RecordQuery};
 /// All committees.
 pub static COMMITTEES: Connection = Connection {
     object: object_type,
-    connection: "CommitteeConnection",
+    type_name: "CommitteeConnection",
     edge: "CommitteeEdge",
     filter: Some(<Option<CommitteeFilter>>::create_type_info),
     order: Some(<Option<CommitteeOrder>>::create_type_info),
@@ -30,7 +30,7 @@ pub static COMMITTEES: Connection = Connection {
 /// The active committees of the viewer's party.
 pub static OF_THE_VIEWER: Connection = Connection {
     object: object_type,
-    connection: "CommitteeConnection",
+    type_name: "CommitteeConnection",
     edge: "CommitteeEdge",
     filter: None,
     order: None,
@@ -67,7 +67,7 @@ pub struct CommitteeFilter {
     code: Option<String>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

@@ -104,7 +104,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. FieldLocation most 100. It follows from their `parent`: read it again after CREATED of a committee.",
+            "The committees that are part of it, by code, then by period. At most 100. It follows from their `parent`: read it again after CREATED of a committee.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],

@@ -18,7 +18,7 @@ use crate::planner::schema::{Connection, CursorKey, Order, ROW, col};
 /// All examinations.
 pub static EXAMINATIONS: Connection = Connection {
     object: object_type,
-    connection: "ExaminationConnection",
+    type_name: "ExaminationConnection",
     edge: "ExaminationEdge",
     filter: Some(<Option<ExaminationFilter>>::create_type_info),
     order: Some(<Option<ExaminationOrder>>::create_type_info),

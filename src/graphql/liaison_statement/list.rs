@@ -18,7 +18,7 @@ use crate::planner::{ExecutionContext, RecordQuery};
 /// All liaison statements.
 pub static STATEMENTS: Connection = Connection {
     object: object_type,
-    connection: "LiaisonStatementConnection",
+    type_name: "LiaisonStatementConnection",
     edge: "LiaisonStatementEdge",
     filter: Some(<Option<LiaisonStatementFilter>>::create_type_info),
     order: Some(<Option<LiaisonStatementOrder>>::create_type_info),
@@ -42,7 +42,7 @@ pub struct LiaisonStatementFilter {
     awaiting_reply: Option<bool>,
     /// `sentAt` is at this time or later.
     sent_since: Option<DateTime>,
-    /// Contains this text in code, title or body. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or body. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

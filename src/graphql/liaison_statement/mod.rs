@@ -110,7 +110,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "replies",
-            "The statements that reply to this one, by code. FieldLocation most 100. It follows from the replies: read it again after REPLIED of this liaison statement.",
+            "The statements that reply to this one, by code. At most 100. It follows from the replies: read it again after REPLIED of this liaison statement.",
             object_type,
             Relation::column(Column::InReplyToId),
             vec![col(Column::Number)],

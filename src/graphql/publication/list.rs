@@ -19,7 +19,7 @@ use crate::planner::{ExecutionContext, RecordQuery};
 /// All publications.
 pub static PUBLICATIONS: Connection = Connection {
     object: object_type,
-    connection: "PublicationConnection",
+    type_name: "PublicationConnection",
     edge: "PublicationEdge",
     filter: Some(<Option<PublicationFilter>>::create_type_info),
     order: Some(<Option<PublicationOrder>>::create_type_info),
@@ -31,7 +31,7 @@ pub static PUBLICATIONS: Connection = Connection {
 /// The publications of one topic.
 pub static OF_A_TOPIC: Connection = Connection {
     object: object_type,
-    connection: "PublicationConnection",
+    type_name: "PublicationConnection",
     edge: "PublicationEdge",
     filter: None,
     order: None,
@@ -44,7 +44,7 @@ pub static OF_A_TOPIC: Connection = Connection {
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
     /// Publications with one of these numbers, each with its edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and
-    /// number of blanks, make no difference. FieldLocation most 100. An empty list matches nothing.
+    /// number of blanks, make no difference. At most 100. An empty list matches nothing.
     number: Option<Vec<String>>,
     /// True: the latest of its `editions` in the register. False: an earlier edition.
     latest_edition: Option<bool>,
@@ -66,7 +66,7 @@ pub struct PublicationFilter {
     approved_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 

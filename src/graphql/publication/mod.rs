@@ -117,7 +117,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "related",
-            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. FieldLocation most 100.",
+            "Publications of another side, or of partners, on the same subject; by number. The relation is symmetric. At most 100.",
             object_type,
             Relation::through(
                 publication_relation::Entity,
@@ -138,7 +138,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first, at most 100. FieldLocation most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
+            "Its joint examinations, oldest first, at most 100. At most one is under way. It follows from other records: read it again after EXAMINATION_REQUESTED of an examination.",
             examinations::object_type,
             Relation::column(examination::Column::PublicationId),
             vec![

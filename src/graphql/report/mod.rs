@@ -69,7 +69,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "staleTopics",
-                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. FieldLocation most 100.",
+                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
                 topics::object_type,
                 |env| RecordQuery {
                     condition: stale(env),

@@ -23,7 +23,7 @@ use crate::planner::{ExecutionContext, RecordQuery};
 /// All topics.
 pub static TOPICS: Connection = Connection {
     object: object_type,
-    connection: "TopicConnection",
+    type_name: "TopicConnection",
     edge: "TopicEdge",
     filter: Some(<Option<TopicFilter>>::create_type_info),
     order: Some(<Option<TopicOrder>>::create_type_info),
@@ -63,7 +63,7 @@ pub struct TopicFilter {
     silent_since: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. FieldLocation most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,

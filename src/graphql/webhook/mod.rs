@@ -35,7 +35,7 @@ pub use mutations::WebhookMutation;
 /// The deliveries of a webhook.
 static DELIVERIES: Connection = Connection {
     object: delivery,
-    connection: "DeliveryConnection",
+    type_name: "DeliveryConnection",
     edge: "DeliveryEdge",
     filter: None,
     order: None,

@@ -11,7 +11,7 @@ use super::{AuthError, INVALID_TOKEN};
 use crate::domain::viewer::Viewer;
 use crate::http::auth::jwks::{JwksSource, RemoteJwks};
 
-const MAX_LEEWAY: Duration = Duration::from_secs(3600);
+const MAX_LEEWAY: Duration = Duration::from_hours(1);
 
 /// An issuer of tokens.
 #[derive(Clone, Debug)]

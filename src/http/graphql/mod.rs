@@ -1,12 +1,12 @@
 //! Answers GraphQL requests over HTTP, Server-Sent Events and WebSocket.
 
 pub mod admission;
-pub mod content_negotiation;
-pub mod etag;
-pub mod event_stream;
-pub mod handler;
-pub mod request;
-pub mod response;
+pub(crate) mod content_negotiation;
+pub(crate) mod etag;
+pub(crate) mod event_stream;
+pub(crate) mod handler;
+pub(crate) mod request;
+pub(crate) mod response;
 pub mod response_cache;
-pub mod sse;
+pub(crate) mod sse;
 pub mod websocket;

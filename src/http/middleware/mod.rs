@@ -1,8 +1,8 @@
 //! What is done for every request before and after it is handled.
 
-pub mod body_limit;
+pub(crate) mod body_limit;
 pub mod client_ip;
 pub mod cors;
-pub mod host;
+pub(crate) mod host;
 pub mod rate_limit;
-pub mod request_context;
+pub(crate) mod request_context;

@@ -1,7 +1,7 @@
 //! Accepts connections within limits, and stops without losing a request.
 
 pub mod accept;
-pub mod connection_limit;
+pub(crate) mod connection_limit;
 pub mod shutdown;
 pub mod stream_limit;
-pub mod write_timeout;
+pub(crate) mod write_timeout;

@@ -104,6 +104,7 @@ pub const PRICES: &[(&str, &str, u64)] = &[
 ];
 
 /// The price of a root field, of a field that counts, or of a condition of a filter; `None` for all others.
+#[must_use]
 pub fn price(ty: &str, field: &str) -> Option<u64> {
     let mut prices = PRICES.iter();
     let found = prices.find(|(of, name, _)| *of == ty && *name == field);

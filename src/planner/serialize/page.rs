@@ -24,7 +24,7 @@ impl<'d> ResponseWriter<'d, '_> {
             self.key(&mut separator, key);
             self.at(ResponsePathSegment::Key(key), |it| match slot {
                 PageSlot::Typename => {
-                    it.json.raw_string(template.list.connection);
+                    it.json.raw_string(template.list.type_name);
                     Ok(())
                 }
                 PageSlot::Nodes(node) => it.records(from, group, node),

@@ -167,7 +167,7 @@ async fn each_mutation_of_a_document_is_tried_again_by_itself() {
 #[tokio::test]
 async fn a_commit_that_takes_too_long_may_have_been_made() {
     let server = Server::start_with(Backend::Postgres, |app| {
-        app.limits.request_timeout = std::time::Duration::from_secs(1)
+        app.limits.request_timeout = std::time::Duration::from_secs(1);
     })
     .await;
     server

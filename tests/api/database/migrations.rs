@@ -151,15 +151,20 @@ async fn copied(
     db.execute_unprepared(&insert).await.map(|_| ())
 }
 
-async fn the_database_itself_refuses_bad_rows(server: &Server) {
-    let db = &server.db.orm_write;
-    let (new, none) = match db.get_database_backend() {
+/// Returns SQL for a new key and for a key that no row has.
+fn key_expressions(backend: DbBackend) -> (&'static str, &'static str) {
+    match backend {
         DbBackend::Postgres => (
             "gen_random_uuid()",
             "'00000000-0000-4000-8000-000000000000'::uuid",
         ),
         _ => ("randomblob(16)", "zeroblob(16)"),
-    };
+    }
+}
+
+async fn the_database_itself_refuses_bad_rows(server: &Server) {
+    let db = &server.db.orm_write;
+    let (new, none) = key_expressions(db.get_database_backend());
     // The log accepts allocated positions only.
     let given = "update counter set value = 9999 where name = 'activity'";
     db.execute_unprepared(given).await.unwrap();
@@ -247,8 +252,8 @@ async fn the_database_itself_refuses_bad_rows(server: &Server) {
                 .filter(|row| row.0 != *column)
                 .collect();
             values.push((column, value));
-            let done = copied(db, table, &values).await;
-            assert!(done.is_err(), "{table}.{column} = {value}");
+            let copy = copied(db, table, &values).await;
+            assert!(copy.is_err(), "{table}.{column} = {value}");
         }
     }
     two_leads_of_one_party(db).await;

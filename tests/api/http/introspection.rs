@@ -117,7 +117,7 @@ async fn the_schema_is_answered_within_the_limit_of_bytes(server: &Server) {
 async fn others_are_answered_while_the_schema_is_written(server: &Server) {
     const INTROSPECTIONS: usize = 4;
     let limits = Limits {
-        request_timeout: std::time::Duration::from_secs(120),
+        request_timeout: std::time::Duration::from_mins(2),
         ..Limits::default()
     };
     let patient = server.beside(|app| app.limits = limits).await;

@@ -99,7 +99,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 const EXCEPTIONS: [(&str, &str, &str); 20] = [
     (
         "src/error.rs",
-        "crate::rows::STATEMENT_TIMEOUT",
+        "crate::db::STATEMENT_TIMEOUT",
         "an error of the read path that is known by its text",
     ),
     (
@@ -149,12 +149,12 @@ const EXCEPTIONS: [(&str, &str, &str); 20] = [
     ),
     (
         "src/http/graphql/handler.rs",
-        "crate::rows::REQUEST_BOUNDS",
+        "crate::db::REQUEST_BOUNDS",
         "a statement ends with its request, and those of a heavy one run one at a time",
     ),
     (
         "src/http/graphql/handler.rs",
-        "crate::rows::RequestBounds",
+        "crate::db::RequestBounds",
         "a statement ends with its request, and those of a heavy one run one at a time",
     ),
     (

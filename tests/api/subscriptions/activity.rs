@@ -483,7 +483,7 @@ async fn followers_wait_while_the_database_is_away() {
 async fn an_idle_socket_hears_nothing_but_pings() {
     let pulse = Duration::from_millis(200);
     let server = Server::start_with(Backend::Sqlite, |app| {
-        app.limits.stream_timeouts.keep_alive = pulse
+        app.limits.stream_timeouts.keep_alive = pulse;
     })
     .await;
     let mut socket = Socket::anonymous(&server.address).await;
