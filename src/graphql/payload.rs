@@ -18,7 +18,7 @@ use super::node::visible;
 use super::request::OperationContext;
 use crate::domain::rejection::{Code, Rejection, ValidationError};
 use crate::error::{Error, Result, is_overloaded, is_too_long};
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::schema::ObjectType;
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{FieldLocation, register};

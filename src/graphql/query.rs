@@ -23,7 +23,7 @@ use crate::graphql::{
     organization, publication, report, topic, webhook,
 };
 use crate::planner::arguments::Args;
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::schema::{Arg, Connection, ObjectRef, arg, col};
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{

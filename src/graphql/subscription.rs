@@ -25,7 +25,7 @@ use crate::events::filter::EventFilter;
 use crate::events::{Event, Feed, Subscriber};
 use crate::graphql::single_flight::{Answers, SelectionFingerprint, SingleFlight};
 use crate::planner::arguments::Args;
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::schema::{Arg, arg};
 use crate::planner::selection::Selections;
 use crate::planner::{ExecutionContext, FieldLocation, register};

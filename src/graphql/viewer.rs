@@ -16,7 +16,7 @@ use super::committee::OF_THE_VIEWER;
 use super::request::OperationContext;
 use crate::domain::viewer::create_permissions;
 use crate::planner::FieldLocation;
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::register;
 use crate::planner::selection::{CollectedField, Selections};
 use crate::store::webhook;

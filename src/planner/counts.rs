@@ -3,7 +3,7 @@
 use async_graphql::OutputType;
 use sea_orm::sea_query::DynIden;
 
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::schema::{FieldSource, ObjectRef, ObjectType, field};
 use crate::planner::selection::CollectedField;
 

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::planner::arguments::Args;
 use crate::planner::counts::{self, CountSlot};
 use crate::planner::cursor::{CursorCodec, CursorPosition};
-use crate::planner::plan::{OutputPlan, Page, Planner, QueryPlan, RowSource};
+use crate::planner::plan::{OutputPlan, Page, QueryPlan, RowSource};
+use crate::planner::planning::Planner;
 use crate::planner::schema::{ColumnExpr, Connection, CursorKey, ListQuery, Order, ROW, Relation};
 use crate::planner::selection::CollectedField;
 

@@ -2,22 +2,18 @@
 
 use std::borrow::Cow;
 
-use async_graphql::parser::types::SelectionSet;
-use async_graphql::{Pos, Positioned};
+use async_graphql::Pos;
 use sea_orm::sea_query::{
     Condition, DynIden, Expr, ExprTrait, IntoIden, Order as Direction, TableRef,
 };
 
-use crate::error::{Error, Result};
-use crate::planner::arguments::Args;
+use crate::error::Error;
+use crate::planner::ExecutionContext;
 use crate::planner::json::Scalar;
-use crate::planner::page::{self, PageArguments, PageTemplate};
+use crate::planner::page::{PageArguments, PageTemplate};
 use crate::planner::schema::{
-    ColumnExpr, Compute, Connection, Derive, FieldSource, ListQuery, MAX_LIST_LENGTH, ObjectType,
-    OrderByJoin, ROW, Relation, col,
+    ColumnExpr, Compute, Derive, ListQuery, ObjectType, OrderByJoin, ROW, Relation, col,
 };
-use crate::planner::selection::{CollectedField, Selections};
-use crate::planner::{ExecutionContext, RecordQuery};
 
 /// Maximum number of joins of a statement. SQLite joins at most 64 tables, and both databases plan few joins better
 /// than many. A more distant record is fetched by a statement of its own.
@@ -156,7 +152,7 @@ pub struct PossibleType<'a> {
 
 impl OutputPlan<'_> {
     /// Returns whether the record's id alone suffices to write it.
-    fn by_key(&self) -> bool {
+    pub(super) fn by_key(&self) -> bool {
         let known = |entry: &OutputField<'_>| {
             matches!(
                 entry.slot,
@@ -198,7 +194,12 @@ impl QueryPlan {
     }
 
     /// Returns the index of a cell that can hold a long text.
-    fn text(&mut self, row: &DynIden, cell: &ColumnExpr, env: &ExecutionContext<'_>) -> usize {
+    pub(super) fn text(
+        &mut self,
+        row: &DynIden,
+        cell: &ColumnExpr,
+        env: &ExecutionContext<'_>,
+    ) -> usize {
         let index = self.cell(row, cell, env);
         if !self.texts.contains(&index) {
             self.texts.push(index);
@@ -216,7 +217,7 @@ impl QueryPlan {
     }
 
     /// Sorts the rows also by a column of a record that it joins, and then by that record's key.
-    fn sort(&mut self, then: &OrderByJoin) {
+    pub(super) fn sort(&mut self, then: &OrderByJoin) {
         let alias = self.join(&(then.object)().table().name, &ROW.into_iden(), &then.by);
         if let RowSource::ByParent { order, .. } = &mut self.rows {
             order.extend(alias.map(|alias| Expr::col((alias, then.column.clone()))));
@@ -225,7 +226,12 @@ impl QueryPlan {
     }
 
     /// Joins the record of `table` that the column `by` refers to; `None` if the statement already has [`JOINS`] joins.
-    fn join(&mut self, table: &TableRef, row: &DynIden, by: &DynIden) -> Option<DynIden> {
+    pub(super) fn join(
+        &mut self,
+        table: &TableRef,
+        row: &DynIden,
+        by: &DynIden,
+    ) -> Option<DynIden> {
         let path = (row.clone(), by.clone());
         if let Some(join) = self.joins.iter().find(|join| join.by == path) {
             return Some(join.alias.clone());
@@ -284,221 +290,5 @@ impl Relation {
             Self::Matching(matches) => matches(parent()),
             _ => self.parent().eq(parent()),
         }
-    }
-}
-
-/// The context of planning.
-#[derive(Clone, Copy)]
-pub struct Planner<'a, 'e> {
-    pub document: Selections<'a>,
-    pub env: &'e ExecutionContext<'e>,
-}
-
-impl<'a> Planner<'a, '_> {
-    /// Plans the output of the record that the statement of `load` reads under the alias `row`.
-    pub fn output_plan(
-        &self,
-        object: &'static ObjectType,
-        sets: &[&'a SelectionSet],
-        load: &mut QueryPlan,
-        row: &DynIden,
-    ) -> OutputPlan<'a> {
-        let fields = self
-            .document
-            .collect_fields(sets, &|condition| object.is(condition));
-        let entries = fields
-            .into_iter()
-            .map(|field| OutputField {
-                key: field.key,
-                pos: field.field().pos,
-                slot: self
-                    .field_output(object, &field, load, row)
-                    .unwrap_or_else(FieldOutput::Failed),
-            })
-            .collect();
-        OutputPlan { object, entries }
-    }
-
-    fn field_output(
-        &self,
-        object: &'static ObjectType,
-        selected: &CollectedField<'a>,
-        load: &mut QueryPlan,
-        row: &DynIden,
-    ) -> Result<FieldOutput<'a>> {
-        let Some(field) = object.field(selected.name()) else {
-            // `__typename`: validation rejects all other unknown fields.
-            return Ok(FieldOutput::Typename);
-        };
-        let sets = selected.sets();
-        Ok(match &field.source {
-            FieldSource::Cell { cell, scalar, .. } => {
-                let index = match scalar {
-                    Scalar::String | Scalar::StringList => load.text(row, cell, self.env),
-                    _ => load.cell(row, cell, self.env),
-                };
-                FieldOutput::Cell(index, *scalar)
-            }
-            FieldSource::Computed { needs, write, .. } => {
-                let indexes = needs.iter().map(|cell| load.cell(row, cell, self.env));
-                FieldOutput::Computed(indexes.collect(), *write)
-            }
-            FieldSource::One {
-                object,
-                by,
-                nullable,
-            } => self.join_one(object(), by, *nullable, &sets, load, row),
-            FieldSource::Parts(parts) => FieldOutput::Parts(
-                parts
-                    .iter()
-                    .map(|part| self.output_plan(part(), &sets, load, row))
-                    .collect(),
-            ),
-            FieldSource::Many {
-                object,
-                link,
-                order,
-                then,
-                condition,
-            } => {
-                let args = self.args(selected.field());
-                let rows = RowSource::ByParent {
-                    link: link.clone(),
-                    condition: condition(&args)?,
-                    order: order.clone(),
-                };
-                let mut child = QueryPlan::new(object(), rows);
-                if let Some(then) = then {
-                    child.sort(then);
-                }
-                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
-                let child = self.add_child(load, row, child);
-                FieldOutput::Many { child, template }
-            }
-            FieldSource::Page { list, link } => {
-                let scope = format!("{}.{}", object.name, field.name);
-                let (child, template) = self.page(list, Some(link), selected, &scope)?;
-                let child = self.add_child(load, row, child);
-                FieldOutput::Page { child, template }
-            }
-            FieldSource::Node { objects, ty, key } => {
-                let ty = load.cell(row, &ColumnExpr::Column(ty.clone()), self.env);
-                let key = load.cell(row, &ColumnExpr::Column(key.clone()), self.env);
-                let kinds = objects().into_iter();
-                let kinds = kinds
-                    .map(|object| self.possible_type(object, &sets, load, ty, key))
-                    .collect();
-                FieldOutput::Node { ty, kinds }
-            }
-            FieldSource::Found { object, find, many } => {
-                let RecordQuery { condition, order } = find(self.env);
-                let rows = RowSource::Where {
-                    condition,
-                    order,
-                    limit: Some(if *many { MAX_LIST_LENGTH } else { 1 }),
-                };
-                let mut child = QueryPlan::new(object(), rows);
-                let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
-                let child = load.child(None, child);
-                FieldOutput::Found {
-                    child,
-                    many: *many,
-                    template,
-                }
-            }
-            FieldSource::Stored { cell, object, .. } => {
-                let place = load.text(row, cell, self.env);
-                FieldOutput::Stored(place, self.output_plan(object(), &sets, load, row))
-            }
-            FieldSource::Derived {
-                needs,
-                derive,
-                object,
-            } => {
-                let places = needs.iter().map(|it| load.cell(row, it, self.env));
-                let places = places.collect();
-                FieldOutput::Derived(
-                    places,
-                    *derive,
-                    self.output_plan(object(), &sets, load, row),
-                )
-            }
-            FieldSource::Key(_) => FieldOutput::Key(field.name),
-        })
-    }
-
-    /// Plans the output of a polymorphic record for one of its possible types.
-    fn possible_type(
-        &self,
-        object: &'static ObjectType,
-        sets: &[&'a SelectionSet],
-        load: &mut QueryPlan,
-        ty: usize,
-        key: usize,
-    ) -> PossibleType<'a> {
-        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
-        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
-        let child = (!template.by_key()).then(|| {
-            let child = load.child(Some(key), child);
-            load.children[child].only = Some((ty, object.name));
-            child
-        });
-        PossibleType {
-            key,
-            child,
-            template,
-        }
-    }
-
-    fn join_one(
-        &self,
-        object: &'static ObjectType,
-        by: &DynIden,
-        nullable: bool,
-        sets: &[&'a SelectionSet],
-        load: &mut QueryPlan,
-        row: &DynIden,
-    ) -> FieldOutput<'a> {
-        let present = load.cell(row, &ColumnExpr::Column(by.clone()), self.env);
-        if let Some(alias) = load.join(&object.table().name, row, by) {
-            let template = self.output_plan(object, sets, load, &alias);
-            return FieldOutput::Joined {
-                present,
-                nullable,
-                template,
-            };
-        }
-        let mut child = QueryPlan::new(object, RowSource::ByKeys(Condition::all()));
-        let template = self.output_plan(object, sets, &mut child, &ROW.into_iden());
-        let child = load.child(Some(present), child);
-        FieldOutput::Fetched {
-            child,
-            nullable,
-            template,
-        }
-    }
-
-    /// Plans a connection: of all records, or of those that belong to each parent.
-    pub fn page(
-        &self,
-        list: &'static Connection,
-        link: Option<&Relation>,
-        selected: &CollectedField<'a>,
-        scope: &str,
-    ) -> Result<(QueryPlan, PageTemplate<'a>)> {
-        let args = self.args(selected.field());
-        let criteria = (list.criteria)(&args, self.env)?;
-        let (window, scope) = page::window(&args, &criteria, list, scope)?;
-        page::plan(self, list, link, criteria, window, scope, &selected.sets())
-    }
-
-    pub fn args(&self, field: &'a Positioned<async_graphql::parser::types::Field>) -> Args<'a> {
-        Args::new(self.document, &field.node)
-    }
-
-    /// Adds a child statement for the rows that belong to the record with the alias `row`.
-    fn add_child(&self, load: &mut QueryPlan, row: &DynIden, child: QueryPlan) -> usize {
-        let key = load.cell(row, &ColumnExpr::column("id"), self.env);
-        load.child(Some(key), child)
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::events::Event;
 use crate::events::filter::EventFilter;
 use crate::graphql::activity::{self, ActivityFilter};
-use crate::planner::plan::Planner;
+use crate::planner::planning::Planner;
 use crate::planner::selection::Selections;
 use crate::planner::size_limit::ResponseSizeLimit;
 use crate::planner::{ExecutionContext, FieldLocation, RootArguments};

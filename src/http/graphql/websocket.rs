@@ -1,6 +1,5 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`.
 
-use std::borrow::Cow;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,13 +35,18 @@ use crate::http::server::shutdown::{ShutdownSignal, token_expired};
 use crate::http::server::stream_limit::{ConcurrencyPermit, LimitedClient};
 use crate::http::validation::prepare_operation;
 
+mod close;
+
+use self::close::{
+    CloseReason, EXPIRED, IDLE, INIT_TIMEOUT, KEYS_UNAVAILABLE, NO_SUCH_PROTOCOL, NORMAL,
+    PING_TIMEOUT, REFUSED_OFTEN, SLOW_CONSUMER, STOPPING, TOO_MANY, TOO_MANY_INIT, UNAUTHORIZED,
+    bad_message, end, forbidden, truncate_reason,
+};
+
 const PROTOCOL: &str = "graphql-transport-ws";
 
 /// Size of the read buffer in bytes. Each connection holds it for its lifetime.
 const READ_AHEAD: usize = 4096;
-
-/// Maximum length of a close reason in bytes (RFC 6455, section 5.5).
-const MAX_REASON_BYTES: usize = 123;
 
 /// Maximum length of an operation id in bytes.
 const MAX_OPERATION_ID_LENGTH: usize = 200;
@@ -73,49 +77,8 @@ enum ClientMessage {
     },
 }
 
-/// The `type` values of [`Said`].
+/// The `type` values of [`ClientMessage`].
 const MESSAGE_TYPES: [&str; 5] = ["connection_init", "ping", "pong", "subscribe", "complete"];
-
-/// The close code and reason of a connection.
-struct CloseReason {
-    code: u16,
-    reason: Cow<'static, str>,
-}
-
-/// The client has closed the connection.
-const NORMAL: CloseReason = end(close_code::NORMAL, "");
-const UNAUTHORIZED: CloseReason = end(4401, "Unauthorized");
-const NO_SUCH_PROTOCOL: CloseReason = end(4406, "Subprotocol not acceptable: graphql-transport-ws");
-const INIT_TIMEOUT: CloseReason = end(4408, "Connection initialisation timeout");
-const TOO_MANY_INIT: CloseReason = end(4429, "Too many initialisation requests");
-const EXPIRED: CloseReason = end(4403, "Forbidden: the token has expired");
-const PING_TIMEOUT: CloseReason = end(close_code::AWAY, "No answer to a ping");
-const IDLE: CloseReason = end(close_code::NORMAL, "Idle: no operation for a minute");
-const TOO_MANY: CloseReason = end(
-    close_code::AGAIN,
-    "Too many WebSockets: close one, or come back later",
-);
-const SLOW_CONSUMER: CloseReason = end(close_code::AGAIN, "You read too slowly");
-const REFUSED_OFTEN: CloseReason = end(
-    close_code::AGAIN,
-    "Too many tokens were refused: try again later",
-);
-const KEYS_UNAVAILABLE: CloseReason = end(close_code::AGAIN, "Tokens cannot be checked: come back");
-const STOPPING: CloseReason = end(close_code::RESTART, "The service stops: come back");
-
-const fn end(code: u16, reason: &'static str) -> CloseReason {
-    CloseReason {
-        code,
-        reason: Cow::Borrowed(reason),
-    }
-}
-
-fn bad_message(why: &str) -> CloseReason {
-    CloseReason {
-        code: 4400,
-        reason: format!("Invalid message: {why}").into(),
-    }
-}
 
 /// Handles the handshake.
 pub async fn open(
@@ -466,13 +429,6 @@ fn parse_message(text: &str) -> Result<ClientMessage, CloseReason> {
     said.map_err(|_| bad_message(&format!("a field of {kind} is missing or has a wrong type")))
 }
 
-fn forbidden(why: &str) -> CloseReason {
-    CloseReason {
-        code: 4403,
-        reason: format!("Forbidden: {why}").into(),
-    }
-}
-
 /// Replaces the headers of the handshake by the payload of `connection_init`, because browsers cannot send headers.
 fn apply_connection_params(
     headers: &mut HeaderMap,
@@ -506,13 +462,4 @@ fn message(kind: &str, id: Option<&str>, payload: Option<&Value>) -> Message {
         said.insert("payload".to_owned(), payload.clone());
     }
     Message::text(Value::Object(said).to_string())
-}
-
-/// Truncates a text to the maximum length of a close reason.
-fn truncate_reason(text: &str) -> String {
-    let mut end = text.len().min(MAX_REASON_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
 }

@@ -219,7 +219,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
             "named twice",
         ),
         (
-            "[[issuer]]\nissuer = \"https://a.example\"\nroles-map = { \"x\" = \"BOSS\" }".to_owned(),
+            "[[issuer]]\nissuer = \"https://a.example\"\nrole-mapping = { \"x\" = \"BOSS\" }".to_owned(),
             "[[issuer]] 1: A role is one of",
         ),
         ("trusted-proxies = [\"10.0.0.0/40\"]".to_owned(), "--trusted-proxies"),

@@ -14,7 +14,7 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
     workplace.write("secret", SECRET);
     let file = |body: usize| {
         format!(
-            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nbody-limit = {body}\n"
+            "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nmax-body-bytes = {body}\n"
         )
     };
     workplace.write("liaison.toml", file(100));
@@ -58,14 +58,17 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ("colour = \"red\"", "colour"),
         ("read-only = \"perhaps\"", "--read-only"),
         ("read-only = true\nlisten = 5", "--listen"),
-        ("read-only = true\nbody-limit = \"big\"", "--max-body-bytes"),
+        (
+            "read-only = true\nmax-body-bytes = \"big\"",
+            "--max-body-bytes",
+        ),
         (
             "read-only = true\ndatabase-connections = 0",
             "--database-connections",
         ),
         ("token-algorithms = [\"none\"]", "--token-algorithms"),
         (
-            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nroles-map = [\"x=BOSS\"]",
+            "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nrole-mapping = [\"x=BOSS\"]",
             "--role-mapping",
         ),
         ("listen = ", "settings.toml"),
@@ -207,7 +210,7 @@ fn the_log_is_set_by_the_file_too() {
     let workplace = Workplace::new();
     workplace.write(
         "settings.toml",
-        format!("read-only = true\nlisten = \"{FREE_PORT}\"\nlog = \"info,liaison=warn\"\n"),
+        format!("read-only = true\nlisten = \"{FREE_PORT}\"\nlog-filter = \"info,liaison=warn\"\n"),
     );
     let from_file = ["serve", "--config", "settings.toml"];
     workplace.write(

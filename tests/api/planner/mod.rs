@@ -3,5 +3,6 @@
 pub mod fuzz;
 pub mod index_usage;
 pub mod orders;
+pub mod readme;
 pub mod reference_executor;
 pub mod statement_counts;
