@@ -19,35 +19,35 @@ use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 /// Limits of connections and clients, trusted proxies, and allowed origins.
 #[derive(Clone, Debug, Args)]
 pub struct HttpArgs {
-    /// How many connections are open at most. What comes then waits for a few seconds, but for /livez and /readyz. WebSockets and event streams are half of them at most, those without a token half of these.
+    /// Maximum number of open connections. Further ones wait for a few seconds, except for /livez and /readyz. WebSockets and event streams take at most half of them, those without a token at most a quarter.
     #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
     /// Maximum number of connections per client address, except for trusted proxies; 0 is no limit.
     #[arg(long, env = "LIAISON_MAX_CONNECTIONS_PER_IP", default_value_t = 200)]
     pub max_connections_per_ip: u32,
-    /// How many WebSockets and event streams the subject of each token may have open, and each address without a token a quarter of it, also behind a trusted proxy; 0 is no bound.
+    /// Maximum number of open WebSockets and event streams per token subject; a client address without a token may have a quarter of it, also behind a trusted proxy. 0 is no limit.
     #[arg(long, env = "LIAISON_MAX_STREAMS_PER_CLIENT", default_value_t = 200)]
     pub max_streams_per_client: u32,
-    /// How many subscriptions are under way at most, those without a token half of them. One with a large document or large variables counts as several.
+    /// Maximum number of active subscriptions; those without a token may be half of them. One with a large document or large variables counts as several.
     #[arg(long, env = "LIAISON_MAX_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_subscriptions: u32,
-    /// How many of them the subject of each token may have, and each address without a token a quarter of it; 0 is no bound.
+    /// Maximum number of active subscriptions per token subject; a client address without a token may have a quarter of it. 0 is no limit.
     #[arg(
         long,
         env = "LIAISON_MAX_SUBSCRIPTIONS_PER_CLIENT",
         default_value_t = 1000
     )]
     pub max_subscriptions_per_client: u32,
-    /// Seconds for the head of a request, and for a connection to do nothing between two.
+    /// Timeout for reading the head of a request, and idle timeout of a connection between two requests, such as `20s`.
     #[arg(long, env = "LIAISON_HEADER_READ_TIMEOUT", default_value = "20s", value_parser = timeout)]
     pub header_read_timeout: Duration,
-    /// Timeout in seconds for reading a request's body, and for a client that stops reading a response.
+    /// Timeout for reading a request's body, and for a client that stops reading a response, such as `20s`.
     #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value = "20s", value_parser = timeout)]
     pub body_timeout: Duration,
-    /// How many bytes the responses in memory may have together, beside those of `--response-cache-bytes`. A large one beyond it is refused with `SERVICE_UNAVAILABLE`.
+    /// Maximum memory in bytes of all responses in progress, besides `--response-cache-bytes`. A large response beyond it is refused with `SERVICE_UNAVAILABLE`.
     #[arg(long, env = "LIAISON_RESPONSE_MEMORY_BYTES", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub response_memory_bytes: usize,
-    /// Seconds for which the service answers on when it is told to stop, while /readyz says that nobody is to be sent any more.
+    /// How long the service keeps serving after the signal to stop, such as `10s`. Meanwhile /readyz responds with 503, so that a load balancer takes the instance out.
     #[arg(long, env = "LIAISON_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration)]
     pub shutdown_delay: Duration,
     /// Query cost per minute and client address without a token; 0 is no limit.
@@ -60,10 +60,10 @@ pub struct HttpArgs {
         default_value_t = 100_000_000
     )]
     pub rate_limit_authenticated: u32,
-    /// How many requests with a bad token, an invalid document or an unknown hash each address may send per minute; 0 is no limit.
+    /// Maximum number of requests with an invalid token, an invalid document or an unknown document hash per minute and client address; 0 is no limit.
     #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
     pub failure_limit: u32,
-    /// Addresses or networks (10.0.0.0/8) of proxies that are believed when they say for whom they send.
+    /// Addresses or networks (10.0.0.0/8) of reverse proxies whose forwarding header is trusted.
     #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which trusted proxies forward the client address.
@@ -81,7 +81,7 @@ pub struct HttpArgs {
 }
 
 impl HttpArgs {
-    /// As the service takes them. Cached responses are in memory, too: `cache` is how many bytes of them.
+    /// Returns the configuration of the HTTP server. Cached responses are in memory, too: `cache` is the size of the response cache in bytes.
     #[must_use]
     pub fn http_config(&self, cache: u64) -> HttpConfig {
         let cache = usize::try_from(cache).unwrap_or(usize::MAX);

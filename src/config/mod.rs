@@ -72,15 +72,15 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Check whether the instance that listens on this machine is ready: exit code 0, else 1.
     Health(Health),
-    /// Bring the database to the tables of this version.
+    /// Migrate the database to the schema version of this program.
     Migrate(Migrate),
-    /// Load the real data; what is there already stays as it is.
+    /// Load the public data; existing records are not changed.
     Seed(Database),
     /// Export the whole register with its history as JSON Lines.
     Export(Export),
     /// Copy the `SQLite` file while it is in use.
     Backup(Backup),
-    /// Take in an export, or enter and update many records.
+    /// Import an export, or create and update records in bulk.
     Import(Import),
     /// Print a signed token.
     Token(Token),
@@ -99,7 +99,7 @@ pub struct Export {
     pub file: Option<PathBuf>,
 }
 
-/// What a backup is written to.
+/// Arguments of a backup.
 #[derive(Clone, Debug, Args)]
 pub struct Backup {
     #[command(flatten)]
@@ -179,10 +179,10 @@ pub struct Serve {
     pub issuers: Vec<OtherIssuer>,
     #[command(flatten)]
     pub surroundings: HttpArgs,
-    /// Write nothing: mutations are refused, the tables stay as they are, and webhooks are left to other instances. Tokens are accepted if a setting says how they are verified.
+    /// Write nothing: refuse mutations, do not migrate, and leave webhooks to other instances. Tokens are accepted if a setting says how to verify them.
     #[arg(long, env = "LIAISON_READ_ONLY", value_parser = BoolishValueParser::new())]
     pub read_only: bool,
-    /// Leave the tables as they are: a database of another version is refused.
+    /// Do not migrate. A database of another schema version is refused.
     #[arg(long, env = "LIAISON_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
     #[command(flatten)]
@@ -195,7 +195,7 @@ pub struct Serve {
     pub answers: ResponseCacheArgs,
 }
 
-/// Which instance is checked.
+/// The instance to check.
 #[derive(Clone, Debug, Args)]
 pub struct Health {
     /// The address and port that it listens on.
@@ -203,7 +203,7 @@ pub struct Health {
     pub listen: String,
 }
 
-/// Which documents run, and how many are remembered.
+/// Trusted documents and the document cache.
 #[derive(Clone, Debug, Args)]
 pub struct DocumentArgs {
     /// Size of the cache of validated documents in bytes.
@@ -226,7 +226,7 @@ pub struct ResponseCacheArgs {
     /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
     #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
     pub response_cache_bytes: u64,
-    /// Maximum staleness in milliseconds with respect to writes of other instances, on PostgreSQL; 0 queries the
+    /// Maximum staleness with respect to writes of other instances, on PostgreSQL, such as `500ms`; `0s` queries the
     /// database before each cached response. Without it nothing is cached on PostgreSQL.
     #[arg(long, env = "LIAISON_RESPONSE_CACHE_MAX_STALENESS", value_parser = crate::http::duration::duration)]
     pub response_cache_max_staleness: Option<Duration>,

@@ -44,7 +44,7 @@ pub struct Tokens {
     /// are the names of the roles.
     #[arg(long, env = "LIAISON_ROLE_MAPPING", value_delimiter = ',', value_parser = role_word)]
     pub role_mapping: Vec<(String, Role)>,
-    /// Allowed clock skew in seconds.
+    /// Allowed clock skew, such as `30s`.
     #[arg(long, env = "LIAISON_TOKEN_LEEWAY", default_value = "30s", value_parser = duration)]
     pub token_leeway: Duration,
 }

@@ -35,7 +35,7 @@ pub struct Limits {
     /// Maximum number of mutations in a document.
     #[arg(id = "max_mutations", long = "max-mutations", env = "LIAISON_MAX_MUTATIONS", default_value_t = DEFAULT.mutations, value_parser = clap::value_parser!(u64).range(1..))]
     pub mutations: u64,
-    /// What an operation may cost, counted before it runs: each field is one, times the sizes of the lists it is in; what reads whole tables has a price.
+    /// Maximum cost of an operation, computed before it runs: each field costs 1, multiplied by the sizes of the lists around it; what reads whole tables has a price of its own.
     #[arg(id = "max_complexity", long = "max-complexity", env = "LIAISON_MAX_COMPLEXITY", default_value_t = DEFAULT.cost, value_parser = clap::value_parser!(u64).range(1..))]
     pub cost: u64,
     /// Maximum size of a response in bytes, checked during execution.
@@ -47,7 +47,7 @@ pub struct Limits {
     /// Timeouts of long-lived connections.
     #[arg(skip)]
     pub stream_timeouts: StreamTimeouts,
-    /// Timeout of a request in seconds.
+    /// Timeout of a request, such as `10s`.
     #[arg(id = "request_timeout", long = "request-timeout", env = "LIAISON_REQUEST_TIMEOUT", default_value = "10s", value_parser = timeout)]
     pub request_timeout: Duration,
     /// Disable introspection and the schema download.
