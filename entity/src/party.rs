@@ -37,7 +37,7 @@ pub enum Party {
     Tsb,
 }
 
-/// What a bearer token entitles to.
+/// The role that a bearer token grants: on whose behalf its bearer may write. A token can have several; the header `Acting-As` then selects one.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 
-/// Something that the viewer may do with a record now. The mutation then refuses only what is wrong with its input.
+/// An action that the viewer may take on a record now. If it is listed, the matching mutation fails only for what is wrong with its input. Use it to show or hide buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Permission {
     /// Change its fields: the `…Update` mutation.

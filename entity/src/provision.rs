@@ -31,16 +31,16 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum ProvisionSection {
-    /// *considering*: the reasons.
+    /// The part of the preamble that begins with *considering* and gives the reasons.
     Considering,
-    /// *recognizing*: what is acknowledged.
+    /// The part of the preamble that begins with *recognizing* and names what is acknowledged.
     Recognizing,
-    /// *recalling*: earlier decisions.
+    /// The part of a Resolution's preamble that begins with *recalling* and names earlier decisions.
     Recalling,
-    /// *observing*: what was noticed.
+    /// The part of the preamble that begins with *observing* and names what was noticed.
     Observing,
-    /// *resolves*: the decisions.
+    /// The part that begins with *resolves* and holds the decisions.
     Resolves,
-    /// *instructs*: tasks for officials, such as the Director of the TSB.
+    /// The part that begins with *instructs* and gives tasks to officials, such as the Director of the TSB.
     Instructs,
 }

@@ -46,7 +46,7 @@ pub fn object_type() -> &'static ObjectType {
             id(ExaminationId::PREFIX),
             one(
                 "publication",
-                "The publication that is examined.",
+                "The publication that both sides examine jointly.",
                 publications::object_type,
                 Column::PublicationId,
             ),

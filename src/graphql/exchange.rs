@@ -45,7 +45,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             field(
                 "counterpart",
-                "The committee that was given as `counterpart`.",
+                "The second committee: the one passed as `counterpart`.",
                 FieldSource::Found {
                     object: committees::object_type,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),

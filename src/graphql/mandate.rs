@@ -54,7 +54,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<Vec<String>>(
                 "history",
-                "All editions of the Resolution up to this one, oldest first.",
+                "The places and years of all editions of this Resolution, oldest first, ending with this one. Example: `Dubai, 2012`.",
                 mandate::Column::History,
                 Scalar::StringList,
             ),

@@ -48,7 +48,7 @@ pub struct Payload<T, I> {
     of: PhantomData<fn() -> (T, I)>,
 }
 
-/// One thing that is wrong with an input. Show `message` to the user, next to the field; let the program decide by `code`.
+/// One reason why the input was refused. Show `message` to the user, next to the field; branch on `code` in the program, not on `message`.
 #[derive(SimpleObject)]
 pub struct UserError {
     /// The kind of problem.
@@ -73,7 +73,7 @@ enum UserErrorCode {
     Stale,
     /// The status of the record does not allow it; the message says which would.
     NotAllowedNow,
-    /// The `idempotencyKey` was used with another input. Use a new key for each request.
+    /// The `idempotencyKey` was used before with a different input. Use a new key for each new record; repeat a key only to retry the same request.
     KeyReused,
 }
 

@@ -178,7 +178,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
             "exchange",
             "What is open between two committees, whichever of the two comes first.",
             vec![
-                arg::<ID>("committee", "The id of one committee."),
+                arg::<ID>("committee", "The id of the first of the two committees."),
                 arg::<ID>("counterpart", "The id of the other committee."),
             ],
             RootResolver::About(exchange::object_type, exchange::find, exchange::MISSING),

@@ -95,7 +95,7 @@ impl ImportReport {
         for problem in reported.unknown {
             let (field, message) = (field(&problem), problem.message);
             let line = format!(
-                "{}:{number}: {field}{message} Told once for all lines.\n",
+                "{}:{number}: {field}{message} Reported once for all lines.\n",
                 self.file
             );
             text.push_str(&line);

@@ -62,7 +62,7 @@ pub struct ActionItemFilter {
     side: Option<Vec<Side>>,
     /// The committee with this id owns it.
     committee: Option<ID>,
-    /// The committee with this id is its counterpart.
+    /// Only action items whose counterpart, the other committee involved, has this id.
     counterpart: Option<ID>,
     /// It belongs to the topic with this id.
     topic: Option<ID>,

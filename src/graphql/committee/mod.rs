@@ -111,7 +111,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "predecessors",
-            "The committees whose work it took over, by code, then by period.",
+            "The earlier committees whose work this one continues, sorted by `code`, then by `period`. Empty if there are none.",
             object_type,
             Relation::through(
                 committee_predecessor::Entity,

@@ -42,7 +42,7 @@ fn describe() -> ObjectType {
         id(PublicationId::PREFIX),
         column::<String>(
             "number",
-            "The number of the text with its edition, unique. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.",
+            "The unique number of the publication, with its edition if it has one. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.",
             Column::Number,
             Scalar::String,
         ),

@@ -92,7 +92,7 @@ async fn a_start_says_why_it_has_no_database() {
     let why = refusal(&stranger, "3600s");
     assert!(why.contains("role \"stranger\" does not exist"), "{why}");
     let why = refusal(&stranger, "soon");
-    assert!(why.contains("such as 60s"), "{why}");
+    assert!(why.contains("such as 500ms"), "{why}");
 }
 
 /// PgBouncer in front of the server; stopped on drop.
