@@ -235,7 +235,9 @@ impl RecordFields {
     ) -> MaybeUndefined<Vec<ID>> {
         match self.text_list(name, text::MAX_NAME_LENGTH) {
             MaybeUndefined::Value(given) => {
-                let found = given.iter().filter_map(|given| self.find(name, known, given));
+                let found = given
+                    .iter()
+                    .filter_map(|given| self.find(name, known, given));
                 MaybeUndefined::Value(found.collect())
             }
             MaybeUndefined::Null => MaybeUndefined::Null,

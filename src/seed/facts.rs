@@ -1,6 +1,6 @@
 //! The format of `register.json`. Its events are not loaded.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use entity::action_item::{ActionItemStatus, Priority};
 use entity::committee::CommitteeKind;
 use entity::organization::OrganizationKind;
@@ -191,6 +191,13 @@ fn some_word<'de, D: Deserializer<'de>, E: sea_orm::ActiveEnum<Value = String>>(
     let word = Option::<String>::deserialize(deserializer)?;
     word.map(|name| E::try_from_value(&name).map_err(serde::de::Error::custom))
         .transpose()
+}
+
+/// Returns whether a day is within a period that is named by its years, such as `2013-2016`.
+pub(super) fn falls_in(day: NaiveDate, period: &str) -> bool {
+    let years = period.split_once('-');
+    let years = years.and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
+    years.is_some_and(|years| years.contains(&day.year()))
 }
 
 #[cfg(test)]

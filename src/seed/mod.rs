@@ -5,7 +5,7 @@ pub mod facts;
 use std::collections::HashMap;
 
 use async_graphql::{ID, MaybeUndefined};
-use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, Utc};
 use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, PublicationId, TopicId};
 use entity::party::{Party, Role};
 use entity::scalar::{Date, Url};
@@ -395,7 +395,7 @@ impl<'a> Loader<'a> {
                 let period = name.strip_prefix(&of_code);
                 period.is_some_and(|period| match &fact.committee_period {
                     Some(given) => period == given,
-                    None => falls_in(day, period),
+                    None => facts::falls_in(day, period),
                 })
             });
             found.map(|(_, id)| public(*id))
@@ -456,7 +456,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Says that two texts are related; where they are already, the store leaves it at that.
+    /// Relates two publications, unless they are related already.
     async fn relation(&self, one: &str, other: &str) -> Result<()> {
         let input = PublicationRelateInput {
             id: public(self.publications[one]),
@@ -467,20 +467,13 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The loader, acting for the party that writes the committees of an organization.
+/// Returns a viewer of the party that writes the committees of an organization.
 fn editor_of(organization: &str) -> Viewer {
     viewer(match organization {
         "TSB" => Party::Tsb,
         "ITU-T" => Party::Itu,
         _ => Party::Upu,
     })
-}
-
-/// Whether a day falls in a period that is labelled by its years: 2013-2016.
-fn falls_in(day: NaiveDate, period: &str) -> bool {
-    let years = period.split_once('-');
-    let years = years.and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
-    years.is_some_and(|years| years.contains(&day.year()))
 }
 
 fn name(organization: &str, code: &str, period: &str) -> String {

@@ -231,7 +231,10 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
         ITU,
         &[with(proposal(), "leadCommittee", "ITU-T SG2 (2013-2016)")],
     );
-    assert!(report.contains("leadCommittee: Differs from the current lead"), "{report}");
+    assert!(
+        report.contains("leadCommittee: Differs from the current lead"),
+        "{report}"
+    );
 
     // Another party's proposal is separate, even with the same title.
     let other = with(

@@ -255,7 +255,7 @@ async fn wrong_lines_are_told_with_their_records_and_unknown_columns_once(server
     let [unknown, wrong] = lines[..] else {
         panic!("{report}")
     };
-    let expected = "colour.csv:3: colour: An import of Publication has no such field. Told once for all lines.";
+    let expected = "colour.csv:3: colour: An import of Publication has no such field. Reported once for all lines.";
     assert_eq!(unknown, expected);
     assert!(wrong.starts_with("colour.csv:5: approvedOn: "), "{wrong}");
     assert!(wrong.ends_with(" (Publication F.4)"), "{wrong}");
