@@ -91,7 +91,7 @@ fn is_invisible(character: char) -> bool {
         || CodePointSetData::new::<BidiControl>().contains(character)
 }
 
-/// Returns a code, an acronym or a key in its stored form, like [`stored`]. Invisible characters are rejected, so that
+/// Returns a code, an acronym or a key in its stored form, like [`normalize_text`]. Invisible characters are rejected, so that
 /// no two identifiers look alike.
 ///
 /// # Errors

@@ -53,7 +53,7 @@ impl Subscriber {
     /// Returns the next events in order; `None` if there are no matching events yet.
     ///
     /// # Errors
-    /// Returns an error if the log cannot be read, like [`Follower::next`].
+    /// Returns an error if the log cannot be read, like [`Subscriber::next`].
     pub async fn try_next(&mut self) -> Result<Option<Vec<Arc<Event>>>> {
         loop {
             let newest = *self.news.borrow_and_update();

@@ -138,7 +138,7 @@ pub fn reject_nul(name: &str, text: &str) -> Result<String> {
 /// Returns an optional text in its normalized form for lookups.
 ///
 /// # Errors
-/// Returns an error like [`plain`].
+/// Returns an error like [`reject_nul`].
 pub fn reject_optional_nul(name: &str, text: Option<&String>) -> Result<Option<String>> {
     text.map(|text| reject_nul(name, text)).transpose()
 }

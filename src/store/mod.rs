@@ -173,7 +173,7 @@ impl Database {
         self.orm_read.get_database_backend() == DbBackend::Postgres
     }
 
-    /// Subscribes to a signal after each commit of this process and each [`Database::announce`].
+    /// Subscribes to a signal after each commit of this process and each [`Database::notify`].
     #[must_use]
     pub fn news(&self) -> watch::Receiver<()> {
         self.commits.subscribe()

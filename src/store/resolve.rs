@@ -110,7 +110,7 @@ impl<M> Resolved<M> {
         self.0.values()
     }
 
-    /// Returns the record of an id, like [`subject`].
+    /// Returns the record of an id, like [`load_target`].
     pub fn subject<I: Id>(&self, field: &str, given: &ID) -> Result<&M> {
         let mut problems = ValidationErrors::default();
         let found = self.named::<I>(&mut problems, field, Some(given));
@@ -133,7 +133,7 @@ impl<M> Resolved<M> {
         }
     }
 
-    /// Resolves a list of ids, like [`listed`].
+    /// Resolves a list of ids, like [`resolve_ids`].
     pub fn listed<I: Id>(
         &self,
         problems: &mut ValidationErrors,

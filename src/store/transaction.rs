@@ -94,7 +94,7 @@ impl WriteTransaction {
         })
     }
 
-    /// Begins a nested write that is only tried; it must end with [`undo`](Self::undo).
+    /// Begins a nested write that is only tried; it must end with [`undo`](Self::rollback).
     pub async fn savepoint(&self) -> Result<Self, DbErr> {
         Ok(Self {
             transaction: self.transaction.begin().await?,

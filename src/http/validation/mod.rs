@@ -101,7 +101,7 @@ pub fn prepare_operation(
     prepared
 }
 
-/// As [`prepare`]; a document that is not known is checked only if `may_check` allows it.
+/// As [`prepare_operation`]; a document that is not known is checked only if `may_check` allows it.
 fn prepare_if(
     app: &AppState,
     viewer: &Viewer,
