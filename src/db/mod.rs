@@ -140,7 +140,7 @@ impl ReadPool {
         }
     }
 
-    /// Executes a statement and returns its rows. Calls `told` with the statement before it is sent, and `arrives` with
+    /// Executes a statement and returns its rows. Calls `on_statement` with the statement before it is sent, and `arrives` with
     /// each row as it is read; an error from `arrives` ends the statement.
     ///
     /// # Errors

@@ -139,7 +139,7 @@ fn is_public_name(name: &str) -> bool {
 
 /// Returns the time of the next attempt after `attempts` failures; `None` if delivery is given up.
 ///
-/// `chance` is a random number; `asked` is the `Retry-After` of the endpoint.
+/// `chance` is a random number; `retry_after` is the `Retry-After` of the endpoint.
 #[must_use]
 pub fn next_attempt(
     failing_since: DateTime<Utc>,

@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use crate::graphql::request::{OperationContext, Reservation};
 use crate::planner::FieldResult;
 
-/// The answers that are being read. None is kept beyond that: a record is told as it is now.
+/// The responses that are being read. They are not cached: later subscribers see the record as it is then.
 #[derive(Default)]
 pub struct SingleFlight(Mutex<Vec<InFlight>>);
 
@@ -21,7 +21,7 @@ struct InFlight {
     responses: Weak<OnceCell<Answers>>,
 }
 
-/// What some events are told as.
+/// The response to some events, shared by equal subscriptions.
 pub struct SharedResponse {
     /// For each event the value of the field, and the errors for which it has nulls.
     pub items: Vec<(Value, Vec<ServerError>)>,

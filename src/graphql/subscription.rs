@@ -271,7 +271,7 @@ impl ActivityStream<'_, '_> {
             }
             match self.read().await {
                 Ok(()) => self.failures = 0,
-                // Events that are too much for one answer are told in several.
+                // Events that exceed the size of one response are sent in several.
                 Err(error)
                     if (is_too_long(&error) || is_overloaded(&error)) && self.events.len() > 1 =>
                 {

@@ -87,7 +87,7 @@ pub struct HttpConfig {
     pub subscriptions: ConcurrencyLimiter,
     /// For the bytes of responses.
     pub responses: ResponseBudget,
-    /// How long the service goes on when it is told to stop, so that nobody is sent any more when it does.
+    /// How long the service keeps serving after the signal to stop, so that load balancers can take it out.
     pub shutdown_delay: Duration,
 }
 

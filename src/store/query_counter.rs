@@ -59,7 +59,7 @@ impl Default for StatementObserver {
 
 impl fmt::Debug for StatementObserver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Told")
+        formatter.write_str("StatementObserver")
     }
 }
 

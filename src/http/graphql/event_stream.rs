@@ -39,7 +39,7 @@ pub enum StreamItem {
 /// How long a message waits for the memory that others hold, before its subscription ends.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a subscription begins, taken before its client is told that it has begun.
+/// The position at which a subscription begins, taken before the response starts.
 pub struct StartedStream {
     pub cursor: Option<String>,
     /// The client that it is for.
