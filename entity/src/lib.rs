@@ -36,6 +36,8 @@ pub mod statement_topic;
 
 pub mod note;
 
+pub mod translation;
+
 pub mod activity;
 pub mod counter;
 pub mod idempotency_key;

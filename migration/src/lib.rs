@@ -23,6 +23,7 @@ mod m20261126_000013_codes;
 mod m20261127_000016_webhook_ping;
 mod m20261127_000017_list_orders;
 mod m20261127_000018_webhook_activity;
+mod m20261127_000019_translations;
 
 /// The migrator that applies and reverts all migrations.
 pub struct Migrator;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000016_webhook_ping::Migration),
             Box::new(m20261127_000017_list_orders::Migration),
             Box::new(m20261127_000018_webhook_activity::Migration),
+            Box::new(m20261127_000019_translations::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use entity::{
     action_item, activity, addressee, attachment, committee, committee_predecessor, counter,
     examination, finding, idempotency_key, liaison_statement, mandate, note, organization,
     provision, publication, publication_relation, sender, statement_topic, topic, topic_committee,
-    topic_provision, topic_publication,
+    topic_provision, topic_publication, translation,
 };
 use futures_util::future::BoxFuture;
 use sea_orm::prelude::Uuid;
@@ -72,7 +72,7 @@ macro_rules! table {
 }
 
 /// All tables except webhooks and deliveries. A row refers only to rows of its own table and of earlier tables.
-pub static TABLES: [Table; 23] = [
+pub static TABLES: [Table; 24] = [
     table!(organization by Id),
     table!(committee by Id),
     table!(committee_predecessor by CommitteeId, PredecessorId),
@@ -93,6 +93,7 @@ pub static TABLES: [Table; 23] = [
     table!(attachment by StatementId, Ordinal),
     table!(statement_topic by StatementId, TopicId),
     table!(note by Id),
+    table!(translation by SubjectId, Field, Language),
     table!(activity by Position),
     table!(counter by Name),
     table!(idempotency_key by Party, Key),

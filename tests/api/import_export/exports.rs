@@ -56,6 +56,8 @@ async fn fill(server: &Server) {
     let note = upu.change("noteAdd", note, "id").await;
     upu.change("noteRetract", json!({ "id": note["id"] }), "id")
         .await;
+    let translation = "insert into translation select 'Topic', id, 'TITLE', 'FR', 'é', 'e', 'e', 'COURTESY', false, version, 'UPU', created_at, updated_at from topic where number = 2";
+    server.sql(translation).await;
 }
 
 /// Exports the database at `url` and returns the file's name and content.
