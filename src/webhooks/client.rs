@@ -46,7 +46,11 @@ impl Client {
     pub fn new(reach: WebhookTargets, proxy: Option<&str>) -> Result<Self, String> {
         // Several may be built in one process: the first is it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let wrong = |error: reqwest::Error| format!("no client for webhooks: {error}");
+        // The error itself says only which step failed.
+        let wrong = |error: reqwest::Error| {
+            let why = causes(&error).last().map(ToString::to_string);
+            format!("no client for webhooks: {}", why.unwrap_or_default())
+        };
         let mut http = reqwest::Client::builder()
             // The target of a redirect is unchecked.
             .redirect(Policy::none())

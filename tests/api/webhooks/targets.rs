@@ -5,7 +5,9 @@ use liaison::graphql;
 use liaison::webhooks::{DeliverySettings, WebhookTargets};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::databases::Backend;
 use crate::support::harness::{Client, Server};
@@ -19,6 +21,7 @@ on_both_databases! {
     a_later_cursor_skips_what_cannot_be_delivered
     what_keeps_a_delivery_from_its_address_is_reported
     deliveries_go_through_the_proxy_and_name_their_source
+    deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_target_s
 }
 
 async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
@@ -96,11 +99,16 @@ async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
 }
 
 /// The response of the first delivery of a new webhook once it has failed.
-async fn failure(server: &Server, client: &Client<'_>, url: &str, reach: WebhookTargets) -> String {
+async fn failure(
+    server: &Server,
+    client: &Client<'_>,
+    url: &str,
+    settings: impl Into<DeliverySettings>,
+) -> String {
     let made = create(client, json!({ "url": url })).await;
     assert_eq!(made["userErrors"], json!([]), "{url}");
     happen(server, url).await;
-    let deliveries = server.deliver(reach);
+    let deliveries = server.deliver(settings);
     let failed = until(client, &made, |it| it["deliveries"]["totalCount"] == 1).await;
     let delivery = &failed["deliveries"]["nodes"][0];
     assert_eq!(delivery["status"], Value::Null);
@@ -162,6 +170,49 @@ async fn deliveries_go_through_the_proxy_and_name_their_source(server: &Server) 
     assert_eq!(received.uri.path_and_query(), Some(&path));
     assert_eq!(received.json()["source"], source);
     assert_eq!(proxy.wait_for_ping().await.json()["source"], source);
+}
+
+/// An HTTP proxy that answers each `CONNECT` with a tunnel to `target`, and tells the request lines.
+async fn tunnel(target: String) -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (lines, requests) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let mut client = BufStream::new(client);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                client.read_line(&mut head).await.unwrap();
+            }
+            let line = head.lines().next().unwrap_or_default();
+            lines.send(line.to_owned()).unwrap();
+            let mut target = TcpStream::connect(&target).await.unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            client.flush().await.unwrap();
+            // Ends when the client rejects the certificate.
+            let _ = copy_bidirectional(&mut client, &mut target).await;
+        }
+    });
+    (url, requests)
+}
+
+async fn deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_target_s(
+    server: &Server,
+) {
+    let provider = Provider::over_tls(Vec::new()).await;
+    let (proxy, mut requests) = tunnel(provider.issuer.replace("https://", "")).await;
+    let settings = DeliverySettings {
+        proxy: Some(proxy),
+        ..DeliverySettings::from(WebhookTargets::PublicOnly)
+    };
+    let url = "https://hooks.example.org/hook";
+    let response = failure(server, &server.upu(), url, settings).await;
+    assert_eq!(
+        response,
+        "The certificate of the address does not hold: its issuer is not trusted."
+    );
+    let request = requests.recv().await.unwrap();
+    assert_eq!(request, "CONNECT hooks.example.org:443 HTTP/1.1");
 }
 
 #[tokio::test]
