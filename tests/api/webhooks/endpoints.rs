@@ -149,7 +149,10 @@ pub async fn until(client: &Client<'_>, webhook: &Value, is: impl Fn(&Value) -> 
     let come = async {
         loop {
             let now = read(client, webhook).await;
-            if is(&now) {
+            // A page and its total are read one after the other.
+            let deliveries = &now["deliveries"];
+            let count = deliveries["nodes"].as_array().unwrap().len();
+            if deliveries["totalCount"] == count && is(&now) {
                 return now;
             }
             sleep(Duration::from_millis(50)).await;
