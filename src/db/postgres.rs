@@ -34,6 +34,8 @@ struct IdleConnection {
     connection: PgConnection,
     mark: Uuid,
     opened: Instant,
+    /// When the session was last seen to be its own.
+    checked: Instant,
     used: Instant,
 }
 
@@ -67,16 +69,13 @@ impl PostgresPool {
         loop {
             let idle = self.take().await;
             let known = idle.is_some();
-            let (mut connection, mark, opened) = if let Some(idle) = idle {
-                (idle.connection, idle.mark, idle.opened)
-            } else {
-                let connect = Box::pin(self.connector.connect_marked());
-                let (connection, mark) = connect.await.map_err(failed)?;
-                (connection, mark, Instant::now())
+            let mut taken = match idle {
+                Some(idle) => idle,
+                None => self.open().await?,
             };
             let mut rows = Vec::new();
             let mut waiting = CancelGuard::new(&self.idle);
-            let read = read_all(&mut connection, sql, values, &mut rows, &mut arrives);
+            let read = read_all(&mut taken.connection, sql, values, &mut rows, &mut arrives);
             let read = timeout(self.longest, read).await;
             let read = read.unwrap_or(Err(ReadError::Failed(Error::PoolTimedOut)));
             if !matches!(read, Err(ReadError::Failed(Error::PoolTimedOut))) {
@@ -84,13 +83,8 @@ impl PostgresPool {
             }
             match read {
                 Ok(()) => {
-                    let used = Instant::now();
-                    self.idle.release(IdleConnection {
-                        connection,
-                        mark,
-                        opened,
-                        used,
-                    });
+                    taken.used = Instant::now();
+                    self.idle.release(taken);
                     self.idle.retain(IdleConnection::is_fresh);
                     return Ok(rows);
                 }
@@ -109,17 +103,33 @@ impl PostgresPool {
         }
     }
 
-    /// Takes an idle connection whose peer has responded recently.
+    async fn open(&self) -> Result<IdleConnection, DbErr> {
+        let connect = Box::pin(self.connector.connect_marked());
+        let (connection, mark) = connect.await.map_err(failed)?;
+        let now = Instant::now();
+        Ok(IdleConnection {
+            connection,
+            mark,
+            opened: now,
+            checked: now,
+            used: now,
+        })
+    }
+
+    /// Takes an idle connection whose session was checked recently, however often it was used since.
     async fn take(&self) -> Option<IdleConnection> {
         while let Some(mut idle) = self.idle.take() {
-            if idle.used.elapsed() < TRUSTED {
+            if idle.checked.elapsed() < TRUSTED {
                 return Some(idle);
             }
             if !idle.is_fresh() {
                 continue;
             }
             match Box::pin(check_session(&mut idle.connection, idle.mark)).await {
-                Ok(()) => return Some(idle),
+                Ok(()) => {
+                    idle.checked = Instant::now();
+                    return Some(idle);
+                }
                 Err(error @ Error::Configuration(_)) => {
                     tracing::error!(%error, "database connection dropped");
                 }

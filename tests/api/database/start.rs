@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::json;
 use url::Url;
 
@@ -206,40 +207,47 @@ async fn a_pooler_in_session_mode_serves() {
     );
 }
 
-/// A pooler that was reloaded in another mode gives its clients sessions of others.
+/// A pooler that is reloaded in another mode gives connections that are open the sessions of others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_is_switched_to_transaction_mode_gives_no_wrong_answer() {
+async fn open_connections_are_dropped_when_their_pooler_is_switched_to_transaction_mode() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let pooler = Pooler::start(&database.url, "session");
     let workplace = Workplace::new();
     let (mut service, address, _) = serve(&workplace, &pooler.url(&database.url));
-    let codes: Vec<String> = (1..=8).map(|number| format!("T-{number}")).collect();
-    let read = async |code: &String| {
-        let document =
-            "query($code: String!) { topic(by: { code: $code }) { code committees { role } } }";
-        let answer = ask(&address, None, document, json!({ "code": code })).await;
-        answer.map(|it| it["data"]["topic"]["code"].clone())
-    };
-    for found in join_all(codes.iter().map(&read))
-        .await
-        .into_iter()
-        .zip(&codes)
-    {
-        assert_eq!(found.0.unwrap(), *found.1);
-    }
-    pooler.switch("transaction");
-    // The connections rest meanwhile, and are looked at before they are used again.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    for _ in 0..20 {
-        for (found, code) in join_all(codes.iter().map(&read))
-            .await
-            .into_iter()
-            .zip(&codes)
-        {
-            if let Some(found) = found.filter(|it| !it.is_null()) {
-                assert_eq!(found, *code);
+    let direct = sea_orm::Database::connect(&database.url).await.unwrap();
+    // The readers wait for a lock, so that each has a connection of its own.
+    let read_at_once = async || {
+        let lock = direct.begin().await.unwrap();
+        let hold = "lock table topic in access exclusive mode";
+        lock.execute_unprepared(hold).await.unwrap();
+        let document = "query($code: String!) { topic(by: { code: $code }) { code } }";
+        let reads = join_all((1..=8).map(async |number| {
+            let code = format!("T-{number}");
+            let answer = ask(&address, None, document, json!({ "code": code })).await;
+            answer.unwrap()["data"]["topic"]["code"] == code
+        }));
+        let release = async {
+            let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            let begun = Instant::now();
+            // Connections that are dropped do not wait.
+            while begun.elapsed() < Duration::from_millis(300) {
+                let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+                let row = lock.query_one_raw(waiting).await.unwrap();
+                if row.unwrap().try_get_by_index::<i64>(0).unwrap() == 8 {
+                    break;
+                }
             }
-        }
+            lock.rollback().await.unwrap();
+        };
+        join(reads, release).await.0
+    };
+    assert_eq!(read_at_once().await, [true; 8]);
+    pooler.switch("transaction");
+    let begun = Instant::now();
+    // They are in use all the time, and checked nevertheless.
+    while !service.log().contains("database connection dropped") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "none is dropped");
+        read_at_once().await;
     }
     service.logged(|log| log.contains("a pooler in transaction mode stands between"));
 }
