@@ -192,10 +192,11 @@ pub fn is_conflict(error: &DbErr) -> bool {
 #[must_use]
 pub fn is_timeout(error: &DbErr) -> bool {
     match (driver_error(error), error) {
-        // The code is that of all statements that are stopped; by hand, trying again helps.
+        // The code is that of all statements that are stopped; by hand, trying again helps. Messages may be in another
+        // language.
         (Some(sqlx::Error::Database(said)), _) => {
             said.code().is_some_and(|code| code == "57014")
-                && said.message().contains("statement timeout")
+                && !said.message().contains("user request")
         }
         (_, DbErr::Query(RuntimeErr::Internal(text))) => text == STATEMENT_TIMEOUT,
         _ => false,

@@ -436,14 +436,18 @@ async fn import(settings: &config::Import) -> Result<(), StartupError> {
     ))
     .await;
     close(&db).await;
-    let imported =
-        imported.map_err(|fault| wrong(format!("{}; nothing was changed", fault.line())))?;
-    let committed = if imported.committed {
-        ""
-    } else {
-        "; nothing was changed"
+    let ending = |is_unchanged: bool| {
+        if is_unchanged {
+            "; nothing was changed"
+        } else {
+            ""
+        }
     };
-    let summary = format!("{}{committed}", imported.summary);
+    let imported = imported.map_err(|fault| {
+        let ending = ending(!fault.is_outcome_unknown());
+        wrong(format!("{}{ending}", fault.line()))
+    })?;
+    let summary = format!("{}{}", imported.summary, ending(!imported.committed));
     if imported.wrong > 0 {
         return Err(wrong(summary));
     }

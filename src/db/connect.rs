@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::db::ACQUIRE_TIMEOUT;
 
-/// A connection that has been idle for longer is pinged before it is used.
+/// A connection that was not checked for longer, or not used, is checked before it is used.
 pub const TRUSTED: Duration = Duration::from_secs(1);
 /// How long a ping may take.
 pub const PING: Duration = Duration::from_secs(1);
@@ -32,6 +32,11 @@ const POOL_LIMIT: u32 = 1000;
 const BROKEN_PEERS: &str = "select set_config('tcp_keepalives_idle', '15', false), \
      set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false), \
      set_config('tcp_user_timeout', '15000', false), set_config('client_connection_check_interval', '1000', false)";
+
+/// Disables the timeouts that would end a session or a transaction of any length. Not each version of PostgreSQL has
+/// them.
+const NO_TIMEOUTS: &str = "select count(set_config(name, '0', false)) from pg_settings \
+     where name in ('idle_session_timeout', 'transaction_timeout')";
 
 /// Error message for operators if a session does not keep its settings.
 const POOLER: &str = "a pooler in transaction mode stands between the service and PostgreSQL: let it use session mode, or connect to PostgreSQL itself";
@@ -151,6 +156,7 @@ impl Connector {
         let former = text(connection, MARK).await?;
         let applied = format!("select concat_ws(' ', pg_backend_pid(), {applied})");
         let applied = text(connection, &applied).await?;
+        connection.execute(raw_sql(NO_TIMEOUTS)).await?;
         match connection.execute(raw_sql(BROKEN_PEERS)).await {
             Ok(_) | Err(Error::Database(_)) => {}
             Err(error) => return Err(error),

@@ -26,7 +26,7 @@ pub use crate::import_export::source::{Format, ImportSource};
 /// Number of rows read or written at once, which bounds memory use.
 const BATCH: usize = 500;
 
-/// The reason why an export or import was aborted. It has changed nothing then.
+/// The reason why an export or import was aborted. It has changed nothing then, unless its outcome is unknown.
 #[derive(Debug)]
 pub enum ImportError {
     /// The file cannot be read or written.
@@ -58,6 +58,12 @@ impl From<Error> for ImportError {
 }
 
 impl ImportError {
+    /// Returns whether the import may have been stored nevertheless.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::Register(Error::OutcomeUnknown(_)))
+    }
+
     /// Returns the error as one line for the operator.
     #[must_use]
     pub fn line(&self) -> String {
@@ -66,6 +72,11 @@ impl ImportError {
             Self::Line(number, what) => format!("line {number}: {what}"),
             Self::Privilege(needed) => (*needed).to_owned(),
             Self::Register(Error::Database(error)) => format!("the database: {}", explain(error)),
+            Self::Register(Error::OutcomeUnknown(_)) => {
+                "the connection to the database was lost while the import was stored: it may have been made. Import \
+                 the file again: what is there already stays as it is"
+                    .to_owned()
+            }
             Self::Register(error) => format!("{error:?}"),
         };
         text.lines().next().unwrap_or_default().to_owned()

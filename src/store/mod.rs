@@ -21,6 +21,7 @@ use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
 use crate::db::connect::Connector;
 use crate::db::{ACQUIRE_TIMEOUT, ReadPool, failed};
+use crate::error::{Error, Result};
 use crate::store::query_counter::StatementObserver;
 
 pub mod action_item;
@@ -321,8 +322,8 @@ impl Database {
     /// Several instances may do so at once: the others wait.
     pub async fn whole<T>(
         &self,
-        work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> crate::error::Result<T>,
-    ) -> crate::error::Result<T> {
+        work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> Result<T>,
+    ) -> Result<T> {
         let (transaction, _permit) = self.exclusive().await?;
         let transaction = Arc::new(transaction);
         let within = Self {
@@ -341,7 +342,7 @@ impl Database {
                 return Err(error);
             }
         };
-        transaction.commit().await?;
+        transaction.commit().await.map_err(Error::of_commit)?;
         self.notify();
         Ok(done)
     }

@@ -125,7 +125,8 @@ impl RecordType {
 /// are written to `out` line by line. If there are errors, nothing is imported unless `partial` is set.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read to its end or the database fails. Nothing is imported then.
+/// Returns an error if the file cannot be read to its end, the report cannot be written, or the database fails. Nothing
+/// is imported then, unless the connection is lost while the import is stored.
 pub async fn import(
     db: &Database,
     now: DateTime<Utc>,
@@ -168,12 +169,13 @@ pub async fn import(
     let writing = WriteTransaction::begin(db, actor, now).await?;
     let writing = Box::pin(file.enter(writing, &mut report)).await?;
     let committed = is_committed(&report);
+    // Nothing is stored if the report cannot be written.
+    report.write(out)?;
     if committed {
         writing.commit().await?;
     } else {
         writing.rollback().await?;
     }
-    report.write(out)?;
     Ok(report.imported(committed))
 }
 

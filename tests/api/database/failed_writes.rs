@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use futures_util::poll;
@@ -11,6 +12,8 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::import_export::imports::{ITU, arguments, jsonl, publication};
+use crate::support::binary::Workplace;
 use crate::support::databases::Backend;
 use crate::support::harness::{Answer, Server};
 
@@ -191,12 +194,18 @@ async fn a_commit_that_takes_too_long_may_have_been_made() {
 async fn a_statement_that_is_stopped_has_an_error_by_its_cause() {
     let server = Server::start(Backend::Postgres).await;
     for (cause, code) in [
-        ("statement timeout", "TIMEOUT"),
-        ("user request", "SERVICE_UNAVAILABLE"),
+        ("canceling statement due to statement timeout", "TIMEOUT"),
+        // Of a server whose messages are not in English.
+        (
+            "storniere Anfrage wegen Zeitüberschreitung der Anfrage",
+            "TIMEOUT",
+        ),
+        (
+            "canceling statement due to user request",
+            "SERVICE_UNAVAILABLE",
+        ),
     ] {
-        let stopped = format!(
-            "raise exception 'canceling statement due to {cause}' using errcode = '57014';"
-        );
+        let stopped = format!("raise exception '{cause}' using errcode = '57014';");
         on_each_note(&server, &stopped).await;
         let answer = add_note(&server, "Now.").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -228,6 +237,26 @@ async fn a_lost_commit_may_have_been_made_and_is_not_repeated_unseen() {
 }
 
 #[tokio::test]
+async fn an_import_whose_commit_is_lost_may_have_been_made() {
+    let server = Server::start(Backend::Postgres).await;
+    server
+        .sql(
+            "create function lost() returns trigger language plpgsql as $$ begin
+                 perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+             create constraint trigger lost after insert on publication deferrable initially deferred
+                 for each row execute function lost()",
+        )
+        .await;
+    let workplace = Workplace::new();
+    workplace.write("records.jsonl", jsonl(&[publication(1)]));
+    let ended = workplace.run(&arguments(&server, ITU, &["records.jsonl"]));
+    assert_eq!(ended.status.code(), Some(2));
+    let line = ended.err.lines().last().unwrap();
+    assert!(line.contains("it may have been made"), "{line}");
+    assert!(!line.contains("nothing was changed"), "{line}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
     let server = Server::start(Backend::Sqlite).await;
     let file = server.database_url().trim_start_matches("sqlite://");
@@ -244,23 +273,23 @@ async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
 #[tokio::test]
 async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
     let server = Server::start(Backend::Postgres).await;
-    for polls in [1, 2, 3, 4, 5, 6].repeat(4) {
-        let mut write = Box::pin(server.db.whole(async |_, _| Ok(())));
-        for _ in 0..polls {
-            if poll!(&mut write).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
+    let db = Database::connect(server.database_url(), 1).await.unwrap();
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
+    let begun = format!("{open} and query ilike 'begin%'");
+    loop {
+        let mut write = Box::pin(db.whole(async |_, _| Ok(())));
+        // It goes on only when it is polled: until then the answer to its BEGIN is not read.
+        while poll!(&mut write).is_pending() && count(&server, &begun).await == 0 {}
+        if count(&server, &begun).await == 1 {
+            break;
         }
     }
-    let written = (0..8).map(|number| add_note(&server, ["Even.", "Odd."][number % 2]));
-    for answer in join_all(written).await {
-        assert_eq!(answer.json().get("errors"), None);
+    let dropped = Instant::now();
+    while count(&server, open).await > 0 {
+        let is_soon = dropped.elapsed() < Duration::from_secs(15);
+        assert!(is_soon, "a transaction stays open");
     }
-    let stored = "select count(*) from note where body in ('Even.', 'Odd.')";
-    assert_eq!(count(&server, stored).await, 8);
-    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
-    assert_eq!(count(&server, open).await, 0);
+    db.whole(async |_, _| Ok(())).await.ok().unwrap();
 }
 
 #[tokio::test]
@@ -299,6 +328,7 @@ async fn nothing_depends_on_the_defaults_of_the_database() {
         ("standard_conforming_strings", "off"),
         ("bytea_output", "'escape'"),
         ("plan_cache_mode", "force_custom_plan"),
+        ("idle_session_timeout", "'1h'"),
     ];
     let name = Url::parse(server.database_url()).unwrap();
     let name = name.path().trim_start_matches('/');
@@ -322,4 +352,6 @@ async fn nothing_depends_on_the_defaults_of_the_database() {
         other.anonymous().data(document, json!({})).await,
         server.anonymous().data(document, json!({})).await
     );
+    let timeouts = "select count(*) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout') and setting <> '0'";
+    assert_eq!(count(&other, timeouts).await, 0);
 }

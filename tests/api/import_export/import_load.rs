@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use entity::party::Party;
-use liaison::import_export::{self, Format, ImportSettings, ImportSource, Imported, RecordType};
+use liaison::import_export::{
+    self, Format, ImportError, ImportSettings, ImportSource, Imported, RecordType,
+};
 use liaison::store::Database;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ use crate::support::harness::Server;
 on_both_databases! {
     a_trial_needs_no_lock_of_writers_and_gives_them_none
     an_import_reads_no_table_as_a_whole_for_each_line
+    an_import_whose_report_cannot_be_written_stores_nothing
     statements_do_not_grow_with_rows
     many_publications_are_entered_and_the_log_has_no_hole
 }
@@ -110,6 +113,26 @@ async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
         rows < 10 * LINES,
         "{rows} rows were read one after the other"
     );
+}
+
+async fn an_import_whose_report_cannot_be_written_stores_nothing(server: &Server) {
+    let workplace = Workplace::new();
+    let records = [publication(1), with(publication(2), "title", " ")];
+    workplace.write("records.jsonl", jsonl(&records));
+    let source = ImportSource::open(&workplace.path("records.jsonl")).unwrap();
+    let settings = ImportSettings {
+        partial: true,
+        ..settings("records.jsonl")
+    };
+    // Takes no byte.
+    let full: &mut [u8] = &mut [];
+    let import = import_export::import(&server.db, server.now(), source, &settings, full);
+    let imported = Box::pin(import).await;
+    assert!(
+        matches!(imported, Err(ImportError::File(_))),
+        "{imported:?}"
+    );
+    assert_eq!(publications(server).await, 73);
 }
 
 /// Settings of an import by the library.
