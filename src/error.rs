@@ -89,6 +89,12 @@ impl Error {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
     }
 
+    /// Returns the error for a commit that got no response.
+    #[must_use]
+    pub fn of_timed_out_commit() -> Self {
+        Self::OutcomeUnknown(Arc::new(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+    }
+
     /// Converts the error of a failed commit.
     #[must_use]
     pub fn of_commit(error: DbErr) -> Self {

@@ -328,7 +328,11 @@ impl RecordFields {
         } else {
             let mut trial = writing.savepoint().await?;
             let tried = work(&mut trial).await;
-            trial.rollback().await?;
+            let undone = trial.rollback().await;
+            // SQLite may have rolled back by itself; the first error says why.
+            if !matches!(tried, Err(Error::Database(_))) {
+                undone?;
+            }
             tried
         };
         match done {

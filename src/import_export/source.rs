@@ -72,7 +72,8 @@ impl ImportSource {
             [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => {
                 "this is a workbook (such as xlsx) or an archive, not a text: save it as CSV in UTF-8"
             }
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "",
+            [0xff, 0xfe, ..] => check_utf_16(&file, u16::from_le_bytes)?,
+            [0xfe, 0xff, ..] => check_utf_16(&file, u16::from_be_bytes)?,
             _ if start.contains(&0) => {
                 "this is no text in UTF-8, nor in UTF-16 with a byte order mark: save it as CSV in UTF-8"
             }
@@ -137,6 +138,22 @@ fn copy_to_temporary_file(from: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(from, &mut file)?;
     Ok(file)
+}
+
+/// Returns what is wrong with a file in UTF-16; an empty text if nothing is. The decoder would put U+FFFD in the place of what
+/// it cannot decode.
+fn check_utf_16(file: &File, unit: fn([u8; 2]) -> u16) -> io::Result<&'static str> {
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    let is_even = file.metadata()?.len().is_multiple_of(2);
+    let mut bytes = BufReader::new(file).bytes().map_while(Result::ok);
+    let units = std::iter::from_fn(|| Some(unit([bytes.next()?, bytes.next()?])));
+    let is_whole = is_even && char::decode_utf16(units).all(|decoded| decoded.is_ok());
+    Ok(if is_whole {
+        ""
+    } else {
+        "the file is damaged: it is not UTF-16 throughout"
+    })
 }
 
 /// Reads a file from its start as UTF-8, without a byte order mark.

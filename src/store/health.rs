@@ -286,6 +286,10 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
         DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
             match &**error {
                 sqlx::Error::Io(error) => Some(error.to_string()),
+                // On SQLite the first connection waits for the lock of another program.
+                sqlx::Error::PoolTimedOut => {
+                    Some("no answer, or another program holds its lock".to_owned())
+                }
                 // It starts or stops, or has no place for another connection.
                 sqlx::Error::Database(error) => {
                     let code = error.code()?;
@@ -315,6 +319,7 @@ pub fn explain(error: &DbErr) -> String {
             Some(error) => error.message().to_owned(),
             None => error.to_string(),
         },
+        DbErr::ConnectionAcquire(_) => "it does not answer in time".to_owned(),
         error => error.to_string(),
     };
     text.lines().next().unwrap_or_default().to_owned()

@@ -338,7 +338,8 @@ impl Database {
         let done = match done {
             Ok(done) => done,
             Err(error) => {
-                transaction.rollback().await?;
+                // Fails if SQLite has rolled back by itself; the first error says why.
+                let _ = transaction.rollback().await;
                 return Err(error);
             }
         };

@@ -11,12 +11,14 @@ mod statement;
 mod topic;
 
 use std::io::Write;
+use std::time::Duration;
 
 use async_graphql::ID;
 use chrono::{DateTime, Utc};
 use entity::id::Id;
 use entity::party::{Party, Role};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use tokio::time::timeout;
 
 use crate::domain::rejection::Code;
 use crate::domain::viewer::Viewer;
@@ -35,6 +37,10 @@ use crate::store::Database;
 use crate::store::idempotency::CreateInput;
 use crate::store::migrations::migrate_within;
 use crate::store::transaction::WriteTransaction;
+
+/// How long a step may take, such as a batch of records or the wait for other writers: a connection that passes nothing
+/// any more never answers.
+const STEP_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -151,7 +157,7 @@ pub async fn import(
     let is_committed = |report: &ImportReport| report.wrong == 0 || settings.partial;
     if settings.dry_run || file.is_long() {
         let mut rehearsal = report();
-        let trial = Rehearsal::begin(db, actor.clone(), now).await?;
+        let trial = in_time(Rehearsal::begin(db, actor.clone(), now)).await?;
         let begun = trial.begun;
         let writing = Box::pin(file.enter(trial.writing, &mut rehearsal)).await?;
         writing.rollback().await?;
@@ -166,13 +172,15 @@ pub async fn import(
         );
     }
     let mut report = report();
-    let writing = WriteTransaction::begin(db, actor, now).await?;
+    let begin = async { Ok(WriteTransaction::begin(db, actor, now).await?) };
+    let writing = in_time(begin).await?;
     let writing = Box::pin(file.enter(writing, &mut report)).await?;
     let committed = is_committed(&report);
     // Nothing is stored if the report cannot be written.
     report.write(out)?;
     if committed {
-        writing.commit().await?;
+        let committed = timeout(STEP_TIMEOUT, writing.commit()).await;
+        committed.unwrap_or_else(|_| Err(Error::of_timed_out_commit()))?;
     } else {
         writing.rollback().await?;
     }
@@ -240,6 +248,17 @@ impl<'a> ImportFile<'a> {
             .await?;
         report.progress.end();
         Ok(entering.writing)
+    }
+}
+
+fn in_time<T>(
+    step: impl Future<Output = Result<T, ImportError>>,
+) -> impl Future<Output = Result<T, ImportError>> {
+    // Boxed, because a step is a large future.
+    let step = timeout(STEP_TIMEOUT, Box::pin(step));
+    async {
+        let done = step.await;
+        done.unwrap_or_else(|_| Err(Error::database_timeout().into()))
     }
 }
 
@@ -327,7 +346,7 @@ impl Importer {
                         }
                     }
                     None if !publications.are_none() => {
-                        self.enter(&mut publications, &mut order, report).await?;
+                        in_time(self.enter(&mut publications, &mut order, report)).await?;
                         continue;
                     }
                     None if order.break_cycle() => continue,
@@ -341,7 +360,7 @@ impl Importer {
                 || order.blocks(&record).is_some_and(about_same)
                 || publications.are_many()
             {
-                self.enter(&mut publications, &mut order, report).await?;
+                in_time(self.enter(&mut publications, &mut order, report)).await?;
             }
             if let Some(key) = order.blocks(&record).cloned() {
                 order.defer(key, record);
@@ -349,7 +368,7 @@ impl Importer {
             } else if record.kind == RecordType::Publication {
                 publications.add(record, &self.names);
             } else {
-                self.one(record, &mut order, report).await?;
+                in_time(self.one(record, &mut order, report)).await?;
             }
         }
     }

@@ -1,12 +1,14 @@
 //! After a write fails on a full disk, later writes are stored.
 
-use sea_orm::{DbBackend, EntityTrait, PaginatorTrait};
+use liaison::error::{Error, database_code};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::support::harness::Server;
 
 on_both_databases! {
     writes_after_one_that_met_a_full_disk_are_stored
+    a_command_that_meets_a_full_disk_says_so
 }
 
 /// Limits the database to its current size.
@@ -78,4 +80,23 @@ async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
         assert_eq!(notes().await, full + turn + 1);
     }
     assert!(full >= before);
+}
+
+async fn a_command_that_meets_a_full_disk_says_so(server: &Server) {
+    fill(server).await;
+    let (statement, code) = match server.db.orm_write.get_database_backend() {
+        DbBackend::Sqlite => (
+            "create table filler as select zeroblob(5000000) as filler",
+            "13",
+        ),
+        _ => ("insert into note select * from note", "53100"),
+    };
+    let written = server.db.whole(async |_, transaction| {
+        transaction.execute_unprepared(statement).await?;
+        Ok(())
+    });
+    let Err(Error::Database(error)) = written.await else {
+        panic!("it is written")
+    };
+    assert_eq!(database_code(&error).as_deref(), Some(code), "{error}");
 }

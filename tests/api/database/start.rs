@@ -65,6 +65,29 @@ async fn a_start_waits_for_a_database_that_is_not_there_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_a_file_that_another_program_has_locked() {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate", "--database-url", "sqlite:locked.db"]);
+    let other = rusqlite::Connection::open(workplace.path("locked.db")).unwrap();
+    // Without a write-ahead log, as in a copy that a backup has made, readers wait as well.
+    other
+        .execute_batch("pragma journal_mode = delete; begin exclusive")
+        .unwrap();
+    let arguments = [
+        "serve",
+        "--read-only",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        "sqlite:locked.db",
+    ];
+    let mut service = workplace.start(&arguments);
+    service.logged(|log| log.contains("waiting for the database"));
+    other.execute_batch("commit").unwrap();
+    service.address();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_says_why_it_has_no_database() {
     let workplace = Workplace::new();
     let refusal = |url: &str, wait: &str| {

@@ -8,6 +8,7 @@ on_both_databases! {
     tables_are_read_as_spreadsheets_save_them
     the_table_of_the_documentation_is_imported
     a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept
+    a_damaged_text_is_refused_in_any_encoding
     lines_are_numbered_whatever_ends_them
     files_that_are_no_tables_are_refused_in_one_line
     wrong_lines_are_told_with_their_records_and_unknown_columns_once
@@ -114,6 +115,25 @@ async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &
         }
     }
     assert_eq!(server.history(None, serde_json::json!({})).await, before);
+}
+
+async fn a_damaged_text_is_refused_in_any_encoding(server: &Server) {
+    let workplace = Workplace::new();
+    let table = format!("{HEADER}\n{}", row("B.9"));
+    let mut cut = utf_16(&table, u16::to_le_bytes);
+    cut.pop();
+    let mut surrogate = utf_16(&table, u16::to_be_bytes);
+    surrogate.extend([0xd8, 0]);
+    let invalid = [table.as_bytes(), b"\xff"].concat();
+    for (name, file, what) in [
+        ("cut.csv", cut, "it is not UTF-16 throughout"),
+        ("surrogate.csv", surrogate, "it is not UTF-16 throughout"),
+        ("invalid.csv", invalid, "1 wrong; nothing was changed"),
+    ] {
+        workplace.write(name, file);
+        let (_, last) = refused(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        assert!(last.contains(what), "{name}: {last}");
+    }
 }
 
 async fn lines_are_numbered_whatever_ends_them(server: &Server) {
