@@ -56,7 +56,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match config::read(std::env::args_os()) {
-        Ok(cli) => {
+        Ok((cli, origins)) => {
             let log = tracing_subscriber::fmt()
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::stderr().is_terminal())
@@ -66,7 +66,8 @@ async fn main() -> ExitCode {
                 LogFormat::Json => log.json().flatten_event(true).init(),
             }
             // The commands hold many rows at once: too large for the stack.
-            Box::pin(run(cli)).await
+            let done = Box::pin(run(cli)).await;
+            done.map_err(|error| origins.explain(&error))
         }
         Err(wrong) => Err(wrong),
     };
@@ -393,7 +394,23 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], StartupError> {
 async fn load(db: &Database) -> Result<(), StartupError> {
     match seed::load(db, now()).await {
         Ok(loaded) => {
-            tracing::info!(?loaded, "seed data loaded");
+            let seed::Loaded {
+                organizations,
+                mandates,
+                committees,
+                topics,
+                action_items,
+                publications,
+            } = loaded;
+            tracing::info!(
+                organizations,
+                mandates,
+                committees,
+                topics,
+                action_items,
+                publications,
+                "seed data loaded"
+            );
             Ok(())
         }
         Err(error) => Err(StartupError(format!(

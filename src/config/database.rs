@@ -90,7 +90,7 @@ fn check_sqlite(rest: &str) -> Result<(), String> {
 }
 
 fn check_postgres(url: &str) -> Result<(), String> {
-    const FORM: &str = "write postgres://user:password@host:5432/name, and in the user's name and password %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #";
+    const FORM: &str = "write postgres://user:password@host:5432/name, and in the user's name and password %20 for a space, %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #";
     let parsed =
         Url::parse(url).map_err(|error| format!("the address cannot be read ({error}): {FORM}"))?;
     // These parts may be the rest of a password.

@@ -65,7 +65,7 @@ impl SettingsFile {
         })
     }
 
-    /// Makes the values of the file the defaults of the command.
+    /// Makes the values of the file the defaults of the subcommand. It has not all settings that the file may hold.
     pub fn set_defaults(&self, mut command: clap::Command, subcommand: &str) -> clap::Command {
         for Setting { name, value, .. } in &self.values {
             let id = name.replace('-', "_");
@@ -75,11 +75,18 @@ impl SettingsFile {
                 .any(|argument| *argument.get_id() == id)
             {
                 command = command.mut_arg(id, |argument| argument.default_value(value));
-            } else {
-                command = command.mut_subcommand(subcommand, |subcommand| {
-                    subcommand.mut_arg(id, |argument| argument.default_value(value))
-                });
+                continue;
             }
+            command = command.mut_subcommand(subcommand, |subcommand| {
+                if subcommand
+                    .get_arguments()
+                    .any(|argument| *argument.get_id() == id)
+                {
+                    subcommand.mut_arg(id, |argument| argument.default_value(value))
+                } else {
+                    subcommand
+                }
+            });
         }
         command
     }

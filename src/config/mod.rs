@@ -1,5 +1,6 @@
 //! The command line and its settings: read once, from flags, then the environment, then a file.
 
+mod caches;
 mod database;
 mod environment;
 mod file;
@@ -11,30 +12,32 @@ mod webhooks;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use entity::party::{Party, Role};
 
+pub use self::caches::{DOCUMENT_CACHE, DocumentArgs, ResponseCacheArgs};
 pub use self::database::{Database, Migrate};
 use self::file::SettingsFile;
+pub use self::origin::Origins;
 use self::origin::{known_settings, origin};
 use self::tokens::{OtherIssuer, Tokens};
 pub use self::webhooks::Webhooks;
 use crate::config::http::HttpArgs;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
-use crate::http::graphql::response_cache::ResponseCache;
 use crate::http::limits::Limits;
-use crate::http::validation::trusted_documents::TrustedDocuments;
 use crate::import_export::{Format, ImportSettings, RecordType};
 
 /// GraphQL API for the register of the collaboration between ITU-T and the UPU.
 #[derive(Debug, Parser)]
 #[command(name = "liaison", version)]
 pub struct Cli {
+    /// A TOML file with settings of all commands, such as `listen = "0.0.0.0:8080"`.
+    #[arg(long, global = true, env = "LIAISON_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Log filter: a level (error, warn, info, debug, trace), or levels by module.
     #[arg(
         long,
@@ -129,7 +132,7 @@ pub struct Import {
     /// Examination, Finding, LiaisonStatement or Note.
     #[arg(long = "type", value_parser = RecordType::of)]
     pub kind: Option<RecordType>,
-    /// The format of the file: jsonl or csv. By default from the file name extension.
+    /// The format of the file: jsonl or csv. By default csv for the extensions csv, tsv and txt, otherwise jsonl.
     #[arg(long, value_parser = format)]
     pub format: Option<Format>,
     /// Validate and report what would change, without changing anything.
@@ -143,9 +146,6 @@ pub struct Import {
 /// Settings of `dev`: those of `serve`, except for tokens, which it signs itself.
 #[derive(Clone, Debug, Args)]
 pub struct Dev {
-    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
-    #[arg(long, env = "LIAISON_CONFIG")]
-    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub database: Database,
     /// The address and port to listen on.
@@ -161,12 +161,9 @@ pub struct Dev {
     pub answers: ResponseCacheArgs,
 }
 
-/// Settings of `serve`. The file named by `--config` can set them in TOML, under the names of the flags.
+/// Settings of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// A TOML file with settings, such as `listen = "0.0.0.0:8080"`.
-    #[arg(long, env = "LIAISON_CONFIG")]
-    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub database: Database,
     /// The address and port to listen on.
@@ -203,57 +200,6 @@ pub struct Health {
     pub listen: String,
 }
 
-/// Trusted documents and the document cache.
-#[derive(Clone, Debug, Args)]
-pub struct DocumentArgs {
-    /// Size of the cache of validated documents in bytes.
-    #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE)]
-    pub document_cache_bytes: u64,
-    /// A JSON file with trusted documents by their SHA-256: all others are rejected.
-    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
-    pub trusted_documents: Option<PathBuf>,
-    /// The role that may execute other documents too.
-    #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS_EXEMPT", value_parser = role)]
-    pub trusted_documents_exempt: Option<Role>,
-}
-
-/// Default size of the document cache in bytes.
-pub const DOCUMENT_CACHE: u64 = 20_000_000;
-
-/// The response cache.
-#[derive(Clone, Debug, Args)]
-pub struct ResponseCacheArgs {
-    /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
-    #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
-    pub response_cache_bytes: u64,
-    /// Maximum staleness with respect to writes of other instances, on PostgreSQL, such as `500ms`; `0s` queries the
-    /// database before each cached response. Without it nothing is cached on PostgreSQL.
-    #[arg(long, env = "LIAISON_RESPONSE_CACHE_MAX_STALENESS", value_parser = crate::http::duration::duration)]
-    pub response_cache_max_staleness: Option<Duration>,
-}
-
-impl ResponseCacheArgs {
-    /// The default settings.
-    pub const DEFAULT: Self = Self {
-        response_cache_bytes: 16_000_000,
-        response_cache_max_staleness: None,
-    };
-
-    /// Creates the cache, if it is enabled for this kind of database.
-    #[must_use]
-    pub fn memory(&self, shared: bool) -> Option<ResponseCache> {
-        // A single instance knows about all writes.
-        let staleness = if shared {
-            self.response_cache_max_staleness?
-        } else {
-            Duration::ZERO
-        };
-        let unknown = staleness;
-        (self.response_cache_bytes > 0)
-            .then(|| ResponseCache::new(self.response_cache_bytes, unknown))
-    }
-}
-
 /// Arguments of a token to be signed.
 #[derive(Clone, Debug, Args)]
 pub struct Token {
@@ -284,42 +230,38 @@ pub struct StartupError(pub String);
 ///
 /// # Errors
 /// Returns one line with the invalid setting, and where it was set. Prints help and version and exits.
-pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, StartupError> {
+pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, Origins), StartupError> {
     let args: Vec<OsString> = args.into_iter().collect();
     let command = environment::without_empty_variables(Cli::command());
     environment::check_variables(&command)?;
     // The path of the file is itself a setting.
     let mut cli = parse(command.clone(), &args, None)?;
     let mut file = None;
-    if let Some((path, subcommand)) = cli.command.settings_file() {
-        let known = known_settings(&command, subcommand);
-        let found = SettingsFile::read(path, &known)?;
+    if let Some(path) = &cli.config {
+        let subcommand = cli.command.name();
+        let found = SettingsFile::read(path, &known_settings(&command, subcommand))?;
         cli = parse(
             found.set_defaults(command.clone(), subcommand),
             &args,
             Some(&found),
         )?;
-        if let Command::Serve(serve) = &mut cli.command {
-            serve.issuers.clone_from(&found.issuers);
-        } else if !found.issuers.is_empty() {
-            return Err(StartupError(format!(
-                "[[issuer]] is no setting of `liaison {subcommand}`"
-            )));
+        match &mut cli.command {
+            Command::Serve(serve) => serve.issuers.clone_from(&found.issuers),
+            Command::Dev(_) if !found.issuers.is_empty() => {
+                return Err(StartupError(
+                    "[[issuer]] is no setting of `liaison dev`".to_owned(),
+                ));
+            }
+            // The file is shared with `serve`.
+            _ => {}
         }
         file = Some(found);
     }
-    if let Some(database) = cli.command.database() {
-        let origin = origin(&command, &args, file.as_ref(), "database-url");
-        database
-            .check()
-            .map_err(|what| StartupError(format!("--database-url: {what}{origin}")))?;
-    }
-    if let Command::Serve(serve) = &cli.command {
-        let origin = origin(&command, &args, file.as_ref(), "webhook-proxy");
-        let checked = serve.webhooks.check();
-        checked.map_err(|what| StartupError(format!("--webhook-proxy: {what}{origin}")))?;
-    }
-    Ok(cli)
+    let origins = Origins::new(command, args, file);
+    cli.command
+        .check()
+        .map_err(|error| origins.explain(&error))?;
+    Ok((cli, origins))
 }
 
 /// Returns the reference of all settings of `serve` as a Markdown table.
@@ -363,26 +305,42 @@ fn parse(
 }
 
 impl Command {
-    /// Returns the settings file, and the name of the subcommand that it belongs to.
-    fn settings_file(&self) -> Option<(&Path, &'static str)> {
+    /// Returns the name of the subcommand.
+    fn name(&self) -> &'static str {
         match self {
-            Self::Dev(dev) => Some((dev.config.as_deref()?, "dev")),
-            Self::Serve(serve) => Some((serve.config.as_deref()?, "serve")),
-            _ => None,
+            Self::Dev(_) => "dev",
+            Self::Serve(_) => "serve",
+            Self::Health(_) => "health",
+            Self::Migrate(_) => "migrate",
+            Self::Seed(_) => "seed",
+            Self::Export(_) => "export",
+            Self::Backup(_) => "backup",
+            Self::Import(_) => "import",
+            Self::Token(_) => "token",
+            Self::Schema => "schema",
+            Self::Settings => "settings",
         }
     }
 
-    fn database(&self) -> Option<&Database> {
-        match self {
-            Self::Dev(dev) => Some(&dev.database),
-            Self::Serve(serve) => Some(&serve.database),
-            Self::Migrate(migrate) => Some(&migrate.database),
-            Self::Seed(database) => Some(database),
-            Self::Export(export) => Some(&export.database),
-            Self::Backup(backup) => Some(&backup.database),
-            Self::Import(import) => Some(&import.database),
-            Self::Health(_) | Self::Token(_) | Self::Schema | Self::Settings => None,
-        }
+    /// Checks what the parser of the command line does not.
+    fn check(&self) -> Result<(), StartupError> {
+        let database = match self {
+            Self::Dev(dev) => &dev.database,
+            Self::Serve(serve) => {
+                let checked = serve.webhooks.check();
+                checked.map_err(|what| StartupError(format!("--webhook-proxy: {what}")))?;
+                &serve.database
+            }
+            Self::Migrate(migrate) => &migrate.database,
+            Self::Seed(database) => database,
+            Self::Export(export) => &export.database,
+            Self::Backup(backup) => &backup.database,
+            Self::Import(import) => &import.database,
+            Self::Health(_) | Self::Token(_) | Self::Schema | Self::Settings => return Ok(()),
+        };
+        database
+            .check()
+            .map_err(|what| StartupError(format!("--database-url: {what}")))
     }
 }
 
@@ -417,11 +375,17 @@ impl Import {
     /// Returns the settings of the import.
     #[must_use]
     pub fn settings(&self) -> ImportSettings {
-        let csv = self
-            .file
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        let format = if csv { Format::Csv } else { Format::JsonLines };
+        // Spreadsheet programs write tables as `.csv`, and with tabs as `.txt` or `.tsv`.
+        let is_table = self.file.extension().is_some_and(|extension| {
+            ["csv", "txt", "tsv"]
+                .iter()
+                .any(|table| extension.eq_ignore_ascii_case(table))
+        });
+        let format = if is_table {
+            Format::Csv
+        } else {
+            Format::JsonLines
+        };
         ImportSettings {
             party: self.party,
             subject: self.subject.clone(),
@@ -430,32 +394,6 @@ impl Import {
             file: self.file.display().to_string(),
             dry_run: self.dry_run,
             partial: self.partial,
-        }
-    }
-}
-
-impl DocumentArgs {
-    /// Returns the trusted documents; `None` if all documents may be executed.
-    ///
-    /// # Errors
-    /// Returns one line with the invalid setting.
-    pub fn trusted(&self) -> Result<Option<TrustedDocuments>, StartupError> {
-        let Some(path) = &self.trusted_documents else {
-            return match self.trusted_documents_exempt {
-                None => Ok(None),
-                Some(_) => Err(StartupError(
-                    "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
-                )),
-            };
-        };
-        let read = read_file(path)
-            .and_then(|content| TrustedDocuments::read(&content, self.trusted_documents_exempt));
-        match read {
-            Ok(trusted) => Ok(Some(trusted)),
-            Err(what) => Err(StartupError(format!(
-                "--trusted-documents {}: {what}",
-                path.display()
-            ))),
         }
     }
 }

@@ -4,7 +4,37 @@ use std::ffi::OsString;
 
 use clap::{Arg, Command};
 
+use super::StartupError;
 use super::file::SettingsFile;
+
+/// Where the settings of this run were set, for error messages.
+pub struct Origins {
+    command: Command,
+    args: Vec<OsString>,
+    file: Option<SettingsFile>,
+}
+
+impl Origins {
+    pub(super) fn new(command: Command, args: Vec<OsString>, file: Option<SettingsFile>) -> Self {
+        Self {
+            command,
+            args,
+            file,
+        }
+    }
+
+    /// Adds where the setting was set, if not by the flag, to an error that starts with the flag, such as `--listen`.
+    #[must_use]
+    pub fn explain(&self, error: &StartupError) -> StartupError {
+        let flag = error.0.strip_prefix("--").and_then(|rest| {
+            rest.split(|character: char| !character.is_ascii_alphanumeric() && character != '-')
+                .next()
+        });
+        let origin = flag.map(|flag| origin(&self.command, &self.args, self.file.as_ref(), flag));
+        let origin = origin.filter(|origin| !origin.ends_with("the flag)"));
+        StartupError(format!("{}{}", error.0, origin.unwrap_or_default()))
+    }
+}
 
 /// Returns the suffix of an error message that says where a setting was set; empty for a default.
 pub fn origin(
@@ -41,11 +71,13 @@ pub fn all_arguments(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().chain(subcommands)
 }
 
-/// Returns the names of the settings that a file may set for this subcommand.
+/// Returns the names of the settings that a file may hold for this subcommand. One file serves all subcommands, so it
+/// may hold those of `serve` too, except for `dev`, which would otherwise ignore how tokens are verified.
 pub fn known_settings(command: &Command, subcommand: &str) -> Vec<String> {
-    let own = command
-        .find_subcommand(subcommand)
-        .into_iter()
+    let shared = (subcommand != "dev").then_some("serve");
+    let subcommands = [Some(subcommand), shared].into_iter().flatten();
+    let own = subcommands
+        .filter_map(|name| command.find_subcommand(name))
         .flat_map(Command::get_arguments);
     command
         .get_arguments()

@@ -79,7 +79,7 @@ pub fn check_quota(have: u64) -> Decision {
     }
 }
 
-/// Only an enabled webhook has a next attempt.
+/// Only an enabled webhook has a next attempt, or gets a ping.
 pub fn can_retry(enabled: bool) -> Result<(), String> {
     if enabled {
         Ok(())

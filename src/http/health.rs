@@ -36,7 +36,12 @@ pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
     let (status, word) = if is_ready {
         (StatusCode::OK, "ready")
     } else {
-        tracing::warn!(?checks, "not ready");
+        let failed = checks
+            .iter()
+            .filter_map(|(name, problem)| Some(format!("{name}: {}", (*problem)?)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        tracing::warn!(failed, "not ready");
         (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     };
     let checks: Map<String, Value> = checks

@@ -137,6 +137,7 @@ impl ImportSource {
 fn copy_to_temporary_file(from: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(from, &mut file)?;
+    file.rewind()?;
     Ok(file)
 }
 
@@ -186,7 +187,14 @@ impl Records {
                     if !line.trim_ascii().is_empty() {
                         let object: Result<UniqueKeysObject, _> = serde_json::from_slice(&line);
                         let fields = object.map(|object| object.0).map_err(|error| {
-                            format!("It is not an object of JSON: {}.", without_position(&error))
+                            if error.is_syntax() {
+                                "It is not JSON. For a table give --format csv.".to_owned()
+                            } else {
+                                format!(
+                                    "It is not an object of JSON: {}.",
+                                    without_position(&error)
+                                )
+                            }
                         });
                         return Ok(Some(ImportLine { number, fields }));
                     }

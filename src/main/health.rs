@@ -1,5 +1,7 @@
 //! Checks a running instance, for container engines that run a program as their health check.
 
+use std::error::Error;
+use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +21,9 @@ pub async fn check(settings: &config::Health) -> Result<ExitCode, StartupError> 
             Ok(ExitCode::from(u8::from(!response.is_ready)))
         }
         Err(error) => {
-            println!("{error}");
+            let cause = successors(Some(&*error), |&error| error.source()).last();
+            let reason = cause.map(ToString::to_string).unwrap_or_default();
+            eprintln!("liaison: --listen {}: {reason}", settings.listen);
             Ok(ExitCode::FAILURE)
         }
     }
@@ -30,7 +34,7 @@ struct Response {
     body: String,
 }
 
-async fn readyz(listen: &str) -> Result<Response, Box<dyn std::error::Error>> {
+async fn readyz(listen: &str) -> Result<Response, Box<dyn Error>> {
     let addresses = resolve(listen).await?;
     let mut address = *addresses.first().ok_or("the host has no address")?;
     match address.ip() {

@@ -312,7 +312,7 @@ pub fn explain(error: &DbErr) -> String {
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
             Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => format!(
-                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`",
+                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`, or run this as the role that owns the tables",
                 error.message()
             ),
             // Its own text ends with a line of the server's source.

@@ -43,6 +43,8 @@ pub struct WebhookChange {
     pub secret: Option<String>,
     /// Whether to make the next attempt now.
     pub retry_now: bool,
+    /// Whether to send another ping.
+    pub ping: bool,
     /// The position in the log after which all is delivered again.
     pub redeliver_after: Option<LogPosition>,
     pub reach: WebhookTargets,
@@ -123,8 +125,10 @@ pub async fn update(
     after.filter = resolve::optional_or_current(input.filter, before.filter.clone());
     after.enabled =
         resolve::required_or_current(&mut problems, "enabled", input.enabled, before.enabled);
-    if input.retry_now {
-        problems.check("retryNow", rules::can_retry(after.enabled));
+    for (field, is_requested) in [("retryNow", input.retry_now), ("ping", input.ping)] {
+        if is_requested {
+            problems.check(field, rules::can_retry(after.enabled));
+        }
     }
     problems.into_result()?;
     let mut changes = ChangeSet::default();
@@ -144,6 +148,9 @@ pub async fn update(
     if input.retry_now {
         changes.added("retryNow", true.to_string());
     }
+    if input.ping {
+        changes.added("ping", true.to_string());
+    }
     if changes.is_empty() {
         return Ok(after.id);
     }
@@ -156,6 +163,16 @@ pub async fn update(
                 Expr::val(position.position),
             )
             .col_expr(entity::webhook::Column::ActivityId, Expr::val(position.id))
+            .filter(entity::webhook::COLUMN.id.eq(id))
+            .exec(writing.db())
+            .await?;
+    }
+    if input.ping {
+        Entity::update_many()
+            .col_expr(
+                entity::webhook::Column::PingedAt,
+                Expr::value(None::<DateTime<Utc>>),
+            )
             .filter(entity::webhook::COLUMN.id.eq(id))
             .exec(writing.db())
             .await?;

@@ -65,11 +65,10 @@ impl<'a> Endpoint<'a> {
         let url = &self.webhook.url;
         let outcome = client.post(url, &message, now, &signature).await;
         if !outcome.delivered {
-            let id = self.webhook.id.to_global_id();
-            let status = outcome.status;
             tracing::info!(
-                webhook = id,
-                http.response.status_code = status,
+                webhook = self.webhook.id.to_global_id(),
+                http.response.status_code = outcome.status,
+                error = outcome.status.is_none().then_some(&outcome.response),
                 "webhook ping failed"
             );
         }
@@ -141,6 +140,12 @@ impl<'a> Endpoint<'a> {
             self.webhook.attempts = 0;
             return Ok(ours);
         }
+        tracing::info!(
+            webhook = self.webhook.id.to_global_id(),
+            http.response.status_code = outcome.status,
+            error = outcome.status.is_none().then_some(&outcome.response),
+            "webhook delivery failed"
+        );
         // The last byte of a version 7 UUID is random.
         let chance = u32::from(Uuid::now_v7().as_bytes()[15]);
         in_time(failed(db, attempt, &outcome, chance)).await?;

@@ -50,6 +50,8 @@ pub struct WebhookUpdateInput {
     pub enabled: MaybeUndefined<bool>,
     /// True: make the next attempt now instead of waiting for its time. Only for an enabled webhook.
     pub retry_now: Option<bool>,
+    /// True: send another ping now, for example once the endpoint has the secret. Only for an enabled webhook.
+    pub ping: Option<bool>,
     /// True: create a new secret, which the payload returns. For 24 hours deliveries are also signed with the old secret.
     pub rotate_secret: Option<bool>,
     /// The cursor of an activity, to deliver everything that came after it again.
@@ -122,6 +124,7 @@ impl WebhookUpdateInput {
             enabled: self.enabled,
             secret,
             retry_now: self.retry_now == Some(true),
+            ping: self.ping == Some(true),
             redeliver_after: after,
             reach,
         })

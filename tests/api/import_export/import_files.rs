@@ -1,12 +1,13 @@
 //! File formats of imports: what is accepted, and the one-line errors of what is not.
 
-use crate::import_export::imports::{ITU, import, refused};
+use crate::import_export::imports::{ITU, arguments, import, refused};
 use crate::support::binary::Workplace;
 use crate::support::harness::Server;
 
 on_both_databases! {
     tables_are_read_as_spreadsheets_save_them
     the_table_of_the_documentation_is_imported
+    standard_input_and_files_of_tabs_are_read
     a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept
     a_damaged_text_is_refused_in_any_encoding
     lines_are_numbered_whatever_ends_them
@@ -89,6 +90,30 @@ async fn the_table_of_the_documentation_is_imported(server: &Server) {
     let import_it = ["publications.csv", "--type", "Publication"];
     let printed = import(&workplace, server, "UPU", &import_it);
     assert!(printed.ends_with("1 Publication created\n"), "{printed}");
+}
+
+async fn standard_input_and_files_of_tabs_are_read(server: &Server) {
+    let workplace = Workplace::new();
+    let table = |number: &str| format!("{HEADER}\n{}", row(number)).replace(',', "\t");
+    workplace.write("piped", table("B.1"));
+    let from_input = arguments(
+        server,
+        ITU,
+        &[&["-", "--format", "csv"], &TYPE[..]].concat(),
+    );
+    let ended = workplace.run_reading(&from_input, "piped");
+    assert!(ended.out.ends_with("1 Publication created\n"), "{ended:?}");
+    for (name, number) in [("unicode.txt", "B.2"), ("tabs.TSV", "B.3")] {
+        workplace.write(name, table(number));
+        let printed = import(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        assert!(printed.ends_with("1 Publication created\n"), "{printed}");
+    }
+    workplace.write("table", table("B.4"));
+    let (report, _) = refused(&workplace, server, ITU, &[&["table"], &TYPE[..]].concat());
+    assert!(
+        report.contains("For a table give --format csv."),
+        "{report}"
+    );
 }
 
 async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &Server) {

@@ -206,6 +206,51 @@ fn misspelt_variables_are_refused_and_empty_ones_are_unset() {
 }
 
 #[test]
+fn every_command_reads_the_settings_file() {
+    let workplace = Workplace::new();
+    let file =
+        "listen = \"127.0.0.1:1\"\ntoken-key = \"key\"\ndatabase-url = \"sqlite:register.db\"\n";
+    workplace.write("settings.toml", file);
+    let variable = [("LIAISON_CONFIG", "settings.toml")];
+    let run = |arguments: &[&str]| workplace.run_with(arguments, &variable);
+    let record = r#"{"type":"Organization","acronym":"ITU-D","name":"Development","kind":"SECTOR","side":"ITU"}"#;
+    workplace.write("record.jsonl", record);
+    for arguments in [
+        &["migrate"][..],
+        &["migrate", "--status"],
+        &["seed"],
+        &["import", "record.jsonl", "--party", "ITU"],
+        &["export", "out.jsonl"],
+        &["backup", "copy.db"],
+        &["migrate", "--config", "settings.toml"],
+    ] {
+        let ended = run(arguments);
+        assert!(ended.status.success(), "{arguments:?}: {ended:?}");
+        assert!(!workplace.path("liaison.db").exists(), "{arguments:?}");
+    }
+    let export = std::fs::read_to_string(workplace.path("out.jsonl")).unwrap();
+    assert!(export.contains("ITU-D"));
+    let health = run(&["health"]);
+    assert_eq!(health.status.code(), Some(1));
+    assert!(
+        health.err.starts_with("liaison: --listen 127.0.0.1:1: "),
+        "{health:?}"
+    );
+    assert!(health.err.contains("refused"), "{health:?}");
+    // Errors that are found after parsing say where the setting stands, too.
+    workplace.write("settings.toml", file.replace("register", "none/register"));
+    for arguments in [&["migrate"][..], &["seed"], &["export"]] {
+        let line = run(arguments).refusal();
+        assert!(line.starts_with("--database-url: "), "{line}");
+        assert!(line.ends_with(" (set by settings.toml, line 3)"), "{line}");
+    }
+    workplace.write("settings.toml", file);
+    let line = run(&["serve"]).refusal();
+    assert!(line.starts_with("--token-key: "), "{line}");
+    assert!(line.ends_with(" (set by settings.toml, line 2)"), "{line}");
+}
+
+#[test]
 fn the_log_is_set_by_the_file_too() {
     let workplace = Workplace::new();
     workplace.write(

@@ -56,6 +56,16 @@ impl Workplace {
     }
 
     pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.spawn(arguments, environment, Stdio::null())
+    }
+
+    /// Runs the binary to completion with a file of the directory as its standard input.
+    pub fn run_reading(&self, arguments: &[&str], input: &str) -> Ended {
+        let input = File::open(self.path(input)).unwrap();
+        self.spawn(arguments, &[], input.into()).ended()
+    }
+
+    fn spawn(&self, arguments: &[&str], environment: &[(&str, &str)], input: Stdio) -> Running {
         let run = self.runs.get();
         self.runs.set(run + 1);
         let out = self.path(&format!("{run}.out"));
@@ -65,7 +75,7 @@ impl Workplace {
             .env_clear()
             .envs(environment.iter().copied())
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             // To files, because an unread pipe fills up.
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&err).unwrap())

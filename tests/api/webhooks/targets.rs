@@ -17,6 +17,7 @@ use crate::webhooks::endpoints::{create, happen, read, until, update};
 
 on_both_databases! {
     a_new_webhook_gets_one_signed_ping_before_all_else
+    a_party_can_have_another_ping_sent
     a_ping_that_fails_holds_nothing_up
     a_later_cursor_skips_what_cannot_be_delivered
     what_keeps_a_delivery_from_its_address_is_reported
@@ -65,6 +66,25 @@ async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
     assert_eq!(endpoint.pings().len(), 1);
     let seen = until(&upu, &made, |it| it["deliveries"]["totalCount"] == 2).await;
     assert_eq!(seen["version"], 1);
+}
+
+async fn a_party_can_have_another_ping_sent(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let made = create(&tsb, json!({ "url": endpoint.url })).await;
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    endpoint.wait_for_ping().await;
+    let id = &made["webhook"]["id"];
+    let change = json!({ "id": id, "version": 1, "ping": true, "enabled": false });
+    let refused = update(&tsb, change).await;
+    assert_eq!(refused["userErrors"][0]["field"], json!(["ping"]));
+    let change = json!({ "id": id, "version": 1, "ping": true });
+    assert_eq!(update(&tsb, change).await["userErrors"], json!([]));
+    // The change itself is delivered after it.
+    endpoint.wait_for(1).await;
+    let pings = endpoint.pings();
+    assert_eq!(pings.len(), 2);
+    assert_eq!(pings[0].json()["id"], pings[1].json()["id"]);
 }
 
 async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
