@@ -17,3 +17,4 @@ pub mod refusals;
 pub mod stale;
 pub mod topics;
 pub mod validation_errors;
+pub mod wrong_ids;
