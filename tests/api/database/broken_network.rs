@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -192,26 +192,34 @@ async fn a_server_that_stands_still_is_told_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_write_whose_client_has_gone_leaves_no_transaction_open() {
+async fn a_write_whose_client_has_gone_comes_to_its_end() {
     let server = Server::start(Backend::Postgres).await;
     let topic = server.topic("T-1").await;
-    let upu = server.upu();
-    for turn in 0..40 {
-        let input = json!({ "subjectId": topic, "body": "A note." });
-        let request = upu.post(WRITE, json!({ "input": input }));
-        // At another moment each time: before, while and after the transaction begins.
-        let _ = timeout(Duration::from_micros(500 + turn * 100), request).await;
-    }
-    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
-    let begun = Instant::now();
-    loop {
-        let count = Statement::from_string(DbBackend::Postgres, open);
+    let count = async |what: &str| {
+        let count = Statement::from_string(DbBackend::Postgres, format!("select count(*) {what}"));
         let row = server.db.orm_read.query_one_raw(count).await;
-        let count: i64 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
-        if count == 0 {
-            return;
-        }
+        row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    let sessions = "from pg_stat_activity where datname = current_database() and";
+    let lock = server.db.orm_write.begin().await.unwrap();
+    let hold = "update counter set value = value where name = 'activity'";
+    lock.execute_unprepared(hold).await.unwrap();
+    let input = json!({ "subjectId": topic, "body": "Gone." });
+    let upu = server.upu();
+    let waiting =
+        async { while count(&format!("{sessions} wait_event_type = 'Lock'")).await == 0 {} };
+    tokio::select! {
+        _ = upu.post(WRITE, json!({ "input": input })) => panic!("the lock is not waited for"),
+        () = waiting => {}
+    }
+    // The service learns that its client has gone.
+    sleep(Duration::from_millis(500)).await;
+    lock.rollback().await.unwrap();
+    let begun = Instant::now();
+    while count("from note where body = 'Gone.'").await == 0 {
+        assert!(begun.elapsed() < BACK, "the write was dropped");
+    }
+    while count(&format!("{sessions} state = 'idle in transaction'")).await > 0 {
         assert!(begun.elapsed() < BACK, "a transaction stays open");
-        sleep(Duration::from_millis(50)).await;
     }
 }

@@ -267,7 +267,7 @@ async fn open_connections_are_dropped_when_their_pooler_is_switched_to_transacti
     assert_eq!(read_at_once().await, [true; 8]);
     pooler.switch("transaction");
     let begun = Instant::now();
-    // They are in use all the time, and checked nevertheless.
+    // Until a check finds the session of another connection.
     while !service.log().contains("database connection dropped") {
         assert!(begun.elapsed() < Duration::from_mins(1), "none is dropped");
         read_at_once().await;
