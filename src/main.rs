@@ -5,7 +5,6 @@
 use std::fs::{self, File, Permissions};
 use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +32,7 @@ use liaison::store::{Database, sqlite_file};
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
 use sd_notify::NotifyState;
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
@@ -46,6 +45,8 @@ mod database;
 mod files;
 #[path = "main/health.rs"]
 mod health;
+#[path = "main/listener.rs"]
+mod listener;
 
 use self::database::{close, database_wrong, existing, found, migrate, migrated};
 
@@ -143,7 +144,7 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
     let verifier = Verifier::new(rules.clone(), keys).map_err(StartupError)?;
     verifier.prepare(now()).await.map_err(StartupError)?;
     let stop = stop_signal()?;
-    let (listener, address) = listen(&settings.listen).await?;
+    let (listener, address) = listener::listen(&settings.listen).await?;
 
     let page = if cfg!(feature = "explorer") {
         "/graphiql"
@@ -202,7 +203,7 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
         migrated(&settings.database, Some(&settings.limits)).await?
     };
     let stop = stop_signal()?;
-    let (listener, address) = listen(&settings.listen).await?;
+    let (listener, address) = listener::listen(&settings.listen).await?;
     tracing::info!(%address, "serving");
     let setup = ServiceConfig {
         verifier,
@@ -330,25 +331,6 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartupError> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-/// Listens on an address. Returns the bound address, whose port may have been chosen by the system.
-async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartupError> {
-    let listening = async {
-        let listener = TcpListener::bind(&*resolve(address).await?).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    listening
-        .await
-        .map_err(|error: io::Error| StartupError(format!("--listen {address}: {error}")))
-}
-
-/// Returns the addresses of a host and port, those of IPv4 first: `localhost` is both, and not every client tries IPv6.
-async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
-    let mut addresses: Vec<_> = lookup_host(address).await?.collect();
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addresses)
 }
 
 /// Returns the signing key of development runs on this database. It is kept beside the SQLite file, for PostgreSQL in

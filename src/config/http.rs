@@ -60,7 +60,7 @@ pub struct HttpArgs {
         default_value_t = 100_000_000
     )]
     pub rate_limit_authenticated: u32,
-    /// Maximum number of requests with an invalid token, an invalid document or an unknown document hash per minute and client address; 0 is no limit.
+    /// Maximum number of requests that are refused before they run (an invalid token, document, body or message, an unknown document hash, too high a cost) per minute and client address; 0 is no limit.
     #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
     pub failure_limit: u32,
     /// Addresses or networks (10.0.0.0/8) of reverse proxies whose forwarding header is trusted.

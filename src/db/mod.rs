@@ -29,11 +29,12 @@ tokio::task_local! {
 /// What all statements of one request are bound to.
 #[derive(Clone, Debug)]
 pub struct RequestBounds {
-    /// When the request has to end.
-    pub deadline: Instant,
-    /// The one permit that the statements of a heavy request take in turn, so that it uses one connection at a time;
-    /// `None` for other requests.
-    pub one_at_a_time: Option<Arc<Semaphore>>,
+    /// When the request has to end; `None` for a subscription.
+    pub deadline: Option<Instant>,
+    /// What each statement takes a permit of, in this order, so that heavy operations leave connections to others.
+    pub turns: Vec<Arc<Semaphore>>,
+    /// Whether its statements read whole tables: on SQLite they run in threads of their own from the start.
+    pub scans: bool,
 }
 
 /// The bounds of the request that the task answers; `None` if it answers none.
@@ -157,12 +158,11 @@ impl ReadPool {
             // plan.
             statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
         }
-        let one_at_a_time = request_bounds().and_then(|bounds| bounds.one_at_a_time);
-        let _permit = match one_at_a_time {
-            // Nothing closes it.
-            Some(permit) => Box::pin(permit.acquire_owned()).await.ok(),
-            None => None,
-        };
+        let mut permits = Vec::new();
+        for turn in request_bounds().into_iter().flat_map(|bounds| bounds.turns) {
+            // Never closed, so each gives a permit.
+            permits.extend(Box::pin(turn.acquire_owned()).await.ok());
+        }
         on_statement(&statement);
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {

@@ -94,7 +94,8 @@ impl SqlitePool {
         let hash = self.hasher.hash_one(sql);
         let mut arrived = 0;
         let mut read = Err(ReadError::Late);
-        if !self.slow_statements().contains(&hash) {
+        let scans = request_bounds().is_some_and(|bounds| bounds.scans);
+        if !scans && !self.slow_statements().contains(&hash) {
             let turn = self.idle.permit().await?;
             let begun = Instant::now();
             let end = self.deadline(begun).min(begun + SLICE);
@@ -111,8 +112,8 @@ impl SqlitePool {
                 .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
             let _turn = self.idle.permit().await?;
             let begun = Instant::now();
-            // From the start, since a statement cannot continue in another call. Rows that `arrives` has seen are
-            // skipped.
+            // A statement that was tried above starts again, since it cannot continue in another call. Rows that
+            // `arrives` has seen are skipped.
             read = run_blocking(|| {
                 self.read_until(self.deadline(begun), sql, values, |row| {
                     if arrived > 0 {
@@ -171,7 +172,8 @@ impl SqlitePool {
     /// Returns the deadline of a statement that begins now, at the latest that of its request.
     fn deadline(&self, begun: Instant) -> Instant {
         let longest = begun + self.longest.unwrap_or(UNBOUNDED);
-        request_bounds().map_or(longest, |bounds| longest.min(bounds.deadline))
+        let deadline = request_bounds().and_then(|bounds| bounds.deadline);
+        deadline.map_or(longest, |deadline| longest.min(deadline))
     }
 
     fn record_speed(&self, hash: u64, is_slow: bool) {

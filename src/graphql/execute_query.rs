@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::graphql::operation::{self, Operation};
 use crate::graphql::query::RootField;
-use crate::graphql::request::OperationContext;
+use crate::graphql::request::{OperationContext, report_truncated};
 use crate::planner::selection::CollectedField;
 use crate::planner::{FieldLocation, FieldResult};
 
@@ -46,28 +46,31 @@ pub async fn answer(operation: &Operation, request: &OperationContext) -> Option
         }
     });
     let answers = join_all(answers).await;
-    let bytes = answers
-        .iter()
-        .flatten()
-        .map(|answer| answer.json.len() + 100);
-    let mut json = String::with_capacity(bytes.sum());
-    json.push('{');
-    let mut errors = Vec::new();
+    let mut json = String::new();
+    let (mut errors, mut truncated) = (Vec::new(), Vec::new());
     for (field, answer) in selected.iter().zip(answers) {
         let mut answer = match answer {
             Ok(answer) => answer,
             // A non-null field has failed, which makes the whole response null.
             Err(error) => return Some(Response::from_errors(vec![error])),
         };
-        if json.len() > 1 {
-            json.push(',');
-        }
         // Response keys are GraphQL names, which need no escaping.
-        json.extend(["\"", field.key, "\":", &answer.json]);
+        if json.is_empty() {
+            // In place: the first value is often all of a large response, which then needs no second buffer.
+            json = answer.json;
+            json.insert_str(0, &format!("{{\"{}\":", field.key));
+        } else {
+            json.extend([",\"", field.key, "\":", &answer.json]);
+        }
         errors.append(&mut answer.errors);
+        truncated.append(&mut answer.truncated);
+    }
+    if json.is_empty() {
+        json.push('{');
     }
     json.push('}');
     let mut response = Response::new(Value::Binary(json.into()));
     response.errors = errors;
+    report_truncated(&mut response, truncated);
     Some(response)
 }

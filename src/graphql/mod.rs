@@ -37,7 +37,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 pub use self::operation::{Operation, ResponseCacheKey};
 use self::query::Query;
-use self::request::{OperationContext, SubscriptionContext};
+use self::request::{OperationContext, SubscriptionContext, report_truncated};
 pub use self::subscription::Start;
 use self::subscription::Subscription;
 use crate::domain::webhook::WebhookTargets;
@@ -81,7 +81,7 @@ Three things to know:
 
 1. Everybody can read, without a token. Only webhooks and the `actor` of an activity are visible only to their own party.
 2. Writing needs a bearer token (`Authorization: Bearer …`) with the role ITU_EDITOR, UPU_EDITOR or TSB_EDITOR. A token with several roles needs the header `Acting-As` with one of them. `viewer` tells who you are; `viewer.permissions`, `viewerPermissions` and `nextMoves` tell what you may do.
-3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. The cursor of an activity continues the history, a subscription or a webhook where you left off.";
+3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. The cursor of an activity continues the history, a subscription or a webhook where you left off. A list that is no connection has 100 records at most; `extensions.truncated` of the response has the path of each list that has more, such as `[[\"exchange\", \"actionItems\"]]`.";
 
 /// What async-graphql says about every schema, and has no setting for.
 const LIBRARY_DESCRIPTION: &str = "A GraphQL Schema defines the capabilities of a GraphQL server. It exposes all available types and directives on the server, as well as the entry points for query, mutation, and subscription operations.";
@@ -122,11 +122,14 @@ pub async fn execute(schema: &Schema, operation: Operation, request: OperationCo
     }
     let limit = request.bound.limit();
     let introspects = operation.introspects();
-    let ready = operation.into_request().data(request);
-    if introspects {
-        return introspect(schema.clone(), ready, limit).await;
-    }
-    with_text(schema.execute(ready).await, limit)
+    let ready = operation.into_request().data(request.clone());
+    let mut response = if introspects {
+        introspect(schema.clone(), ready, limit).await
+    } else {
+        with_text(schema.execute(ready).await, limit)
+    };
+    report_truncated(&mut response, request.take_truncated());
+    response
 }
 
 /// How many requests may introspect the schema at a time. Each keeps a thread busy, for up to a fifth of a second.
@@ -220,6 +223,7 @@ pub async fn mutate(schema: &Schema, operation: &Operation, request: OperationCo
     }
     let mut response = Response::new(Value::Object(data));
     response.errors = errors;
+    report_truncated(&mut response, request.take_truncated());
     // What a mutation has changed is reported in any case; its records have been bounded by the read path.
     with_text(response, usize::MAX)
 }

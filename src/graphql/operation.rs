@@ -24,6 +24,8 @@ pub struct Operation {
     pub kind: OperationType,
     /// The cost: an upper bound of the number of values in the response.
     pub cost: u64,
+    /// Whether it reads whole tables.
+    pub scans: bool,
     /// SHA-256 of the document's text in hexadecimal.
     pub hash: Arc<str>,
     /// About how many bytes of memory its document and variables take.

@@ -317,8 +317,9 @@ impl RootField {
 }
 
 impl FieldResult {
-    /// Returns the serialized value, and adds its errors to the request's.
+    /// Returns the serialized value, and adds its errors and truncated lists to the request's.
     pub fn into_value(self, ctx: &Context<'_>) -> Value {
+        OperationContext::of(ctx).add_truncated(self.truncated);
         for error in self.errors {
             ctx.add_error(error);
         }

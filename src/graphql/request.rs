@@ -1,8 +1,8 @@
 //! The context of a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::Context;
+use async_graphql::{Context, Response, Value};
 use chrono::{DateTime, Utc};
 
 use super::subscription::Start;
@@ -21,6 +21,19 @@ pub struct OperationContext {
     pub now: DateTime<Utc>,
     /// How many bytes the answer may have.
     pub bound: Arc<ResponseSizeLimit>,
+    /// The paths of the lists that have more records than the response shows.
+    truncated: Arc<Mutex<Vec<Value>>>,
+}
+
+/// The key of the truncated lists in the extensions of a response.
+const TRUNCATED: &str = "truncated";
+
+/// Adds the paths of truncated lists to a response.
+pub fn report_truncated(response: &mut Response, paths: Vec<Value>) {
+    if !paths.is_empty() {
+        let paths = Value::List(paths);
+        response.extensions.insert(TRUNCATED.to_owned(), paths);
+    }
 }
 
 /// Returns the current time. Called once per request, and per event of a subscription.
@@ -49,7 +62,24 @@ impl OperationContext {
             viewer,
             now,
             bound: Arc::new(bound),
+            truncated: Arc::default(),
         }
+    }
+
+    /// Adds the paths of lists that have more records than they show.
+    pub fn add_truncated(&self, paths: Vec<Value>) {
+        let mut truncated = self
+            .truncated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        truncated.extend(paths);
+    }
+
+    /// Takes the paths of the lists that have more records than they show.
+    #[must_use]
+    pub fn take_truncated(&self) -> Vec<Value> {
+        let truncated = self.truncated.lock();
+        std::mem::take(&mut truncated.unwrap_or_else(PoisonError::into_inner))
     }
 
     #[must_use]

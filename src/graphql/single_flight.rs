@@ -23,8 +23,8 @@ struct InFlight {
 
 /// The response to some events, shared by equal subscriptions.
 pub struct SharedResponse {
-    /// For each event the value of the field, and the errors for which it has nulls.
-    pub items: Vec<(Value, Vec<ServerError>)>,
+    /// For each event the value of the field, the errors for which it has nulls, and the paths of its truncated lists.
+    pub items: Vec<(Value, Vec<ServerError>, Vec<Value>)>,
     /// The bytes that they hold until the last of them is taken.
     _reservation: Option<Arc<Reservation>>,
 }
@@ -88,7 +88,7 @@ impl SingleFlight {
                 let _ = reservation.resize(responses.iter().map(|it| it.json.len()).sum());
             }
             let items = responses.into_iter();
-            let items = items.map(|it| (Value::Binary(it.json.into()), it.errors));
+            let items = items.map(|it| (Value::Binary(it.json.into()), it.errors, it.truncated));
             Ok(Arc::new(SharedResponse {
                 items: items.collect(),
                 _reservation: reservation,

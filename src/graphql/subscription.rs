@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::activity::{self, ActivityFilter};
 use super::operation::Operation;
-use super::request::{OperationContext, SubscriptionContext};
+use super::request::{OperationContext, SubscriptionContext, report_truncated};
 use crate::error::{
     Error, Result, is_history_replaced, is_overloaded, is_too_long, is_unavailable,
 };
@@ -338,9 +338,10 @@ impl ActivityStream<'_, '_> {
         }
         let responses = responses?;
         let key = &ctx.item.node.response_key().node;
-        for (event, (value, errors)) in self.events.drain(..).zip(&responses.items) {
+        for (event, (value, errors, truncated)) in self.events.drain(..).zip(&responses.items) {
             let mut response = response(&event, key, value.clone());
             response.errors.clone_from(errors);
+            report_truncated(&mut response, truncated.clone());
             self.ready.push_back(response);
         }
         self.responses = Some(responses);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use liaison::config::{self, StartupError};
 
-use crate::resolve;
+use crate::listener::resolve;
 
 /// `/readyz` answers within two seconds.
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -37,7 +37,7 @@ type Counted = Vec<(String, i64)>;
 #[derive(Default)]
 pub struct ParentRows {
     pub rows: Vec<usize>,
-    /// Whether there are more rows after the page.
+    /// Whether there are more rows after the page or the list.
     pub more: bool,
 }
 
@@ -184,20 +184,17 @@ fn groups(
             groups[group].1.rows.push(index);
         }
     }
-    if let Asked::ByParent { .. } = &load.rows {
-        let longest = usize::try_from(MAX_LIST_LENGTH).unwrap_or(usize::MAX);
-        for (_, group) in &mut groups {
-            group.rows.truncate(longest);
-        }
-    }
-    if let Asked::Page(page) = &load.rows {
-        let limit = usize::try_from(page.window.limit).unwrap_or(usize::MAX);
-        for (_, group) in &mut groups {
-            group.more = group.rows.len() > limit;
-            group.rows.truncate(limit);
-            if page.window.backward {
-                group.rows.reverse();
-            }
+    let (limit, is_reversed) = match &load.rows {
+        Asked::Page(page) => (page.window.limit, page.window.backward),
+        Asked::ByParent { .. } | Asked::Where { .. } => (MAX_LIST_LENGTH, false),
+        Asked::ByKeys(_) => return Ok(groups),
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    for (_, group) in &mut groups {
+        group.more = group.rows.len() > limit;
+        group.rows.truncate(limit);
+        if is_reversed {
+            group.rows.reverse();
         }
     }
     Ok(groups)

@@ -21,7 +21,9 @@ mod serialize;
 pub mod size_limit;
 
 use async_graphql::parser::types::SelectionSet;
-use async_graphql::{Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult};
+use async_graphql::{
+    Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult, Value,
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
@@ -77,6 +79,8 @@ impl ExecutionContext<'_> {
 pub struct FieldResult {
     pub json: String,
     pub errors: Vec<ServerError>,
+    /// The paths of the lists that have more records than they show.
+    pub truncated: Vec<Value>,
 }
 
 impl FieldResult {
@@ -86,6 +90,7 @@ impl FieldResult {
         Self {
             json: json.to_owned(),
             errors: Vec::new(),
+            truncated: Vec::new(),
         }
     }
 
@@ -213,7 +218,7 @@ impl<'a> Planner<'a, '_> {
         let rows = RowSource::Where {
             condition: find.condition,
             order: find.order,
-            limit: Some(MAX_LIST_LENGTH),
+            limit: Some(MAX_LIST_LENGTH + 1),
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
@@ -339,6 +344,7 @@ impl ResponseWriter<'_, '_> {
         Ok(FieldResult {
             json: self.json.into_text(),
             errors: self.errors,
+            truncated: self.truncated,
         })
     }
 

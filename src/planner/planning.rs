@@ -125,7 +125,7 @@ impl<'a> Planner<'a, '_> {
                 let rows = RowSource::Where {
                     condition,
                     order,
-                    limit: Some(if *many { MAX_LIST_LENGTH } else { 1 }),
+                    limit: Some(if *many { MAX_LIST_LENGTH + 1 } else { 1 }),
                 };
                 let mut child = QueryPlan::new(object(), rows);
                 let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());

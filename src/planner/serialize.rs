@@ -1,6 +1,6 @@
 //! Serializes the result of a plan as JSON in the order of the selection. A failed nullable field is null.
 
-use async_graphql::{PathSegment, Pos, ServerError};
+use async_graphql::{PathSegment, Pos, ServerError, Value};
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
@@ -19,6 +19,8 @@ pub struct ResponseWriter<'d, 'e> {
     pub json: Json,
     /// The errors of fields that are null because they failed.
     pub errors: Vec<ServerError>,
+    /// The paths of the lists that have more records than they show.
+    pub truncated: Vec<Value>,
     pub env: &'e ExecutionContext<'e>,
     /// Whether the size limit is exceeded: nothing more is written then.
     pub full: bool,
@@ -85,6 +87,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         Self {
             json: Json::default(),
             errors: Vec::new(),
+            truncated: Vec::new(),
             env,
             full: false,
             overloaded: false,
@@ -94,12 +97,17 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
     }
 
     fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> FieldError {
+        let path = self.path().collect();
+        FieldError(error.into().server_error(pos).with_path(path))
+    }
+
+    /// Returns the path of what is being written, in the response.
+    fn path(&self) -> impl Iterator<Item = PathSegment> {
         let steps = self.path.iter().map(|step| match step {
             ResponsePathSegment::Key(key) => PathSegment::Field((*key).to_owned()),
             ResponsePathSegment::Index(index) => PathSegment::Index(*index),
         });
-        let path = self.start.iter().cloned().chain(steps).collect();
-        FieldError(error.into().server_error(pos).with_path(path))
+        self.start.iter().cloned().chain(steps)
     }
 
     fn at(
@@ -116,9 +124,11 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
     /// Writes a value, or null if `write` fails.
     pub fn nullable(&mut self, write: impl FnOnce(&mut Self) -> Written) {
         let (length, depth) = (self.json.len(), self.path.len());
+        let truncated = self.truncated.len();
         if let Err(FieldError(error)) = write(self) {
             self.json.truncate(length);
             self.path.truncate(depth);
+            self.truncated.truncate(truncated);
             self.json.null();
             if !self.full {
                 self.errors.push(error);
@@ -203,7 +213,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
                 let key = from.key(row, *child).map_err(|error| fault(self, error))?;
                 let child = from.child(*child);
                 let group = key.and_then(|key| child.loaded.group(key));
-                self.records(child, group, template)?;
+                self.list(child, group, template)?;
             }
             FieldOutput::Page { child, template } => {
                 let key = from.key(row, *child).map_err(|error| fault(self, error))?;
@@ -336,7 +346,25 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
 
     /// Writes all rows of a statement without parents.
     pub fn all(&mut self, from: RowsSource<'_>, template: &OutputPlan<'d>) -> Written {
-        self.records(from, from.loaded.group(Uuid::nil()), template)
+        self.list(from, from.loaded.group(Uuid::nil()), template)
+    }
+
+    /// Writes a list without pages.
+    fn list(
+        &mut self,
+        from: RowsSource<'_>,
+        group: Option<&ParentRows>,
+        template: &OutputPlan<'d>,
+    ) -> Written {
+        if group.is_some_and(|group| group.more) {
+            let path = self.path().map(|segment| match segment {
+                PathSegment::Field(name) => Value::from(name),
+                PathSegment::Index(index) => Value::from(index),
+            });
+            let path = Value::List(path.collect());
+            self.truncated.push(path);
+        }
+        self.records(from, group, template)
     }
 
     /// Writes the first row of a statement without parents, or null if there is none.

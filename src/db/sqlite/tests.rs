@@ -159,8 +159,9 @@ async fn a_request_past_its_deadline_starts_no_other_statement() {
             })
         });
         let bounds = RequestBounds {
-            deadline: Instant::now() + limit,
-            one_at_a_time: None,
+            deadline: Some(Instant::now() + limit),
+            turns: Vec::new(),
+            scans: false,
         };
         let reading = REQUEST_BOUNDS.scope(bounds, join_all(reads));
         timeout(limit, reading).await.is_err()
@@ -182,6 +183,23 @@ async fn slow_statements_leave_half_of_the_connections_to_others() {
     assert!(polled.is_pending(), "another slow one waits");
     let fast = read(&connections, "select 1", |_| Ok(())).await;
     assert_eq!(fast.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_read_whole_tables_run_in_threads_of_their_own_from_the_start() {
+    let (_directory, connections) = some_connections(2, Duration::from_mins(1));
+    let _busy = connections.slow_permits.acquire().await.unwrap();
+    for scans in [false, true] {
+        let bounds = RequestBounds {
+            deadline: None,
+            turns: Vec::new(),
+            scans,
+        };
+        let reading = read(&connections, "select 1", |_| Ok(()));
+        let mut reading = pin!(REQUEST_BOUNDS.scope(bounds, reading));
+        let polled = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+        assert_eq!(polled.is_pending(), scans);
+    }
 }
 
 #[tokio::test]

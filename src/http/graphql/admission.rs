@@ -1,46 +1,49 @@
-//! Admission by cost: heavy queries share a part of the connections that read, and one client has a part of that.
+//! Admission by cost: heavy operations share a part of the connections that read, and one client has a part of that.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::server::stream_limit::LimitedClient;
 
 /// The cost from which a query is heavy: that of a search for a text through a whole table.
 pub const HEAVY: u64 = 10_000;
 
-/// The number of clients above which those without a heavy query are removed.
+/// The number of clients above which those without a heavy operation are removed.
 const MAX_IDLE_CLIENTS: usize = 100;
 
-/// Heavy queries that run or wait. Each uses one connection at a time.
+/// Heavy operations that run or wait. Each uses one connection at a time.
 #[derive(Debug, Default)]
 pub struct Admission {
-    all: OnceLock<Semaphore>,
+    all: OnceLock<Arc<Semaphore>>,
     clients: Mutex<HashMap<LimitedClient, Arc<Semaphore>>>,
 }
 
-/// Lets a heavy query run until it is dropped.
+/// Lets a heavy operation run until it is dropped.
 #[derive(Debug)]
-pub struct HeavyPermit<'a> {
-    _of_client: Option<OwnedSemaphorePermit>,
-    _of_all: Option<SemaphorePermit<'a>>,
+pub struct HeavyPermit {
+    _permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    /// Waits until another heavy query may run, in the order of arrival: a quarter of the connections for all, and
-    /// half of that for one client, both rounded up.
-    pub async fn acquire(&self, holder: LimitedClient, connections: u32) -> HeavyPermit<'_> {
-        let limit = connections.div_ceil(4) as usize;
-        let client = self.client(holder, limit.div_ceil(2));
-        // The client's own first, so that a client with many queries does not fill the common queue.
-        // No semaphore is ever closed, so each gives a permit.
-        let of_client = client.acquire_owned().await.ok();
-        let all = self.all.get_or_init(|| Semaphore::new(limit));
-        HeavyPermit {
-            _of_client: of_client,
-            _of_all: all.acquire().await.ok(),
+    /// Waits until another heavy operation may run, in the order of arrival.
+    pub async fn acquire(&self, holder: LimitedClient, connections: u32) -> HeavyPermit {
+        let mut permits = Vec::new();
+        for turn in self.turns(holder, connections) {
+            // Never closed, so each gives a permit.
+            permits.extend(turn.acquire_owned().await.ok());
         }
+        HeavyPermit { _permits: permits }
+    }
+
+    /// Returns what the heavy operations of a client take in turn: half of what all have, which is a quarter of the
+    /// connections, both rounded up. The client's own comes first, so that a client with many operations does not fill
+    /// the common queue.
+    pub fn turns(&self, holder: LimitedClient, connections: u32) -> [Arc<Semaphore>; 2] {
+        let limit = connections.div_ceil(4) as usize;
+        let all = self.all.get_or_init(|| Arc::new(Semaphore::new(limit)));
+        [self.client(holder, limit.div_ceil(2)), all.clone()]
     }
 
     fn client(&self, holder: LimitedClient, limit: usize) -> Arc<Semaphore> {
@@ -61,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    fn acquire(admission: &Admission, client: u8) -> Option<HeavyPermit<'_>> {
+    fn acquire(admission: &Admission, client: u8) -> Option<HeavyPermit> {
         let holder = LimitedClient::Anonymous([192, 0, 2, client].into());
         admission.acquire(holder, 8).now_or_never()
     }

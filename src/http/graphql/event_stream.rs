@@ -7,8 +7,9 @@ use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::http::HeaderMap;
 use futures_util::future::ready;
-use futures_util::stream::{BoxStream, StreamExt, once};
+use futures_util::stream::{BoxStream, StreamExt, once, unfold};
 
+use crate::db::{REQUEST_BOUNDS, RequestBounds};
 use crate::domain::viewer::Viewer;
 use crate::graphql::request::{
     OperationContext, Reservation, ResponseSizeLimit, SubscriptionContext,
@@ -16,7 +17,8 @@ use crate::graphql::request::{
 use crate::graphql::{Operation, Start, follow, take_cursor};
 use crate::http::AppState;
 use crate::http::error::{RequestError, with_code};
-use crate::http::graphql::handler::execute_with_timeout;
+use crate::http::graphql::admission::HEAVY;
+use crate::http::graphql::handler::{charge_bytes, execute_with_timeout};
 use crate::http::graphql::response::{
     encode_response, log_database_errors, mask_error, overloaded, request_id,
 };
@@ -97,7 +99,7 @@ pub fn response_stream(
         let app = app.clone();
         let part = async move {
             let reservation = Arc::new(app.http.responses.request());
-            let kind = operation.kind;
+            let (kind, cost, client) = (operation.kind, operation.cost, begun.holder.clone());
             let executed =
                 execute_with_timeout(&app, begun.holder, viewer, operation, now, &reservation)
                     .await;
@@ -110,6 +112,7 @@ pub fn response_stream(
             if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
                 return StreamItem::Refused(overloaded().errors);
             }
+            charge_bytes(&app, &client, cost, json.len(), now);
             StreamItem::Next {
                 json,
                 reservation,
@@ -139,13 +142,23 @@ pub fn response_stream(
     let budget = app.http.responses.clone();
     let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
     let request = OperationContext::new(app.db.clone(), viewer, now, bound);
+    let bounds = event_bounds(app, &operation, begun.holder.clone());
     let responses = follow(&app.schema, operation, request, live);
+    let responses = unfold(responses, move |mut responses| {
+        let bounds = bounds.clone();
+        async move {
+            let next = REQUEST_BOUNDS.scope(bounds, responses.next()).await;
+            Some((next?, responses))
+        }
+    });
+    let (app, client) = (app.clone(), begun.holder);
     let parts = responses.then(move |mut response| {
         let mut reservation = budget.message();
-        let id = id.clone();
+        let (app, client, id) = (app.clone(), client.clone(), id.clone());
         async move {
             if let Some(cursor) = take_cursor(&mut response) {
                 let json = encode_response(response, None, &id);
+                charge_bytes(&app, &client, 0, json.len(), (app.clock)());
                 let reserved = reservation
                     .add_with_timeout(json.len(), RESERVE_TIMEOUT)
                     .await;
@@ -177,6 +190,17 @@ pub fn response_stream(
             ready(go_on)
         })
         .boxed()
+}
+
+/// Returns the bounds of the statements that read what a subscription reports.
+fn event_bounds(app: &AppState, operation: &Operation, holder: LimitedClient) -> RequestBounds {
+    let connections = app.db.read_pool.connections();
+    let turns = (operation.cost >= HEAVY).then(|| app.http.admission.turns(holder, connections));
+    RequestBounds {
+        deadline: None,
+        turns: turns.into_iter().flatten().collect(),
+        scans: operation.scans,
+    }
 }
 
 /// Returns the error for a slow consumer, with the cursor of the last event that it was sent.

@@ -30,6 +30,7 @@ use crate::http::graphql::response::{
     request_id, respond, unavailable,
 };
 use crate::http::graphql::sse;
+use crate::http::middleware::rate_limit::Quota;
 use crate::http::middleware::request_context::{self, RequestContext};
 use crate::http::server::stream_limit::LimitedClient;
 use crate::http::validation::prepare_operation;
@@ -54,7 +55,9 @@ pub async fn post(
         check_rate_limit(&app, &context, &viewer, &operation, now)?;
         Ok((viewer, operation))
     };
-    let prepared = prepared.await;
+    let prepared = prepared
+        .await
+        .map_err(|refused| count_refusal(&app, &context, refused, now));
     respond_to(app, context, Method::POST, headers, prepared, now).await
 }
 
@@ -85,7 +88,9 @@ pub async fn get(
         check_rate_limit(&app, &context, &viewer, &operation, now)?;
         Ok((viewer, operation))
     };
-    let prepared = prepared.await;
+    let prepared = prepared
+        .await
+        .map_err(|refused| count_refusal(&app, &context, refused, now));
     respond_to(app, context, Method::GET, headers, prepared, now).await
 }
 
@@ -108,7 +113,13 @@ async fn respond_to(
             respond(&headers, Err(RequestError::bad_request(message)))
         }
         Ok((viewer, operation)) => {
+            let client = LimitedClient::of(&viewer, context.client());
+            let cost = operation.cost;
             let answered = execute_cached(&app, &context, &headers, viewer, operation, now).await;
+            if let Ok(executed) = &answered {
+                let quota = charge_bytes(&app, &client, cost, executed.text.len(), now);
+                context.has_quota(quota);
+            }
             match answered {
                 Ok(ExecutedResponse { text, whole: true }) if method == Method::GET => {
                     with_etag(&headers, text)
@@ -189,15 +200,13 @@ async fn viewer(
     headers: &HeaderMap,
     now: DateTime<Utc>,
 ) -> Result<Viewer, RequestError> {
-    let failures = &app.http.failures;
     if headers.contains_key(header::AUTHORIZATION) {
-        let checked = failures.check(context.client(), now);
+        let checked = app.http.failures.check(context.client(), now);
         checked.map_err(|it| RequestError::limited("failures", it))?;
     }
     let viewer = app.verifier.viewer(headers, now).await;
     let viewer = viewer.map_err(|denied| match denied {
         AuthError::InvalidToken(message) => {
-            failures.count(context.client(), now);
             RequestError::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
                 .with_header(header::WWW_AUTHENTICATE, INVALID_TOKEN)
         }
@@ -211,6 +220,24 @@ async fn viewer(
     })?;
     context.set_subject(viewer.subject.as_deref());
     Ok(viewer)
+}
+
+/// Counts a refused request as a failure of its client. Returns the refusal, or that the client has to wait if it had too
+/// many of them.
+pub fn count_refusal(
+    app: &AppState,
+    context: &RequestContext,
+    refused: RequestError,
+    now: DateTime<Utc>,
+) -> RequestError {
+    if refused
+        .status
+        .is_some_and(|status| status.is_server_error())
+    {
+        return refused;
+    }
+    let counted = app.http.failures.count(context.client(), now);
+    counted.map_or_else(|it| RequestError::limited("failures", it), |()| refused)
 }
 
 /// Records the operation for the log and checks the rate limit.
@@ -234,8 +261,8 @@ pub fn check_rate_limit(
             message,
         ));
     }
-    let rates = &app.http.rate_limiter;
-    let admitted = rates.admit(viewer, context.client(), operation.cost, now);
+    let client = LimitedClient::of(viewer, context.client());
+    let admitted = app.http.rate_limiter.admit(&client, operation.cost, now);
     let quota = match &admitted {
         Ok(quota) => *quota,
         Err(limited) => limited.quota,
@@ -244,6 +271,23 @@ pub fn check_rate_limit(
     admitted
         .map(|_| ())
         .map_err(|limited| RequestError::limited("rate", limited))
+}
+
+/// The bytes of a response that cost 1: more than most values have.
+const BYTES_PER_COST: usize = 100;
+
+/// Charges the bytes of a response to the rate limit as far as they cost more than what was charged before it ran, as
+/// long texts do. Returns what the client may still spend; `None` if it has no limit.
+pub fn charge_bytes(
+    app: &AppState,
+    client: &LimitedClient,
+    charged: u64,
+    bytes: usize,
+    now: DateTime<Utc>,
+) -> Option<Quota> {
+    let cost = (bytes / BYTES_PER_COST) as u64;
+    let more = cost.saturating_sub(charged);
+    app.http.rate_limiter.charge(client, more, now)
 }
 
 fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
@@ -262,7 +306,7 @@ fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
 /// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
 ///
 /// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
-/// gone away. A heavy query waits until it is admitted, within its time, and uses one connection at a time.
+/// gone away. A heavy operation waits until it is admitted, within its time, and uses one connection at a time.
 pub async fn execute_with_timeout(
     app: &AppState,
     holder: LimitedClient,
@@ -275,30 +319,33 @@ pub async fn execute_with_timeout(
     let (db, limit) = (app.db.clone(), app.limits.answer);
     let bound = ResponseSizeLimit::new(limit, Some(reservation.clone()));
     let request = OperationContext::new(db, viewer, now, bound);
+    let is_heavy = operation.cost >= HEAVY;
+    let bounds = RequestBounds {
+        deadline: Some(Instant::now() + time_limit),
+        turns: Vec::from_iter(is_heavy.then(|| Arc::new(Semaphore::new(1)))),
+        scans: operation.scans,
+    };
+    let permit = if is_heavy {
+        let connections = app.db.read_pool.connections();
+        let permit = app.http.admission.acquire(holder, connections);
+        let permit = timeout(time_limit, Box::pin(permit)).await;
+        Some(permit.map_err(|_| timeout_error(time_limit, false))?)
+    } else {
+        None
+    };
     if operation.kind != OperationType::Mutation {
-        let is_heavy = operation.cost >= HEAVY;
-        let executing = async {
-            let _permit = if is_heavy {
-                let connections = app.db.read_pool.connections();
-                let permit = app.http.admission.acquire(holder, connections);
-                Some(Box::pin(permit).await)
-            } else {
-                None
-            };
-            execute(&app.schema, operation, request).await
-        };
-        let executed = within(time_limit, is_heavy, executing).await;
+        let executed = within(bounds, execute(&app.schema, operation, request)).await;
         return executed.map_err(|_| timeout_error(time_limit, false));
     }
     let schema = app.schema.clone();
     // Delays shutdown while it runs.
     let (open, health) = (app.shutdown.track(), app.db.health.clone());
     let running = spawn_counted(async move {
-        let executed = within(time_limit, false, mutate(&schema, &operation, request)).await;
+        let executed = within(bounds, mutate(&schema, &operation, request)).await;
         if let Ok(executed) = &executed {
             health.report_write(database_failure(executed));
         }
-        drop(open);
+        drop((open, permit));
         executed
     });
     match running.await {
@@ -311,17 +358,12 @@ pub async fn execute_with_timeout(
     }
 }
 
-/// Stops what runs for longer, and gives its statements their bounds.
-async fn within<T>(
-    time_limit: Duration,
-    is_heavy: bool,
-    running: impl Future<Output = T>,
-) -> Result<T, Elapsed> {
-    let bounds = RequestBounds {
-        deadline: Instant::now() + time_limit,
-        one_at_a_time: is_heavy.then(|| Arc::new(Semaphore::new(1))),
-    };
-    timeout(time_limit, REQUEST_BOUNDS.scope(bounds, running)).await
+/// Gives the statements of a request their bounds, and stops what runs beyond the deadline.
+async fn within<T>(bounds: RequestBounds, running: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let left = bounds.deadline.map_or(Duration::MAX, |deadline| {
+        deadline.saturating_duration_since(Instant::now())
+    });
+    timeout(left, REQUEST_BOUNDS.scope(bounds, running)).await
 }
 
 fn timeout_error(time_limit: Duration, changes: bool) -> RequestError {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Response as Executed, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Name, Response as Executed, ServerError, Value};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -54,6 +54,12 @@ pub fn request_id(headers: &HeaderMap) -> &str {
     id.unwrap_or_default()
 }
 
+/// The data of a response that has none.
+const NULL: &str = "null";
+
+/// Unused bytes up to which the buffer of a response stays as it is.
+const SLACK: usize = 64 * 1024;
+
 /// Serializes the result of an operation. `cost` is its cost and the limit.
 pub fn encode_response(executed: Executed, cost: Option<(u64, u64)>, id: &str) -> String {
     log_database_errors(&executed.errors, id);
@@ -61,21 +67,30 @@ pub fn encode_response(executed: Executed, cost: Option<(u64, u64)>, id: &str) -
         .errors
         .into_iter()
         .map(|error| mask_error(error, id));
-    let data = match &executed.data {
-        Value::Binary(json) => std::str::from_utf8(json).unwrap_or("null"),
-        _ => "null",
+    let mut start = String::from("{");
+    write_errors(&mut start, &errors.collect::<Vec<_>>());
+    start.push_str("\"data\":");
+    // In the buffer of the data, so that a large response needs no second one.
+    let mut text = match executed.data {
+        Value::Binary(json) => String::from_utf8(json.into()).unwrap_or_else(|_| NULL.to_owned()),
+        _ => NULL.to_owned(),
     };
-    let mut text = String::with_capacity(data.len() + 100);
-    text.push('{');
-    write_errors(&mut text, &errors.collect::<Vec<_>>());
-    text.push_str("\"data\":");
-    text.push_str(data);
+    text.insert_str(0, &start);
+    let mut extensions = executed.extensions;
     if let Some((requested, limit)) = cost {
-        let cost = serde_json::json!({ "cost": { "requested": requested, "limit": limit } });
+        let cost = [("limit", limit), ("requested", requested)];
+        let cost = cost.map(|(name, value)| (Name::new(name), value.into()));
+        extensions.insert("cost".to_owned(), Value::Object(cost.into()));
+    }
+    if !extensions.is_empty() {
         text.push_str(",\"extensions\":");
-        text.push_str(&cost.to_string());
+        // Serialization cannot fail: extensions have string keys and plain values.
+        text.push_str(&serde_json::to_string(&extensions).unwrap_or_else(|_| "{}".to_owned()));
     }
     text.push('}');
+    if text.capacity() - text.len() > SLACK {
+        text.shrink_to_fit();
+    }
     text
 }
 

@@ -26,7 +26,7 @@ use crate::http::AppState;
 use crate::http::auth::{ACTING_AS, AuthError};
 use crate::http::error::RequestError;
 use crate::http::graphql::event_stream::{StreamItem, begin, response_stream, slow_consumer};
-use crate::http::graphql::handler::check_rate_limit;
+use crate::http::graphql::handler::{check_rate_limit, count_refusal};
 use crate::http::graphql::request::GraphqlRequest;
 use crate::http::graphql::response::respond;
 use crate::http::middleware::cors;
@@ -87,21 +87,27 @@ pub async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let refuse = |refused| {
+        let refused = count_refusal(&app, &context, refused, (app.clock)());
+        respond(&headers, Err(refused))
+    };
     if !cors::may_open_socket(&app.http.allowed_origins, &headers) {
         let message = "Pages of this origin may not call the service: add it to the setting `allowed-origins`.";
-        let refused = RequestError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message);
-        return respond(&headers, Err(refused));
+        return refuse(RequestError::new(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            message,
+        ));
     }
     let Ok(upgrade) = upgrade else {
-        let refused = RequestError::bad_request(
+        return refuse(RequestError::bad_request(
             "Here is a WebSocket with the subprotocol graphql-transport-ws: open it with a client for that.",
-        );
-        return respond(&headers, Err(refused));
+        ));
     };
     let holder = LimitedClient::unknown(context.client());
     let place = match app.http.streams.acquire(holder, 1) {
         Ok(place) => place,
-        Err(refused) => return respond(&headers, Err(refused)),
+        Err(refused) => return refuse(refused),
     };
     let stopping = app.shutdown.track();
     // Log events of the connection's task belong to the span of the handshake.
@@ -218,7 +224,7 @@ impl Connection {
             tokio::select! {
                 received = self.socket.recv() => {
                     heard = true;
-                    self.receive(received).await?;
+                    self.receive(received).await.inspect_err(|end| self.count_fault(end))?;
                 }
                 Some((id, part)) = self.running.next() => self.send_next(&id, part).await?,
                 () = &mut late, if self.viewer.is_none() => return Err(INIT_TIMEOUT),
@@ -271,6 +277,15 @@ impl Connection {
         }
     }
 
+    /// Counts a connection that is closed for what its client sent.
+    fn count_fault(&self, end: &CloseReason) {
+        if (4400..4500).contains(&end.code) {
+            let (client, now) = (self.context.client(), (self.app.clock)());
+            // The connection is closed in any case.
+            let _ = self.app.http.failures.count(client, now);
+        }
+    }
+
     /// Returns the close reason for a read error.
     fn close_reason(&self, error: axum::Error) -> CloseReason {
         match error.into_inner().downcast_ref() {
@@ -297,11 +312,7 @@ impl Connection {
         }
         let viewer = self.app.verifier.viewer(&self.headers, now).await;
         let viewer = viewer.map_err(|denied| match denied {
-            AuthError::InvalidToken(message) => {
-                failures.count(client, now);
-                forbidden(&message)
-            }
-            AuthError::Forbidden(message) => forbidden(&message),
+            AuthError::InvalidToken(message) | AuthError::Forbidden(message) => forbidden(&message),
             AuthError::KeysUnavailable { .. } => KEYS_UNAVAILABLE,
         })?;
         if let Some(place) = self.place.take() {
@@ -333,20 +344,24 @@ impl Connection {
                 reason: format!("Subscriber for {id} already exists").into(),
             });
         }
-        let most = self.app.limits.operations;
-        if self.running.len() >= most {
-            let why = format!(
-                "This socket has {most} operations under way, the most that it may have: complete one first."
-            );
-            let refused = RequestError::limit_exceeded("operations", "RATE_LIMITED", why);
-            return self.error(&id, &refused.errors).await;
-        }
         let (app, now) = (&self.app, (self.app.clock)());
-        let prepared =
-            prepare_operation(app, &self.context, &viewer, request, now).and_then(|operation| {
-                check_rate_limit(app, &self.context, &viewer, &operation, now)?;
-                Ok(operation)
-            });
+        let prepare = || {
+            let most = app.limits.operations;
+            if self.running.len() >= most {
+                let why = format!(
+                    "This socket has {most} operations under way, the most that it may have: complete one first."
+                );
+                return Err(RequestError::limit_exceeded(
+                    "operations",
+                    "RATE_LIMITED",
+                    why,
+                ));
+            }
+            let operation = prepare_operation(app, &self.context, &viewer, request, now)?;
+            check_rate_limit(app, &self.context, &viewer, &operation, now)?;
+            Ok(operation)
+        };
+        let prepared = prepare().map_err(|refused| count_refusal(app, &self.context, refused, now));
         // Before the next message is read: what that one changes is reported.
         let begun = match prepared {
             Ok(operation) => {

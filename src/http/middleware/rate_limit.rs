@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::viewer::Viewer;
 use crate::http::middleware::client_ip::ip_prefix;
+use crate::http::server::stream_limit::LimitedClient;
 
 pub const RATE_LIMIT: &str = "ratelimit";
 pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
@@ -49,6 +49,16 @@ impl Bucket {
         let passed = (now - self.at).as_seconds_f64().max(0.0);
         (self.cost - passed * f64::from(limit) / 60.0).max(0.0)
     }
+
+    /// Returns what is spent with this cost.
+    fn and(self, limit: u32, cost: u64, now: DateTime<Utc>) -> Self {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the precision of a cost beyond 2^53 does not matter"
+        )]
+        let cost = self.left(limit, now) + cost as f64;
+        Self { cost, at: now }
+    }
 }
 
 /// How much a sender may still ask for.
@@ -64,6 +74,16 @@ pub struct Quota {
 }
 
 impl Quota {
+    fn of(policy: &'static str, limit: u32, spent: Bucket, now: DateTime<Utc>) -> Self {
+        let (remaining, reset) = remaining(limit, spent, now);
+        Self {
+            policy,
+            limit,
+            remaining,
+            reset,
+        }
+    }
+
     /// Returns the fields of draft-ietf-httpapi-ratelimit-headers.
     #[must_use]
     pub fn headers(&self) -> [(&'static str, String); 2] {
@@ -107,33 +127,18 @@ impl RateLimiter {
     /// Spends the cost of an operation, or tells how long to wait. Returns `None` if there is no limit.
     pub fn admit(
         &self,
-        viewer: &Viewer,
-        client: IpAddr,
+        client: &LimitedClient,
         cost: u64,
         now: DateTime<Utc>,
     ) -> Result<Option<Quota>, RateLimited> {
-        let (policy, limit) = match viewer.subject {
-            Some(_) => ("token", self.with_token),
-            None => ("address", self.without_token),
-        };
+        let (policy, limit) = self.policy(client);
         if limit == 0 {
             return Ok(None);
         }
-        let quota = |spent: Bucket| {
-            let (remaining, reset) = remaining(limit, spent, now);
-            Quota {
-                policy,
-                limit,
-                remaining,
-                reset,
-            }
-        };
+        let quota = |spent| Quota::of(policy, limit, spent, now);
         // Poisoned by a panic while it was held, which nothing in there does: counting goes on.
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = match &viewer.subject {
-            Some(subject) => spent.hash.hash_one((true, subject)),
-            None => spent.hash.hash_one((false, ip_prefix(client))),
-        };
+        let sender = spent.hash.hash_one(client);
         let before = spent.of(sender);
         match take(limit, before, cost, now) {
             Ok(after) => {
@@ -145,7 +150,7 @@ impl RateLimiter {
                 quota: Some(quota(before)),
                 message: format!(
                     "{} may use a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
-                    if viewer.subject.is_some() {
+                    if policy == "token" {
                         "The holder of a token"
                     } else {
                         "Each address without a token"
@@ -154,9 +159,31 @@ impl RateLimiter {
             }),
         }
     }
+
+    /// Adds to the cost that a client has spent, also beyond its limit. Returns `None` if there is no limit.
+    pub fn charge(&self, client: &LimitedClient, cost: u64, now: DateTime<Utc>) -> Option<Quota> {
+        let (policy, limit) = self.policy(client);
+        if limit == 0 {
+            return None;
+        }
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = spent.hash.hash_one(client);
+        let after = spent.of(sender).and(limit, cost, now);
+        spent.keep(sender, after);
+        Some(Quota::of(policy, limit, after, now))
+    }
+
+    /// Returns the name of the limit for a client, and the limit.
+    const fn policy(&self, client: &LimitedClient) -> (&'static str, u32) {
+        match client {
+            LimitedClient::Subject(_) => ("token", self.with_token),
+            _ => ("address", self.without_token),
+        }
+    }
 }
 
-/// Requests that are refused before they run, as with a bad token or an invalid document. They cost no less to check.
+/// Requests that are refused before they run, as with a bad token or an invalid document. Checking them takes as long as
+/// for others.
 #[derive(Debug, Default)]
 pub struct Failures {
     /// For each address, per minute; 0 is no limit.
@@ -182,28 +209,39 @@ impl Failures {
             return Ok(());
         }
         let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = spent.of(spent.hash.hash_one(ip_prefix(client)));
-        let checked = take(self.limit, before, 1, now).map_err(|seconds| RateLimited {
+        let sender = spent.hash.hash_one(ip_prefix(client));
+        self.take(&spent, sender, now).map(|_| ())
+    }
+
+    fn take(
+        &self,
+        spent: &Buckets,
+        sender: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Bucket, RateLimited> {
+        take(self.limit, spent.of(sender), 1, now).map_err(|seconds| RateLimited {
             seconds,
             quota: None,
             message: format!(
-                "Each address may send {} requests per minute with a bad token, an invalid document or an unknown hash, and has sent them: try again in {seconds} seconds.",
+                "Each address may send {} requests per minute that are refused, as with a bad token, an invalid document or an unknown hash, and has sent them: try again in {seconds} seconds.",
                 self.limit
             ),
-        });
-        checked.map(|_| ())
+        })
     }
 
     /// Counts a request that failed.
-    pub fn count(&self, client: IpAddr, now: DateTime<Utc>) {
+    ///
+    /// # Errors
+    /// Returns how long to wait if too many of the client's requests failed lately.
+    pub fn count(&self, client: IpAddr, now: DateTime<Utc>) -> Result<(), RateLimited> {
         if self.limit == 0 {
-            return;
+            return Ok(());
         }
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = spent.hash.hash_one(ip_prefix(client));
-        if let Ok(after) = take(self.limit, spent.of(sender), 1, now) {
-            spent.keep(sender, after);
-        }
+        let after = self.take(&spent, sender, now)?;
+        spent.keep(sender, after);
+        Ok(())
     }
 }
 
@@ -227,21 +265,12 @@ impl Buckets {
 /// Returns the spent cost after an operation, or the seconds to wait. Spent cost is regained evenly within a minute. An
 /// operation that exceeds the whole limit waits until nothing is spent, and makes the next wait longer.
 fn take(limit: u32, before: Bucket, cost: u64, now: DateTime<Utc>) -> Result<Bucket, u64> {
-    let left = before.left(limit, now);
-    let limit = f64::from(limit);
-    let per_second = limit / 60.0;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the precision of a cost beyond 2^53 does not matter"
-    )]
-    let cost = cost as f64;
-    let over = left + cost.min(limit) - limit;
+    let after = before.and(limit, cost.min(limit.into()), now);
+    let over = after.cost - f64::from(limit);
     if over <= 0.0 {
-        return Ok(Bucket {
-            cost: left + cost,
-            at: now,
-        });
+        return Ok(before.and(limit, cost, now));
     }
+    let per_second = f64::from(limit) / 60.0;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -267,6 +296,7 @@ fn remaining(limit: u32, spent: Bucket, now: DateTime<Utc>) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::viewer::Viewer;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -314,7 +344,8 @@ mod tests {
             ..Viewer::default()
         };
         let spends = |viewer: &Viewer, address: &str, cost| {
-            let admitted = rates.admit(viewer, address.parse().unwrap(), cost, at(0));
+            let client = LimitedClient::of(viewer, address.parse().unwrap());
+            let admitted = rates.admit(&client, cost, at(0));
             admitted.map(|_| ()).map_err(|it| it.seconds)
         };
         assert_eq!(spends(&anonymous, "192.0.2.1", 60), Ok(()));
@@ -330,7 +361,8 @@ mod tests {
 
         for number in 0..3 * u32::try_from(MAX_BUCKETS).unwrap() {
             let address = IpAddr::from(number.to_be_bytes());
-            rates.admit(&anonymous, address, 1, at(0)).unwrap();
+            let client = LimitedClient::of(&anonymous, address);
+            rates.admit(&client, 1, at(0)).unwrap();
         }
         let spent = rates.spent.lock().unwrap();
         assert!(spent.recent.len() <= MAX_BUCKETS);

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -41,7 +41,7 @@ struct Inner {
     statements: Arc<AtomicU32>,
     subject: OnceLock<String>,
     operation: OnceLock<OperationInfo>,
-    quota: OnceLock<Quota>,
+    quota: Mutex<Option<Quota>>,
 }
 
 /// The operation of a request for the log.
@@ -70,9 +70,13 @@ impl RequestContext {
 
     /// Records what its sender may still ask for, for the response.
     pub fn has_quota(&self, quota: Option<Quota>) {
-        if let Some(quota) = quota {
-            let _ = self.0.quota.set(quota);
+        if quota.is_some() {
+            *self.quota() = quota;
         }
+    }
+
+    fn quota(&self) -> MutexGuard<'_, Option<Quota>> {
+        self.0.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what it asks; of several operations the first counts.
@@ -97,7 +101,7 @@ impl RequestContext {
             statements: Arc::default(),
             subject: OnceLock::new(),
             operation: OnceLock::new(),
-            quota: OnceLock::new(),
+            quota: Mutex::default(),
         }))
     }
 }
@@ -131,7 +135,8 @@ pub async fn log_requests(
         .await;
     line.status = Some(answer.status());
     add_security_headers(answer.headers_mut(), id);
-    for (name, value) in context.0.quota.get().into_iter().flat_map(Quota::headers) {
+    let quota = *context.quota();
+    for (name, value) in quota.iter().flat_map(Quota::headers) {
         if let Ok(value) = HeaderValue::try_from(value) {
             answer.headers_mut().insert(name, value);
         }

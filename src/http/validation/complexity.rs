@@ -1,7 +1,8 @@
 //! The cost of an operation: an upper estimate of the number of values in its response.
 //!
 //! Each field is one value, each record of a list one more and all that is selected of it. A page counts
-//! as many records as it asks for, a list without a size `SHORT_LIST` or as many as it may hold, a change `CHANGE` more. To that come the prices of what reads more of the database than the response shows.
+//! as many records as it asks for, a list without a size `SHORT_LIST` or as many as it may hold, a mutation `MUTATION_COST`
+//! more. To that come the prices of what reads more of the database than the response shows.
 
 use apollo_compiler::ast::{OperationType, Value};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
@@ -40,20 +41,21 @@ pub struct Cost {
     once: u64,
     lists: Vec<(Size, Cost)>,
     /// Once for each selection, also within a list: one statement reads for all records of the list.
-    filters: Vec<FilterPrice>,
+    prices: Vec<Price>,
 }
 
-/// The price of a filter: that of its dearest condition.
+/// The price of a field, or of a filter: that of its dearest condition.
 #[derive(Clone, Debug)]
-enum FilterPrice {
+enum Price {
+    Fixed(u64),
     /// The conditions with their prices, and the variable of each that is given by one.
     Written(Vec<(u64, Option<Name>)>),
     /// The variable that holds the filter, and its type.
     Variable(Name, String),
 }
 
-impl FilterPrice {
-    fn of(value: &Value, ty: &str) -> Self {
+impl Price {
+    fn of_filter(value: &Value, ty: &str) -> Self {
         let conditions = match value {
             Value::Variable(name) => {
                 return Self::Variable(Name::new(name.as_str()), ty.to_owned());
@@ -72,6 +74,7 @@ impl FilterPrice {
     fn with(&self, variables: &Variables) -> u64 {
         let is_given = |value: &Given| !matches!(value, Given::Null);
         let dearest = match self {
+            Self::Fixed(price) => Some(*price),
             Self::Written(conditions) => conditions
                 .iter()
                 .filter(|(_, variable)| {
@@ -121,14 +124,21 @@ impl Cost {
             .lists
             .iter()
             .map(|(size, each)| size.with(variables).saturating_mul(each.with(variables)));
-        let filters = self.filters.iter().map(|filter| filter.with(variables));
-        lists.chain(filters).fold(self.once, u64::saturating_add)
+        let price = self.price(variables);
+        let values = lists.fold(self.once, u64::saturating_add);
+        values.saturating_add(price)
+    }
+
+    /// Returns the part of the cost that is for reading whole tables.
+    pub fn price(&self, variables: &Variables) -> u64 {
+        let prices = self.prices.iter().map(|price| price.with(variables));
+        prices.fold(0, u64::saturating_add)
     }
 
     fn add(&mut self, other: Self) {
         self.once = self.once.saturating_add(other.once);
         self.lists.extend(other.lists);
-        self.filters.extend(other.filters);
+        self.prices.extend(other.prices);
     }
 }
 
@@ -286,17 +296,18 @@ impl ComplexityVisitor<'_> {
         if parent.ty.ends_with("Connection")
             && let Some(price) = price("Connection", &field.name)
         {
-            cost.filters.push(FilterPrice::Written(vec![(price, None)]));
+            cost.prices.push(Price::Fixed(price));
         }
         if field.selection_set.is_empty() {
             return cost;
         }
         if parent.ty == "Query" {
-            let price = price(&parent.ty, &field.name).unwrap_or(0);
-            cost.once = cost.once.saturating_add(price);
+            cost.prices
+                .extend(price(&parent.ty, &field.name).map(Price::Fixed));
         }
-        if self.operation.operation_type != OperationType::Subscription {
-            cost.filters.extend(filter(field));
+        // The filter of a subscription is applied to events in memory.
+        if parent.ty != "Subscription" {
+            cost.prices.extend(filter_price(field));
         }
         let own = self.page(field);
         let is_list = field.ty().is_list();
@@ -317,7 +328,7 @@ impl ComplexityVisitor<'_> {
             ..Size::default()
         });
         inner.once = inner.once.saturating_add(1);
-        cost.filters.append(&mut inner.filters);
+        cost.prices.append(&mut inner.prices);
         cost.lists.push((size, inner));
         cost
     }
@@ -333,9 +344,8 @@ impl ComplexityVisitor<'_> {
         if parent.ty.starts_with("__") {
             return self.sizes.list(&field.name, place.of_types);
         }
-        let is_query = self.operation.operation_type == OperationType::Query;
         let is_long = parent.ty == "Exchange" || LONG_LISTS.contains(&field.name.as_str());
-        if is_query && is_long && !place.in_list {
+        if is_long && !place.in_list {
             return MAX_LIST_LENGTH;
         }
         SHORT_LIST
@@ -374,11 +384,11 @@ impl ComplexityVisitor<'_> {
 }
 
 /// The price of what a field's filter makes the database read.
-fn filter(field: &Field) -> Option<FilterPrice> {
+fn filter_price(field: &Field) -> Option<Price> {
     let value = field.specified_argument_by_name("filter")?;
     let definition = field.definition.argument_by_name("filter")?;
     let ty = definition.ty.inner_named_type();
-    Some(FilterPrice::of(value, ty))
+    Some(Price::of_filter(value, ty))
 }
 
 /// How many records a written value asks for; none for null.

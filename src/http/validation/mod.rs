@@ -85,29 +85,13 @@ pub fn prepare_operation(
     app: &AppState,
     context: &RequestContext,
     viewer: &Viewer,
-    request: GraphqlRequest,
+    mut request: GraphqlRequest,
     now: DateTime<Utc>,
 ) -> Result<Operation, RequestError> {
-    let (failures, client) = (&app.http.failures, context.client());
     let may_check = || {
-        let checked = failures.check(client, now);
+        let checked = app.http.failures.check(context.client(), now);
         checked.map_err(|it| RequestError::limited("failures", it))
     };
-    let prepared = prepare_if(app, viewer, request, may_check);
-    let is_failure = |it: &RequestError| it.status != Some(StatusCode::TOO_MANY_REQUESTS);
-    if prepared.as_ref().is_err_and(is_failure) {
-        failures.count(client, now);
-    }
-    prepared
-}
-
-/// As [`prepare_operation`]; a document that is not known is checked only if `may_check` allows it.
-fn prepare_if(
-    app: &AppState,
-    viewer: &Viewer,
-    mut request: GraphqlRequest,
-    may_check: impl FnOnce() -> Result<(), RequestError>,
-) -> Result<Operation, RequestError> {
     let variables = request.take_variables()?;
     let persisted = request
         .extensions
@@ -134,6 +118,7 @@ fn prepare_if(
             message,
         ));
     }
+    let scans = operation.cost.price(&variables) > 0;
     let mut weight = document.weight;
     if operation.kind == OperationType::Subscription {
         let length = serde_json::to_string(&variables).map_or(0, |it| it.len() as u64);
@@ -146,6 +131,7 @@ fn prepare_if(
         variables,
         kind: operation.kind,
         cost,
+        scans,
         hash: document.name.clone(),
         personal: operation.personal,
     })

@@ -1,46 +1,110 @@
-//! Heavy queries leave room for others.
+//! Heavy operations leave room for others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use liaison::http::HttpConfig;
+use liaison::http::graphql::admission::HeavyPermit;
 use liaison::http::limits::Limits;
 use liaison::http::server::stream_limit::LimitedClient;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::databases::Backend;
 use crate::support::harness::Server;
+use crate::support::websocket_client::Socket;
 
 on_both_backends! {
     heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them
+    a_mutation_with_a_heavy_selection_waits_before_it_changes_anything
+    events_of_heavy_subscriptions_wait_and_those_of_others_do_not
 }
 
-async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend: Backend) {
+async fn hasty(backend: Backend) -> (Server, Arc<HttpConfig>) {
     let around = Arc::new(HttpConfig::default());
     let server = Server::start_with(backend, |app| {
         app.http = around.clone();
         app.limits = Limits {
-            request_timeout: std::time::Duration::from_secs(1),
+            request_timeout: Duration::from_secs(1),
             ..Limits::default()
         };
-    })
-    .await;
-    let client = server.anonymous();
-    let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
-    client.data(heavy, json!({})).await;
+    });
+    (server.await, around)
+}
 
+/// Takes all places for heavy operations.
+async fn occupy(server: &Server, around: &HttpConfig) -> Vec<HeavyPermit> {
     let connections = server.db.read_pool.connections();
     let mut running = Vec::new();
     for number in 1..=connections.div_ceil(4) {
         let other = LimitedClient::Subject(format!("client {number}"));
         running.push(around.admission.acquire(other, connections).await);
     }
-    let answer = client.post(heavy, json!({})).await.json();
-    assert_eq!(
-        answer["errors"][0]["extensions"]["code"], "TIMEOUT",
-        "{answer}"
-    );
+    running
+}
+
+fn is_timeout(answer: &Value) {
+    let code = &answer["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "TIMEOUT", "{answer}");
+}
+
+async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend: Backend) {
+    let (server, around) = hasty(backend).await;
+    let client = server.anonymous();
+    let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
+    client.data(heavy, json!({})).await;
+
+    let running = occupy(&server, &around).await;
+    is_timeout(&client.post(heavy, json!({})).await.json());
     let ordinary = "{ topics(first: 20) { nodes { code title } } }";
     client.data(ordinary, json!({})).await;
     drop(running);
     client.data(heavy, json!({})).await;
+}
+
+/// What a heavy operation selects of a topic.
+const HEAVY: &str = "code actionItems(filter: { text: \"postal\" }) { nodes { code } }";
+
+async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(backend: Backend) {
+    let (server, around) = hasty(backend).await;
+    let propose = |selection: &str| {
+        format!(
+            "mutation {{ topicPropose(input: {{ title: \"T\", summary: \"S\" }}) {{ topic {{ {selection} }} }} }}"
+        )
+    };
+    let running = occupy(&server, &around).await;
+    let stopped = server.tsb().post(&propose(HEAVY), json!({})).await.json();
+    is_timeout(&stopped);
+    let message = stopped["errors"][0]["message"].as_str().unwrap();
+    assert!(!message.contains("changes"), "{message}");
+    let ordinary = server.tsb().data(&propose("code"), json!({})).await;
+    assert_eq!(ordinary["topicPropose"]["topic"]["code"], "T-9");
+    drop(running);
+    let heavy = server.tsb().data(&propose(HEAVY), json!({})).await;
+    assert_eq!(heavy["topicPropose"]["topic"]["code"], "T-10");
+}
+
+async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: Backend) {
+    let (server, around) = hasty(backend).await;
+    let mut socket = Socket::anonymous(&server.address).await;
+    let heavy =
+        format!("subscription {{ activity {{ subject {{ ... on Topic {{ {HEAVY} }} }} }} }}");
+    socket.subscribe("heavy", &heavy, json!({})).await;
+    let ordinary = "subscription { activity { verb } }";
+    socket.subscribe("ordinary", ordinary, json!({})).await;
+    // Messages are handled in order: both have begun before the answer to this one.
+    socket.say(&json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await["type"], "pong");
+    let running = occupy(&server, &around).await;
+    let input = json!({ "title": "T", "summary": "S" });
+    for _ in 0..2 {
+        server
+            .tsb()
+            .change("topicPropose", input.clone(), "id")
+            .await;
+        assert_eq!(socket.hear().await["id"], "ordinary");
+    }
+    drop(running);
+    for _ in 0..2 {
+        assert_eq!(socket.hear().await["id"], "heavy");
+    }
 }

@@ -15,7 +15,6 @@ on_both_databases! {
     every_limit_is_a_setting
     the_cost_multiplies_the_sizes_of_lists
     the_cost_is_told_to_those_who_ask
-    a_list_without_pages_has_a_hundred_records_at_most
     a_list_of_requests_is_refused
     introspection_can_be_switched_off
     a_request_that_runs_too_long_is_stopped
@@ -429,39 +428,4 @@ async fn what_is_refused_has_run_nothing(server: &Server) {
         assert_eq!(error["extensions"]["inputPath"][0], "input", "{error}");
     }
     assert!(server.statements.take().is_empty());
-}
-
-async fn a_list_without_pages_has_a_hundred_records_at_most(server: &Server) {
-    let sg17 = server.committee("ITU-T", "SG17").await;
-    let c5 = server.committee("POC", "C5").await;
-    let input = format!(
-        "{{ title: \"On payouts\", fromIds: [\"{sg17}\"], addressees: [{{ committeeId: \"{c5}\", purpose: ACTION }}] }}"
-    );
-    let sends = (0..10).map(|number| {
-        format!("m{number}: liaisonStatementSend(input: {input}) {{ userErrors {{ message }} }}")
-    });
-    let document = format!("mutation {{ {} }}", sends.collect::<Vec<_>>().join(" "));
-    for _ in 0..11 {
-        server.itu().data(&document, json!({})).await;
-    }
-    let reply = "update liaison_statement set in_reply_to_id = (select id from liaison_statement where number = 1) where number > 1";
-    server.sql(reply).await;
-
-    let document = "query($sg17: ID!, $c5: ID!) {
-        exchange(committee: $sg17, counterpart: $c5) { unansweredStatements { code } }
-        liaisonStatement(by: { code: \"LS-1\" }) { replies { code } } }";
-    let variables = json!({ "sg17": sg17, "c5": c5 });
-    let data = server.anonymous().data(document, variables).await;
-    let numbers = |list: &Value| -> Vec<String> {
-        let records = list.as_array().unwrap().iter();
-        let numbers = records.map(|record| record["code"].as_str().unwrap().to_owned());
-        numbers.collect()
-    };
-    let first = |numbers: std::ops::RangeInclusive<i32>| -> Vec<String> {
-        numbers.map(|number| format!("LS-{number}")).collect()
-    };
-    let awaiting = numbers(&data["exchange"]["unansweredStatements"]);
-    assert_eq!(awaiting, first(1..=100));
-    let replies = numbers(&data["liaisonStatement"]["replies"]);
-    assert_eq!(replies, first(2..=101));
 }

@@ -1,6 +1,7 @@
 //! HTTP, GraphQL over HTTP, validation and limits.
 
 pub mod admission;
+pub mod charged_bytes;
 pub mod compression;
 pub mod conformance;
 pub mod documents;

@@ -15,3 +15,4 @@ pub mod response_cache;
 pub mod response_size;
 pub mod seed_data;
 pub mod slow_statements;
+pub mod truncated_lists;

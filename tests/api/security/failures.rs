@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
 use liaison::http::HttpConfig;
+use liaison::http::limits::Limits;
 use liaison::http::middleware::rate_limit::Failures;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::harness::{Answer, Backend, Client, Server};
 use crate::support::websocket_client::{PROTOCOL, Socket};
@@ -15,12 +16,18 @@ use crate::support::websocket_client::{PROTOCOL, Socket};
 on_both_backends! {
     bad_tokens_are_limited_for_each_client
     invalid_documents_and_unknown_hashes_are_limited_for_each_client
+    whatever_is_refused_before_it_runs_counts_as_a_failure
+    sockets_that_break_the_protocol_count_as_failures
 }
 
 const LIMIT: usize = 6;
 
 /// A service with this limit, and a clock that the test alone moves.
 async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
+    limited_with(backend, Limits::default()).await
+}
+
+async fn limited_with(backend: Backend, limits: Limits) -> (Server, Arc<AtomicI64>) {
     let around = HttpConfig {
         failures: Failures::new(u32::try_from(LIMIT).unwrap()),
         ..HttpConfig::default()
@@ -29,6 +36,7 @@ async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
         app.http = Arc::new(around);
+        app.limits = limits;
         app.clock =
             Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());
     });
@@ -116,4 +124,124 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
     assert_eq!(told["payload"][0]["extensions"]["limit"], "failures");
     clock.fetch_add(60, Ordering::Relaxed);
     client.data("{ topics { totalCount } }", json!({})).await;
+}
+
+/// What is wrong with a request; its method, path, headers and body.
+type Kind = (
+    &'static str,
+    Method,
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    String,
+);
+
+async fn whatever_is_refused_before_it_runs_counts_as_a_failure(backend: Backend) {
+    let limits = Limits {
+        cost: 1_000,
+        body_bytes: 10_000,
+        ..Limits::default()
+    };
+    let (server, clock) = limited_with(backend, limits).await;
+    let client = server.anonymous();
+    let json = ("content-type", "application/json");
+    // Valid, and known after the first request, but too costly with these variables.
+    let costly = "query($first: Int) { topics(first: $first) { nodes { id code title summary status createdAt updatedAt version reviewOn proposedBy } } }";
+    let asks = |document: &str, variables: Value| {
+        json!({ "query": document, "variables": variables }).to_string()
+    };
+    client.data(costly, json!({ "first": 1 })).await;
+    client.data(KNOWN, json!({})).await;
+    let mutation = "/graphql?query=mutation%7B__typename%7D";
+    let kinds: [Kind; 9] = [
+        (
+            "a cost that is too high",
+            Method::POST,
+            "/graphql",
+            vec![json],
+            asks(costly, json!({ "first": 100 })),
+        ),
+        (
+            "a variable of the wrong type",
+            Method::POST,
+            "/graphql",
+            vec![json],
+            asks(costly, json!({ "first": "one" })),
+        ),
+        (
+            "a body that is no JSON",
+            Method::POST,
+            "/graphql",
+            vec![json],
+            "{".to_owned(),
+        ),
+        (
+            "a list of requests",
+            Method::POST,
+            "/graphql",
+            vec![json],
+            "[]".to_owned(),
+        ),
+        (
+            "a body that is too long",
+            Method::POST,
+            "/graphql",
+            vec![json],
+            asks(KNOWN, json!({ "unused": " ".repeat(10_000) })),
+        ),
+        (
+            "another media type",
+            Method::POST,
+            "/graphql",
+            vec![("content-type", "text/plain")],
+            asks(KNOWN, json!({})),
+        ),
+        (
+            "no media type that is offered",
+            Method::POST,
+            "/graphql",
+            vec![json, ("accept", "text/html")],
+            asks(KNOWN, json!({})),
+        ),
+        (
+            "a mutation by GET",
+            Method::GET,
+            mutation,
+            Vec::new(),
+            String::new(),
+        ),
+        (
+            "a handshake that is none",
+            Method::GET,
+            "/graphql/ws",
+            Vec::new(),
+            String::new(),
+        ),
+    ];
+    for (what, method, path, headers, body) in kinds {
+        for number in 0..=LIMIT {
+            let answer = client
+                .send(method.clone(), path, &headers, body.clone())
+                .await;
+            let (is_limited, text) = (answer.status == 429, answer.text);
+            assert_eq!(is_limited, number == LIMIT, "{what}: {text}");
+        }
+        // What is valid is answered all the same.
+        client.data(KNOWN, json!({})).await;
+        clock.fetch_add(60, Ordering::Relaxed);
+    }
+}
+
+async fn sockets_that_break_the_protocol_count_as_failures(backend: Backend) {
+    let (server, clock) = limited(backend).await;
+    let client = server.anonymous();
+    let subscribe = json!({ "id": "a", "type": "subscribe", "payload": { "query": KNOWN } });
+    for (message, code) in [(json!({ "type": "nothing" }), 4400), (subscribe, 4401)] {
+        for _ in 0..LIMIT {
+            let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+            socket.say(&message).await;
+            assert_eq!(socket.end().await.0, code);
+        }
+        is_limited(&client.post("{ nothing }", json!({})).await);
+        clock.fetch_add(60, Ordering::Relaxed);
+    }
 }
