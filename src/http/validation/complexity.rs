@@ -63,7 +63,10 @@ impl Price {
             Value::Object(conditions) => conditions.as_slice(),
             _ => &[],
         };
-        let given = conditions.iter().filter(|(_, value)| !value.is_null());
+        let is_blank = |value: &Value| value.as_str().is_some_and(is_blank);
+        let given = conditions
+            .iter()
+            .filter(|(_, value)| !value.is_null() && !is_blank(value));
         let prices = given.map(|(condition, value)| {
             let variable = value.as_variable().map(|name| Name::new(name.as_str()));
             (price(ty, condition).unwrap_or(0), variable)
@@ -72,7 +75,11 @@ impl Price {
     }
 
     fn with(&self, variables: &Variables) -> u64 {
-        let is_given = |value: &Given| !matches!(value, Given::Null);
+        let is_given = |value: &Given| match value {
+            Given::Null => false,
+            Given::String(text) => !is_blank(text),
+            _ => true,
+        };
         let dearest = match self {
             Self::Fixed(price) => Some(*price),
             Self::Written(conditions) => conditions
@@ -94,6 +101,11 @@ impl Price {
         };
         dearest.unwrap_or(0)
     }
+}
+
+/// Whether a text is no condition of a filter.
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// The length of a list: the largest value of its size arguments.

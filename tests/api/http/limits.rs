@@ -300,6 +300,14 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
         ),
         (filtered, json!({ "filter": { "text": null } }), 2 + 5 * 2),
         (filtered, json!({}), 2 + 5 * 2),
+        // Blank text is no condition, such as that of an empty search box.
+        (filtered, json!({ "filter": { "text": " " } }), 2 + 5 * 2),
+        (by_text, json!({ "text": "" }), 2 + 5 * 2),
+        (
+            "{ topics(first: 5, filter: { text: \"\" }) { nodes { code } } }",
+            json!({}),
+            2 + 5 * 2,
+        ),
         (by_text, json!({ "text": "post" }), 2 + 5 * 2 + TEXT),
         (by_text, json!({}), 2 + 5 * 2),
         (
