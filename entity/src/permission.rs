@@ -47,7 +47,7 @@ pub enum Permission {
     Examine,
     /// Record or rewrite the finding of the viewer's own side: `examinationRecordFinding`.
     RecordFinding,
-    /// Add a translation. Not in use yet.
+    /// Set or take back translations of its texts: `translationSet`.
     Translate,
 }
 

@@ -274,7 +274,7 @@ fn identity(number: &str) -> String {
     lower.chars().flat_map(char::to_lowercase).nfc().collect()
 }
 
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let plain = text.nfkd().filter(|it| !is_combining_mark(*it));
     for letter in plain.flat_map(char::to_lowercase) {
@@ -293,7 +293,7 @@ fn fold(text: &str) -> String {
     folded
 }
 
-fn natural_key(text: &str) -> String {
+pub(crate) fn natural_key(text: &str) -> String {
     let mut key = String::new();
     let mut digits = String::new();
     for letter in fold(text).chars() {

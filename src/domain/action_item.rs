@@ -8,6 +8,7 @@ use entity::topic::TopicStatus;
 use entity::word::{all, enum_name};
 
 use crate::domain::rejection::{Decision, Rejection};
+use crate::domain::translation::{self, TranslatedRecord};
 
 /// The statuses of unfinished items.
 pub const OPEN: [ActionItemStatus; 4] = [
@@ -212,6 +213,10 @@ pub fn permissions(party: Option<Party>, facts: &ActionItemFacts) -> Vec<Permiss
     permissions.extend(update(party, facts).is_ok().then_some(Permission::Update));
     permissions.extend(remind(party, facts).is_ok().then_some(Permission::Remind));
     permissions.push(Permission::AddNote);
+    let record = TranslatedRecord::ActionItem {
+        owned_by: facts.owned_by,
+    };
+    permissions.extend(translation::permission(party, &record));
     permissions.sort_unstable();
     permissions
 }

@@ -8,6 +8,7 @@ use entity::word::enum_name;
 
 use crate::domain::rejection::{Decision, Rejection};
 use crate::domain::text::pluralize;
+use crate::domain::translation::{self, TranslatedRecord};
 
 /// Maximum number of predecessors of a committee.
 pub const MAX_PREDECESSORS: usize = 20;
@@ -77,6 +78,11 @@ pub fn permissions(party: Option<Party>, facts: &CommitteeFacts) -> Vec<Permissi
     if conclude(party, facts).is_ok() {
         permissions.push(Permission::Conclude);
     }
+    let record = TranslatedRecord::Committee {
+        side: facts.side,
+        party: facts.party,
+    };
+    permissions.extend(translation::permission(party, &record));
     permissions
 }
 

@@ -4,6 +4,7 @@ pub mod rejection;
 pub mod version;
 pub mod viewer;
 
+pub mod collation;
 pub mod idempotency;
 pub mod text;
 pub mod validation_errors;
@@ -16,6 +17,7 @@ pub mod note;
 pub mod organization;
 pub mod publication;
 pub mod topic;
+pub mod translation;
 
 mod address;
 pub mod webhook;

@@ -5,6 +5,7 @@ use entity::party::{Party, Side};
 use entity::permission::Permission;
 
 use crate::domain::rejection::{Decision, Rejection};
+use crate::domain::translation::{self, TranslatedRecord};
 
 /// The facts that the rules for an organization depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,13 @@ pub fn write(party: Party, facts: &OrganizationFacts) -> Decision {
 
 #[must_use]
 pub fn permissions(party: Option<Party>, facts: &OrganizationFacts) -> Vec<Permission> {
-    match party {
-        Some(party) if write(party, facts).is_ok() => vec![Permission::Update],
-        _ => Vec::new(),
-    }
+    let Some(party) = party else {
+        return Vec::new();
+    };
+    let update = write(party, facts).is_ok().then_some(Permission::Update);
+    let record = TranslatedRecord::Organization { side: facts.side };
+    let translate = translation::permission(party, &record);
+    update.into_iter().chain(translate).collect()
 }
 
 /// Checks that a partner has no side, and every other organization has one.
@@ -73,7 +77,7 @@ mod tests {
             write!(table, "{:<21}", name(side)).unwrap();
             for party in PARTIES {
                 let decision = write(party, &facts);
-                let may = permissions(Some(party), &facts) == [Permission::Update];
+                let may = permissions(Some(party), &facts).contains(&Permission::Update);
                 assert_eq!(decision.is_ok(), may);
                 write!(table, " {:<4}", cell(&decision)).unwrap();
             }

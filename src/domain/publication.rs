@@ -4,6 +4,7 @@ use entity::party::{Party, Side};
 use entity::permission::Permission;
 
 use crate::domain::rejection::{Code, Decision, Rejection};
+use crate::domain::translation::{TranslatedRecord, translate};
 
 /// The facts that the rules for a publication depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +82,12 @@ pub fn permissions(party: Option<Party>, facts: &PublicationFacts) -> Vec<Permis
     let Some(party) = party else {
         return Vec::new();
     };
+    let record = TranslatedRecord::Publication { side: facts.side };
     [
         (Permission::Update, write(party, facts.side).is_ok()),
         (Permission::AddNote, true),
         (Permission::Examine, examine(facts).is_ok()),
+        (Permission::Translate, translate(party, &record).is_ok()),
     ]
     .into_iter()
     .filter_map(|(permission, given)| given.then_some(permission))

@@ -157,6 +157,21 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// Ends each part of a search text that consists of several. No text contains it, because texts have no control
+/// characters.
+pub const PART_END: char = '\u{1f}';
+
+/// Returns the search text of a record: what identifies it, then each of its texts that can be translated.
+#[must_use]
+pub fn search_text(parts: &[&str]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(&fold(part));
+        text.push(PART_END);
+    }
+    text
+}
+
 /// Returns the natural sort key of a text, compared byte by byte: without case and accents, SG2 before SG12.
 #[must_use]
 pub fn natural_key(text: &str) -> String {

@@ -9,6 +9,7 @@ use entity::word::enum_name;
 
 use crate::domain::rejection::{Decision, Rejection};
 use crate::domain::text::pluralize;
+use crate::domain::translation::{TranslatedRecord, translate};
 
 /// Maximum number of committees linked to a topic.
 pub const MAX_COMMITTEES: usize = 100;
@@ -251,6 +252,10 @@ pub fn permissions(party: Option<Party>, facts: &TopicFacts) -> Vec<Permission> 
         (Permission::Release, takes(Position::Released)),
         (Permission::Reaffirm, reaffirm(party, facts).is_ok()),
         (Permission::AddNote, true),
+        (
+            Permission::Translate,
+            translate(party, &TranslatedRecord::Topic).is_ok(),
+        ),
     ]
     .into_iter()
     .filter_map(|(permission, given)| given.then_some(permission))

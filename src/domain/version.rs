@@ -1,6 +1,6 @@
 //! Optimistic concurrency control by record versions.
 
-use entity::id::Id;
+use entity::id::Uuid;
 
 use crate::domain::rejection::{Decision, Rejection};
 
@@ -8,7 +8,7 @@ use crate::domain::rejection::{Decision, Rejection};
 /// first, whoever read an older version learns it before anything about the record's state.
 pub fn check_version<T>(
     decision: Decision<T>,
-    record: impl Id,
+    record: impl Into<Uuid>,
     current: i32,
     read: i32,
 ) -> Decision<T> {
@@ -26,7 +26,7 @@ pub fn check_version<T>(
 
 #[cfg(test)]
 mod tests {
-    use entity::id::{TopicId, Uuid};
+    use entity::id::TopicId;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use entity::id::{ActivityId, Id, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::DateTime;
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Condition, IntoIden, IntoTableRef};
+use sea_orm::sea_query::{Condition, IntoTableRef};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::list::{self, Filter};
@@ -61,7 +61,7 @@ const OF_A_RECORD: Connection = Connection {
 
 fn order() -> Order {
     Order {
-        key: Column::Position.into_iden(),
+        key: Column::Position.into(),
         kind: CursorKey::Long,
         unique: true,
         descending: false,

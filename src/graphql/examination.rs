@@ -182,8 +182,8 @@ pub struct Examination;
 impl MutationPayload for Examination {
     const FIELD: &'static str = "examination";
 
-    fn object_type() -> &'static ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static ObjectType> {
+        Some(object_type())
     }
 }
 

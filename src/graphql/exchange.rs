@@ -60,7 +60,7 @@ pub fn object_type() -> &'static ObjectType {
                     condition: Condition::all()
                         .add(col(topic::Column::Id).in_subquery(linking_both(env)))
                         .add(col(topic::Column::Status).is_in(domain::topic::OPEN)),
-                    order: Some((col(topic::Column::Number), Order::Asc)),
+                    order: vec![(col(topic::Column::Number), Order::Asc)],
                 },
             ),
             found(
@@ -71,7 +71,7 @@ pub fn object_type() -> &'static ObjectType {
                     condition: Condition::all()
                         .add(either_way(env, owned_by_one))
                         .add(col(action_item::Column::Status).is_in(domain::action_item::OPEN)),
-                    order: Some((col(action_item::Column::Number), Order::Asc)),
+                    order: vec![(col(action_item::Column::Number), Order::Asc)],
                 },
             ),
             found(
@@ -90,7 +90,7 @@ pub fn object_type() -> &'static ObjectType {
                             .in_subquery(requesting)
                             .into()
                     }),
-                    order: Some((col(liaison_statement::Column::Number), Order::Asc)),
+                    order: vec![(col(liaison_statement::Column::Number), Order::Asc)],
                 },
             ),
             field(
@@ -129,7 +129,7 @@ pub fn find(args: &Args<'_>) -> Result<(RootArguments, RecordQuery)> {
         .add(Expr::exists(other));
     let find = RecordQuery {
         condition: both,
-        order: None,
+        order: Vec::new(),
     };
     Ok((RootArguments::Pair(committee, counterpart), find))
 }

@@ -1,6 +1,6 @@
 //! Filters and sort orders of lists: from GraphQL inputs to SQL conditions.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 
 use async_graphql::{Enum, ID, InputType};
 use entity::id::Id;
@@ -10,7 +10,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{DbBackend, Value};
 
-use crate::domain::text::{fold, normalize};
+use crate::domain::text::{PART_END, fold, normalize};
 use crate::error::{Error, Result};
 use crate::planner::ExecutionContext;
 use crate::planner::arguments::Args;
@@ -33,11 +33,16 @@ pub trait Filter: InputType + Debug + Default {
     /// # Errors
     /// Returns an error if an id names another type, or if a text cannot be one of the register.
     fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition>;
+
+    /// Returns whether the condition depends on texts that can be translated.
+    fn reads_texts(&self) -> bool {
+        false
+    }
 }
 
 /// The sort order input of a list. Its default is the list's default order.
 pub trait OrderBy: InputType + Default {
-    fn order(&self) -> Order;
+    fn order(&self, env: &ExecutionContext<'_>) -> Order;
 }
 
 /// Parses `filter` and `orderBy`.
@@ -50,10 +55,15 @@ pub fn parse_list_args<F: Filter, S: OrderBy>(
 ) -> Result<ListQuery> {
     let filter: F = args.get::<Option<F>>("filter")?.unwrap_or_default();
     let sorting: S = args.get::<Option<S>>("orderBy")?.unwrap_or_default();
+    let mut fingerprint = format!("{filter:?}");
+    if filter.reads_texts() && !env.languages.is_empty() {
+        // Writing into a String cannot fail.
+        let _ = write!(fingerprint, " {:?}", env.languages);
+    }
     Ok(ListQuery {
         condition: filter.condition(env)?,
-        order: sorting.order(),
-        fingerprint: format!("{filter:?}"),
+        order: sorting.order(env),
+        fingerprint,
     })
 }
 
@@ -176,6 +186,15 @@ const TEXT: usize = 500;
 /// # Errors
 /// Returns a bad-input error if it is too long, or contains a character that no stored text can contain.
 pub fn text_matches(text: Option<&String>, env: &ExecutionContext<'_>) -> Result<Option<Expr>> {
+    let needle = needle(text)?;
+    Ok(needle.map(|needle| contains(col("folded"), &needle, env.backend())))
+}
+
+/// Returns what to look for in search texts to find `text`; `None` if it is blank.
+///
+/// # Errors
+/// Returns a bad-input error like [`text_matches`].
+pub fn needle(text: Option<&String>) -> Result<Option<String>> {
     let Some(text) = text else {
         return Ok(None);
     };
@@ -185,16 +204,20 @@ pub fn text_matches(text: Option<&String>, env: &ExecutionContext<'_>) -> Result
         )));
     }
     let needle = fold(&reject_nul("text", text)?);
-    if needle.is_empty() {
-        return Ok(None);
+    Ok((!needle.is_empty()).then_some(needle))
+}
+
+/// Returns the condition that a search text contains `needle`.
+pub fn contains(search_text: Expr, needle: &str, backend: DbBackend) -> Expr {
+    if needle.contains(PART_END) {
+        return Expr::val(false);
     }
     // Unlike `like`, these functions have no wildcards.
-    let position = match env.backend() {
+    let position = match backend {
         DbBackend::Postgres => Func::cust("strpos"),
         _ => Func::cust("instr"),
     };
-    let position = position.arg(col("folded")).arg(needle);
-    Ok(Some(Expr::from(position).gt(0)))
+    Expr::from(position.arg(search_text).arg(needle)).gt(0)
 }
 
 /// Whether a column holds one of the values; an empty list matches nothing.

@@ -2,7 +2,6 @@
 
 use entity::party::Language;
 use entity::scalar::DateTime;
-use sea_orm::sea_query::IntoIden;
 
 use crate::planner::json::Scalar;
 use crate::planner::schema::{Field, column};
@@ -44,17 +43,5 @@ pub fn id(prefix: &'static str) -> Field {
         "The global id of the record. It never changes. Treat it as opaque: store and compare it, do not parse it. Example: `topic_01h455vb4pex5vsknk084sn02q`.",
         "id",
         Scalar::Id(prefix),
-    )
-}
-
-/// Returns a field with a text that will be translatable.
-pub fn translated<T: async_graphql::OutputType>(
-    name: &'static str,
-    description: &'static str,
-    from: impl IntoIden,
-) -> Field {
-    column::<T>(name, description, from, Scalar::String).arg::<Option<Language>>(
-        "language",
-        "The language to return the text in. Default, and if there is no text in that language: the original.",
     )
 }

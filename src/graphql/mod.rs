@@ -7,6 +7,7 @@ mod enum_names;
 mod examination;
 mod exchange;
 mod execute_query;
+mod in_context;
 mod liaison_statement;
 mod list;
 mod mandate;
@@ -23,6 +24,8 @@ pub mod request;
 mod single_flight;
 mod subscription;
 mod topic;
+mod translated_text;
+mod translation;
 mod viewer;
 pub mod webhook;
 
@@ -60,6 +63,7 @@ pub struct Mutation(
     examination::ExaminationMutation,
     liaison_statement::StatementMutation,
     note::NoteMutation,
+    translation::TranslationMutation,
     webhook::WebhookMutation,
 );
 
@@ -116,7 +120,12 @@ pub fn scalar_problem(name: &str, value: Value) -> Option<String> {
 }
 
 /// Runs a query. Nothing is validated here any more. The data of the response is text.
-pub async fn execute(schema: &Schema, operation: Operation, request: OperationContext) -> Response {
+pub async fn execute(
+    schema: &Schema,
+    operation: Operation,
+    mut request: OperationContext,
+) -> Response {
+    request.languages = operation.languages();
     if let Some(response) = execute_query::answer(&operation, &request).await {
         return response;
     }
@@ -212,7 +221,12 @@ const CONFLICT_ATTEMPTS: u32 = 3;
 
 /// Runs the mutations of a document one after the other, each again if the database has ended its transaction in favour
 /// of another one.
-pub async fn mutate(schema: &Schema, operation: &Operation, request: OperationContext) -> Response {
+pub async fn mutate(
+    schema: &Schema,
+    operation: &Operation,
+    mut request: OperationContext,
+) -> Response {
+    request.languages = operation.languages();
     let (mut data, mut errors) = (IndexMap::new(), Vec::new());
     for field in operation.by_root_field() {
         let response = mutate_field(schema, &field, &request).await;
@@ -270,9 +284,10 @@ pub fn has_value(data: &Value) -> bool {
 pub fn follow(
     schema: &Schema,
     operation: Operation,
-    request: OperationContext,
+    mut request: OperationContext,
     live: SubscriptionContext,
 ) -> BoxStream<'static, Response> {
+    request.languages = operation.languages();
     let responses = schema.execute_stream(operation.into_request().data(request).data(live));
     // The query planner limits each event.
     responses

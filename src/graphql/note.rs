@@ -7,7 +7,7 @@ use entity::id::{Id, NoteId};
 use entity::note::{Column, Entity};
 use entity::party::Party;
 use entity::scalar::DateTime;
-use sea_orm::sea_query::{IntoIden, IntoTableRef};
+use sea_orm::sea_query::IntoTableRef;
 
 use super::list;
 use super::node::subject;
@@ -30,7 +30,7 @@ pub static NOTES: Connection = Connection {
     lasting: false,
     criteria: |_, _| {
         Ok(list::all(Order {
-            key: Column::CreatedAt.into_iden(),
+            key: Column::CreatedAt.into(),
             kind: CursorKey::Time,
             unique: false,
             descending: false,
@@ -85,8 +85,8 @@ pub struct Note;
 impl MutationPayload for Note {
     const FIELD: &'static str = "note";
 
-    fn object_type() -> &'static ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static ObjectType> {
+        Some(object_type())
     }
 }
 

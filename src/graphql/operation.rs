@@ -6,12 +6,14 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
-use async_graphql::{Name, Positioned, Variables};
+use async_graphql::{InputType, Name, Positioned, Variables};
 use async_graphql_value::Value as InputValue;
 use chrono::{DateTime, NaiveDate, Utc};
-use entity::party::Party;
+use entity::party::{Language, Party};
 
 use crate::domain::viewer::Viewer;
+use crate::graphql::in_context;
+use crate::planner::schema::distinct;
 use crate::planner::selection::{CollectedField, Selections};
 
 /// A validated operation with its variables.
@@ -86,6 +88,19 @@ impl Operation {
     /// Returns the selections of the operation.
     pub(super) fn selections(&self) -> Option<Selections<'_>> {
         selections(&self.document, self.name.as_deref(), &self.variables)
+    }
+
+    /// Returns the languages of its directive `@inContext`, without duplicates. Validation has checked their values.
+    pub(super) fn languages(&self) -> Arc<[Language]> {
+        let given = self.selections().and_then(|selections| {
+            let mut directives = selections.operation.directives.iter();
+            let directive =
+                directives.find(|directive| directive.node.name.node == in_context::NAME)?;
+            let argument = directive.node.get_argument(in_context::LANGUAGES)?;
+            let value = selections.constant(&argument.node);
+            Option::<Vec<Language>>::parse(value).ok().flatten()
+        });
+        distinct(given.unwrap_or_default()).into()
     }
 
     /// Operations that each run one of its root fields, in their order.

@@ -5,18 +5,23 @@ use std::sync::LazyLock;
 use async_graphql::{Context, Enum, ID, InputObject, InputType, Object, OneofObject};
 use entity::id::{Id, OrganizationId};
 use entity::organization::{Column, Entity, OrganizationKind};
-use entity::party::Side;
+use entity::party::{Language, Side};
 use entity::permission::Permission;
 use entity::scalar::{DateTime, Url};
+use entity::translation::TranslatableField;
 use entity::{activity, committee, organization};
-use sea_orm::sea_query::{Condition, ExprTrait, IntoIden, IntoTableRef};
+use sea_orm::sea_query::{Condition, ExprTrait, IntoTableRef};
 
 use super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
 use crate::domain::organization::{OrganizationFacts, permissions};
 use crate::error::Result;
-use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::translated_text::{
+    TranslatedText, language_of, shown_text_matches, translated,
+};
+use crate::graphql::translation::translations;
 use crate::graphql::{activity as activities, committee as committees, enum_names};
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
@@ -26,6 +31,14 @@ use crate::planner::schema::{
 };
 use crate::planner::{ExecutionContext, RecordQuery};
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
+
+/// Its name.
+static NAME: TranslatedText = TranslatedText {
+    field: TranslatableField::Name,
+    column: "name",
+    part: 1,
+    nullable: false,
+};
 
 /// Returns the object type.
 pub fn object_type() -> &'static schema::ObjectType {
@@ -42,7 +55,12 @@ fn describe() -> schema::ObjectType {
             Column::Acronym,
             Scalar::String,
         ),
-        translated::<String>("name", "Its full name.", Column::Name),
+        translated::<String>("name", "Its full name.", &NAME),
+        language_of::<Language>(
+            "nameLanguage",
+            "The language that `name` comes in, for the same argument `language`.",
+            &NAME,
+        ),
         column::<OrganizationKind>(
             "kind",
             "What kind of organization it is.",
@@ -86,6 +104,7 @@ fn describe() -> schema::ObjectType {
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),
+        translations(),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",
@@ -132,7 +151,7 @@ pub struct OrganizationFilter {
     side: Option<Vec<Side>>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in acronym or name. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in acronym or name, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -145,8 +164,12 @@ impl Filter for OrganizationFilter {
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .with(list::text_matches(self.text.as_ref(), env)?)
+            .with(shown_text_matches(self.text.as_ref(), &[&NAME], env)?)
             .into_condition())
+    }
+
+    fn reads_texts(&self) -> bool {
+        self.text.is_some()
     }
 }
 
@@ -166,21 +189,21 @@ pub enum OrganizationOrderField {
     /// By acronym, with numbers by their value. This is the default.
     #[default]
     Acronym,
-    /// By name; upper and lower case, and accents, make no difference.
+    /// By name as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
     Name,
     /// By `updatedAt`.
     UpdatedAt,
 }
 
 impl OrderBy for OrganizationOrder {
-    fn order(&self) -> Order {
+    fn order(&self, env: &ExecutionContext<'_>) -> Order {
         let (key, kind) = match self.field {
-            OrganizationOrderField::Acronym => (Column::AcronymKey, CursorKey::Text),
-            OrganizationOrderField::Name => (Column::NameKey, CursorKey::Text),
-            OrganizationOrderField::UpdatedAt => (Column::UpdatedAt, CursorKey::Time),
+            OrganizationOrderField::Acronym => (Column::AcronymKey.into(), CursorKey::Text),
+            OrganizationOrderField::Name => (NAME.sort_key(env), CursorKey::Text),
+            OrganizationOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
-            key: key.into_iden(),
+            key,
             kind,
             unique: false,
             descending: self.direction == Direction::Desc,
@@ -219,8 +242,8 @@ pub struct Organization;
 impl MutationPayload for Organization {
     const FIELD: &'static str = "organization";
 
-    fn object_type() -> &'static schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static schema::ObjectType> {
+        Some(object_type())
     }
 }
 

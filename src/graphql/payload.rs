@@ -14,14 +14,14 @@ use entity::id::Id;
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
-use super::node::visible;
+use super::node::{node_types, visible};
 use super::request::OperationContext;
 use crate::domain::rejection::{Code, Rejection, ValidationError};
 use crate::error::{Error, Result, is_overloaded, is_too_long};
 use crate::planner::planning::Planner;
-use crate::planner::schema::ObjectType;
+use crate::planner::schema::{ObjectRef, ObjectType};
 use crate::planner::selection::{CollectedField, Selections};
-use crate::planner::{FieldLocation, register};
+use crate::planner::{FieldLocation, FieldResult, RecordQuery, register};
 
 /// A type that has mutations.
 pub trait MutationPayload: Send + Sync {
@@ -29,8 +29,20 @@ pub trait MutationPayload: Send + Sync {
     const FIELD: &'static str;
     /// A further field of the payload.
     const EXTRA: Option<ExtraField> = None;
+    /// A further list of the payload.
+    const RELATED: Option<RelatedList> = None;
 
-    fn object_type() -> &'static ObjectType;
+    /// The type of the record; `None` if it can be of any type that implements `Node`.
+    fn object_type() -> Option<&'static ObjectType>;
+}
+
+/// A list of a payload with records that belong to the changed one.
+pub struct RelatedList {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub object: ObjectRef,
+    /// Finds them by the key of the changed record.
+    pub find: fn(Uuid) -> RecordQuery,
 }
 
 /// A nullable string field of a payload.
@@ -42,7 +54,7 @@ pub struct ExtraField {
 /// The response of a mutation with the input `I`, which changes a `T`. Its type is named after the input.
 pub struct Payload<T, I> {
     /// The record that was changed, or that was changed by somebody else before; `None` if there is none to show.
-    record: Option<Uuid>,
+    record: Option<(&'static ObjectType, Uuid)>,
     extra: Option<String>,
     user_errors: Vec<UserError>,
     of: PhantomData<fn() -> (T, I)>,
@@ -82,10 +94,21 @@ impl<T, I> Payload<T, I> {
     ///
     /// # Errors
     /// Returns an error if the viewer has no permission, or the database failed.
-    pub fn of(done: Result<impl Id>) -> Result<Self> {
+    pub fn of(done: Result<impl Id>) -> Result<Self>
+    where
+        T: MutationPayload,
+    {
+        Self::of_type(done.map(Into::into), T::object_type())
+    }
+
+    /// Like [`Payload::of`], for a record of this type.
+    ///
+    /// # Errors
+    /// Returns an error like [`Payload::of`].
+    pub fn of_type(done: Result<Uuid>, object: Option<&'static ObjectType>) -> Result<Self> {
         let (record, user_errors) = split_user_errors(done)?;
         Ok(Self {
-            record: record.map(Into::into),
+            record: object.zip(record),
             extra: None,
             user_errors,
             of: PhantomData,
@@ -104,7 +127,7 @@ impl<T, I> Payload<T, I> {
 ///
 /// # Errors
 /// Returns an error if the viewer may not act at all, or if the database fails.
-pub fn split_user_errors<I: Id>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
+pub fn split_user_errors<I: From<Uuid>>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
     match done {
         Ok(id) => Ok((Some(id), Vec::new())),
         Err(Error::Refused(Rejection::Stale { record, message })) => {
@@ -136,7 +159,10 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        let thing = register::object(registry, T::object_type());
+        let record = match T::object_type() {
+            Some(object) => register::object(registry, object).to_owned(),
+            None => register::node(registry, &node_types()),
+        };
         let errors = Vec::<UserError>::create_type_info(registry);
         let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
@@ -145,7 +171,7 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
                 T::FIELD,
                 "The record after the change. With the user error STALE, the record as it is now, with the version to send next; with any other user error null.",
                 &[],
-                thing.to_owned(),
+                record,
             ),
             register::meta_field(
                 registry,
@@ -160,6 +186,11 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
                 register::meta_field(registry, extra.name, extra.description, &[], text)
             }),
         );
+        fields.extend(T::RELATED.map(|related| {
+            let object = register::object(registry, (related.object)());
+            let ty = format!("[{object}!]!");
+            register::meta_field(registry, related.name, related.description, &[], ty)
+        }));
         register::object_type(
             registry,
             &Self::type_name(),
@@ -181,6 +212,9 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
             let value = match selected.name() {
                 name if name == T::FIELD => self.record(ctx, document, &selected).await?,
                 "userErrors" => self.user_errors(ctx, &selected).await?,
+                name if T::RELATED.is_some_and(|related| related.name == name) => {
+                    self.related(ctx, document, &selected).await?
+                }
                 name if T::EXTRA.is_some_and(|extra| extra.name == name) => {
                     self.extra.clone().map_or(Value::Null, Value::from)
                 }
@@ -199,7 +233,7 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
         document: Selections<'a>,
         selected: &CollectedField<'a>,
     ) -> ServerResult<Value> {
-        let Some(key) = self.record else {
+        let Some(node) = self.record else {
             return Ok(Value::Null);
         };
         let ctx = ctx.with_field(selected.field());
@@ -208,7 +242,6 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
             document,
             env: &env,
         };
-        let node = (T::object_type(), key);
         let read = planner
             .fetch_nodes(
                 &FieldLocation::of(&ctx),
@@ -221,7 +254,8 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
         // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {
             Ok(answer) if answer.is_null() => {
-                let missing = DbErr::RecordNotFound(format!("{} {key}, just written", T::FIELD));
+                let missing =
+                    DbErr::RecordNotFound(format!("{} {}, just written", T::FIELD, node.1));
                 let error = Error::from(missing).server_error(Some(selected.field().pos));
                 ctx.add_error(ctx.set_error_path(error));
                 Value::Null
@@ -235,6 +269,29 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
                 Value::Null
             }
         })
+    }
+
+    async fn related<'a>(
+        &self,
+        ctx: &ContextSelectionSet<'a>,
+        document: Selections<'a>,
+        selected: &CollectedField<'a>,
+    ) -> ServerResult<Value> {
+        let (Some((_, key)), Some(related)) = (self.record, T::RELATED) else {
+            return Ok(Value::List(Vec::new()));
+        };
+        let ctx = ctx.with_field(selected.field());
+        let env = OperationContext::of(&ctx).env();
+        let planner = Planner {
+            document,
+            env: &env,
+        };
+        let at = FieldLocation::of(&ctx);
+        let object = (related.object)();
+        let found: FieldResult = planner
+            .all(&at, object, &selected.sets(), (related.find)(key))
+            .await?;
+        Ok(found.into_value(&ctx))
     }
 
     async fn user_errors<'a>(

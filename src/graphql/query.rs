@@ -19,8 +19,8 @@ use super::request::OperationContext;
 use super::viewer::Viewer;
 use crate::error::Result;
 use crate::graphql::{
-    action_item, activity, committee, examination, exchange, liaison_statement, mandate,
-    organization, publication, report, topic, webhook,
+    action_item, activity, committee, examination, exchange, in_context, liaison_statement,
+    mandate, organization, publication, report, topic, webhook,
 };
 use crate::planner::arguments::Args;
 use crate::planner::planning::Planner;
@@ -291,7 +291,7 @@ impl RootField {
             RootResolver::Mandates => {
                 let all = RecordQuery {
                     condition: Condition::all(),
-                    order: Some((col(mandates::Column::Code), Direction::Asc)),
+                    order: vec![(col(mandates::Column::Code), Direction::Asc)],
                 };
                 planner.all(at, mandate::object_type(), &sets, all).await?
             }
@@ -333,6 +333,7 @@ impl OutputType for Query {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
+        in_context::register(registry);
         let name = Self::type_name();
         let fields = ROOT_FIELDS.iter().map(|root| {
             let ty = root.ty(registry);

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, Response, Value};
 use chrono::{DateTime, Utc};
+use entity::party::Language;
 
 use super::subscription::Start;
 use crate::domain::viewer::Viewer;
@@ -19,6 +20,8 @@ pub struct OperationContext {
     pub db: Database,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
+    /// The languages of `@inContext`, without duplicates.
+    pub languages: Arc<[Language]>,
     /// How many bytes the answer may have.
     pub bound: Arc<ResponseSizeLimit>,
     /// The paths of the lists that have more records than the response shows.
@@ -61,6 +64,7 @@ impl OperationContext {
             db,
             viewer,
             now,
+            languages: Arc::default(),
             bound: Arc::new(bound),
             truncated: Arc::default(),
         }
@@ -93,6 +97,7 @@ impl OperationContext {
             db: &self.db.read_pool,
             party: self.viewer.party(),
             now: self.now,
+            languages: &self.languages,
             about: RootArguments::Nothing,
             bound: &self.bound,
             on_statement: &*self.db.on_statement.0,

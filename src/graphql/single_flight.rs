@@ -43,13 +43,14 @@ pub struct SelectionFingerprint([u8; 32]);
 
 impl SelectionFingerprint {
     pub fn of(ctx: &Context<'_>) -> Self {
-        let party = OperationContext::of(ctx).viewer.party();
+        let request = OperationContext::of(ctx);
+        let (party, languages) = (request.viewer.party(), &request.languages);
         let field = &ctx.item.node;
         let operation = &ctx.query_env.operation.node;
         let mut fragments: Vec<_> = ctx.query_env.fragments.iter().collect();
         fragments.sort_unstable_by_key(|fragment| fragment.0);
         let mut text = format!(
-            "{party:?} {:?} {:?} {:?} {fragments:?}",
+            "{party:?} {languages:?} {:?} {:?} {:?} {fragments:?}",
             field.response_key(),
             field.selection_set,
             operation.variable_definitions,

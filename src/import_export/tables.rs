@@ -6,6 +6,7 @@ use entity::id::{
     NoteId, OrganizationId, ProvisionId, PublicationId, TopicId, WebhookId, prefix_of, push_base32,
     split,
 };
+use entity::party::Language;
 use entity::{
     action_item, activity, addressee, attachment, committee, committee_predecessor, counter,
     examination, finding, idempotency_key, liaison_statement, mandate, note, organization,
@@ -16,13 +17,18 @@ use futures_util::future::BoxFuture;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{ColumnType, Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic, Iterable,
-    ModelTrait, QueryFilter, QueryOrder, QuerySelect, Value,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic,
+    Iterable, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Value,
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::domain::text::{natural_key, number_identity, number_key, series};
+use crate::domain::collation::collation_key;
+use crate::domain::text::{fold, number_identity, number_key, series};
 use crate::import_export::BATCH;
+use crate::store::{
+    action_item as action_items, committee as committees, organization as organizations,
+    publication as publications, topic as topics,
+};
 
 /// The field of a line that names its table.
 pub const TABLE: &str = "table";
@@ -222,10 +228,11 @@ fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, Db
     }
 }
 
-/// Adds the columns that exports made before these existed do not have.
+/// Adds the columns that exports made before these existed do not have, and computes those that depend on the version
+/// of the program.
 fn add_missing(table: &str, row: &mut Row) {
     let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);
-    let [number, title, created_at] = ["number", "title", "created_at"].map(text);
+    let [number, created_at] = ["number", "created_at"].map(text);
     let mut missing = Vec::new();
     if let ("publication", Some(number)) = (table, number) {
         missing.push(("number_identity", number_identity(&number)));
@@ -234,15 +241,53 @@ fn add_missing(table: &str, row: &mut Row) {
         }
         missing.push(("series", series(&number)));
     }
-    if matches!(table, "publication" | "action_item") {
-        missing.extend(title.map(|title| ("title_key", natural_key(&title))));
-    }
     if table == "examination" {
         missing.extend(created_at.map(|created_at| ("updated_at", created_at)));
     }
     for (column, value) in missing {
         row.entry(column).or_insert_with(|| value.into());
     }
+    for (column, value) in computed(table, row) {
+        row.insert(column.to_owned(), value.into());
+    }
+}
+
+/// Returns the sort key and the search text of a row with texts that can be translated.
+fn computed(table: &str, row: &Row) -> Vec<(&'static str, String)> {
+    let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default();
+    let number = row.get("number").and_then(Json::as_i64).unwrap_or_default();
+    let number = i32::try_from(number).unwrap_or_default();
+    let key = |name: &str, language: &str| {
+        let language = Language::try_from_value(&text(language).to_owned());
+        collation_key(text(name), language.unwrap_or(Language::En))
+    };
+    let (title, original) = (text("title"), "original_language");
+    let (column, key, folded) = match table {
+        "organization" => {
+            let folded = organizations::folded(text("acronym"), text("name"));
+            ("name_key", key("name", original), folded)
+        }
+        "committee" => {
+            let (code, period) = (text("code"), text("period"));
+            let folded = committees::folded(code, period, text("name"), Some(text("mandate")));
+            ("name_key", key("name", original), folded)
+        }
+        "topic" => {
+            let folded = topics::folded(number, title, text("summary"));
+            ("title_key", key("title", original), folded)
+        }
+        "action_item" => {
+            let folded = action_items::folded(number, title, Some(text("description")));
+            ("title_key", key("title", original), folded)
+        }
+        "publication" => {
+            let folded = publications::folded(text("number"), title);
+            ("title_key", key("title", original), folded)
+        }
+        "translation" => ("text_key", key("text", "language"), fold(text("text"))),
+        _ => return Vec::new(),
+    };
+    vec![(column, key), ("folded", folded)]
 }
 
 fn columns<E: EntityTrait>(table: &str) -> impl Iterator<Item = E::Column> {

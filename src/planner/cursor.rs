@@ -32,7 +32,7 @@ pub struct CursorPosition {
 impl CursorCodec {
     /// Creates the scope of a list; `list` is the parent type and name of the field.
     pub fn new(list: &str, order: &Order, filter: &str) -> Self {
-        let order = format!("{:?} {}", order.key, order.descending);
+        let order = format!("{} {}", order.key.name(), order.descending);
         let mut hash = Sha256::new_with_prefix([VERSION]);
         for part in [list, &order, filter] {
             hash.update(part.len().to_le_bytes());
@@ -121,7 +121,7 @@ impl CursorPosition {
     /// Returns an invalid-cursor error if the key does not fit the order. Only a forged cursor has such a key.
     pub fn seek_condition(&self, order: &Order, back: bool, backend: DbBackend) -> Result<Expr> {
         let key = self.value(order, backend).ok_or(Error::InvalidCursor)?;
-        let column = col(order.key.clone());
+        let column = order.key.value();
         let (row, here) = if order.unique {
             (column, key)
         } else {

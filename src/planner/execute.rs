@@ -138,7 +138,7 @@ async fn verify_cursors(load: &QueryPlan, env: &ExecutionContext<'_>) -> Result<
     for position in cursors.into_iter().flatten().filter(|_| page.window.verify) {
         let mut select = load.object.select();
         select.expr(Expr::val(1));
-        let key = col(page.criteria.order.key.clone()).eq(position.number());
+        let key = page.criteria.order.key.value().eq(position.number());
         select.and_where(key.and(col("id").eq(position.id())));
         if query(Some(select), &[], env).await?.is_empty() {
             return Err(Error::HistoryReplaced);
@@ -270,7 +270,7 @@ fn rows_statement(load: &QueryPlan, keys: &ParentKeys) -> Result<Option<SelectSt
         } => {
             let mut select = load.object.select();
             select.cond_where(condition.clone());
-            sorted(&mut select, order.as_slice());
+            sorted(&mut select, order);
             if let Some(limit) = limit {
                 select.limit(*limit);
             }
@@ -442,7 +442,7 @@ fn sort(order: &Order, backward: bool) -> Sort {
     } else {
         Direction::Desc
     };
-    let mut sort = vec![(col(order.key.clone()), direction.clone())];
+    let mut sort = vec![(order.key.value(), direction.clone())];
     if !order.unique {
         sort.push((col("id"), direction));
     }

@@ -10,6 +10,7 @@ pub mod cursor;
 mod embedded;
 mod execute;
 pub mod json;
+mod order;
 pub mod page;
 pub mod plan;
 pub mod planning;
@@ -25,7 +26,7 @@ use async_graphql::{
     Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult, Value,
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use entity::party::Party;
+use entity::party::{Language, Party};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
 use sea_orm::{DbBackend, Statement};
@@ -47,6 +48,8 @@ pub struct ExecutionContext<'a> {
     /// The party that the viewer acts for; `None` for readers.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
+    /// The languages that the viewer reads, best first.
+    pub languages: &'a [Language],
     pub about: RootArguments,
     /// Size limit of the response.
     pub bound: &'a ResponseSizeLimit,
@@ -110,14 +113,14 @@ impl FieldResult {
 pub struct RecordQuery {
     pub condition: Condition,
     /// Required if several rows can match.
-    pub order: Option<(Expr, Direction)>,
+    pub order: Vec<(Expr, Direction)>,
 }
 
 impl From<Expr> for RecordQuery {
     fn from(condition: Expr) -> Self {
         Self {
             condition: Condition::all().add(condition),
-            order: None,
+            order: Vec::new(),
         }
     }
 }

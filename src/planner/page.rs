@@ -207,11 +207,11 @@ pub fn plan<'a>(
     }
     if cursors {
         let key = match &order.kind {
-            CursorKey::OpenDate(column) => column.clone(),
-            _ => order.key.clone(),
+            CursorKey::OpenDate(column) => ColumnExpr::Column(column.clone()),
+            _ => order.key.cell(),
         };
         let id = load.cell(&row, &ColumnExpr::column("id"), planner.env);
-        let key = load.cell(&row, &ColumnExpr::Column(key), planner.env);
+        let key = load.cell(&row, &key, planner.env);
         template.cursors.cells = Some((id, key));
     }
     if let RowSource::Page(page) = &mut load.rows {

@@ -36,7 +36,7 @@ pub enum RowSource {
     /// The rows that match a condition.
     Where {
         condition: Condition,
-        order: Option<(Expr, Direction)>,
+        order: Vec<(Expr, Direction)>,
         limit: Option<u64>,
     },
     /// The rows whose ids the parents hold, if they match the condition.

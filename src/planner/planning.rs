@@ -62,12 +62,10 @@ impl<'a> Planner<'a, '_> {
         };
         let sets = selected.sets();
         Ok(match &field.source {
-            FieldSource::Cell { cell, scalar, .. } => {
-                let index = match scalar {
-                    Scalar::String | Scalar::StringList => load.text(row, cell, self.env),
-                    _ => load.cell(row, cell, self.env),
-                };
-                FieldOutput::Cell(index, *scalar)
+            FieldSource::Cell { cell, scalar, .. } => self.cell(cell, *scalar, load, row),
+            FieldSource::Selected { cell, scalar, .. } => {
+                let cell = cell(&self.args(selected.field()), self.env)?;
+                self.cell(&cell, *scalar, load, row)
             }
             FieldSource::Computed { needs, write, .. } => {
                 let indexes = needs.iter().map(|cell| load.cell(row, cell, self.env));
@@ -155,6 +153,20 @@ impl<'a> Planner<'a, '_> {
             }
             FieldSource::Key(_) => FieldOutput::Key(field.name),
         })
+    }
+
+    fn cell(
+        &self,
+        cell: &ColumnExpr,
+        scalar: Scalar,
+        load: &mut QueryPlan,
+        row: &DynIden,
+    ) -> FieldOutput<'a> {
+        let index = match scalar {
+            Scalar::String | Scalar::StringList => load.text(row, cell, self.env),
+            _ => load.cell(row, cell, self.env),
+        };
+        FieldOutput::Cell(index, scalar)
     }
 
     /// Plans the output of a polymorphic record for one of its possible types.

@@ -31,6 +31,7 @@ pub fn object(registry: &mut Registry, object: &'static ObjectType) -> &'static 
 fn field(registry: &mut Registry, field: &Field) -> MetaField {
     let ty = match &field.source {
         FieldSource::Cell { register, .. }
+        | FieldSource::Selected { register, .. }
         | FieldSource::Computed { register, .. }
         | FieldSource::Key(register) => register(registry),
         FieldSource::One {

@@ -1,6 +1,7 @@
 //! The description of a type of the API, from which both its schema and its queries are built.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_graphql::registry::Registry;
 use async_graphql::{InputType, OutputType};
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::planner::arguments::Args;
 use crate::planner::counts::Counts;
 use crate::planner::json::{Json, Scalar};
+pub use crate::planner::order::{BuildExpr, CursorKey, Order, SortKey};
 use crate::planner::row_values::RowValues;
 use crate::planner::{ExecutionContext, RecordQuery};
 
@@ -71,6 +73,12 @@ pub enum FieldSource {
     /// A cell of the row.
     Cell {
         cell: ColumnExpr,
+        scalar: Scalar,
+        register: Register,
+    },
+    /// A cell that depends on the arguments of the field and on the context.
+    Selected {
+        cell: CellSelector,
         scalar: Scalar,
         register: Register,
     },
@@ -137,6 +145,10 @@ pub struct OrderByJoin {
     pub column: DynIden,
 }
 
+/// Selects a cell by the arguments of a field and by the context.
+pub type CellSelector =
+    Box<dyn Fn(&Args<'_>, &ExecutionContext<'_>) -> Result<ColumnExpr, Error> + Send + Sync>;
+
 /// Writes a computed value. The cells have the order of `needs`.
 pub type Compute = fn(&RowValues<'_>, &ExecutionContext<'_>, &mut Json) -> Result<(), DbErr>;
 
@@ -149,6 +161,8 @@ pub enum ColumnExpr {
     Column(DynIden),
     /// An expression, usually a subquery, over the row with the given alias.
     Expression(&'static str, fn(&DynIden, &ExecutionContext<'_>) -> Expr),
+    /// Like `Expression`, built for one request.
+    Built(String, Arc<BuildExpr>),
 }
 
 impl ColumnExpr {
@@ -161,6 +175,7 @@ impl ColumnExpr {
         match self {
             Self::Column(column) => column.inner(),
             Self::Expression(name, _) => Cow::Borrowed(name),
+            Self::Built(name, _) => Cow::Owned(name.clone()),
         }
     }
 
@@ -168,6 +183,7 @@ impl ColumnExpr {
         match self {
             Self::Column(column) => Expr::col((row.clone(), column.clone())),
             Self::Expression(_, expression) => expression(row, env),
+            Self::Built(_, expression) => expression(row),
         }
     }
 }
@@ -223,26 +239,6 @@ pub struct ListQuery {
     pub order: Order,
     /// Equal for equal filters. Part of a cursor's checksum.
     pub fingerprint: String,
-}
-
-/// The order of a page: by a key that is never null, then by id unless the key is unique.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub key: DynIden,
-    pub kind: CursorKey,
-    pub unique: bool,
-    pub descending: bool,
-}
-
-/// The type of an order's key, and the column that a cursor takes it from.
-#[derive(Clone, Debug)]
-pub enum CursorKey {
-    Text,
-    Int,
-    Long,
-    Time,
-    /// A generated date column in which null sorts first or last; a cursor takes the date from the given column.
-    OpenDate(DynIden),
 }
 
 /// Returns a field with the value of a column. `T` is its type in the API.

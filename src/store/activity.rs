@@ -1,5 +1,7 @@
 //! The entries of the activity log.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use entity::activity::{ActiveModel, ActivityVerb};
 use entity::id::{ActivityId, Id, TopicId};
@@ -23,7 +25,7 @@ pub struct ChangeSet(Vec<Change>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Change {
-    field: &'static str,
+    field: Cow<'static, str>,
     before: Option<String>,
     after: Option<String>,
 }
@@ -43,10 +45,15 @@ pub struct ActivityEntry {
 
 impl ChangeSet {
     /// Adds the change of a field. Does nothing if the values are equal.
-    pub fn add(&mut self, field: &'static str, before: Option<String>, after: Option<String>) {
+    pub fn add(
+        &mut self,
+        field: impl Into<Cow<'static, str>>,
+        before: Option<String>,
+        after: Option<String>,
+    ) {
         if before != after {
             self.0.push(Change {
-                field,
+                field: field.into(),
                 before,
                 after,
             });
@@ -54,12 +61,18 @@ impl ChangeSet {
     }
 
     /// Adds a field of a new record.
-    pub fn added(&mut self, field: &'static str, value: impl Into<Option<String>>) {
+    pub fn added(&mut self, field: impl Into<Cow<'static, str>>, value: impl Into<Option<String>>) {
         self.add(field, None, value.into());
     }
 
     pub fn append(&mut self, mut more: Self) {
         self.0.append(&mut more.0);
+    }
+
+    /// Returns whether the field with this name was changed.
+    #[must_use]
+    pub fn contains(&self, field: &str) -> bool {
+        self.0.iter().any(|change| change.field == field)
     }
 
     #[must_use]

@@ -33,6 +33,7 @@ pub mod note;
 pub mod organization;
 pub mod publication;
 pub mod topic;
+pub mod translation;
 pub mod webhook;
 
 pub mod activity;

@@ -12,15 +12,16 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
+use crate::domain::collation::collation_key;
 use crate::domain::organization as rules;
-use crate::domain::text::{self, fold, natural_key};
+use crate::domain::text::{self, natural_key, search_text};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::version::check_version;
 use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, idempotency, resolve, translation};
 
 /// A new organization. A side creates its own; the TSB those of ITU and partners.
 #[derive(Clone, Debug, InputObject)]
@@ -115,10 +116,11 @@ async fn make(
     );
     changes.added("website", website.clone());
     let in_use = format!("There is an organization with the acronym {acronym} already.");
+    let language = input.language.unwrap_or(Language::En);
     let row = ActiveModel {
         id: Set(id),
         acronym_key: Set(natural_key(&acronym)),
-        name_key: Set(natural_key(&name)),
+        name_key: Set(collation_key(&name, language)),
         folded: Set(folded(&acronym, &name)),
         acronym: Set(acronym),
         name: Set(name),
@@ -126,7 +128,7 @@ async fn make(
         side: Set(side),
         website: Set(website),
         parent_id: Set(parent.map(|parent| parent.id)),
-        original_language: Set(input.language.unwrap_or(Language::En)),
+        original_language: Set(language),
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
@@ -185,7 +187,7 @@ pub async fn change(
     }
     let (id, side) = (before.id, before.side);
     let row = ActiveModel {
-        name_key: Set(natural_key(&name)),
+        name_key: Set(collation_key(&name, before.original_language)),
         folded: Set(folded(&before.acronym, &name)),
         name: Set(name),
         website: Set(website),
@@ -194,11 +196,14 @@ pub async fn change(
         ..before.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
+    translation::mark_outdated(writing, id, &mut changes).await?;
     let entry = ActivityEntry::new(ActivityVerb::Updated, id, changes).of_side(side);
     writing.log(entry).await?;
     Ok(id)
 }
 
-fn folded(acronym: &str, name: &str) -> String {
-    fold(&format!("{acronym}\n{name}"))
+/// Returns the search text of an organization.
+#[must_use]
+pub fn folded(acronym: &str, name: &str) -> String {
+    search_text(&[acronym, name])
 }

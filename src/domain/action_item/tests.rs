@@ -109,11 +109,14 @@ fn who_may_update_it_and_what_it_is_permitted() {
     for (title, relation) in RELATIONS {
         for status in all::<ActionItemStatus>() {
             let update = same(relation, status, |party, facts| cell(&update(party, facts)));
-            // Remind and add note do not depend on the owner.
+            // These do not depend on the status.
             let permissions = same(relation, status, |party, facts| {
                 let mut given = permissions(Some(party), facts);
                 given.retain(|permission| {
-                    !matches!(permission, Permission::Remind | Permission::AddNote)
+                    !matches!(
+                        permission,
+                        Permission::Remind | Permission::AddNote | Permission::Translate
+                    )
                 });
                 given
             });
@@ -192,7 +195,12 @@ fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
             assert_eq!(offered.is_some(), move_to(party, &facts, to).is_ok());
             assert!(offered.is_none_or(|next| given.contains(&next.permission)));
         }
-        let others = [Permission::Update, Permission::Remind, Permission::AddNote];
+        let others = [
+            Permission::Update,
+            Permission::Remind,
+            Permission::AddNote,
+            Permission::Translate,
+        ];
         let moves = given.iter().filter(|given| !others.contains(given));
         assert_eq!(moves.count(), next.len());
     }

@@ -11,9 +11,10 @@ use entity::word::{all, enum_name};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
-use super::object_type;
+use super::{DESCRIPTION, TITLE, object_type};
 use crate::domain::action_item::OPEN;
 use crate::error::Result;
+use crate::graphql::translated_text::shown_text_matches;
 use crate::planner::arguments::Args;
 use crate::planner::counts::{Counts, status_count};
 use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, among, col};
@@ -74,7 +75,7 @@ pub struct ActionItemFilter {
     due_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or description. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or description, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,
@@ -111,12 +112,20 @@ impl Filter for ActionItemFilter {
                 self.updated_since
                     .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
-            .with(list::text_matches(self.text.as_ref(), env)?)
+            .with(shown_text_matches(
+                self.text.as_ref(),
+                &[&TITLE, &DESCRIPTION],
+                env,
+            )?)
             .with(
                 self.illustrative
                     .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
             )
             .into_condition())
+    }
+
+    fn reads_texts(&self) -> bool {
+        self.text.is_some()
     }
 }
 
@@ -136,7 +145,7 @@ pub enum ActionItemOrderField {
     /// By the number in the code: A-2 before A-12. This is the default.
     #[default]
     Code,
-    /// By title. Upper and lower case, and accents, make no difference.
+    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
     Title,
     /// By status, in the order of the enum: REQUESTED first.
     Status,
@@ -151,7 +160,7 @@ pub enum ActionItemOrderField {
 }
 
 impl OrderBy for ActionItemOrder {
-    fn order(&self) -> Order {
+    fn order(&self, env: &ExecutionContext<'_>) -> Order {
         let descending = self.direction == Direction::Desc;
         let due = if descending {
             Ordering::DueDesc
@@ -159,16 +168,15 @@ impl OrderBy for ActionItemOrder {
             Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ActionItemOrderField::Code => (Column::Number.into_iden(), CursorKey::Int),
-            ActionItemOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
-            ActionItemOrderField::Status => (Ordering::StatusRank.into_iden(), CursorKey::Int),
-            ActionItemOrderField::DueOn => (
-                due.into_iden(),
-                CursorKey::OpenDate(Column::DueOn.into_iden()),
-            ),
-            ActionItemOrderField::Priority => (Ordering::PriorityRank.into_iden(), CursorKey::Int),
-            ActionItemOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
-            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
+            ActionItemOrderField::Code => (Column::Number.into(), CursorKey::Int),
+            ActionItemOrderField::Title => (TITLE.sort_key(env), CursorKey::Text),
+            ActionItemOrderField::Status => (Ordering::StatusRank.into(), CursorKey::Int),
+            ActionItemOrderField::DueOn => {
+                (due.into(), CursorKey::OpenDate(Column::DueOn.into_iden()))
+            }
+            ActionItemOrderField::Priority => (Ordering::PriorityRank.into(), CursorKey::Int),
+            ActionItemOrderField::CreatedAt => (Column::CreatedAt.into(), CursorKey::Time),
+            ActionItemOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
             key,

@@ -5,15 +5,18 @@ use std::sync::LazyLock;
 use async_graphql::OutputType;
 use entity::action_item::{ActionItemStatus, Column, Entity, Priority};
 use entity::id::{ActionItemId, Id};
-use entity::party::Party;
+use entity::party::{Language, Party};
 use entity::permission::{NoteRequirement, Permission};
 use entity::scalar::{Date, DateTime};
+use entity::translation::TranslatableField;
 use entity::{activity, note};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
 use serde_json::json;
 
 use crate::domain::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
-use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::translated_text::{TranslatedText, language_of, translated};
+use crate::graphql::translation::translations;
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, note as notes, topic as topics,
 };
@@ -29,6 +32,22 @@ mod mutations;
 
 pub use list::{ACTION_ITEMS, ActionItemBy, find};
 pub use mutations::ActionItemMutation;
+
+/// Its title.
+static TITLE: TranslatedText = TranslatedText {
+    field: TranslatableField::Title,
+    column: "title",
+    part: 1,
+    nullable: false,
+};
+
+/// Its description.
+static DESCRIPTION: TranslatedText = TranslatedText {
+    field: TranslatableField::Description,
+    column: "description",
+    part: 2,
+    nullable: true,
+};
 
 /// Returns the object type.
 pub fn object_type() -> &'static ObjectType {
@@ -49,15 +68,21 @@ fn describe() -> ObjectType {
                 Ok(())
             },
         ),
-        translated::<String>(
-            "title",
-            "What has to be done, in a few words.",
-            Column::Title,
+        translated::<String>("title", "What has to be done, in a few words.", &TITLE),
+        language_of::<Language>(
+            "titleLanguage",
+            "The language that `title` comes in, for the same argument `language`.",
+            &TITLE,
         ),
         translated::<Option<String>>(
             "description",
             "What has to be done, in detail; null if no details were given.",
-            Column::Description,
+            &DESCRIPTION,
+        ),
+        language_of::<Option<Language>>(
+            "descriptionLanguage",
+            "The language that `description` comes in, for the same argument `language`; null if `description` is.",
+            &DESCRIPTION,
         ),
         column::<ActionItemStatus>(
             "status",
@@ -186,6 +211,7 @@ fn describe() -> ObjectType {
             Column::Illustrative,
             Scalar::Bool,
         ),
+        translations(),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",

@@ -18,8 +18,8 @@ pub struct ActionItem;
 impl MutationPayload for ActionItem {
     const FIELD: &'static str = "actionItem";
 
-    fn object_type() -> &'static planner::schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static planner::schema::ObjectType> {
+        Some(object_type())
     }
 }
 

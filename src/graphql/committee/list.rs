@@ -6,11 +6,12 @@ use entity::id::{CommitteeId, OrganizationId};
 use entity::organization;
 use entity::party::Side;
 use entity::scalar::DateTime;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, Order as Sort, SelectStatement};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order as Sort, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
-use super::object_type;
+use super::{MANDATE, NAME, object_type};
 use crate::error::Result;
+use crate::graphql::translated_text::shown_text_matches;
 use crate::planner::arguments::Args;
 use crate::planner::schema::{Connection, CursorKey, ListQuery, Order, col};
 use crate::planner::{ExecutionContext, RecordQuery};
@@ -45,7 +46,7 @@ pub static OF_THE_VIEWER: Connection = Connection {
             condition: Condition::all()
                 .add(own)
                 .add(col(Column::Status).eq(CommitteeStatus::Active)),
-            ..list::all(CommitteeOrder::default().order())
+            ..list::all(CommitteeOrder::default().order(env))
         })
     },
 };
@@ -67,7 +68,7 @@ pub struct CommitteeFilter {
     code: Option<String>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, period, name or mandate. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, period, name or mandate, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -88,8 +89,16 @@ impl Filter for CommitteeFilter {
                 self.updated_since
                     .map(|it| col(Column::UpdatedAt).gte(it.0)),
             )
-            .with(list::text_matches(self.text.as_ref(), env)?)
+            .with(shown_text_matches(
+                self.text.as_ref(),
+                &[&NAME, &MANDATE],
+                env,
+            )?)
             .into_condition())
+    }
+
+    fn reads_texts(&self) -> bool {
+        self.text.is_some()
     }
 }
 
@@ -109,7 +118,7 @@ pub enum CommitteeOrderField {
     /// By code, with numbers by their value (SG2 before SG12), then by period. This is the default.
     #[default]
     Code,
-    /// By name; upper and lower case, and accents, make no difference.
+    /// By name as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
     Name,
     /// By the label of the period.
     Period,
@@ -118,15 +127,15 @@ pub enum CommitteeOrderField {
 }
 
 impl OrderBy for CommitteeOrder {
-    fn order(&self) -> Order {
+    fn order(&self, env: &ExecutionContext<'_>) -> Order {
         let (key, kind) = match self.field {
-            CommitteeOrderField::Code => (Column::CodeKey, CursorKey::Text),
-            CommitteeOrderField::Name => (Column::NameKey, CursorKey::Text),
-            CommitteeOrderField::Period => (Column::Period, CursorKey::Text),
-            CommitteeOrderField::UpdatedAt => (Column::UpdatedAt, CursorKey::Time),
+            CommitteeOrderField::Code => (Column::CodeKey.into(), CursorKey::Text),
+            CommitteeOrderField::Name => (NAME.sort_key(env), CursorKey::Text),
+            CommitteeOrderField::Period => (Column::Period.into(), CursorKey::Text),
+            CommitteeOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
-            key: key.into_iden(),
+            key,
             kind,
             unique: false,
             descending: self.direction == Direction::Desc,
@@ -181,6 +190,6 @@ pub fn find(args: &Args<'_>) -> Result<RecordQuery> {
         .with(period.map(|period| col(Column::Period).eq(period)));
     Ok(RecordQuery {
         condition: condition.into_condition(),
-        order: Some((col(Column::Period), Sort::Desc)),
+        order: vec![(col(Column::Period), Sort::Desc)],
     })
 }

@@ -4,16 +4,19 @@ use std::sync::LazyLock;
 
 use entity::committee::{Column, CommitteeKind, CommitteeStatus, Entity};
 use entity::id::{CommitteeId, Id};
-use entity::party::Side;
+use entity::party::{Language, Side};
 use entity::permission::Permission;
 use entity::scalar::Date;
 use entity::topic_committee::CommitteeRole;
+use entity::translation::TranslatableField;
 use entity::{action_item, activity, committee_predecessor, publication, topic, topic_committee};
 use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
 
 use crate::domain;
 use crate::domain::committee::{CommitteeFacts, permissions};
-use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::translated_text::{TranslatedText, language_of, translated};
+use crate::graphql::translation::translations;
 use crate::graphql::{
     action_item as action_items, activity as activities, enum_names,
     liaison_statement as statements, organization as organizations, publication as publications,
@@ -32,6 +35,22 @@ mod mutations;
 pub use list::{COMMITTEES, CommitteeBy, OF_THE_VIEWER, find};
 pub use mutations::CommitteeMutation;
 
+/// Its name.
+static NAME: TranslatedText = TranslatedText {
+    field: TranslatableField::Name,
+    column: "name",
+    part: 1,
+    nullable: false,
+};
+
+/// Its mandate.
+static MANDATE: TranslatedText = TranslatedText {
+    field: TranslatableField::Mandate,
+    column: "mandate",
+    part: 2,
+    nullable: true,
+};
+
 /// Returns the object type.
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(describe);
@@ -48,11 +67,21 @@ fn describe() -> ObjectType {
             Column::Code,
             Scalar::String,
         ),
-        translated::<String>("name", "Its full name in this period.", Column::Name),
+        translated::<String>("name", "Its full name in this period.", &NAME),
+        language_of::<Language>(
+            "nameLanguage",
+            "The language that `name` comes in, for the same argument `language`.",
+            &NAME,
+        ),
         translated::<Option<String>>(
             "mandate",
             "What it was set up to do; null if the register does not know.",
-            Column::Mandate,
+            &MANDATE,
+        ),
+        language_of::<Option<Language>>(
+            "mandateLanguage",
+            "The language that `mandate` comes in, for the same argument `language`; null if `mandate` is.",
+            &MANDATE,
         ),
         column::<CommitteeKind>(
             "kind",
@@ -165,6 +194,7 @@ fn describe() -> ObjectType {
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),
+        translations(),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",

@@ -17,8 +17,8 @@ pub struct Committee;
 impl MutationPayload for Committee {
     const FIELD: &'static str = "committee";
 
-    fn object_type() -> &'static planner::schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static planner::schema::ObjectType> {
+        Some(object_type())
     }
 }
 

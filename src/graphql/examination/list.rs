@@ -127,7 +127,7 @@ pub enum ExaminationOrderField {
 }
 
 impl OrderBy for ExaminationOrder {
-    fn order(&self) -> Order {
+    fn order(&self, _: &ExecutionContext<'_>) -> Order {
         let descending = self.direction == Direction::Desc;
         let due = if descending {
             Ordering::DueDesc
@@ -135,12 +135,11 @@ impl OrderBy for ExaminationOrder {
             Ordering::DueAsc
         };
         let (key, kind) = match self.field {
-            ExaminationOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
-            ExaminationOrderField::DueOn => (
-                due.into_iden(),
-                CursorKey::OpenDate(Column::DueOn.into_iden()),
-            ),
-            ExaminationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
+            ExaminationOrderField::CreatedAt => (Column::CreatedAt.into(), CursorKey::Time),
+            ExaminationOrderField::DueOn => {
+                (due.into(), CursorKey::OpenDate(Column::DueOn.into_iden()))
+            }
+            ExaminationOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
             key,

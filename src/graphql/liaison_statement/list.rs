@@ -107,13 +107,13 @@ pub enum LiaisonStatementOrderField {
 }
 
 impl OrderBy for LiaisonStatementOrder {
-    fn order(&self) -> Order {
+    fn order(&self, _: &ExecutionContext<'_>) -> Order {
         let (key, kind) = match self.field {
             LiaisonStatementOrderField::Code => (Column::Number, CursorKey::Int),
             LiaisonStatementOrderField::SentAt => (Column::SentAt, CursorKey::Time),
         };
         Order {
-            key: key.into_iden(),
+            key: key.into(),
             kind,
             unique: self.field == LiaisonStatementOrderField::Code,
             descending: self.direction == Direction::Desc,

@@ -15,8 +15,8 @@ pub struct LiaisonStatement;
 impl MutationPayload for LiaisonStatement {
     const FIELD: &'static str = "liaisonStatement";
 
-    fn object_type() -> &'static planner::schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static planner::schema::ObjectType> {
+        Some(object_type())
     }
 }
 

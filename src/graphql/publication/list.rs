@@ -9,9 +9,10 @@ use entity::topic_publication;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
-use super::object_type;
+use super::{TITLE, object_type};
 use crate::domain::text::number_identity;
 use crate::error::Result;
+use crate::graphql::translated_text::shown_text_matches;
 use crate::planner::arguments::Args;
 use crate::planner::schema::{Connection, CursorKey, Order, ROW, among, col};
 use crate::planner::{ExecutionContext, RecordQuery};
@@ -37,7 +38,7 @@ pub static OF_A_TOPIC: Connection = Connection {
     order: None,
     counts: None,
     lasting: false,
-    criteria: |_, _| Ok(list::all(PublicationOrder::default().order())),
+    criteria: |_, env| Ok(list::all(PublicationOrder::default().order(env))),
 };
 
 /// Conditions for a list of publications: a record has to meet all that are given.
@@ -66,7 +67,7 @@ pub struct PublicationFilter {
     approved_to: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in number or title. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in number or title, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
 }
 
@@ -107,8 +108,12 @@ impl Filter for PublicationFilter {
                 self.approved_to
                     .map(|date| col(Column::ApprovedOn).lte(date.0)),
             )
-            .with(list::text_matches(self.text.as_ref(), env)?)
+            .with(shown_text_matches(self.text.as_ref(), &[&TITLE], env)?)
             .into_condition())
+    }
+
+    fn reads_texts(&self) -> bool {
+        self.text.is_some()
     }
 }
 
@@ -144,7 +149,7 @@ pub enum PublicationOrderField {
     /// `(10/2012)` before `(09/2015)`. This is the default.
     #[default]
     Number,
-    /// By title. Upper and lower case, and accents, make no difference.
+    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
     Title,
     /// By status, in the order of the enum: DRAFT first. Publications without a known status come last in both directions.
     Status,
@@ -155,7 +160,7 @@ pub enum PublicationOrderField {
 }
 
 impl OrderBy for PublicationOrder {
-    fn order(&self) -> Order {
+    fn order(&self, env: &ExecutionContext<'_>) -> Order {
         let descending = self.direction == Direction::Desc;
         let (approved, status) = if descending {
             (Ordering::ApprovedDesc, Ordering::StatusDesc)
@@ -163,14 +168,14 @@ impl OrderBy for PublicationOrder {
             (Ordering::ApprovedAsc, Ordering::StatusAsc)
         };
         let (key, kind) = match self.field {
-            PublicationOrderField::Number => (Column::NumberKey.into_iden(), CursorKey::Text),
-            PublicationOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
-            PublicationOrderField::Status => (status.into_iden(), CursorKey::Int),
+            PublicationOrderField::Number => (Column::NumberKey.into(), CursorKey::Text),
+            PublicationOrderField::Title => (TITLE.sort_key(env), CursorKey::Text),
+            PublicationOrderField::Status => (status.into(), CursorKey::Int),
             PublicationOrderField::ApprovedOn => (
-                approved.into_iden(),
+                approved.into(),
                 CursorKey::OpenDate(Column::ApprovedOn.into_iden()),
             ),
-            PublicationOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
+            PublicationOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
             key,

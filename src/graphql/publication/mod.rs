@@ -3,17 +3,20 @@
 use std::sync::LazyLock;
 
 use entity::id::{Id, PublicationId};
-use entity::party::Side;
+use entity::party::{Language, Side};
 use entity::permission::Permission;
 use entity::publication::{Column, Entity, PublicationKind, PublicationStatus};
 use entity::scalar::{Date, Url};
+use entity::translation::TranslatableField;
 use entity::{activity, examination, note, publication_relation, topic_publication};
 use sea_orm::sea_query::{
     DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, JoinType, SelectStatement, TableRef,
 };
 
 use crate::domain::publication::{PublicationFacts, permissions};
-use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::translated_text::{TranslatedText, language_of, translated};
+use crate::graphql::translation::translations;
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, examination as examinations,
     note as notes, organization as organizations, topic as topics,
@@ -29,6 +32,14 @@ mod mutations;
 
 pub use list::{OF_A_TOPIC, PUBLICATIONS, PublicationBy, find};
 pub use mutations::PublicationMutation;
+
+/// Its title.
+static TITLE: TranslatedText = TranslatedText {
+    field: TranslatableField::Title,
+    column: "title",
+    part: 1,
+    nullable: false,
+};
 
 /// Returns the object type.
 pub fn object_type() -> &'static ObjectType {
@@ -46,7 +57,12 @@ fn describe() -> ObjectType {
             Column::Number,
             Scalar::String,
         ),
-        translated::<String>("title", "Its title as published.", Column::Title),
+        translated::<String>("title", "Its title as published.", &TITLE),
+        language_of::<Language>(
+            "titleLanguage",
+            "The language that `title` comes in, for the same argument `language`.",
+            &TITLE,
+        ),
         column::<PublicationKind>(
             "kind",
             "What kind of text it is.",
@@ -158,6 +174,7 @@ fn describe() -> ObjectType {
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),
+        translations(),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",

@@ -17,8 +17,8 @@ pub struct Publication;
 impl MutationPayload for Publication {
     const FIELD: &'static str = "publication";
 
-    fn object_type() -> &'static planner::schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static planner::schema::ObjectType> {
+        Some(object_type())
     }
 }
 

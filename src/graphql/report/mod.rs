@@ -73,7 +73,7 @@ pub fn object_type() -> &'static ObjectType {
                 topics::object_type,
                 |env| RecordQuery {
                     condition: stale(env),
-                    order: Some((col(topic::Column::Number), Order::Asc)),
+                    order: vec![(col(topic::Column::Number), Order::Asc)],
                 },
             ),
         ],
@@ -99,7 +99,7 @@ pub fn find(args: &Args<'_>) -> Result<(RootArguments, RecordQuery)> {
 fn everything() -> RecordQuery {
     RecordQuery {
         condition: Condition::all(),
-        order: Some((col("ordinal"), Order::Asc)),
+        order: vec![(col("ordinal"), Order::Asc)],
     }
 }
 

@@ -13,8 +13,9 @@ use entity::{activity, topic_committee, topic_provision};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
-use super::object_type;
+use super::{SUMMARY, TITLE, object_type};
 use crate::error::Result;
+use crate::graphql::translated_text::shown_text_matches;
 use crate::planner::arguments::Args;
 use crate::planner::counts::{Counts, status_count};
 use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, ROW, col};
@@ -63,7 +64,7 @@ pub struct TopicFilter {
     silent_since: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or summary. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Contains this text in code, title or summary, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
     text: Option<String>,
     /// True: only sample data. False: everything but sample data.
     illustrative: Option<bool>,
@@ -106,12 +107,20 @@ impl Filter for TopicFilter {
                 self.updated_since
                     .map(|moment| col(Column::UpdatedAt).gte(moment.0)),
             )
-            .with(list::text_matches(self.text.as_ref(), env)?)
+            .with(shown_text_matches(
+                self.text.as_ref(),
+                &[&TITLE, &SUMMARY],
+                env,
+            )?)
             .with(
                 self.illustrative
                     .map(|illustrative| col(Column::Illustrative).eq(illustrative)),
             )
             .into_condition())
+    }
+
+    fn reads_texts(&self) -> bool {
+        self.text.is_some()
     }
 }
 
@@ -162,7 +171,7 @@ pub enum TopicOrderField {
     /// By the number in the code: T-2 before T-12. This is the default.
     #[default]
     Code,
-    /// By title; upper and lower case, and accents, make no difference.
+    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
     Title,
     /// By status, in the order of the enum: PROPOSED first.
     Status,
@@ -175,7 +184,7 @@ pub enum TopicOrderField {
 }
 
 impl OrderBy for TopicOrder {
-    fn order(&self) -> Order {
+    fn order(&self, env: &ExecutionContext<'_>) -> Order {
         let descending = self.direction == Direction::Desc;
         let review = if descending {
             Ordering::ReviewDesc
@@ -183,15 +192,15 @@ impl OrderBy for TopicOrder {
             Ordering::ReviewAsc
         };
         let (key, kind) = match self.field {
-            TopicOrderField::Code => (Column::Number.into_iden(), CursorKey::Int),
-            TopicOrderField::Title => (Column::TitleKey.into_iden(), CursorKey::Text),
-            TopicOrderField::Status => (Ordering::StatusRank.into_iden(), CursorKey::Int),
+            TopicOrderField::Code => (Column::Number.into(), CursorKey::Int),
+            TopicOrderField::Title => (TITLE.sort_key(env), CursorKey::Text),
+            TopicOrderField::Status => (Ordering::StatusRank.into(), CursorKey::Int),
             TopicOrderField::ReviewOn => (
-                review.into_iden(),
+                review.into(),
                 CursorKey::OpenDate(Column::ReviewOn.into_iden()),
             ),
-            TopicOrderField::CreatedAt => (Column::CreatedAt.into_iden(), CursorKey::Time),
-            TopicOrderField::UpdatedAt => (Column::UpdatedAt.into_iden(), CursorKey::Time),
+            TopicOrderField::CreatedAt => (Column::CreatedAt.into(), CursorKey::Time),
+            TopicOrderField::UpdatedAt => (Column::UpdatedAt.into(), CursorKey::Time),
         };
         Order {
             key,

@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use entity::id::{Id, TopicId};
-use entity::party::{Party, Side};
+use entity::party::{Language, Party, Side};
 use entity::permission::Permission;
 use entity::scalar::{Date, DateTime};
 use entity::topic::{Column, Entity, Position, TopicStatus};
 use entity::topic_committee::CommitteeRole;
+use entity::translation::TranslatableField;
 use entity::{
     action_item, activity, committee, note, provision, statement_topic, topic_committee,
     topic_provision, topic_publication,
@@ -19,7 +20,9 @@ use sea_orm::sea_query::{
 use super::list::ConditionBuilder;
 use crate::domain::topic::{TopicFacts, needs_review, permissions};
 use crate::error::Result;
-use crate::graphql::metadata_fields::{id, stamps, translated};
+use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::translated_text::{TranslatedText, language_of, translated};
+use crate::graphql::translation::translations;
 use crate::graphql::{
     action_item as action_items, activity as activities, committee as committees, enum_names,
     examination as examinations, liaison_statement as statements, mandate, note as notes,
@@ -38,6 +41,22 @@ mod mutations;
 
 pub use list::{TOPICS, TopicBy, find};
 pub use mutations::TopicMutation;
+
+/// Its title.
+static TITLE: TranslatedText = TranslatedText {
+    field: TranslatableField::Title,
+    column: "title",
+    part: 1,
+    nullable: false,
+};
+
+/// Its summary.
+static SUMMARY: TranslatedText = TranslatedText {
+    field: TranslatableField::Summary,
+    column: "summary",
+    part: 2,
+    nullable: false,
+};
 
 /// Returns the object type.
 pub fn object_type() -> &'static ObjectType {
@@ -58,11 +77,21 @@ fn describe() -> ObjectType {
                 Ok(())
             },
         ),
-        translated::<String>("title", "What it is about, in a few words.", Column::Title),
+        translated::<String>("title", "What it is about, in a few words.", &TITLE),
+        language_of::<Language>(
+            "titleLanguage",
+            "The language that `title` comes in, for the same argument `language`.",
+            &TITLE,
+        ),
         translated::<String>(
             "summary",
             "What it is about and why it concerns both sides.",
-            Column::Summary,
+            &SUMMARY,
+        ),
+        language_of::<Language>(
+            "summaryLanguage",
+            "The language that `summary` comes in, for the same argument `language`.",
+            &SUMMARY,
         ),
         column::<TopicStatus>(
             "status",
@@ -164,6 +193,7 @@ fn describe() -> ObjectType {
             Column::Illustrative,
             Scalar::Bool,
         ),
+        translations(),
         computed::<Vec<Permission>>(
             "viewerPermissions",
             "What the viewer may do with this record now, for example which buttons to show. Empty for viewers who may only read.",

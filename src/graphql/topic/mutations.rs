@@ -18,8 +18,8 @@ pub struct Topic;
 impl MutationPayload for Topic {
     const FIELD: &'static str = "topic";
 
-    fn object_type() -> &'static planner::schema::ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static planner::schema::ObjectType> {
+        Some(object_type())
     }
 }
 

@@ -103,6 +103,8 @@ pub async fn cloud_events(
         db: &db.read_pool,
         party: Some(webhook.party),
         now,
+        // The originals: an endpoint names no languages.
+        languages: &[],
         about: RootArguments::Nothing,
         bound: &bound,
         on_statement: &*db.on_statement.0,

@@ -9,9 +9,7 @@ use entity::id::{Id, WebhookId};
 use entity::party::{Party, Side};
 use entity::scalar::{DateTime, Url};
 use entity::webhook::{Column, Entity};
-use sea_orm::sea_query::{
-    Condition, DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement,
-};
+use sea_orm::sea_query::{Condition, DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
 
 use super::activity::{cursor, object_type as activities};
 use super::list;
@@ -48,7 +46,7 @@ static DELIVERIES: Connection = Connection {
             condition: Condition::all().add_option(delivered),
             fingerprint: format!("{failed:?}"),
             ..list::all(Order {
-                key: delivery::Column::Position.into_iden(),
+                key: delivery::Column::Position.into(),
                 kind: CursorKey::Long,
                 unique: true,
                 descending: true,
@@ -279,7 +277,7 @@ pub fn own(request: &OperationContext) -> Result<RecordQuery> {
     let party = request.viewer.actor()?.party;
     Ok(RecordQuery {
         condition: seen(Some(party)).add(col(Column::Deleted).eq(false)),
-        order: Some((col("id"), sea_orm::Order::Asc)),
+        order: vec![(col("id"), sea_orm::Order::Asc)],
     })
 }
 
@@ -293,7 +291,7 @@ impl MutationPayload for Webhook {
         description: "The secret that deliveries are signed with (Standard Webhooks: `whsec_` and base64). It is returned only once, by the mutation that created or rotated it: store it. Otherwise null, also if an `idempotencyKey` found a webhook that was created before; then rotate the secret.",
     });
 
-    fn object_type() -> &'static ObjectType {
-        object_type()
+    fn object_type() -> Option<&'static ObjectType> {
+        Some(object_type())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use apollo_compiler::ast::{Definition, Document, Type, Value};
+use apollo_compiler::ast::{Definition, DirectiveList, Document, Type, Value};
 use apollo_compiler::diagnostic::{Diagnostic, ToCliReport};
 use apollo_compiler::executable::{Selection, SelectionSet, VariableDefinition};
 use apollo_compiler::parser::SourceMap;
@@ -234,6 +234,7 @@ fn values(
                 check.inside(name, &variable.ty, false, default);
             }
         }
+        check.directives(&operation.directives);
         for set in selection_sets(document, operation) {
             check.arguments(set);
             check.conditions(set);
@@ -262,6 +263,22 @@ impl ValueValidator<'_> {
                     let fills = definition.default_value.is_some();
                     let name = PathSegment::Field(argument.name.to_string());
                     self.inside(name, &definition.ty, fills, &argument.value);
+                }
+            }
+        }
+    }
+
+    /// Validates the arguments of an operation's directives.
+    fn directives(&mut self, directives: &DirectiveList) {
+        let schema = self.schema;
+        for directive in directives {
+            let Some(definition) = schema.directive_definitions.get(&directive.name) else {
+                continue;
+            };
+            for argument in &directive.arguments {
+                if let Some(of) = definition.argument_by_name(&argument.name) {
+                    let name = PathSegment::Field(argument.name.to_string());
+                    self.inside(name, &of.ty, of.default_value.is_some(), &argument.value);
                 }
             }
         }

@@ -17,15 +17,16 @@ use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::{label, label_of};
 use super::topic::{self as topics, Links};
 use crate::domain::action_item as rules;
+use crate::domain::collation::collation_key;
 use crate::domain::committee::can_own_items;
-use crate::domain::text::{self, fold, natural_key};
+use crate::domain::text::{self, search_text};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::version::check_version;
 use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, idempotency, resolve, translation};
 
 mod moves;
 mod remind;
@@ -182,13 +183,14 @@ async fn make(
         changes.added("counterpart", label(writing.db(), counterpart).await?);
     }
     changes.added("externalKey", external_key.clone());
+    let language = input.language.unwrap_or(Language::En);
     let row = ActiveModel {
         id: Set(id),
         number: Set(number),
         topic_id: Set(topic.id),
         committee_id: Set(owner.id),
         counterpart_id: Set(counterpart.map(|it| it.id)),
-        title_key: Set(natural_key(&title)),
+        title_key: Set(collation_key(&title, language)),
         folded: Set(folded(number, &title, description.as_deref())),
         title: Set(title),
         description: Set(description),
@@ -201,7 +203,7 @@ async fn make(
         reminders: Set(0),
         external_key: Set(external_key),
         illustrative: Set(illustrative),
-        original_language: Set(input.language.unwrap_or(Language::En)),
+        original_language: Set(language),
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
@@ -296,12 +298,12 @@ async fn save(
     writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: ChangeSet,
+    mut changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let (id, topic) = (after.id, after.topic_id);
     let description = after.description.as_deref();
     let row = ActiveModel {
-        title_key: Set(natural_key(&after.title)),
+        title_key: Set(collation_key(&after.title, after.original_language)),
         folded: Set(folded(after.number, &after.title, description)),
         title: Set(after.title.clone()),
         description: Set(after.description.clone()),
@@ -318,6 +320,7 @@ async fn save(
         ..after.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
+    translation::mark_outdated(writing, id, &mut changes).await?;
     writing
         .log(ActivityEntry::new(verb, id, changes).of_topic(topic))
         .await
@@ -361,7 +364,8 @@ pub fn code(number: i32) -> String {
     format!("A-{number}")
 }
 
-fn folded(number: i32, title: &str, description: Option<&str>) -> String {
-    let description = description.unwrap_or_default();
-    fold(&format!("{}\n{title}\n{description}", code(number)))
+/// Returns the search text of an action item.
+#[must_use]
+pub fn folded(number: i32, title: &str, description: Option<&str>) -> String {
+    search_text(&[&code(number), title, description.unwrap_or_default()])
 }

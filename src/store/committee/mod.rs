@@ -13,16 +13,17 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::activity::{ActivityEntry, ChangeSet};
+use crate::domain::collation::collation_key;
 use crate::domain::committee as rules;
 use crate::domain::organization::validate_parent;
-use crate::domain::text::{self, fold, natural_key};
+use crate::domain::text::{self, natural_key, search_text};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::version::check_version;
 use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, idempotency, resolve, translation};
 
 mod conclude;
 mod predecessors;
@@ -154,11 +155,12 @@ async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Re
         "{} has a committee {code} in the period {period} already.",
         organization.acronym
     );
+    let language = input.language.unwrap_or(Language::En);
     let row = ActiveModel {
         id: Set(id),
         organization_id: Set(organization.id),
         code_key: Set(natural_key(&format!("{code} {period}"))),
-        name_key: Set(natural_key(&name)),
+        name_key: Set(collation_key(&name, language)),
         folded: Set(folded(&code, &period, &name, mandate.as_deref())),
         code: Set(code),
         period: Set(period),
@@ -171,7 +173,7 @@ async fn make(writing: &mut WriteTransaction, input: CommitteeCreateInput) -> Re
         starts_on: Set(starts_on),
         ends_on: Set(ends_on),
         parent_id: Set(parent.map(|parent| parent.id)),
-        original_language: Set(input.language.unwrap_or(Language::En)),
+        original_language: Set(language),
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
@@ -274,12 +276,12 @@ async fn save(
     writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: ChangeSet,
+    mut changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let (id, side) = (after.id, after.side);
     let mandate = after.mandate.as_deref();
     let row = ActiveModel {
-        name_key: Set(natural_key(&after.name)),
+        name_key: Set(collation_key(&after.name, after.original_language)),
         folded: Set(folded(&after.code, &after.period, &after.name, mandate)),
         name: Set(after.name.clone()),
         mandate: Set(after.mandate.clone()),
@@ -291,6 +293,7 @@ async fn save(
         ..after.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
+    translation::mark_outdated(writing, id, &mut changes).await?;
     writing
         .log(ActivityEntry::new(verb, id, changes).of_side(side))
         .await
@@ -341,7 +344,9 @@ pub fn named(organization: &str, code: &str, period: &str) -> String {
     format!("{organization} {code} ({period})")
 }
 
-fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {
-    let mandate = mandate.unwrap_or_default();
-    fold(&format!("{code} {period}\n{name}\n{mandate}"))
+/// Returns the search text of a committee.
+#[must_use]
+pub fn folded(code: &str, period: &str, name: &str, mandate: Option<&str>) -> String {
+    let code = format!("{code} {period}");
+    search_text(&[&code, name, mandate.unwrap_or_default()])
 }

@@ -16,9 +16,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryTrait};
 
 use super::folded;
+use crate::domain::collation::collation_key;
 use crate::domain::publication as rules;
 use crate::domain::rejection::{Code, Rejection};
-use crate::domain::text::{self, natural_key, number_identity, number_key, series};
+use crate::domain::text::{self, number_identity, number_key, series};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::viewer::Viewer;
 use crate::error::Result;
@@ -253,12 +254,13 @@ impl Known {
             "supersedes",
             superseded.map(|publication| publication.number.clone()),
         );
+        let language = input.language.unwrap_or(Language::En);
         let row = ActiveModel {
             id: Set(id),
             number: Set(number.clone()),
             number_key: Set(number_key(&number)),
             series: Set(series(&number)),
-            title_key: Set(natural_key(&title)),
+            title_key: Set(collation_key(&title, language)),
             number_identity: Set(number_identity(&number)),
             folded: Set(folded(&number, &title)),
             title: Set(title),
@@ -271,7 +273,7 @@ impl Known {
             approved_on: Set(approved_on),
             url: Set(url),
             supersedes_id: Set(superseded.map(|publication| publication.id)),
-            original_language: Set(input.language.unwrap_or(Language::En)),
+            original_language: Set(language),
             version: Set(1),
             created_at: Set(writing.now()),
             updated_at: Set(writing.now()),

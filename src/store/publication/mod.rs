@@ -13,14 +13,15 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
+use crate::domain::collation::collation_key;
 use crate::domain::publication as rules;
-use crate::domain::text::{self, fold, natural_key};
+use crate::domain::text::{self, search_text};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::version::check_version;
 use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, resolve};
+use crate::store::{Database, resolve, translation};
 
 mod add;
 mod relate;
@@ -168,12 +169,12 @@ async fn changed(
 async fn save(
     writing: &mut WriteTransaction,
     after: Model,
-    changes: ChangeSet,
+    mut changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let (id, side) = (after.id, after.side);
     let row = ActiveModel {
         folded: Set(folded(&after.number, &after.title)),
-        title_key: Set(natural_key(&after.title)),
+        title_key: Set(collation_key(&after.title, after.original_language)),
         title: Set(after.title.clone()),
         status: Set(after.status),
         publisher_status: Set(after.publisher_status.clone()),
@@ -186,6 +187,7 @@ async fn save(
         ..after.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
+    translation::mark_outdated(writing, id, &mut changes).await?;
     let entry = ActivityEntry::new(ActivityVerb::Updated, id, changes);
     writing.log(entry.of_side(side)).await
 }
@@ -207,6 +209,8 @@ async fn responsible(
     Ok(found)
 }
 
-fn folded(number: &str, title: &str) -> String {
-    fold(&format!("{number}\n{title}"))
+/// Returns the search text of a publication.
+#[must_use]
+pub fn folded(number: &str, title: &str) -> String {
+    search_text(&[number, title])
 }

@@ -16,7 +16,8 @@ use sea_orm::{
 
 use super::activity::{ActivityEntry, ChangeSet};
 use crate::domain::action_item::OPEN;
-use crate::domain::text::{self, fold, natural_key};
+use crate::domain::collation::collation_key;
+use crate::domain::text::{self, search_text};
 use crate::domain::topic as rules;
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::version::check_version;
@@ -24,7 +25,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, idempotency, resolve, translation};
 
 mod lead;
 mod link;
@@ -148,10 +149,11 @@ pub async fn propose_about(
 
     let (itu, upu) = rules::proposed(party);
     let taken = |position| (position != topic::Position::Pending).then_some(writing.now());
+    let language = input.language.unwrap_or(Language::En);
     let row = ActiveModel {
         id: Set(id),
         number: Set(number),
-        title_key: Set(natural_key(&title)),
+        title_key: Set(collation_key(&title, language)),
         folded: Set(folded(number, &title, &summary)),
         title: Set(title),
         summary: Set(summary),
@@ -162,7 +164,7 @@ pub async fn propose_about(
         upu_taken_at: Set(taken(upu)),
         review_on: Set(review_on),
         illustrative: Set(false),
-        original_language: Set(input.language.unwrap_or(Language::En)),
+        original_language: Set(language),
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
@@ -264,11 +266,11 @@ pub(super) async fn save(
     writing: &mut WriteTransaction,
     after: Model,
     verb: ActivityVerb,
-    changes: ChangeSet,
+    mut changes: ChangeSet,
 ) -> Result<(), DbErr> {
     let id = after.id;
     let row = ActiveModel {
-        title_key: Set(natural_key(&after.title)),
+        title_key: Set(collation_key(&after.title, after.original_language)),
         folded: Set(folded(after.number, &after.title, &after.summary)),
         title: Set(after.title.clone()),
         summary: Set(after.summary.clone()),
@@ -284,6 +286,7 @@ pub(super) async fn save(
         ..after.into_active_model()
     };
     Entity::update(row).exec(writing.db()).await?;
+    translation::mark_outdated(writing, id, &mut changes).await?;
     writing
         .log(ActivityEntry::new(verb, id, changes).of_topic(id))
         .await
@@ -316,6 +319,8 @@ pub fn code(number: i32) -> String {
     format!("T-{number}")
 }
 
-fn folded(number: i32, title: &str, summary: &str) -> String {
-    fold(&format!("{}\n{title}\n{summary}", code(number)))
+/// Returns the search text of a topic.
+#[must_use]
+pub fn folded(number: i32, title: &str, summary: &str) -> String {
+    search_text(&[&code(number), title, summary])
 }

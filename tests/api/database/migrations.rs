@@ -73,6 +73,8 @@ async fn each_migration_goes_back_by_itself(url: &str) {
         let after = described(&db).await;
         // SQLite has no notifications.
         let nothing = sqlite && migration.name().ends_with("_notify");
+        // It computes values of rows again, and changes no table.
+        let nothing = nothing || migration.name().ends_with("_shown_texts");
         assert_eq!(
             Some(&after) == steps.last(),
             nothing,

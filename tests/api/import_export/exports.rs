@@ -56,8 +56,17 @@ async fn fill(server: &Server) {
     let note = upu.change("noteAdd", note, "id").await;
     upu.change("noteRetract", json!({ "id": note["id"] }), "id")
         .await;
-    let translation = "insert into translation select 'Topic', id, 'TITLE', 'FR', 'é', 'e', 'e', 'COURTESY', false, version, 'UPU', created_at, updated_at from topic where number = 2";
-    server.sql(translation).await;
+    for (id, field, language) in [
+        (&t2, "TITLE", "FR"),
+        (&t2, "SUMMARY", "AR"),
+        (&c5, "NAME", "ZH"),
+    ] {
+        server
+            .translate(id, field, language, "É « \u{628}\n 万")
+            .await;
+    }
+    let update = json!({ "id": t2, "version": server.version(&t2).await, "title": "With an outdated translation" });
+    upu.change("topicUpdate", update, "id").await;
 }
 
 /// Exports the database at `url` and returns the file's name and content.

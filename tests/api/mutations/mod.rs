@@ -16,5 +16,6 @@ pub mod publications;
 pub mod refusals;
 pub mod stale;
 pub mod topics;
+pub mod translations;
 pub mod validation_errors;
 pub mod wrong_ids;

@@ -31,6 +31,11 @@ async fn may(client: &Client<'_>, mutation: &str, input: Value) -> bool {
     !["UNAUTHENTICATED", "FORBIDDEN", "NOT_ALLOWED_NOW"].contains(&code.as_str())
 }
 
+/// Returns the input that translates a text of a record at version 1.
+fn translation(id: &str, field: &str) -> Value {
+    json!({ "subjectId": id, "version": 1, "field": field, "language": "PT", "text": "T", "kind": "MACHINE" })
+}
+
 async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec<String> {
     let data = client
         .data(
@@ -104,6 +109,7 @@ async fn of_topics_in_every_state(server: &Server) {
                             "noteAdd",
                             json!({ "subjectId": topic, "body": "A note." }),
                         ),
+                        ("TRANSLATE", "translationSet", translation(&topic, "TITLE")),
                     ];
                     server.sql(&reset).await;
                     let told = told(&client, "Topic", &topic, "viewerPermissions").await;
@@ -231,6 +237,7 @@ async fn of_action_items_in_every_state(server: &Server) {
                             "noteAdd",
                             json!({ "subjectId": item, "body": "A note." }),
                         ),
+                        ("TRANSLATE", "translationSet", translation(item, "TITLE")),
                     ];
                     for (permission, mutation, input) in acts {
                         let allowed = may(&client, mutation, input).await;
@@ -306,6 +313,9 @@ async fn of_committees_and_organizations(server: &Server) {
                 let input = json!({ "id": id, "version": 1 });
                 let allowed = may(&client, "committeeConclude", input).await;
                 assert_eq!(told.contains(&"CONCLUDE".to_owned()), allowed, "{case}");
+                server.sql(&reset).await;
+                let allowed = may(&client, "translationSet", translation(&id, "NAME")).await;
+                assert_eq!(told.contains(&"TRANSLATE".to_owned()), allowed, "{case}");
             }
         }
     }
@@ -327,6 +337,13 @@ async fn of_committees_and_organizations(server: &Server) {
                 told.contains(&"UPDATE".to_owned()),
                 allowed,
                 "{name} on {acronym}"
+            );
+            server.sql("update organization set version = 1").await;
+            let allowed = may(&client, "translationSet", translation(id, "NAME")).await;
+            assert_eq!(
+                told.contains(&"TRANSLATE".to_owned()),
+                allowed,
+                "{name} translates {acronym}"
             );
         }
     }
@@ -359,6 +376,11 @@ async fn of_publications(server: &Server) {
                     "EXAMINE",
                     "examinationRequest",
                     json!({ "publicationId": publication }),
+                ),
+                (
+                    "TRANSLATE",
+                    "translationSet",
+                    translation(publication, "TITLE"),
                 ),
             ];
             for (permission, mutation, input) in acts {

@@ -20,8 +20,24 @@ on_both_databases! {
 
 const DOCUMENTS: usize = 300;
 
+const LANGUAGES: [&str; 5] = ["FR", "RU", "AR", "EN", "ZH"];
+
+/// The languages of an operation.
+struct Context(Vec<String>);
+
 async fn generated_documents_have_the_answers_of_the_reference(server: &Server) {
     server.fill().await;
+    for (code, language) in [("T-1", "FR"), ("T-1", "RU"), ("T-2", "FR"), ("T-3", "AR")] {
+        let topic = server.topic(code).await;
+        server
+            .translate(&topic, "TITLE", language, "Une traduction")
+            .await;
+        server
+            .translate(&topic, "SUMMARY", language, "Un résumé")
+            .await;
+    }
+    let c5 = server.committee("POC", "C5").await;
+    server.translate(&c5, "NAME", "FR", "Commission 5").await;
     let reader = server.itu();
     let shapes = Shapes::of(&reader).await;
     let reference = reference(&shapes, records(&reader, &shapes).await);
@@ -29,8 +45,18 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
     let mut runner = TestRunner::deterministic();
     for _ in 0..DOCUMENTS {
         let document = Writer::new(&shapes, &pages, runner.rng()).document();
-        let ours = reader.post(&document, json!({})).await;
-        let theirs = reference.execute(&document).await;
+        let languages: Vec<&str> = (0..runner.rng().next_u32() % 4)
+            .map(|_| LANGUAGES[runner.rng().next_u32() as usize % LANGUAGES.len()])
+            .collect();
+        let in_context = format!(
+            "query @inContext(languages: [{}]) {document}",
+            languages.join(", ")
+        );
+        let ours = reader.post(&in_context, json!({})).await;
+        // The reference knows no directive.
+        let languages: Vec<String> = languages.into_iter().map(str::to_owned).collect();
+        let request = async_graphql::Request::new(&document).data(Context(languages));
+        let theirs = reference.execute(request).await;
         assert!(theirs.errors.is_empty(), "{document}: {:?}", theirs.errors);
         let theirs = serde_json::to_string(&theirs.data).unwrap();
         assert_eq!(ours.text, format!("{{\"data\":{theirs}}}"), "{document}");
@@ -41,6 +67,8 @@ async fn generated_documents_have_the_answers_of_the_reference(server: &Server) 
 #[derive(Clone, Debug)]
 enum Kind {
     Leaf,
+    /// A text that can be translated, or its language.
+    Text,
     One(String),
     /// A record of any type that implements `Node`.
     Node,
@@ -55,8 +83,9 @@ pub struct Shapes(BTreeMap<String, BTreeMap<String, Kind>>);
 impl Shapes {
     pub async fn of(client: &Client<'_>) -> Self {
         let of = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
-        let document =
-            format!("{{ __schema {{ types {{ kind name fields {{ name type {{ {of} }} }} }} }} }}");
+        let document = format!(
+            "{{ __schema {{ types {{ kind name fields {{ name args {{ name }} type {{ {of} }} }} }} }} }}"
+        );
         let data = client.data(&document, json!({})).await;
         let types = data["__schema"]["types"].as_array().unwrap().iter();
         let read = types.filter(|ty| {
@@ -72,7 +101,13 @@ impl Shapes {
             let fields = ty["fields"].as_array().unwrap().iter();
             let fields = fields.map(|field| {
                 let name = field["name"].as_str().unwrap().to_owned();
-                (name, kind(&field["type"], false))
+                let args = field["args"].as_array().unwrap();
+                let kind = kind(&field["type"], false);
+                let translated = args.iter().any(|arg| arg["name"] == "language");
+                match kind {
+                    Kind::Leaf if translated => (name, Kind::Text),
+                    kind => (name, kind),
+                }
             });
             (ty["name"].as_str().unwrap().to_owned(), fields.collect())
         });
@@ -96,7 +131,7 @@ impl Shapes {
                 }
             };
             match kind {
-                Kind::Leaf => write!(text, " {name}"),
+                Kind::Leaf | Kind::Text => write!(text, " {name}"),
                 Kind::Node => write!(text, " {name} {{ __typename id }}"),
                 Kind::One(ty) | Kind::Many(ty) => write!(text, " {name} {{ {} }}", of(ty)),
                 Kind::Page(ty) => write!(text, " {name}(first: 100) {{ nodes {{ {} }} }}", of(ty)),
@@ -251,7 +286,7 @@ struct Root(Value);
 
 fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
     let ty = match kind {
-        Kind::Leaf => TypeRef::named("Any"),
+        Kind::Leaf | Kind::Text => TypeRef::named("Any"),
         Kind::One(ty) => TypeRef::named(ty),
         Kind::Node => TypeRef::named("Node"),
         Kind::Many(ty) => TypeRef::named_nn_list_nn(ty),
@@ -267,6 +302,14 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
             FieldValue::owned_any(records.by_id.get(id).unwrap_or(record).clone())
         };
         let value = match &kind {
+            Kind::Text => {
+                let asked = ctx.args.get("language");
+                let asked = asked.map(|language| language.enum_name().unwrap().to_owned());
+                let context = &ctx.data_unchecked::<Context>().0;
+                let languages: Vec<&String> = asked.iter().chain(context).collect();
+                let text = shown(parent, &key, &languages);
+                FieldValue::value(async_graphql::Value::from_json(text).unwrap())
+            }
             Kind::Leaf => {
                 FieldValue::value(async_graphql::Value::from_json(found.clone()).unwrap())
             }
@@ -292,7 +335,39 @@ fn field(name: &str, kind: &Kind, records: &Arc<Records>) -> Field {
         };
         FieldFuture::Value(Some(value))
     });
-    field.argument(InputValue::new("first", TypeRef::named(TypeRef::INT)))
+    field
+        .argument(InputValue::new("first", TypeRef::named(TypeRef::INT)))
+        .argument(InputValue::new("language", TypeRef::named("Any")))
+}
+
+/// Returns a text of a record in the first of these languages that it is there in, or the language itself.
+fn shown(record: &Value, key: &str, languages: &[&String]) -> Value {
+    let (name, is_language) = match key.strip_suffix("Language") {
+        Some(name) => (name, true),
+        None => (key, false),
+    };
+    let original = &record["originalLanguage"];
+    if record[name].is_null() {
+        return Value::Null;
+    }
+    for language in languages {
+        if *original == language.as_str() {
+            break;
+        }
+        let mut translations = record["translations"].as_array().unwrap().iter();
+        let translation = translations.find(|translation| {
+            translation["field"] == name.to_uppercase()
+                && translation["language"] == language.as_str()
+        });
+        if let Some(translation) = translation {
+            return translation[if is_language { "language" } else { "text" }].clone();
+        }
+    }
+    if is_language {
+        original.clone()
+    } else {
+        record[name].clone()
+    }
 }
 
 /// A generator of random documents that are valid for both.
@@ -342,7 +417,7 @@ impl<'a> Writer<'a> {
     fn selection(&mut self, ty: &str, depth: u32) -> String {
         let fields: Vec<(String, Kind)> = self.shapes.0[ty]
             .iter()
-            .filter(|field| depth > 0 || matches!(field.1, Kind::Leaf))
+            .filter(|field| depth > 0 || matches!(field.1, Kind::Leaf | Kind::Text))
             .map(|(name, kind)| (name.clone(), kind.clone()))
             .collect();
         let mut text = " __typename".to_owned();
@@ -379,7 +454,12 @@ impl<'a> Writer<'a> {
         };
         let inner = depth.saturating_sub(1);
         match kind {
-            Kind::Leaf => format!(" {alias}{name}"),
+            // The language is part of the response key, as the page arguments are.
+            Kind::Text if self.below(2) == 0 => {
+                let language = LANGUAGES[self.below(5) as usize];
+                format!(" {name}_{language}: {name}(language: {language})")
+            }
+            Kind::Leaf | Kind::Text => format!(" {alias}{name}"),
             Kind::One(ty) | Kind::Many(ty) => {
                 format!(" {alias}{name} {{{} }}", self.selection(ty, inner))
             }

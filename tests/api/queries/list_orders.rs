@@ -260,8 +260,8 @@ async fn rows_that_there_are_get_the_keys_that_lists_are_sorted_by(url: &str) {
         ["x 1", "x 1", "x 1", "x 10"]
     );
     assert_eq!(
-        read("select title_key from publication order by id limit 1").await,
-        ["title 0000000002"]
+        read("select title from publication order by title_key desc").await,
+        ["Title 5", "Title 4", "Title 3", "Title 2"]
     );
     let same = "select 'yes' from examination where updated_at = created_at";
     assert_eq!(read(same).await, ["yes"]);

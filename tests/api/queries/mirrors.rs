@@ -212,6 +212,20 @@ async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
     }
     let input = json!({ "id": note });
     mirror.change(&upu, "noteRetract", input).await;
+    for (client, subject, field) in [
+        (&upu, &topic, "TITLE"),
+        (&upu, &topic, "SUMMARY"),
+        (&itu, &item, "TITLE"),
+        (&itu, &publication, "TITLE"),
+        (&itu, &committees.new, "NAME"),
+    ] {
+        let input = json!({ "subjectId": subject, "version": mirror.version(subject), "field": field,
+            "language": "FR", "text": "T", "kind": "COURTESY" });
+        mirror.change(client, "translationSet", input).await;
+    }
+    // The translation of the title becomes outdated.
+    let input = json!({ "id": topic, "version": mirror.version(&topic), "title": "Another" });
+    mirror.change(&upu, "topicUpdate", input).await;
     let input = json!({ "id": item, "message": "M" });
     mirror.change(&tsb, "actionItemRemind", input).await;
     let input = json!({ "id": committees.other, "version": mirror.version(&committees.other) });

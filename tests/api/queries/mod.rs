@@ -3,6 +3,8 @@
 pub mod bad_arguments;
 pub mod exchange;
 pub mod history;
+pub mod language_lists;
+pub mod languages;
 pub mod list_orders;
 pub mod lists;
 pub mod mirrors;
@@ -14,5 +16,6 @@ pub mod report;
 pub mod response_cache;
 pub mod response_size;
 pub mod seed_data;
+pub mod shown_texts;
 pub mod slow_statements;
 pub mod truncated_lists;

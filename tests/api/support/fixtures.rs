@@ -74,3 +74,25 @@ impl Server {
         }
     }
 }
+
+impl Server {
+    /// Returns the version of a record whose texts can be translated.
+    pub async fn version(&self, id: &str) -> Value {
+        let document = "query($id: ID!) { node(id: $id) { ... on Organization { version } ... on Committee { version }
+            ... on Topic { version } ... on ActionItem { version } ... on Publication { version } } }";
+        let data = self.anonymous().data(document, json!({ "id": id })).await;
+        data["node"]["version"].clone()
+    }
+
+    /// Returns the input that sets a translation of a record as it is now.
+    pub async fn translation(&self, id: &str, field: &str, language: &str, text: &str) -> Value {
+        json!({ "subjectId": id, "version": self.version(id).await, "field": field, "language": language,
+            "text": text, "kind": "COURTESY" })
+    }
+
+    /// Sets a translation as the UPU, which may translate topics and what is its own.
+    pub async fn translate(&self, id: &str, field: &str, language: &str, text: &str) {
+        let input = self.translation(id, field, language, text).await;
+        self.upu().change("translationSet", input, "id").await;
+    }
+}

@@ -419,7 +419,7 @@ fn record(mutation: &str) -> &'static str {
     ]
     .into_iter()
     .find(|prefix| mutation.starts_with(prefix))
-    .unwrap()
+    .unwrap_or("subject")
 }
 
 impl Server {

@@ -1,0 +1,40 @@
+//! The directive `@inContext`, which says for a whole operation in which languages it is answered.
+
+use async_graphql::InputType;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{
+    __DirectiveLocation as Location, Deprecation, MetaDirective, MetaInputValue, Registry,
+};
+use entity::party::Language;
+
+pub const NAME: &str = "inContext";
+/// The argument with the languages.
+pub const LANGUAGES: &str = "languages";
+
+/// Registers the directive.
+pub fn register(registry: &mut Registry) {
+    let languages = MetaInputValue {
+        name: LANGUAGES.to_owned(),
+        description: Some("The languages that the viewer reads, best first.".to_owned()),
+        ty: <Option<Vec<Language>> as InputType>::create_type_info(registry),
+        deprecation: Deprecation::NoDeprecated,
+        default_value: None,
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        is_secret: false,
+        directive_invocations: Vec::new(),
+    };
+    registry.add_directive(MetaDirective {
+        name: NAME.to_owned(),
+        description: Some(
+            "The languages of a whole operation: each text that can be translated comes in the first of them that it is there in, else in its original language; so do `text` filters and orders by title or name. An argument `language` of a field comes before them."
+                .to_owned(),
+        ),
+        locations: vec![Location::QUERY, Location::MUTATION, Location::SUBSCRIPTION],
+        args: IndexMap::from([(LANGUAGES.to_owned(), languages)]),
+        is_repeatable: false,
+        visible: None,
+        composable: None,
+    });
+}

@@ -1,0 +1,127 @@
+//! Translations of the texts of records.
+
+use std::sync::LazyLock;
+
+use async_graphql::Context;
+use entity::party::Language;
+use entity::scalar::DateTime;
+use entity::translation::{Column, Entity, TranslatableField, TranslationKind};
+use sea_orm::sea_query::{Condition, ExprTrait, IntoTableRef, Order as Direction};
+
+use super::payload::{MutationPayload, Payload, RelatedList};
+use super::request::OperationContext;
+use crate::error::Result;
+use crate::planner::RecordQuery;
+use crate::planner::json::Scalar;
+use crate::planner::schema::{Field, ObjectType, Relation, Table, among, col, column, many};
+use crate::store::translation::{self as store, TranslationSetInput};
+
+/// Returns the object type.
+pub fn object_type() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
+        name: "Translation",
+        description: "A text of a record in another language than its original.",
+        table: Some(Table {
+            name: Entity.into_table_ref(),
+            prefix: None,
+        }),
+        fields: vec![
+            column::<TranslatableField>(
+                "field",
+                "The field of the record that it is a translation of.",
+                Column::Field,
+                Scalar::Enum,
+            ),
+            column::<Language>(
+                "language",
+                "The language of the translation.",
+                Column::Language,
+                Scalar::Enum,
+            ),
+            column::<String>("text", "The translation.", Column::Text, Scalar::String),
+            column::<TranslationKind>(
+                "kind",
+                "How much it can be relied on. Show MACHINE translations as such.",
+                Column::Kind,
+                Scalar::Enum,
+            ),
+            column::<bool>(
+                "outdated",
+                "Whether the original has been changed since the translation was set. Tell readers that it may not say the same.",
+                Column::Outdated,
+                Scalar::Bool,
+            ),
+            column::<DateTime>(
+                "updatedAt",
+                "When the translation was last set.",
+                Column::UpdatedAt,
+                Scalar::DateTime,
+            ),
+        ],
+    });
+    &OBJECT
+}
+
+/// Returns the field with the translations of a record.
+pub fn translations() -> Field {
+    many(
+        "translations",
+        "The translations of its texts into other languages, also outdated ones: by field, then by language. Use `titleLanguage` and its like to learn which language a text comes in.",
+        object_type,
+        Relation::column(Column::SubjectId),
+        vec![col(Column::Field), col(Column::Language)],
+    )
+    .arg::<Option<Language>>("language", "Return only translations into this language.")
+    .filtered(|args| {
+        let language: Option<Language> = args.get("language")?;
+        let of = language.map(|language| among(Column::Language, vec![language]));
+        Ok(Condition::all().add_option(of))
+    })
+}
+
+/// The payload of `translationSet`.
+pub struct Translation;
+
+impl MutationPayload for Translation {
+    const FIELD: &'static str = "subject";
+    const RELATED: Option<RelatedList> = Some(RelatedList {
+        name: "translations",
+        description: "All translations of the record after the change, by field, then by language.",
+        object: object_type,
+        find: |subject| RecordQuery {
+            condition: Condition::all().add(col(Column::SubjectId).eq(subject)),
+            order: vec![
+                (col(Column::Field), Direction::Asc),
+                (col(Column::Language), Direction::Asc),
+            ],
+        },
+    });
+
+    fn object_type() -> Option<&'static ObjectType> {
+        None
+    }
+}
+
+/// What can be done to translations.
+#[derive(Default)]
+pub struct TranslationMutation;
+
+#[async_graphql::Object]
+impl TranslationMutation {
+    /// Sets the translation of one text of a record into one language, in place of the one that is there, or takes it back. Topics are translated by each party; the other records by the party that writes them, see TRANSLATE in `viewerPermissions`.
+    async fn translation_set(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The translation.")] input: TranslationSetInput,
+    ) -> Option<Result<Payload<Translation, TranslationSetInput>>> {
+        let OperationContext {
+            db, viewer, now, ..
+        } = OperationContext::of(ctx);
+        let subject = super::node::node(&input.subject_id);
+        let done = store::set(db, viewer, *now, input).await;
+        Some(Payload::of_type(
+            done.map(|(_, key)| key),
+            subject.ok().map(|(object, _)| object),
+        ))
+    }
+}
