@@ -383,6 +383,7 @@ async fn load(db: &Database) -> Result<(), StartupError> {
                 topics,
                 action_items,
                 publications,
+                translations,
             } = loaded;
             tracing::info!(
                 organizations,
@@ -391,6 +392,7 @@ async fn load(db: &Database) -> Result<(), StartupError> {
                 topics,
                 action_items,
                 publications,
+                translations,
                 "seed data loaded"
             );
             Ok(())

@@ -7,6 +7,7 @@ use entity::organization::OrganizationKind;
 use entity::party::{Language, Party, Side};
 use entity::provision::ProvisionSection;
 use entity::publication::{PublicationKind, PublicationStatus};
+use entity::translation::TranslationKind;
 use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize)]
@@ -19,6 +20,8 @@ pub struct Facts {
     pub publications: Vec<Publication>,
     /// Pairs of publication numbers.
     pub related_publications: Vec<[String; 2]>,
+    #[serde(default)]
+    pub translations: Vec<Translation>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +145,45 @@ pub struct Publication {
     pub topics: Vec<String>,
 }
 
+/// The name of a record in another language. Those of general terms are in the file too, and are not loaded.
+#[derive(Deserialize)]
+pub struct Translation {
+    /// The acronym of an organization.
+    pub organization: Option<String>,
+    /// Committees by organization, code and period.
+    #[serde(default)]
+    pub committees: Vec<String>,
+    /// The title of a topic.
+    pub topic: Option<String>,
+    #[serde(deserialize_with = "word")]
+    pub language: Language,
+    pub text: String,
+    pub confidence: Confidence,
+}
+
+/// Where a fact was found.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// In a text of the organization itself.
+    Official,
+    /// In a text of somebody else.
+    Secondary,
+    Unconfirmed,
+}
+
+impl Translation {
+    /// Returns the kind that the register shows; `None` for what is unconfirmed, which is not loaded.
+    #[must_use]
+    pub const fn kind(&self) -> Option<TranslationKind> {
+        match self.confidence {
+            Confidence::Official => Some(TranslationKind::Official),
+            Confidence::Secondary => Some(TranslationKind::Courtesy),
+            Confidence::Unconfirmed => None,
+        }
+    }
+}
+
 impl Facts {
     /// Reads facts in the form of `register.json`.
     ///
@@ -209,5 +251,6 @@ mod tests {
         let facts = Facts::built_in();
         assert_eq!(facts.committees.len(), 96);
         assert_eq!(facts.topics.len(), 8);
+        assert_eq!(facts.translations.len(), 104);
     }
 }

@@ -1,21 +1,24 @@
 //! The seed data: facts from public sources, and a few action items that are marked as illustrative.
 
+mod editors;
 pub mod facts;
+mod translations;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{ID, MaybeUndefined};
 use chrono::{DateTime, Days, Utc};
 use entity::id::{CommitteeId, Id, OrganizationId, ProvisionId, PublicationId, TopicId};
-use entity::party::{Party, Role};
+use entity::party::Party;
 use entity::scalar::{Date, Url};
 use entity::topic::Position;
 use entity::topic_committee::CommitteeRole;
 use entity::{action_item, committee, mandate, organization, provision, publication, topic};
+use sea_orm::prelude::Uuid;
 use sea_orm::{DatabaseTransaction, DbErr, EntityTrait};
 
+use self::editors::{editor_of, viewer};
 use self::facts::{ActionItem, Committee, Facts, Mandate, Organization, Publication, Topic};
-use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::action_item::{ActionItemCreateInput, ActionItemMoveInput};
 use crate::store::committee::{CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput};
@@ -38,6 +41,7 @@ pub struct Loaded {
     pub topics: usize,
     pub action_items: usize,
     pub publications: usize,
+    pub translations: usize,
 }
 
 /// Loads the facts that come with the program.
@@ -87,6 +91,9 @@ async fn enter(facts: &Facts, mut loader: Loader<'_>) -> Result<Loaded> {
     for committee in &facts.committees {
         loader.conclusion(committee).await?;
     }
+    for translation in &facts.translations {
+        loader.translation(translation).await?;
+    }
     Ok(loader.loaded)
 }
 
@@ -110,6 +117,8 @@ struct Loader<'a> {
     items: Vec<String>,
     /// Keys are numbers.
     publications: HashMap<String, PublicationId>,
+    /// The records of which translations were set before this load: what was taken back is not set again.
+    translated: HashSet<Uuid>,
     loaded: Loaded,
 }
 
@@ -156,6 +165,7 @@ impl<'a> Loader<'a> {
                 .into_iter()
                 .map(|publication| (publication.number, publication.id))
                 .collect(),
+            translated: translations::subjects(entered).await?,
             loaded: Loaded::default(),
         })
     }
@@ -467,33 +477,10 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Returns a viewer of the party that writes the committees of an organization.
-fn editor_of(organization: &str) -> Viewer {
-    viewer(match organization {
-        "TSB" => Party::Tsb,
-        "ITU-T" => Party::Itu,
-        _ => Party::Upu,
-    })
-}
-
 fn name(organization: &str, code: &str, period: &str) -> String {
     format!("{organization} {code} {period}")
 }
 
 fn public(id: impl Id) -> ID {
     ID(id.to_global_id())
-}
-
-/// Returns a viewer of the loader that acts for a party.
-fn viewer(party: Party) -> Viewer {
-    let role = match party {
-        Party::Itu => Role::ItuEditor,
-        Party::Upu => Role::UpuEditor,
-        Party::Tsb => Role::TsbEditor,
-    };
-    Viewer {
-        subject: Some("register:seed".to_owned()),
-        roles: vec![role],
-        ..Viewer::default()
-    }
 }

@@ -19,9 +19,31 @@ async fn prepare(url: &str) {
     let loaded = seed::load(&db, now).await.unwrap();
     assert_eq!((loaded.organizations, loaded.committees), (12, 96));
     assert_eq!((loaded.topics, loaded.publications), (8, 179));
+    assert_eq!(loaded.translations, 94);
     let again = seed::load(&db, now).await.unwrap();
     assert_eq!(again, Loaded::default());
     db.close().await.unwrap();
+}
+
+/// Official names are OFFICIAL, those of other sources COURTESY, and what is unconfirmed is not there.
+async fn the_names_are_told_in_their_languages(server: &Server) {
+    let document = "query @inContext(languages: [AR, FR]) {
+        itu: organization(by: { acronym: \"ITU\" }) { name nameLanguage translations(language: RU) { text kind outdated } }
+        upu: organization(by: { acronym: \"UPU\" }) { name nameLanguage en: name(language: EN) originalLanguage translations(language: ZH) { text kind } }
+        poc: organization(by: { acronym: \"POC\" }) { nameLanguage }
+        sg17: committee(by: { key: { organization: \"ITU-T\", code: \"SG17\" } }) { name predecessors { name(language: ES) } translations(language: RU) { text } }
+        topics(filter: { text: \"الأمن السيبراني\" }) { nodes { title en: title(language: EN) } } }";
+    let data = server.anonymous().data(document, json!({})).await;
+    let expected = json!({
+        "itu": { "name": "الاتحاد الدولي للاتصالات", "nameLanguage": "AR",
+            "translations": [{ "text": "Международный союз электросвязи", "kind": "OFFICIAL", "outdated": false }] },
+        "upu": { "name": "الاتحاد البريدي العالمي", "nameLanguage": "AR", "en": "Universal Postal Union", "originalLanguage": "FR",
+            "translations": [{ "text": "万国邮政联盟", "kind": "COURTESY" }] },
+        "poc": { "nameLanguage": "FR" },
+        "sg17": { "name": "الأمن", "predecessors": [{ "name": "Seguridad" }], "translations": [] },
+        "topics": { "nodes": [{ "title": "الأمن السيبراني", "en": "Cybersecurity" }] },
+    });
+    assert_eq!(data, expected);
 }
 
 async fn the_data_of_today_is_loaded_once(backend: Backend) {
@@ -42,6 +64,7 @@ async fn the_data_of_today_is_loaded_once(backend: Backend) {
             "predecessors": [{ "period": "2022-2024", "status": "CONCLUDED", "startsOn": "2022-03-09", "endsOn": "2024-10-24",
                 "predecessors": [{ "period": "2017-2020", "predecessors": [{ "period": "2013-2016" }] }] }] })
     );
+    the_names_are_told_in_their_languages(&server).await;
     the_leads_are_current(&read(TOPICS).await);
     nothing_is_made_up(&read(COMMITTEES).await);
 
