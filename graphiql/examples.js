@@ -177,6 +177,23 @@ query Publications($first: Int, $filter: PublicationFilter) {
 }
 `;
 
+const LANGUAGES = `# Names and titles in the first of these languages that
+# they are there in, and which language each came in.
+# Sorted by the names as they are shown.
+query InMyLanguages($languages: [Language!]) @inContext(languages: $languages) {
+  organizations(first: 10, orderBy: { field: NAME }) {
+    nodes {
+      acronym
+      name
+      nameLanguage
+      originalLanguage
+      russian: name(language: RU)
+      translations { language text kind outdated }
+    }
+  }
+}
+`;
+
 const EXAMINATIONS = `# Examinations that wait for a finding of UPU. Without
 # a filter the list has the complete ones, too.
 query Examinations($first: Int, $filter: ExaminationFilter) {
@@ -389,6 +406,7 @@ export async function examples(ask) {
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
     tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['TOPIC', 'ACTION_ITEM'] } }),
     tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
+    tab(LANGUAGES, { languages: ['FR', 'ES'] }),
     tab(EXAMINATIONS, { first: 10, filter: { awaiting: ['UPU'] } }),
     tab(EXCHANGE, { committee: itu, counterpart: upu }),
     tab(NODE, { id: active }),
