@@ -74,8 +74,10 @@ pub struct HttpConfig {
     pub rate_limiter: RateLimiter,
     /// Requests that fail before they run.
     pub failures: Failures,
-    /// Heavy queries under way.
-    pub admission: Admission,
+    /// Heavy operations under way.
+    pub heavy: Admission,
+    /// Ordinary queries under way.
+    pub ordinary: Admission,
     /// The origins whose pages may call from a browser; `*` is all.
     pub allowed_origins: Vec<HeaderValue>,
     pub body_memory: BodyMemory,
@@ -98,7 +100,8 @@ impl Default for HttpConfig {
             trusted_proxies: TrustedProxies::default(),
             rate_limiter: RateLimiter::default(),
             failures: Failures::default(),
-            admission: Admission::default(),
+            heavy: Admission::default(),
+            ordinary: Admission::default(),
             allowed_origins: Vec::new(),
             body_memory: BodyMemory::default(),
             streams: ConcurrencyLimiter::new(STREAMS, 1000, 0),

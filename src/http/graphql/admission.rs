@@ -1,4 +1,5 @@
-//! Admission by cost: heavy operations share a part of the connections that read, and one client has a part of that.
+//! Admission by cost: heavy operations share a part of the connections that read, and one client has a part of that. So
+//! do ordinary queries, with more of them: whatever one client sends, those of others are next soon.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,38 +11,52 @@ use crate::http::server::stream_limit::LimitedClient;
 /// The cost from which a query is heavy: that of a search for a text through a whole table.
 pub const HEAVY: u64 = 10_000;
 
-/// The number of clients above which those without a heavy operation are removed.
+/// The cost from which a query is ordinary. Smaller ones are over at once, and wait for none.
+pub const ORDINARY: u64 = 100;
+
+/// The number of clients above which those without an operation are removed.
 const MAX_IDLE_CLIENTS: usize = 100;
 
-/// Heavy operations that run or wait. Each uses one connection at a time.
+/// Operations of one kind that run or wait.
 #[derive(Debug, Default)]
 pub struct Admission {
     all: OnceLock<Arc<Semaphore>>,
     clients: Mutex<HashMap<LimitedClient, Arc<Semaphore>>>,
 }
 
-/// Lets a heavy operation run until it is dropped.
+/// Lets an operation run until it is dropped.
 #[derive(Debug)]
-pub struct HeavyPermit {
+pub struct OperationPermit {
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
+/// Returns how many heavy operations run at a time: each uses one connection.
+#[must_use]
+pub const fn heavy_limit(connections: u32) -> u32 {
+    connections.div_ceil(4)
+}
+
+/// Returns how many ordinary queries run at a time: those of one client can use all connections.
+#[must_use]
+pub const fn ordinary_limit(connections: u32) -> u32 {
+    2 * connections
+}
+
 impl Admission {
-    /// Waits until another heavy operation may run, in the order of arrival.
-    pub async fn acquire(&self, holder: LimitedClient, connections: u32) -> HeavyPermit {
+    /// Waits until another operation may run, in the order of arrival: so many of all clients, and half of that of each.
+    pub async fn acquire(&self, holder: LimitedClient, limit: u32) -> OperationPermit {
         let mut permits = Vec::new();
-        for turn in self.turns(holder, connections) {
+        for turn in self.turns(holder, limit) {
             // Never closed, so each gives a permit.
             permits.extend(turn.acquire_owned().await.ok());
         }
-        HeavyPermit { _permits: permits }
+        OperationPermit { _permits: permits }
     }
 
-    /// Returns what the heavy operations of a client take in turn: half of what all have, which is a quarter of the
-    /// connections, both rounded up. The client's own comes first, so that a client with many operations does not fill
-    /// the common queue.
-    pub fn turns(&self, holder: LimitedClient, connections: u32) -> [Arc<Semaphore>; 2] {
-        let limit = connections.div_ceil(4) as usize;
+    /// Returns what the operations of a client take in turn: half of the limit of all, rounded up, then that limit. The
+    /// client's own comes first, so that a client with many operations does not fill the common queue.
+    pub fn turns(&self, holder: LimitedClient, limit: u32) -> [Arc<Semaphore>; 2] {
+        let limit = limit as usize;
         let all = self.all.get_or_init(|| Arc::new(Semaphore::new(limit)));
         [self.client(holder, limit.div_ceil(2)), all.clone()]
     }
@@ -64,9 +79,9 @@ mod tests {
 
     use super::*;
 
-    fn acquire(admission: &Admission, client: u8) -> Option<HeavyPermit> {
+    fn acquire(admission: &Admission, client: u8) -> Option<OperationPermit> {
         let holder = LimitedClient::Anonymous([192, 0, 2, client].into());
-        admission.acquire(holder, 8).now_or_never()
+        admission.acquire(holder, 2).now_or_never()
     }
 
     #[test]

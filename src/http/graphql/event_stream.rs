@@ -17,7 +17,7 @@ use crate::graphql::request::{
 use crate::graphql::{Operation, Start, follow, take_cursor};
 use crate::http::AppState;
 use crate::http::error::{RequestError, with_code};
-use crate::http::graphql::admission::HEAVY;
+use crate::http::graphql::admission::{HEAVY, heavy_limit};
 use crate::http::graphql::handler::{charge_bytes, execute_with_timeout};
 use crate::http::graphql::response::{
     encode_response, log_database_errors, mask_error, overloaded, request_id,
@@ -194,8 +194,8 @@ pub fn response_stream(
 
 /// Returns the bounds of the statements that read what a subscription reports.
 fn event_bounds(app: &AppState, operation: &Operation, holder: LimitedClient) -> RequestBounds {
-    let connections = app.db.read_pool.connections();
-    let turns = (operation.cost >= HEAVY).then(|| app.http.admission.turns(holder, connections));
+    let limit = heavy_limit(app.db.read_pool.connections());
+    let turns = (operation.cost >= HEAVY).then(|| app.http.heavy.turns(holder, limit));
     RequestBounds {
         deadline: None,
         turns: turns.into_iter().flatten().collect(),

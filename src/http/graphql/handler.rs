@@ -21,7 +21,9 @@ use crate::graphql::{Operation, execute, mutate};
 use crate::http::AppState;
 use crate::http::auth::AuthError;
 use crate::http::error::RequestError;
-use crate::http::graphql::admission::HEAVY;
+use crate::http::graphql::admission::{
+    HEAVY, ORDINARY, OperationPermit, heavy_limit, ordinary_limit,
+};
 use crate::http::graphql::content_negotiation::ResponseFormat;
 use crate::http::graphql::etag::with_etag;
 use crate::http::graphql::request::GraphqlRequest;
@@ -306,7 +308,8 @@ fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
 /// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
 ///
 /// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
-/// gone away. A heavy operation waits until it is admitted, within its time, and uses one connection at a time.
+/// gone away. An operation that is not small waits until it is admitted, within its time, and a heavy one uses one
+/// connection at a time.
 pub async fn execute_with_timeout(
     app: &AppState,
     holder: LimitedClient,
@@ -325,14 +328,8 @@ pub async fn execute_with_timeout(
         turns: Vec::from_iter(is_heavy.then(|| Arc::new(Semaphore::new(1)))),
         scans: operation.scans,
     };
-    let permit = if is_heavy {
-        let connections = app.db.read_pool.connections();
-        let permit = app.http.admission.acquire(holder, connections);
-        let permit = timeout(time_limit, Box::pin(permit)).await;
-        Some(permit.map_err(|_| timeout_error(time_limit, false))?)
-    } else {
-        None
-    };
+    let permit = timeout(time_limit, admit(app, holder, &operation)).await;
+    let permit = permit.map_err(|_| timeout_error(time_limit, false))?;
     if operation.kind != OperationType::Mutation {
         let executed = within(bounds, execute(&app.schema, operation, request)).await;
         return executed.map_err(|_| timeout_error(time_limit, false));
@@ -356,6 +353,29 @@ pub async fn execute_with_timeout(
             Err(_) => Err(timeout_error(time_limit, true)),
         },
     }
+}
+
+/// Waits until an operation may run; `None` if it need not wait. Ordinary mutations wait for each other in the database,
+/// and introspection has limits of its own.
+async fn admit(
+    app: &AppState,
+    holder: LimitedClient,
+    operation: &Operation,
+) -> Option<OperationPermit> {
+    let connections = app.db.read_pool.connections();
+    if operation.cost >= HEAVY {
+        let permit = app.http.heavy.acquire(holder, heavy_limit(connections));
+        return Some(Box::pin(permit).await);
+    }
+    let is_ordinary = operation.kind == OperationType::Query && operation.cost >= ORDINARY;
+    if is_ordinary && !operation.introspects() {
+        let permit = app
+            .http
+            .ordinary
+            .acquire(holder, ordinary_limit(connections));
+        return Some(Box::pin(permit).await);
+    }
+    None
 }
 
 /// Gives the statements of a request their bounds, and stops what runs beyond the deadline.

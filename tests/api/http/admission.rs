@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liaison::http::HttpConfig;
-use liaison::http::graphql::admission::HeavyPermit;
+use liaison::http::graphql::admission::{Admission, OperationPermit, heavy_limit, ordinary_limit};
 use liaison::http::limits::Limits;
 use liaison::http::server::stream_limit::LimitedClient;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ on_both_backends! {
     heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them
     a_mutation_with_a_heavy_selection_waits_before_it_changes_anything
     events_of_heavy_subscriptions_wait_and_those_of_others_do_not
+    small_queries_and_mutations_do_not_wait_for_ordinary_queries
 }
 
 async fn hasty(backend: Backend) -> (Server, Arc<HttpConfig>) {
@@ -31,15 +32,22 @@ async fn hasty(backend: Backend) -> (Server, Arc<HttpConfig>) {
     (server.await, around)
 }
 
-/// Takes all places for heavy operations.
-async fn occupy(server: &Server, around: &HttpConfig) -> Vec<HeavyPermit> {
-    let connections = server.db.read_pool.connections();
+/// Takes all places for operations of a kind.
+async fn occupy(admission: &Admission, limit: u32) -> Vec<OperationPermit> {
     let mut running = Vec::new();
-    for number in 1..=connections.div_ceil(4) {
+    for number in 1..=limit {
         let other = LimitedClient::Subject(format!("client {number}"));
-        running.push(around.admission.acquire(other, connections).await);
+        running.push(admission.acquire(other, limit).await);
     }
     running
+}
+
+async fn occupy_heavy(server: &Server, around: &HttpConfig) -> Vec<OperationPermit> {
+    occupy(
+        &around.heavy,
+        heavy_limit(server.db.read_pool.connections()),
+    )
+    .await
 }
 
 fn is_timeout(answer: &Value) {
@@ -53,9 +61,9 @@ async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend:
     let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
     client.data(heavy, json!({})).await;
 
-    let running = occupy(&server, &around).await;
+    let running = occupy_heavy(&server, &around).await;
     is_timeout(&client.post(heavy, json!({})).await.json());
-    let ordinary = "{ topics(first: 20) { nodes { code title } } }";
+    let ordinary = "{ topics(first: 100) { nodes { code title } } }";
     client.data(ordinary, json!({})).await;
     drop(running);
     client.data(heavy, json!({})).await;
@@ -71,7 +79,7 @@ async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(back
             "mutation {{ topicPropose(input: {{ title: \"T\", summary: \"S\" }}) {{ topic {{ {selection} }} }} }}"
         )
     };
-    let running = occupy(&server, &around).await;
+    let running = occupy_heavy(&server, &around).await;
     let stopped = server.tsb().post(&propose(HEAVY), json!({})).await.json();
     is_timeout(&stopped);
     let message = stopped["errors"][0]["message"].as_str().unwrap();
@@ -94,7 +102,7 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
     // Messages are handled in order: both have begun before the answer to this one.
     socket.say(&json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await["type"], "pong");
-    let running = occupy(&server, &around).await;
+    let running = occupy_heavy(&server, &around).await;
     let input = json!({ "title": "T", "summary": "S" });
     for _ in 0..2 {
         server
@@ -107,4 +115,23 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
     for _ in 0..2 {
         assert_eq!(socket.hear().await["id"], "heavy");
     }
+}
+
+async fn small_queries_and_mutations_do_not_wait_for_ordinary_queries(backend: Backend) {
+    let (server, around) = hasty(backend).await;
+    let client = server.anonymous();
+    let ordinary = "{ topics(first: 50) { nodes { code title } } }";
+    let limit = ordinary_limit(server.db.read_pool.connections());
+    let running = occupy(&around.ordinary, limit).await;
+    is_timeout(&client.post(ordinary, json!({})).await.json());
+    client
+        .data("{ topics(first: 2) { nodes { code } } }", json!({}))
+        .await;
+    client
+        .data("{ __schema { types { name } } }", json!({}))
+        .await;
+    let input = json!({ "title": "T", "summary": "S" });
+    server.tsb().change("topicPropose", input, "id").await;
+    drop(running);
+    client.data(ordinary, json!({})).await;
 }
