@@ -23,7 +23,7 @@ pub const PRICES: &[(&str, &str, u64)] = &[
     ("Query", "liaisonStatements", 0),
     ("Query", "examinations", 0),
     ("Query", "exchange", 5_000),
-    ("Query", "report", 45_000),
+    ("Query", "report", 40_000),
     ("Query", "activities", 0),
     ("Query", "mandate", 0),
     ("Query", "mandates", 0),
