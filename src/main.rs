@@ -21,6 +21,7 @@ use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenPolicy, sign};
 use liaison::http::auth::keys::{Algorithm, Keys, SigningKey};
 use liaison::http::limits::Limits;
+use liaison::http::metrics::serve_metrics;
 use liaison::http::middleware::cors::LOCAL_PAGES;
 use liaison::http::redact::redact;
 use liaison::http::server::shutdown::Shutdown;
@@ -49,6 +50,7 @@ mod health;
 mod listener;
 
 use self::database::{close, database_wrong, existing, found, migrate, migrated};
+use self::listener::{listen, listen_for_metrics};
 
 /// Requests make many small things and drop them.
 #[global_allocator]
@@ -144,7 +146,8 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
     let verifier = Verifier::new(rules.clone(), keys).map_err(StartupError)?;
     verifier.prepare(now()).await.map_err(StartupError)?;
     let stop = stop_signal()?;
-    let (listener, address) = listener::listen(&settings.listen).await?;
+    let (listener, address) = listen("--listen", &settings.listen).await?;
+    let metrics = listen_for_metrics(&settings.surroundings, now()).await?;
 
     let page = if cfg!(feature = "explorer") {
         "/graphiql"
@@ -178,6 +181,7 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
         // Whoever tries things out listens on this machine.
         deliveries: WebhookTargets::Any.into(),
         delivers: true,
+        metrics,
     };
     serve_app(listener, db, setup, stop).await
 }
@@ -203,7 +207,8 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
         migrated(&settings.database, Some(&settings.limits)).await?
     };
     let stop = stop_signal()?;
-    let (listener, address) = listener::listen(&settings.listen).await?;
+    let (listener, address) = listen("--listen", &settings.listen).await?;
+    let metrics = listen_for_metrics(&settings.surroundings, now()).await?;
     tracing::info!(%address, "serving");
     let setup = ServiceConfig {
         verifier,
@@ -219,6 +224,7 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
         deliveries: delivery_settings(&settings.webhooks),
         // Each delivery is written down.
         delivers: !settings.read_only,
+        metrics,
     };
     serve_app(listener, db, setup, stop).await
 }
@@ -258,6 +264,8 @@ struct ServiceConfig {
     around: HttpConfig,
     deliveries: DeliverySettings,
     delivers: bool,
+    /// Where metrics are served, if they are.
+    metrics: Option<TcpListener>,
 }
 
 async fn serve_app(
@@ -275,7 +283,7 @@ async fn serve_app(
         .transpose()
         .map_err(StartupError)?;
     let memory = setup.answers.memory(db.is_shared());
-    let app = AppState {
+    let app = Arc::new(AppState {
         feed,
         shutdown: Shutdown::default(),
         db,
@@ -286,7 +294,7 @@ async fn serve_app(
         response_cache: memory,
         limits: setup.limits,
         http: Arc::new(setup.around),
-    };
+    });
     let stop = async {
         stop.await;
         notify_systemd(NotifyState::Stopping);
@@ -295,7 +303,7 @@ async fn serve_app(
     let ended = Notify::new();
     notify_systemd(NotifyState::Ready);
     let serving = async {
-        let served = serve(listener, app, stop.clone()).await;
+        let served = serve(listener, app.clone(), stop.clone()).await;
         ended.notify_one();
         served
     };
@@ -308,7 +316,21 @@ async fn serve_app(
             deliveries.stop().await;
         }
     };
-    let (served, ()) = join(serving, delivering).await;
+    let done = Notify::new();
+    let working = async {
+        let (served, ()) = join(serving, delivering).await;
+        done.notify_one();
+        served
+    };
+    let metering = async {
+        // Until all else has ended, so that the last requests are seen, too.
+        if let Some(listener) = setup.metrics
+            && let Err(error) = serve_metrics(listener, app.clone(), done.notified()).await
+        {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    };
+    let (served, ()) = join(working, metering).await;
     close(&closed).await;
     served.map_err(|error| StartupError(format!("--listen: {error}")))
 }

@@ -8,6 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
+use crate::config::environment::listen_address;
 use crate::http::duration::{duration, timeout};
 use crate::http::middleware::client_ip::{ProxyHeader, TrustedProxies};
 use crate::http::middleware::cors::origin;
@@ -50,6 +51,9 @@ pub struct HttpArgs {
     /// How long the service keeps serving after the signal to stop, such as `10s`. Meanwhile /readyz responds with 503, so that a load balancer takes the instance out.
     #[arg(long, env = "LIAISON_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration)]
     pub shutdown_delay: Duration,
+    /// The address and port where Prometheus reads `/metrics`, such as `127.0.0.1:9464`. Not served by default. Keep it from the public.
+    #[arg(long, env = "LIAISON_METRICS_LISTEN", value_parser = listen_address)]
+    pub metrics_listen: Option<String>,
     /// Query cost per minute and client address without a token; 0 is no limit.
     #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
     pub rate_limit: u32,

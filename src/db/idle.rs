@@ -7,6 +7,8 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::metrics::{PoolWait, READ_POOL};
+
 /// Maximum wait for a connection. After that the request fails, so that its client can retry.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,16 +34,25 @@ impl<T> IdleConnections<T> {
         self.most
     }
 
+    /// How many connections are in use.
+    pub fn in_use(&self) -> usize {
+        (self.most as usize).saturating_sub(self.turns.available_permits())
+    }
+
     /// Waits until another connection may be used.
     pub async fn permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
         if let Ok(permit) = self.turns.try_acquire() {
+            PoolWait::none(READ_POOL);
             return Ok(permit);
         }
+        let waiting = PoolWait::begin(READ_POOL);
         // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
         let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, self.turns.acquire())).await;
-        permit
+        let permit = permit
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
-            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        waiting.acquired();
+        Ok(permit)
     }
 
     /// Takes an idle connection; `None` if there is none.

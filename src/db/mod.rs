@@ -133,6 +133,15 @@ impl ReadPool {
         }
     }
 
+    /// How many connections are in use.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        match self {
+            Self::Postgres(connections) => connections.in_use(),
+            Self::Sqlite(connections) => connections.in_use(),
+        }
+    }
+
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         match self {

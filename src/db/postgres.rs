@@ -59,6 +59,11 @@ impl PostgresPool {
         self.idle.most()
     }
 
+    /// How many connections are in use.
+    pub fn in_use(&self) -> usize {
+        self.idle.in_use()
+    }
+
     pub async fn read<E: From<DbErr>>(
         &self,
         sql: &str,

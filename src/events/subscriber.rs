@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use crate::error::Result;
 use crate::events::filter::EventFilter;
 use crate::events::{Event, Feed};
+use crate::metrics::SubscriberCount;
 use crate::store::activity::LogPosition;
 
 /// Maximum number of events returned at once.
@@ -18,6 +19,7 @@ pub struct Subscriber {
     news: watch::Receiver<LogPosition>,
     wanted: EventFilter,
     position: LogPosition,
+    _count: SubscriberCount,
 }
 
 impl Subscriber {
@@ -27,6 +29,7 @@ impl Subscriber {
             feed,
             wanted,
             position,
+            _count: SubscriberCount::default(),
         }
     }
 

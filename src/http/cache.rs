@@ -6,6 +6,8 @@ use std::hash::Hash;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
+use crate::metrics;
+
 /// A weighted cache. Values that are used once do not evict values that are used often.
 pub type WeightedCache<K, V, W> = Cache<K, V, W, RandomState>;
 
@@ -25,4 +27,12 @@ where
     let options = options.expect("both required options are set");
     let (hash, life) = (RandomState::new(), DefaultLifecycle::default());
     Cache::with_options(options, weight, hash, life)
+}
+
+/// Records a lookup in the cache of this name.
+pub fn record_lookup(cache: &str, is_hit: bool) {
+    metrics::record(|metrics| {
+        let result = if is_hit { "hit" } else { "miss" };
+        metrics.cache_lookups.with(&[cache, result]).inc();
+    });
 }

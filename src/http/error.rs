@@ -4,6 +4,7 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::http::middleware::rate_limit::RateLimited;
+use crate::metrics;
 
 /// A problem of a document or its variables.
 pub struct DocumentError {
@@ -102,6 +103,7 @@ impl RequestError {
 
     /// With the name of the limit that it is about.
     pub fn with_limit(mut self, limit: &str) -> Self {
+        metrics::record_rejection(limit);
         for error in &mut self.errors {
             let extensions = error.extensions.get_or_insert_default();
             extensions.set("limit", limit);

@@ -9,6 +9,7 @@ mod graphiql;
 pub mod graphql;
 mod health;
 pub mod limits;
+pub mod metrics;
 pub mod middleware;
 pub mod redact;
 pub mod server;
@@ -128,9 +129,8 @@ const START: &str = if cfg!(feature = "explorer") {
 };
 
 /// All addresses of the service.
-pub fn router(app: AppState) -> Router {
+pub fn router(app: Arc<AppState>) -> Router {
     let schema = SchemaDocument::new(&app);
-    let app = Arc::new(app);
     Router::new()
         .route("/", get(|| async { Redirect::to(START) }))
         .route(
@@ -212,9 +212,10 @@ impl SchemaDocument {
 /// Returns an error if the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    app: AppState,
+    app: impl Into<Arc<AppState>>,
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
+    let app = app.into();
     let (around, open) = (app.http.clone(), app.shutdown.clone());
     let drain = around.shutdown_delay;
     let stop = async {

@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use liaison::config::StartupError;
+use chrono::{DateTime, Utc};
+use liaison::config::{HttpArgs, StartupError};
+use liaison::metrics;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 /// Connections that wait until they are accepted. Beyond the default, 128, the system drops what comes, and clients try
@@ -11,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 const BACKLOG: u32 = 4096;
 
 /// Listens on an address. Returns the bound address, whose port may have been chosen by the system.
-pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartupError> {
+pub async fn listen(flag: &str, address: &str) -> Result<(TcpListener, SocketAddr), StartupError> {
     let listening = async {
         let mut bound = Err(io::ErrorKind::AddrNotAvailable.into());
         for address in resolve(address).await? {
@@ -26,7 +28,21 @@ pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartupE
     };
     listening
         .await
-        .map_err(|error: io::Error| StartupError(format!("--listen {address}: {error}")))
+        .map_err(|error: io::Error| StartupError(format!("{flag} {address}: {error}")))
+}
+
+/// Listens where metrics are served, if they are, and starts to record them.
+pub async fn listen_for_metrics(
+    settings: &HttpArgs,
+    now: DateTime<Utc>,
+) -> Result<Option<TcpListener>, StartupError> {
+    let Some(address) = &settings.metrics_listen else {
+        return Ok(None);
+    };
+    let (listener, address) = listen("--metrics-listen", address).await?;
+    metrics::enable(now);
+    tracing::info!(%address, "serving metrics");
+    Ok(Some(listener))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -21,11 +21,13 @@ pub fn write(json: &mut Json, value: &Value, template: &OutputPlan<'_>) {
         }
         record => {
             json.raw("{");
+            json.count_value();
             for entry in &template.entries {
                 json.raw(separator);
                 separator = ",";
                 json.raw_string(entry.key);
                 json.raw(":");
+                json.count_value();
                 match entry.slot {
                     FieldOutput::Key(name) => match &record[name] {
                         Value::String(text) => json.text(text),

@@ -39,13 +39,13 @@ fn find_escape(bytes: &[u8], from: usize) -> Option<usize> {
     Some(begin + found)
 }
 
-/// A JSON text under construction.
-pub struct Json(String);
+/// A JSON text under construction, and the number of fields and records in it.
+pub struct Json(String, u64);
 
 impl Default for Json {
     /// Reserves enough for most responses.
     fn default() -> Self {
-        Self(String::with_capacity(4096))
+        Self(String::with_capacity(4096), 0)
     }
 }
 
@@ -56,6 +56,16 @@ impl Json {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Counts a field or a record.
+    pub fn count_value(&mut self) {
+        self.1 += 1;
+    }
+
+    /// Returns the number of fields and records.
+    pub fn values(&self) -> u64 {
+        self.1
     }
 
     /// Discards what was written after the text had this length.

@@ -344,6 +344,8 @@ impl ResponseWriter<'_, '_> {
         self.checked(at, Ok(()))?;
         let written = self.env.bound.count_output(self.json.len());
         written.map_err(|error| at.failed(error))?;
+        // The root field itself.
+        self.env.bound.count_values(1 + self.json.values());
         Ok(FieldResult {
             json: self.json.into_text(),
             errors: self.errors,

@@ -430,10 +430,12 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         self.json.raw(if *separator == '{' { "{\"" } else { ",\"" });
         self.json.raw(key);
         self.json.raw("\":");
+        self.json.count_value();
         *separator = ',';
     }
 
     fn close(&mut self, separator: char) {
+        self.json.count_value();
         self.json.raw(if separator == '{' { "{}" } else { "}" });
     }
 }

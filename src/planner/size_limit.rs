@@ -1,7 +1,7 @@
 //! The size limit of a response: counts bytes as rows are read and as fields are written, over all fields of a request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::planner::budget::Reservation;
@@ -15,6 +15,8 @@ pub struct ResponseSizeLimit {
     limit: usize,
     arrived: AtomicUsize,
     written: AtomicUsize,
+    /// The fields and records of the answer.
+    values: AtomicU64,
     /// `None` if what it holds is not counted together with others.
     reservation: Option<Arc<Reservation>>,
 }
@@ -26,6 +28,7 @@ impl ResponseSizeLimit {
             limit,
             arrived: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
+            values: AtomicU64::new(0),
             reservation,
         }
     }
@@ -83,6 +86,17 @@ impl ResponseSizeLimit {
     pub fn count_output(&self, bytes: usize) -> Result<()> {
         self.written.fetch_add(bytes, Ordering::Relaxed);
         self.reserve(bytes)
+    }
+
+    /// Counts fields and records that were written.
+    pub fn count_values(&self, values: u64) {
+        self.values.fetch_add(values, Ordering::Relaxed);
+    }
+
+    /// Returns the number of fields and records that were written.
+    #[must_use]
+    pub fn values(&self) -> u64 {
+        self.values.load(Ordering::Relaxed)
     }
 
     #[must_use]

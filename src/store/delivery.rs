@@ -10,7 +10,7 @@ use entity::webhook::{self, Entity, Model};
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use super::Database;
 use super::activity::{ChangeSet, LogPosition};
@@ -62,6 +62,48 @@ pub async fn due(
         .filter(unset_or_past(webhook::Column::NextAttemptAt, now))
         .filter(free);
     db.query(due.all(&db.orm_read)).await
+}
+
+/// How far the deliveries to all webhooks are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeliveryProgress {
+    /// The number of enabled webhooks whose last attempt has not failed.
+    pub working: u32,
+    pub failing: u32,
+    pub disabled: u32,
+    /// The position up to which all enabled webhooks have got what they want; `None` if there are none.
+    pub passed: Option<i64>,
+    /// When the first activity after that was added; `None` if there is none.
+    pub waiting_since: Option<DateTime<Utc>>,
+}
+
+impl Database {
+    /// Returns how far the deliveries to all webhooks are.
+    pub async fn delivery_progress(&self) -> Result<DeliveryProgress, DbErr> {
+        let webhooks = self.query(Entity::find().all(&self.orm_read)).await?;
+        let mut progress = DeliveryProgress::default();
+        for webhook in &webhooks {
+            if !webhook.enabled {
+                progress.disabled += 1;
+                continue;
+            }
+            if webhook.failing_since.is_some() {
+                progress.failing += 1;
+            } else {
+                progress.working += 1;
+            }
+            let passed = progress.passed.into_iter().chain([webhook.position]);
+            progress.passed = passed.min();
+        }
+        if let Some(passed) = progress.passed {
+            let next = activity::Entity::find()
+                .filter(activity::Column::Position.gt(passed))
+                .order_by_asc(activity::Column::Position);
+            let next = self.query(next.one(&self.orm_read)).await?;
+            progress.waiting_since = next.map(|activity| activity.at);
+        }
+        Ok(progress)
+    }
 }
 
 /// Leases a webhook to a process; `None` if another process holds the lease.

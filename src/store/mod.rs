@@ -22,6 +22,7 @@ use self::health::{DatabaseHealth, HealthCheck};
 use crate::db::connect::Connector;
 use crate::db::{ACQUIRE_TIMEOUT, ReadPool, failed};
 use crate::error::{Error, Result};
+use crate::metrics::{PoolWait, WRITE_POOL};
 use crate::store::query_counter::StatementObserver;
 
 pub mod action_item;
@@ -231,6 +232,20 @@ impl Database {
         });
     }
 
+    /// Returns how many connections for writing are in use, and their maximum number.
+    #[must_use]
+    pub fn write_connections(&self) -> (usize, usize) {
+        let (all, most) = if self.is_shared() {
+            let most = self.read_pool.connections() as usize;
+            (most, most)
+        } else {
+            // sea-orm's pool has one connection.
+            (Semaphore::MAX_PERMITS, 1)
+        };
+        let taken = all.saturating_sub(self.write_permits.available_permits());
+        (taken.min(most), most)
+    }
+
     /// Returns a function that creates pools for PostgreSQL's LISTEN; `None` for SQLite.
     #[must_use]
     pub fn listener_pool(&self) -> Option<impl Fn() -> sqlx::PgPool + Send + use<>> {
@@ -383,13 +398,16 @@ async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
     if let Some(whole) = &db.outer_transaction {
         return Ok((whole.begin().await?, None));
     }
+    let waiting = PoolWait::begin(WRITE_POOL);
     let permit = permit(&db.write_permits).await?;
     let begin = db.orm_write.begin_with_options(TransactionOptions {
         isolation_level: db.is_shared().then_some(IsolationLevel::ReadCommitted),
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     });
-    Ok((db.bounded(begin).await?, Some(permit)))
+    let transaction = db.bounded(begin).await?;
+    waiting.acquired();
+    Ok((transaction, Some(permit)))
 }
 
 /// Waits for a permit to use a pool.

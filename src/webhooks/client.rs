@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::domain::webhook::{WebhookTargets, validate_url};
 use crate::graphql::webhook::event::CloudEvent;
+use crate::metrics;
 use crate::store::delivery::Outcome;
 
 /// For a connection, its TLS handshake included.
@@ -73,6 +74,25 @@ impl Client {
 
     /// Makes one delivery attempt.
     pub async fn post(
+        &self,
+        url: &str,
+        message: &CloudEvent,
+        now: DateTime<Utc>,
+        signature: &str,
+    ) -> Outcome {
+        let outcome = self.attempt(url, message, now, signature).await;
+        metrics::record(|metrics| {
+            let result = if outcome.delivered {
+                "delivered"
+            } else {
+                "failed"
+            };
+            metrics.webhook_attempts.with(&[result]).inc();
+        });
+        outcome
+    }
+
+    async fn attempt(
         &self,
         url: &str,
         message: &CloudEvent,

@@ -19,6 +19,7 @@ use crate::http::AppState;
 use crate::http::error::{RequestError, with_code};
 use crate::http::graphql::admission::{HEAVY, heavy_limit};
 use crate::http::graphql::handler::{charge_bytes, execute_with_timeout};
+use crate::http::graphql::operation_metrics::OperationTimer;
 use crate::http::graphql::response::{
     encode_response, log_database_errors, mask_error, overloaded, request_id,
 };
@@ -94,33 +95,14 @@ pub fn response_stream(
     begun: StartedStream,
 ) -> BoxStream<'static, StreamItem> {
     let id = request_id(headers).to_owned();
-    let now = (app.clock)();
     let Some(start) = begun.start else {
-        let app = app.clone();
-        let part = async move {
-            let reservation = Arc::new(app.http.responses.request());
-            let (kind, cost, client) = (operation.kind, operation.cost, begun.holder.clone());
-            let executed =
-                execute_with_timeout(&app, begun.holder, viewer, operation, now, &reservation)
-                    .await;
-            let executed = match executed {
-                Ok(executed) => executed,
-                Err(refused) => return StreamItem::Refused(refused.errors),
-            };
-            let json = encode_response(executed, None, &id);
-            // What was changed is reported in any case.
-            if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
-                return StreamItem::Refused(overloaded().errors);
-            }
-            charge_bytes(&app, &client, cost, json.len(), now);
-            StreamItem::Next {
-                json,
-                reservation,
-                cursor: None,
-            }
-        };
+        let part = single_response(app.clone(), begun.holder, viewer, operation, id);
         return once(part).boxed();
     };
+    if let Some(timer) = OperationTimer::begin(&operation, &app.documents) {
+        let refused = start.as_ref().err().map(std::slice::from_ref);
+        timer.end(refused.unwrap_or_default());
+    }
     let share = begun.share;
     let start = match start {
         Ok(start) => start,
@@ -141,6 +123,7 @@ pub fn response_stream(
     };
     let budget = app.http.responses.clone();
     let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
+    let now = (app.clock)();
     let request = OperationContext::new(app.db.clone(), viewer, now, bound);
     let bounds = event_bounds(app, &operation, begun.holder.clone());
     let responses = follow(&app.schema, operation, request, live);
@@ -200,6 +183,42 @@ fn event_bounds(app: &AppState, operation: &Operation, holder: LimitedClient) ->
         deadline: None,
         turns: turns.into_iter().flatten().collect(),
         scans: operation.scans,
+    }
+}
+
+/// Runs a query or a mutation.
+async fn single_response(
+    app: Arc<AppState>,
+    holder: LimitedClient,
+    viewer: Viewer,
+    operation: Operation,
+    id: String,
+) -> StreamItem {
+    let now = (app.clock)();
+    let timer = OperationTimer::begin(&operation, &app.documents);
+    let reservation = Arc::new(app.http.responses.request());
+    let (kind, cost, client) = (operation.kind, operation.cost, holder.clone());
+    let executed = execute_with_timeout(&app, holder, viewer, operation, now, &reservation).await;
+    if let Some(timer) = timer {
+        timer.end(match &executed {
+            Ok(executed) => &executed.errors,
+            Err(refused) => &refused.errors,
+        });
+    }
+    let executed = match executed {
+        Ok(executed) => executed,
+        Err(refused) => return StreamItem::Refused(refused.errors),
+    };
+    let json = encode_response(executed, None, &id);
+    // What was changed is reported in any case.
+    if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
+        return StreamItem::Refused(overloaded().errors);
+    }
+    charge_bytes(&app, &client, cost, json.len(), now);
+    StreamItem::Next {
+        json,
+        reservation,
+        cursor: None,
     }
 }
 

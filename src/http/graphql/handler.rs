@@ -26,6 +26,9 @@ use crate::http::graphql::admission::{
 };
 use crate::http::graphql::content_negotiation::ResponseFormat;
 use crate::http::graphql::etag::with_etag;
+use crate::http::graphql::operation_metrics::{
+    OperationTimer, error_code, record_cost, record_exceeded_limit, record_refused,
+};
 use crate::http::graphql::request::GraphqlRequest;
 use crate::http::graphql::response::{
     database_failure, encode_response, held, log_database_errors, mask_error, overloaded,
@@ -36,6 +39,7 @@ use crate::http::middleware::rate_limit::Quota;
 use crate::http::middleware::request_context::{self, RequestContext};
 use crate::http::server::stream_limit::LimitedClient;
 use crate::http::validation::prepare_operation;
+use crate::metrics;
 use crate::store::query_counter::spawn_counted;
 
 /// The request header that asks for the cost in the response.
@@ -117,26 +121,47 @@ async fn respond_to(
         Ok((viewer, operation)) => {
             let client = LimitedClient::of(&viewer, context.client());
             let cost = operation.cost;
+            let timer = OperationTimer::begin(&operation, &app.documents);
             let answered = execute_cached(&app, &context, &headers, viewer, operation, now).await;
+            if let Some(timer) = timer {
+                record(timer, &context, &answered);
+            }
             if let Ok(executed) = &answered {
                 let quota = charge_bytes(&app, &client, cost, executed.text.len(), now);
                 context.has_quota(quota);
             }
             match answered {
-                Ok(ExecutedResponse { text, whole: true }) if method == Method::GET => {
-                    with_etag(&headers, text)
-                }
+                Ok(ExecutedResponse {
+                    text, whole: true, ..
+                }) if method == Method::GET => with_etag(&headers, text),
                 answered => respond(&headers, answered.map(|answered| answered.text)),
             }
         }
-        // A client that only accepts events gets the errors as an event.
-        Err(refused)
-            if refused.status.is_none() && accepts == sse::EventStreamSupport::Required =>
-        {
-            sse::error_stream(&refused)
+        Err(refused) => {
+            record_refused(&refused.errors);
+            // A client that only accepts events gets the errors as an event.
+            if refused.status.is_none() && accepts == sse::EventStreamSupport::Required {
+                sse::error_stream(&refused)
+            } else {
+                respond(&headers, Err(refused))
+            }
         }
-        Err(refused) => respond(&headers, Err(refused)),
     }
+}
+
+fn record(
+    timer: OperationTimer,
+    context: &RequestContext,
+    answered: &Result<ExecutedResponse, RequestError>,
+) {
+    match answered {
+        Ok(executed) => timer.end_with(&executed.error_code),
+        Err(refused) => timer.end(&refused.errors),
+    }
+    metrics::record(|metrics| {
+        let statements = metrics.operation_statements.with(&[]);
+        statements.observe(context.statements().into());
+    });
 }
 
 /// The response of an operation.
@@ -144,6 +169,8 @@ struct ExecutedResponse {
     text: Bytes,
     /// Whether it has no errors.
     whole: bool,
+    /// The code of the first error; empty if there are none.
+    error_code: String,
 }
 
 /// Returns the cached response, or executes the operation.
@@ -165,8 +192,11 @@ async fn execute_cached(
     if let (Some(memory), Some(place)) = (memory, &place)
         && let Some(known) = memory.get(place)
     {
-        let (text, whole) = (known, true);
-        return Ok(ExecutedResponse { text, whole });
+        return Ok(ExecutedResponse {
+            text: known,
+            whole: true,
+            error_code: String::new(),
+        });
     }
     let reservation = Arc::new(app.http.responses.request());
     let kind = operation.kind;
@@ -180,6 +210,7 @@ async fn execute_cached(
         return Err(refused);
     }
     let whole = executed.errors.is_empty();
+    let error_code = error_code(&executed.errors);
     let text = encode_response(executed, cost, request_id(headers));
     // What was changed is reported in any case.
     if reservation.resize(text.len()).is_err() && kind != OperationType::Mutation {
@@ -191,7 +222,11 @@ async fn execute_cached(
     {
         memory.insert(place, text.clone());
     }
-    Ok(ExecutedResponse { text, whole })
+    Ok(ExecutedResponse {
+        text,
+        whole,
+        error_code,
+    })
 }
 
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer error=\"invalid_token\"");
@@ -331,7 +366,12 @@ pub async fn execute_with_timeout(
     let permit = timeout(time_limit, admit(app, holder, &operation)).await;
     let permit = permit.map_err(|_| timeout_error(time_limit, false))?;
     if operation.kind != OperationType::Mutation {
+        let (cost, written) = (operation.cost, request.bound.clone());
         let executed = within(bounds, execute(&app.schema, operation, request)).await;
+        if let Ok(executed) = &executed {
+            record_exceeded_limit(&executed.errors);
+            record_cost(cost, written.values());
+        }
         return executed.map_err(|_| timeout_error(time_limit, false));
     }
     let schema = app.schema.clone();

@@ -17,6 +17,7 @@ use crate::graphql::request::Reservation;
 use crate::http::error::{RequestError, with_code};
 use crate::http::graphql::content_negotiation::ResponseFormat;
 use crate::http::middleware::request_context::REQUEST_ID;
+use crate::metrics;
 
 /// The request headers that responses depend on.
 pub const VARY: &str = "accept, authorization, acting-as";
@@ -113,6 +114,7 @@ pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
 
 /// The refusal of a request whose response finds no room in the budget.
 pub fn overloaded() -> RequestError {
+    metrics::record_rejection("memory");
     unavailable_for(vec![Error::Overloaded.server_error(None)])
 }
 

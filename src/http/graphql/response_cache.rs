@@ -12,7 +12,7 @@ use quick_cache::Weighter;
 use crate::domain::viewer::Viewer;
 use crate::events::{Feed, Version};
 use crate::graphql::{Operation, ResponseCacheKey};
-use crate::http::cache::{WeightedCache, weighted_cache};
+use crate::http::cache::{WeightedCache, record_lookup, weighted_cache};
 
 /// Overhead of an entry in bytes.
 const OVERHEAD_BYTES: usize = 300;
@@ -74,8 +74,16 @@ impl ResponseCache {
     /// Returns the cached response, if it has the current version.
     #[must_use]
     pub fn get(&self, place: &CacheKey) -> Option<Bytes> {
-        let entry = self.entries.get(&place.question)?;
-        (entry.version == place.version).then_some(entry.text)
+        let entry = self.entries.get(&place.question);
+        let current = entry.filter(|entry| entry.version == place.version);
+        record_lookup("response", current.is_some());
+        Some(current?.text)
+    }
+
+    /// Returns the number of entries, and their bytes.
+    #[must_use]
+    pub fn size(&self) -> (usize, u64) {
+        (self.entries.len(), self.entries.weight())
     }
 
     /// Stores a response that was read after its key was created.

@@ -24,6 +24,7 @@ use crate::http::graphql::content_negotiation::{Accept, ResponseFormat};
 use crate::http::graphql::event_stream::{
     StartedStream, StreamItem, begin, response_stream, slow_consumer,
 };
+use crate::http::graphql::operation_metrics::record_refused;
 use crate::http::graphql::response::{self, encode_errors};
 use crate::http::server::shutdown::{StreamTimeouts, token_expired};
 use crate::http::server::stream_limit::LimitedClient;
@@ -95,7 +96,10 @@ pub async fn stream(
     };
     let (place, begun) = match begun {
         Ok(begun) => begun,
-        Err(refused) => return response::respond(&headers, Err(refused)),
+        Err(refused) => {
+            record_refused(&refused.errors);
+            return response::respond(&headers, Err(refused));
+        }
     };
     // A browser that reconnects before the first event resumes from here.
     let first = begun.cursor.clone().map(|id| Event::default().id(id));

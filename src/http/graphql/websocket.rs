@@ -27,6 +27,7 @@ use crate::http::auth::{ACTING_AS, AuthError};
 use crate::http::error::RequestError;
 use crate::http::graphql::event_stream::{StreamItem, begin, response_stream, slow_consumer};
 use crate::http::graphql::handler::{check_rate_limit, count_refusal};
+use crate::http::graphql::operation_metrics::record_refused;
 use crate::http::graphql::request::GraphqlRequest;
 use crate::http::graphql::response::respond;
 use crate::http::middleware::cors;
@@ -381,7 +382,10 @@ impl Connection {
                 self.running.insert(id, running);
                 Ok(())
             }
-            Err(refused) => self.error(&id, &refused.errors).await,
+            Err(refused) => {
+                record_refused(&refused.errors);
+                self.error(&id, &refused.errors).await
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use crate::http::AppState;
 use crate::http::error_response::error_response;
 use crate::http::middleware::rate_limit::Quota;
 use crate::http::server::accept::PeerAddr;
+use crate::metrics;
 use crate::store::query_counter::count_statements;
 
 /// The header with the request id, in requests and responses.
@@ -66,6 +67,11 @@ impl RequestContext {
             // The first of several operations on a connection counts.
             let _ = self.0.subject.set(subject.to_owned());
         }
+    }
+
+    /// Returns the number of SQL statements so far.
+    pub fn statements(&self) -> u32 {
+        self.0.statements.load(Ordering::Relaxed)
     }
 
     /// Records what its sender may still ask for, for the response.
@@ -154,6 +160,9 @@ pub async fn catch_panic(request: Request, next: Next) -> Response {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref().copied());
         tracing::error!(request_id = id, panic = text, "handler panicked");
+        metrics::record(|metrics| {
+            metrics.panics.with(&[]).inc();
+        });
         error_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
@@ -217,11 +226,40 @@ struct AccessLogEntry {
     status: Option<StatusCode>,
 }
 
+/// The route with a duration of its own.
+const GRAPHQL: &str = "/graphql";
+
+impl AccessLogEntry {
+    fn record(&self, seconds: f64) {
+        metrics::record(|metrics| {
+            let route = self
+                .route
+                .as_ref()
+                .map_or(metrics::OTHER, MatchedPath::as_str);
+            let route = match route.trim_end_matches('/') {
+                "" => "/",
+                route => route,
+            };
+            let status = self.status.map(|status| status.as_u16().to_string());
+            let status = status.as_deref().unwrap_or("none");
+            metrics.http_requests.with(&[route, status]).inc();
+            let timed = if route == GRAPHQL {
+                GRAPHQL
+            } else {
+                metrics::OTHER
+            };
+            metrics.http_duration.with(&[timed]).observe(seconds);
+        });
+    }
+}
+
 impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         let facts = &self.context.0;
         let operation = facts.operation.get();
-        let milliseconds = self.begun.elapsed().as_secs_f64() * 1000.0;
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let milliseconds = seconds * 1000.0;
+        self.record(seconds);
         tracing::info!(
             target: "liaison::request",
             id = self.id.to_str().unwrap_or_default(),

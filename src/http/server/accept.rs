@@ -26,6 +26,7 @@ use crate::http::HttpConfig;
 use crate::http::error_response::error_response;
 use crate::http::server::connection_limit::{ConnectionLimiter, ConnectionPermit};
 use crate::http::server::write_timeout::WriteTimeoutStream;
+use crate::metrics;
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +165,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// The response to a request that found no place.
 fn busy() -> Response<Body> {
+    metrics::record_rejection("connections");
     let message = "All connections of the service are in use. Try again in a moment.";
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let mut response = error_response(status, "SERVICE_UNAVAILABLE", message, &Value::Null);

@@ -10,6 +10,7 @@ use crate::domain::viewer::Viewer;
 use crate::http::error::RequestError;
 use crate::http::middleware::client_ip::ip_prefix;
 use crate::http::middleware::rate_limit::RateLimited;
+use crate::metrics;
 
 /// After how many seconds to try again.
 const RETRY_AFTER_SECONDS: u64 = 10;
@@ -140,7 +141,15 @@ impl ConcurrencyLimiter {
         )
     }
 
+    /// Returns the shares that are taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        let taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.all
+    }
+
     fn total_limit_exceeded(&self) -> RequestError {
+        metrics::record_rejection(self.0.name);
         let message = format!(
             "The service has as many {} as it may. Try again in a moment.",
             self.0.name

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 
-use crate::http::cache::{WeightedCache, weighted_cache};
+use crate::http::cache::{WeightedCache, record_lookup, weighted_cache};
 use crate::http::validation::{Hash, ValidDocument};
 
 /// Measured memory use in bytes: per document, per byte and per token of its text.
@@ -40,7 +40,14 @@ impl DocumentCache {
     }
 
     pub fn get(&self, hash: &Hash) -> Option<Arc<ValidDocument>> {
-        self.0.get(hash)
+        let known = self.0.get(hash);
+        record_lookup("document", known.is_some());
+        known
+    }
+
+    /// Returns the number of documents, and about how many bytes they take.
+    pub fn size(&self) -> (usize, u64) {
+        (self.0.len(), self.0.weight())
     }
 
     pub fn insert(&self, document: Arc<ValidDocument>) {

@@ -18,6 +18,7 @@ pub mod trusted_documents;
 mod validate;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +45,7 @@ use crate::http::validation::complexity::{Cost, Sizes};
 use crate::http::validation::document_cache::DocumentCache;
 use crate::http::validation::trusted_documents::TrustedDocuments;
 use crate::http::validation::validate::VariableUses;
+use crate::metrics::OTHER;
 
 /// SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -56,8 +58,13 @@ pub struct Documents {
     sizes: Sizes,
     cache: DocumentCache,
     trusted: Option<TrustedDocuments>,
+    /// Names of trusted operations that metrics show.
+    reported: BTreeSet<String>,
     checked: AtomicU64,
 }
+
+/// Maximum number of names of trusted operations that metrics show, the first in alphabetical order.
+const REPORTED_NAMES: usize = 20;
 
 /// A validated document.
 pub struct ValidDocument {
@@ -150,21 +157,23 @@ impl Documents {
     ) -> Result<Self, String> {
         let sdl = sdl(schema);
         let schema = definitions(&sdl)?;
-        let documents = Self {
+        let mut documents = Self {
             sdl: sdl.into(),
             sizes: Sizes::of(&schema),
             schema,
             cache: DocumentCache::new(cache),
             trusted,
+            reported: BTreeSet::new(),
             checked: AtomicU64::new(0),
         };
+        let mut names = BTreeSet::new();
         for (hash, text) in documents
             .trusted
             .iter()
             .flat_map(TrustedDocuments::documents)
         {
             let checked = documents.check(*hash, text, limits);
-            checked.map_err(|refused| {
+            let checked = checked.map_err(|refused| {
                 let problem = refused
                     .errors
                     .into_iter()
@@ -173,8 +182,28 @@ impl Documents {
                 let hash = hex(hash);
                 format!("the document {hash}: {}", problem.unwrap_or_default())
             })?;
+            let operations = checked.operations.into_iter();
+            names.extend(operations.filter_map(|operation| operation.name));
         }
+        documents.reported = names.into_iter().take(REPORTED_NAMES).collect();
         Ok(documents)
+    }
+
+    /// Returns the name of an operation for metrics: `other`, unless its document is a trusted one.
+    pub fn reported_name<'a>(&self, operation: &'a Operation) -> &'a str {
+        let name = operation.operation_name();
+        let name = name.filter(|name| self.reported.contains(*name));
+        let hash = || parse_hex(&operation.hash);
+        let is_trusted = || self.trusted.as_ref()?.text(&hash()?);
+        match name {
+            Some(name) if is_trusted().is_some() => name,
+            _ => OTHER,
+        }
+    }
+
+    /// Returns the number of documents in the cache, and about how many bytes they take.
+    pub fn cache_size(&self) -> (usize, u64) {
+        self.cache.size()
     }
 
     /// Returns the number of documents parsed and validated so far.

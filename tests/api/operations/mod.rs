@@ -1,10 +1,12 @@
 //! The command line, settings, health and shutdown.
 
+pub mod alerts;
 pub mod backups;
 pub mod command_line;
 pub mod documentation;
 pub mod health;
 pub mod log_lines;
+pub mod metrics;
 pub mod packages;
 pub mod settings;
 pub mod shutdown;

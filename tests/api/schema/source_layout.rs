@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// The allowed dependencies of each module within this crate, the workspace, and the libraries that make a layer. Its
 /// own items, the standard library and other libraries are always allowed.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("domain", &["entity"]),
+    ("metrics", &[]),
     ("error", &["domain", "sea_orm", "async_graphql"]),
-    ("db", &["sea_orm"]),
+    ("db", &["metrics", "sea_orm"]),
     (
         "planner",
         &["error", "db", "entity", "sea_orm", "async_graphql"],
@@ -16,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     (
         "store",
         &[
+            "metrics",
             "error",
             "domain",
             "db",
@@ -38,7 +40,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ),
     (
         "events",
-        &["error", "store", "planner", "entity", "sea_orm"],
+        &["metrics", "error", "store", "planner", "entity", "sea_orm"],
     ),
     (
         "import_export",
@@ -66,11 +68,14 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ),
     (
         "webhooks",
-        &["error", "domain", "store", "events", "graphql", "entity"],
+        &[
+            "metrics", "error", "domain", "store", "events", "graphql", "entity",
+        ],
     ),
     (
         "http",
         &[
+            "metrics",
             "error",
             "domain",
             "events",
@@ -88,6 +93,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "events",
             "graphql",
             "http",
+            "metrics",
             "seed",
             "store",
             "webhooks",
