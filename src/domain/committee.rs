@@ -50,6 +50,15 @@ pub fn write(party: Party, side: Option<Side>, acting: Option<Party>) -> Decisio
     }
 }
 
+/// A committee is not among its own predecessors.
+pub fn validate_predecessors(includes_itself: bool) -> Result<(), String> {
+    if includes_itself {
+        Err("A committee cannot be its own predecessor.".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
 /// Checks that `party` may conclude a committee now.
 pub fn conclude(party: Party, facts: &CommitteeFacts) -> Decision {
     write(party, facts.side, facts.party)?;

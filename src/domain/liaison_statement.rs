@@ -42,6 +42,22 @@ pub fn validate_sender(
     }
 }
 
+/// A statement has at least one sender.
+pub fn validate_senders(count: usize) -> Result<(), String> {
+    match count {
+        0 => Err("Name at least one committee of yours.".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// A statement has at least one addressee.
+pub fn validate_addressees(count: usize) -> Result<(), String> {
+    match count {
+        0 => Err("Name at least one committee to send it to.".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// A statement may be entered after it was sent, never before; a reply was sent after the statement that it replies to.
 pub fn sent_at_fits(
     sent_at: DateTime<Utc>,
@@ -131,6 +147,14 @@ mod tests {
                 assert_eq!(fits(CommitteeStatus::Active), acting == Some(party));
                 assert!(!fits(CommitteeStatus::Concluded));
             }
+        }
+    }
+
+    #[test]
+    fn a_statement_has_a_sender_and_an_addressee() {
+        for count in 0..3 {
+            assert_eq!(validate_senders(count).is_ok(), count > 0);
+            assert_eq!(validate_addressees(count).is_ok(), count > 0);
         }
     }
 

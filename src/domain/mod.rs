@@ -13,6 +13,7 @@ pub mod action_item;
 pub mod committee;
 pub mod examination;
 pub mod liaison_statement;
+pub mod mandate;
 pub mod note;
 pub mod organization;
 pub mod publication;

@@ -67,6 +67,15 @@ pub fn validate_committee(side: Option<Side>, committee: Option<Side>) -> Result
     }
 }
 
+/// A publication comes after all editions that it supersedes, so that their chain ends.
+pub fn validate_supersedes_chain(leads_back: bool) -> Result<(), String> {
+    if leads_back {
+        Err("A publication cannot supersede itself, nor one that comes after it.".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
 /// Checks that a publication supersedes one of the same side.
 pub fn validate_supersedes(side: Option<Side>, superseded: Option<Side>) -> Result<(), String> {
     if side == superseded {
@@ -132,6 +141,12 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_chain_of_editions_ends() {
+        assert!(validate_supersedes_chain(false).is_ok());
+        assert!(validate_supersedes_chain(true).is_err());
     }
 
     #[test]

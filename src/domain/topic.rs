@@ -159,6 +159,22 @@ pub fn take_position(party: Party, facts: &TopicFacts, to: Position) -> Decision
     Ok(())
 }
 
+/// Whether a side says why it takes a position.
+#[must_use]
+pub const fn needs_reason(position: Position) -> bool {
+    matches!(position, Position::Declined | Position::Released)
+}
+
+/// A side names a lead committee only when it agrees.
+pub fn validate_lead_named(position: Position) -> Result<(), String> {
+    match position {
+        Position::Agreed => Ok(()),
+        Position::Pending | Position::Declined | Position::Released => {
+            Err("Only AGREED can name a lead: omit it.".to_owned())
+        }
+    }
+}
+
 /// Checks that `party` may reaffirm a topic now.
 pub fn reaffirm(party: Party, facts: &TopicFacts) -> Decision {
     if party.side().is_none() {

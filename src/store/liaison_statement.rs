@@ -188,13 +188,7 @@ async fn senders(
     given: &[ID],
 ) -> Result<Vec<committee::Model>> {
     const FIELD: &str = "fromIds";
-    if given.is_empty() {
-        problems.add(
-            Code::Invalid,
-            FIELD,
-            "Name at least one committee of yours.",
-        );
-    }
+    problems.check(FIELD, rules::validate_senders(given.len()));
     let db = writing.db();
     let found = resolve::resolve_ids::<committee::Entity, CommitteeId>(
         db,
@@ -229,13 +223,7 @@ async fn addressees(
     given: &[AddresseeInput],
 ) -> Result<Vec<Addressed>, DbErr> {
     const FIELD: &str = "addressees";
-    if given.is_empty() {
-        problems.add(
-            Code::Invalid,
-            FIELD,
-            "Name at least one committee to send it to.",
-        );
-    }
+    problems.check(FIELD, rules::validate_addressees(given.len()));
     let ids: Vec<ID> = given
         .iter()
         .map(|addressee| addressee.committee_id.clone())

@@ -4,14 +4,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::activity::ActivityVerb;
 use entity::id::{MandateId, ProvisionId};
 use entity::mandate;
-use entity::party::Party;
 use entity::provision::{self, ProvisionSection};
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
 use serde_json::json;
 
 use super::activity::{ActivityEntry, ChangeSet};
-use crate::domain::rejection::Rejection;
+use crate::domain::mandate as rules;
 use crate::domain::text;
 use crate::domain::validation_errors::ValidationErrors;
 use crate::domain::viewer::Viewer;
@@ -46,11 +45,7 @@ pub async fn create(
     new: NewMandate,
 ) -> Result<MandateId> {
     let actor = viewer.actor()?;
-    if actor.party != Party::Tsb {
-        return Err(
-            Rejection::forbidden("The TSB keeps the mandate; the sides work under it.").into(),
-        );
-    }
+    rules::create(actor.party)?;
     let mut writing = WriteTransaction::begin(db, actor, now).await?;
 
     let mut problems = ValidationErrors::default();

@@ -163,3 +163,9 @@ fn a_committee_ends_when_it_starts_or_later() {
     assert!(validate_dates(None, day(1)).is_ok());
     assert!(validate_dates(day(2), day(1)).is_err());
 }
+
+#[test]
+fn a_committee_is_not_its_own_predecessor() {
+    assert!(validate_predecessors(false).is_ok());
+    assert!(validate_predecessors(true).is_err());
+}

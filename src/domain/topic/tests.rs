@@ -11,6 +11,21 @@ const ROLES: [CommitteeRole; 3] = [
     CommitteeRole::Informed,
 ];
 
+#[test]
+fn declining_and_releasing_need_a_reason_and_agreeing_names_a_lead() {
+    use Position::{Agreed, Declined, Pending, Released};
+    let table = [Pending, Agreed, Declined, Released].map(|position| {
+        (
+            needs_reason(position),
+            validate_lead_named(position).is_ok(),
+        )
+    });
+    assert_eq!(
+        table,
+        [(false, false), (false, true), (true, false), (true, false)]
+    );
+}
+
 fn pairs() -> impl Iterator<Item = (Position, Position)> {
     all::<Position>().flat_map(|itu| all::<Position>().map(move |upu| (itu, upu)))
 }

@@ -7,8 +7,7 @@ use entity::id::CommitteeId;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use crate::domain::committee::MAX_PREDECESSORS;
-use crate::domain::rejection::Code;
+use crate::domain::committee::{MAX_PREDECESSORS, validate_predecessors};
 use crate::domain::validation_errors::ValidationErrors;
 use crate::store::activity::ChangeSet;
 use crate::store::resolve;
@@ -31,13 +30,8 @@ pub async fn listed(
         |row| row.id,
     )
     .await?;
-    if found.iter().any(|committee| committee.id == itself) {
-        problems.add(
-            Code::Invalid,
-            FIELD,
-            "A committee cannot be its own predecessor.",
-        );
-    }
+    let includes_itself = found.iter().any(|committee| committee.id == itself);
+    problems.check(FIELD, validate_predecessors(includes_itself));
     Ok(found)
 }
 

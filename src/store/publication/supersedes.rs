@@ -10,7 +10,6 @@ use sea_orm::sea_query::{
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use crate::domain::publication as rules;
-use crate::domain::rejection::Code;
 use crate::domain::validation_errors::ValidationErrors;
 use crate::store::resolve;
 
@@ -64,13 +63,8 @@ pub async fn ends(
         .from("chain")
         .and_where(Expr::col("id").eq(by))
         .take();
-    if db.query_one(&back).await?.is_some() {
-        problems.add(
-            Code::Invalid,
-            FIELD,
-            "A publication cannot supersede itself, nor one that comes after it.",
-        );
-    }
+    let leads_back = db.query_one(&back).await?.is_some();
+    problems.check(FIELD, rules::validate_supersedes_chain(leads_back));
     Ok(())
 }
 

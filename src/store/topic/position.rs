@@ -84,14 +84,11 @@ pub async fn take_position(
 
 fn reason(problems: &mut ValidationErrors, input: &TopicTakePositionInput) -> Option<String> {
     let given = input.reason.as_deref();
-    match input.position {
-        Position::Declined | Position::Released => {
-            let missing = format!("Say why: {} needs a reason.", enum_name(input.position));
-            Some(problems.required_text("reason", given, text::MAX_TEXT_LENGTH, &missing))
-        }
-        Position::Agreed | Position::Pending => {
-            problems.optional_text("reason", given, text::MAX_TEXT_LENGTH)
-        }
+    if rules::needs_reason(input.position) {
+        let missing = format!("Say why: {} needs a reason.", enum_name(input.position));
+        Some(problems.required_text("reason", given, text::MAX_TEXT_LENGTH, &missing))
+    } else {
+        problems.optional_text("reason", given, text::MAX_TEXT_LENGTH)
     }
 }
 
@@ -105,14 +102,10 @@ async fn lead_of(
     input: &TopicTakePositionInput,
 ) -> Result<Option<committee::Model>, DbErr> {
     let given = input.lead_committee_id.as_ref();
+    if given.is_some() {
+        problems.check(lead::FIELD, rules::validate_lead_named(input.position));
+    }
     if input.position != Position::Agreed {
-        if given.is_some() {
-            problems.add(
-                Code::Invalid,
-                lead::FIELD,
-                "Only AGREED can name a lead: omit it.",
-            );
-        }
         return Ok(None);
     }
     if given.is_some() {
