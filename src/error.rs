@@ -72,8 +72,11 @@ pub fn is_too_long(error: &ServerError) -> bool {
 /// Whether an error of a field is that the responses of all requests take as much memory as they may.
 #[must_use]
 pub fn is_overloaded(error: &ServerError) -> bool {
-    let limit = error.extensions.as_ref().and_then(|it| it.get("limit"));
-    limit.is_some_and(|it| *it == MEMORY.into())
+    let limit = error
+        .extensions
+        .as_ref()
+        .and_then(|extensions| extensions.get("limit"));
+    limit.is_some_and(|limit| *limit == MEMORY.into())
 }
 
 /// Whether an error of a field is that the history was replaced.
@@ -239,7 +242,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
 fn is_lost(error: &DbErr) -> bool {
     match driver_error(error) {
         Some(sqlx::Error::Database(_)) => database_code(error).is_some_and(|code| {
-            // 40003: nobody knows whether the statement was completed.
+            // 40003: it is unknown whether the statement was completed.
             code.len() == 5
                 && (code.starts_with("08") || code.starts_with("57P") || code == "40003")
         }),

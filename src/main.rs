@@ -178,7 +178,7 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
         around,
-        // Whoever tries things out listens on this machine.
+        // In development, receivers listen on this machine.
         deliveries: WebhookTargets::Any.into(),
         delivers: true,
         metrics,
@@ -342,7 +342,7 @@ fn notify_systemd(state: NotifyState) {
     }
 }
 
-/// Done once the system or somebody at the keyboard asks the program to stop.
+/// Completes when the program receives a signal to stop.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartupError> {
     let listen = |kind| signal(kind).map_err(|error| StartupError(format!("signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;

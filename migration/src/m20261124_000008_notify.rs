@@ -1,4 +1,4 @@
-//! A trigger on PostgreSQL that notifies all instances of new log entries, whoever inserts them.
+//! A trigger on PostgreSQL that notifies all instances of new log entries, also of those that other programs insert.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};

@@ -49,7 +49,7 @@ const CANCEL_GRACE: Duration = Duration::from_millis(200);
 /// The error of a statement that took longer than a request may.
 pub const STATEMENT_TIMEOUT: &str = "the statement ran for too long";
 
-/// As many connections at most as were asked for.
+/// At most the requested number of connections.
 #[derive(Debug)]
 pub struct SqlitePool {
     file: PathBuf,

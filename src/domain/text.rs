@@ -78,7 +78,7 @@ fn edition(parenthesis: &str) -> Option<(Option<&str>, &str, &str)> {
         Some((month, year)) => (Some(month), year),
         None => (None, date),
     };
-    let digits = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_month = |it: &str| (1..=2).contains(&it.len()) && digits(it);
     (year.len() == 4 && digits(year) && month.is_none_or(is_month)).then_some((month, year, after))
 }

@@ -5,7 +5,7 @@ use entity::id::Uuid;
 use crate::domain::rejection::{Decision, Rejection};
 
 /// A decision about a record, with the version in its place: who may not act at all learns that
-/// first, whoever read an older version learns it before anything about the record's state.
+/// first, a client that read an older version learns it before anything about the record's state.
 pub fn check_version<T>(
     decision: Decision<T>,
     record: impl Into<Uuid>,

@@ -65,7 +65,7 @@ impl Viewer {
 }
 
 /// Returns what `party` may create now, while it has so many webhooks. What depends on a record that is named, such as the
-/// topic of an action item, is not asked.
+/// topic of an action item, does not decide.
 #[must_use]
 pub fn create_permissions(party: Option<Party>, webhooks: u64) -> Vec<CreatePermission> {
     let Some(party) = party else {

@@ -99,9 +99,9 @@ impl EventBuffer {
     ) -> Option<(Vec<Arc<Event>>, LogPosition)> {
         let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
         let events = &window.events;
-        let start = events.partition_point(|it| it.position <= position.position);
-        let last = start.checked_sub(1).and_then(|it| events.get(it));
-        if last.map(|it| it.log_position()).or(window.from) != Some(position) {
+        let start = events.partition_point(|event| event.position <= position.position);
+        let last = start.checked_sub(1).and_then(|index| events.get(index));
+        if last.map(|event| event.log_position()).or(window.from) != Some(position) {
             return None;
         }
         let (mut found, mut upto) = (Vec::new(), position);
@@ -160,7 +160,7 @@ mod tests {
     fn after(recent: &EventBuffer, position: i64, wanted: &EventFilter) -> Option<(Vec<i64>, i64)> {
         let (events, upto) = recent.after(at(position), wanted, 3)?;
         assert_eq!(upto, at(upto.position));
-        let positions = events.iter().map(|it| it.position);
+        let positions = events.iter().map(|event| event.position);
         Some((positions.collect(), upto.position))
     }
 

@@ -54,11 +54,15 @@ impl EventFilter {
             .add_option(self.viewer.map(|party| col(Column::Party).eq(party)));
         Condition::all()
             .add(open)
-            .add_option(self.subject.map(|it| col(Column::SubjectId).eq(it)))
+            .add_option(self.subject.map(|id| col(Column::SubjectId).eq(id)))
             .add_option(types.map(|it: Vec<&str>| among(Column::SubjectType, it)))
-            .add_option(verbs.map(|it| among(Column::Verb, it)))
-            .add_option(self.party.clone().map(|it| among(Column::Party, it)))
-            .add_option(self.topic.map(|it| col(Column::TopicId).eq(it)))
+            .add_option(verbs.map(|verbs| among(Column::Verb, verbs)))
+            .add_option(
+                self.party
+                    .clone()
+                    .map(|parties| among(Column::Party, parties)),
+            )
+            .add_option(self.topic.map(|id| col(Column::TopicId).eq(id)))
             .add_option(sides)
     }
 
@@ -74,7 +78,7 @@ impl EventFilter {
         };
         let topic: Option<Uuid> = event.topic_id.map(Into::into);
         let open = event.subject_type != WebhookId::TYPE || self.viewer == Some(event.party);
-        open && self.subject.is_none_or(|it| it == event.subject_id)
+        open && self.subject.is_none_or(|id| id == event.subject_id)
             && self.subject_type.as_ref().is_none_or(|types| {
                 let mut names = types.iter().map(|ty| ty.type_name());
                 names.any(|name| name == event.subject_type)

@@ -54,7 +54,7 @@ async fn listen_once(
         };
         let message = message?;
         // Without a message the connection was lost and is there again.
-        let position = message.and_then(|it| it.payload().parse().ok());
+        let position = message.and_then(|message| message.payload().parse().ok());
         if position.is_none_or(|it: i64| it > recent.newest().position) {
             db.notify();
         }

@@ -150,7 +150,7 @@ impl Feed {
     /// Done once something later than this position may be read, or the history was replaced.
     pub async fn wait_past(&self, position: LogPosition) {
         // The sender is ours: it cannot go before the wait is over.
-        let _ = self.recent.news().wait_for(|it| *it != position).await;
+        let _ = self.recent.news().wait_for(|news| *news != position).await;
     }
 
     /// Someone who follows what is wanted, from after this position on.

@@ -106,7 +106,7 @@ impl Operation {
     /// Operations that each run one of its root fields, in their order.
     pub(super) fn by_root_field(&self) -> Vec<Self> {
         let document = self.selections();
-        let fields = document.map_or_else(Vec::new, |it| it.root(root(self.kind)));
+        let fields = document.map_or_else(Vec::new, |document| document.root(root(self.kind)));
         if fields.len() < 2 {
             return vec![self.clone()];
         }
@@ -127,7 +127,9 @@ impl Operation {
     #[must_use]
     pub fn introspects(&self) -> bool {
         let selections = self.selections();
-        let mut fields = selections.iter().flat_map(|it| it.root(root(self.kind)));
+        let mut fields = selections
+            .iter()
+            .flat_map(|selection| selection.root(root(self.kind)));
         fields.any(|field| matches!(field.name(), "__schema" | "__type"))
     }
 

@@ -162,7 +162,7 @@ impl Filter for OrganizationFilter {
             .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|time| col(Column::UpdatedAt).gte(time.0)),
             )
             .with(shown_text_matches(self.text.as_ref(), &[&NAME], env)?)
             .into_condition())

@@ -53,7 +53,7 @@ pub struct ExtraField {
 
 /// The response of a mutation with the input `I`, which changes a `T`. Its type is named after the input.
 pub struct Payload<T, I> {
-    /// The record that was changed, or that was changed by somebody else before; `None` if there is none to show.
+    /// The record that was changed, or that another client has changed before; `None` if there is none to show.
     record: Option<(&'static ObjectType, Uuid)>,
     extra: Option<String>,
     user_errors: Vec<UserError>,
@@ -123,7 +123,7 @@ impl<T, I> Payload<T, I> {
 }
 
 /// Splits what a payload shows: the record that was changed, and what was wrong with the input. The record is also there
-/// if somebody else has changed it before.
+/// if another client has changed it before.
 ///
 /// # Errors
 /// Returns an error if the viewer may not act at all, or if the database fails.

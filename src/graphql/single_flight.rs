@@ -86,10 +86,17 @@ impl SingleFlight {
             let responses = read.await?;
             if let Some(reservation) = &reservation {
                 // Fewer than before: the rows are gone.
-                let _ = reservation.resize(responses.iter().map(|it| it.json.len()).sum());
+                let _ =
+                    reservation.resize(responses.iter().map(|response| response.json.len()).sum());
             }
             let items = responses.into_iter();
-            let items = items.map(|it| (Value::Binary(it.json.into()), it.errors, it.truncated));
+            let items = items.map(|response| {
+                (
+                    Value::Binary(response.json.into()),
+                    response.errors,
+                    response.truncated,
+                )
+            });
             Ok(Arc::new(SharedResponse {
                 items: items.collect(),
                 _reservation: reservation,
@@ -100,9 +107,9 @@ impl SingleFlight {
 
     fn in_flight(&self, question: ReadKey) -> Arc<OnceCell<Answers>> {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.retain(|it| it.responses.strong_count() > 0);
-        let known = readings.iter().find(|it| it.question == question);
-        if let Some(responses) = known.and_then(|it| it.responses.upgrade()) {
+        readings.retain(|reading| reading.responses.strong_count() > 0);
+        let known = readings.iter().find(|reading| reading.question == question);
+        if let Some(responses) = known.and_then(|reading| reading.responses.upgrade()) {
             return responses;
         }
         let responses = Arc::default();

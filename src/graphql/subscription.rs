@@ -251,7 +251,7 @@ struct ActivityStream<'a, 'c> {
     later: Vec<Arc<Event>>,
     /// The responses to the events.
     ready: VecDeque<Response>,
-    /// What that stands on; `None` if all of it is told.
+    /// What that stands on; `None` if all of it is reported.
     responses: Option<Answers>,
     /// How often in a row that could not be read.
     failures: u32,

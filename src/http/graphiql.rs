@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_whoever_allows_it() {
+    fn gzip_is_sent_to_clients_that_accept_it() {
         for (accept, expected) in [
             ("gzip", true),
             ("gzip;q=0.5", true),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_the_page_is_told_so() {
+    async fn a_page_that_the_client_has_is_not_modified() {
         let first = page(HeaderMap::new()).await;
         let tag = first.headers()[ETAG].to_str().unwrap();
         let second = page(headers(IF_NONE_MATCH, &format!("\"other\", {tag}"))).await;

@@ -76,7 +76,9 @@ async fn replace<T>(
 ) -> Result<T, ImportError> {
     // Through a link, the file that it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let file = tempfile::Builder::new()
         .prefix(".liaison-")

@@ -58,7 +58,7 @@ pub fn slots<'a>(
     let object = (counts.object)();
     let fields = planner
         .document
-        .collect_fields(&field.sets(), &|it| it == object.name);
+        .collect_fields(&field.sets(), &|name| name == object.name);
     let slots = fields.into_iter().map(|field| {
         let slot = match field.name() {
             "status" => CountSlot::Status,

@@ -16,7 +16,7 @@ use sea_orm::{DbBackend, DbErr};
 use crate::db::{Row, Rows};
 use crate::error::{Error, Result};
 use crate::planner::ExecutionContext;
-use crate::planner::plan::{ChildPlan, KEY, LINK, Page, QueryPlan, RowSource as Asked};
+use crate::planner::plan::{ChildPlan, KEY, LINK, Page, QueryPlan, RowSource};
 use crate::planner::schema::{MAX_LIST_LENGTH, ObjectType, Order, ROW, Relation, col};
 
 /// The result of a statement and of its child statements.
@@ -33,7 +33,7 @@ pub struct ResultRows {
 /// How many rows have each value.
 type Counted = Vec<(String, i64)>;
 
-/// The rows of one parent in the order asked for.
+/// The rows of one parent in the requested order.
 #[derive(Default)]
 pub struct ParentRows {
     pub rows: Vec<usize>,
@@ -52,7 +52,7 @@ impl ResultRows {
     }
 
     pub fn total(&self, parent: Uuid) -> i64 {
-        self.counts(parent).iter().map(|it| it.1).sum()
+        self.counts(parent).iter().map(|count| count.1).sum()
     }
 }
 
@@ -75,7 +75,7 @@ pub fn run<'a>(
         parents.dedup();
         let rooted = matches!(
             load.rows,
-            Asked::Where { .. } | Asked::Page(Page { link: None, .. })
+            RowSource::Where { .. } | RowSource::Page(Page { link: None, .. })
         );
         if parents.is_empty() && !rooted {
             return Ok(ResultRows {
@@ -131,7 +131,7 @@ async fn query(
 
 /// Checks that the rows that the cursors of a page refer to still exist, if the list requires that.
 async fn verify_cursors(load: &QueryPlan, env: &ExecutionContext<'_>) -> Result<()> {
-    let Asked::Page(page) = &load.rows else {
+    let RowSource::Page(page) = &load.rows else {
         return Ok(());
     };
     let cursors = [&page.window.after, &page.window.before];
@@ -185,9 +185,9 @@ fn groups(
         }
     }
     let (limit, is_reversed) = match &load.rows {
-        Asked::Page(page) => (page.window.limit, page.window.backward),
-        Asked::ByParent { .. } | Asked::Where { .. } => (MAX_LIST_LENGTH, false),
-        Asked::ByKeys(_) => return Ok(groups),
+        RowSource::Page(page) => (page.window.limit, page.window.backward),
+        RowSource::ByParent { .. } | RowSource::Where { .. } => (MAX_LIST_LENGTH, false),
+        RowSource::ByKeys(_) => return Ok(groups),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     for (_, group) in &mut groups {
@@ -201,7 +201,7 @@ fn groups(
 }
 
 fn totals_of(load: &QueryPlan, rows: &Rows, rooted: bool) -> Result<Vec<(Uuid, Counted)>, DbErr> {
-    let counted = matches!(&load.rows, Asked::Page(page) if page.counts.is_some());
+    let counted = matches!(&load.rows, RowSource::Page(page) if page.counts.is_some());
     let first = usize::from(!rooted);
     let mut totals: BTreeMap<Uuid, Counted> = BTreeMap::new();
     for row in rows.iter() {
@@ -263,7 +263,7 @@ impl ParentKeys {
 
 fn rows_statement(load: &QueryPlan, keys: &ParentKeys) -> Result<Option<SelectStatement>, DbErr> {
     let mut select = match &load.rows {
-        Asked::Where {
+        RowSource::Where {
             condition,
             order,
             limit,
@@ -276,13 +276,13 @@ fn rows_statement(load: &QueryPlan, keys: &ParentKeys) -> Result<Option<SelectSt
             }
             select
         }
-        Asked::ByKeys(condition) => {
+        RowSource::ByKeys(condition) => {
             let mut select = load.object.select();
             select.and_where(keys.any_of(col("id")));
             select.cond_where(condition.clone());
             select
         }
-        Asked::ByParent {
+        RowSource::ByParent {
             link,
             condition,
             order,
@@ -291,8 +291,8 @@ fn rows_statement(load: &QueryPlan, keys: &ParentKeys) -> Result<Option<SelectSt
             order_by(&mut select, order);
             select
         }
-        Asked::Page(page) if !page.rows => return Ok(None),
-        Asked::Page(page) => page_statement(load.object, page, keys)?,
+        RowSource::Page(page) if !page.rows => return Ok(None),
+        RowSource::Page(page) => page_statement(load.object, page, keys)?,
     };
     for cell in &load.cells {
         select.expr(cell.clone());
@@ -383,7 +383,7 @@ fn for_each_parent(
 }
 
 fn totals_statement(load: &QueryPlan, keys: &ParentKeys) -> Option<SelectStatement> {
-    let Asked::Page(page) = &load.rows else {
+    let RowSource::Page(page) = &load.rows else {
         return None;
     };
     if !page.total && page.counts.is_none() {

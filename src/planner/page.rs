@@ -231,7 +231,7 @@ fn edge_slots<'a>(
 ) -> Vec<(&'a str, EdgeSlot<'a>)> {
     let fields = planner
         .document
-        .collect_fields(&field.sets(), &|it| it == list.edge);
+        .collect_fields(&field.sets(), &|name| name == list.edge);
     let slots = fields.into_iter().map(|field| {
         let slot = match field.name() {
             "cursor" => EdgeSlot::Cursor,
@@ -252,7 +252,7 @@ fn info_slots<'a>(
 ) -> Vec<(&'a str, PageInfoField)> {
     let fields = planner
         .document
-        .collect_fields(&field.sets(), &|it| it == "PageInfo");
+        .collect_fields(&field.sets(), &|name| name == "PageInfo");
     let slots = fields.into_iter().map(|field| {
         let info = match field.name() {
             "hasNextPage" => PageInfoField::HasNextPage,

@@ -143,7 +143,7 @@ impl<'a> Planner<'a, '_> {
                 derive,
                 object,
             } => {
-                let places = needs.iter().map(|it| load.cell(row, it, self.env));
+                let places = needs.iter().map(|column| load.cell(row, column, self.env));
                 let places = places.collect();
                 FieldOutput::Derived(
                     places,

@@ -163,7 +163,11 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
             int,
         ),
     ];
-    fields.extend(list.counts.as_ref().map(|it| counts_field(registry, it)));
+    fields.extend(
+        list.counts
+            .as_ref()
+            .map(|counts| counts_field(registry, counts)),
+    );
     object_type(
         registry,
         list.type_name,

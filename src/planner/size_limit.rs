@@ -37,7 +37,7 @@ impl ResponseSizeLimit {
     #[must_use]
     pub fn restarted(&self) -> Self {
         let reservation = self.reservation.as_ref();
-        let reservation = reservation.map(|it| Arc::new(it.sibling()));
+        let reservation = reservation.map(|reservation| Arc::new(reservation.sibling()));
         Self::new(self.limit, reservation)
     }
 
@@ -69,7 +69,7 @@ impl ResponseSizeLimit {
     #[must_use]
     pub fn room(&self) -> usize {
         let reservation = self.reservation.as_ref();
-        reservation.map_or(usize::MAX, |it| it.available())
+        reservation.map_or(usize::MAX, |reservation| reservation.available())
     }
 
     /// How much may still be written.
@@ -105,6 +105,8 @@ impl ResponseSizeLimit {
     }
 
     fn reserve(&self, bytes: usize) -> Result<()> {
-        self.reservation.as_ref().map_or(Ok(()), |it| it.add(bytes))
+        self.reservation
+            .as_ref()
+            .map_or(Ok(()), |reservation| reservation.add(bytes))
     }
 }

@@ -167,7 +167,7 @@ pub struct Translation {
 pub enum Confidence {
     /// In a text of the organization itself.
     Official,
-    /// In a text of somebody else.
+    /// In a text of another author.
     Secondary,
     Unconfirmed,
 }

@@ -157,10 +157,16 @@ impl<'a> Loader<'a> {
                 .collect(),
             mandates: mandates.into_iter().map(|mandate| mandate.code).collect(),
             provisions: HashMap::new(),
-            topics: topics.into_iter().map(|it| (it.title, it.id)).collect(),
+            topics: topics
+                .into_iter()
+                .map(|topic| (topic.title, topic.id))
+                .collect(),
             new_topics: Vec::new(),
             new_committees: Vec::new(),
-            items: items.into_iter().filter_map(|it| it.external_key).collect(),
+            items: items
+                .into_iter()
+                .filter_map(|item| item.external_key)
+                .collect(),
             publications: publications
                 .into_iter()
                 .map(|publication| (publication.number, publication.id))
@@ -237,10 +243,13 @@ impl<'a> Loader<'a> {
         if self.committees.contains_key(&named(&fact.code)) {
             return Ok(());
         }
-        let parent = fact.parent.as_deref().map(|it| self.committees[&named(it)]);
+        let parent = fact
+            .parent
+            .as_deref()
+            .map(|parent| self.committees[&named(parent)]);
         let predecessors = fact.predecessors.iter();
-        let predecessors =
-            predecessors.map(|it| public(self.committees[&format!("{} {it}", fact.organization)]));
+        let predecessors = predecessors
+            .map(|code| public(self.committees[&format!("{} {code}", fact.organization)]));
         let input = CommitteeCreateInput {
             organization_id: public(self.organizations[&fact.organization]),
             code: fact.code.clone(),
@@ -442,9 +451,9 @@ impl<'a> Loader<'a> {
     /// Links the publications to the topics that this load has entered.
     async fn topic_publications(&self, facts: &[Publication]) -> Result<()> {
         for (title, proposer) in &self.new_topics {
-            let about = facts.iter().filter(|it| it.topics.contains(title));
+            let about = facts.iter().filter(|fact| fact.topics.contains(title));
             let about: Vec<ID> = about
-                .map(|it| public(self.publications[&it.number]))
+                .map(|fact| public(self.publications[&fact.number]))
                 .collect();
             if about.is_empty() {
                 continue;

@@ -263,7 +263,7 @@ async fn disable(db: &Database, attempt: Attempt<'_>, outcome: &Outcome) -> Resu
     switch_off(writing, webhook, reason).await
 }
 
-/// Disables a webhook whose position is of a history that was replaced: what it has missed nobody knows.
+/// Disables a webhook whose position is of a history that was replaced: what it has missed is unknown.
 pub async fn stop(db: &Database, webhook: &Model, now: DateTime<Utc>) -> Result<()> {
     let writing = WriteTransaction::begin(db, actor(webhook), now).await?;
     let reason = "The history was replaced since the last delivery, for example by an older backup: read the records again, then enable the webhook with `redeliverAfter`.";
@@ -286,7 +286,7 @@ async fn switch_off(mut writing: WriteTransaction, read: &Model, reason: &str) -
         return Ok(());
     };
     let mut changes = ChangeSet::default();
-    let [was, is] = [true, false].map(|it| it.to_string());
+    let [was, is] = [true, false].map(|enabled| enabled.to_string());
     changes.add("enabled", Some(was), Some(is));
     changes.added("reason", reason.to_owned());
     webhook.enabled = false;

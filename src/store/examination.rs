@@ -253,7 +253,7 @@ async fn save(
         .exec(writing.db())
         .await?;
     if complete {
-        let [was, is] = [false, true].map(|it| it.to_string());
+        let [was, is] = [false, true].map(|complete| complete.to_string());
         changes.add("complete", Some(was), Some(is));
     }
     writing

@@ -303,7 +303,7 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
     }
 }
 
-/// Returns what is wrong with the database in a line, for whoever runs the program.
+/// Returns what is wrong with the database in a line, for the operator.
 #[must_use]
 pub fn explain(error: &DbErr) -> String {
     let text = match error {

@@ -106,8 +106,8 @@ async fn make(
         problems.optional_text("contact", input.contact.as_deref(), text::MAX_NAME_LENGTH);
     let to = addressees(writing, &mut problems, &input.addressees).await?;
     let original = original(writing, &mut problems, input.in_reply_to_id.as_ref(), &from).await?;
-    let sent_at = input.sent_at.map_or_else(|| writing.now(), |it| it.0);
-    let after = original.as_ref().map(|it| it.sent_at);
+    let sent_at = input.sent_at.map_or_else(|| writing.now(), |time| time.0);
+    let after = original.as_ref().map(|statement| statement.sent_at);
     problems.check("sentAt", rules::sent_at_fits(sent_at, after, writing.now()));
     let topics = input.topic_ids.unwrap_or_default();
     let topics = resolve::resolve_ids::<topic::Entity, TopicId>(

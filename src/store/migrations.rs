@@ -150,7 +150,11 @@ impl Database {
         let (transaction, _permit) = self.exclusive().await?;
         let versions = self.schema_versions().await?;
         versions.check_not_newer().map_err(DbErr::Migration)?;
-        let Some(target) = versions.applied.iter().position(|it| it == version) else {
+        let Some(target) = versions
+            .applied
+            .iter()
+            .position(|applied| applied == version)
+        else {
             return Err(DbErr::Migration(format!(
                 "the database does not have version {version}: `liaison migrate --status` lists those that it has"
             )));

@@ -216,7 +216,7 @@ impl Database {
         });
     }
 
-    /// Takes note that the next position of the log is this one. Whoever learns that holds the lock of all writers, so
+    /// Takes note that the next position of the log is this one. The caller holds the lock of all writers, so
     /// that what is known beyond is of a history that was replaced.
     fn is_next(&self, position: i64) {
         self.last_position.send_if_modified(|newest| {

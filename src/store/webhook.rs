@@ -142,7 +142,7 @@ pub async fn update(
         after.former_until = Some(writing.now() + rules::PREVIOUS_SECRET_VALIDITY);
     }
     if let Some(position) = input.redeliver_after {
-        let [was, is] = [before.position, position.position].map(|it| it.to_string());
+        let [was, is] = [before.position, position.position].map(|position| position.to_string());
         changes.add("position", Some(was), Some(is));
     }
     if input.retry_now {

@@ -250,7 +250,8 @@ impl Resolve for AllowedOnly {
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await;
             let found = found.map_err(|_| LookupError::Unknown)?;
-            let allowed: Vec<SocketAddr> = found.filter(|it| reach.allows(it.ip())).collect();
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| reach.allows(address.ip())).collect();
             if allowed.is_empty() {
                 return Err(LookupError::NotAllowed.into());
             }
@@ -277,7 +278,7 @@ mod tests {
         let why = client.connect_failure(&unknown.unwrap_err());
         assert!(why.contains("cannot be looked up"), "{why}");
         let accepted = timeout(Duration::from_millis(200), listener.accept()).await;
-        assert!(accepted.is_err(), "somebody was called");
+        assert!(accepted.is_err(), "a connection was made");
     }
 
     #[test]

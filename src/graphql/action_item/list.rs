@@ -98,7 +98,7 @@ impl Filter for ActionItemFilter {
             .with(list::is_in(Column::Status, self.status.as_ref()))
             .with(self.open.map(|wanted| either(open(), wanted)))
             .with(self.overdue.map(|wanted| either(overdue(), wanted)))
-            .with(keys.map(|it| among(Column::ExternalKey, it)))
+            .with(keys.map(|keys| among(Column::ExternalKey, keys)))
             .with(list::is_in(Column::OwnedBy, self.owned_by.as_ref()))
             .with(list::is_in(Column::RequestedBy, self.requested_by.as_ref()))
             .with(list::is_in(Column::Side, self.side.as_ref()))

@@ -82,12 +82,12 @@ impl Filter for CommitteeFilter {
             .with(list::is_in(Column::Kind, self.kind.as_ref()))
             .with(list::is_in(Column::Status, self.status.as_ref()))
             .with(list::is_in(Column::Side, self.side.as_ref()))
-            .with(organization.map(|it| col(Column::OrganizationId).eq(it)))
-            .with(period.map(|it| col(Column::Period).eq(it)))
-            .with(code.map(|it| col(Column::Code).eq(it)))
+            .with(organization.map(|id| col(Column::OrganizationId).eq(id)))
+            .with(period.map(|period| col(Column::Period).eq(period)))
+            .with(code.map(|code| col(Column::Code).eq(code)))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|time| col(Column::UpdatedAt).gte(time.0)),
             )
             .with(shown_text_matches(
                 self.text.as_ref(),

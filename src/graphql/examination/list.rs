@@ -71,15 +71,18 @@ impl Filter for ExaminationFilter {
         });
         Ok(ConditionBuilder::new()
             .with(self.awaiting.as_deref().map(awaiting))
-            .with(self.complete.map(|it| col(Column::Complete).eq(it)))
+            .with(
+                self.complete
+                    .map(|complete| col(Column::Complete).eq(complete)),
+            )
             .with(overdue)
-            .with(publication.map(|it| col(Column::PublicationId).eq(it)))
+            .with(publication.map(|id| col(Column::PublicationId).eq(id)))
             .with(list::is_in(Column::RequestedBy, self.requested_by.as_ref()))
-            .with(self.due_from.map(|it| col(Column::DueOn).gte(it.0)))
-            .with(self.due_to.map(|it| col(Column::DueOn).lte(it.0)))
+            .with(self.due_from.map(|date| col(Column::DueOn).gte(date.0)))
+            .with(self.due_to.map(|date| col(Column::DueOn).lte(date.0)))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|time| col(Column::UpdatedAt).gte(time.0)),
             )
             .into_condition())
     }
@@ -88,7 +91,7 @@ impl Filter for ExaminationFilter {
 /// Whether one of the sides has not recorded a finding.
 fn awaiting(sides: &[Side]) -> Expr {
     let missing = [Side::Itu, Side::Upu].into_iter();
-    let missing = missing.filter(|it| sides.contains(it)).map(|side| {
+    let missing = missing.filter(|side| sides.contains(side)).map(|side| {
         Expr::exists(
             SelectStatement::new()
                 .expr(Expr::val(1))

@@ -77,7 +77,12 @@ impl Filter for PublicationFilter {
             list::optional_id::<OrganizationId>("organization", self.organization.as_ref())?;
         let committee = list::optional_id::<CommitteeId>("committee", self.committee.as_ref())?;
         let numbers = list::optional_texts("number", self.number.as_ref())?;
-        let numbers = numbers.map(|it| it.iter().map(|it| number_identity(it)).collect());
+        let numbers = numbers.map(|numbers| {
+            numbers
+                .iter()
+                .map(|number| number_identity(number))
+                .collect()
+        });
         let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
         let topic = topic.map(|topic| {
             let link = Expr::col(topic_publication::Column::TopicId).eq(topic);
@@ -91,10 +96,10 @@ impl Filter for PublicationFilter {
                 if wanted { latest } else { latest.not() }
             }))
             .with(list::is_in(Column::Side, self.side.as_ref()))
-            .with(committee.map(|it| col(Column::CommitteeId).eq(it)))
+            .with(committee.map(|id| col(Column::CommitteeId).eq(id)))
             .with(
                 self.updated_since
-                    .map(|it| col(Column::UpdatedAt).gte(it.0)),
+                    .map(|time| col(Column::UpdatedAt).gte(time.0)),
             )
             .with(list::is_in(Column::Kind, self.kind.as_ref()))
             .with(list::is_in(Column::Status, self.status.as_ref()))

@@ -245,7 +245,7 @@ fn configuration_url(issuer: &str) -> Result<Url, String> {
     require_https(&format!("{issuer}/.well-known/openid-configuration"))
 }
 
-/// Parses a URL for keys. It must use TLS or a loopback address, because whoever can modify keys in transit can forge
+/// Parses a URL for keys. It must use TLS or a loopback address, because an attacker who can modify keys in transit can forge
 /// tokens.
 fn require_https(address: &str) -> Result<Url, String> {
     let url =

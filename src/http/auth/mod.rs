@@ -25,7 +25,7 @@ pub const ACTING_AS: &str = "acting-as";
 /// Maximum length of a token in bytes. Tokens of identity providers are far shorter.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The message for every token that is not accepted, unless it has expired: whoever forges one learns nothing. The log has the
+/// The message for every token that is not accepted, unless it has expired: an attacker learns nothing. The log has the
 /// reason if the signature was right.
 const INVALID_TOKEN: &str =
     "The token could not be verified: sign in again at the identity provider of this service.";

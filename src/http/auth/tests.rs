@@ -797,7 +797,7 @@ fn the_authorization_header_must_be_one_bearer_token() {
 }
 
 #[test]
-fn without_a_token_one_is_nobody_in_particular() {
+fn without_a_token_the_viewer_is_anonymous() {
     for verifier in [
         verifier(Keys::secret(SECRET).unwrap()),
         Verifier::without_keys(),
@@ -991,7 +991,7 @@ fn keys_that_cannot_serve_are_refused_at_the_start() {
 type Change = fn(&mut TokenPolicy);
 
 #[test]
-fn settings_that_would_let_anybody_or_nobody_in_are_refused() {
+fn settings_that_would_accept_any_or_no_token_are_refused() {
     let set = |change: fn(&mut TokenPolicy)| {
         let mut rules = rules();
         change(&mut rules);

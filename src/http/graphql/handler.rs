@@ -239,7 +239,7 @@ async fn viewer(
 ) -> Result<Viewer, RequestError> {
     if headers.contains_key(header::AUTHORIZATION) {
         let checked = app.http.failures.check(context.client(), now);
-        checked.map_err(|it| RequestError::limited("failures", it))?;
+        checked.map_err(|refusal| RequestError::limited("failures", refusal))?;
     }
     let viewer = app.verifier.viewer(headers, now).await;
     let viewer = viewer.map_err(|denied| match denied {
@@ -274,7 +274,10 @@ pub fn count_refusal(
         return refused;
     }
     let counted = app.http.failures.count(context.client(), now);
-    counted.map_or_else(|it| RequestError::limited("failures", it), |()| refused)
+    counted.map_or_else(
+        |refusal| RequestError::limited("failures", refusal),
+        |()| refused,
+    )
 }
 
 /// Records the operation for the log and checks the rate limit.

@@ -142,7 +142,7 @@ pub fn unavailable(executed: &Executed) -> Option<RequestError> {
     }
     let mut refused = unavailable_for(executed.errors.clone());
     // What took too long will probably do so again.
-    if errors.iter().any(|it| has_code(it, TIMEOUT)) {
+    if errors.iter().any(|error| has_code(error, TIMEOUT)) {
         refused.headers.clear();
     }
     Some(refused)

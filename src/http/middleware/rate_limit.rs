@@ -14,7 +14,7 @@ use crate::http::server::stream_limit::LimitedClient;
 pub const RATE_LIMIT: &str = "ratelimit";
 pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
 
-/// Senders that are remembered at most, twice. Whoever is forgotten starts anew.
+/// Half of the maximum number of clients that are remembered. A client that is forgotten starts with a full budget.
 const MAX_BUCKETS: usize = 50_000;
 
 /// The rate limits, and the cost spent by each client.
@@ -27,7 +27,7 @@ pub struct RateLimiter {
     spent: Mutex<Buckets>,
 }
 
-/// The clients by a keyed hash, so that nobody can provoke collisions with another client.
+/// The clients by a keyed hash, so that no client can provoke collisions with another.
 #[derive(Debug, Default)]
 struct Buckets {
     hash: RandomState,
@@ -346,7 +346,7 @@ mod tests {
         let spends = |viewer: &Viewer, address: &str, cost| {
             let client = LimitedClient::of(viewer, address.parse().unwrap());
             let admitted = rates.admit(&client, cost, at(0));
-            admitted.map(|_| ()).map_err(|it| it.seconds)
+            admitted.map(|_| ()).map_err(|refusal| refusal.seconds)
         };
         assert_eq!(spends(&anonymous, "192.0.2.1", 60), Ok(()));
         assert_eq!(spends(&anonymous, "192.0.2.1", 6), Err(6));

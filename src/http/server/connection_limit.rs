@@ -1,4 +1,4 @@
-//! The places for connections: so many in all, so many for each address, and a few that are kept for health checks.
+//! Limits of connections: in all, for each address, and a few that are reserved for health checks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -30,7 +30,7 @@ pub struct WriteTimeoutStream {
     patience: Duration,
     /// The timer while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Kept for as long as the connection is open, whatever protocol it speaks by then.
+    /// Held for as long as the connection is open, also after an upgrade to another protocol.
     place: Option<Arc<ConnectionPermit>>,
 }
 

@@ -293,7 +293,9 @@ impl ComplexityVisitor<'_> {
                 Selection::InlineFragment(fragment) => self.set(&fragment.selection_set, place),
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.fragment_name);
-                    fragment.map_or_else(Cost::default, |it| self.set(&it.selection_set, place))
+                    fragment.map_or_else(Cost::default, |fragment| {
+                        self.set(&fragment.selection_set, place)
+                    })
                 }
             });
         }
@@ -363,7 +365,7 @@ impl ComplexityVisitor<'_> {
         SHORT_LIST
     }
 
-    /// How many records a field is asked for, where its arguments say.
+    /// The number of records that the arguments of a field request, if they do.
     fn page(&self, field: &Field) -> Option<Size> {
         let sized = ["first", "last", "ids"];
         let arguments = &field.definition.arguments;

@@ -97,7 +97,7 @@ pub fn prepare_operation(
 ) -> Result<Operation, RequestError> {
     let may_check = || {
         let checked = app.http.failures.check(context.client(), now);
-        checked.map_err(|it| RequestError::limited("failures", it))
+        checked.map_err(|refusal| RequestError::limited("failures", refusal))
     };
     let variables = request.take_variables()?;
     let persisted = request
@@ -107,7 +107,7 @@ pub fn prepare_operation(
     let query = request.query.as_deref();
     let document = documents.document(query, persisted, viewer, &app.limits, may_check)?;
     // Forms and generated clients send an empty text for no name.
-    let name = request.operation_name.filter(|it| !it.is_empty());
+    let name = request.operation_name.filter(|name| !name.is_empty());
     let operation = document.operation(name.as_deref())?;
 
     let (schema, definitions) = (&documents.schema, &operation.variables);
@@ -128,7 +128,7 @@ pub fn prepare_operation(
     let scans = operation.cost.price(&variables) > 0;
     let mut weight = document.weight;
     if operation.kind == OperationType::Subscription {
-        let length = serde_json::to_string(&variables).map_or(0, |it| it.len() as u64);
+        let length = serde_json::to_string(&variables).map_or(0, |text| text.len() as u64);
         weight += document_cache::variables_weight(length);
     }
     Ok(Operation {

@@ -22,23 +22,23 @@ impl<'d> ResponseWriter<'d, '_> {
         let mut separator = '{';
         for (key, slot) in &template.entries {
             self.key(&mut separator, key);
-            self.at(ResponsePathSegment::Key(key), |it| match slot {
+            self.at(ResponsePathSegment::Key(key), |writer| match slot {
                 PageSlot::Typename => {
-                    it.json.raw_string(template.list.type_name);
+                    writer.json.raw_string(template.list.type_name);
                     Ok(())
                 }
-                PageSlot::Nodes(node) => it.records(from, group, node),
-                PageSlot::Edges(edge) => {
-                    it.each(from, group, |it, row| it.edge(from, row, template, edge))
-                }
-                PageSlot::Info(info) => it.info(from, group, template, info),
+                PageSlot::Nodes(node) => writer.records(from, group, node),
+                PageSlot::Edges(edge) => writer.each(from, group, |writer, row| {
+                    writer.edge(from, row, template, edge)
+                }),
+                PageSlot::Info(info) => writer.info(from, group, template, info),
                 PageSlot::TotalCount => {
-                    it.json.number(from.loaded.total(parent));
+                    writer.json.number(from.loaded.total(parent));
                     Ok(())
                 }
                 PageSlot::Counts(count) => {
                     if let Some(by) = &template.list.counts {
-                        it.counts(by, from.loaded.counts(parent), count);
+                        writer.counts(by, from.loaded.counts(parent), count);
                     }
                     Ok(())
                 }
@@ -62,8 +62,8 @@ impl<'d> ResponseWriter<'d, '_> {
                     CountSlot::Typename => self.json.raw_string((by.object)().name),
                     CountSlot::Status => self.json.raw_string(value),
                     CountSlot::Count => {
-                        let count = counted.iter().find(|it| it.0 == *value);
-                        self.json.number(count.map_or(0, |it| it.1));
+                        let count = counted.iter().find(|entry| entry.0 == *value);
+                        self.json.number(count.map_or(0, |entry| entry.1));
                     }
                 }
             }
@@ -82,13 +82,13 @@ impl<'d> ResponseWriter<'d, '_> {
         let mut separator = '{';
         for (key, slot) in edge {
             self.key(&mut separator, key);
-            self.at(ResponsePathSegment::Key(key), |it| match slot {
+            self.at(ResponsePathSegment::Key(key), |writer| match slot {
                 EdgeSlot::Typename => {
-                    it.json.raw_string(template.list.edge);
+                    writer.json.raw_string(template.list.edge);
                     Ok(())
                 }
-                EdgeSlot::Cursor => it.cursor(row, template),
-                EdgeSlot::Node(node) => it.record(from, row, node),
+                EdgeSlot::Cursor => writer.cursor(row, template),
+                EdgeSlot::Node(node) => writer.record(from, row, node),
             })?;
         }
         self.close(separator);
@@ -106,9 +106,9 @@ impl<'d> ResponseWriter<'d, '_> {
             return Ok(());
         };
         let window = &page.window;
-        let more = group.is_some_and(|it| it.more);
-        let shown = group.map_or([].as_slice(), |it| &it.rows);
-        let row = |place: Option<&usize>| place.map(|it| from.loaded.rows.row(*it));
+        let more = group.is_some_and(|group| group.more);
+        let shown = group.map_or([].as_slice(), |group| &group.rows);
+        let row = |place: Option<&usize>| place.map(|index| from.loaded.rows.row(*index));
         let mut separator = '{';
         for (key, info) in info {
             self.key(&mut separator, key);

@@ -189,7 +189,7 @@ async fn make(
         number: Set(number),
         topic_id: Set(topic.id),
         committee_id: Set(owner.id),
-        counterpart_id: Set(counterpart.map(|it| it.id)),
+        counterpart_id: Set(counterpart.map(|committee| committee.id)),
         title_key: Set(collation_key(&title, language)),
         folded: Set(folded(number, &title, description.as_deref())),
         title: Set(title),

@@ -307,9 +307,10 @@ impl Known {
                     | Rejection::Forbidden(message)
                     | Rejection::Stale { message, .. },
                 ) => message,
-                Err(Rejection::Problems(found)) => {
-                    found.into_iter().map(|it| it.message).collect::<String>()
-                }
+                Err(Rejection::Problems(found)) => found
+                    .into_iter()
+                    .map(|error| error.message)
+                    .collect::<String>(),
             };
             let message = format!("{}: {message}", code(topic.number));
             problems.add(Code::Invalid, FIELD, message);

@@ -442,6 +442,38 @@ fn nothing_is_left_for_later_or_for_one_machine() {
     }
 }
 
+/// Names and words that the field has better terms for.
+const RETIRED: [&str; 8] = [
+    "|it|",
+    "|&it|",
+    "Asked::",
+    "nobody ",
+    "whoever ",
+    "Whoever ",
+    "somebody ",
+    " is told",
+];
+
+#[test]
+fn no_retired_word_comes_back() {
+    /// Rules and messages about people, who are meant literally.
+    const LITERAL: [&str; 2] = [
+        "nobody may speak for both sides",
+        "nobody confirms its own work",
+    ];
+    for source in sources()
+        .iter()
+        .filter(|source| source.name.starts_with("src/"))
+    {
+        let text = LITERAL.iter().fold(source.text.clone(), |text, literal| {
+            text.replace(literal, "")
+        });
+        for word in RETIRED {
+            assert!(!text.contains(word), "{} has `{word}`", source.name);
+        }
+    }
+}
+
 #[test]
 fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
     for source in sources().iter().filter(|source| !source.is_test()) {
