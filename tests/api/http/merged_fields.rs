@@ -54,6 +54,9 @@ async fn a_subscription_in_a_fragment_that_is_spread_twice_is_one(server: &Serve
     let mut socket = Socket::anonymous(&server.address).await;
     let document = "subscription { ...F ...F } fragment F on Subscription { activity { verb } }";
     socket.subscribe("a", document, json!({})).await;
+    // A pong says that the subscription has its place in the history.
+    socket.say(&json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await["type"], "pong");
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "A note." });
     server.upu().change("noteAdd", input, "id").await;
     let message: Value = socket.hear().await;

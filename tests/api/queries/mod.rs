@@ -2,6 +2,7 @@
 
 pub mod bad_arguments;
 pub mod exchange;
+pub mod filters;
 pub mod history;
 pub mod language_lists;
 pub mod languages;

@@ -1,0 +1,143 @@
+//! Each condition of each filter: null, empty and long lists, and ids that fit nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::harness::Server;
+
+on_both_databases! {
+    each_condition_takes_null_and_lists_of_any_length
+    each_id_of_a_filter_says_how_one_begins_that_would_be_right
+}
+
+const FILTERS: &str = "{ __schema {
+    queryType { fields { name args { name type { name } } } }
+    types { name enumValues { name } inputFields { name type { ...type } } } } }
+    fragment type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+
+/// The random part of an id that names nothing.
+const UNKNOWN: &str = "01h455vb4pex5vsknk084sn02q";
+
+/// A condition of the filter of a list.
+struct Condition {
+    list: String,
+    document: String,
+    name: String,
+    is_list: bool,
+    is_id: bool,
+    /// A value of its type.
+    value: Value,
+}
+
+fn name(of: &Value) -> &str {
+    of["name"].as_str().unwrap()
+}
+
+/// Returns the conditions of the filters of all root lists.
+async fn conditions(server: &Server) -> Vec<Condition> {
+    let data = server.anonymous().data(FILTERS, json!({})).await;
+    let types = data["__schema"]["types"].as_array().unwrap().iter();
+    let types: BTreeMap<&str, &Value> = types.map(|ty| (name(ty), ty)).collect();
+    let mut found = Vec::new();
+    let lists = data["__schema"]["queryType"]["fields"].as_array().unwrap();
+    for list in lists {
+        let arguments = list["args"].as_array().unwrap();
+        let Some(filter) = arguments.iter().find(|argument| name(argument) == "filter") else {
+            continue;
+        };
+        let filter = name(&filter["type"]);
+        let list = name(list);
+        for field in types[filter]["inputFields"].as_array().unwrap() {
+            let (mut ty, mut is_list) = (&field["type"], false);
+            while ty["ofType"].is_object() {
+                is_list |= ty["kind"] == "LIST";
+                ty = &ty["ofType"];
+            }
+            let value = match name(ty) {
+                "Boolean" => json!(true),
+                "ID" => json!(format!("activity_{UNKNOWN}")),
+                "Date" => json!("2030-01-01"),
+                "DateTime" => json!("2026-01-01T00:00:00Z"),
+                "String" => json!("Text"),
+                other => types[other]["enumValues"][0]["name"].clone(),
+            };
+            found.push(Condition {
+                list: list.to_owned(),
+                document: format!(
+                    "query($filter: {filter}) {{ {list}(first: 3, filter: $filter) {{ nodes {{ id }} }} }}"
+                ),
+                name: name(field).to_owned(),
+                is_list,
+                is_id: name(ty) == "ID",
+                value,
+            });
+        }
+    }
+    assert!(found.len() > 50, "{}", found.len());
+    found
+}
+
+async fn each_condition_takes_null_and_lists_of_any_length(server: &Server) {
+    server.fill().await;
+    let reader = server.anonymous();
+    for condition in conditions(server).await {
+        let with = |value: Value| json!({ "filter": { &condition.name: value } });
+        let all = reader.data(&condition.document, json!({})).await;
+        let null = reader.data(&condition.document, with(Value::Null)).await;
+        assert_eq!(null, all, "{} {}", condition.list, condition.name);
+        if condition.is_list && !condition.is_id {
+            let none = reader.data(&condition.document, with(json!([]))).await;
+            let nodes = &none[&condition.list]["nodes"];
+            assert_eq!(*nodes, json!([]), "{} {}", condition.list, condition.name);
+            let one = with(json!([condition.value]));
+            let many = with(json!(vec![condition.value.clone(); 100]));
+            assert_eq!(
+                reader.data(&condition.document, many).await,
+                reader.data(&condition.document, one).await
+            );
+        } else if !condition.is_id {
+            reader
+                .data(&condition.document, with(condition.value.clone()))
+                .await;
+        }
+    }
+}
+
+async fn each_id_of_a_filter_says_how_one_begins_that_would_be_right(server: &Server) {
+    server.fill().await;
+    let reader = server.anonymous();
+    let conditions = conditions(server).await;
+    // The subject of an activity may be of any type.
+    let ids = conditions
+        .iter()
+        .filter(|condition| condition.is_id && condition.name != "subject");
+    for condition in ids {
+        let place = format!("{} {}", condition.list, condition.name);
+        let with = |id: &str| {
+            let value = if condition.is_list {
+                json!(vec![id; 100])
+            } else {
+                json!(id)
+            };
+            json!({ "filter": { &condition.name: value } })
+        };
+        let mut right = String::new();
+        for wrong in ["", "42", condition.value.as_str().unwrap()] {
+            let answer = reader.run(&condition.document, with(wrong)).await;
+            let error = &answer["errors"][0];
+            assert_eq!(
+                error["extensions"]["code"], "BAD_USER_INPUT",
+                "{place}: {answer}"
+            );
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(&condition.name), "{place}: {message}");
+            let (_, prefix) = message.rsplit_once("starts with `").unwrap();
+            prefix.split('`').next().unwrap().clone_into(&mut right);
+        }
+        let none = reader
+            .data(&condition.document, with(&format!("{right}{UNKNOWN}")))
+            .await;
+        assert_eq!(none[&condition.list]["nodes"], json!([]), "{place}");
+    }
+}
