@@ -36,7 +36,7 @@ pub enum Impact {
     None,
     /// It is good to know, but nothing has to be done.
     Informative,
-    /// Texts of this side should be aligned with it.
+    /// Texts of the side that records the finding should be aligned with the publication.
     AlignmentNeeded,
     /// It contradicts texts of this side.
     Conflict,

@@ -47,7 +47,7 @@ pub enum Permission {
     Examine,
     /// Record or rewrite the finding of the viewer's own side: `examinationRecordFinding`.
     RecordFinding,
-    /// Set or take back translations of its texts: `translationSet`.
+    /// Set or remove translations of its texts: `translationSet`.
     Translate,
 }
 
@@ -55,23 +55,23 @@ pub enum Permission {
 /// that is not ACTIVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum CreatePermission {
-    /// `organizationCreate`
+    /// Create an organization: `organizationCreate`.
     CreateOrganization,
-    /// `committeeCreate`
+    /// Create a committee: `committeeCreate`.
     CreateCommittee,
-    /// `topicPropose`
+    /// Propose a topic: `topicPropose`.
     ProposeTopic,
-    /// `actionItemCreate`
+    /// Create an action item: `actionItemCreate`.
     CreateActionItem,
-    /// `publicationAdd`
+    /// Add a publication: `publicationAdd`.
     AddPublication,
-    /// `examinationRequest`
+    /// Request a joint examination of a publication: `examinationRequest`.
     RequestExamination,
-    /// `liaisonStatementSend`
+    /// Send a liaison statement: `liaisonStatementSend`.
     SendLiaisonStatement,
-    /// `noteAdd`
+    /// Add a note to a record: `noteAdd`.
     AddNote,
-    /// `webhookCreate`. Not while the party has 20 webhooks, the most there may be.
+    /// Create a webhook: `webhookCreate`. Not while the party has 20 webhooks, the most there may be.
     CreateWebhook,
 }
 

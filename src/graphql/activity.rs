@@ -138,7 +138,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
-        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed, and all of the register have one order.",
+        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed. All entries of the register are in one order.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(ActivityId::PREFIX),
@@ -246,12 +246,12 @@ fn change() -> &'static ObjectType {
             ),
             field(
                 "before",
-                "The value before the change; null if there was none.",
+                "The value before the change as text: words of an enum as they are, a day as `2026-02-01`, a record by its name, such as `T-12`; null if there was none.",
                 FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
             field(
                 "after",
-                "The value after the change; null if there is none.",
+                "The value after the change as text, like `before`; null if there is none.",
                 FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
         ],

@@ -108,7 +108,7 @@ pub struct TranslationMutation;
 
 #[async_graphql::Object]
 impl TranslationMutation {
-    /// Sets the translation of one text of a record into one language, in place of the one that is there, or takes it back. Topics are translated by each party; the other records by the party that writes them, see TRANSLATE in `viewerPermissions`.
+    /// Sets the translation of one text of a record into one language, in place of any that is there, or removes it (`text: null`). Every party may translate topics; other records are translated by the party that writes them, see TRANSLATE in `viewerPermissions`.
     async fn translation_set(
         &self,
         ctx: &Context<'_>,

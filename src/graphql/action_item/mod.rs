@@ -71,7 +71,7 @@ fn describe() -> ObjectType {
         translated::<String>("title", "What has to be done, in a few words.", &TITLE),
         language_of::<Language>(
             "titleLanguage",
-            "The language that `title` comes in, for the same argument `language`.",
+            "The language in which `title` is returned. Give it the same `language` argument as `title`.",
             &TITLE,
         ),
         translated::<Option<String>>(
@@ -81,7 +81,7 @@ fn describe() -> ObjectType {
         ),
         language_of::<Option<Language>>(
             "descriptionLanguage",
-            "The language that `description` comes in, for the same argument `language`; null if `description` is.",
+            "The language in which `description` is returned; null if `description` is null. Give it the same `language` argument as `description`.",
             &DESCRIPTION,
         ),
         column::<ActionItemStatus>(
@@ -195,7 +195,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
+            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

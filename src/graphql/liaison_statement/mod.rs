@@ -88,7 +88,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "addressees",
-            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for. Only `repliedAt` changes: read it again after REPLIED of this liaison statement.",
+            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for. Only `repliedAt` changes: read it again after the activity REPLIED of this liaison statement.",
             addressee,
             Relation::column(addressee::Column::StatementId),
             vec![
@@ -110,7 +110,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "replies",
-            "The statements that reply to this one, by code. At most 100. It follows from the replies: read it again after REPLIED of this liaison statement.",
+            "The statements that reply to this one, by code. At most 100. It follows from the replies: read it again after the activity REPLIED of this liaison statement.",
             object_type,
             Relation::column(Column::InReplyToId),
             vec![col(Column::Number)],
@@ -135,7 +135,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<bool>(
             "awaitingReply",
-            "Whether some addressee that was asked for ACTION has not replied. It follows from the replies: read it again after REPLIED of this liaison statement.",
+            "Whether some addressee that was asked for ACTION has not replied. It follows from the replies: read it again after the activity REPLIED of this liaison statement.",
             vec![ColumnExpr::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
@@ -156,7 +156,7 @@ fn describe() -> Vec<Field> {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after NOTED of a note.",
+            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

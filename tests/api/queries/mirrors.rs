@@ -12,7 +12,7 @@ on_both_databases! {
 }
 
 /// How the description of a field begins to say after which activities to read it again.
-const FOLLOWS: &str = "read it again after ";
+const FOLLOWS: &str = "read it again after the activity ";
 
 const IDS: &str = "{ organizations(first: 100) { nodes { __typename id } } committees(first: 100) { nodes { __typename id } }
     topics(first: 100) { nodes { __typename id } } actionItems(first: 100) { nodes { __typename id } }
