@@ -42,7 +42,7 @@ enum Aspect {
     SearchText(DbBackend),
 }
 
-/// Returns the field with a text in the language that is asked for, or that it falls back to.
+/// Returns the field with a text in the requested language, or the one that it falls back to.
 pub fn translated<T: OutputType>(
     name: &'static str,
     description: &'static str,
@@ -78,14 +78,14 @@ pub fn language_of<T: OutputType>(
     };
     field(name, description, source).arg::<Option<Language>>(
         "language",
-        "The same value as for the text: the language that was asked for.",
+        "The same value as for the text: the requested language.",
     )
 }
 
 /// Returns the languages that a text is looked for in, before the original.
-fn languages(asked: Option<Language>, env: &ExecutionContext<'_>) -> Vec<Language> {
+fn languages(requested: Option<Language>, env: &ExecutionContext<'_>) -> Vec<Language> {
     distinct(
-        asked
+        requested
             .into_iter()
             .chain(env.languages.iter().copied())
             .collect(),
