@@ -150,18 +150,19 @@ pub struct Attempt<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Records that the ping was sent, whatever came of it.
+/// Records that the ping was sent, whatever came of it. Returns false if the lease is lost or the webhook has changed;
+/// the ping may then be sent again.
 pub async fn pinged(
     db: &Database,
     process: Uuid,
     webhook: &Model,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let pinged = renew_lease(process, webhook, now)
         .col_expr(webhook::Column::PingedAt, Expr::val(now))
         .exec(&db.orm_write);
-    db.execute(pinged).await?;
-    Ok(())
+    let pinged = db.execute(pinged).await?;
+    Ok(pinged.rows_affected == 1)
 }
 
 /// Returns the position up to which all is delivered that is wanted.

@@ -42,15 +42,16 @@ impl<'a> Endpoint<'a> {
 
     /// Sends the ping if it was not sent yet, then all that is due.
     async fn deliver_all(&mut self) -> Result<()> {
-        if self.webhook.pinged_at.is_none() {
-            self.ping().await?;
+        if self.webhook.pinged_at.is_none() && !self.ping().await? {
+            return Ok(());
         }
         while !self.process.is_stopping() && self.batch().await? {}
         Ok(())
     }
 
-    /// Makes the one attempt to send the ping. Deliveries follow whatever comes of it.
-    async fn ping(&self) -> Result<()> {
+    /// Makes the one attempt to send the ping. Deliveries follow whatever comes of it. Returns whether the webhook is
+    /// unchanged and this process still holds the lease.
+    async fn ping(&self) -> Result<bool> {
         let Process {
             db,
             client,

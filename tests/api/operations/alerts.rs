@@ -282,7 +282,6 @@ async fn a_lock_that_is_held_is_reported_as_slow_and_as_a_full_pool(backend: Bac
         })
         .collect();
     let waiting = Scrape::eventually(&watched.metrics, |it| it.value(PENDING_WRITES) > 0.0);
-    watched.fires(&waiting, &["LiaisonPoolExhausted"]);
     // The fault itself takes its time.
     thread::sleep(Duration::from_millis(1500).saturating_sub(began.elapsed()));
     lock.rollback().await.unwrap();
@@ -290,6 +289,7 @@ async fn a_lock_that_is_held_is_reported_as_slow_and_as_a_full_pool(backend: Bac
     for write in writes {
         assert_eq!(write.join().unwrap().status, 200);
     }
+    watched.fires(&waiting, &["LiaisonPoolExhausted"]);
     watched.fires(&Scrape::of(&watched.metrics), &["LiaisonSlow"]);
 }
 

@@ -12,6 +12,7 @@ use axum::response::Response;
 use futures_util::stream::repeat_with;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -54,6 +55,8 @@ struct Book {
     /// Pings are apart, so that only deliveries count.
     pings: Arc<Mutex<Vec<Received>>>,
     ping_status: Arc<Mutex<Option<u16>>>,
+    /// Pings are answered while nothing writes to this lock.
+    pings_held: Arc<RwLock<()>>,
 }
 
 /// The endpoint, which stops on drop.
@@ -88,21 +91,29 @@ impl Endpoint {
         *self.book.ping_status.lock().unwrap() = Some(status);
     }
 
+    /// Leaves pings without an answer until the guard is dropped.
+    pub async fn hold_pings(&self) -> OwnedRwLockWriteGuard<()> {
+        self.book.pings_held.clone().write_owned().await
+    }
+
     pub fn pings(&self) -> Vec<Received> {
         self.book.pings.lock().unwrap().clone()
     }
 
     /// Waits until a ping has come.
     pub async fn wait_for_ping(&self) -> Received {
+        self.wait_for_pings(1).await.remove(0)
+    }
+
+    /// Waits until this many pings have come.
+    pub async fn wait_for_pings(&self, count: usize) -> Vec<Received> {
         let come = async {
-            loop {
-                match self.pings().pop() {
-                    Some(ping) => return ping,
-                    None => sleep(Duration::from_millis(10)).await,
-                }
+            while self.pings().len() < count {
+                sleep(Duration::from_millis(10)).await;
             }
         };
-        timeout(Duration::from_mins(1), come).await.expect("a ping")
+        timeout(Duration::from_mins(1), come).await.expect("a ping");
+        self.pings()
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -131,6 +142,7 @@ async fn take(State(book): State<Book>, uri: Uri, headers: HeaderMap, body: Byte
     let received = Received { uri, headers, body };
     if received.json()["type"] == "liaison.ping" {
         book.pings.lock().unwrap().push(received);
+        drop(book.pings_held.read().await);
         let status = book.ping_status.lock().unwrap().unwrap_or(204);
         let answer = Response::builder().status(status);
         return answer.body(Body::empty()).unwrap();

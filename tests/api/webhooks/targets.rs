@@ -18,6 +18,7 @@ use crate::webhooks::endpoints::{create, happen, read, until, update};
 on_both_databases! {
     a_new_webhook_gets_one_signed_ping_before_all_else
     a_party_can_have_another_ping_sent
+    another_ping_comes_before_its_change_though_one_is_under_way
     a_ping_that_fails_holds_nothing_up
     a_later_cursor_skips_what_cannot_be_delivered
     what_keeps_a_delivery_from_its_address_is_reported
@@ -80,11 +81,22 @@ async fn a_party_can_have_another_ping_sent(server: &Server) {
     assert_eq!(refused["userErrors"][0]["field"], json!(["ping"]));
     let change = json!({ "id": id, "version": 1, "ping": true });
     assert_eq!(update(&tsb, change).await["userErrors"], json!([]));
-    // The change itself is delivered after it.
-    endpoint.wait_for(1).await;
-    let pings = endpoint.pings();
-    assert_eq!(pings.len(), 2);
+    let pings = endpoint.wait_for_pings(2).await;
     assert_eq!(pings[0].json()["id"], pings[1].json()["id"]);
+}
+
+async fn another_ping_comes_before_its_change_though_one_is_under_way(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let made = create(&tsb, json!({ "url": endpoint.url })).await;
+    let held = endpoint.hold_pings().await;
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    endpoint.wait_for_ping().await;
+    let change = json!({ "id": made["webhook"]["id"], "version": 1, "ping": true });
+    assert_eq!(update(&tsb, change).await["userErrors"], json!([]));
+    drop(held);
+    endpoint.wait_for(1).await;
+    assert_eq!(endpoint.pings().len(), 2);
 }
 
 async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
