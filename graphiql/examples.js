@@ -131,6 +131,7 @@ query Report($from: Date!, $to: Date!) {
       findingsRecorded
     }
     staleTopics { code title reviewOn }
+    silentTopics { code title }
   }
 }
 `;

@@ -76,6 +76,15 @@ pub fn object_type() -> &'static ObjectType {
                     order: vec![(col(topic::Column::Number), Order::Asc)],
                 },
             ),
+            found(
+                "silentTopics",
+                "The topics that were ACTIVE at `to` and on which neither side did anything in the period, neither on the topic itself nor on its action items, nor added a note to them; by code. What the TSB did does not count. Their fields have the current values. At most 100.",
+                topics::object_type,
+                |env| RecordQuery {
+                    condition: silent(env),
+                    order: vec![(col(topic::Column::Number), Order::Asc)],
+                },
+            ),
         ],
     });
     &OBJECT
@@ -150,17 +159,25 @@ fn rows<const N: usize>(name: &'static str, words: [String; N]) -> TableRef {
     TableRef::SubQuery(Box::new(table.unwrap_or_default()), "words".into())
 }
 
+/// Returns the condition for topics that were ACTIVE at the end of the period.
+fn active(env: &ExecutionContext<'_>) -> Condition {
+    let status = at_end(env, Period::of(env), ROW, "status", topic::Column::Status);
+    Condition::all()
+        .add(col(topic::Column::CreatedAt).lt(Period::of(env).end))
+        .add(status.eq(enum_name(TopicStatus::Active)))
+}
+
 /// Returns the condition for topics that needed a review at the end of the period.
 fn stale(env: &ExecutionContext<'_>) -> Condition {
     let period = Period::of(env);
     let review = at_end(env, period, ROW, "reviewOn", topic::Column::ReviewOn);
-    Condition::all()
-        .add(col(topic::Column::CreatedAt).lt(period.end))
-        .add(
-            at_end(env, period, ROW, "status", topic::Column::Status)
-                .eq(enum_name(TopicStatus::Active)),
-        )
-        .add(review.lt(period.day.to_string()))
+    active(env).add(review.lt(period.day.to_string()))
+}
+
+/// Returns the condition for topics on which neither side did anything in the period.
+fn silent(env: &ExecutionContext<'_>) -> Condition {
+    let Period { begin, end, .. } = Period::of(env);
+    active(env).add(topics::silent(begin, Some(end)))
 }
 
 /// Returns the object type of topic counts.

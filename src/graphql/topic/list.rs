@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use async_graphql::{Enum, ID, InputObject, InputType, OneofObject};
-use chrono::NaiveTime;
+use chrono::{NaiveTime, Utc};
 use entity::id::{CommitteeId, ProvisionId, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
@@ -141,18 +141,21 @@ fn awaiting(sides: &[Side]) -> Expr {
 
 /// Whether neither side has done anything on a topic since this day.
 fn silent_since(day: Date) -> Expr {
+    silent(day.0.and_time(NaiveTime::MIN).and_utc(), None)
+}
+
+/// Returns whether neither side has done anything on a topic from `begin` on, and before `end` if that is given.
+pub fn silent(begin: chrono::DateTime<Utc>, end: Option<chrono::DateTime<Utc>>) -> Expr {
     let done = |column: activity::Column| Expr::col(("s", column));
-    let since = day.0.and_time(NaiveTime::MIN).and_utc();
-    Expr::exists(
-        SelectStatement::new()
-            .expr(Expr::val(1))
-            .from_as(activity::Entity, "s")
-            .and_where(done(activity::Column::TopicId).equals((ROW, Column::Id)))
-            .and_where(done(activity::Column::Party).is_in([Party::Itu, Party::Upu]))
-            .and_where(done(activity::Column::At).gte(since))
-            .take(),
-    )
-    .not()
+    let end = end.map(|end| done(activity::Column::At).lt(end));
+    let mut activities = SelectStatement::new()
+        .expr(Expr::val(1))
+        .from_as(activity::Entity, "s")
+        .and_where(done(activity::Column::TopicId).equals((ROW, Column::Id)))
+        .and_where(done(activity::Column::Party).is_in([Party::Itu, Party::Upu]))
+        .and_where(done(activity::Column::At).gte(begin))
+        .take();
+    Expr::exists(activities.and_where_option(end).take()).not()
 }
 
 /// The order of a list of topics.

@@ -39,7 +39,7 @@ use crate::planner::schema::{
 mod list;
 mod mutations;
 
-pub use list::{TOPICS, TopicBy, find};
+pub use list::{TOPICS, TopicBy, find, silent};
 pub use mutations::TopicMutation;
 
 /// Its title.

@@ -16,11 +16,12 @@ use crate::http::validation::prices::price;
 /// Records of a list without a size, on average.
 const SHORT_LIST: u64 = 10;
 /// Lists without a size that may have many records; within another list they count as others.
-const LONG_LISTS: [&str; 5] = [
+const LONG_LISTS: [&str; 6] = [
     "children",
     "examinations",
     "related",
     "replies",
+    "silentTopics",
     "staleTopics",
 ];
 /// Lists that always have as many records: type, field, records.

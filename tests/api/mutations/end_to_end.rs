@@ -214,6 +214,7 @@ impl Year<'_> {
                     },
                 ],
                 "staleTopics": [{ "code": "T-9" }],
+                "silentTopics": [{ "code": "T-2" }, { "code": "T-3" }],
             })
         );
         let history = History::read(self.server).await;

@@ -152,8 +152,8 @@ const COSTS: &[(&str, usize)] = &[
         4,
     ),
     (
-        "{ report(from: \"2026-01-01\", to: \"2026-12-31\") { from to topicsByStatus { status count } sides { side actionItemsDone medianDaysToDone } staleTopics { code } } }",
-        4,
+        "{ report(from: \"2026-01-01\", to: \"2026-12-31\") { from to topicsByStatus { status count } sides { side actionItemsDone medianDaysToDone } staleTopics { code } silentTopics { code } } }",
+        5,
     ),
 ];
 

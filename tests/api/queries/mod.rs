@@ -18,5 +18,6 @@ pub mod response_cache;
 pub mod response_size;
 pub mod seed_data;
 pub mod shown_texts;
+pub mod silent_topics;
 pub mod slow_statements;
 pub mod truncated_lists;

@@ -18,7 +18,7 @@ on_both_databases! {
 
 const READ: &str = "query($from: Date!, $to: Date!) { report(from: $from, to: $to) { from to topicsByStatus { status count } sides { side
     topicsProposed actionItemsRequested actionItemsReceived actionItemsDone actionItemsPostponed actionItemsOverdue medianDaysToDone
-    liaisonStatementsSent repliesOverdue findingsRecorded } staleTopics { code } } }";
+    liaisonStatementsSent repliesOverdue findingsRecorded } staleTopics { code } silentTopics { code } } }";
 
 /// The report of the service.
 pub async fn report(server: &Server, from: &str, to: &str) -> Value {
@@ -32,6 +32,8 @@ pub struct History {
     activities: Vec<Activity>,
     /// The acting party of a committee, by its display name.
     parties: HashMap<String, String>,
+    /// When the sides did something on a topic, by its id.
+    topics: HashMap<String, Vec<DateTime<Utc>>>,
 }
 
 struct Activity {
@@ -105,6 +107,7 @@ impl History {
         });
         Self {
             parties: parties.collect(),
+            topics: sides_on_topics(server).await,
             activities,
         }
     }
@@ -121,24 +124,29 @@ impl History {
         let topics = period.stand("TOPIC");
         let topics_in = |status| topics.values().filter(|it| it["status"] == status).count();
         let counts = statuses.map(|it| json!({ "status": it, "count": topics_in(it) }));
-        let mut stale: Vec<&str> = topics
-            .iter()
-            .filter(|(_, topic)| {
-                topic["status"] == "ACTIVE" && period.passed(topic.get("reviewOn"))
-            })
-            .map(|(id, _)| self.code(id))
-            .collect();
-        stale.sort_by_key(|code| code[2..].parse::<u32>().unwrap());
-        let stale: Vec<Value> = stale
-            .into_iter()
-            .map(|stale| json!({ "code": stale }))
-            .collect();
+        let active = |is: &dyn Fn(&String, &Fields) -> bool| {
+            let active = topics
+                .iter()
+                .filter(|(_, topic)| topic["status"] == "ACTIVE");
+            let mut codes: Vec<&str> = active
+                .filter(|(id, topic)| is(id, topic))
+                .map(|(id, _)| self.code(id))
+                .collect();
+            codes.sort_by_key(|code| code[2..].parse::<u32>().unwrap());
+            let codes = codes.into_iter().map(|code| json!({ "code": code }));
+            codes.collect::<Vec<_>>()
+        };
+        let is_silent = |id: &String, _: &Fields| {
+            let mut moments = self.topics[id].iter();
+            !moments.any(|at| (period.begin..period.end).contains(at))
+        };
         json!({
             "from": from,
             "to": to,
             "topicsByStatus": counts,
             "sides": [period.side("ITU"), period.side("UPU")],
-            "staleTopics": stale,
+            "staleTopics": active(&|_, topic| period.passed(topic.get("reviewOn"))),
+            "silentTopics": active(&is_silent),
         })
     }
 
@@ -149,6 +157,23 @@ impl History {
             .find(|activity| activity.id() == topic);
         text(&found.unwrap().subject["code"])
     }
+}
+
+/// Returns when ITU or UPU did something on each topic.
+async fn sides_on_topics(server: &Server) -> HashMap<String, Vec<DateTime<Utc>>> {
+    let document = "{ topics(first: 100) { nodes { id activities(first: 100) { pageInfo { hasNextPage } nodes { at party } } } } }";
+    let data = server.anonymous().data(document, json!({})).await;
+    let topics = data["topics"]["nodes"].as_array().unwrap().iter();
+    let topics = topics.map(|topic| {
+        let history = &topic["activities"];
+        assert_eq!(history["pageInfo"]["hasNextPage"], false);
+        let activities = history["nodes"].as_array().unwrap().iter();
+        let moments = activities
+            .filter(|activity| activity["party"] != "TSB")
+            .map(|activity| text(&activity["at"]).parse().unwrap());
+        (text(&topic["id"]).to_owned(), moments.collect())
+    });
+    topics.collect()
 }
 
 struct Period<'a> {
@@ -432,7 +457,7 @@ async fn its_statements_do_not_grow_with_the_register(server: &Server) {
     server.statements.take();
     report(server, "2026-01-01", "2026-12-31").await;
     let few = server.statements.take();
-    assert_eq!(few.len(), 4, "{few:#?}");
+    assert_eq!(few.len(), 5, "{few:#?}");
     server.fill().await;
     for number in 0..10 {
         let input = json!({ "title": format!("Topic {number}"), "summary": "S" });
