@@ -102,7 +102,7 @@ pub enum ActivityVerb {
     Created,
     /// Fields of the record were changed; `changes` lists them.
     Updated,
-    /// A translation of one of its texts was set, changed or taken back.
+    /// A translation of one of its texts was set, changed or removed.
     Translated,
     /// A side took a position on the topic.
     PositionTaken,

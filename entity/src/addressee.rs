@@ -22,7 +22,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What a liaison statement asks an addressee for.
+/// What is expected of an addressee of a liaison statement.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -36,6 +36,6 @@ pub enum Purpose {
     Action,
     /// To comment. A reply is not tracked.
     Comment,
-    /// Nothing: it is for information.
+    /// Nothing: the statement is for information only.
     Information,
 }

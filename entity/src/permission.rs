@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 
-/// An action that the viewer may take on a record now. If it is listed, the matching mutation fails only for what is wrong with its input. Use it to show or hide buttons.
+/// An action that the viewer may take on a record now, for example to show or hide a button. If it is listed, the mutation fails only if something is wrong with its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Permission {
     /// Change its fields: the `…Update` mutation.
@@ -51,8 +51,8 @@ pub enum Permission {
     Translate,
 }
 
-/// What a viewer may create now. The mutation of that name then refuses only what is wrong with its input, such as a topic
-/// that is not ACTIVE.
+/// What a viewer may create now. If it is listed, the mutation fails only if something is wrong with its input, such as
+/// a topic that is not ACTIVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum CreatePermission {
     /// Create an organization: `organizationCreate`.

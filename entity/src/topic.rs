@@ -62,7 +62,7 @@ impl ActiveModelBehavior for ActiveModel {}
 pub enum Position {
     /// The side has not decided yet.
     Pending,
-    /// It works on the topic.
+    /// The side has agreed to work on the topic.
     Agreed,
     /// The side will not work on the topic.
     Declined,

@@ -35,6 +35,6 @@ pub enum CommitteeRole {
     Lead,
     /// It works on the topic.
     Contributing,
-    /// It is kept informed, but does not work on the topic.
+    /// It is informed about the topic, but does not work on it.
     Informed,
 }

@@ -119,10 +119,10 @@ pub fn move_to(party: Party, facts: &ActionItemFacts, to: ActionItemStatus) -> D
     let asker = party == facts.requested_by;
     let (may, whose) = match mover {
         Mover::Owner => (owner, "the party that owns the action item"),
-        Mover::Asker => (asker, "the party that asked for it"),
+        Mover::Asker => (asker, "the party that requested it"),
         Mover::OwnerOrAsker => (
             owner || asker,
-            "the party that owns the action item or the one that asked for it",
+            "the party that owns the action item or the one that requested it",
         ),
         Mover::AnyoneButOwner => (
             !owner,
@@ -145,7 +145,7 @@ pub fn update(party: Party, facts: &ActionItemFacts) -> Decision {
     match facts.status {
         ActionItemStatus::Requested if party == facts.requested_by => Ok(()),
         ActionItemStatus::Requested => Err(Rejection::forbidden(
-            "While an action item is REQUESTED, only the party that asked for it may update it.",
+            "While an action item is REQUESTED, only the party that requested it may update it.",
         )),
         ActionItemStatus::Open | ActionItemStatus::InProgress | ActionItemStatus::Postponed => {
             if party == facts.owned_by {

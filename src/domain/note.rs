@@ -35,11 +35,11 @@ pub fn subject(prefix: Option<&str>) -> Result<&'static str, String> {
 pub fn retract(party: Party, author: Party, retracted: bool) -> Decision {
     if party != author {
         return Err(Rejection::forbidden(
-            "A note is taken back by the party that added it.",
+            "Only the party that added a note can retract it.",
         ));
     }
     if retracted {
-        return Err(Rejection::not_now("The note has been taken back already."));
+        return Err(Rejection::not_now("The note is retracted already."));
     }
     Ok(())
 }

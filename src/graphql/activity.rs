@@ -71,11 +71,11 @@ fn order() -> Order {
 /// Conditions for a list of activities: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ActivityFilter {
-    /// It is about the record with this id, of any type.
+    /// It is about the record with this id, which can be of any type.
     subject: Option<ID>,
     /// It is about a record of one of these types. An empty list matches nothing.
     subject_type: Option<Vec<SubjectType>>,
-    /// Of one of these kinds. An empty list matches nothing.
+    /// Its `verb` is one of these. An empty list matches nothing.
     verb: Option<Vec<ActivityVerb>>,
     /// One of these parties made the change. An empty list matches nothing.
     party: Option<Vec<Party>>,
@@ -246,12 +246,12 @@ fn change() -> &'static ObjectType {
             ),
             field(
                 "before",
-                "The value before the change as text: words of an enum as they are, a day as `2026-02-01`, a record by its name, such as `T-12`; null if there was none.",
+                "The value before the change as text: an enum value as in this API, a date as `2026-02-01`, a record by its code or name, such as `T-12`; null if there was no value.",
                 FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
             field(
                 "after",
-                "The value after the change as text, like `before`; null if there is none.",
+                "The value after the change as text, written like `before`; null if there is no value.",
                 FieldSource::Key(<Option<String> as OutputType>::create_type_info),
             ),
         ],

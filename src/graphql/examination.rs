@@ -95,7 +95,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             page(
                 "notes",
-                "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
+                "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
                 &notes::NOTES,
                 Relation::column(note::Column::SubjectId),
             ),

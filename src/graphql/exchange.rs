@@ -39,13 +39,13 @@ pub fn object_type() -> &'static ObjectType {
         fields: vec![
             one(
                 "committee",
-                "The committee that was given as `committee`.",
+                "The committee passed as the argument `committee`.",
                 committees::object_type,
                 Column::Id,
             ),
             field(
                 "counterpart",
-                "The second committee: the one passed as `counterpart`.",
+                "The committee passed as the argument `counterpart`.",
                 FieldSource::Found {
                     object: committees::object_type,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),

@@ -107,7 +107,7 @@ pub fn provision() -> &'static ObjectType {
             ),
             page(
                 "topics",
-                "The topics that implement it; by code. It follows from other records: read it again after the activity CREATED or UPDATED of a topic.",
+                "The topics that implement it; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED or UPDATED of a topic.",
                 &topics::TOPICS,
                 Relation::through(
                     topic_provision::Entity,

@@ -40,7 +40,7 @@ pub fn stamps() -> [Field; 4] {
 pub fn id(prefix: &'static str) -> Field {
     column::<async_graphql::ID>(
         "id",
-        "The global id of the record. It never changes. Treat it as opaque: store and compare it, do not parse it. Example: `topic_01h455vb4pex5vsknk084sn02q`.",
+        "The global id of the record. It never changes. Treat it as opaque: store and compare it, do not parse it. Example, of a topic: `topic_01h455vb4pex5vsknk084sn02q`.",
         "id",
         Scalar::Id(prefix),
     )

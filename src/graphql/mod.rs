@@ -79,7 +79,7 @@ pub fn schema(reach: WebhookTargets) -> Schema {
 }
 
 /// What a developer should know first.
-const DESCRIPTION: &str = "The register of the collaboration between ITU-T and the Universal Postal Union (UPU): the topics that both work on, who does what until when, and what they have written to each other.
+const DESCRIPTION: &str = "The register of the collaboration between ITU-T and the Universal Postal Union (UPU): the topics that both work on, who does what until when, and the liaison statements that they send each other.
 
 Three things to know:
 

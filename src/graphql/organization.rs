@@ -87,14 +87,14 @@ fn describe() -> schema::ObjectType {
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. At most 100. It follows from their `parent`: read it again after the activity CREATED of an organization.",
+            "The organizations that are part of it, by acronym. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of an organization.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
         ),
         page(
             "committees",
-            "Its committees of all periods; by code, SG2 before SG12. It follows from other records: read it again after the activity CREATED of a committee.",
+            "Its committees of all periods; by code, SG2 before SG12. It depends on other records. If you keep a copy, read it again after each activity CREATED of a committee.",
             &committees::COMMITTEES,
             Relation::column(committee::Column::OrganizationId),
         ),

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, SelectionSet};
-use async_graphql::registry::Registry;
+use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{
     ContextSelectionSet, Enum, InputType, Name, OutputType, Positioned, ServerResult, SimpleObject,
     Value,
@@ -163,16 +163,20 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
             Some(object) => register::object(registry, object).to_owned(),
             None => register::node(registry, &node_types()),
         };
+        let input = I::create_type_info(registry);
+        let has_version = matches!(
+            registry.types.get(input.trim_end_matches('!')),
+            Some(MetaType::InputObject { input_fields, .. }) if input_fields.contains_key("version")
+        );
+        let description = if has_version {
+            "The record after the change. If a user error is STALE, the record as it is now: its `version` is the one to send next. Null with any other user error."
+        } else {
+            "The record after the change; null if nothing was changed, then `userErrors` says why."
+        };
         let errors = Vec::<UserError>::create_type_info(registry);
         let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
-            register::meta_field(
-                registry,
-                T::FIELD,
-                "The record after the change. With the user error STALE, the record as it is now, with the version to send next; with any other user error null.",
-                &[],
-                record,
-            ),
+            register::meta_field(registry, T::FIELD, description, &[], record),
             register::meta_field(
                 registry,
                 "userErrors",

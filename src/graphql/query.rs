@@ -185,7 +185,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         root(
             "report",
-            "The figures of a period, for both sides: what the TSB reports.",
+            "The figures of a period for each of the two sides, as the TSB needs them for its reports.",
             vec![
                 arg::<Date>("from", "The first day of the period (UTC)."),
                 arg::<Date>("to", "The last day of the period (UTC), inclusive."),

@@ -58,7 +58,7 @@ pub fn translated<T: OutputType>(
     };
     field(name, description, source).arg::<Option<Language>>(
         "language",
-        "The language to return the text in. If it is not there in that language, it is returned in the first language of `@inContext` that it is there in, else in its original language. Default: the languages of `@inContext`.",
+        "The language to return the text in. If there is no translation into it, the text is in the first language of `@inContext` that has one, otherwise in its original language. Default: the languages of `@inContext`.",
     )
 }
 
@@ -78,7 +78,7 @@ pub fn language_of<T: OutputType>(
     };
     field(name, description, source).arg::<Option<Language>>(
         "language",
-        "The same value as for the text: the requested language.",
+        "The same value as the `language` argument of the text.",
     )
 }
 

@@ -47,7 +47,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<bool>(
                 "outdated",
-                "Whether the original has been changed since the translation was set. Tell readers that it may not say the same.",
+                "Whether the original has been changed since the translation was set. If true, tell readers that the translation may differ from the original.",
                 Column::Outdated,
                 Scalar::Bool,
             ),
@@ -66,7 +66,7 @@ pub fn object_type() -> &'static ObjectType {
 pub fn translations() -> Field {
     many(
         "translations",
-        "The translations of its texts into other languages, also outdated ones: by field, then by language. Use `titleLanguage` and its like to learn which language a text comes in.",
+        "The translations of its texts into other languages, also outdated ones: by field, then by language. To learn in which language a text is returned, select the field beside it whose name ends in `Language`.",
         object_type,
         Relation::column(Column::SubjectId),
         vec![col(Column::Field), col(Column::Language)],

@@ -423,7 +423,7 @@ impl Connection {
         }));
         args.extend(self.order.map(|register| Arg {
             name: "orderBy",
-            description: "The order of the list. A cursor is valid only for the order and filter that it was returned for.",
+            description: "The order of the list. Default: the order that the description of the list names. A cursor is valid only for the order and filter that it was returned for.",
             register,
         }));
         args

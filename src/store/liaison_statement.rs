@@ -36,7 +36,7 @@ pub struct LiaisonStatementSendInput {
     pub title: String,
     /// The ids of the committees that send it, 1 to 50: ACTIVE ones of the viewer's own party, as `viewer.committees` lists them.
     pub from_ids: Vec<ID>,
-    /// The committees to send it to, 1 to 100, each with what it is asked for.
+    /// The committees to send it to, 1 to 100, each with what is expected of it.
     pub addressees: Vec<AddresseeInput>,
     /// The text of the statement; at most 20,000 characters. Default: none, for example if an attachment has the text.
     pub body: Option<String>,
@@ -57,7 +57,7 @@ pub struct LiaisonStatementSendInput {
 pub struct AddresseeInput {
     /// The id of the committee. Each can be given once.
     pub committee_id: ID,
-    /// What the committee is asked for.
+    /// What is expected of the committee.
     pub purpose: Purpose,
     /// The date by which it should reply; only with the purpose ACTION.
     pub reply_by: Option<Date>,

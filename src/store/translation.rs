@@ -40,7 +40,7 @@ pub struct TranslationSetInput {
     pub field: TranslatableField,
     /// The language of the translation: not the record's `originalLanguage`.
     pub language: Language,
-    /// The translation, as long at most as the original may be. Null takes the translation back. Left out: the text stays, for example if only `kind` changes.
+    /// The translation, with at most as many characters as the original may have. Null removes the translation. Left out, an existing translation keeps its text, for example to change only its `kind`.
     pub text: MaybeUndefined<String>,
     /// How much it can be relied on. Required for a new translation; left out or null, an existing one keeps its kind.
     pub kind: Option<TranslationKind>,

@@ -53,17 +53,17 @@ pub struct ActionItemFilter {
     overdue: Option<bool>,
     /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. At most 100 keys. An empty list matches nothing.
     external_key: Option<Vec<String>>,
-    /// Owned by one of these parties, as the field `ownedBy` says: action items of the TSB's own secretariat are the
-    /// TSB's and not ITU's. An empty list matches nothing.
+    /// `ownedBy` is one of these parties: action items of the TSB's own secretariat belong to TSB, not to ITU. An empty
+    /// list matches nothing.
     owned_by: Option<Vec<Party>>,
     /// Requested by one of these parties. An empty list matches nothing.
     requested_by: Option<Vec<Party>>,
-    /// Owned by a committee of an organization of one of these sides, the TSB's secretariat among ITU's; see `ownedBy`. An
+    /// The committee that owns it is of one of these sides. Unlike in `ownedBy`, the TSB's own secretariat counts as ITU here. An
     /// empty list matches nothing.
     side: Option<Vec<Side>>,
     /// The committee with this id owns it.
     committee: Option<ID>,
-    /// Only action items whose counterpart, the other committee involved, has this id.
+    /// Its `counterpart` is the committee with this id.
     counterpart: Option<ID>,
     /// It belongs to the topic with this id.
     topic: Option<ID>,
@@ -203,7 +203,7 @@ pub enum ActionItemBy {
 pub struct ExternalKey {
     /// The party that requested the item and assigned the key.
     requested_by: Party,
-    /// The exact key.
+    /// The exact key. Example: `JIRA-4711`.
     key: String,
 }
 

@@ -159,7 +159,7 @@ fn describe() -> ObjectType {
         ),
         one_or_null(
             "counterpart",
-            "The committee that asked for it, or that works on it together with the owner; null if there is none.",
+            "The committee that requested it, or that works on it together with the owner; null if there is none.",
             committees::object_type,
             Column::CounterpartId,
         ),
@@ -195,7 +195,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
+            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

@@ -137,7 +137,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. At most 100. It follows from their `parent`: read it again after the activity CREATED of a committee.",
+            "The committees that are part of it, by code, then by period. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of a committee.",
             object_type,
             Relation::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
@@ -155,7 +155,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "successors",
-            "The committees that took over its work, by code, then by period. It follows from their `predecessors`: read it again after the activity CREATED or UPDATED of a committee.",
+            "The committees that took over its work, by code, then by period. It depends on their `predecessors`. If you keep a copy, read it again after each activity CREATED or UPDATED of a committee.",
             object_type,
             Relation::through(
                 committee_predecessor::Entity,
@@ -166,7 +166,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics that it is linked to, in any role; by code. It follows from other records: read it again after the activity CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED of a topic.",
+            "The topics that it is linked to, in any role; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED of a topic.",
             &topics::TOPICS,
             Relation::through(
                 topic_committee::Entity,
@@ -176,19 +176,19 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "The action items that it owns; by code. It follows from other records: read it again after the activity CREATED of an action item.",
+            "The action items that it owns; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED of an action item.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::CommitteeId),
         ),
         page(
             "publications",
-            "The publications that it is responsible for; by number, editions by year and month. It follows from other records: read it again after the activity CREATED or UPDATED of a publication.",
+            "The publications that it is responsible for; by number, editions by year and month. It depends on other records. If you keep a copy, read it again after each activity CREATED or UPDATED of a publication.",
             &publications::PUBLICATIONS,
             Relation::column(publication::Column::CommitteeId),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code. It follows from other records: read it again after the activity SENT of a liaison statement.",
+            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code. It depends on other records. If you keep a copy, read it again after each activity SENT of a liaison statement.",
             &statements::STATEMENTS,
             Relation::Matching(statements::of_committee),
         ),

@@ -38,7 +38,7 @@ pub struct LiaisonStatementFilter {
     side: Option<Vec<Side>>,
     /// It is about the topic with this id.
     topic: Option<ID>,
-    /// True: some addressee that was asked for ACTION has not replied. False: all others.
+    /// True: at least one addressee with purpose ACTION has not replied yet. False: all others.
     awaiting_reply: Option<bool>,
     /// `sentAt` is at this time or later.
     sent_since: Option<DateTime>,

@@ -88,7 +88,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "addressees",
-            "The committees that it was sent to, in the order that the sender gave, each with what it was asked for. Only `repliedAt` changes: read it again after the activity REPLIED of this liaison statement.",
+            "The committees that it was sent to, in the order that the sender gave, each with what is expected of it. Only `repliedAt` and `overdue` can change. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
             addressee,
             Relation::column(addressee::Column::StatementId),
             vec![
@@ -110,7 +110,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "replies",
-            "The statements that reply to this one, by code. At most 100. It follows from the replies: read it again after the activity REPLIED of this liaison statement.",
+            "The statements that reply to this one, by code. At most 100. It depends on the replies. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
             object_type,
             Relation::column(Column::InReplyToId),
             vec![col(Column::Number)],
@@ -135,7 +135,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<bool>(
             "awaitingReply",
-            "Whether some addressee that was asked for ACTION has not replied. It follows from the replies: read it again after the activity REPLIED of this liaison statement.",
+            "Whether at least one addressee with purpose ACTION has not replied yet. It depends on the replies. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
             vec![ColumnExpr::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
@@ -156,7 +156,7 @@ fn describe() -> Vec<Field> {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
+            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),
@@ -250,7 +250,7 @@ fn own_active(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
 fn addressee() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Addressee",
-        description: "A committee that a liaison statement was sent to, with what it was asked for.",
+        description: "A committee that a liaison statement was sent to, with what is expected of it.",
         table: Some(Table {
             name: addressee::Entity.into_table_ref(),
             prefix: None,
@@ -264,7 +264,7 @@ fn addressee() -> &'static ObjectType {
             ),
             column::<Purpose>(
                 "purpose",
-                "What the committee is asked for.",
+                "What is expected of the committee.",
                 addressee::Column::Purpose,
                 Scalar::Enum,
             ),

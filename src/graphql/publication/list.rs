@@ -44,12 +44,12 @@ pub static OF_A_TOPIC: Connection = Connection {
 /// Conditions for a list of publications: a record has to meet all that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
-    /// Publications with one of these numbers, each with its edition: `ITU-T X.1341 (09/2015)`. Case, and the kind and
-    /// number of blanks, make no difference. At most 100. An empty list matches nothing.
+    /// Its number is one of these, each with its edition. Example: `ITU-T X.1341 (09/2015)`. Upper and lower case, and
+    /// the kind and number of spaces, make no difference. At most 100. An empty list matches nothing.
     number: Option<Vec<String>>,
     /// True: the latest of its `editions` in the register. False: an earlier edition.
     latest_edition: Option<bool>,
-    /// Of one of these kinds. An empty list matches nothing.
+    /// Is of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<PublicationKind>>,
     /// Has one of these statuses. An empty list matches nothing. A publication without a known status never matches.
     status: Option<Vec<PublicationStatus>>,

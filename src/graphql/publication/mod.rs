@@ -119,14 +119,14 @@ fn describe() -> ObjectType {
         ),
         many(
             "supersededBy",
-            "The editions that replaced this one, by number. It follows from their `supersedes`: read it again after the activity CREATED or UPDATED of a publication.",
+            "The editions that replaced this one, by number. It depends on their `supersedes`. If you keep a copy, read it again after each activity CREATED or UPDATED of a publication.",
             object_type,
             Relation::column(Column::SupersedesId),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
         many(
             "editions",
-            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It follows from other records: read it again after the activity CREATED of a publication.",
+            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It depends on other records. If you keep a copy, read it again after each activity CREATED of a publication.",
             object_type,
             Relation::through(editions(), "publication_id", "edition_id"),
             vec![col(Column::NumberKey), col(Column::Id)],
@@ -144,7 +144,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics that it is about; by code. It follows from their `publications`: read it again after the activity CREATED or UPDATED of a topic.",
+            "The topics that it is about; by code. It depends on their `publications`. If you keep a copy, read it again after each activity CREATED or UPDATED of a topic.",
             &topics::TOPICS,
             Relation::through(
                 topic_publication::Entity,
@@ -154,7 +154,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first, at most 100. At most one is under way. It follows from other records: read it again after the activity EXAMINATION_REQUESTED of an examination.",
+            "Its joint examinations, oldest first, at most 100. At most one is under way. It depends on other records. If you keep a copy, read it again after each activity EXAMINATION_REQUESTED of an examination.",
             examinations::object_type,
             Relation::column(examination::Column::PublicationId),
             vec![
@@ -164,7 +164,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
+            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

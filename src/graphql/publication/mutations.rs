@@ -40,7 +40,7 @@ impl PublicationMutation {
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
-    /// Changes a publication. The parties that may add publications of its side may.
+    /// Changes a publication. A side changes its own; the TSB those of ITU and of partners.
     async fn publication_update(
         &self,
         ctx: &Context<'_>,

@@ -229,7 +229,7 @@ fn side_report() -> &'static ObjectType {
         fields.extend(figures::fields());
         ObjectType {
             name: "SideReport",
-            description: "What one side did in the period, and what it was asked for. Items and statements of the TSB itself count for neither side.",
+            description: "What one side did in the period, and what others requested from it. Items and statements of the TSB itself count for neither side.",
             table: Some(Table {
                 name: rows("side", [enum_name(Side::Itu), enum_name(Side::Upu)]),
                 prefix: None,

@@ -56,11 +56,11 @@ pub struct TopicFilter {
     provision: Option<ID>,
     /// True: ACTIVE, with a review date before today (UTC). False: all others.
     needs_review: Option<bool>,
-    /// Topics that one of these sides has to agree to or decline now: the topic is PROPOSED and the position of that
-    /// side is PENDING. An empty list matches nothing.
+    /// It is the turn of one of these sides to agree or decline: the topic is PROPOSED and the position of that side is
+    /// PENDING. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,
-    /// Topics on which neither ITU nor the UPU has done anything since this day began (UTC), whatever their status:
-    /// neither on the topic itself nor on its action items or their notes. Acts of the TSB do not count.
+    /// Neither ITU nor UPU has changed the topic or its action items, or added a note to them, since the start of this
+    /// day (UTC). What the TSB does is not counted, and the status of the topic makes no difference.
     silent_since: Option<Date>,
     /// `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,

@@ -145,7 +145,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "Its action items; by code. It follows from other records: read it again after the activity CREATED of an action item.",
+            "Its action items; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED of an action item.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::TopicId),
         ),
@@ -161,13 +161,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "examinations",
-            "The joint examinations of its publications, open and complete; oldest first. It follows from other records: read it again after the activity EXAMINATION_REQUESTED of an examination, or UPDATED of this topic.",
+            "The joint examinations of its publications, open and complete; oldest first. It depends on other records. If you keep a copy, read it again after each activity EXAMINATION_REQUESTED of an examination, or UPDATED of this topic.",
             &examinations::EXAMINATIONS,
             Relation::Matching(examinations::of_topic),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements about it; by code. It follows from other records: read it again after the activity SENT of a liaison statement.",
+            "The liaison statements about it; by code. It depends on other records. If you keep a copy, read it again after each activity SENT of a liaison statement.",
             &statements::STATEMENTS,
             Relation::through(
                 statement_topic::Entity,
@@ -177,7 +177,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It follows from other records: read it again after the activity NOTED of a note.",
+            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

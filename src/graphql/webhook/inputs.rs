@@ -61,7 +61,7 @@ pub struct WebhookUpdateInput {
 /// The webhook to delete.
 #[derive(Debug, InputObject)]
 pub struct WebhookDeleteInput {
-    /// The webhook.
+    /// The id of the webhook.
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,

@@ -92,7 +92,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             computed::<Option<String>>(
                 "cursor",
-                "The cursor of the last activity that was handled: everything up to it that matches the filter was delivered. Null before the first activity.",
+                "The cursor of the last activity that was handled: everything up to it that matches the filter was delivered. Null before the first activity. It moves with each delivery, without an activity of the webhook.",
                 vec![
                     ColumnExpr::Expression("last_activity", last_activity),
                     ColumnExpr::column(Column::Position),
@@ -107,7 +107,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             page(
                 "deliveries",
-                "The deliveries that were made or tried, newest first. Successful ones are kept for 30 days.",
+                "The deliveries that were made or tried, newest first. Successful ones are deleted after 30 days. Each attempt changes them, without an activity of the webhook.",
                 &DELIVERIES,
                 Relation::column(delivery::Column::WebhookId),
             )
@@ -161,12 +161,12 @@ fn filter() -> &'static ObjectType {
                 ),
                 key(
                     "verb",
-                    "The kinds of activities; null: any kind.",
+                    "What was done; null: anything.",
                     <Option<Vec<ActivityVerb>>>::create_type_info,
                 ),
                 key(
                     "party",
-                    "The parties that did it; null: any party.",
+                    "The parties that made the changes; null: any party.",
                     <Option<Vec<Party>>>::create_type_info,
                 ),
                 key(

@@ -45,7 +45,7 @@ pub struct ActionItemCreateInput {
     pub title: String,
     /// Details; at most 8,000 characters. Default: none.
     pub description: Option<String>,
-    /// The id of the committee that asks for it, or that works on it together with the owner. Default: none.
+    /// The id of the committee that requests it, or that works on it together with the owner. Default: none.
     pub counterpart_id: Option<ID>,
     /// How urgent it is.
     #[graphql(
@@ -78,7 +78,7 @@ pub struct ActionItemUpdateInput {
     pub title: MaybeUndefined<String>,
     /// Details; at most 8,000 characters. Null removes them.
     pub description: MaybeUndefined<String>,
-    /// The id of the committee that asks for it, or that works on it together with the owner. Null removes it.
+    /// The id of the committee that requests it, or that works on it together with the owner. Null removes it.
     pub counterpart_id: MaybeUndefined<ID>,
     /// How urgent it is. Cannot be null.
     pub priority: MaybeUndefined<Priority>,

@@ -33,7 +33,7 @@ pub use conclude::{CommitteeConcludeInput, conclude};
 /// A new committee. A side creates its own; the TSB those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeCreateInput {
-    /// The organization that it belongs to.
+    /// The id of the organization that it belongs to.
     pub organization_id: ID,
     /// Its short name, unique with organization and period; at most 32 characters. It can never be changed. Example: `SG17`.
     pub code: String,

@@ -26,7 +26,7 @@ use crate::store::{Database, resolve};
 /// The position that the viewer's own side takes. The TSB takes none.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicTakePositionInput {
-    /// The topic.
+    /// The id of the topic.
     pub id: ID,
     /// AGREED: the side works on it. DECLINED: it will not. RELEASED: it ends its work. PENDING cannot be set.
     pub position: Position,

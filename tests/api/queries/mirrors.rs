@@ -9,16 +9,19 @@ use crate::support::harness::{Backend, Client, Server};
 
 on_both_databases! {
     every_change_is_reported_as_the_descriptions_say
+    every_change_of_a_webhook_is_reported_to_its_party_alone
 }
 
 /// How the description of a field begins to say after which activities to read it again.
-const FOLLOWS: &str = "read it again after the activity ";
+const FOLLOWS: &str = "read it again after each activity ";
 
 const IDS: &str = "{ organizations(first: 100) { nodes { __typename id } } committees(first: 100) { nodes { __typename id } }
     topics(first: 100) { nodes { __typename id } } actionItems(first: 100) { nodes { __typename id } }
     publications(first: 100) { nodes { __typename id } } examinations(first: 100) { nodes { __typename id } }
     liaisonStatements(first: 100) { nodes { __typename id } } mandates { __typename id provisions { __typename id } }
     activities(last: 100, filter: { subjectType: [NOTE] }) { nodes { subject { __typename id } } } }";
+
+const WEBHOOKS: &str = "{ webhooks { __typename id } }";
 
 const TYPES: &str = "{ __schema { types { kind name interfaces { name } fields { name description
     type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
@@ -31,13 +34,14 @@ struct Field {
     follows: Option<String>,
 }
 
-/// The fields of each type of record that mirrors hold, by the name of the type.
-async fn fields(server: &Server) -> BTreeMap<String, Vec<Field>> {
+/// The fields of each type of record that mirrors hold, by the name of the type. Webhooks are visible to their own party
+/// only, which mirrors them apart.
+async fn fields(server: &Server, webhooks: bool) -> BTreeMap<String, Vec<Field>> {
     let data = server.anonymous().data(TYPES, json!({})).await;
     let types = data["__schema"]["types"].as_array().unwrap();
     let records = types.iter().filter(|ty| {
         let name = ty["name"].as_str().unwrap();
-        is_record(ty) && !["Activity", "Webhook"].contains(&name)
+        is_record(ty) && name != "Activity" && (name == "Webhook") == webhooks
     });
     let fields = records.map(|ty| {
         let fields = ty["fields"].as_array().unwrap().iter();
@@ -88,6 +92,9 @@ fn follows(description: &str) -> Option<String> {
 /// A copy of the register.
 struct Mirror<'a> {
     server: &'a Server,
+    reader: Client<'a>,
+    /// Reads the ids of all records.
+    ids: &'static str,
     fields: BTreeMap<String, Vec<Field>>,
     records: BTreeMap<String, Value>,
     mutations: BTreeSet<String>,
@@ -95,11 +102,25 @@ struct Mirror<'a> {
     followed: BTreeSet<String>,
 }
 
-impl Mirror<'_> {
+impl<'a> Mirror<'a> {
+    async fn of(server: &'a Server, reader: Client<'a>, webhooks: bool) -> Self {
+        let mut mirror = Self {
+            server,
+            reader,
+            ids: if webhooks { WEBHOOKS } else { IDS },
+            fields: fields(server, webhooks).await,
+            records: BTreeMap::new(),
+            mutations: BTreeSet::new(),
+            followed: BTreeSet::new(),
+        };
+        mirror.records = mirror.read().await;
+        mirror
+    }
+
     async fn read(&self) -> BTreeMap<String, Value> {
-        let reader = self.server.anonymous();
+        let reader = &self.reader;
         let mut ids = BTreeMap::new();
-        collect(&reader.data(IDS, json!({})).await, &mut ids);
+        collect(&reader.data(self.ids, json!({})).await, &mut ids);
         let mut records = BTreeMap::new();
         for (ty, fields) in &self.fields {
             let fields = fields.iter();
@@ -123,15 +144,33 @@ impl Mirror<'_> {
 
     /// Makes a change, and compares what changed with what the history reports.
     async fn change(&mut self, client: &Client<'_>, mutation: &str, input: Value) -> String {
-        let cursor = self.server.newest().await;
+        let cursor = self.newest().await;
         let record = client.change(mutation, input, "id").await;
+        self.compare(mutation, &cursor).await;
+        record["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the cursor of the newest activity that the reader sees.
+    async fn newest(&self) -> String {
+        let document = "{ activities(last: 1) { nodes { cursor } } }";
+        let data = self.reader.data(document, json!({})).await;
+        let cursor = data["activities"]["nodes"][0]["cursor"].as_str();
+        cursor.unwrap().to_owned()
+    }
+
+    /// Compares what changed after a cursor with what the history reports.
+    async fn compare(&mut self, mutation: &str, cursor: &str) {
         let document = "query($after: String) { activities(first: 100, after: $after) { nodes { verb subjectType subject { id } } } }";
         let variables = json!({ "after": cursor });
-        let data = self.server.anonymous().data(document, variables).await;
+        let data = self.reader.data(document, variables).await;
         let activities = data["activities"]["nodes"].as_array().unwrap();
         let now = self.read().await;
+        let is_reported = |id: &String| activities.iter().any(|it| it["subject"]["id"] == **id);
+        for id in self.records.keys().filter(|id| !now.contains_key(*id)) {
+            assert!(is_reported(id), "{mutation} reports no end of {id}");
+        }
         for (id, record) in &now {
-            let own = activities.iter().any(|it| it["subject"]["id"] == *id);
+            let own = is_reported(id);
             let Some(before) = self.records.get(id) else {
                 assert!(own, "{mutation} reports nothing of the new {record}");
                 continue;
@@ -158,7 +197,23 @@ impl Mirror<'_> {
         }
         self.records = now;
         self.mutations.insert(mutation.to_owned());
-        record["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that all mutations were made that a mirror has to know.
+    async fn assert_complete(&self, webhooks: bool) {
+        let names = "{ __schema { mutationType { fields { name } } } }";
+        let data = self.server.anonymous().data(names, json!({})).await;
+        let names = data["__schema"]["mutationType"]["fields"].as_array();
+        let names = names.unwrap().iter().map(|it| it["name"].as_str().unwrap());
+        let names = names.filter(|name| name.starts_with("webhook") == webhooks);
+        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        assert_eq!(self.mutations, names);
+        let following = self.fields.iter().flat_map(|(ty, fields)| {
+            let following = fields.iter().filter(|field| field.follows.is_some());
+            following.map(move |field| format!("{ty}.{}", field.name))
+        });
+        let following: BTreeSet<String> = following.collect();
+        assert_eq!(self.followed, following);
     }
 
     fn version(&self, id: &str) -> &Value {
@@ -191,14 +246,7 @@ fn is_one_of(activity: &Value, id: &str, activities: &str) -> bool {
 }
 
 async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
-    let mut mirror = Mirror {
-        server,
-        fields: fields(server).await,
-        records: BTreeMap::new(),
-        mutations: BTreeSet::new(),
-        followed: BTreeSet::new(),
-    };
-    mirror.records = mirror.read().await;
+    let mut mirror = Mirror::of(server, server.anonymous(), false).await;
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let committees = bodies(&mut mirror).await;
     let topic = topic(&mut mirror, &committees).await;
@@ -230,23 +278,39 @@ async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
     mirror.change(&tsb, "actionItemRemind", input).await;
     let input = json!({ "id": committees.other, "version": mirror.version(&committees.other) });
     mirror.change(&itu, "committeeConclude", input).await;
+    mirror.assert_complete(false).await;
+}
 
-    let names = "{ __schema { mutationType { fields { name } } } }";
-    let data = server.anonymous().data(names, json!({})).await;
-    let names = data["__schema"]["mutationType"]["fields"].as_array();
-    for name in names.unwrap() {
-        let name = name["name"].as_str().unwrap();
-        assert!(
-            name.starts_with("webhook") || mirror.mutations.contains(name),
-            "{name}"
-        );
+async fn every_change_of_a_webhook_is_reported_to_its_party_alone(server: &Server) {
+    let itu = server.itu();
+    let before = server.newest().await;
+    let mut mirror = Mirror::of(server, server.itu(), true).await;
+    let input = json!({ "url": "http://127.0.0.1:9/" });
+    let webhook = mirror.change(&itu, "webhookCreate", input).await;
+    for change in [
+        json!({ "url": "http://127.0.0.1:9/other" }),
+        json!({ "filter": { "party": ["UPU"] } }),
+        json!({ "redeliverAfter": before }),
+        json!({ "rotateSecret": true, "retryNow": true, "ping": true }),
+        json!({ "enabled": false }),
+    ] {
+        let mut input = json!({ "id": webhook, "version": mirror.version(&webhook) });
+        let fields = input.as_object_mut().unwrap();
+        fields.extend(change.as_object().unwrap().clone());
+        mirror.change(&itu, "webhookUpdate", input).await;
     }
-    let following = mirror.fields.iter().flat_map(|(ty, fields)| {
-        let following = fields.iter().filter(|field| field.follows.is_some());
-        following.map(move |field| format!("{ty}.{}", field.name))
-    });
-    let following: BTreeSet<String> = following.collect();
-    assert_eq!(mirror.followed, following);
+    let mutation = "webhookDelete";
+    let document =
+        "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { deletedId } }";
+    let cursor = mirror.newest().await;
+    let input = json!({ "input": { "id": webhook, "version": mirror.version(&webhook) } });
+    let data = itu.data(document, input).await;
+    assert_eq!(data[mutation]["deletedId"], webhook);
+    mirror.compare(mutation, &cursor).await;
+    assert_eq!(mirror.records, BTreeMap::new());
+    mirror.assert_complete(true).await;
+    // Nobody else sees any of it.
+    assert_eq!(server.newest().await, before);
 }
 
 struct Committees {
@@ -367,7 +431,7 @@ async fn the_table_for_mirrors_says_what_the_descriptions_say() {
     let document = fs::read_to_string(document).unwrap();
     let rows = document.lines().filter(|line| line.starts_with("| `"));
     let rows: BTreeSet<String> = rows.map(str::to_owned).collect();
-    let fields = fields(&server).await;
+    let fields = fields(&server, false).await;
     let expected = fields.iter().flat_map(|(ty, fields)| {
         fields.iter().filter_map(move |field| {
             let follows = field.follows.as_ref()?;

@@ -199,7 +199,7 @@ async fn everything_is_described() {
 }
 
 /// Words of the older texts, which nobody understood who had not written them.
-const PUZZLES: [&str; 16] = [
+const PUZZLES: [&str; 24] = [
     "one's own",
     "leaves nothing",
     "unless told",
@@ -216,6 +216,14 @@ const PUZZLES: [&str; 16] = [
     "obody",
     "hoever",
     "written exactly so",
+    " asked",
+    " kept",
+    "taken back",
+    "takes back",
+    "it is there in",
+    "and its like",
+    "follows from other",
+    "what it asks",
 ];
 
 #[test]
@@ -224,6 +232,27 @@ fn no_description_puzzles() {
     for puzzle in PUZZLES {
         let found = sdl.lines().find(|line| line.contains(puzzle));
         assert_eq!(found, None, "{puzzle}");
+    }
+}
+
+/// STALE is about the `version` of an input: it puzzles where there is none.
+#[test]
+fn only_payloads_of_inputs_with_a_version_mention_stale_records() {
+    let served = served();
+    for payload in served.split("\ntype ").skip(1) {
+        let Some((mutation, fields)) = payload.split_once("Payload {") else {
+            continue;
+        };
+        let fields = fields.split("\n}").next().unwrap();
+        let input = served.split(&format!("\ninput {mutation}Input {{")).nth(1);
+        let input = input.and_then(|input| input.split("\n}").next());
+        let has_version = input.unwrap().contains("\tversion: Int!");
+        let has_record = mutation != "WebhookDelete";
+        assert_eq!(
+            fields.contains("STALE"),
+            has_version && has_record,
+            "{mutation}"
+        );
     }
 }
 
