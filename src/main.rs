@@ -427,7 +427,7 @@ async fn load(db: &Database) -> Result<(), StartupError> {
 
 async fn export(settings: &config::Export) -> Result<(), StartupError> {
     let db = existing(&settings.database, None).await?;
-    let rows = match &settings.file {
+    let rows = match settings.path() {
         None => import_export::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => files::export(&db, path).await,
     };

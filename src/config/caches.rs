@@ -9,13 +9,14 @@ use entity::party::Role;
 use super::{StartupError, read_file};
 use crate::http::auth::claims::role;
 use crate::http::graphql::response_cache::ResponseCache;
+use crate::http::number::number;
 use crate::http::validation::trusted_documents::TrustedDocuments;
 
 /// Trusted documents and the document cache.
 #[derive(Clone, Debug, Args)]
 pub struct DocumentArgs {
     /// Size of the cache of validated documents in bytes.
-    #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE)]
+    #[arg(long, env = "LIAISON_DOCUMENT_CACHE_BYTES", default_value_t = DOCUMENT_CACHE, value_parser = number::<u64>(0..))]
     pub document_cache_bytes: u64,
     /// A JSON file with trusted documents by their SHA-256: all others are rejected.
     #[arg(long, env = "LIAISON_TRUSTED_DOCUMENTS")]
@@ -32,7 +33,7 @@ pub const DOCUMENT_CACHE: u64 = 20_000_000;
 #[derive(Clone, Debug, Args)]
 pub struct ResponseCacheArgs {
     /// Size of the response cache in bytes; entries are valid until the data changes; 0 disables the cache.
-    #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes)]
+    #[arg(long, env = "LIAISON_RESPONSE_CACHE_BYTES", default_value_t = Self::DEFAULT.response_cache_bytes, value_parser = number::<u64>(0..))]
     pub response_cache_bytes: u64,
     /// Maximum staleness with respect to writes of other instances, on PostgreSQL, such as `500ms`; `0s` queries the
     /// database before each cached response. Without it nothing is cached on PostgreSQL.

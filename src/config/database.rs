@@ -6,6 +6,7 @@ use clap::Args;
 use url::{Url, form_urlencoded};
 
 use crate::http::duration::duration;
+use crate::http::number::number;
 
 /// URL parameters that the driver knows. It ignores others on PostgreSQL.
 const POSTGRES_PARAMETERS: [&str; 16] = [
@@ -42,7 +43,7 @@ pub struct Database {
     pub database_url: String,
     /// Maximum number of read connections; on PostgreSQL there are as many for writes, and a few for listening and
     /// background work.
-    #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, env = "LIAISON_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = number::<u32>(1..=1000))]
     pub database_connections: u32,
     /// How long startup waits for an unreachable database, such as `60s`; `0s`: not at all.
     #[arg(long, env = "LIAISON_DATABASE_WAIT", default_value = "60s", value_parser = duration)]

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::StartupError;
 use super::origin::all_arguments;
+use crate::http::suggestion::closest;
 
 const PREFIX: &str = "LIAISON_";
 
@@ -52,11 +53,8 @@ pub fn check_variables(command: &Command) -> Result<(), StartupError> {
         if !is_ours || value.is_empty() || known.contains(&name.as_os_str()) {
             continue;
         }
-        let letters = |name: &str| name.replace('_', "");
-        let meant = known
-            .iter()
-            .filter_map(|known| known.to_str())
-            .find(|known| letters(known) == letters(&name.to_string_lossy()));
+        let known = known.iter().filter_map(|known| known.to_str());
+        let meant = closest(&name.to_string_lossy(), known);
         let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |known| {
             format!("did you mean {known}?")
         });

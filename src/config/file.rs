@@ -7,14 +7,24 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use serde::Deserialize;
+
 use super::StartupError;
 use super::tokens::OtherIssuer;
+use crate::http::suggestion::closest;
 
 /// A parsed settings file.
 pub struct SettingsFile {
     path: PathBuf,
     values: Vec<Setting>,
     pub issuers: Vec<OtherIssuer>,
+}
+
+/// The tables of further issuers, and where each begins.
+#[derive(Deserialize)]
+struct Issuers {
+    #[serde(default)]
+    issuer: Vec<Spanned<OtherIssuer>>,
 }
 
 struct Setting {
@@ -33,27 +43,29 @@ impl SettingsFile {
         let wrong = |what: &str| StartupError(format!("--config {}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
         let line = |span: Range<usize>| text[..span.start.min(text.len())].split('\n').count();
-        let mut table: BTreeMap<String, Spanned<toml::Value>> =
-            toml::from_str(&text).map_err(|error| {
-                let line = error.span().map(line).unwrap_or_default();
-                wrong(&format!("line {line}: {}", error.message().trim()))
-            })?;
-        let issuers = match table.remove("issuer") {
-            Some(issuers) => {
-                issuers
-                    .into_inner()
-                    .try_into()
-                    .map_err(|error: toml::de::Error| {
-                        wrong(&format!("[[issuer]]: {}", error.message()))
-                    })?
-            }
-            None => Vec::new(),
+        let at = |error: &toml::de::Error| {
+            let line = error.span().map(line).unwrap_or_default();
+            format!("line {line}: ")
         };
+        let mut table: BTreeMap<String, Spanned<toml::Value>> = toml::from_str(&text)
+            .map_err(|error| wrong(&format!("{}{}", at(&error), error.message().trim())))?;
+        table.remove("issuer");
+        let issuers: Issuers = toml::from_str(&text)
+            .map_err(|error| wrong(&format!("{}[[issuer]]: {}", at(&error), error.message())))?;
+        let issuers = issuers.issuer.into_iter().map(|issuer| {
+            let place = format!("{}, line {}", path.display(), line(issuer.span()));
+            issuer.into_inner().at(place)
+        });
         let mut values = Vec::new();
         for (name, value) in table {
             let line = line(value.span());
             if !known.contains(&name) {
-                return Err(wrong(&format!("line {line}: there is no setting `{name}`")));
+                let known = known.iter().map(String::as_str);
+                let hint = closest(&name, known)
+                    .map(|meant| format!(": did you mean `{meant}`?"))
+                    .unwrap_or_default();
+                let what = format!("line {line}: there is no setting `{name}`{hint}");
+                return Err(wrong(&what));
             }
             let value = plain(value.get_ref());
             values.push(Setting { name, value, line });
@@ -61,7 +73,7 @@ impl SettingsFile {
         Ok(Self {
             path: path.to_owned(),
             values,
-            issuers,
+            issuers: issuers.collect(),
         })
     }
 

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
@@ -13,6 +12,7 @@ use crate::http::duration::{duration, timeout};
 use crate::http::middleware::client_ip::{ProxyHeader, TrustedProxies};
 use crate::http::middleware::cors::origin;
 use crate::http::middleware::rate_limit::{Failures, RateLimiter};
+use crate::http::number::number;
 use crate::http::server::accept::ServerLimits;
 use crate::http::server::stream_limit::ConcurrencyLimiter;
 use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
@@ -21,22 +21,23 @@ use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 #[derive(Clone, Debug, Args)]
 pub struct HttpArgs {
     /// Maximum number of open connections. Further ones wait for a few seconds, except for /livez and /readyz. WebSockets and event streams take at most half of them, those without a token at most a quarter.
-    #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS", default_value_t = 2000, value_parser = number::<u32>(1..=1_000_000))]
     pub max_connections: u32,
     /// Maximum number of connections per client address, except for trusted proxies; 0 is no limit.
-    #[arg(long, env = "LIAISON_MAX_CONNECTIONS_PER_IP", default_value_t = 200)]
+    #[arg(long, env = "LIAISON_MAX_CONNECTIONS_PER_IP", default_value_t = 200, value_parser = number::<u32>(0..=u32::MAX.into()))]
     pub max_connections_per_ip: u32,
     /// Maximum number of open WebSockets and event streams per token subject; a client address without a token may have a quarter of it, also behind a trusted proxy. 0 is no limit.
-    #[arg(long, env = "LIAISON_MAX_STREAMS_PER_CLIENT", default_value_t = 200)]
+    #[arg(long, env = "LIAISON_MAX_STREAMS_PER_CLIENT", default_value_t = 200, value_parser = number::<u32>(0..=u32::MAX.into()))]
     pub max_streams_per_client: u32,
     /// Maximum number of active subscriptions; those without a token may be half of them. One with a large document or large variables counts as several.
-    #[arg(long, env = "LIAISON_MAX_SUBSCRIPTIONS", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "LIAISON_MAX_SUBSCRIPTIONS", default_value_t = 4000, value_parser = number::<u32>(1..=u32::MAX.into()))]
     pub max_subscriptions: u32,
     /// Maximum number of active subscriptions per token subject; a client address without a token may have a quarter of it. 0 is no limit.
     #[arg(
         long,
         env = "LIAISON_MAX_SUBSCRIPTIONS_PER_CLIENT",
-        default_value_t = 1000
+        default_value_t = 1000,
+        value_parser = number::<u32>(0..=u32::MAX.into())
     )]
     pub max_subscriptions_per_client: u32,
     /// Timeout for reading the head of a request, and idle timeout of a connection between two requests, such as `20s`.
@@ -46,7 +47,7 @@ pub struct HttpArgs {
     #[arg(long, env = "LIAISON_BODY_TIMEOUT", default_value = "20s", value_parser = timeout)]
     pub body_timeout: Duration,
     /// Maximum memory in bytes of all responses in progress, besides `--response-cache-bytes`. A large response beyond it is refused with `SERVICE_UNAVAILABLE`.
-    #[arg(long, env = "LIAISON_RESPONSE_MEMORY_BYTES", default_value_t = 256_000_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, env = "LIAISON_RESPONSE_MEMORY_BYTES", default_value_t = 256_000_000, value_parser = number::<usize>(1..))]
     pub response_memory_bytes: usize,
     /// How long the service keeps serving after the signal to stop, such as `10s`. Meanwhile /readyz responds with 503, so that a load balancer takes the instance out.
     #[arg(long, env = "LIAISON_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration)]
@@ -55,17 +56,18 @@ pub struct HttpArgs {
     #[arg(long, env = "LIAISON_METRICS_LISTEN", value_parser = listen_address)]
     pub metrics_listen: Option<String>,
     /// Query cost per minute and client address without a token; 0 is no limit.
-    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000)]
+    #[arg(long, env = "LIAISON_RATE_LIMIT", default_value_t = 10_000_000, value_parser = number::<u32>(0..=u32::MAX.into()))]
     pub rate_limit: u32,
     /// Query cost per minute and token subject; 0 is no limit.
     #[arg(
         long,
         env = "LIAISON_RATE_LIMIT_AUTHENTICATED",
-        default_value_t = 100_000_000
+        default_value_t = 100_000_000,
+        value_parser = number::<u32>(0..=u32::MAX.into())
     )]
     pub rate_limit_authenticated: u32,
     /// Maximum number of requests that are refused before they run (an invalid token, document, body or message, an unknown document hash, too high a cost) per minute and client address; 0 is no limit.
-    #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000)]
+    #[arg(long, env = "LIAISON_FAILURE_LIMIT", default_value_t = 1000, value_parser = number::<u32>(0..=u32::MAX.into()))]
     pub failure_limit: u32,
     /// Addresses or networks (10.0.0.0/8) of reverse proxies whose forwarding header is trusted.
     #[arg(long, env = "LIAISON_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]

@@ -29,6 +29,7 @@ pub use self::webhooks::Webhooks;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
 use crate::http::limits::Limits;
+use crate::http::number::number;
 use crate::import_export::{Format, ImportSettings, RecordType};
 
 /// GraphQL API for the register of the collaboration between ITU-T and the UPU.
@@ -98,7 +99,7 @@ pub enum Command {
 pub struct Export {
     #[command(flatten)]
     pub database: Database,
-    /// The output file; standard output by default.
+    /// The output file; `-`, or none, for standard output.
     pub file: Option<PathBuf>,
 }
 
@@ -210,7 +211,7 @@ pub struct Token {
     #[arg(long, default_value = "somebody")]
     pub sub: String,
     /// Its lifetime in seconds.
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, default_value_t = 3600, value_parser = number::<u32>(1..=u32::MAX.into()))]
     pub ttl: u32,
     /// The file with the signing key: a private key in PEM, or a secret for HS256.
     #[arg(long)]
@@ -300,7 +301,28 @@ fn parse(
         let origin = flag
             .map(|flag| origin(&command, args, file, flag))
             .unwrap_or_default();
-        StartupError(format!("{}{origin}", line.trim_start_matches("error: ")))
+        let hint = suggestion(&error)
+            .map(|meant| format!(": did you mean {meant}?"))
+            .unwrap_or_default();
+        StartupError(format!(
+            "{}{origin}{hint}",
+            line.trim_start_matches("error: ")
+        ))
+    })
+}
+
+/// Returns what a misspelt flag, subcommand or value probably means.
+fn suggestion(error: &clap::Error) -> Option<&str> {
+    let kinds = [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+    ];
+    kinds.into_iter().find_map(|kind| match error.get(kind)? {
+        ContextValue::String(meant) => Some(meant.as_str()),
+        // The most similar comes last.
+        ContextValue::Strings(meant) => meant.last().map(String::as_str),
+        _ => None,
     })
 }
 
@@ -351,8 +373,9 @@ impl Serve {
     /// Returns one line with the invalid setting.
     pub fn verifier(&self) -> Result<Verifier, StartupError> {
         let mut issuers = Vec::from_iter(self.tokens.issuer()?);
-        for (number, other) in (1..).zip(&self.issuers) {
-            let wrong = |what: String| StartupError(format!("[[issuer]] {number}: {what}"));
+        for other in &self.issuers {
+            let place = &other.place;
+            let wrong = |what: String| StartupError(format!("[[issuer]]: {what} (set by {place})"));
             let tokens = self.tokens.of(other).map_err(wrong)?;
             let issuer = tokens.issuer().map_err(|error| wrong(error.0))?;
             issuers.push(issuer.ok_or_else(|| {
@@ -368,6 +391,14 @@ impl Serve {
             ));
         }
         Verifier::of(issuers).map_err(|what| StartupError(format!("--token-issuer: {what}")))
+    }
+}
+
+impl Export {
+    /// Returns the path of the output file; `None` for standard output.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| *path != Path::new("-"))
     }
 }
 

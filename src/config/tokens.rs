@@ -53,6 +53,9 @@ pub struct Tokens {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OtherIssuer {
+    /// The file and the line, for error messages.
+    #[serde(skip)]
+    pub place: String,
     issuer: String,
     key: Option<String>,
     audience: Option<String>,
@@ -60,6 +63,13 @@ pub struct OtherIssuer {
     roles_claim: Option<String>,
     role_mapping: Option<HashMap<String, String>>,
     leeway: Option<String>,
+}
+
+impl OtherIssuer {
+    /// With the place of its table.
+    pub fn at(self, place: String) -> Self {
+        Self { place, ..self }
+    }
 }
 
 impl Tokens {

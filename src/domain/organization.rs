@@ -53,12 +53,12 @@ pub fn validate_kind(kind: OrganizationKind, side: Option<Side>) -> Result<(), S
     .map_err(str::to_owned)
 }
 
-/// Checks that a parent organization belongs to the same side.
+/// Checks that a parent, an organization or a committee, belongs to the same side.
 pub fn validate_parent(side: Option<Side>, parent: Option<Side>) -> Result<(), String> {
     if side == parent {
         Ok(())
     } else {
-        Err("The parent must be an organization of the same side.".to_owned())
+        Err("The parent must be of the same side.".to_owned())
     }
 }
 

@@ -45,7 +45,7 @@ impl Viewer {
     pub fn actor(&self) -> Decision<Actor> {
         let Some(subject) = &self.subject else {
             return Err(Rejection::Unauthenticated(
-                "Writing needs a token: send `Authorization: Bearer …` with the role of an editor."
+                "This needs a token: send `Authorization: Bearer …` with the role of an editor."
                     .to_owned(),
             ));
         };

@@ -96,5 +96,12 @@ pub fn parse_ids(ids: &[ID]) -> Result<Vec<(&'static ObjectType, Uuid)>> {
             ids.len()
         )));
     }
-    ids.iter().map(node).collect()
+    let nodes = ids.iter().enumerate();
+    let nodes = nodes.map(|(index, id)| {
+        node(id).map_err(|error| match error {
+            Error::BadInput(message) => Error::BadInput(format!("`ids[{index}]`: {message}")),
+            error => error,
+        })
+    });
+    nodes.collect()
 }

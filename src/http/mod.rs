@@ -11,8 +11,10 @@ mod health;
 pub mod limits;
 pub mod metrics;
 pub mod middleware;
+pub mod number;
 pub mod redact;
 pub mod server;
+pub mod suggestion;
 pub mod validation;
 
 use std::future::Future;
@@ -37,8 +39,10 @@ use crate::events::Feed;
 use crate::graphql::Schema;
 use crate::graphql::request::Clock;
 pub use crate::graphql::request::ResponseBudget;
+use crate::http::error::RequestError;
 use crate::http::graphql::admission::Admission;
 use crate::http::graphql::etag::{if_none_match, weak_tag};
+use crate::http::graphql::response::respond;
 use crate::http::graphql::response_cache::ResponseCache;
 use crate::http::middleware::body_limit::BodyMemory;
 use crate::http::middleware::client_ip::TrustedProxies;
@@ -150,6 +154,8 @@ pub fn router(app: Arc<AppState>) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .merge(graphiql::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
@@ -174,6 +180,19 @@ pub fn router(app: Arc<AppState>) -> Router {
         .with_state(app)
 }
 
+async fn not_found(headers: HeaderMap) -> Response {
+    let message = "There is nothing at this address: the API is at /graphql.";
+    let refused = RequestError::new(StatusCode::NOT_FOUND, "BAD_USER_INPUT", message);
+    respond(&headers, Err(refused))
+}
+
+/// The header `Allow` is added by the router.
+async fn method_not_allowed(headers: HeaderMap) -> Response {
+    let message = "This method is not allowed here: use one that the header `Allow` names.";
+    let refused = RequestError::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
+    respond(&headers, Err(refused))
+}
+
 /// The schema as a document, made once.
 #[derive(Clone)]
 struct SchemaDocument(Option<(Bytes, String)>);
@@ -190,7 +209,9 @@ impl SchemaDocument {
 
     fn respond(self, headers: &HeaderMap) -> Response {
         let Some((text, tag)) = self.0 else {
-            return StatusCode::NOT_FOUND.into_response();
+            let message = "The schema is not served here: introspection is switched off.";
+            let refused = RequestError::new(StatusCode::NOT_FOUND, "BAD_USER_INPUT", message);
+            return respond(headers, Err(refused));
         };
         let is_known = if_none_match(headers, &tag);
         let common = [

@@ -114,22 +114,25 @@ impl ImportReport {
     /// Returns the result of the import.
     pub fn imported(&self, committed: bool) -> Imported {
         Imported {
-            summary: self.summary(),
+            summary: self.summary(committed),
             wrong: self.wrong,
             committed,
         }
     }
 
-    /// Returns the summary, such as `3 lines: 2 Publication created, 1 wrong`.
-    fn summary(&self) -> String {
+    /// Returns the summary, such as `3 lines: 2 Publication created`, or `3 lines: 2 Publication to create, 1 wrong` if
+    /// nothing was committed.
+    fn summary(&self, committed: bool) -> String {
         let mut parts: Vec<String> = self
             .done
             .iter()
             .map(|((ty, done), count)| {
-                let done = match done {
-                    ImportOutcome::Created => "created",
-                    ImportOutcome::Updated => "updated",
-                    ImportOutcome::Unchanged => "unchanged",
+                let done = match (done, committed) {
+                    (ImportOutcome::Created, true) => "created",
+                    (ImportOutcome::Created, false) => "to create",
+                    (ImportOutcome::Updated, true) => "updated",
+                    (ImportOutcome::Updated, false) => "to update",
+                    (ImportOutcome::Unchanged, _) => "unchanged",
                 };
                 format!("{count} {ty} {done}")
             })

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::text::pluralize;
 use crate::http::middleware::client_ip::ip_prefix;
 use crate::http::server::stream_limit::LimitedClient;
 
@@ -149,12 +150,13 @@ impl RateLimiter {
                 seconds,
                 quota: Some(quota(before)),
                 message: format!(
-                    "{} may use a cost of {limit} per minute, and this operation costs {cost}: try again in {seconds} seconds.",
+                    "{} may use a cost of {limit} per minute, and this operation costs {cost}: try again in {}.",
                     if policy == "token" {
                         "The holder of a token"
                     } else {
                         "Each address without a token"
                     },
+                    wait(seconds),
                 ),
             }),
         }
@@ -223,8 +225,9 @@ impl Failures {
             seconds,
             quota: None,
             message: format!(
-                "Each address may send {} requests per minute that are refused, as with a bad token, an invalid document or an unknown hash, and has sent them: try again in {seconds} seconds.",
-                self.limit
+                "Each address may send {} requests per minute that are refused, as with a bad token, an invalid document or an unknown hash, and has sent them: try again in {}.",
+                self.limit,
+                wait(seconds),
             ),
         })
     }
@@ -260,6 +263,11 @@ impl Buckets {
         }
         self.recent.insert(sender, spent);
     }
+}
+
+/// Returns a number of seconds as text.
+fn wait(seconds: u64) -> String {
+    pluralize(seconds.cast_signed(), "second")
 }
 
 /// Returns the spent cost after an operation, or the seconds to wait. Spent cost is regained evenly within a minute. An

@@ -111,7 +111,9 @@ pub fn prepare_operation(
     let operation = document.operation(name.as_deref())?;
 
     let (schema, definitions) = (&documents.schema, &operation.variables);
-    let variables = variables::variables(schema, definitions, &operation.uses, variables)
+    let suggests = !app.limits.no_introspection;
+    let variables =
+        variables::variables(schema, definitions, &operation.uses, suggests, variables)
         .map_err(|problems| RequestError::invalid_document("BAD_USER_INPUT", problems))?;
     let cost = operation.cost.with(&variables);
     if cost > app.limits.cost {

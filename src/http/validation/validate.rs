@@ -13,11 +13,10 @@ use async_graphql::{PathSegment, Pos};
 
 use crate::graphql::scalar_problem;
 use crate::http::error::DocumentError;
+use crate::http::suggestion::closest;
 use crate::http::validation::selection_sets::selection_sets;
+use crate::http::validation::variables::exactly_one;
 use crate::http::validation::{convert, input_path, position};
-
-/// Names of more bytes are not compared with the schema's names for suggestions.
-const MAX_SUGGESTION_LENGTH: usize = 100;
 
 /// Maximum number of errors that are reported at once.
 const MAX_REPORTED: usize = 20;
@@ -27,8 +26,8 @@ const MAX_REPORTED: usize = 20;
 pub struct VariableUses {
     /// First use of each variable: the path of argument and input fields, and the position in the document.
     pub inputs: HashMap<Name, (Vec<PathSegment>, Option<Pos>)>,
-    /// Nullable variables in `@skip` and `@include`, with their positions in the document.
-    pub conditions: Vec<(Name, Option<Pos>)>,
+    /// Nullable variables in places that do not take null, since they have a default value: the path and the position.
+    pub not_null: Vec<(Name, Vec<PathSegment>, Option<Pos>)>,
 }
 
 /// Validates a document and returns how each of its operations uses its variables. `suggests` allows error messages to
@@ -176,18 +175,7 @@ fn similar_name<'a>(
             ) => (*ty, schema.types.keys().map(Name::as_str).collect()),
             _ => return None,
         };
-    // The comparison takes time proportional to the product of the lengths, and a long name is not a typo.
-    if wrong.len() > MAX_SUGGESTION_LENGTH {
-        return None;
-    }
-    let distances = known.into_iter().map(|name| {
-        let lower = (wrong.to_ascii_lowercase(), name.to_ascii_lowercase());
-        (strsim::damerau_levenshtein(&lower.0, &lower.1), name)
-    });
-    // The threshold of the reference implementation (graphql-js).
-    let threshold = wrong.len() * 2 / 5 + 1;
-    let (_, name) = distances.filter(|distance| distance.0 <= threshold).min()?;
-    Some(name)
+    closest(wrong, known)
 }
 
 /// Formats a message of the library as a sentence.
@@ -302,7 +290,8 @@ impl ValueValidator<'_> {
             let variable = variables.find(|variable| variable.name == *name);
             if variable.is_some_and(|variable| !variable.ty.is_non_null()) {
                 let pos = position::of(condition.location(), self.sources);
-                self.uses.conditions.push((name.clone(), pos));
+                let path = vec![PathSegment::Field("if".to_owned())];
+                self.uses.not_null.push((name.clone(), path, pos));
             }
         }
     }
@@ -329,6 +318,11 @@ impl ValueValidator<'_> {
                 let variables = self.variables;
                 if let Some(variable) = variables.iter().find(|variable| variable.name == *name) {
                     self.variable(ty, fills, variable, value);
+                    if ty.is_non_null() && !variable.ty.is_non_null() {
+                        let pos = position::of(value.location(), self.sources);
+                        let place = (name.clone(), self.path.clone(), pos);
+                        self.uses.not_null.push(place);
+                    }
                     if !self.uses.inputs.contains_key(name) {
                         let pos = position::of(value.location(), self.sources);
                         let input = (self.path.clone(), pos);
@@ -351,8 +345,7 @@ impl ValueValidator<'_> {
                     return;
                 };
                 if input.directives.has("oneOf") && !self.is_oneof(fields) {
-                    let what = format!("{} takes one of its fields, and not null", input.name);
-                    self.problem(&what, value);
+                    self.problem(&exactly_one(input), value);
                 }
                 for (name, value) in fields {
                     if let Some(field) = input.fields.get(name) {

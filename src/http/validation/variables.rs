@@ -17,15 +17,18 @@ const MAX_REPORTED: usize = 20;
 /// Greatest JSON number that is exactly an integer (2^53 − 1).
 const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;
 
-/// Coerces the variables of an operation. All errors are reported together.
+/// Coerces the variables of an operation. All errors are reported together. `suggests` allows error messages to list the
+/// fields of an input.
 pub fn variables(
     schema: &Schema,
     definitions: &[Node<VariableDefinition>],
     uses: &VariableUses,
+    suggests: bool,
     mut given: Map<String, Json>,
 ) -> Result<Variables, Vec<DocumentError>> {
     let mut read = Coercer {
         schema,
+        suggests,
         variable: "",
         used: None,
         path: Vec::new(),
@@ -55,11 +58,10 @@ pub fn variables(
         variables.insert(Name::new(name), value);
     }
     let mut problems = read.problems;
-    for (name, pos) in &uses.conditions {
+    for (name, path, pos) in &uses.not_null {
         if matches!(variables.get(name.as_str()), Some(Value::Null)) {
-            let path = vec![PathSegment::Field("if".to_owned())];
             let what = format!("it cannot be null, and the variable `${name}` is");
-            problems.push(DocumentError::of_value(path, &what, *pos));
+            problems.push(DocumentError::of_value(path.clone(), &what, *pos));
         }
     }
     if problems.is_empty() {
@@ -68,6 +70,16 @@ pub fn variables(
         problems.truncate(MAX_REPORTED);
         Err(problems)
     }
+}
+
+/// Says what a `@oneOf` input takes.
+pub fn exactly_one(input: &InputObjectType) -> String {
+    let fields: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
+    format!(
+        "{} takes exactly one of its fields, and not null: {}",
+        input.name,
+        fields.join(" or ")
+    )
 }
 
 /// A segment of the path within a variable.
@@ -79,6 +91,7 @@ enum Step<'a> {
 
 struct Coercer<'a, 'v> {
     schema: &'a Schema,
+    suggests: bool,
     variable: &'v str,
     /// First use of the variable: the path to it, and the position in the document. `None` for a condition.
     used: Option<&'v (Vec<PathSegment>, Option<Pos>)>,
@@ -165,8 +178,7 @@ impl<'a> Coercer<'a, '_> {
         };
         if input.directives.has("oneOf") && (given.len() != 1 || given.values().any(Json::is_null))
         {
-            let what = format!("{} takes one of its fields, and not null", input.name);
-            return self.problem(&what);
+            return self.problem(&exactly_one(input));
         }
         let mut fields = Vec::with_capacity(given.len());
         for (name, field) in &input.fields {
@@ -185,7 +197,12 @@ impl<'a> Coercer<'a, '_> {
         if let Some(unknown) = given.keys().next() {
             // A long name is not a typo and need not be quoted completely.
             let unknown: String = unknown.chars().take(50).collect();
-            self.problem(&format!("{} has no field `{unknown}`", input.name));
+            let mut what = format!("{} has no field `{unknown}`", input.name);
+            if self.suggests {
+                let known: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
+                what = format!("{what}: it has {}", known.join(", "));
+            }
+            self.problem(&what);
         }
         Value::Object(fields.into_iter().collect())
     }

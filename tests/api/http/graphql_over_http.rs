@@ -12,6 +12,7 @@ use crate::support::raw_http::{self, Reply};
 on_both_databases! {
     a_query_goes_by_post_and_by_get
     a_mutation_goes_by_post_alone
+    an_unknown_address_or_method_is_refused_with_a_sentence
     only_json_is_read
     a_request_that_cannot_be_read_is_told_why
     a_request_names_one_host
@@ -90,6 +91,28 @@ async fn a_mutation_goes_by_post_alone(server: &Server) {
             .await;
         assert_eq!(answer.status, 405);
         assert!(answer.headers.contains_key("allow"));
+    }
+}
+
+async fn an_unknown_address_or_method_is_refused_with_a_sentence(server: &Server) {
+    let client = server.anonymous();
+    for (method, path, status, right) in [
+        (Method::GET, "/nothing", 404, "the API is at /graphql"),
+        (
+            Method::POST,
+            "/graphql/nothing",
+            404,
+            "the API is at /graphql",
+        ),
+        (Method::PUT, "/graphql", 405, "`Allow`"),
+        (Method::POST, "/livez", 405, "`Allow`"),
+        (Method::POST, "/schema.graphql", 405, "`Allow`"),
+    ] {
+        let answer = client.send(method, path, &[], "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(code(&answer), "BAD_USER_INPUT");
+        let message = answer.json()["errors"][0]["message"].to_string();
+        assert!(message.contains(right), "{path}: {message}");
     }
 }
 

@@ -382,6 +382,7 @@ async fn introspection_can_be_switched_off(server: &Server) {
     );
     let text = client.send(Method::GET, "/schema.graphql", &[], "").await;
     assert_eq!(text.status, 404);
+    assert!(text.text.contains("switched off"), "{}", text.text);
 }
 
 async fn a_request_that_runs_too_long_is_stopped(server: &Server) {

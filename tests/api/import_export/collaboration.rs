@@ -93,7 +93,7 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
             "10 lines: 1 ActionItem {done}, 1 Examination {done}, 1 Finding {done}, 1 LiaisonStatement {done}, 5 Note {done}, 1 Topic {done}"
         )
     };
-    assert_eq!(said, counts("created") + "; nothing was changed\n");
+    assert_eq!(said, counts("to create") + "; nothing was changed\n");
     assert_eq!(log(server).await, before);
 
     let said = import(&workplace, server, ITU, &["records.jsonl"]);

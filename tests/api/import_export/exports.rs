@@ -108,6 +108,9 @@ async fn an_export_becomes_the_same_register_on_either_database(server: &Server)
     let export = exported(&workplace, "export.jsonl", url);
     assert_eq!(exported(&workplace, "again.jsonl", url), export);
     assert_eq!(workplace.done(&["export", "--database-url", url]), export);
+    let standard_output = ["export", "-", "--database-url", url];
+    assert_eq!(workplace.done(&standard_output), export);
+    assert!(!workplace.path("-").exists());
     let expected = shown(&workplace, url);
     // Ids have their public form.
     for list in ["organizations", "publications", "activities"] {

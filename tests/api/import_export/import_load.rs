@@ -45,7 +45,7 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     let said = import(&workplace, server, ITU, &["right.jsonl", "--dry-run"]);
     assert_eq!(
         said,
-        "602 lines: 600 Publication created, 1 Publication updated, 1 Topic created; nothing was changed\n"
+        "602 lines: 600 Publication to create, 1 Publication to update, 1 Topic to create; nothing was changed\n"
     );
     // A long import finds out what is wrong before it lets others wait.
     let db = Database::connect(server.database_url(), 2).await.unwrap();

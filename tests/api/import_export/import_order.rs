@@ -189,7 +189,7 @@ async fn circles_are_told_as_circles(server: &Server) {
     expected[3] = "There is no Organization `A`. (Organization D)";
     assert_eq!(said, expected, "{report}");
     assert!(report.contains("circle: A -> C -> B -> A."), "{report}");
-    assert!(last.contains("1 Publication created, 8 wrong"), "{last}");
+    assert!(last.contains("1 Publication to create, 8 wrong"), "{last}");
 
     // What names each other in the register is no circle of the file.
     let chain = [

@@ -182,7 +182,7 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
     insta::assert_snapshot!("all_that_is_wrong_of_an_import", report);
     assert_eq!(
         last,
-        "liaison: wrong.jsonl: 13 lines: 1 Publication created, 12 wrong; nothing was changed"
+        "liaison: wrong.jsonl: 13 lines: 1 Publication to create, 12 wrong; nothing was changed"
     );
     assert_eq!(log(server).await, before);
     assert_eq!(publications(server).await, 73);
@@ -279,7 +279,10 @@ async fn a_dry_run_changes_nothing(server: &Server) {
     let before = log(server).await;
     workplace.write("one.jsonl", jsonl(&[publication(1)]));
     let said = import(&workplace, server, ITU, &["one.jsonl", "--dry-run"]);
-    assert_eq!(said, "1 line: 1 Publication created; nothing was changed\n");
+    assert_eq!(
+        said,
+        "1 line: 1 Publication to create; nothing was changed\n"
+    );
     assert_eq!(log(server).await, before);
     assert_eq!(publications(server).await, 73);
 }

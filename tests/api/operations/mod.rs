@@ -8,5 +8,6 @@ pub mod health;
 pub mod log_lines;
 pub mod metrics;
 pub mod packages;
+pub mod setting_errors;
 pub mod settings;
 pub mod shutdown;

@@ -1,0 +1,94 @@
+//! Errors of settings: what was probably meant, and what would be right.
+
+use clap::CommandFactory;
+use liaison::config::Cli;
+
+use crate::support::binary::Workplace;
+
+#[test]
+fn a_misspelt_name_says_what_was_probably_meant() {
+    let workplace = Workplace::new();
+    for (arguments, meant) in [
+        (&["serve", "--lissten", ":0"][..], "did you mean --listen?"),
+        (&["serv"], "did you mean serve?"),
+        (&["migrate", "--log-format", "jsn"], "did you mean json?"),
+    ] {
+        let line = workplace.refusal(arguments);
+        assert!(line.ends_with(meant), "{line}");
+    }
+    let line = workplace.run_with(&["migrate"], &[("LIAISON_LISSTEN", ":0")]);
+    let line = line.refusal();
+    assert!(line.ends_with("did you mean LIAISON_LISTEN?"), "{line}");
+    workplace.write("settings.toml", "\nlissten = \":0\"\n");
+    let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+    let expected = "line 2: there is no setting `lissten`: did you mean `listen`?";
+    assert!(line.ends_with(expected), "{line}");
+}
+
+#[test]
+fn a_wrong_number_says_which_are_right() {
+    let workplace = Workplace::new();
+    for (flag, wrong, right) in [
+        ("--max-tokens", "many", "write a whole number, 1 or more"),
+        ("--max-tokens", "0", "write a whole number, 1 or more"),
+        ("--max-tokens", "1.5", "write a whole number, 1 or more"),
+        ("--max-connections", "0", "from 1 to 1000000"),
+        (
+            "--max-connections",
+            "99999999999999999999",
+            "from 1 to 1000000",
+        ),
+        ("--rate-limit", "much", "from 0 to 4294967295"),
+        (
+            "--response-cache-bytes",
+            "1GB",
+            "write a whole number, 0 or more",
+        ),
+        ("--database-connections", "1001", "from 1 to 1000"),
+    ] {
+        let line = workplace.refusal(&["serve", "--read-only", flag, wrong]);
+        assert!(
+            line.ends_with(&format!("{right} (set by the flag)")),
+            "{line}"
+        );
+    }
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    let numbers = serve.get_arguments().filter(|argument| {
+        let defaults = argument.get_default_values().iter();
+        let mut defaults = defaults.filter_map(|default| default.to_str());
+        defaults.any(|default| default.parse::<u64>().is_ok())
+    });
+    for number in numbers {
+        let flag = format!("--{}", number.get_long().unwrap());
+        let line = workplace.refusal(&["serve", "--read-only", &flag, "ten"]);
+        assert!(line.contains("write a whole number"), "{line}");
+    }
+}
+
+#[test]
+fn a_wrong_issuer_of_the_file_says_its_line() {
+    let workplace = Workplace::new();
+    let from_file = ["serve", "--config", "settings.toml"];
+    for (table, expected) in [
+        (
+            "[[issuer]]\nissuer = \"https://a.example.org\"\nkay = \"k\"",
+            "settings.toml: line 4: [[issuer]]: unknown field `kay`",
+        ),
+        (
+            "[[issuer]]\nkey = \"k\"",
+            "settings.toml: line 2: [[issuer]]: missing field `issuer`",
+        ),
+        (
+            "[[issuer]]\nissuer = \"other\"",
+            "[[issuer]]: `key` is missing, and `issuer` is no address to find it from (set by settings.toml, line 2)",
+        ),
+        (
+            "[[issuer]]\nissuer = \"a\"\nkey = \"none.pem\"",
+            "(set by settings.toml, line 2)",
+        ),
+    ] {
+        workplace.write("settings.toml", format!("listen = \":0\"\n{table}\n"));
+        let line = workplace.refusal(&from_file);
+        assert!(line.contains(expected), "{table}: {line}");
+    }
+}
