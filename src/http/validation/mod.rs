@@ -112,8 +112,7 @@ pub fn prepare_operation(
 
     let (schema, definitions) = (&documents.schema, &operation.variables);
     let suggests = !app.limits.no_introspection;
-    let variables =
-        variables::variables(schema, definitions, &operation.uses, suggests, variables)
+    let variables = variables::variables(schema, definitions, &operation.uses, suggests, variables)
         .map_err(|problems| RequestError::invalid_document("BAD_USER_INPUT", problems))?;
     let cost = operation.cost.with(&variables);
     if cost > app.limits.cost {

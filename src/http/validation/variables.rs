@@ -74,7 +74,11 @@ pub fn variables(
 
 /// Says what a `@oneOf` input takes.
 pub fn exactly_one(input: &InputObjectType) -> String {
-    let fields: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
+    let fields: Vec<&str> = input
+        .fields
+        .keys()
+        .map(apollo_compiler::Name::as_str)
+        .collect();
     format!(
         "{} takes exactly one of its fields, and not null: {}",
         input.name,
@@ -199,7 +203,11 @@ impl<'a> Coercer<'a, '_> {
             let unknown: String = unknown.chars().take(50).collect();
             let mut what = format!("{} has no field `{unknown}`", input.name);
             if self.suggests {
-                let known: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
+                let known: Vec<&str> = input
+                    .fields
+                    .keys()
+                    .map(apollo_compiler::Name::as_str)
+                    .collect();
                 what = format!("{what}: it has {}", known.join(", "));
             }
             self.problem(&what);

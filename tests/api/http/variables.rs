@@ -18,7 +18,11 @@ async fn a_direction_that_is_left_out_is_ascending(server: &Server) {
     let ascending = client.data(document, json!({ "d": "ASC" })).await;
     assert_eq!(client.data(document, json!({})).await, ascending);
     let refused = client.run(document, json!({ "d": null })).await;
-    assert_eq!(refused["errors"][0]["path"], json!(["topics"]), "{refused}");
+    let error = &refused["errors"][0];
+    let path = json!(["orderBy", "direction"]);
+    assert_eq!(error["extensions"]["inputPath"], path, "{refused}");
+    let expected = "`orderBy.direction`: it cannot be null, and the variable `$d` is.";
+    assert_eq!(error["message"], expected);
     let nullable = "query($c: String!, $i: ID) { topic(by: { code: $c, id: $i }) { code } }";
     let refused = client.run(nullable, json!({ "c": "T-1" })).await;
     assert_eq!(

@@ -1,25 +1,17 @@
 //! Ids in the inputs of mutations that name nothing, or a record of another type.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use crate::support::harness::{Client, Server};
+use crate::support::introspection::{OTHER_ID, Schema, TypeReference, name};
 
 on_both_databases! {
     each_id_of_each_input_says_what_is_wrong_with_it
+    each_id_of_each_input_may_be_null_absent_or_many
 }
 
-const INPUTS: &str = "{ __schema {
-    mutationType { fields { name args { name type { ofType { name } } } } }
-    types { name kind enumValues { name } inputFields { name type { ...type } } } } }
-    fragment type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
-
-/// A well-formed id of a type that no input takes.
-const OTHER: &str = "activity_01h455vb4pex5vsknk084sn02q";
-
-/// The input objects and enums of the schema by name.
-struct Schema(BTreeMap<String, Value>);
+/// The random part of an id that names nothing.
+const UNKNOWN: &str = "01h455vb4pex5vsknk084sn02q";
 
 /// Records that a party may write, by the name of a field that takes their id; and the version of each.
 struct Records(Vec<(&'static str, String, Value)>);
@@ -81,60 +73,34 @@ impl Records {
             "id" => self.target(input),
             _ => self.0.iter().find(|(name, ..)| field == *name),
         };
-        found.map_or(OTHER, |(_, id, _)| id)
+        found.map_or(OTHER_ID, |(_, id, _)| id)
     }
 }
 
-impl Schema {
-    fn fields(&self, input: &str) -> &[Value] {
-        let fields = self.0[input]["inputFields"].as_array();
-        fields.map_or(&[], Vec::as_slice)
-    }
-
-    /// A value of a type; of an input object with all fields that are required.
-    fn value(&self, records: &Records, input: &str, field: &str, reference: &Value) -> Value {
-        let inner = || self.value(records, input, field, &reference["ofType"]);
-        match reference["kind"].as_str().unwrap() {
-            "NON_NULL" => inner(),
-            "LIST" => json!([inner()]),
-            "ENUM" if field == "position" => json!("AGREED"),
-            "ENUM" => self.0[name(reference)]["enumValues"][0]["name"].clone(),
-            "INPUT_OBJECT" => {
-                let input = name(reference);
-                let fields = self.fields(input).iter();
-                let required = fields.filter(|field| field["type"]["kind"] == "NON_NULL");
-                let values = required.map(|field| {
-                    let value = self.value(records, input, name(field), &field["type"]);
-                    (name(field).to_owned(), value)
-                });
-                values.collect::<Map<_, _>>().into()
-            }
-            _ => match name(reference) {
-                "Int" => records
-                    .target(input)
-                    .map_or(json!(1), |target| target.2.clone()),
-                "Boolean" => json!(true),
-                "ID" => json!(records.id(input, field)),
-                "Date" => json!("2030-01-01"),
-                "DateTime" => json!("2026-01-01T00:00:00Z"),
-                "URL" => json!("https://example.org/"),
-                _ => json!("Text"),
-            },
-        }
-    }
+/// A value for a field of an input; an input object with all fields that are required.
+fn value(schema: &Schema, records: &Records, input: &str, field: &Value) -> Value {
+    let ty = TypeReference::of(field);
+    let value = match ty.name {
+        "Int" => records
+            .target(input)
+            .map_or(json!(1), |target| target.2.clone()),
+        "ID" => json!(records.id(input, name(field))),
+        "Position" => json!("AGREED"),
+        object if schema.kind(object) == "INPUT_OBJECT" => required(schema, records, object),
+        other => schema.value(other),
+    };
+    if ty.is_list { json!([value]) } else { value }
 }
 
-fn name(of: &Value) -> &str {
-    of["name"].as_str().unwrap()
-}
-
-/// Whether a type is an id or a list of ids, and which; `None` if it is neither.
-fn is_list_of_ids(reference: &Value) -> Option<bool> {
-    match reference["kind"].as_str()? {
-        "NON_NULL" => is_list_of_ids(&reference["ofType"]),
-        "LIST" => is_list_of_ids(&reference["ofType"]).map(|_| true),
-        _ => (reference["name"] == "ID").then_some(false),
-    }
+/// An input with all fields that are required.
+fn required(schema: &Schema, records: &Records, input: &str) -> Value {
+    let fields = schema.inputs(input).iter();
+    let fields = fields.filter(|field| TypeReference::of(field).is_required);
+    let values = fields.map(|field| {
+        let value = value(schema, records, input, field);
+        (name(field).to_owned(), value)
+    });
+    values.collect::<Map<_, _>>().into()
 }
 
 /// The error about a field of an input; `None` if something else is wrong before it.
@@ -149,59 +115,123 @@ async fn error(client: &Client<'_>, document: &str, input: &Value, field: &str) 
     Some(about.clone())
 }
 
-async fn each_id_of_each_input_says_what_is_wrong_with_it(server: &Server) {
-    server.fill().await;
-    let data = server.anonymous().data(INPUTS, json!({})).await;
-    let types = data["__schema"]["types"].as_array().unwrap();
-    let types = types.iter().map(|ty| (name(ty).to_owned(), ty.clone()));
-    let schema = Schema(types.collect());
+/// Returns the parties that write, each with records of its own.
+async fn parties(server: &Server) -> [(&'static str, Client<'_>, Records); 2] {
     let itu = "ITU-T X.1341 (09/2015)";
     let itu = Records::of(server, "ITU", "ITU-T", "SG17", itu).await;
     let upu = Records::of(server, "UPU", "POC", "C5", "UPU S52").await;
-    let parties = [("ITU", server.itu(), itu), ("UPU", server.upu(), upu)];
-    let (mut tried, mut unseen) = (0, Vec::new());
-    for mutation in data["__schema"]["mutationType"]["fields"]
-        .as_array()
-        .unwrap()
-    {
-        let input = name(&mutation["args"][0]["type"]["ofType"]);
-        let document = format!(
-            "mutation($input: {input}!) {{ payload: {}(input: $input) {{ userErrors {{ code field message }} }} }}",
-            name(mutation)
-        );
-        for field in schema.fields(input) {
-            let Some(is_list) = is_list_of_ids(&field["type"]) else {
-                continue;
-            };
-            let field = name(field);
-            let mut messages = Vec::new();
-            for (side, party, records) in &parties {
-                let object = json!({ "kind": "INPUT_OBJECT", "name": input });
-                let mut wrong = schema.value(records, input, field, &object);
-                if input == "OrganizationCreateInput" {
-                    wrong["side"] = json!(side);
+    [("ITU", server.itu(), itu), ("UPU", server.upu(), upu)]
+}
+
+/// A field with an id, or several, of the input of a mutation.
+struct IdField<'a> {
+    input: &'a str,
+    document: String,
+    name: &'a str,
+    ty: TypeReference<'a>,
+}
+
+fn id_fields(schema: &Schema) -> Vec<IdField<'_>> {
+    let mut found = Vec::new();
+    for mutation in schema.fields("Mutation") {
+        let input = TypeReference::of(&mutation["args"][0]).name;
+        for field in schema.inputs(input) {
+            let ty = TypeReference::of(field);
+            if ty.name == "ID" {
+                found.push(IdField {
+                    input,
+                    document: format!(
+                        "mutation($input: {input}!) {{ payload: {}(input: $input) {{ userErrors {{ code field message }} }} }}",
+                        name(mutation)
+                    ),
+                    name: name(field),
+                    ty,
+                });
+            }
+        }
+    }
+    assert!(found.len() > 40, "{}", found.len());
+    found
+}
+
+async fn each_id_of_each_input_says_what_is_wrong_with_it(server: &Server) {
+    server.fill().await;
+    let schema = Schema::of(server).await;
+    let parties = parties(server).await;
+    let mut unseen = Vec::new();
+    for field in id_fields(&schema) {
+        let (input, name) = (field.input, field.name);
+        let mut messages = Vec::new();
+        for (side, party, records) in &parties {
+            let mut wrong = required(&schema, records, input);
+            if input == "OrganizationCreateInput" {
+                wrong["side"] = json!(side);
+            }
+            let mut ids = vec![OTHER_ID.to_owned(), String::new(), "42".to_owned()];
+            let mut next = 0;
+            while let Some(id) = ids.get(next).cloned() {
+                next += 1;
+                wrong[name] = if field.ty.is_list {
+                    json!([id])
+                } else {
+                    json!(id)
+                };
+                if let Some(error) = error(party, &field.document, &wrong, name).await {
+                    assert_eq!(error["code"], "NOT_FOUND", "{wrong}: {error}");
+                    let message = error["message"].as_str().unwrap().to_owned();
+                    // An id that begins as the message says names nothing either.
+                    let prefix = message.split_once("starts with `").map(|(_, rest)| rest);
+                    let prefix = prefix.and_then(|rest| rest.split('`').next());
+                    ids.extend(prefix.map(|prefix| format!("{prefix}{UNKNOWN}")));
+                    ids.truncate(4);
+                    messages.push((next, message));
                 }
-                for id in [OTHER, "", "42", "T-2"] {
-                    wrong[field] = if is_list { json!([id]) } else { json!(id) };
-                    if let Some(error) = error(party, &document, &wrong, field).await {
-                        assert_eq!(error["code"], "NOT_FOUND", "{wrong}: {error}");
-                        messages.push(error["message"].as_str().unwrap().to_owned());
-                    }
-                }
             }
-            if messages.is_empty() {
-                unseen.push(format!("{input}.{field}"));
-            }
-            // Each says how an id begins that would be right, or what takes notes.
-            for message in messages {
-                assert!(
-                    message.contains("starts with `") || field == "subjectId",
-                    "{input}.{field}: {message}"
-                );
-            }
-            tried += 1;
+        }
+        if messages.iter().all(|(count, _)| *count != 4) && name != "subjectId" {
+            unseen.push(format!("{input}.{name}"));
+        }
+        // Each says how an id begins that would be right, or what takes notes.
+        for (count, message) in messages {
+            let says = message.contains("starts with `") || message.contains("There is no");
+            assert!(
+                says || name == "subjectId",
+                "{input}.{name} {count}: {message}"
+            );
         }
     }
     assert_eq!(unseen, Vec::<String>::new());
-    assert!(tried > 40, "{tried}");
+}
+
+async fn each_id_of_each_input_may_be_null_absent_or_many(server: &Server) {
+    server.fill().await;
+    let schema = Schema::of(server).await;
+    let [(_, itu, records), _] = parties(server).await;
+    for field in id_fields(&schema) {
+        let (name, place) = (field.name, format!("{}.{}", field.input, field.name));
+        let mut input = required(&schema, &records, field.input);
+        let mut values = vec![Value::Null];
+        if field.ty.is_list {
+            values.extend([json!([]), json!(vec![OTHER_ID; 100])]);
+        }
+        for value in values {
+            input[name] = value.clone();
+            let answer = itu.run(&field.document, json!({ "input": input })).await;
+            let text = answer.to_string();
+            assert!(!text.contains("INTERNAL"), "{place} {value}: {answer}");
+            if value.is_null() && field.ty.is_required {
+                let error = &answer["errors"][0];
+                let path = &error["extensions"]["inputPath"];
+                assert_eq!(*path, json!(["input", name]), "{place}: {answer}");
+                assert!(text.contains("it must not be null"), "{place}: {answer}");
+            }
+        }
+        if field.ty.is_required {
+            input.as_object_mut().unwrap().remove(name);
+            let answer = itu.run(&field.document, json!({ "input": input })).await;
+            let message = answer["errors"][0]["message"].as_str().unwrap();
+            let expected = format!("its field `{name}` is missing");
+            assert!(message.contains(&expected), "{place}: {message}");
+        }
+    }
 }

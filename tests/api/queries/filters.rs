@@ -1,20 +1,14 @@
 //! Each condition of each filter: null, empty and long lists, and ids that fit nothing.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::support::harness::Server;
+use crate::support::introspection::{Schema, TypeReference, name};
 
 on_both_databases! {
     each_condition_takes_null_and_lists_of_any_length
     each_id_of_a_filter_says_how_one_begins_that_would_be_right
 }
-
-const FILTERS: &str = "{ __schema {
-    queryType { fields { name args { name type { name } } } }
-    types { name enumValues { name } inputFields { name type { ...type } } } } }
-    fragment type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 /// The random part of an id that names nothing.
 const UNKNOWN: &str = "01h455vb4pex5vsknk084sn02q";
@@ -30,47 +24,27 @@ struct Condition {
     value: Value,
 }
 
-fn name(of: &Value) -> &str {
-    of["name"].as_str().unwrap()
-}
-
 /// Returns the conditions of the filters of all root lists.
 async fn conditions(server: &Server) -> Vec<Condition> {
-    let data = server.anonymous().data(FILTERS, json!({})).await;
-    let types = data["__schema"]["types"].as_array().unwrap().iter();
-    let types: BTreeMap<&str, &Value> = types.map(|ty| (name(ty), ty)).collect();
+    let schema = Schema::of(server).await;
     let mut found = Vec::new();
-    let lists = data["__schema"]["queryType"]["fields"].as_array().unwrap();
-    for list in lists {
-        let arguments = list["args"].as_array().unwrap();
-        let Some(filter) = arguments.iter().find(|argument| name(argument) == "filter") else {
+    for field in schema.fields("Query") {
+        let mut arguments = field["args"].as_array().unwrap().iter();
+        let Some(filter) = arguments.find(|argument| name(argument) == "filter") else {
             continue;
         };
-        let filter = name(&filter["type"]);
-        let list = name(list);
-        for field in types[filter]["inputFields"].as_array().unwrap() {
-            let (mut ty, mut is_list) = (&field["type"], false);
-            while ty["ofType"].is_object() {
-                is_list |= ty["kind"] == "LIST";
-                ty = &ty["ofType"];
-            }
-            let value = match name(ty) {
-                "Boolean" => json!(true),
-                "ID" => json!(format!("activity_{UNKNOWN}")),
-                "Date" => json!("2030-01-01"),
-                "DateTime" => json!("2026-01-01T00:00:00Z"),
-                "String" => json!("Text"),
-                other => types[other]["enumValues"][0]["name"].clone(),
-            };
+        let (list, filter) = (name(field), name(&filter["type"]));
+        for input in schema.inputs(filter) {
+            let ty = TypeReference::of(input);
             found.push(Condition {
                 list: list.to_owned(),
                 document: format!(
                     "query($filter: {filter}) {{ {list}(first: 3, filter: $filter) {{ nodes {{ id }} }} }}"
                 ),
-                name: name(field).to_owned(),
-                is_list,
-                is_id: name(ty) == "ID",
-                value,
+                name: name(input).to_owned(),
+                is_list: ty.is_list,
+                is_id: ty.name == "ID",
+                value: schema.value(ty.name),
             });
         }
     }

@@ -1,5 +1,6 @@
 //! Reads.
 
+pub mod arguments;
 pub mod bad_arguments;
 pub mod exchange;
 pub mod filters;

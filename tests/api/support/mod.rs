@@ -7,6 +7,7 @@ pub mod forged_tokens;
 #[macro_use]
 pub mod harness;
 pub mod identity_provider;
+pub mod introspection;
 pub mod metrics;
 pub mod raw_http;
 pub mod silent_proxy;
