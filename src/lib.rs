@@ -1,7 +1,7 @@
 //! GraphQL API for the register of the collaboration between ITU-T and the UPU.
 //!
 //! The modules in reading order; each may use those above it and none below: `domain` decides who may do what, `metrics`
-//! counts, `db` reads from the databases, `planner` plans and executes queries, `store` writes, `events` publishes changes,
+//! counts, `trace` follows requests, `db` reads from the databases, `planner` plans and executes queries, `store` writes, `events` publishes changes,
 //! `graphql` is the API, `webhooks` delivers changes, `http` serves the API.
 
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@
 mod domain;
 pub mod error;
 pub mod metrics;
+pub mod trace;
 
 mod db;
 

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::future::Future;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,9 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::config::{
-    self, Cli, Command, Dev, LogFormat, ResponseCacheArgs, Serve, StartupError, Token,
-};
+use liaison::config::{self, Cli, Command, Dev, ResponseCacheArgs, Serve, StartupError, Token};
 use liaison::events::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenPolicy, sign};
@@ -36,7 +34,6 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tracing_subscriber::EnvFilter;
 
 use entity::party::Role;
 
@@ -48,6 +45,8 @@ mod files;
 mod health;
 #[path = "main/listener.rs"]
 mod listener;
+#[path = "main/telemetry.rs"]
+mod telemetry;
 
 use self::database::{close, database_wrong, existing, found, migrate, migrated};
 use self::listener::{listen, listen_for_metrics};
@@ -60,16 +59,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let done = match config::read(std::env::args_os()) {
         Ok((cli, origins)) => {
-            let log = tracing_subscriber::fmt()
-                .with_writer(std::io::stderr)
-                .with_ansi(std::io::stderr().is_terminal())
-                .with_env_filter(EnvFilter::new(&cli.log_filter));
-            match cli.log_format {
-                LogFormat::Text => log.init(),
-                LogFormat::Json => log.json().flatten_event(true).init(),
-            }
-            // The commands hold many rows at once: too large for the stack.
-            let done = Box::pin(run(cli)).await;
+            let done = run_with_telemetry(cli).await;
             done.map_err(|error| origins.explain(&error))
         }
         Err(wrong) => Err(wrong),
@@ -81,6 +71,14 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+async fn run_with_telemetry(cli: Cli) -> Result<ExitCode, StartupError> {
+    let telemetry = telemetry::start(&cli)?;
+    // The commands hold many rows at once: too large for the stack.
+    let done = Box::pin(run(cli)).await;
+    telemetry.end().await;
+    done
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, StartupError> {

@@ -1,4 +1,4 @@
-//! Benchmarks the service against hand-written SQL and PostGraphile, on both databases.
+//! Benchmarks the service against hand-written SQL, the usual stack and PostGraphile, on both databases.
 //!
 //!     cargo run --release -p benches -- run            the tables of the README
 //!     cargo run --release -p benches -- instructions   what a request costs in instructions, against the bounds
@@ -24,12 +24,13 @@ mod services;
 #[path = "../../tests/api/support/silent_proxy.rs"]
 mod silent_proxy;
 mod soak;
+mod stock;
 mod table;
 mod workloads;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// An error message.
 pub type Result<T> = std::result::Result<T, String>;
@@ -58,21 +59,28 @@ enum Command {
     Crowd(bounds::Options),
     /// Serves the hand-written SQL.
     #[command(hide = true)]
-    Limit {
-        #[arg(long)]
-        url: String,
-        #[arg(long)]
-        port: u16,
-        #[arg(long)]
-        connections: u32,
-    },
+    Limit(Baseline),
+    /// Serves the usual stack.
+    #[command(hide = true)]
+    Stock(Baseline),
+}
+
+/// The options of a baseline.
+#[derive(Args)]
+struct Baseline {
+    #[arg(long)]
+    url: String,
+    #[arg(long)]
+    port: u16,
+    #[arg(long)]
+    connections: u32,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match &cli.command {
         // The same provider as the service's.
-        Command::Limit { .. } => tokio::runtime::Builder::new_multi_thread()
+        Command::Limit(_) | Command::Stock(_) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build(),
         // A single thread leaves the other cores to the services.
@@ -107,10 +115,15 @@ async fn run(command: Command) -> Result<()> {
         Command::Prices(options) => bounds::prices(&options).await,
         Command::Crowd(options) => bounds::crowd(&options).await,
         Command::Hostile(options) => Box::pin(hostile::run(&options)).await,
-        Command::Limit {
+        Command::Limit(Baseline {
             url,
             port,
             connections,
-        } => limit::serve(&url, port, connections).await,
+        }) => limit::serve(&url, port, connections).await,
+        Command::Stock(Baseline {
+            url,
+            port,
+            connections,
+        }) => stock::serve(&url, port, connections).await,
     }
 }

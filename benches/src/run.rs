@@ -12,7 +12,7 @@ use crate::data::{Size, fill};
 use crate::postgres::Postgres;
 use crate::process::{most_memory, used, used_by_family};
 use crate::services::{
-    ANEW, CONNECTIONS, Kind, REMEMBERING, Service, limit, postgraphile, service,
+    ANEW, CONNECTIONS, Kind, REMEMBERING, Service, baseline, postgraphile, service,
 };
 use crate::table::{Place, Table};
 use crate::workloads::WORKLOADS;
@@ -79,7 +79,7 @@ pub async fn run(options: &Options) -> Result<()> {
         fill(&server.url(), size).await?;
         let mut services = vec![
             service(program, &[], &server.url(), &secret, CONNECTIONS, ANEW).await?,
-            limit(Kind::Limit, &server.url()).await?,
+            baseline(Kind::Limit, &server.url()).await?,
             service(
                 program,
                 &[],
@@ -89,7 +89,8 @@ pub async fn run(options: &Options) -> Result<()> {
                 REMEMBERING,
             )
             .await?,
-            limit(Kind::Fixed, &server.url()).await?,
+            baseline(Kind::Stock, &server.url()).await?,
+            baseline(Kind::Fixed, &server.url()).await?,
         ];
         if !options.without_postgraphile {
             services.push(postgraphile(server.socket()).await?);
@@ -106,9 +107,10 @@ pub async fn run(options: &Options) -> Result<()> {
         fill(&url, size).await?;
         let services = vec![
             service(program, &[], &url, &secret, CONNECTIONS, ANEW).await?,
-            limit(Kind::Limit, &url).await?,
+            baseline(Kind::Limit, &url).await?,
             service(program, &[], &url, &secret, CONNECTIONS, REMEMBERING).await?,
-            limit(Kind::Fixed, &url).await?,
+            baseline(Kind::Stock, &url).await?,
+            baseline(Kind::Fixed, &url).await?,
         ];
         contests.push(Contest {
             database: "SQLite",
@@ -232,6 +234,7 @@ impl Kind {
             Self::Service => "liaison",
             Self::Limit => "hand-written SQL",
             Self::Postgraphile => "PostGraphile",
+            Self::Stock => "the usual stack",
             Self::Remembering => "liaison from memory",
             Self::Fixed => "fixed bytes",
         }

@@ -22,6 +22,8 @@ pub enum Kind {
     Service,
     Limit,
     Postgraphile,
+    /// The usual stack of the same libraries.
+    Stock,
     /// This service with its response cache.
     Remembering,
     /// Fixed responses of the same size, whatever the request.
@@ -129,16 +131,20 @@ pub async fn service(
     })
 }
 
-/// Starts the hand-written SQL or the fixed responses.
-pub async fn limit(kind: Kind, url: &str) -> Result<Service> {
+/// Starts one of the services that this program has itself.
+pub async fn baseline(kind: Kind, url: &str) -> Result<Service> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let arguments = [
-        "limit",
+        if kind == Kind::Stock {
+            "stock"
+        } else {
+            "limit"
+        },
         "--port",
         "{port}",
         "--url",
         url,
-        "--max-connections",
+        "--connections",
         CONNECTIONS,
     ];
     Ok(Service {
@@ -224,7 +230,9 @@ impl Service {
 
     async fn asked(&self, workload: usize, all: &[Variables]) -> Result<Option<Asked>> {
         let document = match self.kind {
-            Kind::Service | Kind::Remembering | Kind::Fixed => WORKLOADS[workload].document,
+            Kind::Service | Kind::Remembering | Kind::Fixed | Kind::Stock => {
+                WORKLOADS[workload].document
+            }
             Kind::Limit => "",
             Kind::Postgraphile => match WORKLOADS[workload].postgraphile {
                 Some(document) => document,
@@ -232,7 +240,7 @@ impl Service {
             },
         };
         if workload == MOVE {
-            if matches!(self.kind, Kind::Remembering | Kind::Fixed) {
+            if matches!(self.kind, Kind::Remembering | Kind::Fixed | Kind::Stock) {
                 return Ok(None);
             }
             // Each service moves items of its own.
@@ -251,7 +259,12 @@ impl Service {
         for variables in all {
             let variables = match self.kind {
                 Kind::Service | Kind::Remembering | Kind::Fixed => variables.service.clone(),
-                Kind::Limit => variables.limit.clone(),
+                Kind::Stock if workload == DEEP => {
+                    let (day, id) = (&variables.limit["day"], &variables.limit["id"]);
+                    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                    json!({ "after": format!("{}_{}", text(day), text(id)) })
+                }
+                Kind::Limit | Kind::Stock => variables.limit.clone(),
                 Kind::Postgraphile if workload == DEEP => {
                     self.postgraphile_cursor(variables).await?
                 }

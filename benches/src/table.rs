@@ -76,31 +76,33 @@ impl Table {
         )?;
         writeln!(
             text,
-            "Throughput in requests a second; ratios to hand-written SQL (> 1: more requests) and to PostGraphile; times in ms; CPU in µs of a request, service + database.\n"
+            "Throughput in requests a second; ratios to hand-written SQL (> 1: more requests), to PostGraphile and to the usual stack (async-graphql, sea-orm, DataLoader); times in ms; CPU in µs of a request, service + database.\n"
         )?;
         writeln!(
             text,
-            "| | clients | liaison | ÷ SQL | ÷ PostGraphile | p50 | p99 | p99 of SQL | CPU | CPU of SQL | ratio |"
+            "| | clients | liaison | ÷ SQL | ÷ PostGraphile | ÷ stack | p50 | p99 | p99 of SQL | CPU | CPU of SQL | ratio |"
         )?;
-        writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|")?;
+        writeln!(text, "|---|---|---|---|---|---|---|---|---|---|---|---|")?;
         for (place, services) in &self.figures {
             let Some(ours) = services.get(&Kind::Service) else {
                 continue;
             };
             let limit = services.get(&Kind::Limit);
             let node = services.get(&Kind::Postgraphile);
+            let stock = services.get(&Kind::Stock);
             let ratio = |other: Option<&Figures>| {
                 other.map(|other| quotient(&ours.throughput, &other.throughput))
             };
             writeln!(
                 text,
-                "| {} {} | {} | {:.0} | {} | {} | {:.2} | {:.2} | {} | {:.0} + {:.0} | {} | {} |",
+                "| {} {} | {} | {:.0} | {} | {} | {} | {:.2} | {:.2} | {} | {:.0} + {:.0} | {} | {} |",
                 WORKLOADS[place.workload].name,
                 place.database,
                 place.connections,
                 median(&ours.throughput),
                 decimals(ratio(limit)),
                 decimals(ratio(node)),
+                decimals(ratio(stock)),
                 median(&ours.half) / 1e3,
                 median(&ours.most) / 1e3,
                 decimals(limit.map(|limit| median(&limit.most) / 1e3)),

@@ -34,6 +34,8 @@ pub struct Model {
     pub upu: bool,
     /// A JSON array of `{field, before, after}` with values as people read them.
     pub changes: Json,
+    /// The W3C `traceparent` of the request that made the change; `None` if it had none.
+    pub trace_parent: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -25,6 +25,7 @@ mod m20261127_000017_list_orders;
 mod m20261127_000018_webhook_activity;
 mod m20261127_000019_translations;
 mod m20261127_000020_shown_texts;
+mod m20261127_000022_activity_trace;
 
 /// The migrator that applies and reverts all migrations.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000018_webhook_activity::Migration),
             Box::new(m20261127_000019_translations::Migration),
             Box::new(m20261127_000020_shown_texts::Migration),
+            Box::new(m20261127_000022_activity_trace::Migration),
         ]
     }
 }

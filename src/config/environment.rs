@@ -38,6 +38,18 @@ pub fn without_empty_variables(command: Command) -> Command {
         .mut_subcommands(|subcommand| subcommand.mut_args(ignore))
 }
 
+/// Whether the environment names a collector of traces, by the variables of OpenTelemetry.
+#[must_use]
+pub fn exports_traces() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_disabled = env::var_os("OTEL_SDK_DISABLED").is_some_and(|value| value == "true");
+    let endpoints = [
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    ];
+    !is_disabled && endpoints.into_iter().any(is_set)
+}
+
 /// Rejects unknown variables with the prefix of the service, which would otherwise be ignored silently.
 pub fn check_variables(command: &Command) -> Result<(), StartupError> {
     let known: Vec<_> = all_arguments(command)

@@ -20,6 +20,7 @@ use entity::party::{Party, Role};
 
 pub use self::caches::{DOCUMENT_CACHE, DocumentArgs, ResponseCacheArgs};
 pub use self::database::{Database, Migrate};
+pub use self::environment::exports_traces;
 use self::file::SettingsFile;
 pub use self::http::HttpArgs;
 pub use self::origin::Origins;
@@ -44,7 +45,7 @@ pub struct Cli {
         long,
         global = true,
         env = "LIAISON_LOG_FILTER",
-        default_value = "info,sea_orm_migration=warn",
+        default_value = "info,sea_orm=warn",
         value_parser = environment::log_filter
     )]
     pub log_filter: String,

@@ -13,6 +13,7 @@ use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::{DbBackend, DbErr, Statement};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::db::connect::Connector;
 pub use crate::db::idle::ACQUIRE_TIMEOUT;
@@ -20,6 +21,7 @@ pub use crate::db::postgres::failed;
 pub use crate::db::row::{FromCell, Row};
 use crate::db::sqlite::RowBuffer;
 pub use crate::db::sqlite::{CellRef, STATEMENT_TIMEOUT};
+use crate::trace::SPANS;
 
 tokio::task_local! {
     /// The bounds of the request that the task answers.
@@ -150,6 +152,14 @@ impl ReadPool {
         }
     }
 
+    /// Returns the name of the database system in the semantic conventions of OpenTelemetry.
+    fn system_name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
     /// Executes a statement and returns its rows. Calls `on_statement` with the statement before it is sent, and `arrives` with
     /// each row as it is read; an error from `arrives` ends the statement.
     ///
@@ -173,13 +183,22 @@ impl ReadPool {
             permits.extend(Box::pin(turn.acquire_owned()).await.ok());
         }
         on_statement(&statement);
+        let span = tracing::debug_span!(
+            target: SPANS,
+            "SELECT",
+            otel.kind = "client",
+            db.system.name = self.system_name(),
+            db.query.text = statement.sql.as_str(),
+        );
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {
             Self::Postgres(connections) => {
-                Rows::Postgres(connections.read(&statement.sql, &values, arrives).await?)
+                let read = connections.read(&statement.sql, &values, arrives);
+                Rows::Postgres(read.instrument(span).await?)
             }
             Self::Sqlite(connections) => {
-                Rows::Sqlite(connections.read(&statement.sql, &values, arrives).await?)
+                let read = connections.read(&statement.sql, &values, arrives);
+                Rows::Sqlite(read.instrument(span).await?)
             }
         })
     }

@@ -153,6 +153,7 @@ mod tests {
             topic_id: None,
             itu: true,
             upu: true,
+            trace_parent: None,
         };
         positions.map(event).collect()
     }

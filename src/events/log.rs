@@ -54,6 +54,7 @@ pub async fn after(
         Column::TopicId,
         Column::Itu,
         Column::Upu,
+        Column::TraceParent,
     ] {
         later.column((ROW, column));
     }

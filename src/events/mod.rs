@@ -55,6 +55,8 @@ pub struct Event {
     /// Whether it concerns ITU or the UPU.
     pub itu: bool,
     pub upu: bool,
+    /// The W3C `traceparent` of the request that made the change; `None` if it had none.
+    pub trace_parent: Option<String>,
 }
 
 impl Event {

@@ -40,6 +40,7 @@ use crate::planner::schema::{Connection, MAX_LIST_LENGTH, ObjectType, ROW};
 use crate::planner::selection::CollectedField;
 use crate::planner::serialize::{FieldError, ResponseWriter, RowsSource};
 use crate::planner::size_limit::ResponseSizeLimit;
+use crate::trace::SPANS;
 
 /// The execution context of a request.
 #[derive(Clone, Copy)]
@@ -318,6 +319,7 @@ impl<'a> Planner<'a, '_> {
         sets: &[&'a SelectionSet],
         rows: RowSource,
     ) -> (QueryPlan, OutputPlan<'a>) {
+        let _span = tracing::debug_span!(target: SPANS, "plan").entered();
         let mut load = QueryPlan::new(object, rows);
         let template = self.output_plan(object, sets, &mut load, &ROW.into_iden());
         (load, template)

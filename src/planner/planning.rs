@@ -16,6 +16,7 @@ use crate::planner::schema::{
 };
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{ExecutionContext, RecordQuery};
+use crate::trace::SPANS;
 
 /// The context of planning.
 #[derive(Clone, Copy)]
@@ -228,6 +229,7 @@ impl<'a> Planner<'a, '_> {
         selected: &CollectedField<'a>,
         scope: &str,
     ) -> Result<(QueryPlan, PageTemplate<'a>)> {
+        let _span = tracing::debug_span!(target: SPANS, "plan").entered();
         let args = self.args(selected.field());
         let criteria = (list.criteria)(&args, self.env)?;
         let (window, scope) = page::window(&args, &criteria, list, scope)?;

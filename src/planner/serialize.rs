@@ -3,6 +3,7 @@
 use async_graphql::{PathSegment, Pos, ServerError, Value};
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
+use tracing::Span;
 
 use crate::db::Row;
 use crate::error::Error;
@@ -11,6 +12,7 @@ use crate::planner::json::{Json, Scalar};
 use crate::planner::plan::{FieldOutput, OutputPlan, PossibleType, QueryPlan};
 use crate::planner::row_values::RowValues;
 use crate::planner::{ExecutionContext, embedded};
+use crate::trace::SPANS;
 
 mod page;
 
@@ -28,6 +30,8 @@ pub struct ResponseWriter<'d, 'e> {
     pub overloaded: bool,
     start: Vec<PathSegment>,
     path: Vec<ResponsePathSegment<'d>>,
+    /// Ends with the writer.
+    _span: Span,
 }
 
 /// A segment of a field's path.
@@ -93,6 +97,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
             overloaded: false,
             start,
             path: Vec::new(),
+            _span: tracing::debug_span!(target: SPANS, "serialize"),
         }
     }
 

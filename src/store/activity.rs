@@ -134,6 +134,7 @@ impl ActivityEntry {
         at: DateTime<Utc>,
         actor: String,
         party: Party,
+        trace_parent: Option<String>,
     ) -> ActiveModel {
         ActiveModel {
             id: Set(id),
@@ -148,6 +149,7 @@ impl ActivityEntry {
             itu: Set(self.itu),
             upu: Set(self.upu),
             changes: Set(self.changes.json()),
+            trace_parent: Set(trace_parent),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts the SQL statements of a request.
+//! What the work of a request shares: the count of its SQL statements, and its trace.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,49 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
 
+use crate::trace::TraceParent;
+
 tokio::task_local! {
-    static COUNTER: Arc<AtomicU32>;
+    static COUNTER: Arc<RequestWork>;
 }
 
-/// Counts the statements that `work` executes in its own task in `counter`.
-pub async fn count_statements<T>(counter: Arc<AtomicU32>, work: impl Future<Output = T>) -> T {
+/// The count of a request's SQL statements, and its trace.
+#[derive(Debug, Default)]
+pub struct RequestWork {
+    statements: AtomicU32,
+    trace: Option<TraceParent>,
+}
+
+impl RequestWork {
+    #[must_use]
+    pub fn new(trace: Option<TraceParent>) -> Self {
+        Self {
+            trace,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the number of SQL statements so far.
+    #[must_use]
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Returns the position of the request in its trace; `None` if it has none.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceParent> {
+        self.trace.as_ref()
+    }
+}
+
+/// Returns the position of the current request in its trace; `None` if it has none.
+pub(super) fn current_trace() -> Option<TraceParent> {
+    let trace = COUNTER.try_with(|work| work.trace.clone());
+    trace.ok().flatten()
+}
+
+/// Counts the statements that `work` executes in its own task in `counter`, and has its writes be part of its trace.
+pub async fn count_statements<T>(counter: Arc<RequestWork>, work: impl Future<Output = T>) -> T {
     COUNTER.scope(counter, work).await
 }
 
@@ -65,7 +102,7 @@ impl fmt::Debug for StatementObserver {
 
 fn count() {
     // There is no counter outside of a request.
-    let _ = COUNTER.try_with(|counter| counter.fetch_add(1, Ordering::Relaxed));
+    let _ = COUNTER.try_with(|counter| counter.statements.fetch_add(1, Ordering::Relaxed));
 }
 
 #[cfg(test)]

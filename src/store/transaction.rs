@@ -14,6 +14,7 @@ use uuid::Timestamp;
 use crate::domain::viewer::Actor;
 use crate::error::{Error, Result};
 use crate::store::activity::{ActivityEntry, LogPosition};
+use crate::store::query_counter::current_trace;
 use crate::store::{Database, Permit, begin};
 
 const ACTIVITY: &str = "activity";
@@ -190,12 +191,20 @@ impl WriteTransaction {
         self.last = positions.last().copied().unwrap_or(self.last);
         let actor: String = self.actor.subject.chars().take(ACTOR_MAX).collect();
         let party = self.actor.party;
+        let trace = current_trace().map(|trace| trace.as_str().to_owned());
         let rows: Vec<_> = positions
             .into_iter()
             .zip(entries)
             .map(|(at, entry)| {
                 let id = ActivityId::from(at.id);
-                entry.row(id, at.position, self.now, actor.clone(), party)
+                entry.row(
+                    id,
+                    at.position,
+                    self.now,
+                    actor.clone(),
+                    party,
+                    trace.clone(),
+                )
             })
             .collect();
         for rows in rows.chunks(MAX_ENTRIES_PER_STATEMENT) {

@@ -16,11 +16,14 @@ use reqwest::{Proxy, Response, StatusCode};
 use rustls::CertificateError;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::domain::webhook::{WebhookTargets, validate_url};
 use crate::graphql::webhook::event::CloudEvent;
 use crate::metrics;
 use crate::store::delivery::Outcome;
+use crate::trace::{SPANS, TraceParent, continue_trace};
 
 /// For a connection, its TLS handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,7 +83,23 @@ impl Client {
         now: DateTime<Utc>,
         signature: &str,
     ) -> Outcome {
-        let outcome = self.attempt(url, message, now, signature).await;
+        let span = tracing::debug_span!(
+            target: SPANS,
+            "deliver",
+            otel.name = "POST",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = "POST",
+            http.response.status_code = Empty,
+            cloudevents.event_id = message.id,
+        );
+        let trace = continue_trace(&span, message.trace.clone());
+        let attempt = self.attempt(url, message, now, signature, trace);
+        let outcome = attempt.instrument(span.clone()).await;
+        span.record("http.response.status_code", outcome.status.map(i64::from));
+        if !outcome.delivered {
+            span.record("otel.status_code", "ERROR");
+        }
         metrics::record(|metrics| {
             let result = if outcome.delivered {
                 "delivered"
@@ -98,14 +117,17 @@ impl Client {
         message: &CloudEvent,
         now: DateTime<Utc>,
         signature: &str,
+        trace: Option<TraceParent>,
     ) -> Outcome {
         // The setting may have changed since the address was given.
         if let Err(why) = validate_url(url, &self.reach) {
             return failed_attempt(&why);
         }
-        let sent = self
-            .http
-            .post(url)
+        let mut request = self.http.post(url);
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace.as_str());
+        }
+        let sent = request
             .header(CONTENT_TYPE, "application/cloudevents+json")
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", now.timestamp())

@@ -21,6 +21,7 @@ use crate::planner::selection::Selections;
 use crate::planner::size_limit::ResponseSizeLimit;
 use crate::planner::{ExecutionContext, FieldLocation, RootArguments};
 use crate::store::Database;
+use crate::trace::TraceParent;
 
 /// The GraphQL selection for the data of an event.
 const DATA: &str = "{ activity { id cursor at party verb subjectType subject { __typename id } changes { field before after } sides } }";
@@ -31,6 +32,8 @@ pub struct CloudEvent {
     pub id: String,
     /// A CloudEvents event as JSON.
     pub body: String,
+    /// The position in the trace of the request that made the change.
+    pub trace: Option<TraceParent>,
 }
 
 /// Returns the event filter of a webhook.
@@ -66,7 +69,11 @@ pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
         "data": { "webhook": { "id": webhook } },
     });
     let body = body.to_string();
-    CloudEvent { id, body }
+    CloudEvent {
+        id,
+        body,
+        trace: None,
+    }
 }
 
 /// The messages that tell a party of these events, all read at once.
@@ -135,7 +142,7 @@ pub async fn cloud_events(
 fn cloud_event(event: &Event, data: &str, source: &str) -> CloudEvent {
     let id = event.id.to_global_id();
     let subject = crate::graphql::node::global_id(&event.subject_type, event.subject_id);
-    let head = json!({
+    let mut head = json!({
         "specversion": "1.0",
         "id": id,
         "source": source,
@@ -144,12 +151,16 @@ fn cloud_event(event: &Event, data: &str, source: &str) -> CloudEvent {
         "time": event.at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         "datacontenttype": "application/json",
     });
+    if let Some(trace) = &event.trace_parent {
+        head["traceparent"] = json!(trace);
+    }
     let mut body = head.to_string();
     body.pop(); // the closing brace
     body.push_str(",\"data\":");
     body.push_str(data);
     body.push('}');
-    CloudEvent { id, body }
+    let trace = event.trace_parent.as_deref().and_then(TraceParent::parse);
+    CloudEvent { id, body, trace }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::db::{REQUEST_BOUNDS, RequestBounds};
 use crate::domain::viewer::Viewer;
@@ -41,6 +42,7 @@ use crate::http::server::stream_limit::LimitedClient;
 use crate::http::validation::prepare_operation;
 use crate::metrics;
 use crate::store::query_counter::spawn_counted;
+use crate::trace::SPANS;
 
 /// The request header that asks for the cost in the response.
 const COST_HEADER: &str = "graphql-cost";
@@ -380,14 +382,16 @@ pub async fn execute_with_timeout(
     let schema = app.schema.clone();
     // Delays shutdown while it runs.
     let (open, health) = (app.shutdown.track(), app.db.health.clone());
-    let running = spawn_counted(async move {
+    let running = async move {
         let executed = within(bounds, mutate(&schema, &operation, request)).await;
         if let Ok(executed) = &executed {
             health.report_write(database_failure(executed));
         }
         drop((open, permit));
         executed
-    });
+    }
+    .instrument(tracing::debug_span!(target: SPANS, "write"));
+    let running = spawn_counted(running);
     match running.await {
         Ok(executed) => executed.map_err(|_| timeout_error(time_limit, true)),
         Err(error) => match error.try_into_panic() {

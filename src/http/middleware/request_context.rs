@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +14,8 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use sea_orm::prelude::Uuid;
 use serde_json::json;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::error::INTERNAL;
 use crate::http::AppState;
@@ -23,7 +23,8 @@ use crate::http::error_response::error_response;
 use crate::http::middleware::rate_limit::Quota;
 use crate::http::server::accept::PeerAddr;
 use crate::metrics;
-use crate::store::query_counter::count_statements;
+use crate::store::query_counter::{RequestWork, count_statements};
+use crate::trace::{SPANS, TraceParent, continue_trace};
 
 /// The header with the request id, in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -39,7 +40,7 @@ pub struct RequestContext(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: IpAddr,
-    statements: Arc<AtomicU32>,
+    work: Arc<RequestWork>,
     subject: OnceLock<String>,
     operation: OnceLock<OperationInfo>,
     quota: Mutex<Option<Quota>>,
@@ -71,7 +72,7 @@ impl RequestContext {
 
     /// Returns the number of SQL statements so far.
     pub fn statements(&self) -> u32 {
-        self.0.statements.load(Ordering::Relaxed)
+        self.0.work.statements()
     }
 
     /// Records what its sender may still ask for, for the response.
@@ -96,15 +97,15 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+        Ok(known.unwrap_or_else(|| Self::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED), None)))
     }
 }
 
 impl RequestContext {
-    fn from(client: IpAddr) -> Self {
+    fn from(client: IpAddr, trace: Option<TraceParent>) -> Self {
         Self(Arc::new(Inner {
             client,
-            statements: Arc::default(),
+            work: Arc::new(RequestWork::new(trace)),
             subject: OnceLock::new(),
             operation: OnceLock::new(),
             quota: Mutex::default(),
@@ -122,22 +123,33 @@ pub async fn log_requests(
     let id = request_id(request.headers());
     let peer = request.extensions().get::<PeerAddr>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let context = RequestContext::from(app.http.trusted_proxies.client_ip(peer, request.headers()));
+    let client = app.http.trusted_proxies.client_ip(peer, request.headers());
+    let route: Option<MatchedPath> = request.extensions().get().cloned();
+    let server_span = server_span(&request, route.as_ref(), client);
+    let trace = continue_trace(&server_span, trace_parent(request.headers()));
+    let context = RequestContext::from(client, trace.clone());
     let mut line = AccessLogEntry {
         begun: Instant::now(),
         id: id.clone(),
         method: request.method().clone(),
         user_agent: user_agent(request.headers()),
-        route: request.extensions().get().cloned(),
+        route,
         context: context.clone(),
+        span: server_span.clone(),
         status: None,
     };
-    // Enabled at every log level, so that all events of a request have its id.
-    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    // Enabled at every log level, so that all events of a request have these.
+    let span = tracing::error_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        client.address = %client,
+        trace_id = trace.as_ref().map(TraceParent::trace_id),
+    );
     request.headers_mut().insert(REQUEST_ID, id.clone());
     request.extensions_mut().insert(context.clone());
-    let mut answer = count_statements(context.0.statements.clone(), next.run(request))
+    let mut answer = count_statements(context.0.work.clone(), next.run(request))
         .instrument(span)
+        .instrument(server_span)
         .await;
     line.status = Some(answer.status());
     add_security_headers(answer.headers_mut(), id);
@@ -187,6 +199,33 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
+/// Returns the trace that the request is part of; `None` if it names none, or several.
+fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut given = headers.get_all("traceparent").iter();
+    let trace = TraceParent::parse(given.next()?.to_str().ok()?);
+    trace.filter(|_| given.next().is_none())
+}
+
+/// Returns the span of a request for the export of traces.
+fn server_span(request: &Request, route: Option<&MatchedPath>, client: IpAddr) -> Span {
+    let method = request.method().as_str();
+    let route = route.map(MatchedPath::as_str);
+    tracing::debug_span!(
+        target: SPANS,
+        "request",
+        otel.name = %format_args!("{method} {}", route.unwrap_or_default()),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        client.address = %client,
+        user_agent.original = user_agent(request.headers()),
+        graphql.operation.name = Empty,
+        graphql.document.hash = Empty,
+    )
+}
+
 /// Returns the truncated header `User-Agent`, if it is ASCII text.
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::USER_AGENT)?.to_str().ok()?;
@@ -224,12 +263,32 @@ struct AccessLogEntry {
     route: Option<MatchedPath>,
     context: RequestContext,
     status: Option<StatusCode>,
+    /// The span of the request, which ends with it.
+    span: Span,
 }
 
 /// The route with a duration of its own.
 const GRAPHQL: &str = "/graphql";
 
 impl AccessLogEntry {
+    /// Adds the attributes that are known at the end of the request to its span.
+    fn end_span(&self) {
+        if let Some(status) = self.status {
+            // A signed number is exported as a number.
+            let code = i64::from(status.as_u16());
+            self.span.record("http.response.status_code", code);
+            if status.is_server_error() {
+                self.span.record("otel.status_code", "ERROR");
+            }
+        }
+        if let Some(operation) = self.context.0.operation.get() {
+            (self.span).record("graphql.document.hash", &*operation.document);
+            if let Some(name) = &operation.operation {
+                self.span.record("graphql.operation.name", name);
+            }
+        }
+    }
+
     fn record(&self, seconds: f64) {
         metrics::record(|metrics| {
             let route = self
@@ -260,6 +319,7 @@ impl Drop for AccessLogEntry {
         let seconds = self.begun.elapsed().as_secs_f64();
         let milliseconds = seconds * 1000.0;
         self.record(seconds);
+        self.end_span();
         tracing::info!(
             target: "liaison::request",
             id = self.id.to_str().unwrap_or_default(),
@@ -269,7 +329,8 @@ impl Drop for AccessLogEntry {
             http.route = self.route.as_ref().map(MatchedPath::as_str),
             http.response.status_code = self.status.map(|status| status.as_u16()),
             duration_ms = (milliseconds * 1000.0).round() / 1000.0,
-            statements = facts.statements.load(Ordering::Relaxed),
+            trace_id = facts.work.trace().map(TraceParent::trace_id),
+            statements = facts.work.statements(),
             enduser.id = facts.subject.get(),
             graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
             graphql.document.hash = operation.map(|operation| &*operation.document),

@@ -46,6 +46,7 @@ use crate::http::validation::document_cache::DocumentCache;
 use crate::http::validation::trusted_documents::TrustedDocuments;
 use crate::http::validation::validate::VariableUses;
 use crate::metrics::OTHER;
+use crate::trace::SPANS;
 
 /// SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -251,6 +252,7 @@ impl Documents {
         limits: &Limits,
     ) -> Result<ValidDocument, RequestError> {
         self.checked.fetch_add(1, Ordering::Relaxed);
+        let _span = tracing::debug_span!(target: SPANS, "validate").entered();
         let (ast, tokens) = parse::parse(text, limits)?;
         limits::check_limits(&ast, limits)?;
         let invalid =

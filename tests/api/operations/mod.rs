@@ -11,3 +11,4 @@ pub mod packages;
 pub mod setting_errors;
 pub mod settings;
 pub mod shutdown;
+pub mod traces;

@@ -1,4 +1,5 @@
 //! The schema, the documents, and the shape of the source.
 
 pub mod contract;
+pub mod layers;
 pub mod source_layout;
