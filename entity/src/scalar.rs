@@ -97,7 +97,7 @@ impl ScalarType for Url {
                 Ok(Self(text))
             }
             _ => Err(InputValueError::custom(
-                "a URL is absolute and starts with http:// or https://, with 2,000 characters at most",
+                "a URL is absolute, starts with http:// or https://, and has 2,000 characters at most, others than those of RFC 3986 percent-encoded",
             )),
         }
     }

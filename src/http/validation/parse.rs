@@ -45,8 +45,10 @@ pub fn parse(text: &str, limits: &Limits) -> Result<(Document, usize), RequestEr
         // Errors after the first one are often consequences of it.
         let first = found.errors.iter().next();
         let problem = first.map(|error| {
-            let pos = position::of(error.error.location(), error.sources);
-            DocumentError::new(sentence(&error.error.to_string()), pos)
+            let location = error.error.location();
+            let found = location.and_then(|span| bare.get(span.offset()..));
+            let message = sentence(&error.error.to_string(), found.unwrap_or_default());
+            DocumentError::new(message, position::of(location, error.sources))
         });
         RequestError::invalid_document("GRAPHQL_PARSE_FAILED", problem)
     })?;
@@ -82,6 +84,20 @@ fn broken_string(text: &str, tokens: usize) -> Option<usize> {
     Some(broken.index())
 }
 
+/// The parser's names of the parts of a document, and plain ones.
+const PARTS: [(&str, &str); 7] = [
+    (
+        "StringValue, Name or OperationDefinition",
+        "`query`, `mutation`, `subscription`, `fragment` or `{`",
+    ),
+    ("at least one Selection in Selection Set", "a field"),
+    ("a Selection Set", "`{` and fields"),
+    ("a valid Value", "a value"),
+    ("a Name", "a name"),
+    ("a Type", "a type"),
+    ("<EOF>", "end of the document"),
+];
+
 /// The parser's names of tokens, and their text in a document.
 const TOKENS: [(&str, &str); 8] = [
     ("R_CURLY", "`}`"),
@@ -94,8 +110,8 @@ const TOKENS: [(&str, &str); 8] = [
     ("EOF", "the end of the document"),
 ];
 
-/// Formats a message of the parser as a sentence.
-fn sentence(text: &str) -> String {
+/// Formats a message of the parser as a sentence. `found` is the document from the place of the error.
+fn sentence(text: &str, found: &str) -> String {
     let text = text.trim_start_matches("syntax error: ");
     let text = text.lines().next().unwrap_or_default();
     // The text after the comma is quoted from the document.
@@ -107,8 +123,17 @@ fn sentence(text: &str) -> String {
         });
         words.collect::<Vec<_>>().join(" ")
     };
-    let expected = written(expected.trim_end_matches('.')).replace("<EOF>", "end of the document");
+    let expected = PARTS
+        .iter()
+        .fold(written(expected.trim_end_matches('.')), |text, part| {
+            text.replace(part.0, part.1)
+        });
     match got {
+        "" if expected.starts_with("expected") => {
+            let got = found.chars().next().map(|got| format!("`{got}`"));
+            let got = got.unwrap_or_else(|| written("EOF"));
+            format!("Syntax error: {expected}, got {got}.")
+        }
         "" => format!("Syntax error: {expected}."),
         "EOF" => format!("Syntax error: {expected}, got {}.", written(got)),
         got => format!("Syntax error: {expected}, got `{got}`."),

@@ -71,6 +71,12 @@ async fn names_of_the_schema_are_suggested_while_introspection_is_on(server: &Se
         let told = message(silent.anonymous().run(document, json!({})).await);
         assert!(!told.contains("Did you mean"), "{told}");
     }
+    let document = "query($filter: TopicFilter) { topics(filter: $filter) { totalCount } }";
+    let variables = json!({ "filter": { "statsu": "ACTIVE" } });
+    let told = server.anonymous().run(document, variables.clone()).await;
+    assert!(told.to_string().contains("it has status, "), "{told}");
+    let told = silent.anonymous().run(document, variables).await;
+    assert!(!told.to_string().contains("it has"), "{told}");
     let answer = server.anonymous().run("{ nothingLikeIt }", json!({})).await;
     assert!(!answer.to_string().contains("Did you mean"), "{answer}");
 }
@@ -82,6 +88,14 @@ async fn a_syntax_error_names_characters(server: &Server) {
         ("{topics(first:1{totalCount}}", "`)`"),
         ("query($a:[Int){viewer{roles}}", "`]`"),
         ("", "end of the document"),
+        ("{viewer{roles}}}", "`{`, got `}`"),
+        ("{topics(first:){totalCount}}", "expected a value, got `)`"),
+        ("{viewer{}}", "expected a field, got `}`"),
+        (
+            "mutation",
+            "expected `{` and fields, got the end of the document",
+        ),
+        ("{a:}", "expected a name, got `}`"),
         ("{topics(filter:{text:\"\na\"}){totalCount}}", "line break"),
         ("{topics(filter:{text:\"\ra\"}){totalCount}}", "line break"),
         ("{topics(filter:{text:\"\r\na\"}){totalCount}}", "line "),
