@@ -1,10 +1,10 @@
 //! A pool of idle connections, with a semaphore that limits how many are in use.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{ConnAcquireErr, DbErr};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::metrics::{PoolWait, READ_POOL};
@@ -15,7 +15,7 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct IdleConnections<T> {
     connections: Mutex<Vec<T>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     most: u32,
 }
 
@@ -24,7 +24,7 @@ impl<T> IdleConnections<T> {
     pub fn new(connections: u32) -> Self {
         Self {
             connections: Mutex::new(Vec::new()),
-            turns: Semaphore::new(connections as usize),
+            turns: Arc::new(Semaphore::new(connections as usize)),
             most: connections,
         }
     }
@@ -40,14 +40,15 @@ impl<T> IdleConnections<T> {
     }
 
     /// Waits until another connection may be used.
-    pub async fn permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
-        if let Ok(permit) = self.turns.try_acquire() {
+    pub async fn permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        if let Ok(permit) = self.turns.clone().try_acquire_owned() {
             PoolWait::none(READ_POOL);
             return Ok(permit);
         }
         let waiting = PoolWait::begin(READ_POOL);
         // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
-        let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, self.turns.acquire())).await;
+        let permit = self.turns.clone().acquire_owned();
+        let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, permit)).await;
         let permit = permit
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;

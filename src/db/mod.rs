@@ -4,6 +4,7 @@ pub mod connect;
 mod idle;
 mod postgres;
 mod row;
+mod snapshot;
 mod sqlite;
 
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use std::time::{Duration, Instant};
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::{DbBackend, DbErr, Statement};
-use tokio::sync::Semaphore;
-use tracing::Instrument;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument, Span};
 
 use crate::db::connect::Connector;
 pub use crate::db::idle::ACQUIRE_TIMEOUT;
 pub use crate::db::postgres::failed;
 pub use crate::db::row::{FromCell, Row};
+pub use crate::db::snapshot::Snapshot;
 use crate::db::sqlite::RowBuffer;
 pub use crate::db::sqlite::{CellRef, STATEMENT_TIMEOUT};
 use crate::trace::SPANS;
@@ -42,6 +44,61 @@ pub struct RequestBounds {
 /// The bounds of the request that the task answers; `None` if it answers none.
 fn request_bounds() -> Option<RequestBounds> {
     REQUEST_BOUNDS.try_with(Clone::clone).ok()
+}
+
+/// Takes what each statement of the request takes, or all statements of a snapshot together.
+async fn request_permits() -> Vec<OwnedSemaphorePermit> {
+    let mut permits = Vec::new();
+    for turn in request_bounds().into_iter().flat_map(|bounds| bounds.turns) {
+        // Never closed, so each gives a permit.
+        permits.extend(Box::pin(turn.acquire_owned()).await.ok());
+    }
+    permits
+}
+
+/// What statements read from.
+#[derive(Clone, Copy, Debug)]
+pub enum Reader<'a> {
+    /// Each statement sees the newest state of the database.
+    Pool(&'a ReadPool),
+    /// All statements see one state.
+    Snapshot(&'a Snapshot),
+}
+
+impl Reader<'_> {
+    #[must_use]
+    pub fn backend(self) -> DbBackend {
+        match self {
+            Self::Pool(pool) => pool.backend(),
+            Self::Snapshot(snapshot) => snapshot.backend(),
+        }
+    }
+
+    /// Returns a snapshot for several statements; `None` if they read from one already.
+    #[must_use]
+    pub fn snapshot(self) -> Option<Snapshot> {
+        match self {
+            Self::Pool(pool) => Some(Snapshot::new(pool)),
+            Self::Snapshot(_) => None,
+        }
+    }
+
+    /// Executes a statement and returns its rows. Calls `on_statement` with the statement before it is sent, and
+    /// `arrives` with each row as it is read; an error from `arrives` ends the statement.
+    ///
+    /// # Errors
+    /// Returns an error if the database or `arrives` does.
+    pub async fn read<E: From<DbErr>>(
+        self,
+        select: &SelectStatement,
+        on_statement: &(dyn Fn(&Statement) + Send + Sync),
+        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+    ) -> Result<Rows, E> {
+        match self {
+            Self::Pool(pool) => pool.read(select, on_statement, arrives).await,
+            Self::Snapshot(snapshot) => snapshot.read(select, on_statement, arrives).await,
+        }
+    }
 }
 
 /// Connections that only read.
@@ -152,44 +209,41 @@ impl ReadPool {
         }
     }
 
-    /// Returns the name of the database system in the semantic conventions of OpenTelemetry.
-    fn system_name(&self) -> &'static str {
-        match self {
+    /// Returns the span of a statement, with the names of OpenTelemetry's semantic conventions.
+    fn span(&self, sql: &str) -> Span {
+        let system = match self {
             Self::Postgres(_) => "postgresql",
             Self::Sqlite(_) => "sqlite",
-        }
+        };
+        tracing::debug_span!(
+            target: SPANS,
+            "SELECT",
+            otel.kind = "client",
+            db.system.name = system,
+            db.query.text = sql,
+        )
     }
 
-    /// Executes a statement and returns its rows. Calls `on_statement` with the statement before it is sent, and `arrives` with
-    /// each row as it is read; an error from `arrives` ends the statement.
-    ///
-    /// # Errors
-    /// Returns an error if the database or `arrives` does.
-    pub async fn read<E: From<DbErr>>(
-        &self,
-        select: &SelectStatement,
-        on_statement: &(dyn Fn(&Statement) + Send + Sync),
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
-    ) -> Result<Rows, E> {
+    fn build(&self, select: &SelectStatement) -> Statement {
         let mut statement = self.backend().build(select);
         if self.backend() == DbBackend::Sqlite {
             // With a bare parameter in LIMIT, SQLite prepares the statement again for each value, in search of a better
             // plan.
             statement.sql = statement.sql.replace("LIMIT ?", "LIMIT ?+0");
         }
-        let mut permits = Vec::new();
-        for turn in request_bounds().into_iter().flat_map(|bounds| bounds.turns) {
-            // Never closed, so each gives a permit.
-            permits.extend(Box::pin(turn.acquire_owned()).await.ok());
-        }
+        statement
+    }
+
+    async fn read<E: From<DbErr>>(
+        &self,
+        select: &SelectStatement,
+        on_statement: &(dyn Fn(&Statement) + Send + Sync),
+        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+    ) -> Result<Rows, E> {
+        let statement = self.build(select);
+        let _permits = request_permits().await;
         on_statement(&statement);
-        let span = tracing::debug_span!(
-            target: SPANS,
-            "SELECT",
-            otel.kind = "client",
-            db.system.name = self.system_name(),
-            db.query.text = statement.sql.as_str(),
-        );
+        let span = self.span(&statement.sql);
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {
             Self::Postgres(connections) => {

@@ -7,9 +7,11 @@ use futures_util::TryStreamExt;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgRow;
-use sea_orm::sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, query_with};
+use sea_orm::sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, query_with, raw_sql};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sea_query_sqlx::SqlxValues;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::db::Row;
@@ -72,25 +74,12 @@ impl PostgresPool {
     ) -> Result<Vec<PgRow>, E> {
         let _permit = self.idle.permit().await?;
         loop {
-            let idle = self.take().await;
-            let known = idle.is_some();
-            let mut taken = match idle {
-                Some(idle) => idle,
-                None => self.open().await?,
-            };
+            let (mut taken, known) = self.take_or_open().await?;
             let mut rows = Vec::new();
-            let mut waiting = CancelGuard::new(&self.idle);
             let read = read_all(&mut taken.connection, sql, values, &mut rows, &mut arrives);
-            let read = timeout(self.longest, read).await;
-            let read = read.unwrap_or(Err(ReadError::Failed(Error::PoolTimedOut)));
-            if !matches!(read, Err(ReadError::Failed(Error::PoolTimedOut))) {
-                waiting.answered = true;
-            }
-            match read {
+            match self.timed(read).await {
                 Ok(()) => {
-                    taken.used = Instant::now();
-                    self.idle.release(taken);
-                    self.idle.retain(IdleConnection::is_fresh);
+                    self.release(taken);
                     return Ok(rows);
                 }
                 Err(ReadError::Refused(error)) => return Err(error),
@@ -106,6 +95,58 @@ impl PostgresPool {
                 }
             }
         }
+    }
+
+    /// Begins a transaction that reads. Its snapshot is that of its first statement.
+    pub async fn begin(self: &Arc<Self>) -> Result<PostgresTransaction, DbErr> {
+        let permit = self.idle.permit().await?;
+        loop {
+            let (mut taken, known) = self.take_or_open().await?;
+            let begin = taken.connection.execute(raw_sql(BEGIN));
+            match self.timed::<_, Error>(begin).await {
+                Ok(_) => {
+                    return Ok(PostgresTransaction {
+                        pool: self.clone(),
+                        connection: Some(taken),
+                        permit: Some(permit),
+                    });
+                }
+                Err(error) => {
+                    let is_lost = is_lost(&error);
+                    if is_lost {
+                        self.idle.clear();
+                    }
+                    if !is_lost || !known {
+                        return Err(failed(error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the database at most as long as a statement may take.
+    async fn timed<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut waiting = CancelGuard::new(&self.idle);
+        let done = timeout(self.longest, work).await;
+        waiting.answered = done.is_ok();
+        done.unwrap_or_else(|_| Err(Error::PoolTimedOut.into()))
+    }
+
+    /// Returns a connection, and whether it was idle before.
+    async fn take_or_open(&self) -> Result<(IdleConnection, bool), DbErr> {
+        Ok(match self.take().await {
+            Some(idle) => (idle, true),
+            None => (self.open().await?, false),
+        })
+    }
+
+    fn release(&self, mut connection: IdleConnection) {
+        connection.used = Instant::now();
+        self.idle.release(connection);
+        self.idle.retain(IdleConnection::is_fresh);
     }
 
     async fn open(&self) -> Result<IdleConnection, DbErr> {
@@ -151,6 +192,67 @@ impl PostgresPool {
     }
 }
 
+/// Begins a transaction whose statements see the same rows.
+const BEGIN: &str = "begin transaction isolation level repeatable read, read only";
+
+/// A transaction that reads, on a connection of its own.
+#[derive(Debug)]
+pub struct PostgresTransaction {
+    pool: Arc<PostgresPool>,
+    /// `None` while a statement runs, and if one did not complete: its connection was closed, which ended the
+    /// transaction.
+    connection: Option<IdleConnection>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl PostgresTransaction {
+    pub const fn is_usable(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub async fn read<E: From<DbErr>>(
+        &mut self,
+        sql: &str,
+        values: &Values,
+        mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+    ) -> Result<Vec<PgRow>, E> {
+        let taken = self.connection.take();
+        let mut taken = taken.ok_or_else(|| failed(Error::PoolClosed))?;
+        let mut rows = Vec::new();
+        let read = read_all(&mut taken.connection, sql, values, &mut rows, &mut arrives);
+        match self.pool.timed(read).await {
+            Ok(()) => {
+                self.connection = Some(taken);
+                Ok(rows)
+            }
+            Err(ReadError::Refused(error)) => Err(error),
+            Err(ReadError::Failed(error)) => {
+                if is_lost(&error) {
+                    self.pool.idle.clear();
+                }
+                Err(failed(error).into())
+            }
+        }
+    }
+}
+
+impl Drop for PostgresTransaction {
+    /// Ends the transaction before others use its connection. The response does not wait for that.
+    fn drop(&mut self) {
+        let (Some(mut taken), Ok(runtime)) = (self.connection.take(), Handle::try_current()) else {
+            return;
+        };
+        let (pool, permit) = (self.pool.clone(), self.permit.take());
+        runtime.spawn(async move {
+            let rollback = timeout(PING, taken.connection.execute(raw_sql("rollback"))).await;
+            if matches!(rollback, Ok(Ok(_))) {
+                pool.release(taken);
+            }
+            drop(permit);
+        });
+    }
+}
+
 /// Guard of a statement in progress. If it is dropped after a long silence, it closes the idle connections, which have
 /// probably lost the server too.
 struct CancelGuard<'c> {
@@ -183,6 +285,12 @@ enum ReadError<E> {
     Failed(Error),
 }
 
+impl<E> From<Error> for ReadError<E> {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 async fn read_all<E>(
     connection: &mut PgConnection,
     sql: &str,
@@ -194,7 +302,7 @@ async fn read_all<E>(
     let query = query_with(AssertSqlSafe(sql.to_owned()), SqlxValues(values.clone()));
     // `fetch_many` also returns the end of the statement; `fetch` would filter it out in another step per row.
     let mut arriving = connection.fetch_many(query);
-    while let Some(next) = arriving.try_next().await.map_err(ReadError::Failed)? {
+    while let Some(next) = arriving.try_next().await? {
         if let Either::Right(row) = next {
             arrives(Row::Postgres(&row)).map_err(ReadError::Refused)?;
             rows.push(row);

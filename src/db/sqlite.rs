@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -15,10 +15,11 @@ use sea_orm::sea_query::{Value, Values};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::time::sleep;
 
+pub use self::transaction::SqliteTransaction;
 use crate::db::idle::{ACQUIRE_TIMEOUT, IdleConnections};
 use crate::db::{Row, request_bounds};
 
@@ -59,7 +60,7 @@ pub struct SqlitePool {
     slow: Mutex<HashSet<u64>>,
     hasher: RandomState,
     /// Limits slow statements to half of the connections, so that fast ones find a free connection.
-    slow_permits: Semaphore,
+    slow_permits: Arc<Semaphore>,
 }
 
 impl SqlitePool {
@@ -74,7 +75,7 @@ impl SqlitePool {
             idle: IdleConnections::new(connections),
             slow: Mutex::default(),
             hasher: RandomState::new(),
-            slow_permits: Semaphore::new(connections.div_ceil(2) as usize),
+            slow_permits: Arc::new(Semaphore::new(connections.div_ceil(2) as usize)),
         })
     }
 
@@ -92,55 +93,33 @@ impl SqlitePool {
         &self,
         sql: &str,
         values: &Values,
-        mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<RowBuffer, E> {
         // Yields if this poll's budget is used up, so that the request's timeout can take effect.
         consume_budget().await;
         let hash = self.hasher.hash_one(sql);
-        let mut arrived = 0;
+        let mut statement = RunningStatement::new(sql, values, arrives);
         let mut read = Err(ReadError::Late);
-        let scans = request_bounds().is_some_and(|bounds| bounds.scans);
-        if !scans && !self.slow_statements().contains(&hash) {
+        if !self.is_slow(hash) {
             let turn = self.idle.permit().await?;
             let begun = Instant::now();
-            let end = self.deadline(begun).min(begun + SLICE);
-            read = self.read_until(end, sql, values, |row| {
-                arrived += 1;
-                arrives(row)
+            read = self.on_connection(|connection| {
+                statement.run(connection, self.deadline(begun).min(begun + SLICE))
             });
             drop(turn);
             spend(begun.elapsed()).await;
         }
         if let Err(ReadError::Late) = read {
-            let slow_permit = self.slow_permits.acquire().await;
-            let _slow_permit = slow_permit
-                .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+            let _slow_permit = self.slow_permit().await?;
             let _turn = self.idle.permit().await?;
             let begun = Instant::now();
-            // A statement that was tried above starts again, since it cannot continue in another call. Rows that
-            // `arrives` has seen are skipped.
             read = run_blocking(|| {
-                self.read_until(self.deadline(begun), sql, values, |row| {
-                    if arrived > 0 {
-                        arrived -= 1;
-                        return Ok(());
-                    }
-                    arrives(row)
-                })
+                self.on_connection(|connection| statement.run(connection, self.deadline(begun)))
             });
             self.record_speed(hash, begun.elapsed() > SLICE);
             spend(begun.elapsed()).await;
         }
-        match read {
-            Err(ReadError::Late) => {
-                Box::pin(sleep(CANCEL_GRACE)).await;
-                let error = RuntimeErr::Internal(STATEMENT_TIMEOUT.to_owned());
-                Err(DbErr::Query(error).into())
-            }
-            Err(ReadError::Failed(error)) => Err(error.into()),
-            Err(ReadError::Refused(error)) => Err(error),
-            Ok(block) => Ok(block),
-        }
+        completed(read).await
     }
 
     pub fn close(&self) {
@@ -148,30 +127,35 @@ impl SqlitePool {
         self.idle.close();
     }
 
-    /// Executes a statement, which fails if it has not ended at `end`.
-    fn read_until<E>(
+    /// Runs a statement on a connection of its own.
+    fn on_connection<E>(
         &self,
-        end: Instant,
-        sql: &str,
-        values: &Values,
-        arrives: impl FnMut(Row<'_>) -> Result<(), E>,
+        run: impl FnOnce(&Connection) -> Result<RowBuffer, ReadError<E>>,
     ) -> Result<RowBuffer, ReadError<E>> {
-        if Instant::now() >= end {
-            return Err(ReadError::Late);
-        }
-        let idle = self.idle.take();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self
-                .open()
-                .map_err(|error| ReadError::Failed(DbErr::Conn(internal(&error))))?,
-        };
-        connection.progress_handler(OPCODES_PER_CHECK, Some(move || Instant::now() >= end))?;
-        let read = read_all(&connection, sql, values, arrives);
+        let connection = self.take_or_open().map_err(ReadError::Failed)?;
+        let read = run(&connection);
         if !matches!(read, Err(ReadError::Failed(_))) {
             self.idle.release(connection);
         }
         read
+    }
+
+    fn take_or_open(&self) -> Result<Connection, DbErr> {
+        match self.idle.take() {
+            Some(connection) => Ok(connection),
+            None => self.open().map_err(|error| DbErr::Conn(internal(&error))),
+        }
+    }
+
+    async fn slow_permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        let permit = self.slow_permits.clone().acquire_owned().await;
+        permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+    }
+
+    /// Whether a statement runs in a thread of its own from the start.
+    fn is_slow(&self, hash: u64) -> bool {
+        let scans = request_bounds().is_some_and(|bounds| bounds.scans);
+        scans || self.slow_statements().contains(&hash)
     }
 
     /// Returns the deadline of a statement that begins now, at the latest that of its request.
@@ -205,6 +189,60 @@ impl SqlitePool {
         connection.pragma_update(None, "query_only", true)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
         Ok(connection)
+    }
+}
+
+/// A statement that may be run twice: it starts again if its first time slice was too short, since it cannot continue
+/// in another thread. Rows that have arrived before are skipped then.
+struct RunningStatement<'s, A> {
+    sql: &'s str,
+    values: &'s Values,
+    arrives: A,
+    arrived: usize,
+}
+
+impl<'s, A> RunningStatement<'s, A> {
+    const fn new(sql: &'s str, values: &'s Values, arrives: A) -> Self {
+        Self {
+            sql,
+            values,
+            arrives,
+            arrived: 0,
+        }
+    }
+
+    /// Runs it from its start. It fails if it has not ended at `end`.
+    fn run<E>(&mut self, connection: &Connection, end: Instant) -> Result<RowBuffer, ReadError<E>>
+    where
+        A: FnMut(Row<'_>) -> Result<(), E>,
+    {
+        if Instant::now() >= end {
+            return Err(ReadError::Late);
+        }
+        connection.progress_handler(OPCODES_PER_CHECK, Some(move || Instant::now() >= end))?;
+        let mut known = std::mem::take(&mut self.arrived);
+        read_all(connection, self.sql, self.values, |row| {
+            self.arrived += 1;
+            if known > 0 {
+                known -= 1;
+                return Ok(());
+            }
+            (self.arrives)(row)
+        })
+    }
+}
+
+/// Returns what was read. The error of a statement that ran for too long comes after that of its request.
+async fn completed<E: From<DbErr>>(read: Result<RowBuffer, ReadError<E>>) -> Result<RowBuffer, E> {
+    match read {
+        Err(ReadError::Late) => {
+            Box::pin(sleep(CANCEL_GRACE)).await;
+            let error = RuntimeErr::Internal(STATEMENT_TIMEOUT.to_owned());
+            Err(DbErr::Query(error).into())
+        }
+        Err(ReadError::Failed(error)) => Err(error.into()),
+        Err(ReadError::Refused(error)) => Err(error),
+        Ok(block) => Ok(block),
     }
 }
 
@@ -390,3 +428,4 @@ impl ToSql for SqlValue<'_> {
 
 #[cfg(test)]
 mod tests;
+mod transaction;

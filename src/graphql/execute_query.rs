@@ -1,5 +1,7 @@
 //! Executes queries with the query planner alone, bypassing async-graphql's executor.
 
+use std::sync::Arc;
+
 use async_graphql::parser::types::OperationType;
 use async_graphql::{PathSegment, Response, Value};
 use futures_util::future::join_all;
@@ -8,26 +10,32 @@ use crate::graphql::operation::{self, Operation};
 use crate::graphql::query::RootField;
 use crate::graphql::request::{OperationContext, report_truncated};
 use crate::planner::selection::CollectedField;
-use crate::planner::{FieldLocation, FieldResult};
+use crate::planner::{FieldLocation, FieldResult, Snapshot};
 
 const TYPENAME: &str = "__typename";
 const QUERY: &str = r#""Query""#;
 
 /// Executes a query with the query planner; `None` if a root field is not planned. The response equals that of
-/// async-graphql's executor, without a copy of the document and its traversal.
-pub async fn answer(operation: &Operation, request: &OperationContext) -> Option<Response> {
+/// async-graphql's executor, without a copy of the document and its traversal. In either case the root fields of the
+/// request read from one snapshot.
+pub async fn answer(operation: &Operation, request: &mut OperationContext) -> Option<Response> {
     if operation.kind != OperationType::Query {
         return None;
     }
     let document = operation.selections()?;
     let selected = document.root(operation::root(operation.kind));
-    let planned = |selected: &CollectedField<'_>| {
-        selected.name() == TYPENAME
-            || RootField::named(selected.name()).is_some_and(RootField::planned)
+    let planned = |selected: &&CollectedField<'_>| {
+        RootField::named(selected.name()).is_some_and(RootField::planned)
     };
-    if !selected.iter().all(planned) {
+    let reads = selected.iter().filter(planned).count();
+    if reads > 1 {
+        request.snapshot = Some(Arc::new(Snapshot::new(&request.db.read_pool)));
+    }
+    let names = selected.iter().filter(|field| field.name() == TYPENAME);
+    if reads + names.count() < selected.len() {
         return None;
     }
+    let request = &*request;
     let answers = selected.iter().map(async |field| {
         let Some(root) = RootField::named(field.name()) else {
             return Ok(FieldResult::of(QUERY));

@@ -126,7 +126,7 @@ pub async fn execute(
     mut request: OperationContext,
 ) -> Response {
     request.languages = operation.languages();
-    if let Some(response) = execute_query::answer(&operation, &request).await {
+    if let Some(response) = execute_query::answer(&operation, &mut request).await {
         return response;
     }
     let limit = request.bound.limit();

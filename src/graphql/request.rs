@@ -11,7 +11,7 @@ use crate::domain::viewer::Viewer;
 use crate::events::Feed;
 pub use crate::planner::budget::{Reservation, ResponseBudget};
 pub use crate::planner::size_limit::ResponseSizeLimit;
-use crate::planner::{ExecutionContext, RootArguments};
+use crate::planner::{ExecutionContext, Reader, RootArguments, Snapshot};
 use crate::store::Database;
 
 /// Who asks what database, and when: read once, so that all of a request happens at the same moment.
@@ -24,6 +24,8 @@ pub struct OperationContext {
     pub languages: Arc<[Language]>,
     /// How many bytes the answer may have.
     pub bound: Arc<ResponseSizeLimit>,
+    /// What all statements of the operation read from; `None` if each root field reads for itself.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The paths of the lists that have more records than the response shows.
     truncated: Arc<Mutex<Vec<Value>>>,
 }
@@ -66,6 +68,7 @@ impl OperationContext {
             now,
             languages: Arc::default(),
             bound: Arc::new(bound),
+            snapshot: None,
             truncated: Arc::default(),
         }
     }
@@ -94,7 +97,10 @@ impl OperationContext {
     #[must_use]
     pub fn env(&self) -> ExecutionContext<'_> {
         ExecutionContext {
-            db: &self.db.read_pool,
+            db: match &self.snapshot {
+                Some(snapshot) => Reader::Snapshot(snapshot),
+                None => Reader::Pool(&self.db.read_pool),
+            },
             party: self.viewer.party(),
             now: self.now,
             languages: &self.languages,

@@ -134,8 +134,7 @@ async fn verify_cursors(load: &QueryPlan, env: &ExecutionContext<'_>) -> Result<
     let RowSource::Page(page) = &load.rows else {
         return Ok(());
     };
-    let cursors = [&page.window.after, &page.window.before];
-    for position in cursors.into_iter().flatten().filter(|_| page.window.verify) {
+    for position in page.window.verified_cursors() {
         let mut select = load.object.select();
         select.expr(Expr::val(1));
         let key = page.criteria.order.key.value().eq(position.number());

@@ -31,7 +31,7 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
 use sea_orm::{DbBackend, Statement};
 
-use crate::db::ReadPool;
+pub use crate::db::{Reader, Snapshot};
 use crate::error::Error;
 use crate::planner::execute::{ResultRows, run};
 use crate::planner::plan::{OutputPlan, QueryPlan, RowSource};
@@ -45,7 +45,7 @@ use crate::trace::SPANS;
 /// The execution context of a request.
 #[derive(Clone, Copy)]
 pub struct ExecutionContext<'a> {
-    pub db: &'a ReadPool,
+    pub db: Reader<'a>,
     /// The party that the viewer acts for; `None` for readers.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
@@ -68,7 +68,18 @@ pub enum RootArguments {
     Days(NaiveDate, NaiveDate),
 }
 
-impl ExecutionContext<'_> {
+impl<'a> ExecutionContext<'a> {
+    /// Returns the context of statements that read from a snapshot, if there is one.
+    fn reading<'s>(&self, snapshot: Option<&'s Snapshot>) -> ExecutionContext<'s>
+    where
+        'a: 's,
+    {
+        ExecutionContext {
+            db: snapshot.map_or(self.db, Reader::Snapshot),
+            ..*self
+        }
+    }
+
     pub fn backend(&self) -> DbBackend {
         self.db.backend()
     }
@@ -277,10 +288,12 @@ impl<'a> Planner<'a, '_> {
             types[place].2.push(*key);
             places.push((place, *key));
         }
+        let snapshot = self.snapshot(types.iter().map(|(load, ..)| load));
+        let env = self.env.reading(snapshot.as_ref());
         let loads = types
             .iter()
-            .map(|(load, _, keys)| self.run(at, load, keys.clone()));
-        let loaded = futures_util::future::try_join_all(loads).await?;
+            .map(|(load, _, keys)| run(load, keys.clone(), &env));
+        let loaded = at.check(futures_util::future::try_join_all(loads).await)?;
 
         let mut writer = ResponseWriter::new(self.env, at.path.clone());
         writer.records_of(
@@ -331,9 +344,19 @@ impl<'a> Planner<'a, '_> {
         load: &QueryPlan,
         parents: Vec<Uuid>,
     ) -> ServerResult<ResultRows> {
-        run(load, parents, self.env)
-            .await
-            .map_err(|error| at.failed(error))
+        let snapshot = self.snapshot([load].into_iter());
+        let env = self.env.reading(snapshot.as_ref());
+        at.check(run(load, parents, &env).await)
+    }
+
+    /// Returns what plans with several statements read from; `None` if there is only one statement, or the operation
+    /// has a snapshot.
+    fn snapshot<'p>(&self, mut loads: impl Iterator<Item = &'p QueryPlan>) -> Option<Snapshot> {
+        let first = loads.next()?;
+        if first.is_single_statement() && loads.next().is_none() {
+            return None;
+        }
+        self.env.db.snapshot()
     }
 }
 

@@ -29,6 +29,14 @@ pub struct PageArguments {
     pub verify: bool,
 }
 
+impl PageArguments {
+    /// Returns the cursors whose rows must still exist.
+    pub fn verified_cursors(&self) -> impl Iterator<Item = &CursorPosition> {
+        let cursors = [&self.after, &self.before].into_iter().flatten();
+        cursors.filter(|_| self.verify)
+    }
+}
+
 /// The output of a connection.
 pub struct PageTemplate<'a> {
     pub list: &'static Connection,

@@ -164,6 +164,18 @@ impl OutputPlan<'_> {
 }
 
 impl QueryPlan {
+    /// Returns whether it has a single statement, which sees one state of the database by itself.
+    pub fn is_single_statement(&self) -> bool {
+        let reads_once = match &self.rows {
+            RowSource::Page(page) => {
+                let counts = page.total || page.counts.is_some();
+                !(page.rows && counts) && page.window.verified_cursors().next().is_none()
+            }
+            RowSource::Where { .. } | RowSource::ByKeys(_) | RowSource::ByParent { .. } => true,
+        };
+        reads_once && self.children.is_empty()
+    }
+
     pub fn new(object: &'static ObjectType, rows: RowSource) -> Self {
         let mut load = Self {
             object,

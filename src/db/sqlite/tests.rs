@@ -172,6 +172,74 @@ async fn a_request_past_its_deadline_starts_no_other_statement() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_after_the_deadline_does_not_start() {
+    let (_directory, connections) = connections(Duration::from_mins(1));
+    for scans in [false, true] {
+        let bounds = RequestBounds {
+            deadline: Some(Instant::now()),
+            turns: Vec::new(),
+            scans,
+        };
+        let late = read(&connections, "select 1", |_| {
+            Err(DbErr::Custom("it has started".to_owned()))
+        });
+        let late = REQUEST_BOUNDS.scope(bounds, late).await;
+        assert!(matches!(late, Err(DbErr::Query(_))), "{late:?}");
+    }
+}
+
+/// Reads this in a transaction.
+async fn read_in_transaction(
+    connections: &Arc<SqlitePool>,
+    statements: &[&str],
+) -> Result<Vec<i64>, DbErr> {
+    let values = Values(Vec::new());
+    let mut transaction = connections.begin(statements[0]).await?;
+    let mut numbers = Vec::new();
+    for sql in statements {
+        let block = transaction
+            .read(sql, &values, |_| Ok::<_, DbErr>(()))
+            .await?;
+        numbers.push(Row::Sqlite(block.row(0)).get(0)?);
+    }
+    Ok(numbers)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_with_a_slow_statement_leaves_half_of_the_connections_to_others() {
+    let (_directory, connections) = some_connections(2, Duration::from_mins(1));
+    let connections = Arc::new(connections);
+    let slow = format!("select count(*) from ({})", count_to(300_000));
+    let statements = ["select 1", &slow];
+    let read = read_in_transaction(&connections, &statements).await;
+    assert_eq!(read.unwrap(), [1, 300_000]);
+    assert_eq!(connections.in_use(), 0);
+    let _busy = connections.slow_permits.acquire().await.unwrap();
+    let mut waiting = pin!(read_in_transaction(&connections, &statements));
+    let polled = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "another one waits");
+    assert_eq!(connections.in_use(), 0, "without a connection");
+    let fast = read_in_transaction(&connections, &["select 2", "select 3"]).await;
+    assert_eq!(fast.unwrap(), [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_begins_and_ends_on_a_connection_that_was_stopped_often() {
+    let (_directory, connections) = connections(Duration::from_mins(1));
+    let connections = Arc::new(connections);
+    for _ in 0..1000 {
+        let read = read_in_transaction(&connections, &["select 1"]).await;
+        assert_eq!(read.unwrap(), [1]);
+        // The check of its time would stop what comes after it, too.
+        let past = Instant::now();
+        let connection = connections.take_or_open().unwrap();
+        let check = Some(move || Instant::now() >= past);
+        connection.progress_handler(1, check).unwrap();
+        connections.idle.release(connection);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_statements_leave_half_of_the_connections_to_others() {
     let (_directory, connections) = some_connections(2, Duration::from_mins(1));
     let slow = count_to(300_000);

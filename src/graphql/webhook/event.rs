@@ -19,7 +19,7 @@ use crate::graphql::activity::{self, ActivityFilter};
 use crate::planner::planning::Planner;
 use crate::planner::selection::Selections;
 use crate::planner::size_limit::ResponseSizeLimit;
-use crate::planner::{ExecutionContext, FieldLocation, RootArguments};
+use crate::planner::{ExecutionContext, FieldLocation, Reader, RootArguments};
 use crate::store::Database;
 use crate::trace::TraceParent;
 
@@ -107,7 +107,7 @@ pub async fn cloud_events(
     // Whatever an activity holds is delivered: the document is ours, and so are few values for each.
     let bound = ResponseSizeLimit::new(usize::MAX, None);
     let env = ExecutionContext {
-        db: &db.read_pool,
+        db: Reader::Pool(&db.read_pool),
         party: Some(webhook.party),
         now,
         // The originals: an endpoint names no languages.

@@ -5,4 +5,5 @@ pub mod index_usage;
 pub mod orders;
 pub mod readme;
 pub mod reference_executor;
+pub mod snapshots;
 pub mod statement_counts;
