@@ -2,9 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use liaison::http::{HttpConfig, ResponseBudget};
+use liaison::store::query_counter::StatementObserver;
 use serde_json::json;
 use tokio::net::TcpSocket;
 
@@ -15,8 +17,43 @@ use crate::support::raw_http;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
+    what_is_read_and_written_counts_before_the_response_is_complete
     readers_that_are_slow_fill_the_budget_and_not_the_memory
     messages_of_subscriptions_hold_their_bytes_until_they_are_sent
+}
+
+async fn what_is_read_and_written_counts_before_the_response_is_complete(server: &Server) {
+    const BUDGET: usize = 1_000_000;
+    write_long_notes(server).await;
+    let responses = ResponseBudget::new(BUDGET);
+    // What the budget has left before each statement.
+    let left = Arc::new(Mutex::new(Vec::new()));
+    let (budget, before) = (responses.clone(), left.clone());
+    let service = server.beside(|app| {
+        let around = HttpConfig {
+            responses,
+            ..HttpConfig::default()
+        };
+        app.http = Arc::new(around);
+        app.db.on_statement = StatementObserver(Arc::new(move |_| {
+            before.lock().unwrap().push(budget.request().available());
+        }));
+    });
+    let service = service.await;
+    let used_at_last = async |document: &str| {
+        service.anonymous().data(document, json!({})).await;
+        let left = std::mem::take(&mut *left.lock().unwrap());
+        left[0] - left[left.len() - 1]
+    };
+    // The last statement is for the subjects of the notes, whose rows have 200 KB. 32 KB are free for each response.
+    let read = "{ topic(by: { code: \"T-1\" }) { notes(first: 10) { nodes { body subject { ... on Topic { title } } } } } }";
+    let used = used_at_last(read).await;
+    assert!((150_000..300_000).contains(&used), "{used}");
+    // The first field is written when the last statement of the second runs.
+    let written = "{ topic(by: { code: \"T-1\" }) { notes(first: 10) { nodes { b1: body b2: body b3: body } } }
+        organizations(first: 1) { nodes { committees(first: 1) { nodes { children { children { code } } } } } } }";
+    let used = used_at_last(written).await;
+    assert!((700_000..BUDGET).contains(&used), "{used}");
 }
 
 /// A query whose response has about 8 MB once [`write_long_notes`] has run, under a name of its own: none is cached.
@@ -125,9 +162,7 @@ async fn with_budget(server: &Server, bytes: usize) -> Server {
         responses: ResponseBudget::new(bytes),
         ..HttpConfig::default()
     };
-    server
-        .beside(|app| app.http = std::sync::Arc::new(around))
-        .await
+    server.beside(|app| app.http = Arc::new(around)).await
 }
 
 async fn messages_of_subscriptions_hold_their_bytes_until_they_are_sent(server: &Server) {
