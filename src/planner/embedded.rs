@@ -15,13 +15,13 @@ pub fn write(json: &mut Json, value: &Value, template: &OutputPlan<'_>) {
             for record in records {
                 json.raw(separator);
                 separator = ",";
+                json.count_value();
                 write(json, record, template);
             }
             json.raw("]");
         }
         record => {
             json.raw("{");
-            json.count_value();
             for entry in &template.entries {
                 json.raw(separator);
                 separator = ",";

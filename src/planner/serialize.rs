@@ -230,6 +230,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
                     if index > 0 {
                         self.json.raw(",");
                     }
+                    self.json.count_value();
                     self.at(ResponsePathSegment::Index(index), |writer| {
                         writer.record(from, row, part)
                     })?;
@@ -341,6 +342,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
                 self.json.raw(",");
             }
             let row = from.loaded.rows.row(*row);
+            self.json.count_value();
             self.at(ResponsePathSegment::Index(index), |writer| {
                 write(writer, row)
             })?;
@@ -425,6 +427,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
                 self.json.raw(",");
             }
             self.path.push(ResponsePathSegment::Index(index));
+            self.json.count_value();
             one(self, record);
             self.path.pop();
         }
@@ -440,7 +443,6 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
     }
 
     fn close(&mut self, separator: char) {
-        self.json.count_value();
         self.json.raw(if separator == '{' { "{}" } else { "}" });
     }
 }

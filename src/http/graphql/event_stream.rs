@@ -197,15 +197,15 @@ async fn single_response(
     let now = (app.clock)();
     let timer = OperationTimer::begin(&operation, &app.documents);
     let reservation = Arc::new(app.http.responses.request());
-    let (kind, cost, client) = (operation.kind, operation.cost, holder.clone());
+    let (kind, client) = (operation.kind, holder.clone());
     let executed = execute_with_timeout(&app, holder, viewer, operation, now, &reservation).await;
     if let Some(timer) = timer {
         timer.end(match &executed {
-            Ok(executed) => &executed.errors,
+            Ok((executed, _)) => &executed.errors,
             Err(refused) => &refused.errors,
         });
     }
-    let executed = match executed {
+    let (executed, charged) = match executed {
         Ok(executed) => executed,
         Err(refused) => return StreamItem::Refused(refused.errors),
     };
@@ -214,7 +214,7 @@ async fn single_response(
     if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
         return StreamItem::Refused(overloaded().errors);
     }
-    charge_bytes(&app, &client, cost, json.len(), now);
+    charge_bytes(&app, &client, charged, json.len(), now);
     StreamItem::Next {
         json,
         reservation,

@@ -122,14 +122,13 @@ async fn respond_to(
         }
         Ok((viewer, operation)) => {
             let client = LimitedClient::of(&viewer, context.client());
-            let cost = operation.cost;
             let timer = OperationTimer::begin(&operation, &app.documents);
             let answered = execute_cached(&app, &context, &headers, viewer, operation, now).await;
             if let Some(timer) = timer {
                 record(timer, &context, &answered);
             }
             if let Ok(executed) = &answered {
-                let quota = charge_bytes(&app, &client, cost, executed.text.len(), now);
+                let quota = charge_bytes(&app, &client, executed.charged, executed.text.len(), now);
                 context.has_quota(quota);
             }
             match answered {
@@ -173,6 +172,8 @@ struct ExecutedResponse {
     whole: bool,
     /// The code of the first error; empty if there are none.
     error_code: String,
+    /// What the rate limit has charged for it.
+    charged: u64,
 }
 
 /// Returns the cached response, or executes the operation.
@@ -198,12 +199,14 @@ async fn execute_cached(
             text: known,
             whole: true,
             error_code: String::new(),
+            charged: operation.cost,
         });
     }
     let reservation = Arc::new(app.http.responses.request());
     let kind = operation.kind;
     let holder = LimitedClient::of(&viewer, context.client());
     let executed = execute_with_timeout(app, holder, viewer, operation, now, &reservation).await?;
+    let (executed, charged) = executed;
     if let Some(mut refused) = unavailable(&executed) {
         let id = request_id(headers);
         log_database_errors(&refused.errors, id);
@@ -228,6 +231,7 @@ async fn execute_cached(
         text,
         whole,
         error_code,
+        charged,
     })
 }
 
@@ -345,7 +349,9 @@ fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
     ))
 }
 
-/// Runs a query or a mutation within the time that it has. The reservation grows with what is read and written.
+/// Runs a query or a mutation within the time that it has. Returns its response, and what the rate limit has charged for
+/// it: more than its cost if lists within lists are longer than the cost counts. The reservation grows with what is read
+/// and written.
 ///
 /// A mutation runs in a task of its own: it ends by itself, not in the middle of a statement because its client has
 /// gone away. An operation that is not small waits until it is admitted, within its time, and a heavy one uses one
@@ -357,7 +363,7 @@ pub async fn execute_with_timeout(
     operation: Operation,
     now: DateTime<Utc>,
     reservation: &Arc<Reservation>,
-) -> Result<Executed, RequestError> {
+) -> Result<(Executed, u64), RequestError> {
     let time_limit = app.limits.request_timeout;
     let (db, limit) = (app.db.clone(), app.limits.answer);
     let bound = ResponseSizeLimit::new(limit, Some(reservation.clone()));
@@ -368,16 +374,22 @@ pub async fn execute_with_timeout(
         turns: Vec::from_iter(is_heavy.then(|| Arc::new(Semaphore::new(1)))),
         scans: operation.scans,
     };
-    let permit = timeout(time_limit, admit(app, holder, &operation)).await;
+    let permit = timeout(time_limit, admit(app, holder.clone(), &operation)).await;
     let permit = permit.map_err(|_| timeout_error(time_limit, false))?;
+    let cost = operation.cost;
     if operation.kind != OperationType::Mutation {
-        let (cost, written) = (operation.cost, request.bound.clone());
+        let written = request.bound.clone();
         let executed = within(bounds, execute(&app.schema, operation, request)).await;
         if let Ok(executed) = &executed {
             record_exceeded_limit(&executed.errors);
             record_cost(cost, written.values());
         }
-        return executed.map_err(|_| timeout_error(time_limit, false));
+        let executed = executed.map_err(|_| timeout_error(time_limit, false))?;
+        let more = written.values().saturating_sub(cost);
+        if more > 0 {
+            app.http.rate_limiter.charge(&holder, more, now);
+        }
+        return Ok((executed, cost + more));
     }
     let schema = app.schema.clone();
     // Delays shutdown while it runs.
@@ -393,7 +405,10 @@ pub async fn execute_with_timeout(
     .instrument(tracing::debug_span!(target: SPANS, "write"));
     let running = spawn_counted(running);
     match running.await {
-        Ok(executed) => executed.map_err(|_| timeout_error(time_limit, true)),
+        Ok(executed) => {
+            let executed = executed.map_err(|_| timeout_error(time_limit, true))?;
+            Ok((executed, cost))
+        }
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime shuts down.

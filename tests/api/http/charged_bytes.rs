@@ -1,4 +1,4 @@
-//! The rate limit charges long responses by their bytes.
+//! The rate limit charges responses by what they hold, as far as that is more than their cost.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::support::websocket_client::Socket;
 
 on_both_backends! {
     a_response_of_long_texts_is_charged_by_its_bytes
+    a_list_in_a_list_is_charged_by_its_records
     a_response_and_an_event_on_a_websocket_are_charged_by_their_bytes
 }
 
@@ -68,12 +69,45 @@ async fn a_response_of_long_texts_is_charged_by_its_bytes(backend: Backend) {
         let long = client.post(&bodies(20), json!({})).await;
         let bytes = u64::try_from(long.text.len()).unwrap();
         assert_eq!(before - remaining(&long), number * (bytes / 100));
+        let note = &long.json()["data"]["topic"]["notes"]["nodes"][0];
+        let bodies = note.as_object().unwrap().values();
+        assert_eq!(
+            bodies.filter(|body| *body == &"x".repeat(LENGTH)).count(),
+            20
+        );
     }
     // The last response may cost more than is left.
     let long = client.post(&bodies(20), json!({})).await;
     assert_eq!((long.status.as_u16(), remaining(&long)), (200, 0));
     let refused = client.post("{ viewer { party } }", json!({})).await;
     assert_eq!(refused.status, 429);
+}
+
+async fn a_list_in_a_list_is_charged_by_its_records(backend: Backend) {
+    const CHILDREN: u64 = 50;
+    let server = limited(backend).await;
+    let tsb = server.tsb();
+    let organization = |acronym: &str, parent: &Value| {
+        let input = json!({ "acronym": acronym, "name": acronym, "kind": "SECTOR", "side": "ITU", "parentId": parent });
+        async { tsb.change("organizationCreate", input, "id").await["id"].take() }
+    };
+    let parent = organization("AAA", &Value::Null).await;
+    for number in 0..CHILDREN {
+        organization(&format!("B{number}"), &parent).await;
+    }
+    let client = server.anonymous();
+    let before = remaining(&client.post("{ viewer { party } }", json!({})).await);
+    let document = "{ organizations(first: 1) { nodes { children { acronym kind side } } } }";
+    let answer = client.post(document, json!({})).await;
+    let nodes = &answer.json()["data"]["organizations"]["nodes"];
+    let children = nodes[0]["children"].as_array().unwrap().len() as u64;
+    assert_eq!(children, CHILDREN);
+    // Each record and each of its fields is a value.
+    let charged = before - remaining(&answer);
+    assert!(
+        (4 * CHILDREN..4 * CHILDREN + 10).contains(&charged),
+        "{charged}"
+    );
 }
 
 async fn a_response_and_an_event_on_a_websocket_are_charged_by_their_bytes(backend: Backend) {
