@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order; each may use those above it and none below: `domain` decides who may do what, `metrics`
 //! counts, `trace` follows requests, `db` reads from the databases, `planner` plans and executes queries, `store` writes, `events` publishes changes,
-//! `graphql` is the API, `webhooks` delivers changes, `http` serves the API.
+//! `search` finds records by their words, `graphql` is the API, `webhooks` delivers changes, `http` serves the API.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,8 @@ pub mod store;
 pub mod events;
 pub mod import_export;
 pub mod seed;
+
+pub mod search;
 
 pub mod graphql;
 pub mod http;

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::party::Role;
 use futures_util::FutureExt;
 use futures_util::future::join;
 use liaison::config::{self, Cli, Command, Dev, ResponseCacheArgs, Serve, StartupError, Token};
@@ -34,8 +35,6 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-
-use entity::party::Role;
 
 #[path = "main/database.rs"]
 mod database;
@@ -283,6 +282,7 @@ async fn serve_app(
     let memory = setup.answers.memory(db.is_shared());
     let app = Arc::new(AppState {
         feed,
+        search: liaison::search::Search::start(&db),
         shutdown: Shutdown::default(),
         db,
         schema,

@@ -8,6 +8,18 @@ use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 /// GraphQL name of the interface that all types with an id implement.
 pub const NODE: &str = "Node";
 
+/// GraphQL name of the union of all types that a search finds, and these types.
+pub const SEARCH_RESULT: &str = "SearchResult";
+pub const SEARCHED: [&str; 7] = [
+    OrganizationId::TYPE,
+    CommitteeId::TYPE,
+    TopicId::TYPE,
+    ActionItemId::TYPE,
+    PublicationId::TYPE,
+    LiaisonStatementId::TYPE,
+    NoteId::TYPE,
+];
+
 /// An id type of one table.
 pub trait Id: Copy + Into<Uuid> + From<Uuid> {
     /// Part of the public form before the last underscore.

@@ -21,6 +21,7 @@ mod publication;
 mod query;
 mod report;
 pub mod request;
+mod search;
 mod single_flight;
 mod subscription;
 mod topic;

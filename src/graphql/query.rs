@@ -20,14 +20,14 @@ use super::viewer::Viewer;
 use crate::error::Result;
 use crate::graphql::{
     action_item, activity, committee, examination, exchange, in_context, liaison_statement,
-    mandate, organization, publication, report, topic, webhook,
+    mandate, organization, publication, report, search, topic, webhook,
 };
 use crate::planner::arguments::Args;
 use crate::planner::planning::Planner;
 use crate::planner::schema::{Arg, Connection, ObjectRef, arg, col};
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{
-    ExecutionContext, FieldLocation, FieldResult, RecordQuery, RootArguments, register,
+    ExecutionContext, FieldLocation, FieldResult, Reader, RecordQuery, RootArguments, register,
 };
 
 /// The root of all queries.
@@ -53,6 +53,7 @@ enum RootResolver {
     /// All records of a type with few records.
     Mandates,
     Webhooks,
+    Search,
     Page(&'static Connection),
     /// A summary that depends on the arguments, with the error message if it does not exist.
     About(
@@ -218,6 +219,12 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
             Vec::new(),
             RootResolver::Webhooks,
         ),
+        root(
+            "search",
+            "Finds organizations, committees, topics, action items, publications, liaison statements and notes by their words, in all their languages, best first. What was written before the request is found.",
+            search::args(),
+            RootResolver::Search,
+        ),
     ]
 });
 
@@ -238,6 +245,9 @@ impl RootField {
             }
             RootResolver::Webhooks => {
                 format!("[{}!]!", register::object(registry, webhook::object_type()))
+            }
+            RootResolver::Search => {
+                format!("{}!", register::object(registry, search::connection()))
             }
             RootResolver::Page(list) => register::connection(registry, list),
             RootResolver::About(object, ..) => format!("{}!", register::object(registry, object())),
@@ -298,6 +308,22 @@ impl RootField {
             RootResolver::Webhooks => {
                 let own = at.check(webhook::own(request))?;
                 planner.all(at, webhook::object_type(), &sets, own).await?
+            }
+            RootResolver::Search => {
+                let found = search::find(&request.search, document, selected, &args).await;
+                let page = at.check(found)?;
+                // Not from the snapshot of the operation, which may be older than what was found.
+                let env = ExecutionContext {
+                    db: Reader::Pool(&request.db.read_pool),
+                    ..env
+                };
+                let planner = Planner {
+                    env: &env,
+                    ..planner
+                };
+                planner
+                    .fetch_composite(at, search::connection(), &sets, &page)
+                    .await?
             }
             RootResolver::Page(list) => planner.fetch_connection(at, list, selected).await?,
             RootResolver::About(object, find, missing) => {

@@ -12,12 +12,14 @@ use crate::events::Feed;
 pub use crate::planner::budget::{Reservation, ResponseBudget};
 pub use crate::planner::size_limit::ResponseSizeLimit;
 use crate::planner::{ExecutionContext, Reader, RootArguments, Snapshot};
+use crate::search::Search;
 use crate::store::Database;
 
 /// Who asks what database, and when: read once, so that all of a request happens at the same moment.
 #[derive(Clone)]
 pub struct OperationContext {
     pub db: Database,
+    pub search: Search,
     pub viewer: Viewer,
     pub now: DateTime<Utc>,
     /// The languages of `@inContext`, without duplicates.
@@ -61,9 +63,16 @@ impl SubscriptionContext {
 
 impl OperationContext {
     #[must_use]
-    pub fn new(db: Database, viewer: Viewer, now: DateTime<Utc>, bound: ResponseSizeLimit) -> Self {
+    pub fn new(
+        db: Database,
+        search: Search,
+        viewer: Viewer,
+        now: DateTime<Utc>,
+        bound: ResponseSizeLimit,
+    ) -> Self {
         Self {
             db,
+            search,
             viewer,
             now,
             languages: Arc::default(),

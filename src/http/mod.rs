@@ -51,11 +51,13 @@ use crate::http::server::accept::ServerLimits;
 use crate::http::server::shutdown::Shutdown;
 use crate::http::server::stream_limit::ConcurrencyLimiter;
 use crate::http::validation::Documents;
+use crate::search::Search;
 use crate::store::Database;
 
 /// The state of the service.
 pub struct AppState {
     pub db: Database,
+    pub search: Search,
     pub schema: Schema,
     pub verifier: Arc<Verifier>,
     pub clock: Clock,

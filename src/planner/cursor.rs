@@ -33,8 +33,13 @@ impl CursorCodec {
     /// Creates the scope of a list; `list` is the parent type and name of the field.
     pub fn new(list: &str, order: &Order, filter: &str) -> Self {
         let order = format!("{} {}", order.key.name(), order.descending);
+        Self::of_parts(&[list, &order, filter])
+    }
+
+    /// Creates the scope of a list whose rows are not sorted by the database.
+    pub fn of_parts(parts: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix([VERSION]);
-        for part in [list, &order, filter] {
+        for part in parts {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
@@ -82,6 +87,16 @@ impl CursorPosition {
     pub fn numbered(id: Uuid, number: i64) -> Self {
         let key = number.to_string();
         Self { id, key }
+    }
+
+    /// Creates the position of a row with this id and key.
+    pub fn keyed(id: Uuid, key: String) -> Self {
+        Self { id, key }
+    }
+
+    /// Returns the key of the row.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Returns the id of the row.

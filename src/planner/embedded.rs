@@ -29,10 +29,7 @@ pub fn write(json: &mut Json, value: &Value, template: &OutputPlan<'_>) {
                 json.raw(":");
                 json.count_value();
                 match entry.slot {
-                    FieldOutput::Key(name) => match &record[name] {
-                        Value::String(text) => json.text(text),
-                        value => json.raw(&value.to_string()),
-                    },
+                    FieldOutput::Key(name) => json.value(&record[name]),
                     _ => json.raw_string(template.object.name),
                 }
             }

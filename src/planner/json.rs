@@ -97,6 +97,14 @@ impl Json {
         self.0.push('"');
     }
 
+    /// Appends a JSON value.
+    pub fn value(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => self.text(text),
+            value => self.raw(&value.to_string()),
+        }
+    }
+
     pub fn text(&mut self, text: &str) {
         self.0.push('"');
         let mut done = 0;

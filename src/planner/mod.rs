@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod budget;
+pub mod composite;
 pub mod counts;
 pub mod cursor;
 mod embedded;

@@ -1,5 +1,8 @@
 //! Connections: their arguments, and their part of the plan.
 
+use std::sync::LazyLock;
+
+use async_graphql::OutputType;
 use async_graphql::parser::types::SelectionSet;
 use sea_orm::sea_query::IntoIden;
 
@@ -9,13 +12,52 @@ use crate::planner::counts::{self, CountSlot};
 use crate::planner::cursor::{CursorCodec, CursorPosition};
 use crate::planner::plan::{OutputPlan, Page, QueryPlan, RowSource};
 use crate::planner::planning::Planner;
-use crate::planner::schema::{ColumnExpr, Connection, CursorKey, ListQuery, Order, ROW, Relation};
+use crate::planner::schema::{
+    ColumnExpr, Connection, CursorKey, FieldSource, ListQuery, ObjectType, Order, ROW, Relation,
+    field,
+};
 use crate::planner::selection::CollectedField;
 
 /// Default page size in records.
 pub const DEFAULT: u64 = 20;
 /// Maximum page size in records.
 pub const MAX: u64 = 100;
+
+/// Returns the type of a page's place within its list.
+pub fn page_info() -> &'static ObjectType {
+    static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+        let flag = || FieldSource::Key(bool::create_type_info);
+        let cursor = || FieldSource::Key(<Option<String>>::create_type_info);
+        ObjectType {
+            name: "PageInfo",
+            description: "Information about a page within its list.",
+            table: None,
+            fields: vec![
+                field(
+                    "hasNextPage",
+                    "Whether there are records after this page.",
+                    flag(),
+                ),
+                field(
+                    "hasPreviousPage",
+                    "Whether there are records before this page.",
+                    flag(),
+                ),
+                field(
+                    "startCursor",
+                    "The cursor of the first record of the page, to pass as `before`; null if the page is empty.",
+                    cursor(),
+                ),
+                field(
+                    "endCursor",
+                    "The cursor of the last record of the page, to pass as `after`; null if the page is empty.",
+                    cursor(),
+                ),
+            ],
+        }
+    });
+    &OBJECT
+}
 
 /// The requested part of a list, and the direction in which it is read.
 #[derive(Clone, Debug)]
@@ -119,7 +161,11 @@ impl Connection {
     }
 }
 
-fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
+/// Parses a page size.
+///
+/// # Errors
+/// Returns an error if it is out of range.
+pub fn size(args: &Args<'_>, name: &str) -> Result<Option<u64>> {
     let Some(size) = args.get::<Option<i32>>(name)? else {
         return Ok(None);
     };

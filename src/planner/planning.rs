@@ -152,7 +152,10 @@ impl<'a> Planner<'a, '_> {
                     self.output_plan(object(), &sets, load, row),
                 )
             }
-            FieldSource::Key(_) => FieldOutput::Key(field.name),
+            // Only `composite` writes what is nested in a value.
+            FieldSource::Key(_) | FieldSource::Nested { .. } | FieldSource::Reference { .. } => {
+                FieldOutput::Key(field.name)
+            }
         })
     }
 

@@ -6,7 +6,9 @@ use async_graphql::registry::{
 use async_graphql::{OutputType, indexmap::IndexMap};
 use entity::id;
 
+use crate::planner::composite::Union;
 use crate::planner::counts::{self, Counts};
+use crate::planner::page::page_info;
 use crate::planner::schema::{Arg, Connection, Field, FieldSource, ObjectType};
 
 /// Registers a type with all types that its fields lead to. Returns its name.
@@ -58,6 +60,14 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
             }
         }
         FieldSource::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
+        FieldSource::Nested { object: of, many } => {
+            let name = object(registry, of());
+            listed(name, *many)
+        }
+        FieldSource::Reference { union: of, many } => {
+            let name = union(registry, of);
+            listed(name, *many)
+        }
         FieldSource::Stored {
             object: of, many, ..
         } => {
@@ -85,8 +95,6 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
     };
     let int = i32::create_type_info(registry);
     let text = String::create_type_info(registry);
-    let flag = bool::create_type_info(registry);
-    let text_or_null = Option::<String>::create_type_info(registry);
 
     let edge = vec![
         plain(
@@ -104,38 +112,7 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
         edge,
     );
 
-    let info = vec![
-        plain(
-            registry,
-            "hasNextPage",
-            "Whether there are records after this page.",
-            flag.clone(),
-        ),
-        plain(
-            registry,
-            "hasPreviousPage",
-            "Whether there are records before this page.",
-            flag,
-        ),
-        plain(
-            registry,
-            "startCursor",
-            "The cursor of the first record of the page, to pass as `before`; null if the page is empty.",
-            text_or_null.clone(),
-        ),
-        plain(
-            registry,
-            "endCursor",
-            "The cursor of the last record of the page, to pass as `after`; null if the page is empty.",
-            text_or_null,
-        ),
-    ];
-    object_type(
-        registry,
-        "PageInfo",
-        "Information about a page within its list.",
-        info,
-    );
+    let info = object(registry, page_info());
 
     let mut fields = vec![
         plain(
@@ -154,7 +131,7 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
             registry,
             "pageInfo",
             "Whether there are more pages, and the cursors to get them.",
-            "PageInfo!".to_owned(),
+            format!("{info}!"),
         ),
         plain(
             registry,
@@ -188,6 +165,36 @@ fn counts_field(registry: &mut Registry, counts: &Counts) -> MetaField {
         &[],
         format!("[{count}!]!"),
     )
+}
+
+fn listed(name: &str, many: bool) -> String {
+    if many {
+        format!("[{name}!]!")
+    } else {
+        format!("{name}!")
+    }
+}
+
+/// Registers a union with its types. Returns its name.
+pub fn union(registry: &mut Registry, union: &'static Union) -> &'static str {
+    if registry.types.contains_key(union.name) {
+        return union.name;
+    }
+    let names = (union.objects)()
+        .into_iter()
+        .map(|member| object(registry, member).to_owned());
+    let entry = MetaType::Union {
+        name: union.name.to_owned(),
+        description: Some(union.description.to_owned()),
+        possible_types: names.collect(),
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+    };
+    registry.types.insert(union.name.to_owned(), entry);
+    union.name
 }
 
 /// Enters the interface of all types that have an id.

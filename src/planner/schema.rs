@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::planner::arguments::Args;
+use crate::planner::composite::Union;
 use crate::planner::counts::Counts;
 use crate::planner::json::{Json, Scalar};
 pub use crate::planner::order::{BuildExpr, CursorKey, Order, SortKey};
@@ -135,6 +136,10 @@ pub enum FieldSource {
     },
     /// The value of the field's name in a record that is JSON, as it stands there; null if there is none.
     Key(Register),
+    /// The same, where that value is a record that is JSON, or a list of them.
+    Nested { object: ObjectRef, many: bool },
+    /// The same, where that value refers to a record of one of the types, or is a list of such references.
+    Reference { union: &'static Union, many: bool },
 }
 
 /// A column of a joined record that rows are sorted by, and the foreign key to that record, which breaks ties.
@@ -457,6 +462,7 @@ impl ObjectType {
                     .table
                     .as_ref()
                     .is_some_and(|table| table.prefix.is_some())
+            || condition == id::SEARCH_RESULT && id::SEARCHED.contains(&self.name)
     }
 
     /// Returns a statement for its rows that selects no columns yet.

@@ -101,7 +101,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         }
     }
 
-    fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> FieldError {
+    pub(super) fn failed(&self, error: impl Into<Error>, pos: Option<Pos>) -> FieldError {
         let path = self.path().collect();
         FieldError(error.into().server_error(pos).with_path(path))
     }
@@ -124,6 +124,30 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         let written = write(self);
         self.path.pop();
         written
+    }
+
+    pub(super) fn at_key(
+        &mut self,
+        key: &'d str,
+        write: impl FnOnce(&mut Self) -> Written,
+    ) -> Written {
+        self.at(ResponsePathSegment::Key(key), write)
+    }
+
+    pub(super) fn at_index(
+        &mut self,
+        index: usize,
+        write: impl FnOnce(&mut Self) -> Written,
+    ) -> Written {
+        self.at(ResponsePathSegment::Index(index), write)
+    }
+
+    /// Returns an error once the response is as large as it may be.
+    pub(super) fn stop_if_full(&mut self, pos: Pos) -> Written {
+        if self.is_full() {
+            return Err(self.failed(self.refusal(), Some(pos)));
+        }
+        Ok(())
     }
 
     /// Writes a value, or null if `write` fails.
@@ -150,9 +174,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
     ) -> Written {
         let mut separator = '{';
         for entry in &template.entries {
-            if self.is_full() {
-                return Err(self.failed(self.refusal(), Some(entry.pos)));
-            }
+            self.stop_if_full(entry.pos)?;
             self.key(&mut separator, entry.key);
             let field = ResponsePathSegment::Key(entry.key);
             match &entry.slot {
@@ -434,7 +456,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         self.json.raw("]");
     }
 
-    fn key(&mut self, separator: &mut char, key: &str) {
+    pub(super) fn key(&mut self, separator: &mut char, key: &str) {
         self.json.raw(if *separator == '{' { "{\"" } else { ",\"" });
         self.json.raw(key);
         self.json.raw("\":");
@@ -442,7 +464,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         *separator = ',';
     }
 
-    fn close(&mut self, separator: char) {
+    pub(super) fn close(&mut self, separator: char) {
         self.json.raw(if separator == '{' { "{}" } else { "}" });
     }
 }

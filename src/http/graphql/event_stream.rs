@@ -124,7 +124,8 @@ pub fn response_stream(
     let budget = app.http.responses.clone();
     let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
     let now = (app.clock)();
-    let request = OperationContext::new(app.db.clone(), viewer, now, bound);
+    let (db, search) = (app.db.clone(), app.search.clone());
+    let request = OperationContext::new(db, search, viewer, now, bound);
     let bounds = event_bounds(app, &operation, begun.holder.clone());
     let responses = follow(&app.schema, operation, request, live);
     let responses = unfold(responses, move |mut responses| {

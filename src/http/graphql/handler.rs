@@ -367,7 +367,7 @@ pub async fn execute_with_timeout(
     let time_limit = app.limits.request_timeout;
     let (db, limit) = (app.db.clone(), app.limits.answer);
     let bound = ResponseSizeLimit::new(limit, Some(reservation.clone()));
-    let request = OperationContext::new(db, viewer, now, bound);
+    let request = OperationContext::new(db, app.search.clone(), viewer, now, bound);
     let is_heavy = operation.cost >= HEAVY;
     let bounds = RequestBounds {
         deadline: Some(Instant::now() + time_limit),

@@ -25,13 +25,16 @@ const LONG_LISTS: [&str; 6] = [
     "staleTopics",
 ];
 /// Lists that always have as many records: type, field, records.
-const FIXED_LISTS: [(&str, &str, u64); 6] = [
+const FIXED_LISTS: [(&str, &str, u64); 9] = [
     ("Topic", "positions", 2),
     ("Examination", "findings", 2),
     ("Report", "sides", 2),
     ("Report", "topicsByStatus", 5),
     ("TopicConnection", "countsByStatus", 5),
     ("ActionItemConnection", "countsByStatus", 8),
+    ("SearchResultConnection", "countsByType", 7),
+    ("SearchResultEdge", "highlights", 2),
+    ("Highlight", "fragments", 5),
 ];
 /// What a change costs beyond its answer.
 const MUTATION_COST: u64 = 10;

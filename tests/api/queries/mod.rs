@@ -17,6 +17,8 @@ pub mod records;
 pub mod report;
 pub mod response_cache;
 pub mod response_size;
+pub mod search;
+pub mod search_table;
 pub mod seed_data;
 pub mod shown_texts;
 pub mod silent_topics;

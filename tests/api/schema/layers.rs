@@ -4,7 +4,7 @@ use super::source_layout::sources;
 
 /// The allowed dependencies of each module within this crate, the workspace, and the libraries that make a layer. Its
 /// own items, the standard library and other libraries are always allowed.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &["entity"]),
     ("metrics", &[]),
     ("trace", &[]),
@@ -44,6 +44,18 @@ const LAYERS: [(&str, &[&str]); 15] = [
         &["metrics", "error", "store", "planner", "entity", "sea_orm"],
     ),
     (
+        "search",
+        &[
+            "error",
+            "domain",
+            "store",
+            "events",
+            "entity",
+            "sea_orm",
+            "async_graphql",
+        ],
+    ),
+    (
         "import_export",
         &[
             "error",
@@ -63,6 +75,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "store",
             "planner",
             "events",
+            "search",
             "entity",
             "sea_orm",
             "async_graphql",
@@ -82,6 +95,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "error",
             "domain",
             "events",
+            "search",
             "graphql",
             "async_graphql",
             "axum",
@@ -98,6 +112,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "graphql",
             "http",
             "metrics",
+            "search",
             "seed",
             "store",
             "webhooks",

@@ -1,0 +1,277 @@
+//! The inverted index: which texts have which words.
+
+use std::collections::{BTreeMap, HashMap};
+
+use entity::party::{Language, Side};
+use sea_orm::prelude::Uuid;
+
+use crate::search::document::{Document, SearchType, Text};
+use crate::search::words::{STEMMED, stems, words};
+
+/// An index of documents. What is found depends on the documents alone, not on the order in which they came.
+#[derive(Default)]
+pub struct Index {
+    /// By slot; `None` once the record has changed, which gives it another slot.
+    records: Vec<Option<Record>>,
+    slots: HashMap<Uuid, u32>,
+    /// The slot of each text, by its number. The texts of a record have consecutive numbers.
+    texts: Vec<u32>,
+    words: Vec<Vec<Posting>>,
+    lookup: BTreeMap<Box<str>, u32>,
+    /// The words with each stem, by language.
+    stems: HashMap<Language, HashMap<String, Vec<u32>>>,
+    /// The words that are written as one by some and with a hyphen by others, each with its parts.
+    compounds: HashMap<String, Vec<[u32; 2]>>,
+    /// The words whose stems are known, as they are written, by language.
+    forms: HashMap<Language, HashMap<Box<str>, u32>>,
+}
+
+pub struct Record {
+    pub ty: SearchType,
+    pub id: Uuid,
+    pub sides: Vec<Side>,
+    pub texts: Vec<IndexedText>,
+    /// The number of the first text.
+    first: u32,
+}
+
+pub struct IndexedText {
+    pub field: &'static str,
+    pub language: Language,
+    pub text: Box<str>,
+    pub words: Box<[Position]>,
+}
+
+/// A word of a text.
+#[derive(Clone, Copy)]
+pub struct Position {
+    pub word: u32,
+    /// Where it stands in the text, in bytes.
+    pub start: u32,
+    pub end: u32,
+}
+
+/// A text that has a word, and how often.
+#[derive(Clone, Copy)]
+pub struct Posting {
+    pub text: u32,
+    pub count: u32,
+}
+
+/// Slots without a record, beyond as many as there are records, after which the index is built anew.
+const SPARE_SLOTS: usize = 1000;
+
+impl Index {
+    pub fn build(documents: impl IntoIterator<Item = Document>) -> Self {
+        let mut index = Self::default();
+        for document in documents {
+            index.put(document);
+        }
+        index
+    }
+
+    /// Adds a record, or replaces it.
+    pub fn put(&mut self, document: Document) {
+        self.remove(document.id);
+        let Document {
+            ty,
+            id,
+            sides,
+            texts,
+        } = document;
+        let slot = number(self.records.len());
+        let first = number(self.texts.len());
+        let texts = texts.into_iter().map(|text| self.index_text(slot, text));
+        let texts = texts.collect();
+        self.records.push(Some(Record {
+            ty,
+            id,
+            sides,
+            texts,
+            first,
+        }));
+        self.slots.insert(id, slot);
+    }
+
+    /// Removes a record, if it is there.
+    pub fn remove(&mut self, id: Uuid) {
+        if let Some(slot) = self.slots.remove(&id) {
+            self.records[slot as usize] = None;
+        }
+    }
+
+    /// Builds the index anew if much of it is about earlier versions of records.
+    pub fn compact(&mut self) {
+        if self.records.len() > 2 * self.slots.len() + SPARE_SLOTS {
+            let records = std::mem::take(&mut self.records);
+            *self = Self::build(records.into_iter().flatten().map(Record::into_document));
+        }
+    }
+
+    fn index_text(&mut self, slot: u32, text: Text) -> IndexedText {
+        let Text {
+            field,
+            language,
+            content,
+        } = text;
+        let number_of_text = number(self.texts.len());
+        self.texts.push(slot);
+        let mut positions: Vec<Position> = Vec::new();
+        let words = words(&content);
+        for (place, word) in words.iter().enumerate() {
+            let id = self.word(&content[word.range.clone()], &word.folded, language);
+            if let Some(last) = positions.last()
+                && word.joined
+                && is_name(&words[place - 1].folded)
+                && is_name(&word.folded)
+            {
+                let whole = format!("{}{}", words[place - 1].folded, word.folded);
+                let parts = self.compounds.entry(whole).or_default();
+                if !parts.contains(&[last.word, id]) {
+                    parts.push([last.word, id]);
+                }
+            }
+            positions.push(Position {
+                word: id,
+                start: number(word.range.start),
+                end: number(word.range.end),
+            });
+        }
+        let mut found: Vec<u32> = positions.iter().map(|position| position.word).collect();
+        found.sort_unstable();
+        for same in found.chunk_by(|one, other| one == other) {
+            self.words[same[0] as usize].push(Posting {
+                text: number_of_text,
+                count: number(same.len()),
+            });
+        }
+        IndexedText {
+            field,
+            language,
+            text: content.into(),
+            words: positions.into(),
+        }
+    }
+
+    /// Returns the id of a word, which is added if it is new.
+    fn word(&mut self, written: &str, folded: &str, language: Language) -> u32 {
+        let forms = self.forms.entry(language).or_default();
+        if let Some(word) = forms.get(written) {
+            return *word;
+        }
+        let word = if let Some(word) = self.lookup.get(folded) {
+            *word
+        } else {
+            let word = number(self.words.len());
+            self.words.push(Vec::new());
+            self.lookup.insert(folded.into(), word);
+            word
+        };
+        forms.insert(written.into(), word);
+        for stem in stems(written, folded, language) {
+            let of_language = self.stems.entry(language).or_default();
+            let words = of_language.entry(stem).or_default();
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        word
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> u32 {
+        number(self.slots.len())
+    }
+
+    /// How many slots and texts there are, those of earlier versions of records included.
+    pub fn capacity(&self) -> (usize, usize) {
+        (self.records.len(), self.texts.len())
+    }
+
+    pub fn record(&self, id: Uuid) -> Option<&Record> {
+        self.at(*self.slots.get(&id)?)
+    }
+
+    pub fn at(&self, slot: u32) -> Option<&Record> {
+        self.records.get(slot as usize)?.as_ref()
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().flatten()
+    }
+
+    /// Returns the slot of a text, and the text; `None` if its record has changed since.
+    pub fn text(&self, number: u32) -> Option<(u32, &Record, &IndexedText)> {
+        let slot = *self.texts.get(number as usize)?;
+        let record = self.at(slot)?;
+        let text = record.texts.get((number - record.first) as usize)?;
+        Some((slot, record, text))
+    }
+
+    pub fn postings(&self, word: u32) -> &[Posting] {
+        &self.words[word as usize]
+    }
+
+    /// Returns the word that is written so, without case and accents.
+    pub fn exact(&self, folded: &str) -> Option<u32> {
+        self.lookup.get(folded).copied()
+    }
+
+    /// Returns the pairs of words that make this word when they are written as one.
+    pub fn parts(&self, folded: &str) -> &[[u32; 2]] {
+        self.compounds.get(folded).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the words that begin so.
+    pub fn beginning(&self, folded: &str) -> impl Iterator<Item = u32> {
+        self.lookup
+            .range::<str, _>((
+                std::ops::Bound::Included(folded),
+                std::ops::Bound::Unbounded,
+            ))
+            .take_while(move |(word, _)| word.starts_with(folded))
+            .map(|(_, word)| *word)
+    }
+
+    /// Returns the words that have the same stem in any language.
+    pub fn related(&self, written: &str, folded: &str) -> Vec<u32> {
+        let mut related = Vec::new();
+        for (language, _) in STEMMED {
+            let Some(of_language) = self.stems.get(&language) else {
+                continue;
+            };
+            for stem in stems(written, folded, language) {
+                related.extend(of_language.get(&stem).into_iter().flatten().copied());
+            }
+        }
+        related
+    }
+}
+
+impl Record {
+    fn into_document(self) -> Document {
+        let texts = self.texts.into_iter().map(|text| Text {
+            field: text.field,
+            language: text.language,
+            content: text.text.into(),
+        });
+        Document {
+            ty: self.ty,
+            id: self.id,
+            sides: self.sides,
+            texts: texts.collect(),
+        }
+    }
+}
+
+/// Whether a word has letters of an alphabet alone.
+fn is_name(folded: &str) -> bool {
+    folded
+        .chars()
+        .all(|letter| letter.is_alphabetic() && letter < '\u{2e80}')
+}
+
+/// Memory ends long before a number is too large.
+fn number(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

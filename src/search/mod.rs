@@ -1,0 +1,252 @@
+//! Search: an index of all texts in memory, which follows the log.
+//!
+//! Each process has its own index. A search first reads the head of the log, and what was changed since the last one, so
+//! that it finds what any instance has written. Both databases give the same hits, because neither of them ranks.
+
+mod document;
+mod highlight;
+mod index;
+mod query;
+mod records;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sea_orm::DbErr;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Condition;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, spawn_blocking};
+
+pub use self::document::SearchType;
+pub use self::highlight::Highlight;
+pub use self::query::{Hit, HitFilter, Hits, Query, Statistics};
+use crate::error::Result;
+use crate::events::{Event, log};
+use crate::search::index::Index;
+use crate::store::Database;
+use crate::store::activity::LogPosition;
+use crate::store::query_counter::spawn_counted;
+
+/// The search of a process. Clones share it.
+#[derive(Clone)]
+pub struct Search {
+    db: Database,
+    indexed: Arc<RwLock<Indexed>>,
+    /// Who brings the index up to date; the others wait.
+    turn: Arc<Mutex<()>>,
+}
+
+/// The index, and what it holds.
+#[derive(Default)]
+struct Indexed {
+    index: Index,
+    /// The place of the log up to which it holds all changes; `None` before it is built.
+    upto: Option<LogPosition>,
+}
+
+/// Activities by which an index may be behind; if it is more, reading all records again takes less time.
+const MAX_CHANGES: usize = 2000;
+
+/// A page of a search.
+pub struct SearchRequest {
+    pub query: Query,
+    pub filter: HitFilter,
+    pub first: usize,
+    /// The score and id of the hit before the page.
+    pub after: Option<(f64, Uuid)>,
+    /// The statistics of the first page.
+    pub statistics: Option<Statistics>,
+    /// Whether to return highlights.
+    pub highlights: bool,
+}
+
+/// The hits of a page, and the highlights of each if they were requested.
+pub struct SearchPage {
+    pub hits: Hits,
+    pub highlights: Vec<Vec<Highlight>>,
+}
+
+impl Search {
+    /// Creates a search whose index is built when it is first needed.
+    #[must_use]
+    pub fn new(db: &Database) -> Self {
+        Self {
+            db: db.clone(),
+            indexed: Arc::default(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Creates a search and begins to build its index, so that the first search need not wait for all of it.
+    #[must_use]
+    pub fn start(db: &Database) -> Self {
+        let search = Self::new(db);
+        let building = search.clone();
+        tokio::spawn(async move {
+            if building.catch_up().await.is_err() {
+                tracing::warn!("search: the index cannot be built, the next search tries again");
+            }
+        });
+        search
+    }
+
+    /// Finds records in all that was committed before.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
+    pub async fn search(&self, request: SearchRequest) -> Result<SearchPage> {
+        self.catch_up().await?;
+        self.with_index(move |index| page(index, request)).await
+    }
+
+    /// Runs `work` in a thread that is not the runtime's.
+    async fn with_index<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Index) -> T + Send + 'static,
+    ) -> Result<T> {
+        let indexed = self.indexed.clone();
+        let done = spawn_blocking(move || {
+            let indexed = indexed.read().unwrap_or_else(PoisonError::into_inner);
+            work(&indexed.index)
+        });
+        Ok(done.await.map_err(aborted)?)
+    }
+
+    /// Brings the index up to date with the log.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
+    pub async fn catch_up(&self) -> Result<()> {
+        let head = self.head().await?;
+        if self.upto() == Some(head) {
+            return Ok(());
+        }
+        let turn = self.turn.clone().lock_owned().await;
+        let search = self.clone();
+        // In a task of its own: if this request ends early, the next one does not begin again.
+        let caught_up = spawn_counted(async move {
+            let done = search.read_changes().await;
+            drop(turn);
+            done
+        });
+        Ok(caught_up.await.map_err(aborted)??)
+    }
+
+    fn upto(&self) -> Option<LogPosition> {
+        let indexed = self.indexed.read().unwrap_or_else(PoisonError::into_inner);
+        indexed.upto
+    }
+
+    async fn head(&self) -> Result<LogPosition, DbErr> {
+        self.db.query(log::head(&self.db.orm_read)).await
+    }
+
+    async fn read_changes(&self) -> Result<(), DbErr> {
+        let Some(upto) = self.upto() else {
+            return self.rebuild().await;
+        };
+        match self.changes(upto).await? {
+            Some(events) => self.apply(events).await,
+            None => self.rebuild().await,
+        }
+    }
+
+    /// Returns what was changed after a place of the log; `None` if that is much, or the history was replaced.
+    async fn changes(&self, upto: LogPosition) -> Result<Option<Vec<Event>>, DbErr> {
+        let is_begin = upto == LogPosition::default();
+        // With the activity of the place itself.
+        let after = if is_begin { 0 } else { upto.position - 1 };
+        let limit = MAX_CHANGES + 1;
+        let events = log::after(&self.db.orm_read, after, Condition::all(), limit);
+        let mut events = self.db.query(events).await?;
+        if events.len() == limit {
+            return Ok(None);
+        }
+        if is_begin {
+            return Ok(Some(events));
+        }
+        let is_there = events.first().map(Event::log_position) == Some(upto);
+        Ok(is_there.then(|| events.split_off(1)))
+    }
+
+    /// Reads the changed records again.
+    async fn apply(&self, events: Vec<Event>) -> Result<(), DbErr> {
+        let Some(newest) = events.last().map(Event::log_position) else {
+            return Ok(());
+        };
+        let mut changed: BTreeMap<SearchType, BTreeSet<Uuid>> = BTreeMap::new();
+        for event in events {
+            let mut types = SearchType::ALL.into_iter();
+            if let Some(ty) = types.find(|ty| ty.type_name() == event.subject_type) {
+                changed.entry(ty).or_default().insert(event.subject_id);
+            }
+        }
+        let changed = changed
+            .into_iter()
+            .map(|(ty, ids)| (ty, ids.into_iter().collect()));
+        let changed: BTreeMap<SearchType, Vec<Uuid>> = changed.collect();
+        let ids: Vec<Uuid> = changed.values().flatten().copied().collect();
+        let documents = records::read(&self.db, &Some(changed)).await?;
+        let indexed = self.indexed.clone();
+        let applied = spawn_blocking(move || {
+            let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
+            for id in ids {
+                indexed.index.remove(id);
+            }
+            for document in documents {
+                indexed.index.put(document);
+            }
+            indexed.index.compact();
+            indexed.upto = Some(newest);
+        });
+        applied.await.map_err(aborted)
+    }
+
+    /// Builds the index of all records.
+    async fn rebuild(&self) -> Result<(), DbErr> {
+        // Before the records: what is written meanwhile is read again.
+        let head = self.head().await?;
+        let documents = records::read(&self.db, &None).await?;
+        let indexed = self.indexed.clone();
+        let built = spawn_blocking(move || {
+            let index = Index::build(documents);
+            let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
+            *indexed = Indexed {
+                index,
+                upto: Some(head),
+            };
+        });
+        built.await.map_err(aborted)
+    }
+}
+
+fn page(index: &Index, request: SearchRequest) -> SearchPage {
+    let query = request.query.resolve(index);
+    let hits = query::search(
+        index,
+        &query,
+        &request.filter,
+        request.first,
+        request.after,
+        request.statistics,
+    );
+    let shown = hits.page.iter().filter(|_| request.highlights);
+    let highlights = shown.map(|hit| {
+        let record = index.record(hit.id);
+        record.map_or_else(Vec::new, |record| highlight::highlights(record, &query))
+    });
+    SearchPage {
+        highlights: highlights.collect(),
+        hits,
+    }
+}
+
+/// What ran in another thread or task did not end: a defect, or the end of the process.
+fn aborted(error: JoinError) -> DbErr {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => DbErr::Custom(error.to_string()),
+    }
+}
