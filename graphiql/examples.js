@@ -178,6 +178,30 @@ query Publications($first: Int, $filter: PublicationFilter) {
 }
 `;
 
+const SEARCH = `# Everything with these words, in all languages, best first.
+# The last word may be incomplete; codes as you write them.
+query Search($text: String!) {
+  search(text: $text, first: 10) {
+    totalCount
+    countsByType { type count }
+    edges {
+      score
+      node {
+        __typename
+        ... on Organization { acronym name }
+        ... on Committee { code period name }
+        ... on Topic { code title }
+        ... on ActionItem { code title }
+        ... on Publication { number title }
+        ... on LiaisonStatement { code title }
+        ... on Note { body }
+      }
+      highlights { field language fragments { text isMatch } }
+    }
+  }
+}
+`;
+
 const LANGUAGES = `# Names and titles in the first of these languages that
 # they are there in, and which language each came in.
 # Sorted by the names as they are shown.
@@ -407,6 +431,7 @@ export async function examples(ask) {
     tab(REPORT, { from: `${year}-01-01`, to: `${year}-12-31` }),
     tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['TOPIC', 'ACTION_ITEM'] } }),
     tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
+    tab(SEARCH, { text: 'qualité service' }),
     tab(LANGUAGES, { languages: ['FR', 'ES'] }),
     tab(EXAMINATIONS, { first: 10, filter: { awaiting: ['UPU'] } }),
     tab(EXCHANGE, { committee: itu, counterpart: upu }),
