@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-/// Writes the files of the explorer as the Rust array that `http::explorer` includes; without the feature it is empty.
+/// Writes the files of the explorer as the Rust array that `http::graphiql` includes; without the feature it is empty.
 fn explorer() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let is_wanted = env::var_os("CARGO_FEATURE_EXPLORER").is_some();

@@ -88,8 +88,8 @@ pub fn can_retry(enabled: bool) -> Result<(), String> {
     }
 }
 
-/// Whether an address is one that this service may deliver to, as far as its text tells. What its name leads to
-/// is looked at with each connection.
+/// Checks by its text whether this service may deliver to a URL. The addresses that its name resolves to are checked for
+/// each connection, against SSRF.
 pub fn validate_url(url: &str, reach: &WebhookTargets) -> Result<(), String> {
     let Ok(url) = Url::parse(url) else {
         return Err("Must be an absolute URL.".to_owned());

@@ -18,7 +18,7 @@ pub struct EventBuffer {
     window: RwLock<Window>,
     /// The position up to which the log was read.
     newest: watch::Sender<LogPosition>,
-    /// When nothing was later than what was known.
+    /// When the log was last read to its end.
     whole_at: Mutex<Option<Instant>>,
 }
 

@@ -105,16 +105,15 @@ impl Feed {
         self.recent.newest()
     }
 
-    /// The version of all that is public. What another instance has written may be
-    /// unknown for so long; asking the database each time is the price of no time at all. `SQLite` is one instance's:
-    /// what another program writes to its file is seen as the feed sees it.
-    pub async fn version(&self, unknown: Duration) -> Result<Version> {
-        let unknown = if self.db.is_shared() {
-            unknown
+    /// Returns the version of all public data. Writes of other instances may be missed for `max_staleness`; with 0 the
+    /// database is asked each time. An `SQLite` file has one instance: what another program writes is seen with the feed.
+    pub async fn version(&self, max_staleness: Duration) -> Result<Version> {
+        let max_staleness = if self.db.is_shared() {
+            max_staleness
         } else {
             Duration::MAX
         };
-        if self.recent.known_within(unknown) {
+        if self.recent.known_within(max_staleness) {
             return Ok(Version(self.db.newest().id));
         }
         let (started, known) = (Instant::now(), self.db.newest());
@@ -149,13 +148,13 @@ impl Feed {
         Ok(self.db.query(log::holds(&self.db.orm_read, at)).await?)
     }
 
-    /// Done once something later than this position may be read, or the history was replaced.
+    /// Waits until there may be an activity after this position, or the history was replaced.
     pub async fn wait_past(&self, position: LogPosition) {
         // The sender is ours: it cannot go before the wait is over.
         let _ = self.recent.news().wait_for(|news| *news != position).await;
     }
 
-    /// Someone who follows what is wanted, from after this position on.
+    /// Subscribes to the matching events after this position.
     #[must_use]
     pub fn subscribe(&self, position: LogPosition, wanted: EventFilter) -> Subscriber {
         Subscriber::new(self.clone(), position, wanted)

@@ -90,7 +90,7 @@ enum UserErrorCode {
 }
 
 impl<T, I> Payload<T, I> {
-    /// The answer to what the store did. What the user can mend stands in the payload, all else is an error of the field.
+    /// Builds the payload. Errors of the input go to `userErrors`; all others are an error of the field.
     ///
     /// # Errors
     /// Returns an error if the viewer has no permission, or the database failed.

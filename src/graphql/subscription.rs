@@ -224,7 +224,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_millis(250);
 /// How often a statement at the start of a subscription is tried.
 const START_ATTEMPTS: u32 = 3;
 
-/// Tries again where a connection was lost meanwhile: the next one is new.
+/// Retries a read whose connection was lost; the next connection is new.
 async fn retried<T, F: Future<Output = Result<T>>>(read: impl Fn() -> F) -> Result<T> {
     let mut attempts = 1;
     loop {

@@ -93,7 +93,7 @@ impl RequestError {
         Self::invalid_document(code, [DocumentError::new(message.into(), None)]).with_limit(limit)
     }
 
-    /// A client that has to wait, for the sake of the limit of this name.
+    /// Creates the error 429 of the limit with this name.
     pub fn limited(limit: &str, limited: RateLimited) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Self::new(status, "RATE_LIMITED", limited.message)

@@ -200,7 +200,7 @@ impl ImportOrder {
         let names: Vec<&str> = circle.iter().map(|(_, key)| key.name.as_str()).collect();
         let last = names.last().copied().unwrap_or_default();
         let message = format!(
-            "Names itself in a circle: {last} -> {}.",
+            "Refers to itself in a cycle: {last} -> {}.",
             names.join(" -> ")
         );
         for record in self.waiting.values_mut().flatten() {

@@ -208,16 +208,18 @@ async fn write<E: EntityTrait>(
     Ok(())
 }
 
-/// Converts a row that must have exactly the columns of the table.
+/// Converts a row that must have exactly the columns of the table; those that may be null may be missing.
 fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, DbErr> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
     add_missing(table, &mut row);
     for column in columns::<E>(table) {
         let name = column.as_str();
+        let def = column.def();
+        // Exports made before a column existed lack it.
         let value = row
             .remove(name)
+            .or_else(|| def.is_null().then_some(Json::Null))
             .ok_or_else(|| DbErr::Type(format!("`{name}` is missing")))?;
-        let def = column.def();
         let value = read_back(def.get_column_type(), value)
             .ok_or_else(|| DbErr::Type(format!("`{name}` is not what the column holds")))?;
         model.try_set(column, value)?;
@@ -228,7 +230,7 @@ fn model<E: EntityTrait>(table: &str, mut row: Row) -> Result<E::ActiveModel, Db
     }
 }
 
-/// Adds the columns that exports made before these existed do not have, and computes those that depend on the version
+/// Adds the columns without null that exports made before these existed lack, and computes those that depend on the version
 /// of the program.
 fn add_missing(table: &str, row: &mut Row) {
     let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);

@@ -161,7 +161,7 @@ mod otlp {
 
     impl OtlpClient {
         fn new() -> reqwest::Result<Self> {
-            // Several may be built in one process: the first is it.
+            // It fails if a provider is installed already, which serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let http = reqwest::Client::builder().timeout(EXPORT_TIMEOUT).build()?;
             let runtime = Handle::current();

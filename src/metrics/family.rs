@@ -56,7 +56,7 @@ where
 {
     pub fn register(registry: &mut Registry, metric: &'static Metric) -> Self {
         let series = Family::new_with_constructor(NewSeries(metric));
-        // The library adds the suffix of counters, and a full stop.
+        // The library adds `_total` to the names of counters, and a full stop to descriptions.
         let name = metric.name.trim_end_matches("_total");
         registry.register(name, metric.description, series.clone());
         let family = Self {
@@ -74,7 +74,7 @@ where
     /// Returns the series with these values of the labels. Each value is `other` if there are as many series as there
     /// may be.
     pub fn with(&self, values: &[&str]) -> M {
-        // One of an open set is left for `other`.
+        // If the values are unbounded, one series is reserved for `other`.
         let limit = self.metric.max_label_sets - usize::from(self.metric.is_open);
         self.within(limit, values).unwrap_or_else(|| {
             let other = vec![OTHER; values.len()];

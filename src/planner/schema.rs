@@ -204,7 +204,7 @@ pub enum Relation {
         parent: DynIden,
         target: DynIden,
     },
-    /// A condition on them that holds the parent's key.
+    /// A condition on the rows, built from the parent's key.
     Matching(fn(Expr) -> Expr),
 }
 

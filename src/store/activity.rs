@@ -10,7 +10,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
-/// A position in the log with the id of its activity: where the log has another one there, its history was replaced.
+/// A position in the log with the id of its activity. If the log has another id at that position, the history was replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogPosition {
     /// 0 before the first activity.

@@ -174,8 +174,7 @@ pub fn position(webhook: &Model) -> LogPosition {
     }
 }
 
-/// Notes that nothing up to this position was wanted. False where the webhook is no longer this process's, or was
-/// changed meanwhile, or the log does not hold this position any more.
+/// Skips to this position. Returns false if the lease is lost, the webhook has changed, or the log lacks the position.
 pub async fn skip_to(
     db: &Database,
     process: Uuid,
@@ -295,8 +294,8 @@ async fn switch_off(mut writing: WriteTransaction, read: &Model, reason: &str) -
     writing.commit().await
 }
 
-/// A change to a webhook by the process that delivers to it: with each the lease begins anew. Nothing where the lease
-/// is another's by now, or where its party has changed it since it was read, or an older backup has.
+/// Starts an update that renews the lease. It matches no row if another process holds the lease, or the webhook has
+/// changed since it was read.
 fn renew_lease(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))

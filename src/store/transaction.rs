@@ -95,7 +95,7 @@ impl WriteTransaction {
         })
     }
 
-    /// Begins a nested write that is only tried; it must end with [`undo`](Self::rollback).
+    /// Begins a nested write that is only tried; it must end with [`rollback`](Self::rollback).
     pub async fn savepoint(&self) -> Result<Self, DbErr> {
         Ok(Self {
             transaction: self.transaction.begin().await?,

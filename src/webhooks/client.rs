@@ -48,7 +48,7 @@ impl Client {
     /// # Errors
     /// Returns an error if there is no TLS, or the URL of the proxy cannot be parsed.
     pub fn new(reach: WebhookTargets, proxy: Option<&str>) -> Result<Self, String> {
-        // Several may be built in one process: the first is it.
+        // It fails if a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The error itself says only which step failed.
         let wrong = |error: reqwest::Error| {
@@ -64,7 +64,7 @@ impl Client {
             .timeout(ATTEMPT_TIMEOUT)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")));
         http = match proxy {
-            // It looks names up itself, and has a name that may well be private.
+            // The proxy resolves names itself, and its own address may be private.
             Some(proxy) => http.proxy(Proxy::all(proxy).map_err(wrong)?),
             None => http.dns_resolver(AllowedOnly(reach.clone())),
         };
@@ -195,7 +195,7 @@ fn tls_failure(error: &rustls::Error) -> String {
         },
         _ => return "The address cannot be reached over TLS.".to_owned(),
     };
-    format!("The certificate of the address does not hold: {why}.")
+    format!("The certificate of the endpoint is invalid: {why}.")
 }
 
 async fn outcome(mut response: Response, now: DateTime<Utc>) -> Outcome {

@@ -76,7 +76,7 @@ impl<'a> Endpoint<'a> {
         in_time(pinged(db, *process, &self.webhook, clock())).await
     }
 
-    /// Delivers what comes next; whether there may be more, and it is still ours to deliver.
+    /// Delivers the next batch. Returns whether there may be more and this process still holds the lease.
     async fn batch(&mut self) -> Result<bool> {
         let Process {
             db,

@@ -142,7 +142,7 @@ pub(super) fn viewer(
     now: DateTime<Utc>,
 ) -> Result<Viewer, String> {
     let expected =
-        |name: &str| format!("The claim `{name}` of the token is missing or not as it should be.");
+        |name: &str| format!("The claim `{name}` of the token is missing or has the wrong type.");
 
     let issuer = text(claims.get("iss")).ok_or_else(|| expected("iss"))?;
     if issuer != rules.issuer {

@@ -43,7 +43,7 @@ pub const fn ordinary_limit(connections: u32) -> u32 {
 }
 
 impl Admission {
-    /// Waits until another operation may run, in the order of arrival: so many of all clients, and half of that of each.
+    /// Waits until the operation may run, first come, first served: at most `limit` in all, and half of that for each client.
     pub async fn acquire(&self, holder: LimitedClient, limit: u32) -> OperationPermit {
         let mut permits = Vec::new();
         for turn in self.turns(holder, limit) {

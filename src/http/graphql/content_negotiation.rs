@@ -30,7 +30,7 @@ impl ResponseFormat {
         }
         let modern = accept.quality("application", GRAPHQL_RESPONSE_JSON);
         let json = accept.quality("application", "json");
-        // Named alike, the modern one is meant: who names range knows range.
+        // On equal quality, a client that names the newer type gets it: it knows the type.
         let named = accept
             .ranges
             .iter()

@@ -1,4 +1,4 @@
-//! The response cache. Entries are valid until the data changes.
+//! The response cache. A write invalidates all entries: each has the version of the data that it was read from.
 //!
 //! Every write adds to the log, so the id of its newest activity is the version of all that is public. A position would
 //! be another version's again once an older backup is restored.
@@ -23,7 +23,7 @@ const TYPICAL_BYTES: u64 = 2000;
 pub struct ResponseCache {
     entries: WeightedCache<ResponseCacheKey, CacheEntry, Weight>,
     /// Maximum staleness with respect to writes of other instances.
-    unknown: Duration,
+    max_staleness: Duration,
 }
 
 #[derive(Clone)]
@@ -34,7 +34,7 @@ struct CacheEntry {
 
 /// The key of an entry, with the current version of the data.
 pub struct CacheKey {
-    question: ResponseCacheKey,
+    request: ResponseCacheKey,
     version: Version,
 }
 
@@ -42,18 +42,18 @@ pub struct CacheKey {
 struct Weight;
 
 impl Weighter<ResponseCacheKey, CacheEntry> for Weight {
-    fn weight(&self, question: &ResponseCacheKey, entry: &CacheEntry) -> u64 {
-        (OVERHEAD_BYTES + question.variables.len() + entry.text.len()) as u64
+    fn weight(&self, key: &ResponseCacheKey, entry: &CacheEntry) -> u64 {
+        (OVERHEAD_BYTES + key.variables.len() + entry.text.len()) as u64
     }
 }
 
 impl ResponseCache {
     /// Creates a cache of at most this many bytes.
     #[must_use]
-    pub fn new(bytes: u64, unknown: Duration) -> Self {
+    pub fn new(bytes: u64, max_staleness: Duration) -> Self {
         Self {
             entries: weighted_cache(bytes, TYPICAL_BYTES, Weight),
-            unknown,
+            max_staleness,
         }
     }
 
@@ -66,16 +66,16 @@ impl ResponseCache {
         operation: &Operation,
         now: DateTime<Utc>,
     ) -> Option<CacheKey> {
-        let question = operation.response_cache_key(viewer, now)?;
-        let version = feed.version(self.unknown).await.ok()?;
-        Some(CacheKey { question, version })
+        let request = operation.response_cache_key(viewer, now)?;
+        let version = feed.version(self.max_staleness).await.ok()?;
+        Some(CacheKey { request, version })
     }
 
     /// Returns the cached response, if it has the current version.
     #[must_use]
-    pub fn get(&self, place: &CacheKey) -> Option<Bytes> {
-        let entry = self.entries.get(&place.question);
-        let current = entry.filter(|entry| entry.version == place.version);
+    pub fn get(&self, key: &CacheKey) -> Option<Bytes> {
+        let entry = self.entries.get(&key.request);
+        let current = entry.filter(|entry| entry.version == key.version);
         record_lookup("response", current.is_some());
         Some(current?.text)
     }
@@ -87,9 +87,9 @@ impl ResponseCache {
     }
 
     /// Stores a response that was read after its key was created.
-    pub fn insert(&self, place: CacheKey, text: Bytes) {
-        let version = place.version;
+    pub fn insert(&self, key: CacheKey, text: Bytes) {
+        let version = key.version;
         self.entries
-            .insert(place.question, CacheEntry { version, text });
+            .insert(key.request, CacheEntry { version, text });
     }
 }

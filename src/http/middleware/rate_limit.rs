@@ -1,5 +1,5 @@
-//! How much one sender may ask for: so much cost per minute, for each token's subject or, without one, for each address;
-//! and how many requests per minute that are refused before they run, for each address.
+//! Rate limits: cost per minute by token subject or, without a token, by client address; requests that are refused before
+//! they run, by address. Beyond a limit the status is 429.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -137,7 +137,7 @@ impl RateLimiter {
             return Ok(None);
         }
         let quota = |spent| Quota::of(policy, limit, spent, now);
-        // Poisoned by a panic while it was held, which nothing in there does: counting goes on.
+        // A panic elsewhere must not stop the counting.
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = spent.hash.hash_one(client);
         let before = spent.of(sender);

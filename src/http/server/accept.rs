@@ -53,10 +53,10 @@ impl Default for ServerLimits {
 }
 
 /// How long running requests may take after the shutdown signal.
-const IDLE_GRACE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long idle connections stay open after the shutdown signal: requests in transit are still served.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum size of a request's head, and of a connection's read buffer, in bytes.
 const BUFFER: usize = 32 * 1024;
@@ -127,14 +127,11 @@ pub async fn run(
     }
     drop(listener);
 
-    if timeout(SHUTDOWN_TIMEOUT, places.all_released())
-        .await
-        .is_err()
-    {
+    if timeout(IDLE_GRACE, places.all_released()).await.is_err() {
         stage.send_replace(Stage::Closing);
         // The remaining connections are aborted when the program exits.
         let _ = timeout(
-            IDLE_GRACE.saturating_sub(SHUTDOWN_TIMEOUT),
+            SHUTDOWN_TIMEOUT.saturating_sub(IDLE_GRACE),
             places.all_released(),
         )
         .await;

@@ -76,7 +76,7 @@ impl LimitedClient {
 }
 
 impl ConcurrencyLimiter {
-    /// So many in all, of which clients without a token have at most half; and for each client.
+    /// Creates a limit of the total, half of it for clients without a token, and of the number for each client.
     #[must_use]
     pub fn new(name: &'static str, all: u64, each: u64) -> Self {
         Self(Arc::new(Inner {
@@ -104,7 +104,7 @@ impl ConcurrencyLimiter {
         } else {
             each
         };
-        // One that is larger by itself is let in alone.
+        // One that exceeds the limit by itself is admitted if the client holds no other.
         if each > 0 && own > 0 && own + size > each {
             return Err(self.client_limit_exceeded(each));
         }

@@ -38,8 +38,7 @@ use crate::store::idempotency::CreateInput;
 use crate::store::migrations::migrate_within;
 use crate::store::transaction::WriteTransaction;
 
-/// How long a step may take, such as a batch of records or the wait for other writers: a connection that passes nothing
-/// any more never answers.
+/// Timeout of one step, such as a batch of records or the wait for the write lock: a dead connection never answers.
 const STEP_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The type of a record.

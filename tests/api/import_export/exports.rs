@@ -281,6 +281,8 @@ async fn an_older_export_is_restored_with_the_columns_that_it_lacks(server: &Ser
         for column in lacks {
             assert!(row.remove(*column).is_some(), "{column}: {line}");
         }
+        // Any column that can be null may be younger than the export.
+        row.retain(|_, value| !value.is_null());
         // Numbers were sorted by month.
         if row.contains_key("number_key") {
             row.insert("number_key".to_owned(), json!("old"));

@@ -84,7 +84,7 @@ async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
         "{report}"
     );
     assert!(
-        report.contains("circle.jsonl:2: supersedes: Names itself in a circle: ITU-T Z.a -> ITU-T Z.b -> ITU-T Z.a."),
+        report.contains("circle.jsonl:2: supersedes: Refers to itself in a cycle: ITU-T Z.a -> ITU-T Z.b -> ITU-T Z.a."),
         "{report}"
     );
 }
@@ -185,7 +185,7 @@ async fn circles_are_told_as_circles(server: &Server) {
         .lines()
         .map(|it| it.split(": ").nth(2).unwrap())
         .collect();
-    let mut expected = ["Names itself in a circle"; 8];
+    let mut expected = ["Refers to itself in a cycle"; 8];
     expected[3] = "There is no Organization `A`. (Organization D)";
     assert_eq!(said, expected, "{report}");
     assert!(report.contains("circle: A -> C -> B -> A."), "{report}");

@@ -177,7 +177,7 @@ async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
         (
             &provider.issuer,
             local,
-            "The certificate of the address does not hold: its issuer is not trusted.",
+            "The certificate of the endpoint is invalid: its issuer is not trusted.",
         ),
     ] {
         let response = failure(server, &tsb, url, reach).await;
@@ -241,7 +241,7 @@ async fn deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_targ
     let response = failure(server, &server.upu(), url, settings).await;
     assert_eq!(
         response,
-        "The certificate of the address does not hold: its issuer is not trusted."
+        "The certificate of the endpoint is invalid: its issuer is not trusted."
     );
     let request = requests.recv().await.unwrap();
     assert_eq!(request, "CONNECT hooks.example.org:443 HTTP/1.1");
