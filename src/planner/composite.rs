@@ -96,8 +96,7 @@ impl<'a> Planner<'a, '_> {
             loaded: &loaded,
         };
         let written = writer.composite(&plan, value, &records);
-        writer.checked(at, written)?;
-        writer.answer(at)
+        writer.answer(at, written)
     }
 
     fn composite(

@@ -22,6 +22,10 @@ pub mod selection;
 mod serialize;
 pub mod size_limit;
 
+use std::num::NonZero;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
 use async_graphql::parser::types::SelectionSet;
 use async_graphql::{
     Context, PathSegment, Pos, QueryPathSegment, ServerError, ServerResult, Value,
@@ -31,6 +35,8 @@ use entity::party::{Language, Party};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Condition, Expr, IntoIden, Order as Direction};
 use sea_orm::{DbBackend, Statement};
+use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 
 pub use crate::db::{Reader, Snapshot};
 use crate::error::Error;
@@ -193,10 +199,11 @@ impl<'a> Planner<'a, '_> {
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = ResponseWriter::new(self.env, at.path.clone());
-        let from = RowsSource::new(&load, &loaded);
-        writer.first(from, &template);
-        writer.answer(at)
+        let write = |writer: &mut ResponseWriter<'a, '_>| {
+            writer.first(RowsSource::new(&load, &loaded), &template);
+            Ok(())
+        };
+        self.write(at, write).await
     }
 
     /// Returns the record. Returns an error with the message `missing` if there is none.
@@ -215,12 +222,13 @@ impl<'a> Planner<'a, '_> {
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = ResponseWriter::new(self.env, at.path.clone());
-        let found = writer.only(RowsSource::new(&load, &loaded), &template);
-        if writer.checked(at, found)? {
-            return writer.answer(at);
+        if loaded.rows.is_empty() {
+            return Err(at.failed(Error::BadInput(missing.to_owned())));
         }
-        Err(at.failed(Error::BadInput(missing.to_owned())))
+        let write = |writer: &mut ResponseWriter<'a, '_>| {
+            writer.only(RowsSource::new(&load, &loaded), &template)
+        };
+        self.write(at, write).await
     }
 
     /// Returns all matching records of a type with few records.
@@ -238,11 +246,10 @@ impl<'a> Planner<'a, '_> {
         };
         let (load, template) = self.rows(object, sets, rows);
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = ResponseWriter::new(self.env, at.path.clone());
-        let from = RowsSource::new(&load, &loaded);
-        let written = writer.all(from, &template);
-        writer.checked(at, written)?;
-        writer.answer(at)
+        let write = |writer: &mut ResponseWriter<'a, '_>| {
+            writer.all(RowsSource::new(&load, &loaded), &template)
+        };
+        self.write(at, write).await
     }
 
     /// Returns a page of a root connection.
@@ -256,11 +263,10 @@ impl<'a> Planner<'a, '_> {
         let planned = self.page(list, None, selected, &scope);
         let (load, template) = planned.map_err(|error| at.failed(error))?;
         let loaded = self.run(at, &load, Vec::new()).await?;
-        let mut writer = ResponseWriter::new(self.env, at.path.clone());
-        let from = RowsSource::new(&load, &loaded);
-        let written = writer.page(from, Uuid::nil(), &template);
-        writer.checked(at, written)?;
-        writer.answer(at)
+        let write = |writer: &mut ResponseWriter<'a, '_>| {
+            writer.page(RowsSource::new(&load, &loaded), Uuid::nil(), &template)
+        };
+        self.write(at, write).await
     }
 
     /// Returns records of any type by their keys, each null if it does not exist: as a list, or the only one if
@@ -296,16 +302,18 @@ impl<'a> Planner<'a, '_> {
             .map(|(load, _, keys)| run(load, keys.clone(), &env));
         let loaded = at.check(futures_util::future::try_join_all(loads).await)?;
 
-        let mut writer = ResponseWriter::new(self.env, at.path.clone());
-        writer.records_of(
-            places.iter().map(|(place, key)| {
-                let (load, template, _) = &types[*place];
-                let loaded = &loaded[*place];
-                (RowsSource::new(load, loaded), *key, template)
-            }),
-            alone,
-        );
-        writer.answer(at)
+        let write = |writer: &mut ResponseWriter<'a, '_>| {
+            writer.records_of(
+                places.iter().map(|(place, key)| {
+                    let (load, template, _) = &types[*place];
+                    let loaded = &loaded[*place];
+                    (RowsSource::new(load, loaded), *key, template)
+                }),
+                alone,
+            );
+            Ok(())
+        };
+        self.write(at, write).await
     }
 
     /// Returns records of one type by their keys, each as a separate value, read together.
@@ -319,12 +327,15 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = self.rows(object, sets, RowSource::ByKeys(Condition::all()));
         let loaded = self.run(at, &load, keys.to_vec()).await?;
         let from = RowsSource::new(&load, &loaded);
-        let answers = keys.iter().map(|key| {
-            let mut writer = ResponseWriter::new(self.env, at.path.clone());
-            writer.records_of([(from, *key, &template)].into_iter(), true);
-            writer.answer(at)
-        });
-        answers.collect()
+        let mut answers = Vec::with_capacity(keys.len());
+        for key in keys {
+            let write = |writer: &mut ResponseWriter<'a, '_>| {
+                writer.records_of([(from, *key, &template)].into_iter(), true);
+                Ok(())
+            };
+            answers.push(self.write(at, write).await?);
+        }
+        Ok(answers)
     }
 
     fn rows(
@@ -350,6 +361,31 @@ impl<'a> Planner<'a, '_> {
         at.check(run(load, parents, &env).await)
     }
 
+    /// Writes the value of a field. A long one is written from its start again when it is its turn, so that long ones
+    /// neither take all threads of the runtime nor the memory of their growing buffers at once.
+    async fn write(
+        &self,
+        at: &FieldLocation,
+        write: impl Fn(&mut ResponseWriter<'a, '_>) -> Result<(), FieldError>,
+    ) -> ServerResult<FieldResult> {
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        writer.longest = LONG;
+        let written = write(&mut writer);
+        if !writer.interrupted || writer.overloaded {
+            writer.longest = usize::MAX;
+            return writer.answer(at, written);
+        }
+        drop((writer, written));
+        // Never closed, so it gives a permit.
+        let permit = Box::pin(LONG_VALUES.acquire()).await;
+        let mut writer = ResponseWriter::new(self.env, at.path.clone());
+        let written = write(&mut writer);
+        let answer = writer.answer(at, written);
+        drop(permit);
+        yield_now().await;
+        answer
+    }
+
     /// Returns what plans with several statements read from; `None` if there is only one statement, or the operation
     /// has a snapshot.
     fn snapshot<'p>(&self, mut loads: impl Iterator<Item = &'p QueryPlan>) -> Option<Snapshot> {
@@ -364,10 +400,23 @@ impl<'a> Planner<'a, '_> {
 /// Bytes up to which the budget of all responses need not be looked at while they are written.
 const SMALL: usize = 32 * 1024;
 
+/// Bytes from which writing a value may keep a thread for more than a millisecond.
+const LONG: usize = 256 * 1024;
+
+/// How many long values are written at a time: the other threads of the runtime serve other requests meanwhile.
+static LONG_VALUES: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    Semaphore::new(processors.div_ceil(2))
+});
+
 impl ResponseWriter<'_, '_> {
     /// Returns what was written, or an error if it exceeds the size limit.
-    fn answer(mut self, at: &FieldLocation) -> ServerResult<FieldResult> {
-        self.checked(at, Ok(()))?;
+    fn answer(
+        mut self,
+        at: &FieldLocation,
+        written: Result<(), FieldError>,
+    ) -> ServerResult<FieldResult> {
+        self.checked(at, written)?;
         let written = self.env.bound.count_output(self.json.len());
         written.map_err(|error| at.failed(error))?;
         // The root field itself.
@@ -381,8 +430,9 @@ impl ResponseWriter<'_, '_> {
 
     fn is_full(&mut self) -> bool {
         let (length, bound) = (self.json.len(), self.env.bound);
+        self.interrupted |= length > self.longest;
         self.overloaded |= length > SMALL && length > bound.room();
-        self.full |= self.overloaded || length > bound.remaining();
+        self.full |= self.interrupted || self.overloaded || length > bound.remaining();
         self.full
     }
 

@@ -28,6 +28,9 @@ pub struct ResponseWriter<'d, 'e> {
     pub full: bool,
     /// Whether that is for want of memory.
     pub overloaded: bool,
+    /// Bytes after which it is interrupted.
+    pub longest: usize,
+    pub interrupted: bool,
     start: Vec<PathSegment>,
     path: Vec<ResponsePathSegment<'d>>,
     /// Ends with the writer.
@@ -95,6 +98,8 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
             env,
             full: false,
             overloaded: false,
+            longest: usize::MAX,
+            interrupted: false,
             start,
             path: Vec::new(),
             _span: tracing::debug_span!(target: SPANS, "serialize"),
@@ -404,17 +409,12 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         }
     }
 
-    /// Writes the first row of a statement without parents. Returns whether there is one.
-    pub fn only(
-        &mut self,
-        from: RowsSource<'_>,
-        template: &OutputPlan<'d>,
-    ) -> Result<bool, FieldError> {
-        let Some(row) = from.loaded.rows.first() else {
-            return Ok(false);
-        };
-        self.record(from, row, template)?;
-        Ok(true)
+    /// Writes the only row of a statement without parents.
+    pub fn only(&mut self, from: RowsSource<'_>, template: &OutputPlan<'d>) -> Written {
+        match from.loaded.rows.first() {
+            Some(row) => self.record(from, row, template),
+            None => Ok(()),
+        }
     }
 
     /// Writes records of several types by their keys, each null if it does not exist: as a list, or the only one if

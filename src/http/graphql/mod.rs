@@ -5,6 +5,7 @@ pub(crate) mod content_negotiation;
 pub(crate) mod etag;
 pub(crate) mod event_stream;
 pub(crate) mod handler;
+pub(crate) mod long_body;
 pub(crate) mod operation_metrics;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -16,6 +16,7 @@ use crate::graphql::has_value;
 use crate::graphql::request::Reservation;
 use crate::http::error::{RequestError, with_code};
 use crate::http::graphql::content_negotiation::ResponseFormat;
+use crate::http::graphql::long_body::body;
 use crate::http::middleware::request_context::REQUEST_ID;
 use crate::metrics;
 
@@ -44,7 +45,7 @@ pub fn respond(headers: &HeaderMap, answer: Result<Bytes, RequestError>) -> Resp
         (header::CONTENT_TYPE, media.content_type()),
         (header::VARY, VARY),
     ];
-    let mut response = (status, common, text).into_response();
+    let mut response = (status, common, body(text)).into_response();
     response.headers_mut().extend(more);
     response
 }
