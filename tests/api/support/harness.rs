@@ -15,7 +15,6 @@ use liaison::http::limits::Limits;
 use liaison::http::server::shutdown::Shutdown;
 use liaison::http::validation::Documents;
 use liaison::http::{AppState, serve};
-use liaison::search::Search;
 use liaison::seed::facts::Facts;
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
@@ -165,7 +164,7 @@ impl Server {
         let documents = Documents::new(&schema, &limits, DOCUMENT_CACHE, None).unwrap();
         let mut app = AppState {
             db: db.clone(),
-            search: Search::new(&db),
+            search: liaison::search::Search::new(&db),
             schema,
             documents: Arc::new(documents),
             response_cache: None,
