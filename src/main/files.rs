@@ -1,7 +1,7 @@
 //! Writes files that are whole or not there: exports and backups.
 
 use std::fs::{File, Permissions};
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
         // As for any new file: the process's mask applies.
         Err(_) => Permissions::from_mode(0o666),
     };
-    replace(path, permissions, async |file| {
+    replace(path, permissions, File::sync_all, async |file| {
         import_export::export(db, BufWriter::new(file.as_file())).await
     })
     .await
@@ -51,7 +51,7 @@ pub async fn backup(settings: &config::Backup) -> Result<(), StartupError> {
     let db = found(&settings.database, None).await?;
     // It holds the secrets of webhooks.
     let private = Permissions::from_mode(0o600);
-    let copied = replace(path, private, async |file| {
+    let copied = replace(path, private, File::sync_all, async |file| {
         db.copy_to(file.path()).await?;
         Ok(file.path().metadata()?.len())
     });
@@ -68,10 +68,12 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok() == other.canonicalize().ok()
 }
 
-/// Writes beside the file and renames at the end, so that a failure leaves an earlier one as it is.
+/// Writes beside the file and renames at the end, so that a failure leaves an earlier one as it is. `sync` has the disk
+/// store a file or a directory: the content before it gets the name, and then the name.
 async fn replace<T>(
     path: &Path,
     permissions: Permissions,
+    mut sync: impl FnMut(&File) -> io::Result<()>,
     write: impl AsyncFnOnce(&NamedTempFile) -> Result<T, ImportError>,
 ) -> Result<T, ImportError> {
     // Through a link, the file that it leads to is replaced.
@@ -85,9 +87,50 @@ async fn replace<T>(
         .permissions(permissions)
         .tempfile_in(directory)?;
     let written = write(&file).await?;
-    file.as_file().sync_all()?;
+    sync(file.as_file())?;
     file.persist(&path).map_err(|error| error.error)?;
-    // The new name lasts as well.
-    File::open(directory)?.sync_all()?;
+    sync(&File::open(directory)?)?;
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    /// What stands under the name, and whether a file or a directory is stored, each time that something is.
+    async fn replaced(path: &Path, sync: impl Fn() -> io::Result<()>) -> Vec<(String, bool, u64)> {
+        let mut stored = Vec::new();
+        let note = |file: &File| {
+            let metadata = file.metadata()?;
+            let content = fs::read_to_string(path)?;
+            stored.push((content, metadata.is_file(), metadata.len()));
+            sync()
+        };
+        let private = Permissions::from_mode(0o600);
+        let written = replace(path, private, note, async |file| {
+            Ok(file.as_file().write_all(b"newer")?)
+        });
+        assert_eq!(written.await.is_ok(), sync().is_ok());
+        stored
+    }
+
+    #[tokio::test]
+    async fn the_content_is_stored_before_the_name_and_the_name_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("export.jsonl");
+        fs::write(&path, "old").unwrap();
+        // A disk that fails leaves the earlier file as it is.
+        let failed = replaced(&path, || Err(io::ErrorKind::Other.into())).await;
+        assert_eq!(failed, [("old".to_owned(), true, 5)]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let stored = replaced(&path, || Ok(())).await;
+        let [content, name] = &stored[..] else {
+            panic!("{stored:?}")
+        };
+        assert_eq!(content, &("old".to_owned(), true, 5));
+        assert_eq!((&*name.0, name.1), ("newer", false));
+    }
 }
