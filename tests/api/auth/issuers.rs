@@ -205,14 +205,14 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
             "HS256",
         ),
         ("[[issuer]]\naudience = \"x\"".to_owned(), "[[issuer]]"),
-        ("[[issuer]]\nissuer = \"x\"".to_owned(), "[[issuer]] 1: `key`"),
+        ("[[issuer]]\nissuer = \"x\"".to_owned(), "[[issuer]]: `key`"),
         (
             "[[issuer]]\nissuer = \"x\"\ncolour = \"red\"".to_owned(),
             "colour",
         ),
         (
             "[[issuer]]\nissuer = \"https://a.example\"\n[[issuer]]\nissuer = \"x\"\nkey = \"none.pem\"".to_owned(),
-            "[[issuer]] 2: --token-key: the file cannot be read",
+            "[[issuer]]: --token-key: the file cannot be read: No such file or directory (os error 2) (set by settings.toml, line 3)",
         ),
         (
             "[[issuer]]\nissuer = \"https://a.example\"\n[[issuer]]\nissuer = \"https://a.example\"".to_owned(),
@@ -220,7 +220,7 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
         ),
         (
             "[[issuer]]\nissuer = \"https://a.example\"\nrole-mapping = { \"x\" = \"BOSS\" }".to_owned(),
-            "[[issuer]] 1: A role is one of",
+            "[[issuer]]: A role is one of",
         ),
         ("trusted-proxies = [\"10.0.0.0/40\"]".to_owned(), "--trusted-proxies"),
         ("allowed-origins = [\"https://app.example.org/path\"]".to_owned(), "--allowed-origins"),
