@@ -11,7 +11,7 @@ on_both_databases! {
     editions_supersede_each_other_however_many_there_are
     a_line_may_name_a_later_one_however_far_away
     records_of_every_type_may_name_later_lines
-    circles_are_told_as_circles
+    references_in_a_cycle_are_refused
     updates_of_a_record_that_waits_keep_their_order
 }
 
@@ -160,7 +160,7 @@ async fn records_of_every_type_may_name_later_lines(server: &Server) {
     );
 }
 
-async fn circles_are_told_as_circles(server: &Server) {
+async fn references_in_a_cycle_are_refused(server: &Server) {
     let workplace = Workplace::new();
     let organization = |acronym: &str, parent: &str| json!({ "type": "Organization", "acronym": acronym, "name": "N", "kind": "SECTOR", "side": "ITU", "parent": parent });
     let committee = |code: &str, field: &str, other: &str| {
@@ -188,10 +188,10 @@ async fn circles_are_told_as_circles(server: &Server) {
     let mut expected = ["Refers to itself in a cycle"; 8];
     expected[3] = "There is no Organization `A`. (Organization D)";
     assert_eq!(said, expected, "{report}");
-    assert!(report.contains("circle: A -> C -> B -> A."), "{report}");
+    assert!(report.contains("cycle: A -> C -> B -> A."), "{report}");
     assert!(last.contains("1 Publication to create, 8 wrong"), "{last}");
 
-    // What names each other in the register is no circle of the file.
+    // References in the register are no cycle of the file.
     let chain = [
         publication(1),
         with(publication(2), "supersedes", "ITU-T Z.1"),
