@@ -124,11 +124,11 @@ pub enum ActivityVerb {
     NoteRetracted,
     /// A joint examination of the publication was requested.
     ExaminationRequested,
-    /// A side recorded its finding in the examination.
+    /// A side recorded or rewrote its finding in the examination.
     FindingRecorded,
     /// The liaison statement was sent.
     Sent,
-    /// The liaison statement received a reply.
+    /// A reply to the liaison statement was sent. The subject is the statement that was replied to; the reply has an activity SENT of its own.
     Replied,
     /// The committee was concluded.
     Concluded,

@@ -55,7 +55,7 @@ pub enum Role {
     TsbEditor,
 }
 
-/// A language, named by its BCP 47 tag in upper case: the six languages of ITU, and those that the UPU adds.
+/// A language, named by its BCP 47 tag in upper case: the six languages of ITU (AR, ZH, EN, FR, RU, ES) and two that the UPU adds (DE, PT). In lower case it is the value of the HTML attribute `lang`. Texts in Arabic read from right to left.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]

@@ -19,21 +19,21 @@ pub enum Permission {
     Decline,
     /// Release the topic for the viewer's own side: `topicTakePosition`.
     Release,
-    /// Accept the action item: REQUESTED to OPEN.
+    /// Accept the action item, REQUESTED to OPEN: `actionItemMove`.
     Accept,
-    /// Start the action item: OPEN to `IN_PROGRESS`.
+    /// Start the action item, OPEN to `IN_PROGRESS`: `actionItemMove`.
     Start,
-    /// Postpone the action item.
+    /// Postpone the action item: `actionItemMove`.
     Postpone,
-    /// Resume the action item: POSTPONED to `IN_PROGRESS`.
+    /// Resume the action item, POSTPONED to `IN_PROGRESS`: `actionItemMove`.
     Resume,
-    /// Report the action item as DONE.
+    /// Report the action item as DONE: `actionItemMove`.
     Complete,
-    /// Confirm that the action item is done: DONE to CONFIRMED.
+    /// Confirm that the action item is done, DONE to CONFIRMED: `actionItemMove`.
     Confirm,
-    /// Reopen the action item: DONE to `IN_PROGRESS`.
+    /// Reopen the action item, DONE to `IN_PROGRESS`: `actionItemMove`.
     Reopen,
-    /// Withdraw the action item.
+    /// Withdraw the action item: `actionItemMove`.
     Withdraw,
     /// Confirm that the topic is still of interest: `topicReaffirm`.
     Reaffirm,
@@ -75,7 +75,7 @@ pub enum CreatePermission {
     CreateWebhook,
 }
 
-/// Whether a move of an action item needs a `note`, and what the note says.
+/// Whether a move of an action item needs a `note`, and what the note has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 pub enum NoteRequirement {
     /// No note is needed; one may be given.

@@ -65,7 +65,7 @@ const fn transition(from: ActionItemStatus, to: ActionItemStatus) -> Option<(Mov
     })
 }
 
-/// Whether the move needs a note, and what the note says.
+/// Whether the move needs a note, and what the note has to say.
 #[must_use]
 pub const fn note_requirement(from: ActionItemStatus, to: ActionItemStatus) -> NoteRequirement {
     use ActionItemStatus::{Declined, Done, InProgress, Postponed, Withdrawn};

@@ -138,7 +138,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
-        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed. All entries of the register are in one order.",
+        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed. All entries of the register form one list, in the order in which the changes were stored; `cursor` is the position in it.",
         table: Some(Table {
             name: Entity.into_table_ref(),
             prefix: Some(ActivityId::PREFIX),
@@ -236,7 +236,7 @@ fn describe() -> Vec<Field> {
 fn change() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Change",
-        description: "The change of one field, as text for people: with names, codes and dates instead of ids.",
+        description: "The change of one field, as text to show: records by name or code instead of ids, dates as `YYYY-MM-DD`, values of enums as in this API.",
         table: None,
         fields: vec![
             field(

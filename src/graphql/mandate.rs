@@ -21,7 +21,7 @@ use crate::planner::schema::{ObjectType, Relation, Table, col, column, many, one
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Mandate",
-        description: "A Resolution on which the collaboration is based, in one edition.",
+        description: "A Resolution of an assembly of ITU on which the collaboration is based, in one edition. Not to be confused with the text `Committee.mandate`.",
         table: Some(Table {
             name: mandate::Entity.into_table_ref(),
             prefix: Some(MandateId::PREFIX),

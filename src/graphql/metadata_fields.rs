@@ -11,7 +11,7 @@ pub fn stamps() -> [Field; 4] {
     [
         column::<Language>(
             "originalLanguage",
-            "The language in which its texts were written.",
+            "The language in which its texts were written. Texts of later updates are taken to be in it, too.",
             "original_language",
             Scalar::Enum,
         ),

@@ -198,7 +198,7 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
         register::object_type(
             registry,
             &Self::type_name(),
-            "The result of a mutation: the record, or why it was not changed.",
+            "The result of a mutation: the record as it is now, also if nothing had to be changed, or why the change was refused.",
             fields,
         );
         Self::qualified_type_name()

@@ -369,7 +369,7 @@ impl OutputType for Query {
         register::object_type(
             registry,
             &name,
-            "All data of the register. Everything but webhooks can be read without a token.",
+            "All data of the register. Everything but webhooks and the `actor` of activities can be read without a token.",
             fields,
         );
         Self::qualified_type_name()

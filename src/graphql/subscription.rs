@@ -94,7 +94,7 @@ fn args() -> [Arg; 2] {
         ),
         Arg {
             name: "filter",
-            description: "Conditions that the records have to meet, all of them. Left out or null: no condition.",
+            description: "Conditions that the records have to meet, all of them. A condition that is left out or null excludes nothing, and so does a filter that is.",
             register: <Option<ActivityFilter> as InputType>::create_type_info,
         },
     ]

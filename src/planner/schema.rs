@@ -418,17 +418,17 @@ impl Connection {
             ),
             arg::<Option<String>>(
                 "before",
-                "Return only records before this cursor. For the previous page, pass `pageInfo.startCursor`.",
+                "Return only records before this cursor. For the previous page, pass `pageInfo.startCursor` together with `last`.",
             ),
         ];
         args.extend(self.filter.map(|register| Arg {
             name: "filter",
-            description: "Conditions that the records have to meet, all of them. Left out or null: no condition.",
+            description: "Conditions that the records have to meet, all of them. A condition that is left out or null excludes nothing, and so does a filter that is.",
             register,
         }));
         args.extend(self.order.map(|register| Arg {
             name: "orderBy",
-            description: "The order of the list. Default: the order that the description of the list names. A cursor is valid only for the order and filter that it was returned for.",
+            description: "The order of the list. Default: see the description of the list. A cursor is valid only for the order and filter that it was returned for.",
             register,
         }));
         args

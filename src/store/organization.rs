@@ -36,7 +36,7 @@ pub struct OrganizationCreateInput {
     pub side: Option<Side>,
     /// The id of the organization that it is part of, of the same side. Default: none.
     pub parent_id: Option<ID>,
-    /// Its website. Default: not known.
+    /// Its website. Default: null, not known.
     pub website: Option<Url>,
     /// The language of `name`.
     #[graphql(

@@ -253,7 +253,7 @@ fn move_option() -> &'static ObjectType {
             ),
             field(
                 "note",
-                "Whether the move needs a `note`, and what the note says.",
+                "Whether the move needs a `note`, and what the note has to say.",
                 FieldSource::Key(<NoteRequirement as OutputType>::create_type_info),
             ),
         ],

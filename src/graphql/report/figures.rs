@@ -72,7 +72,7 @@ pub fn fields() -> Vec<Field> {
         ),
         counted(
             "repliesOverdue",
-            "How many replies of its committees were missing at `to` and due before that day. Each addressee of each statement counts.",
+            "How many replies its committees had not sent by the end of `Report.to` (UTC) and that were due before that day. A statement to two of them counts twice.",
             replies_overdue,
         ),
         counted(

@@ -50,7 +50,7 @@ pub struct WebhookUpdateInput {
     pub enabled: MaybeUndefined<bool>,
     /// True: make the next attempt now instead of waiting for its time. Only for an enabled webhook.
     pub retry_now: Option<bool>,
-    /// True: send another ping now, for example once the endpoint has the secret. Only for an enabled webhook.
+    /// True: send another ping to the URL, for example once the endpoint has the secret. A ping is a signed event of type `liaison.ping` about no activity; a new webhook gets one by itself. It is not listed in `deliveries`. Only for an enabled webhook.
     pub ping: Option<bool>,
     /// True: create a new secret, which the payload returns. For 24 hours deliveries are also signed with the old secret.
     pub rotate_secret: Option<bool>,

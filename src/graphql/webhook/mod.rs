@@ -171,7 +171,7 @@ fn filter() -> &'static ObjectType {
                 ),
                 key(
                     "side",
-                    "The sides that it concerns, one of them at least; null: any side.",
+                    "Only activities whose `sides` have at least one of these; null: all activities, also those that concern no side.",
                     <Option<Vec<Side>>>::create_type_info,
                 ),
                 key(
@@ -221,13 +221,13 @@ fn delivery() -> &'static ObjectType {
             ),
             column::<Option<i32>>(
                 "status",
-                "The HTTP status of the last response; null if there was no response.",
+                "The HTTP status of the response to the last attempt; null if that attempt got no response, and before the first attempt.",
                 delivery::Column::Status,
                 Scalar::Int,
             ),
             column::<Option<String>>(
                 "response",
-                "The first 1,024 bytes of the last response, or why there was none; null before the first attempt.",
+                "The first 1,024 bytes of the body of the response to the last attempt, or why that attempt got none; null before the first attempt.",
                 delivery::Column::Response,
                 Scalar::String,
             ),

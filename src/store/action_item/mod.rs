@@ -34,7 +34,7 @@ mod remind;
 pub use moves::{ActionItemMoveInput, move_to};
 pub use remind::{ActionItemRemindInput, remind};
 
-/// A new action item on an ACTIVE topic. If the viewer's party acts for the owner it starts as OPEN, otherwise as REQUESTED.
+/// A new action item on an ACTIVE topic. If the committee of `committeeId` belongs to the viewer's own party it starts as OPEN, otherwise as REQUESTED.
 #[derive(Clone, Debug, InputObject)]
 pub struct ActionItemCreateInput {
     /// The id of the topic that it belongs to, which has to be ACTIVE.

@@ -45,11 +45,11 @@ pub struct CommitteeCreateInput {
     pub kind: CommitteeKind,
     /// The id of the committee that it is part of, of the same side. Default: none.
     pub parent_id: Option<ID>,
-    /// What it is set up to do; at most 8,000 characters. Default: not known.
+    /// What it is set up to do; at most 8,000 characters. Default: null, not known.
     pub mandate: Option<String>,
-    /// Its first day, which can differ from the label of the period. Default: not known.
+    /// Its first day, which can differ from the label of the period. Default: null, not known.
     pub starts_on: Option<Date>,
-    /// Its last day, not before `startsOn`. Default: not known.
+    /// Its last day, not before `startsOn`. Default: null, not known.
     pub ends_on: Option<Date>,
     /// The ids of the committees whose work it takes over, at most 20. Default: none.
     pub predecessor_ids: Option<Vec<ID>>,

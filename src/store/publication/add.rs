@@ -45,15 +45,15 @@ pub struct PublicationAddInput {
     pub kind: PublicationKind,
     /// The id of the organization that publishes it, which also determines its side.
     pub organization_id: ID,
-    /// Its status. Default: not known.
+    /// Its status. Default: null, not known.
     pub status: Option<PublicationStatus>,
-    /// What the publisher itself calls its status, at most 100 characters. Example: `2` for UPU standards. Default: not known.
+    /// What the publisher itself calls its status, at most 100 characters. Example: `2` for UPU standards. Default: null, not known.
     pub publisher_status: Option<String>,
-    /// The id of the committee that is responsible for it, of the same side. Default: not known.
+    /// The id of the committee that is responsible for it, of the same side. Default: null, not known.
     pub committee_id: Option<ID>,
-    /// When it was approved. Default: not known.
+    /// When it was approved. Default: null, not known.
     pub approved_on: Option<Date>,
-    /// The URL where it can be read. Default: not known.
+    /// The URL where it can be read. Default: null, not known.
     pub url: Option<Url>,
     /// The id of the edition that it replaces, of the same side. Default: none.
     pub supersedes_id: Option<ID>,

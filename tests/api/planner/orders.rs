@@ -12,8 +12,13 @@ on_both_databases! {
 }
 
 /// Lists whose order is not the database's.
-const OTHERWISE_ORDERED: [(&str, &str, &str); 5] = [
+const OTHERWISE_ORDERED: [(&str, &str, &str); 6] = [
     ("Query", "nodes", "in the order asked"),
+    (
+        "Query",
+        "search",
+        "in the order of the index, not of the database",
+    ),
     ("Topic", "positions", "always two parts of the topic's row"),
     ("Activity", "changes", "stored in their order, as JSON"),
     ("Change", "changes", "stored in their order, as JSON"),
@@ -159,7 +164,15 @@ async fn routes(server: &Server, relations: &[Relation]) -> BTreeMap<String, (St
     let mut open = VecDeque::from(["Query".to_owned()]);
     while let Some(owner) = open.pop_front() {
         for relation in relations.iter().filter(|it| it.owner == owner) {
-            let skipped = ["node", "nodes", "__schema", "__type", "topic", "committee"];
+            let skipped = [
+                "node",
+                "nodes",
+                "search",
+                "__schema",
+                "__type",
+                "topic",
+                "committee",
+            ];
             if routes.contains_key(&relation.target)
                 || (owner == "Query" && skipped.contains(&relation.name.as_str()))
             {

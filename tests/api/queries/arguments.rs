@@ -163,6 +163,10 @@ fn wrong_values(schema: &Schema, argument: &Argument<'_>) -> Vec<(Value, String)
                 ),
             ],
             "String" if argument.name == "code" => &[(json!(5), "it must be a String")],
+            "String" if argument.name == "text" => &[
+                (json!("…"), "has no word"),
+                (json!(5), "it must be a String"),
+            ],
             "String" => &[
                 (json!("x"), cursor),
                 (json!(""), cursor),

@@ -142,7 +142,8 @@ async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Serve
     }
     assert!((20..40).contains(&refused), "{refused} refused");
     let used = service.megabytes() - before;
-    assert!(used < 2 * BUDGET, "{used} MB");
+    // All of them would be 320 MB.
+    assert!(used < 3 * BUDGET, "{used} MB");
     drop(readers);
     // That they have gone is noticed in a moment.
     let mut reply = raw_http::post(&address, None, &large(100));
