@@ -155,7 +155,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "successors",
-            "The committees that took over its work: those that list it in their `predecessors`. By code, then by period; empty if there are none. If you keep a copy, read it again after each activity CREATED or UPDATED of any committee.",
+            "The committees that took over its work: those that list it in their `predecessors`. By code, then by period; empty if there are none. If you keep a copy, read it again after each activity CREATED or UPDATED of a committee.",
             object_type,
             Relation::through(
                 committee_predecessor::Entity,

@@ -133,7 +133,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "related",
-            "Publications of another side, or of partners, on the same subject; by number. If A lists B, B lists A. At most 100. `publicationRelate` adds one, for good.",
+            "Publications of another side, or of partners, on the same subject; by number. If A lists B, B lists A. At most 100. `publicationRelate` adds one, which cannot be undone.",
             object_type,
             Relation::through(
                 publication_relation::Entity,
