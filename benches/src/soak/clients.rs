@@ -1,7 +1,7 @@
 //! The clients: they write, follow the history, and keep account of what they were told.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -165,8 +165,8 @@ impl Clients<'_> {
         }
     }
 
-    /// Follows the history from now until some time after the end; the ids of its activities.
-    pub async fn follow(&self) -> Vec<String> {
+    /// Returns the ids of the activities of the history, from now until the writers have ended and some time more.
+    pub async fn follow(&self, is_written: &AtomicBool) -> Vec<String> {
         let query = "query($after: String) { activities(first: 100, after: $after) { nodes { id cursor } } }";
         let newest = "{ activities(last: 1) { nodes { cursor } } }";
         let Ok(data) = self.data(newest, &json!({})).await else {
@@ -175,7 +175,8 @@ impl Clients<'_> {
         let mut after = data["activities"]["nodes"][0]["cursor"].clone();
         let mut ids = Vec::new();
         loop {
-            let ended = self.end.elapsed() > REST;
+            // The last writes can take longer than a pause: a connection may have broken under them.
+            let ended = is_written.load(Ordering::Relaxed) && self.end.elapsed() > REST;
             let response = self.ask(query, &json!({ "after": after })).await;
             let response = response.unwrap_or_default();
             let nodes = response["data"]["activities"]["nodes"].as_array();

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -188,9 +188,13 @@ impl Soak {
             }
             Ok(())
         };
-        let writers = join_all((0..WRITERS).map(|writer| clients.write(&topic, writer)));
-        let follower = clients.follow();
-        let (done, _, followed) = tokio::join!(faults, writers, follower);
+        let is_written = AtomicBool::new(false);
+        let writers = async {
+            join_all((0..WRITERS).map(|writer| clients.write(&topic, writer))).await;
+            is_written.store(true, Ordering::Relaxed);
+        };
+        let follower = clients.follow(&is_written);
+        let (done, (), followed) = tokio::join!(faults, writers, follower);
         done?;
         let notes = clients.notes().await?;
         let activities = clients.activities_after(None).await?;
