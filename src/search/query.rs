@@ -252,9 +252,9 @@ fn sum_postings(index: &Index, set: &[(u32, u32)]) -> Vec<(u32, u32)> {
     if set.len() < 2 || size <= FEW {
         let mut sums: Vec<(u32, u32)> = postings().collect();
         sums.sort_unstable_by_key(|(text, _)| *text);
-        sums.dedup_by(|other, kept| {
-            let is_same = other.0 == kept.0;
-            kept.1 += if is_same { other.1 } else { 0 };
+        sums.dedup_by(|other, first| {
+            let is_same = other.0 == first.0;
+            first.1 += if is_same { other.1 } else { 0 };
             is_same
         });
         return sums;

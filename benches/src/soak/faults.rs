@@ -15,7 +15,7 @@ use crate::postgres::Postgres;
 use crate::silent_proxy::SilentProxy;
 
 /// How long a fault that has to be ended lasts.
-const FAULT: Duration = Duration::from_secs(3);
+pub const FAULT: Duration = Duration::from_secs(3);
 /// Megabytes of the file system that is filled up.
 const DISK: u32 = 512;
 

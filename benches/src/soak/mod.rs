@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use self::clients::{Clients, Ledger, RECOVERY_TIMEOUT, REST, lock};
-use self::faults::{Fault, Server, SmallDisk};
+use self::faults::{FAULT, Fault, Server, SmallDisk};
 use crate::Result;
 use crate::postgres::Postgres;
 use crate::process::{Program, most_memory};
@@ -167,7 +167,8 @@ impl Soak {
         let faults = async {
             for fault in self.faults().iter().cycle() {
                 sleep(REST).await;
-                if Instant::now() >= end {
+                // Writes that show the recovery must still follow.
+                if Instant::now() + FAULT + REST >= end {
                     break;
                 }
                 if let Some(running) = &self.running {

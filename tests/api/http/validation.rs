@@ -63,20 +63,20 @@ async fn names_of_the_schema_are_suggested_while_introspection_is_on(server: &Se
         ("{topics{nodes{...on Topc{id}}}}", "`Topic`"),
     ] {
         let message = |answer: Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
-        let told = message(server.anonymous().run(document, json!({})).await);
+        let answer = message(server.anonymous().run(document, json!({})).await);
         assert!(
-            told.ends_with(&format!(" Did you mean {similar}?")),
-            "{told}"
+            answer.ends_with(&format!(" Did you mean {similar}?")),
+            "{answer}"
         );
-        let told = message(silent.anonymous().run(document, json!({})).await);
-        assert!(!told.contains("Did you mean"), "{told}");
+        let answer = message(silent.anonymous().run(document, json!({})).await);
+        assert!(!answer.contains("Did you mean"), "{answer}");
     }
     let document = "query($filter: TopicFilter) { topics(filter: $filter) { totalCount } }";
     let variables = json!({ "filter": { "statsu": "ACTIVE" } });
-    let told = server.anonymous().run(document, variables.clone()).await;
-    assert!(told.to_string().contains("it has status, "), "{told}");
-    let told = silent.anonymous().run(document, variables).await;
-    assert!(!told.to_string().contains("it has"), "{told}");
+    let answer = server.anonymous().run(document, variables.clone()).await;
+    assert!(answer.to_string().contains("it has status, "), "{answer}");
+    let answer = silent.anonymous().run(document, variables).await;
+    assert!(!answer.to_string().contains("it has"), "{answer}");
     let answer = server.anonymous().run("{ nothingLikeIt }", json!({})).await;
     assert!(!answer.to_string().contains("Did you mean"), "{answer}");
 }
@@ -129,16 +129,18 @@ async fn an_operation_that_is_not_there_is_named(server: &Server) {
             .json()
     };
     let message = |answer: Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
-    let told = message(ask(two, json!("C")).await);
+    let answer = message(ask(two, json!("C")).await);
     assert!(
-        ["`C`", "`A`", "`B`"].iter().all(|name| told.contains(name)),
-        "{told}"
+        ["`C`", "`A`", "`B`"]
+            .iter()
+            .all(|name| answer.contains(name)),
+        "{answer}"
     );
-    let told = message(ask("{ viewer { roles } }", json!("C")).await);
-    assert!(told.contains("`C`"), "{told}");
+    let answer = message(ask("{ viewer { roles } }", json!("C")).await);
+    assert!(answer.contains("`C`"), "{answer}");
     for none in [json!(null), json!("")] {
-        let told = message(ask(two, none.clone()).await);
-        assert!(told.contains("`A`, `B`"), "{told}");
+        let answer = message(ask(two, none.clone()).await);
+        assert!(answer.contains("`A`, `B`"), "{answer}");
         let answer = ask("query A { viewer { party } }", none).await;
         assert_eq!(answer["data"], json!({ "viewer": { "party": null } }));
     }

@@ -309,7 +309,7 @@ async fn every_change_of_a_webhook_is_reported_to_its_party_alone(server: &Serve
     mirror.compare(mutation, &cursor).await;
     assert_eq!(mirror.records, BTreeMap::new());
     mirror.assert_complete(true).await;
-    // Nobody else sees any of it.
+    // Other parties see none of it.
     assert_eq!(server.newest().await, before);
 }
 
