@@ -48,7 +48,7 @@ use crate::domain::webhook::WebhookTargets;
 use crate::error::{Error, is_conflict};
 use crate::planner::page;
 pub use crate::planner::schema::MAX_LIST_LENGTH;
-use crate::store::query_counter::spawn_blocking_counted;
+use crate::store::request_work::spawn_blocking_counted;
 
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

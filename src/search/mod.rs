@@ -27,7 +27,7 @@ use crate::events::{Event, log};
 use crate::search::index::Index;
 use crate::store::Database;
 use crate::store::activity::LogPosition;
-use crate::store::query_counter::spawn_counted;
+use crate::store::request_work::spawn_counted;
 
 /// The search of a process. Clones share it.
 #[derive(Clone)]

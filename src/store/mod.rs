@@ -23,7 +23,7 @@ use crate::db::connect::Connector;
 use crate::db::{ACQUIRE_TIMEOUT, ReadPool, failed};
 use crate::error::{Error, Result};
 use crate::metrics::{PoolWait, WRITE_POOL};
-use crate::store::query_counter::StatementObserver;
+use crate::store::request_work::StatementObserver;
 
 pub mod action_item;
 pub mod committee;
@@ -42,7 +42,7 @@ pub mod delivery;
 pub mod health;
 pub mod idempotency;
 pub mod migrations;
-pub mod query_counter;
+pub mod request_work;
 mod resolve;
 pub mod transaction;
 
@@ -137,8 +137,8 @@ impl Database {
         mut orm_write: DatabaseConnection,
         health: HealthCheck,
     ) -> Self {
-        query_counter::watch(&mut orm_read);
-        query_counter::watch(&mut orm_write);
+        request_work::watch(&mut orm_read);
+        request_work::watch(&mut orm_write);
         Self {
             read_pool,
             orm_read,

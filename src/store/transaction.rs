@@ -14,7 +14,7 @@ use uuid::Timestamp;
 use crate::domain::viewer::Actor;
 use crate::error::{Error, Result};
 use crate::store::activity::{ActivityEntry, LogPosition};
-use crate::store::query_counter::current_trace;
+use crate::store::request_work::current_trace;
 use crate::store::{Database, Permit, begin};
 
 const ACTIVITY: &str = "activity";

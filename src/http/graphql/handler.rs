@@ -41,7 +41,7 @@ use crate::http::middleware::request_context::{self, RequestContext};
 use crate::http::server::stream_limit::LimitedClient;
 use crate::http::validation::prepare_operation;
 use crate::metrics;
-use crate::store::query_counter::spawn_counted;
+use crate::store::request_work::spawn_counted;
 use crate::trace::SPANS;
 
 /// The request header that asks for the cost in the response.

@@ -23,7 +23,7 @@ use crate::http::error_response::error_response;
 use crate::http::middleware::rate_limit::Quota;
 use crate::http::server::accept::PeerAddr;
 use crate::metrics;
-use crate::store::query_counter::{RequestWork, count_statements};
+use crate::store::request_work::{RequestWork, count_statements};
 use crate::trace::{SPANS, TraceParent, continue_trace};
 
 /// The header with the request id, in requests and responses.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use liaison::store::Database;
-use liaison::store::query_counter::StatementObserver;
+use liaison::store::request_work::StatementObserver;
 use proptest::test_runner::TestRunner;
 use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};

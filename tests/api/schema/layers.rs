@@ -169,12 +169,12 @@ const EXCEPTIONS: [(&str, &str, &str); 24] = [
     ),
     (
         "src/http/middleware/request_context.rs",
-        "crate::store::query_counter::count_statements",
+        "crate::store::request_work::count_statements",
         "the number of a request's statements, for the log",
     ),
     (
         "src/http/middleware/request_context.rs",
-        "crate::store::query_counter::RequestWork",
+        "crate::store::request_work::RequestWork",
         "the same, and its trace",
     ),
     (
@@ -199,7 +199,7 @@ const EXCEPTIONS: [(&str, &str, &str); 24] = [
     ),
     (
         "src/http/graphql/handler.rs",
-        "crate::store::query_counter::spawn_counted",
+        "crate::store::request_work::spawn_counted",
         "a mutation runs in a task of its own",
     ),
     (

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use liaison::http::{HttpConfig, ResponseBudget};
-use liaison::store::query_counter::StatementObserver;
+use liaison::store::request_work::StatementObserver;
 use serde_json::json;
 use tokio::net::TcpSocket;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use liaison::store::Database;
-use liaison::store::query_counter::StatementObserver;
+use liaison::store::request_work::StatementObserver;
 use sea_orm::Statement;
 
 /// Takes the statements recorded since the last call.
