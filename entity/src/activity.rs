@@ -65,24 +65,43 @@ pub enum SubjectType {
     Webhook,
 }
 
-impl SubjectType {
-    /// Returns the name of the type, as `subject_type` has it.
-    #[must_use]
-    pub const fn type_name(self) -> &'static str {
-        match self {
-            Self::Organization => OrganizationId::TYPE,
-            Self::Committee => CommitteeId::TYPE,
-            Self::Mandate => MandateId::TYPE,
-            Self::Topic => TopicId::TYPE,
-            Self::ActionItem => ActionItemId::TYPE,
-            Self::Publication => PublicationId::TYPE,
-            Self::Examination => ExaminationId::TYPE,
-            Self::LiaisonStatement => LiaisonStatementId::TYPE,
-            Self::Note => NoteId::TYPE,
-            Self::Webhook => WebhookId::TYPE,
-        }
-    }
+/// An id of records that activities are about.
+pub trait SubjectId: Id {
+    const SUBJECT: SubjectType;
+}
 
+macro_rules! subjects {
+    ($($variant:ident: $id:ident,)*) => {
+        $(impl SubjectId for $id {
+            const SUBJECT: SubjectType = SubjectType::$variant;
+        })*
+
+        impl SubjectType {
+            /// Returns the name of the type, as `subject_type` has it.
+            #[must_use]
+            pub const fn type_name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $id::TYPE,)*
+                }
+            }
+        }
+    };
+}
+
+subjects! {
+    Organization: OrganizationId,
+    Committee: CommitteeId,
+    Mandate: MandateId,
+    Topic: TopicId,
+    ActionItem: ActionItemId,
+    Publication: PublicationId,
+    Examination: ExaminationId,
+    LiaisonStatement: LiaisonStatementId,
+    Note: NoteId,
+    Webhook: WebhookId,
+}
+
+impl SubjectType {
     /// Returns the value for the name of a type; `None` if no activity is about that type.
     #[must_use]
     pub fn of_type_name(name: &str) -> Option<Self> {

@@ -8,17 +8,8 @@ use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 /// GraphQL name of the interface that all types with an id implement.
 pub const NODE: &str = "Node";
 
-/// GraphQL name of the union of all types that a search finds, and these types.
+/// GraphQL name of the union of all types that a search finds.
 pub const SEARCH_RESULT: &str = "SearchResult";
-pub const SEARCHED: [&str; 7] = [
-    OrganizationId::TYPE,
-    CommitteeId::TYPE,
-    TopicId::TYPE,
-    ActionItemId::TYPE,
-    PublicationId::TYPE,
-    LiaisonStatementId::TYPE,
-    NoteId::TYPE,
-];
 
 /// An id type of one table.
 pub trait Id: Copy + Into<Uuid> + From<Uuid> {
@@ -149,6 +140,9 @@ macro_rules! ids {
                 }
             }
         )*
+
+        /// The GraphQL types that have ids.
+        pub const TYPES: &[&str] = &[$($type),*];
 
         /// Returns the GraphQL type that ids with this prefix belong to; `None` if the prefix is unknown.
         #[must_use]

@@ -8,11 +8,11 @@ use entity::id::{ActivityId, Id, TopicId};
 use entity::party::{Party, Side};
 use entity::scalar::DateTime;
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Condition, IntoTableRef};
+use sea_orm::sea_query::Condition;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::list::{self, Filter};
-use super::node::{node, subject};
+use super::node::{NOT_SEARCHED, node, node_table, subject};
 use crate::error::{Error, Result};
 use crate::events::filter::EventFilter;
 use crate::events::log;
@@ -22,8 +22,8 @@ use crate::planner::ExecutionContext;
 use crate::planner::cursor::CursorPosition;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, Connection, CursorKey, Field, FieldSource, ListQuery, ObjectType, Order, Table,
-    column, computed, distinct, field,
+    ColumnExpr, Connection, CursorKey, Field, FieldSource, ListLength, ListQuery, ObjectType,
+    Order, column, computed, distinct, field,
 };
 use crate::store::activity::LogPosition;
 
@@ -139,10 +139,12 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
         description: "An entry of the history: one change to one record. Entries are only added, never changed or removed. All entries of the register form one list, in the order in which the changes were stored; `cursor` is the position in it.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(ActivityId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<ActivityId>(
+            Entity,
+            |env| EventFilter::all(env.party).condition(),
+            NOT_SEARCHED,
+        )),
         fields: describe(),
     });
     &OBJECT
@@ -211,7 +213,7 @@ fn describe() -> Vec<Field> {
             FieldSource::Stored {
                 cell: ColumnExpr::column(Column::Changes),
                 object: change,
-                many: true,
+                list: Some(ListLength::Short),
             },
         ),
         computed::<Vec<Side>>(
@@ -237,6 +239,7 @@ fn change() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Change",
         description: "The change of one field, as text to show: records by name or code instead of ids, dates as `YYYY-MM-DD`, values of enums as in this API.",
+        cacheable: true,
         table: None,
         fields: vec![
             field(

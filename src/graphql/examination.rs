@@ -17,13 +17,15 @@ use super::request::OperationContext;
 use crate::domain::examination::{overdue, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
+use crate::graphql::node::{NOT_SEARCHED, everybody, node_table};
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, note as notes,
     publication as publications,
 };
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
+    ColumnExpr, ListLength, ObjectType, Relation, Table, col, column, computed, many, one,
+    one_or_null, page,
 };
 use crate::store::examination::{
     self as store, ExaminationRecordFindingInput, ExaminationRequestInput,
@@ -38,10 +40,8 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Examination",
         description: "The joint examination of what one edition of a publication means for the two sides. Each side records a finding; when both have, the examination is complete.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(ExaminationId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<ExaminationId>(Entity, everybody, NOT_SEARCHED)),
         fields: vec![
             id(ExaminationId::PREFIX),
             one(
@@ -84,6 +84,7 @@ pub fn object_type() -> &'static ObjectType {
                 "findings",
                 "The findings that were recorded: none, one or two, ITU first.",
                 finding,
+                ListLength::Fixed(2),
                 Relation::column(finding::Column::ExaminationId),
                 vec![col(finding::Column::Side)],
             ),
@@ -136,9 +137,10 @@ fn finding() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Finding",
         description: "The finding of one side. Only that side can write it, and rewrite it until the other side has recorded its finding.",
+        cacheable: true,
         table: Some(Table {
             name: finding::Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             column::<Side>(

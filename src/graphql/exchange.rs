@@ -21,7 +21,9 @@ use crate::graphql::{
 };
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
-use crate::planner::schema::{ColumnExpr, FieldSource, ObjectType, Table, col, field, found, one};
+use crate::planner::schema::{
+    ColumnExpr, FieldSource, ListLength, ObjectType, Table, col, field, found, one,
+};
 use crate::planner::{ExecutionContext, RecordQuery, RootArguments};
 
 /// Error message if there is no such exchange.
@@ -32,9 +34,10 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Exchange",
         description: "What is open between two committees, for example to prepare a meeting.",
+        cacheable: true,
         table: Some(Table {
             name: Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             one(
@@ -49,13 +52,14 @@ pub fn object_type() -> &'static ObjectType {
                 FieldSource::Found {
                     object: committees::object_type,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),
-                    many: false,
+                    list: None,
                 },
             ),
             found(
                 "sharedTopics",
                 "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
                 topics::object_type,
+                ListLength::Long,
                 |env| RecordQuery {
                     condition: Condition::all()
                         .add(col(topic::Column::Id).in_subquery(linking_both(env)))
@@ -67,6 +71,7 @@ pub fn object_type() -> &'static ObjectType {
                 "actionItems",
                 "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
                 action_items::object_type,
+                ListLength::Long,
                 |env| RecordQuery {
                     condition: Condition::all()
                         .add(either_way(env, owned_by_one))
@@ -78,6 +83,7 @@ pub fn object_type() -> &'static ObjectType {
                 "unansweredStatements",
                 "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
                 statements::object_type,
+                ListLength::Long,
                 |env| RecordQuery {
                     condition: either_way(env, |one, other| {
                         let requesting = sent(one, other)

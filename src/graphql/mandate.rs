@@ -6,26 +6,29 @@ use entity::id::{Id, MandateId, ProvisionId};
 use entity::provision::ProvisionSection;
 use entity::scalar::Date;
 use entity::{mandate, provision, topic_provision};
-use sea_orm::sea_query::{ExprTrait, IntoTableRef};
+use sea_orm::sea_query::ExprTrait;
 
 use super::list;
 use super::topic as topics;
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
+use crate::graphql::node::{NOT_SEARCHED, everybody, node_table};
 use crate::planner::RecordQuery;
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
-use crate::planner::schema::{ObjectType, Relation, Table, col, column, many, one, page};
+use crate::planner::schema::{ListLength, ObjectType, Relation, col, column, many, one, page};
 
 /// Returns the object type of mandates.
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Mandate",
         description: "A Resolution of an assembly of ITU on which the collaboration is based, in one edition. Not to be confused with the text `Committee.mandate`.",
-        table: Some(Table {
-            name: mandate::Entity.into_table_ref(),
-            prefix: Some(MandateId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<MandateId>(
+            mandate::Entity,
+            everybody,
+            NOT_SEARCHED,
+        )),
         fields: vec![
             id(MandateId::PREFIX),
             column::<String>(
@@ -62,6 +65,7 @@ pub fn object_type() -> &'static ObjectType {
                 "provisions",
                 "Its clauses, in the order of the text.",
                 provision,
+                ListLength::Short,
                 Relation::column(provision::Column::MandateId),
                 vec![col(provision::Column::Ordinal)],
             ),
@@ -75,10 +79,12 @@ pub fn provision() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Provision",
         description: "A clause of a mandate, summarized in the register's own words. Topics refer to the clauses that they implement.",
-        table: Some(Table {
-            name: provision::Entity.into_table_ref(),
-            prefix: Some(ProvisionId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<ProvisionId>(
+            provision::Entity,
+            everybody,
+            NOT_SEARCHED,
+        )),
         fields: vec![
             id(ProvisionId::PREFIX),
             column::<ProvisionSection>(

@@ -14,6 +14,7 @@ mod mandate;
 mod metadata_fields;
 mod node;
 mod note;
+mod object_types;
 mod operation;
 mod organization;
 mod payload;
@@ -39,6 +40,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use sea_orm::DbErr;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use self::object_types::{is_cacheable, list_length};
 pub use self::operation::{Operation, ResponseCacheKey};
 use self::query::Query;
 use self::request::{OperationContext, SubscriptionContext, report_truncated};
@@ -47,7 +49,7 @@ use self::subscription::Subscription;
 use crate::domain::webhook::WebhookTargets;
 use crate::error::{Error, is_conflict};
 use crate::planner::page;
-pub use crate::planner::schema::MAX_LIST_LENGTH;
+pub use crate::planner::schema::{ListLength, MAX_LIST_LENGTH};
 use crate::store::request_work::spawn_blocking_counted;
 
 /// The executable schema.

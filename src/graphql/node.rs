@@ -1,18 +1,17 @@
 //! The interface `Node`.
 
 use async_graphql::ID;
-use entity::id::{ActivityId, Id, WebhookId, push_base32, split};
+use entity::id::{self, Id, push_base32, split};
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::Condition;
+use sea_orm::sea_query::{Condition, IntoTableRef};
 
 use crate::error::{Error, Result};
-use crate::events::filter::EventFilter;
 use crate::graphql::{
     action_item, activity, committee, examination, liaison_statement, mandate, note, organization,
     publication, topic, webhook,
 };
 use crate::planner::ExecutionContext;
-use crate::planner::schema::{Field, FieldSource, ObjectType, field};
+use crate::planner::schema::{Field, FieldSource, NodeType, ObjectType, Table, field};
 
 /// Maximum number of ids per request, the same as the maximum page size.
 const MAX_IDS: usize = 100;
@@ -35,25 +34,37 @@ pub fn node_types() -> Vec<&'static ObjectType> {
     ]
 }
 
-/// Returns the public id of a record.
-pub fn global_id(ty: &str, key: Uuid) -> String {
-    let object = node_types().into_iter().find(|object| object.name == ty);
-    let prefix = object
-        .and_then(|object| object.table().prefix)
-        .unwrap_or_default();
-    let mut id = format!("{prefix}_");
-    push_base32(&mut id, key);
-    id
+/// The abstract types of a type whose records a search finds.
+pub const SEARCHED: &[&str] = &[id::NODE, id::SEARCH_RESULT];
+/// The abstract types of other types with ids.
+pub const NOT_SEARCHED: &[&str] = &[id::NODE];
+
+/// Returns the table of a type whose records have ids of the type `I`.
+pub fn node_table<I: Id>(
+    entity: impl IntoTableRef,
+    visible: fn(&ExecutionContext<'_>) -> Condition,
+    abstract_types: &'static [&'static str],
+) -> Table {
+    Table {
+        name: entity.into_table_ref(),
+        node: Some(NodeType {
+            prefix: I::PREFIX,
+            visible,
+            abstract_types,
+        }),
+    }
 }
 
-/// Returns the condition for the records of a type that the viewer may see: of webhooks and activities about them the
-/// own party's, of other types all.
-pub fn visible(object: &ObjectType, env: &ExecutionContext<'_>) -> Condition {
-    match object.name {
-        WebhookId::TYPE => webhook::seen(env.party),
-        ActivityId::TYPE => EventFilter::all(env.party).condition(),
-        _ => Condition::all(),
-    }
+/// The condition for the records of a type that every viewer may see.
+pub fn everybody(_: &ExecutionContext<'_>) -> Condition {
+    Condition::all()
+}
+
+/// Returns the public id of a record.
+pub fn global_id(ty: &str, key: Uuid) -> String {
+    let mut id = format!("{}_", id::prefix_of(ty).unwrap_or_default());
+    push_base32(&mut id, key);
+    id
 }
 
 /// Returns the field with the subject of a note or activity.
@@ -74,7 +85,7 @@ pub fn node(id: &ID) -> Result<(&'static ObjectType, Uuid)> {
     let found = split(id).and_then(|(prefix, key)| {
         let object = node_types()
             .into_iter()
-            .find(|object| object.table().prefix == Some(prefix))?;
+            .find(|object| object.node().is_some_and(|node| node.prefix == prefix))?;
         Some((object, key))
     });
     found.ok_or_else(|| {

@@ -7,16 +7,15 @@ use entity::id::{Id, NoteId};
 use entity::note::{Column, Entity};
 use entity::party::Party;
 use entity::scalar::DateTime;
-use sea_orm::sea_query::IntoTableRef;
 
 use super::list;
-use super::node::subject;
+use super::node::{SEARCHED, everybody, node_table, subject};
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
 use crate::planner::json::Scalar;
-use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, Table, column};
+use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, column};
 use crate::store::note::{self as store, NoteAddInput, NoteRetractInput};
 
 /// The notes on a record.
@@ -43,10 +42,8 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Note",
         description: "A note of a party on a record. Everybody can read it.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(NoteId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<NoteId>(Entity, everybody, SEARCHED)),
         fields: vec![
             id(NoteId::PREFIX),
             subject("The record that it is about."),

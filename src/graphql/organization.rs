@@ -10,7 +10,7 @@ use entity::permission::Permission;
 use entity::scalar::{DateTime, Url};
 use entity::translation::TranslatableField;
 use entity::{activity, committee, organization};
-use sea_orm::sea_query::{Condition, ExprTrait, IntoTableRef};
+use sea_orm::sea_query::{Condition, ExprTrait};
 
 use super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::payload::{MutationPayload, Payload};
@@ -18,6 +18,7 @@ use super::request::OperationContext;
 use crate::domain::organization::{OrganizationFacts, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::translated_text::{
     TranslatedText, language_of, shown_text_matches, translated,
 };
@@ -26,8 +27,8 @@ use crate::graphql::{activity as activities, committee as committees, enum_names
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    self, ColumnExpr, Connection, CursorKey, Order, Relation, Table, col, column, computed, many,
-    one_or_null, page,
+    self, ColumnExpr, Connection, CursorKey, ListLength, Order, Relation, col, column, computed,
+    many, one_or_null, page,
 };
 use crate::planner::{ExecutionContext, RecordQuery};
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
@@ -89,6 +90,7 @@ fn describe() -> schema::ObjectType {
             "children",
             "The organizations that are part of it, by acronym. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of an organization.",
             object_type,
+            ListLength::Long,
             Relation::column(Column::ParentId),
             vec![col(Column::AcronymKey), col(Column::Id)],
         ),
@@ -122,10 +124,8 @@ fn describe() -> schema::ObjectType {
     schema::ObjectType {
         name: "Organization",
         description: "An organization: ITU or UPU itself, a part of them such as ITU-T or the POC, or a partner outside of both such as ISO.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(OrganizationId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<OrganizationId>(Entity, everybody, SEARCHED)),
         fields,
     }
 }

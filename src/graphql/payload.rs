@@ -14,7 +14,7 @@ use entity::id::Id;
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
-use super::node::{node_types, visible};
+use super::node::node_types;
 use super::request::OperationContext;
 use crate::domain::rejection::{Code, Rejection, ValidationError};
 use crate::error::{Error, Result, is_overloaded, is_too_long};
@@ -247,13 +247,7 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
             env: &env,
         };
         let read = planner
-            .fetch_nodes(
-                &FieldLocation::of(&ctx),
-                &[node],
-                &selected.sets(),
-                true,
-                visible,
-            )
+            .fetch_nodes(&FieldLocation::of(&ctx), &[node], &selected.sets(), true)
             .await;
         // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {

@@ -14,7 +14,7 @@ use entity::scalar::Date;
 use sea_orm::Order as Direction;
 use sea_orm::sea_query::Condition;
 
-use super::node::{node, node_types, parse_ids, visible};
+use super::node::{node, node_types, parse_ids};
 use super::request::OperationContext;
 use super::viewer::Viewer;
 use crate::error::Result;
@@ -24,7 +24,7 @@ use crate::graphql::{
 };
 use crate::planner::arguments::Args;
 use crate::planner::planning::Planner;
-use crate::planner::schema::{Arg, Connection, ObjectRef, arg, col};
+use crate::planner::schema::{self, Arg, Connection, ObjectRef, arg, col};
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{
     ExecutionContext, FieldLocation, FieldResult, Reader, RecordQuery, RootArguments, register,
@@ -228,6 +228,11 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
     ]
 });
 
+/// Returns the types that the root fields lead to.
+pub(super) fn root_types() -> impl Iterator<Item = &'static schema::ObjectType> {
+    ROOT_FIELDS.iter().flat_map(RootField::objects)
+}
+
 impl RootField {
     /// Returns the root field with this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
@@ -251,6 +256,19 @@ impl RootField {
             }
             RootResolver::Page(list) => register::connection(registry, list),
             RootResolver::About(object, ..) => format!("{}!", register::object(registry, object())),
+        }
+    }
+
+    /// Returns the types that the field leads to.
+    fn objects(&self) -> Vec<&'static schema::ObjectType> {
+        match &self.source {
+            RootResolver::Viewer => Vec::new(),
+            RootResolver::Node | RootResolver::Nodes => node_types(),
+            RootResolver::One(object, _) | RootResolver::About(object, ..) => vec![object()],
+            RootResolver::Mandates => vec![mandate::object_type()],
+            RootResolver::Webhooks => vec![webhook::object_type()],
+            RootResolver::Search => vec![search::connection()],
+            RootResolver::Page(list) => list.objects(),
         }
     }
 
@@ -284,15 +302,11 @@ impl RootField {
             RootResolver::Node => {
                 let id: ID = at.check(args.get("id"))?;
                 let node = at.check(node(&id))?;
-                planner
-                    .fetch_nodes(at, &[node], &sets, true, visible)
-                    .await?
+                planner.fetch_nodes(at, &[node], &sets, true).await?
             }
             RootResolver::Nodes => {
                 let nodes = at.check(args.get("ids").and_then(|ids: Vec<ID>| parse_ids(&ids)))?;
-                planner
-                    .fetch_nodes(at, &nodes, &sets, false, visible)
-                    .await?
+                planner.fetch_nodes(at, &nodes, &sets, false).await?
             }
             RootResolver::One(object, find) => {
                 let find = at.check(find(&args))?;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::enum_names::word;
 use super::list;
 use crate::error::{Error, Result};
-use crate::graphql::{
-    action_item, committee, liaison_statement, note, organization, publication, topic,
-};
+use crate::graphql::node::node_types;
 use crate::planner::arguments::Args;
 use crate::planner::composite::{Union, reference_to};
 use crate::planner::cursor::{CursorCodec, CursorPosition};
 use crate::planner::page::{self, page_info};
-use crate::planner::schema::{Arg, Field, FieldSource, ObjectType, arg, distinct, field};
+use crate::planner::schema::{
+    Arg, Field, FieldSource, ListLength, ObjectType, arg, distinct, field,
+};
 use crate::planner::selection::{CollectedField, Selections};
 use crate::search::{
     Highlight, HitFilter, Query, Search, SearchPage, SearchRequest, SearchType, Statistics,
@@ -35,15 +35,9 @@ pub static SEARCH_RESULT: Union = Union {
 };
 
 fn searched() -> Vec<&'static ObjectType> {
-    vec![
-        organization::object_type(),
-        committee::object_type(),
-        topic::object_type(),
-        action_item::object_type(),
-        publication::object_type(),
-        liaison_statement::object_type(),
-        note::object_type(),
-    ]
+    let mut types = node_types();
+    types.retain(|object| object.is(id::SEARCH_RESULT));
+    types
 }
 
 /// Returns the arguments of the field `search`.
@@ -77,6 +71,7 @@ pub fn connection() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "SearchResultConnection",
         description: "One page of the results of a search, best first.",
+        cacheable: true,
         table: None,
         fields: vec![
             field(
@@ -84,7 +79,7 @@ pub fn connection() -> &'static ObjectType {
                 "The results of this page, each with its cursor, its score and where its words stand.",
                 FieldSource::Nested {
                     object: edge,
-                    many: true,
+                    list: Some(ListLength::Short),
                 },
             ),
             field(
@@ -100,7 +95,7 @@ pub fn connection() -> &'static ObjectType {
                 "Whether there are more pages, and the cursors to get them.",
                 FieldSource::Nested {
                     object: page_info,
-                    many: false,
+                    list: None,
                 },
             ),
             value::<i32>("totalCount", "How many records are found, on all pages."),
@@ -109,7 +104,7 @@ pub fn connection() -> &'static ObjectType {
                 "How many records of each type are found, on all pages together: every type, in the order of the enum, also those without results. `types` and `side` apply.",
                 FieldSource::Nested {
                     object: count,
-                    many: true,
+                    list: Some(ListLength::Fixed(SearchType::ALL.len() as u64)),
                 },
             ),
         ],
@@ -126,6 +121,7 @@ fn edge() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "SearchResultEdge",
         description: "A result of a search, with its cursor.",
+        cacheable: true,
         table: None,
         fields: vec![
             value::<String>(
@@ -149,7 +145,7 @@ fn edge() -> &'static ObjectType {
                 "Where the words stand: each text of the record that has some of them, in the order of its fields, the original before translations.",
                 FieldSource::Nested {
                     object: highlight,
-                    many: true,
+                    list: Some(ListLength::Fixed(2)),
                 },
             ),
         ],
@@ -161,6 +157,7 @@ fn highlight() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Highlight",
         description: "A text of a result with the words that were looked for.",
+        cacheable: true,
         table: None,
         fields: vec![
             value::<String>(
@@ -176,7 +173,7 @@ fn highlight() -> &'static ObjectType {
                 "The text in parts, in order; together they are the text, or of a long one the part around the first match. Plain text, no HTML: escape it like any other text.",
                 FieldSource::Nested {
                     object: fragment,
-                    many: true,
+                    list: Some(ListLength::Fixed(5)),
                 },
             ),
         ],
@@ -188,6 +185,7 @@ fn fragment() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "HighlightFragment",
         description: "A part of a text with the words that were looked for.",
+        cacheable: true,
         table: None,
         fields: vec![
             value::<String>("text", "The part as plain text."),
@@ -204,6 +202,7 @@ fn count() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "SearchTypeCount",
         description: "How many records of one type a search finds.",
+        cacheable: true,
         table: None,
         fields: vec![
             value::<SearchType>("type", "The type."),

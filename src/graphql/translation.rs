@@ -13,7 +13,9 @@ use super::request::OperationContext;
 use crate::error::Result;
 use crate::planner::RecordQuery;
 use crate::planner::json::Scalar;
-use crate::planner::schema::{Field, ObjectType, Relation, Table, among, col, column, many};
+use crate::planner::schema::{
+    Field, ListLength, ObjectType, Relation, Table, among, col, column, many,
+};
 use crate::store::translation::{self as store, TranslationSetInput};
 
 /// Returns the object type.
@@ -21,9 +23,10 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Translation",
         description: "A text of a record in another language than its original.",
+        cacheable: true,
         table: Some(Table {
             name: Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             column::<TranslatableField>(
@@ -68,6 +71,7 @@ pub fn translations() -> Field {
         "translations",
         "The translations of its texts into other languages, also outdated ones: by field, then by language. To learn in which language a text is returned, select the field beside it whose name ends in `Language`.",
         object_type,
+        ListLength::Short,
         Relation::column(Column::SubjectId),
         vec![col(Column::Field), col(Column::Language)],
     )

@@ -21,7 +21,8 @@ use crate::planner::register;
 use crate::planner::selection::{CollectedField, Selections};
 use crate::store::webhook;
 
-const NAME: &str = "Viewer";
+/// GraphQL name of the type. Its fields depend on the token, so responses with it are not cached.
+pub(super) const NAME: &str = "Viewer";
 
 /// The viewer of the request.
 pub struct Viewer;

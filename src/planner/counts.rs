@@ -33,6 +33,7 @@ pub fn status_count<T: OutputType>(name: &'static str, description: &'static str
     ObjectType {
         name,
         description,
+        cacheable: true,
         table: None,
         fields: vec![
             field(

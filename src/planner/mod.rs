@@ -1,7 +1,7 @@
 //! The query planner: a selection becomes one SQL statement per to-many level, and the rows become JSON.
 //!
-//! In reading order: `shape` describes types, `document` collects the selected fields, `plan` builds the plan, `load`
-//! executes it, `write` serializes the result; `page` and `cursor` handle connections.
+//! In reading order: `schema` and `field` describe types, `selection` collects the selected fields, `planning` builds the
+//! plan, `execute` runs it, `serialize` writes the result; `page` and `cursor` handle connections.
 
 pub mod arguments;
 pub mod budget;
@@ -10,6 +10,7 @@ pub mod counts;
 pub mod cursor;
 mod embedded;
 mod execute;
+mod field;
 pub mod json;
 mod order;
 pub mod page;
@@ -278,7 +279,6 @@ impl<'a> Planner<'a, '_> {
         nodes: &[(&'static ObjectType, Uuid)],
         sets: &[&'a SelectionSet],
         alone: bool,
-        seen: fn(&ObjectType, &ExecutionContext<'_>) -> Condition,
     ) -> ServerResult<FieldResult> {
         let mut types: Vec<(QueryPlan, OutputPlan<'a>, Vec<Uuid>)> = Vec::new();
         let mut places = Vec::with_capacity(nodes.len());
@@ -287,7 +287,8 @@ impl<'a> Planner<'a, '_> {
                 .iter()
                 .position(|planned| planned.1.object.name == object.name);
             let place = known.unwrap_or_else(|| {
-                let rows = RowSource::ByKeys(seen(object, self.env));
+                let visible = object.node().map(|node| (node.visible)(self.env));
+                let rows = RowSource::ByKeys(visible.unwrap_or_else(Condition::all));
                 let (load, template) = self.rows(object, sets, rows);
                 types.push((load, template, Vec::new()));
                 types.len() - 1

@@ -31,6 +31,7 @@ pub fn page_info() -> &'static ObjectType {
         ObjectType {
             name: "PageInfo",
             description: "Information about a page within its list.",
+            cacheable: true,
             table: None,
             fields: vec![
                 field(

@@ -89,6 +89,7 @@ impl<'a> Planner<'a, '_> {
                 order,
                 then,
                 condition,
+                ..
             } => {
                 let args = self.args(selected.field());
                 let rows = RowSource::ByParent {
@@ -119,19 +120,20 @@ impl<'a> Planner<'a, '_> {
                     .collect();
                 FieldOutput::Node { ty, kinds }
             }
-            FieldSource::Found { object, find, many } => {
+            FieldSource::Found { object, find, list } => {
+                let many = list.is_some();
                 let RecordQuery { condition, order } = find(self.env);
                 let rows = RowSource::Where {
                     condition,
                     order,
-                    limit: Some(if *many { MAX_LIST_LENGTH + 1 } else { 1 }),
+                    limit: Some(if many { MAX_LIST_LENGTH + 1 } else { 1 }),
                 };
                 let mut child = QueryPlan::new(object(), rows);
                 let template = self.output_plan(object(), &sets, &mut child, &ROW.into_iden());
                 let child = load.child(None, child);
                 FieldOutput::Found {
                     child,
-                    many: *many,
+                    many,
                     template,
                 }
             }

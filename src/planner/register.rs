@@ -50,29 +50,22 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
         FieldSource::Page { list, .. } => connection(registry, list),
         FieldSource::Node { objects, .. } => format!("{}!", node(registry, &objects())),
         FieldSource::Found {
-            object: of, many, ..
-        } => {
+            object: of, list, ..
+        }
+        | FieldSource::Nested { object: of, list } => {
             let name = object(registry, of());
-            if *many {
-                format!("[{name}!]!")
-            } else {
-                format!("{name}!")
-            }
+            listed(name, list.is_some())
         }
         FieldSource::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
-        FieldSource::Nested { object: of, many } => {
-            let name = object(registry, of());
-            listed(name, *many)
-        }
         FieldSource::Reference { union: of, many } => {
             let name = union(registry, of);
             listed(name, *many)
         }
         FieldSource::Stored {
-            object: of, many, ..
+            object: of, list, ..
         } => {
             let name = object(registry, of());
-            if *many {
+            if list.is_some() {
                 format!("[{name}!]!")
             } else {
                 name.to_owned()

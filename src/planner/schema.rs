@@ -4,23 +4,20 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::registry::Registry;
-use async_graphql::{InputType, OutputType};
-use entity::id;
-use sea_orm::DbErr;
 use sea_orm::sea_query::{
     Asterisk, Condition, DynIden, Expr, ExprTrait, Func, IntoIden, IntoTableRef, SelectStatement,
     TableRef,
 };
-use serde_json::Value;
 
 use crate::error::Error;
+use crate::planner::ExecutionContext;
 use crate::planner::arguments::Args;
-use crate::planner::composite::Union;
 use crate::planner::counts::Counts;
-use crate::planner::json::{Json, Scalar};
+pub use crate::planner::field::{
+    Arg, Compute, Derive, Field, FieldSource, ListLength, OrderByJoin, arg, column, computed,
+    field, found, many, one, one_or_null, page,
+};
 pub use crate::planner::order::{BuildExpr, CursorKey, Order, SortKey};
-use crate::planner::row_values::RowValues;
-use crate::planner::{ExecutionContext, RecordQuery};
 
 /// Alias of the main table of every statement.
 pub const ROW: &str = "t";
@@ -37,15 +34,28 @@ pub fn col(column: impl IntoIden) -> Expr {
 pub struct ObjectType {
     pub name: &'static str,
     pub description: &'static str,
+    /// Whether responses with it may be cached: all viewers of a party see the same, and each change is in the log.
+    pub cacheable: bool,
     /// The table of its rows; `None` for a type whose fields are columns of another type's row.
     pub table: Option<Table>,
     pub fields: Vec<Field>,
 }
 
-/// The table of a type, and the prefix of its ids if it implements `Node`.
+/// The table of a type.
 pub struct Table {
     pub name: TableRef,
-    pub prefix: Option<&'static str>,
+    /// `None` if its records have no global ids.
+    pub node: Option<NodeType>,
+}
+
+/// What is specific to a type that implements `Node`.
+pub struct NodeType {
+    /// The prefix of its ids.
+    pub prefix: &'static str,
+    /// Returns the condition for the records that the viewer may look up by their ids.
+    pub visible: fn(&ExecutionContext<'_>) -> Condition,
+    /// The interfaces and unions that the type belongs to.
+    pub abstract_types: &'static [&'static str],
 }
 
 /// A reference to a type. A function, so that types can refer to each other.
@@ -53,112 +63,6 @@ pub type ObjectRef = fn() -> &'static ObjectType;
 
 /// Registers a type of the API and returns its type reference, such as `[Side!]!`.
 pub type Register = fn(&mut Registry) -> String;
-
-/// A field: one definition for the schema and the plan.
-pub struct Field {
-    pub name: &'static str,
-    pub description: &'static str,
-    pub args: Vec<Arg>,
-    pub source: FieldSource,
-}
-
-/// An argument of a field.
-pub struct Arg {
-    pub name: &'static str,
-    pub description: &'static str,
-    pub register: Register,
-}
-
-/// Where a field's value comes from.
-pub enum FieldSource {
-    /// A cell of the row.
-    Cell {
-        cell: ColumnExpr,
-        scalar: Scalar,
-        register: Register,
-    },
-    /// A cell that depends on the arguments of the field and on the context.
-    Selected {
-        cell: CellSelector,
-        scalar: Scalar,
-        register: Register,
-    },
-    /// A pure function of cells of the row and of the context.
-    Computed {
-        needs: Vec<ColumnExpr>,
-        write: Compute,
-        register: Register,
-    },
-    /// The record that a foreign key of the row refers to.
-    One {
-        object: ObjectRef,
-        by: DynIden,
-        nullable: bool,
-    },
-    /// A fixed number of records, each built from cells of the row itself.
-    Parts(Vec<ObjectRef>),
-    /// All records that belong to the row.
-    Many {
-        object: ObjectRef,
-        link: Relation,
-        order: Vec<Expr>,
-        then: Option<OrderByJoin>,
-        condition: fn(&Args<'_>) -> Result<Condition, Error>,
-    },
-    /// A connection of the records that belong to the row.
-    Page {
-        list: &'static Connection,
-        link: Relation,
-    },
-    /// A polymorphic reference: two columns of the row hold the record's type and its key.
-    Node {
-        objects: fn() -> Vec<&'static ObjectType>,
-        ty: DynIden,
-        key: DynIden,
-    },
-    /// Records that depend on the request's context, not on the row: all of them, or the only one.
-    Found {
-        object: ObjectRef,
-        find: fn(&ExecutionContext<'_>) -> RecordQuery,
-        many: bool,
-    },
-    /// What a cell of the row holds as JSON: a list of records, or one record or null.
-    Stored {
-        cell: ColumnExpr,
-        object: ObjectRef,
-        many: bool,
-    },
-    /// A list of records that a pure function makes of cells of the row.
-    Derived {
-        needs: Vec<ColumnExpr>,
-        derive: Derive,
-        object: ObjectRef,
-    },
-    /// The value of the field's name in a record that is JSON, as it stands there; null if there is none.
-    Key(Register),
-    /// The same, where that value is a record that is JSON, or a list of them.
-    Nested { object: ObjectRef, many: bool },
-    /// The same, where that value refers to a record of one of the types, or is a list of such references.
-    Reference { union: &'static Union, many: bool },
-}
-
-/// A column of a joined record that rows are sorted by, and the foreign key to that record, which breaks ties.
-#[derive(Clone)]
-pub struct OrderByJoin {
-    pub object: ObjectRef,
-    pub by: DynIden,
-    pub column: DynIden,
-}
-
-/// Selects a cell by the arguments of a field and by the context.
-pub type CellSelector =
-    Box<dyn Fn(&Args<'_>, &ExecutionContext<'_>) -> Result<ColumnExpr, Error> + Send + Sync>;
-
-/// Writes a computed value. The cells have the order of `needs`.
-pub type Compute = fn(&RowValues<'_>, &ExecutionContext<'_>, &mut Json) -> Result<(), DbErr>;
-
-/// Makes a list of records, as JSON; the cells come in the order of `needs`.
-pub type Derive = fn(&RowValues<'_>, &ExecutionContext<'_>) -> Result<Value, DbErr>;
 
 /// A value that a statement selects.
 #[derive(Clone)]
@@ -246,160 +150,6 @@ pub struct ListQuery {
     pub fingerprint: String,
 }
 
-/// Returns a field with the value of a column. `T` is its type in the API.
-pub fn column<T: OutputType>(
-    name: &'static str,
-    description: &'static str,
-    column: impl IntoIden,
-    scalar: Scalar,
-) -> Field {
-    let source = FieldSource::Cell {
-        cell: ColumnExpr::column(column),
-        scalar,
-        register: T::create_type_info,
-    };
-    field(name, description, source)
-}
-
-/// Returns a field that is computed from cells of the row.
-pub fn computed<T: OutputType>(
-    name: &'static str,
-    description: &'static str,
-    needs: Vec<ColumnExpr>,
-    write: Compute,
-) -> Field {
-    let source = FieldSource::Computed {
-        needs,
-        write,
-        register: T::create_type_info,
-    };
-    field(name, description, source)
-}
-
-/// Returns a field with the one record that a foreign key refers to, never null.
-pub fn one(
-    name: &'static str,
-    description: &'static str,
-    object: ObjectRef,
-    by: impl IntoIden,
-) -> Field {
-    let source = FieldSource::One {
-        object,
-        by: by.into_iden(),
-        nullable: false,
-    };
-    field(name, description, source)
-}
-
-/// Returns a field with the one record that a foreign key refers to, or null if the column is null.
-pub fn one_or_null(
-    name: &'static str,
-    description: &'static str,
-    object: ObjectRef,
-    by: impl IntoIden,
-) -> Field {
-    let source = FieldSource::One {
-        object,
-        by: by.into_iden(),
-        nullable: true,
-    };
-    field(name, description, source)
-}
-
-/// Returns a field with all records that belong to the row.
-pub fn many(
-    name: &'static str,
-    description: &'static str,
-    object: ObjectRef,
-    link: Relation,
-    order: Vec<Expr>,
-) -> Field {
-    let source = FieldSource::Many {
-        object,
-        link,
-        order,
-        then: None,
-        condition: |_| Ok(Condition::all()),
-    };
-    field(name, description, source)
-}
-
-/// Returns a connection field with the records that belong to the row.
-pub fn page(
-    name: &'static str,
-    description: &'static str,
-    list: &'static Connection,
-    link: Relation,
-) -> Field {
-    Field {
-        args: list.args(),
-        ..field(name, description, FieldSource::Page { list, link })
-    }
-}
-
-/// Returns a field with records that depend on the request's context.
-pub fn found(
-    name: &'static str,
-    description: &'static str,
-    object: ObjectRef,
-    find: fn(&ExecutionContext<'_>) -> RecordQuery,
-) -> Field {
-    let source = FieldSource::Found {
-        object,
-        find,
-        many: true,
-    };
-    field(name, description, source)
-}
-
-pub fn field(name: &'static str, description: &'static str, source: FieldSource) -> Field {
-    Field {
-        name,
-        description,
-        args: Vec::new(),
-        source,
-    }
-}
-
-impl Field {
-    /// Adds an argument to the field.
-    #[must_use]
-    pub fn arg<T: InputType>(mut self, name: &'static str, description: &'static str) -> Self {
-        self.args.push(arg::<T>(name, description));
-        self
-    }
-
-    /// Sorts the records of the field last by a column of the record that `by` refers to.
-    #[must_use]
-    pub fn then(mut self, object: ObjectRef, by: impl IntoIden, column: impl IntoIden) -> Self {
-        if let FieldSource::Many { then, .. } = &mut self.source {
-            *then = Some(OrderByJoin {
-                object,
-                by: by.into_iden(),
-                column: column.into_iden(),
-            });
-        }
-        self
-    }
-
-    /// Filters the records of the field by its arguments.
-    #[must_use]
-    pub fn filtered(mut self, narrow: fn(&Args<'_>) -> Result<Condition, Error>) -> Self {
-        if let FieldSource::Many { condition, .. } = &mut self.source {
-            *condition = narrow;
-        }
-        self
-    }
-}
-
-pub fn arg<T: InputType>(name: &'static str, description: &'static str) -> Arg {
-    Arg {
-        name,
-        description,
-        register: T::create_type_info,
-    }
-}
-
 impl Connection {
     /// Returns the arguments of the connection field.
     pub fn args(&self) -> Vec<Arg> {
@@ -437,6 +187,12 @@ impl Connection {
     pub fn object(&self) -> &'static ObjectType {
         (self.object)()
     }
+
+    /// Returns the type of its records, and that of their counts.
+    pub fn objects(&self) -> Vec<&'static ObjectType> {
+        let counts = self.counts.iter().map(|counts| (counts.object)());
+        counts.chain([self.object()]).collect()
+    }
 }
 
 impl ObjectType {
@@ -457,12 +213,14 @@ impl ObjectType {
     /// Returns whether a fragment with this type condition applies to the type.
     pub fn is(&self, condition: &str) -> bool {
         self.name == condition
-            || condition == id::NODE
-                && self
-                    .table
-                    .as_ref()
-                    .is_some_and(|table| table.prefix.is_some())
-            || condition == id::SEARCH_RESULT && id::SEARCHED.contains(&self.name)
+            || self
+                .node()
+                .is_some_and(|node| node.abstract_types.contains(&condition))
+    }
+
+    /// Returns what is specific to a type that implements `Node`; `None` if it does not.
+    pub fn node(&self) -> Option<&NodeType> {
+        self.table.as_ref()?.node.as_ref()
     }
 
     /// Returns a statement for its rows that selects no columns yet.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use entity::activity::{ActiveModel, ActivityVerb};
-use entity::id::{ActivityId, Id, TopicId};
+use entity::activity::{ActiveModel, ActivityVerb, SubjectId, SubjectType};
+use entity::id::{ActivityId, TopicId};
 use entity::party::{Party, Side};
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
@@ -34,7 +34,7 @@ struct Change {
 #[derive(Clone, Debug)]
 pub struct ActivityEntry {
     verb: ActivityVerb,
-    subject_type: &'static str,
+    subject_type: SubjectType,
     subject_id: Uuid,
     topic_id: Option<TopicId>,
     /// Whether the change concerns ITU or the UPU.
@@ -88,10 +88,10 @@ impl ChangeSet {
 
 impl ActivityEntry {
     /// Creates an entry that concerns both sides.
-    pub fn new<I: Id>(verb: ActivityVerb, subject: I, changes: ChangeSet) -> Self {
+    pub fn new<I: SubjectId>(verb: ActivityVerb, subject: I, changes: ChangeSet) -> Self {
         Self {
             verb,
-            subject_type: I::TYPE,
+            subject_type: I::SUBJECT,
             subject_id: subject.into(),
             topic_id: None,
             itu: true,
@@ -143,7 +143,7 @@ impl ActivityEntry {
             actor: Set(actor),
             party: Set(party),
             verb: Set(self.verb),
-            subject_type: Set(self.subject_type.to_owned()),
+            subject_type: Set(self.subject_type.type_name().to_owned()),
             subject_id: Set(self.subject_id),
             topic_id: Set(self.topic_id),
             itu: Set(self.itu),

@@ -10,11 +10,12 @@ use entity::permission::{NoteRequirement, Permission};
 use entity::scalar::{Date, DateTime};
 use entity::translation::TranslatableField;
 use entity::{activity, note};
-use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, SelectStatement};
+use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, SelectStatement};
 use serde_json::json;
 
 use crate::domain::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -23,7 +24,7 @@ use crate::graphql::{
 use crate::planner::json::Scalar;
 use crate::planner::row_values::RowValues;
 use crate::planner::schema::{
-    ColumnExpr, FieldSource, ObjectType, Relation, Table, column, computed, count, field, one,
+    ColumnExpr, FieldSource, ObjectType, Relation, column, computed, count, field, one,
     one_or_null, page,
 };
 
@@ -226,10 +227,8 @@ fn describe() -> ObjectType {
     ObjectType {
         name: "ActionItem",
         description: "A task that belongs to a topic and is owned by a committee. The party of the owner works on it and reports it as DONE; then another party confirms that.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(ActionItemId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<ActionItemId>(Entity, everybody, SEARCHED)),
         fields,
     }
 }
@@ -239,6 +238,7 @@ fn move_option() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "ActionItemMoveOption",
         description: "A move that the viewer may make with an action item now.",
+        cacheable: true,
         table: None,
         fields: vec![
             field(

@@ -10,11 +10,12 @@ use entity::scalar::Date;
 use entity::topic_committee::CommitteeRole;
 use entity::translation::TranslatableField;
 use entity::{action_item, activity, committee_predecessor, publication, topic, topic_committee};
-use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoTableRef, SelectStatement};
+use sea_orm::sea_query::{DynIden, Expr, ExprTrait, SelectStatement};
 
 use crate::domain;
 use crate::domain::committee::{CommitteeFacts, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -25,8 +26,8 @@ use crate::graphql::{
 use crate::planner::ExecutionContext;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, ObjectType, Relation, Table, col, column, computed, count, many, one, one_or_null,
-    page,
+    ColumnExpr, ListLength, ObjectType, Relation, col, column, computed, count, many, one,
+    one_or_null, page,
 };
 
 mod list;
@@ -139,6 +140,7 @@ fn describe() -> ObjectType {
             "children",
             "The committees that are part of it, by code, then by period. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of a committee.",
             object_type,
+            ListLength::Long,
             Relation::column(Column::ParentId),
             vec![col(Column::CodeKey), col(Column::Id)],
         ),
@@ -146,6 +148,7 @@ fn describe() -> ObjectType {
             "predecessors",
             "The earlier committees whose work this one continues, sorted by `code`, then by `period`. Empty if there are none.",
             object_type,
+            ListLength::Short,
             Relation::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::CommitteeId,
@@ -157,6 +160,7 @@ fn describe() -> ObjectType {
             "successors",
             "The committees that took over its work: those that list it in their `predecessors`. By code, then by period; empty if there are none. If you keep a copy, read it again after each activity CREATED or UPDATED of a committee.",
             object_type,
+            ListLength::Short,
             Relation::through(
                 committee_predecessor::Entity,
                 committee_predecessor::Column::PredecessorId,
@@ -226,10 +230,8 @@ fn describe() -> ObjectType {
     ObjectType {
         name: "Committee",
         description: "A body that does the work of an organization during one period: a study group of ITU-T, a committee or group of the POC, a secretariat. Codes are reused in later periods: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(CommitteeId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<CommitteeId>(Entity, everybody, SEARCHED)),
         fields,
     }
 }

@@ -16,6 +16,7 @@ use sea_orm::sea_query::{
 
 use crate::domain::liaison_statement::{StatementFacts, overdue, permissions};
 use crate::graphql::metadata_fields::id;
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, note as notes, topic as topics,
 };
@@ -23,8 +24,8 @@ use crate::planner::ExecutionContext;
 use crate::planner::json::Scalar;
 use crate::planner::plan::LINK;
 use crate::planner::schema::{
-    ColumnExpr, Field, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null,
-    page,
+    ColumnExpr, Field, ListLength, ObjectType, Relation, Table, col, column, computed, many, one,
+    one_or_null, page,
 };
 
 mod list;
@@ -38,10 +39,10 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "LiaisonStatement",
         description: "A formal letter from committees of one party to committees of any party, as in Recommendation ITU-T A.1. Once sent it never changes.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(LiaisonStatementId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<LiaisonStatementId>(
+            Entity, everybody, SEARCHED,
+        )),
         fields: describe(),
     });
     &OBJECT
@@ -76,6 +77,7 @@ fn describe() -> Vec<Field> {
             "from",
             "The committees that sent it, all of one party, in the order that the sender gave.",
             committees::object_type,
+            ListLength::Short,
             Relation::through(
                 sender::Entity,
                 sender::Column::StatementId,
@@ -90,6 +92,7 @@ fn describe() -> Vec<Field> {
             "addressees",
             "The committees that it was sent to, in the order that the sender gave, each with what is expected of it. Only `repliedAt` and `overdue` can change. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
             addressee,
+            ListLength::Short,
             Relation::column(addressee::Column::StatementId),
             vec![
                 col(addressee::Column::Ordinal),
@@ -112,6 +115,7 @@ fn describe() -> Vec<Field> {
             "replies",
             "The statements that reply to this one, by code. At most 100. It depends on the replies. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
             object_type,
+            ListLength::Long,
             Relation::column(Column::InReplyToId),
             vec![col(Column::Number)],
         ),
@@ -119,6 +123,7 @@ fn describe() -> Vec<Field> {
             "topics",
             "The topics that it is about, by code.",
             topics::object_type,
+            ListLength::Short,
             Relation::through(
                 statement_topic::Entity,
                 statement_topic::Column::StatementId,
@@ -130,6 +135,7 @@ fn describe() -> Vec<Field> {
             "attachments",
             "The documents that it refers to, in the order that the sender gave.",
             attachment,
+            ListLength::Short,
             Relation::column(attachment::Column::StatementId),
             vec![col(attachment::Column::Ordinal)],
         ),
@@ -251,9 +257,10 @@ fn addressee() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Addressee",
         description: "A committee that a liaison statement was sent to, with what is expected of it.",
+        cacheable: true,
         table: Some(Table {
             name: addressee::Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             one(
@@ -303,9 +310,10 @@ fn attachment() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Attachment",
         description: "A document that a liaison statement refers to. The register has its URL, not the document itself.",
+        cacheable: true,
         table: Some(Table {
             name: attachment::Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             column::<String>(

@@ -9,12 +9,11 @@ use entity::publication::{Column, Entity, PublicationKind, PublicationStatus};
 use entity::scalar::{Date, Url};
 use entity::translation::TranslatableField;
 use entity::{activity, examination, note, publication_relation, topic_publication};
-use sea_orm::sea_query::{
-    DynIden, Expr, ExprTrait, IntoIden, IntoTableRef, JoinType, SelectStatement, TableRef,
-};
+use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, JoinType, SelectStatement, TableRef};
 
 use crate::domain::publication::{PublicationFacts, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -24,7 +23,8 @@ use crate::graphql::{
 use crate::planner::ExecutionContext;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, ObjectType, Relation, Table, col, column, computed, many, one, one_or_null, page,
+    ColumnExpr, ListLength, ObjectType, Relation, col, column, computed, many, one, one_or_null,
+    page,
 };
 
 mod list;
@@ -121,6 +121,7 @@ fn describe() -> ObjectType {
             "supersededBy",
             "The editions that replaced this one, by number. It depends on their `supersedes`. If you keep a copy, read it again after each activity CREATED or UPDATED of a publication.",
             object_type,
+            ListLength::Short,
             Relation::column(Column::SupersedesId),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
@@ -128,6 +129,7 @@ fn describe() -> ObjectType {
             "editions",
             "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It depends on other records. If you keep a copy, read it again after each activity CREATED of a publication.",
             object_type,
+            ListLength::Short,
             Relation::through(editions(), "publication_id", "edition_id"),
             vec![col(Column::NumberKey), col(Column::Id)],
         ),
@@ -135,6 +137,7 @@ fn describe() -> ObjectType {
             "related",
             "Publications of another side, or of partners, on the same subject; by number. If A lists B, B lists A. At most 100. `publicationRelate` adds one, which cannot be undone.",
             object_type,
+            ListLength::Long,
             Relation::through(
                 publication_relation::Entity,
                 publication_relation::Column::PublicationId,
@@ -156,6 +159,7 @@ fn describe() -> ObjectType {
             "examinations",
             "Its joint examinations, oldest first, at most 100. At most one is under way. It depends on other records. If you keep a copy, read it again after each activity EXAMINATION_REQUESTED of an examination.",
             examinations::object_type,
+            ListLength::Long,
             Relation::column(examination::Column::PublicationId),
             vec![
                 col(examination::Column::CreatedAt),
@@ -196,10 +200,8 @@ fn describe() -> ObjectType {
     ObjectType {
         name: "Publication",
         description: "One edition of a text: a Recommendation of ITU-T, a standard of the UPU, or a text of a partner.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(PublicationId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<PublicationId>(Entity, everybody, SEARCHED)),
         fields,
     }
 }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, Field, FieldSource, ObjectType, ROW, Table, col, column, computed, count, field,
-    found,
+    ColumnExpr, Field, FieldSource, ListLength, ObjectType, ROW, Table, col, column, computed,
+    count, field, found,
 };
 use crate::planner::{ExecutionContext, RecordQuery, RootArguments};
 
@@ -32,9 +32,10 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Report",
         description: "The figures of a period. Days are in UTC, and the first and the last day belong to the period. Figures at the end of the period are those of today if `to` is in the future.",
+        cacheable: true,
         table: Some(Table {
             name: rows("part", ["report".to_owned()]),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             computed::<Date>(
@@ -59,18 +60,21 @@ pub fn object_type() -> &'static ObjectType {
                 "topicsByStatus",
                 "How many topics had each status at `to`: all five statuses, in the order of the enum.",
                 topic_count,
+                ListLength::Fixed(5),
                 |_| everything(),
             ),
             found(
                 "sides",
                 "The figures of each side: ITU first, then UPU.",
                 side_report,
+                ListLength::Fixed(2),
                 |_| everything(),
             ),
             found(
                 "staleTopics",
                 "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
                 topics::object_type,
+                ListLength::Long,
                 |env| RecordQuery {
                     condition: stale(env),
                     order: vec![(col(topic::Column::Number), Order::Asc)],
@@ -80,6 +84,7 @@ pub fn object_type() -> &'static ObjectType {
                 "silentTopics",
                 "The topics that were ACTIVE at `to` and on which neither side did anything in the period, neither on the topic itself nor on its action items, nor added a note to them; by code. What the TSB did does not count. Their fields have the current values. At most 100.",
                 topics::object_type,
+                ListLength::Long,
                 |env| RecordQuery {
                     condition: silent(env),
                     order: vec![(col(topic::Column::Number), Order::Asc)],
@@ -188,9 +193,10 @@ fn topic_count() -> &'static ObjectType {
         ObjectType {
             name: "TopicStatusCount",
             description: "How many topics have a status.",
+            cacheable: true,
             table: Some(Table {
                 name: rows("status", statuses),
-                prefix: None,
+                node: None,
             }),
             fields: vec![
                 column::<TopicStatus>("status", "The status.", "status", Scalar::Enum),
@@ -230,9 +236,10 @@ fn side_report() -> &'static ObjectType {
         ObjectType {
             name: "SideReport",
             description: "What one side did in the period, and what others requested from it. Items and statements of the TSB itself count for neither side.",
+            cacheable: true,
             table: Some(Table {
                 name: rows("side", [enum_name(Side::Itu), enum_name(Side::Upu)]),
-                prefix: None,
+                node: None,
             }),
             fields,
         }

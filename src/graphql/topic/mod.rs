@@ -21,6 +21,7 @@ use super::list::ConditionBuilder;
 use crate::domain::topic::{TopicFacts, needs_review, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::{id, stamps};
+use crate::graphql::node::{SEARCHED, everybody, node_table};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -32,8 +33,8 @@ use crate::planner::ExecutionContext;
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
-    ColumnExpr, FieldSource, ObjectType, Relation, Table, among, col, column, computed, field,
-    many, one, page,
+    ColumnExpr, FieldSource, ListLength, ObjectType, Relation, Table, among, col, column, computed,
+    field, many, one, page,
 };
 
 mod list;
@@ -115,6 +116,7 @@ fn describe() -> ObjectType {
             "provisions",
             "The clauses of the mandate that it implements, in the order of the text.",
             mandate::provision,
+            ListLength::Short,
             Relation::through(
                 topic_provision::Entity,
                 topic_provision::Column::TopicId,
@@ -223,10 +225,8 @@ fn describe() -> ObjectType {
     ObjectType {
         name: "Topic",
         description: "A topic of common interest to ITU and UPU. Each side takes a position on it; the status follows from both positions.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(TopicId::PREFIX),
-        }),
+        cacheable: true,
+        table: Some(node_table::<TopicId>(Entity, everybody, SEARCHED)),
         fields,
     }
 }
@@ -286,6 +286,7 @@ fn linked_committees() -> crate::planner::schema::Field {
         "committees",
         "The committees that are linked to it: LEAD first, then CONTRIBUTING, then INFORMED, each by code and period.",
         topic_committee,
+        ListLength::Short,
         Relation::column(topic_committee::Column::TopicId),
         vec![rank.into()],
     )
@@ -319,9 +320,10 @@ fn topic_committee() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "TopicCommittee",
         description: "A committee that is linked to a topic, with its role.",
+        cacheable: true,
         table: Some(Table {
             name: topic_committee::Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             column::<CommitteeRole>(
@@ -384,6 +386,7 @@ fn position(
     ObjectType {
         name: "TopicPosition",
         description: "The position of one side on a topic. Only that side can change it.",
+        cacheable: true,
         table: None,
         fields: vec![
             side,

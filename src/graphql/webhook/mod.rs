@@ -17,6 +17,7 @@ use super::payload::{ExtraField, MutationPayload};
 use super::request::OperationContext;
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
+use crate::graphql::node::{NOT_SEARCHED, node_table};
 use crate::planner::json::Scalar;
 use crate::planner::schema::{
     ColumnExpr, Connection, CursorKey, FieldSource, ListQuery, ObjectType, Order, Relation, Table,
@@ -62,10 +63,8 @@ pub fn object_type() -> &'static ObjectType {
         ObjectType {
         name: "Webhook",
         description: "A URL that activities are sent to by HTTP POST: in the order of the history, each at least once, as CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created it sees and changes it.",
-        table: Some(Table {
-            name: Entity.into_table_ref(),
-            prefix: Some(WebhookId::PREFIX),
-        }),
+        cacheable: false,
+        table: Some(node_table::<WebhookId>(Entity, |env| seen(env.party), NOT_SEARCHED)),
         fields: vec![
             id(WebhookId::PREFIX),
             column::<Url>(
@@ -87,7 +86,7 @@ pub fn object_type() -> &'static ObjectType {
                 FieldSource::Stored {
                     cell: ColumnExpr::column(Column::Filter),
                     object: filter,
-                    many: false,
+                    list: None,
                 },
             ),
             computed::<Option<String>>(
@@ -147,6 +146,7 @@ fn filter() -> &'static ObjectType {
         ObjectType {
             name: "WebhookFilter",
             description: "Which activities a webhook delivers: those that match all conditions which are not null. It has the fields of `ActivityFilter`.",
+            cacheable: false,
             table: None,
             fields: vec![
                 key(
@@ -190,9 +190,10 @@ fn delivery() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Delivery",
         description: "The delivery of one activity to one webhook.",
+        cacheable: false,
         table: Some(Table {
             name: delivery::Entity.into_table_ref(),
-            prefix: None,
+            node: None,
         }),
         fields: vec![
             column::<ID>(

@@ -10,32 +10,11 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{ExecutableDocument, Schema};
 use async_graphql::{Name, Value as Given, Variables};
 
-use crate::graphql::{MAX_LIST_LENGTH, PAGE};
+use crate::graphql::{ListLength, MAX_LIST_LENGTH, PAGE, list_length};
 use crate::http::validation::prices::price;
 
 /// Records of a list without a size, on average.
 const SHORT_LIST: u64 = 10;
-/// Lists without a size that may have many records; within another list they count as others.
-const LONG_LISTS: [&str; 6] = [
-    "children",
-    "examinations",
-    "related",
-    "replies",
-    "silentTopics",
-    "staleTopics",
-];
-/// Lists that always have as many records: type, field, records.
-const FIXED_LISTS: [(&str, &str, u64); 9] = [
-    ("Topic", "positions", 2),
-    ("Examination", "findings", 2),
-    ("Report", "sides", 2),
-    ("Report", "topicsByStatus", 5),
-    ("TopicConnection", "countsByStatus", 5),
-    ("ActionItemConnection", "countsByStatus", 8),
-    ("SearchResultConnection", "countsByType", 7),
-    ("SearchResultEdge", "highlights", 2),
-    ("Highlight", "fragments", 5),
-];
 /// What a change costs beyond its answer.
 const MUTATION_COST: u64 = 10;
 
@@ -353,20 +332,15 @@ impl ComplexityVisitor<'_> {
 
     /// The records of a list without a size.
     fn length(&self, field: &Field, parent: &SelectionSet, place: Place<'_>) -> u64 {
-        let mut fixed = FIXED_LISTS.iter();
-        if let Some((.., length)) =
-            fixed.find(|(ty, name, _)| parent.ty == *ty && field.name == *name)
-        {
-            return *length;
-        }
         if parent.ty.starts_with("__") {
             return self.sizes.list(&field.name, place.of_types);
         }
-        let is_long = parent.ty == "Exchange" || LONG_LISTS.contains(&field.name.as_str());
-        if is_long && !place.in_list {
-            return MAX_LIST_LENGTH;
+        match list_length(&parent.ty, &field.name) {
+            ListLength::Fixed(length) => length,
+            // Within another list it counts as others.
+            ListLength::Long if !place.in_list => MAX_LIST_LENGTH,
+            ListLength::Long | ListLength::Short => SHORT_LIST,
         }
-        SHORT_LIST
     }
 
     /// The number of records that the arguments of a field request, if they do.

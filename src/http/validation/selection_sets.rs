@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 
-/// Types whose fields depend on more than the viewer's party, or change without a log entry.
-const PRIVATE_TYPES: [&str; 3] = ["Viewer", "Webhook", "Delivery"];
+use crate::graphql::is_cacheable;
 
 /// Returns all selection sets of an operation, those of each fragment once.
 pub fn selection_sets<'a>(
@@ -36,8 +35,6 @@ pub fn selection_sets<'a>(
 
 /// Returns whether responses differ between viewers of one party, or change without a log entry.
 pub fn is_private(document: &ExecutableDocument, operation: &Operation) -> bool {
-    let mut types = selection_sets(document, operation)
-        .into_iter()
-        .map(|set| set.ty.as_str());
-    types.any(|ty| PRIVATE_TYPES.contains(&ty))
+    let mut sets = selection_sets(document, operation).into_iter();
+    sets.any(|set| !is_cacheable(&set.ty))
 }

@@ -6,6 +6,7 @@ use std::fs;
 
 use liaison::import_export;
 use liaison::store::Database;
+use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -160,6 +161,15 @@ async fn every_table_is_exported(server: &Server) {
     let exported = lines.iter().filter_map(|line| line["table"].as_str());
     assert_eq!(exported.map(str::to_owned).collect::<BTreeSet<_>>(), tables);
     assert_eq!(lines.last().unwrap()["rows"], lines.len() - 2);
+    // Every id has its public form.
+    for line in &lines {
+        let mut fields = line.as_object().unwrap().iter();
+        let raw = fields.find(|(_, value)| {
+            let text = value.as_str();
+            text.is_some_and(|text| Uuid::try_parse(text).is_ok())
+        });
+        assert_eq!(raw, None, "{line}");
+    }
 }
 
 /// An export during writes contains exactly the records of its history.

@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::support::harness::Server;
+use crate::support::introspection::{Schema, TypeReference, list, name};
 
 on_both_databases! {
     every_order_seeks_an_index
@@ -11,55 +12,58 @@ on_both_databases! {
     the_lists_of_each_record_seek_an_index
 }
 
-const ORDERS: &[(&str, &str, &str)] = &[
-    ("organizations", "Organization", "ACRONYM NAME UPDATED_AT"),
-    ("committees", "Committee", "CODE NAME PERIOD UPDATED_AT"),
-    (
-        "topics",
-        "Topic",
-        "CODE TITLE STATUS REVIEW_ON CREATED_AT UPDATED_AT",
-    ),
-    (
-        "actionItems",
-        "ActionItem",
-        "CODE TITLE STATUS DUE_ON PRIORITY CREATED_AT UPDATED_AT",
-    ),
-    (
-        "publications",
-        "Publication",
-        "NUMBER TITLE STATUS APPROVED_ON UPDATED_AT",
-    ),
-    ("liaisonStatements", "LiaisonStatement", "CODE SENT_AT"),
-    (
-        "examinations",
-        "Examination",
-        "CREATED_AT DUE_ON UPDATED_AT",
-    ),
-];
+/// Lists whose records no single statement reads in order.
+const NOT_READ_IN_ORDER: [(&str, &str); 1] =
+    [("search", "ranked in memory, then read by their ids")];
 
-/// The lists of one order.
-const LISTS: &[&str] = &["activities"];
+/// The lists with pages among the fields of a type.
+fn lists<'a>(schema: &'a Schema, ty: &str) -> impl Iterator<Item = &'a Value> {
+    let fields = schema.fields(ty).iter();
+    fields.filter(|field| {
+        let is_read = !NOT_READ_IN_ORDER.iter().any(|list| list.0 == name(field));
+        is_read && argument(field, "first").is_some()
+    })
+}
+
+fn argument<'a>(field: &'a Value, argument: &str) -> Option<&'a Value> {
+    list(&field["args"])
+        .iter()
+        .find(|arg| name(arg) == argument)
+}
 
 async fn every_order_seeks_an_index(server: &Server) {
     server.fill().await;
-    for (list, ty, fields) in ORDERS {
-        for field in fields.split(' ') {
+    let schema = Schema::of(server).await;
+    let mut orders = 0;
+    for list in lists(&schema, "Query") {
+        let Some(argument) = argument(list, "orderBy") else {
+            continue;
+        };
+        let (list, order) = (name(list), TypeReference::of(argument).name);
+        let fields = schema.inputs(order).iter();
+        let field = fields.clone().find(|field| name(field) == "field").unwrap();
+        for field in schema.values(TypeReference::of(field).name) {
             for direction in ["ASC", "DESC"] {
                 let document = format!(
-                    "query($after: String, $orderBy: {ty}Order) {{ page: {list}(first: 2, after: $after, orderBy: $orderBy) {{ nodes {{ id }} pageInfo {{ endCursor }} }} }}"
+                    "query($after: String, $orderBy: {order}) {{ page: {list}(first: 2, after: $after, orderBy: $orderBy) {{ nodes {{ id }} pageInfo {{ endCursor }} }} }}"
                 );
-                let order = json!({ "field": field, "direction": direction });
+                let order = json!({ "field": name(field), "direction": direction });
                 second_page_seeks(server, &document, json!({ "orderBy": order })).await;
+                orders += 1;
             }
         }
     }
+    assert!(orders > 50, "{orders}");
 }
 
 async fn every_list_of_one_order_seeks_an_index(server: &Server) {
     server.fill().await;
-    for list in LISTS {
+    let schema = Schema::of(server).await;
+    let of_one_order = lists(&schema, "Query").filter(|list| argument(list, "orderBy").is_none());
+    for list in of_one_order {
         let document = format!(
-            "query($after: String) {{ page: {list}(first: 2, after: $after) {{ nodes {{ id }} pageInfo {{ endCursor }} }} }}"
+            "query($after: String) {{ page: {}(first: 2, after: $after) {{ nodes {{ id }} pageInfo {{ endCursor }} }} }}",
+            name(list)
         );
         second_page_seeks(server, &document, json!({})).await;
     }
@@ -90,41 +94,25 @@ async fn second_page_seeks(server: &Server, document: &str, mut variables: Value
     assert!(seeks, "{document} {variables}: {}\n{plan}", statement.sql);
 }
 
-/// Lists of records, with the lists that each record has.
-const NESTED: &[(&str, &str)] = &[
-    ("organizations", "committees"),
-    ("organizations", "activities"),
-    ("committees", "topics"),
-    ("committees", "actionItems"),
-    ("committees", "publications"),
-    ("committees", "liaisonStatements"),
-    ("committees", "activities"),
-    ("topics", "actionItems"),
-    ("topics", "publications"),
-    ("topics", "examinations"),
-    ("topics", "liaisonStatements"),
-    ("topics", "notes"),
-    ("topics", "activities"),
-    ("actionItems", "activities"),
-    ("publications", "topics"),
-    ("publications", "notes"),
-    ("publications", "activities"),
-    ("examinations", "notes"),
-    ("examinations", "activities"),
-    ("liaisonStatements", "notes"),
-    ("liaisonStatements", "activities"),
-];
-
 async fn the_lists_of_each_record_seek_an_index(server: &Server) {
     server.fill().await;
-    let lists = NESTED.iter().flat_map(|(records, list)| {
-        ["nodes { id }", "totalCount"].map(|selected| {
-            format!("{{ {records} {{ nodes {{ {list}(first: 2) {{ {selected} }} }} }} }}")
-        })
-    });
+    let schema = Schema::of(server).await;
+    let mut documents = Vec::new();
+    for records in lists(&schema, "Query") {
+        let page = TypeReference::of(records).name;
+        let nodes = schema.fields(page).iter();
+        let node = nodes.clone().find(|field| name(field) == "nodes").unwrap();
+        for list in lists(&schema, TypeReference::of(node).name) {
+            documents.extend(["nodes { id }", "totalCount"].map(|selected| {
+                let (records, list) = (name(records), name(list));
+                format!("{{ {records} {{ nodes {{ {list}(first: 2) {{ {selected} }} }} }} }}")
+            }));
+        }
+    }
+    assert!(documents.len() > 40, "{documents:?}");
     let editions = "{ publications { nodes { editions { id } } } }".to_owned();
     let counted = "{ topics { nodes { actionItems { countsByStatus { count } } } } }".to_owned();
-    for document in lists.chain([editions, counted]) {
+    for document in documents.into_iter().chain([editions, counted]) {
         server.statements.take();
         server.anonymous().data(&document, json!({})).await;
         let statements = server.statements.take();

@@ -37,9 +37,14 @@ impl Schema {
         list(&self.0[ty]["inputFields"])
     }
 
+    /// The values of an enum.
+    pub fn values(&self, ty: &str) -> &[Value] {
+        list(&self.0[ty]["enumValues"])
+    }
+
     /// The first value of an enum.
     pub fn first_value(&self, ty: &str) -> &Value {
-        &self.0[ty]["enumValues"][0]["name"]
+        &self.values(ty)[0]["name"]
     }
 
     /// The kind of a named type.

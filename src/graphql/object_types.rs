@@ -1,0 +1,111 @@
+//! What the layers above need to know of each type: whether responses with it may be cached, and how long its lists are.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::graphql::{query, viewer};
+use crate::planner::schema::{FieldSource, ListLength, ObjectType};
+
+/// All types that the query planner reads, by name.
+static OBJECT_TYPES: LazyLock<BTreeMap<&str, &ObjectType>> = LazyLock::new(|| {
+    let mut types = BTreeMap::new();
+    let mut waiting: Vec<_> = query::root_types().collect();
+    while let Some(object) = waiting.pop() {
+        if types.insert(object.name, object).is_none() {
+            let sources = object.fields.iter().map(|field| &field.source);
+            waiting.extend(sources.flat_map(FieldSource::objects));
+        }
+    }
+    types
+});
+
+/// Returns whether responses with a type may be cached for the viewers of a party until the next write.
+#[must_use]
+pub fn is_cacheable(ty: &str) -> bool {
+    let node = ty
+        .strip_suffix("Connection")
+        .or_else(|| ty.strip_suffix("Edge"));
+    let object = OBJECT_TYPES.get(ty).or_else(|| OBJECT_TYPES.get(node?));
+    ty != viewer::NAME && object.is_none_or(|object| object.cacheable)
+}
+
+/// Returns the length of a list without pages.
+#[must_use]
+pub fn list_length(ty: &str, field: &str) -> ListLength {
+    let field = OBJECT_TYPES.get(ty).and_then(|object| object.field(field));
+    let length = field.and_then(|field| field.source.list_length());
+    length.unwrap_or(ListLength::Short)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::OutputType;
+    use async_graphql::registry::{MetaType, Registry};
+    use entity::id;
+
+    use super::*;
+    use crate::graphql::{Query, node, search};
+    use crate::search::SearchType;
+
+    #[test]
+    fn every_object_type_of_a_query_states_its_facts() {
+        let mut registry = Registry::default();
+        Query::create_type_info(&mut registry);
+        for (name, ty) in &registry.types {
+            let is_known = OBJECT_TYPES.contains_key(name.as_str())
+                || name.ends_with("Connection")
+                || name.ends_with("Edge")
+                || ["Query", viewer::NAME].contains(&name.as_str());
+            let is_object = matches!(ty, MetaType::Object { .. });
+            assert!(!is_object || is_known, "{name} is no `ObjectType`");
+        }
+    }
+
+    #[test]
+    fn what_only_the_own_party_sees_is_not_cached() {
+        let mut private = vec![viewer::NAME, "DeliveryConnection", "DeliveryEdge"];
+        private.extend(["Webhook", "WebhookFilter", "Delivery"]);
+        assert!(private.into_iter().all(|ty| !is_cacheable(ty)));
+        for ty in ["Query", "Topic", "TopicConnection", "Activity", "Report"] {
+            assert!(is_cacheable(ty), "{ty}");
+        }
+    }
+
+    #[test]
+    fn every_id_belongs_to_a_type_that_can_be_looked_up() {
+        let nodes = node::node_types();
+        let names: Vec<_> = nodes.iter().map(|object| object.name).collect();
+        assert_eq!(names, id::TYPES);
+        let prefixes = nodes
+            .iter()
+            .map(|object| object.node().map(|node| node.prefix));
+        let expected = names.iter().map(|name| id::prefix_of(name));
+        assert!(prefixes.eq(expected));
+        let reached = OBJECT_TYPES
+            .values()
+            .filter(|object| object.node().is_some());
+        assert_eq!(reached.count(), names.len());
+    }
+
+    #[test]
+    fn a_search_finds_the_types_of_its_enum() {
+        let found = (search::SEARCH_RESULT.objects)();
+        let names = found.iter().map(|object| object.name);
+        assert!(names.eq(SearchType::ALL.map(SearchType::type_name)));
+    }
+
+    #[test]
+    fn lists_without_pages_have_a_length() {
+        let lengths = [
+            ("Topic", "positions", ListLength::Fixed(2)),
+            ("Examination", "findings", ListLength::Fixed(2)),
+            ("Report", "topicsByStatus", ListLength::Fixed(5)),
+            ("Publication", "related", ListLength::Long),
+            ("Exchange", "actionItems", ListLength::Long),
+            ("Topic", "provisions", ListLength::Short),
+        ];
+        for (ty, field, length) in lengths {
+            assert_eq!(list_length(ty, field), length, "{ty}.{field}");
+        }
+    }
+}
