@@ -87,9 +87,9 @@ pub fn exists_link(table: impl IntoTableRef, link: impl IntoIden, condition: Exp
     col("id").in_subquery(links)
 }
 
-/// Parses a public code into its number: 7 for LS-7.
+/// Parses a public code, in upper or lower case, into its number: 7 for LS-7.
 pub fn parse_code(prefix: &str, code: &str) -> Option<i32> {
-    let code = normalize(code);
+    let code = normalize(code).to_ascii_uppercase();
     let number = code.strip_prefix(prefix)?.parse().ok()?;
     (format!("{prefix}{number}") == code).then_some(number)
 }

@@ -90,7 +90,7 @@ pub fn node(id: &ID) -> Result<(&'static ObjectType, Uuid)> {
     });
     found.ok_or_else(|| {
         Error::BadInput(
-            "This is not an id of the register: ids look like `topic_01h455vb4pex5vsknk084sn02q`."
+            "This is not an id of the register: ids look like `topic_01h455vb4pex5vsknk084sn02q`. A code such as T-1 is looked up with `by: { code: … }`."
                 .to_owned(),
         )
     })

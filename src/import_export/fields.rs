@@ -16,6 +16,8 @@ use crate::store::transaction::WriteTransaction;
 /// The fields of a line and its errors.
 pub struct RecordFields {
     given: Map<String, Json>,
+    /// The names of the fields that were taken, also those that the line lacks.
+    known: Vec<&'static str>,
     problems: Vec<ValidationError>,
     /// Fields that records of this type do not have.
     unknown: Vec<ValidationError>,
@@ -38,6 +40,7 @@ impl RecordFields {
     pub fn new(given: Map<String, Json>) -> Self {
         Self {
             given,
+            known: Vec::new(),
             problems: Vec::new(),
             unknown: Vec::new(),
             called: None,
@@ -85,7 +88,8 @@ impl RecordFields {
     /// Adds an error for each remaining field, which records of this type do not have.
     pub fn reject_unknown(&mut self, ty: &str) {
         for name in std::mem::take(&mut self.given).keys() {
-            let message = format!("An import of {ty} has no such field.");
+            let known = self.known.join(", ");
+            let message = format!("An import of {ty} has no such field: its fields are {known}.");
             self.unknown
                 .push(ValidationError::new(Code::Invalid, name, message));
         }
@@ -113,9 +117,14 @@ impl RecordFields {
         }
     }
 
+    fn take(&mut self, name: &'static str) -> Option<Json> {
+        self.known.push(name);
+        self.given.remove(name)
+    }
+
     /// Takes a value of a type of the API.
-    pub fn value<T: InputType>(&mut self, name: &str) -> MaybeUndefined<T> {
-        match self.given.remove(name) {
+    pub fn value<T: InputType>(&mut self, name: &'static str) -> MaybeUndefined<T> {
+        match self.take(name) {
             None => MaybeUndefined::Undefined,
             Some(Json::Null) => MaybeUndefined::Null,
             Some(json) => self.parse(name, json),
@@ -123,8 +132,8 @@ impl RecordFields {
     }
 
     /// Takes an enum value.
-    pub fn enum_value<T: InputType + EnumType>(&mut self, name: &str) -> MaybeUndefined<T> {
-        match self.given.remove(name) {
+    pub fn enum_value<T: InputType + EnumType>(&mut self, name: &'static str) -> MaybeUndefined<T> {
+        match self.take(name) {
             None => MaybeUndefined::Undefined,
             Some(Json::Null) => MaybeUndefined::Null,
             Some(json) => self.one_of(name, json),
@@ -167,7 +176,7 @@ impl RecordFields {
     }
 
     /// Takes a text in its stored form; a blank text becomes null.
-    pub fn text(&mut self, name: &str, max: usize) -> MaybeUndefined<String> {
+    pub fn text(&mut self, name: &'static str, max: usize) -> MaybeUndefined<String> {
         let given = match self.value::<String>(name) {
             MaybeUndefined::Value(given) => given,
             other => return other,
@@ -183,7 +192,7 @@ impl RecordFields {
     }
 
     /// Takes a text of the record's key, which is required.
-    pub fn key(&mut self, name: &str, max: usize) -> Option<String> {
+    pub fn key(&mut self, name: &'static str, max: usize) -> Option<String> {
         let given = self.text(name, max);
         self.required(name, given)
     }
@@ -216,7 +225,11 @@ impl RecordFields {
     }
 
     /// Takes a reference to a record by name.
-    pub fn named<I: Id>(&mut self, name: &str, known: &HashMap<String, I>) -> MaybeUndefined<ID> {
+    pub fn named<I: Id>(
+        &mut self,
+        name: &'static str,
+        known: &HashMap<String, I>,
+    ) -> MaybeUndefined<ID> {
         match self.value::<String>(name) {
             MaybeUndefined::Value(given) => match self.find(name, known, &given) {
                 Some(id) => MaybeUndefined::Value(id),
@@ -230,7 +243,7 @@ impl RecordFields {
     /// Takes a list of references; a single text is split at semicolons.
     pub fn references<I: Id>(
         &mut self,
-        name: &str,
+        name: &'static str,
         known: &HashMap<String, I>,
     ) -> MaybeUndefined<Vec<ID>> {
         match self.text_list(name, text::MAX_NAME_LENGTH) {
@@ -246,12 +259,12 @@ impl RecordFields {
     }
 
     /// Takes a list of texts; a single text is split at semicolons.
-    pub fn text_list(&mut self, name: &str, max: usize) -> MaybeUndefined<Vec<String>> {
+    pub fn text_list(&mut self, name: &'static str, max: usize) -> MaybeUndefined<Vec<String>> {
         let given = match self.given.get(name) {
             Some(Json::String(text)) => {
                 let parts = text.split(';').map(str::to_owned);
                 let parts = parts.filter(|part| !part.trim().is_empty()).collect();
-                self.given.remove(name);
+                self.take(name);
                 MaybeUndefined::Value(parts)
             }
             _ => self.value::<Vec<String>>(name),
@@ -292,9 +305,20 @@ impl RecordFields {
         known: &HashMap<String, I>,
         given: &str,
     ) -> Option<ID> {
-        let found = known.get(&text::normalize(given));
+        let given = text::normalize(given);
+        let found = known.get(&given);
         if found.is_none() {
-            self.add_not_found(name, I::TYPE, given);
+            self.add_not_found(name, I::TYPE, &given);
+            // Committees are named with their period.
+            let is_longer = |known: &&String| {
+                let rest = known.strip_prefix(&given);
+                rest.is_some_and(|rest| rest.starts_with(" ("))
+            };
+            if let Some(newest) = known.keys().filter(is_longer).max()
+                && let Some(problem) = self.problems.last_mut()
+            {
+                problem.message = format!("{} Write `{newest}`.", problem.message);
+            }
         }
         found.map(|id| ID(id.to_global_id()))
     }

@@ -223,9 +223,17 @@ pub struct Table {
 impl Table {
     fn new(mut input: impl BufRead + Send + 'static) -> Result<Self, ImportError> {
         let start = first_line(&mut input)?;
-        let separator = separator(&start);
+        // Excel reads the separator from a line before the header.
+        let named = match start.strip_prefix(b"sep=") {
+            Some([named, b'\r' | b'\n', ..]) => Some(*named),
+            _ => None,
+        };
+        let separator = named.unwrap_or_else(|| separator(&start));
         let input: Box<dyn BufRead + Send> = Box::new(Cursor::new(start).chain(input));
         let mut csv = Csv::new(input, separator);
+        if named.is_some() {
+            csv.row()?;
+        }
         let Some(row) = csv.row()? else {
             return Err(ImportError::Line(1, "there is no header".to_owned()));
         };
@@ -249,7 +257,9 @@ impl Table {
     fn next(&mut self) -> Result<Option<ImportLine>, ImportError> {
         while let Some(row) = self.csv.row()? {
             let fields = match row.cells() {
-                None => Err("It is not written in UTF-8.".to_owned()),
+                None => {
+                    Err("It is not written in UTF-8: save the file as CSV in UTF-8.".to_owned())
+                }
                 Some(cells) if cells.iter().all(|cell| cell.is_empty()) => continue,
                 Some(cells) => fields(&self.header, &cells),
             };

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
+use entity::delivery;
 use entity::id::WebhookId;
 use entity::party::Party;
 use entity::webhook::{ActiveModel, Entity, Model};
@@ -164,6 +165,16 @@ pub async fn update(
             )
             .col_expr(entity::webhook::Column::ActivityId, Expr::val(position.id))
             .filter(entity::webhook::COLUMN.id.eq(id))
+            .exec(writing.db())
+            .await?;
+        // What is skipped is not tried again.
+        delivery::Entity::update_many()
+            .col_expr(
+                delivery::Column::NextAttemptAt,
+                Expr::value(None::<DateTime<Utc>>),
+            )
+            .filter(delivery::Column::WebhookId.eq(id))
+            .filter(delivery::Column::Position.lte(position.position))
             .exec(writing.db())
             .await?;
     }

@@ -56,8 +56,9 @@ pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
 /// Returns the message that a new webhook gets before all others. It is about no activity.
 #[must_use]
 pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
-    let webhook = webhook.id.to_global_id();
-    let id = format!("ping-{webhook}");
+    let (webhook, version) = (webhook.id.to_global_id(), webhook.version);
+    // Receivers ignore an id that they have seen: each ping that was asked for has its own.
+    let id = format!("ping-{webhook}-{version}");
     let body = json!({
         "specversion": "1.0",
         "id": id,

@@ -319,7 +319,10 @@ fn document_hash(
             RequestError::bad_request("There is no `query`: send the GraphQL document in it.")
         });
     };
-    let named = parse_hex(&persisted.sha256_hash).filter(|_| persisted.version == 1);
+    // Some tools write the algorithm before the digits, as in the file of trusted documents.
+    let digits = persisted.sha256_hash.strip_prefix("sha256:");
+    let digits = digits.unwrap_or(&persisted.sha256_hash);
+    let named = parse_hex(digits).filter(|_| persisted.version == 1);
     let Some(named) = named else {
         return Err(RequestError::bad_request(
             "`persistedQuery` must have the version 1 and a `sha256Hash` of 64 hexadecimal digits.",

@@ -11,6 +11,7 @@ use crate::support::harness::Server;
 on_both_databases! {
     responses_are_compressed_as_the_client_accepts
     event_streams_and_small_responses_are_not_compressed
+    zstd_is_for_clients_that_do_not_accept_gzip
 }
 
 fn decoded(encoding: &str, bytes: &[u8]) -> String {
@@ -47,6 +48,20 @@ async fn responses_are_compressed_as_the_client_accepts(server: &Server) {
             assert!(bytes.len() < plain.len(), "{encoding} {path}");
             assert_eq!(decoded(encoding, &bytes), plain, "{encoding} {path}");
         }
+    }
+}
+
+async fn zstd_is_for_clients_that_do_not_accept_gzip(server: &Server) {
+    let client = reqwest::Client::new();
+    for (accepted, chosen) in [
+        ("gzip, deflate, br, zstd", "br"),
+        ("zstd;q=1, gzip;q=0.5", "gzip"),
+        ("br, zstd", "zstd"),
+    ] {
+        let request = client.get(format!("{}/schema.graphql", server.address));
+        let request = request.header(ACCEPT_ENCODING, accepted);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()[CONTENT_ENCODING], chosen, "{accepted}");
     }
 }
 

@@ -114,6 +114,9 @@ async fn a_document_is_known_by_its_hash(server: &Server) {
         ("variables", &*variables.to_string()),
     ];
     assert_eq!(get(&client, &pairs).await.text, told);
+    let prefixed = persisted(&format!("sha256:{}", hash(DOCUMENT)));
+    let by_hash = json!({ "extensions": prefixed, "variables": variables });
+    assert_eq!(post(&client, &by_hash).await.text, told);
     assert_eq!(server.documents.validated(), before);
 
     // A mutation by hash is still a mutation: GET rejects it.

@@ -29,6 +29,14 @@ async fn the_first_error_names_what_is_wrong(server: &Server) {
         ("query($n:Int){topics{nothing(first:$n)}}", "nothing"),
         ("{viewer{roles}...F} fragment F on Topc{id}", "Topc"),
         ("{viewer}", "viewer"),
+        (
+            "{topics{nodes{a:title a:status}}}",
+            "under an alias: `another: a`",
+        ),
+        (
+            "{activities{nodes{subject{...on Organization{kind}...on Committee{kind}}}}}",
+            "under an alias: `another: kind`",
+        ),
         ("{t:topics(first:1)}", "`t`"),
         ("{topics{nodes{nothing{a b}}}}", "nothing"),
     ] {

@@ -36,13 +36,17 @@ async fn tables_are_read_as_spreadsheets_save_them(server: &Server) {
         let lines: Vec<String> = [HEADER.to_owned()].into_iter().chain(rows).collect();
         lines.join(end).replace(',', separator) + end
     };
-    let files: [(&str, Vec<u8>); 9] = [
+    let files: [(&str, Vec<u8>); 10] = [
         ("comma.csv", table(",", "\n", &["A.1"]).into()),
         (
             "semicolon.csv",
             format!("\u{feff}{}", table(";", "\r\n", &["A.2"])).into(),
         ),
         ("tab.csv", table("\t", "\r", &["A.3"]).into()),
+        (
+            "excel.csv",
+            format!("sep=;\r\n{}", table(";", "\r\n", &["A.10"])).into(),
+        ),
         (
             "utf-16-le.csv",
             utf_16(&table("\t", "\r\n", &["A.4"]), u16::to_le_bytes),
@@ -300,7 +304,7 @@ async fn wrong_lines_are_told_with_their_records_and_unknown_columns_once(server
     let [unknown, wrong] = lines[..] else {
         panic!("{report}")
     };
-    let expected = "colour.csv:3: colour: An import of Publication has no such field. Reported once for all lines.";
+    let expected = "colour.csv:3: colour: An import of Publication has no such field: its fields are type, number, title, kind, organization, status, publisherStatus, committee, approvedOn, url, supersedes, topics, language. Reported once for all lines.";
     assert_eq!(unknown, expected);
     assert!(wrong.starts_with("colour.csv:5: approvedOn: "), "{wrong}");
     assert!(wrong.ends_with(" (Publication F.4)"), "{wrong}");

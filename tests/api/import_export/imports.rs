@@ -161,7 +161,7 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
     let before = log(server).await;
     let lines = [
         publication(1).to_string(),
-        json!({ "type": "Publication", "number": "ITU-T Z.2", "title": " ", "kind": "POEM", "organization": "ITU-X", "committee": "SG17",
+        json!({ "type": "Publication", "number": "ITU-T Z.2", "title": " ", "kind": "POEM", "organization": "ITU-X", "committee": "ITU-T SG17",
             "approvedOn": "2015-02-30", "url": "itu.int", "supersedes": "ITU-T Z.0", "topics": ["T-1", "T-77"], "colour": "red" }).to_string(),
         // Valid JSON, but invalid by the rules: a committee of the other side, and a blank title.
         json!({ "type": "Publication", "number": "ITU-T Z.3", "title": "", "kind": "OTHER", "organization": "ITU-T", "committee": "POC C5 (2013-2016)" }).to_string(),

@@ -57,7 +57,7 @@ async fn records_are_found_by_what_people_call_them(server: &Server) {
             "{ newest: committee(by: { key: { organization: \"POC\", code: \"C4\" } }) { name period }
                older: committee(by: { key: { organization: \"POC\", code: \"C4\", period: \"2013-2016\" } }) { name }
                none: committee(by: { key: { organization: \"ITU-T\", code: \"C4\" } }) { name }
-               item: actionItem(by: { code: \"A-7\" }) { title status outcome }
+               item: actionItem(by: { code: \"a-7\" }) { title status outcome }
                noItem: actionItem(by: { code: \"A-99\" }) { title }
                noTopic: topic(by: { code: \"T-02\" }) { title }
                mandate(code: \"RES-11-DUBAI-2012\") { edition adoptedOn history }
