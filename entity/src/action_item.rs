@@ -69,13 +69,13 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum ActionItemStatus {
-    /// Requested by another party than the owner's, which has not accepted it yet.
+    /// Requested by another party than the owner's. The owner's party has not accepted it yet.
     Requested,
     /// Accepted by the owner, but not started.
     Open,
     /// The owner is working on it.
     InProgress,
-    /// Put off by the owner; `statusReason` says why.
+    /// Postponed by the owner; `statusReason` says why.
     Postponed,
     /// Reported as done by the owner. Another party can confirm or reopen it.
     Done,
@@ -97,10 +97,10 @@ pub enum ActionItemStatus {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum Priority {
-    /// Can wait.
+    /// Less urgent than usual.
     Low,
-    /// The default.
+    /// As urgent as usual. This is the default.
     Normal,
-    /// To be done before others.
+    /// More urgent than usual.
     High,
 }

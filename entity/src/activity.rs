@@ -61,7 +61,7 @@ pub enum SubjectType {
     LiaisonStatement,
     /// A note on a record: `Note`.
     Note,
-    /// A webhook. Only its own party sees what is done to it: `Webhook`.
+    /// A webhook: `Webhook`. Only its own party can see its activities.
     Webhook,
 }
 
@@ -137,11 +137,11 @@ pub enum ActivityVerb {
     StatusChanged,
     /// The TSB reminded the owner of the action item.
     Reminded,
-    /// A note was added.
+    /// A note was added. The subject is the note.
     Noted,
-    /// A note was retracted.
+    /// A note was retracted. The subject is the note.
     NoteRetracted,
-    /// A joint examination of the publication was requested.
+    /// A joint examination of a publication was requested. The subject is the examination.
     ExaminationRequested,
     /// A side recorded or rewrote its finding in the examination.
     FindingRecorded,

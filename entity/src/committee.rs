@@ -72,7 +72,7 @@ pub enum CommitteeKind {
     Secretariat,
 }
 
-/// Whether a committee still exists.
+/// Whether a committee is still active.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -82,8 +82,8 @@ pub enum CommitteeKind {
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum CommitteeStatus {
-    /// It exists and works.
+    /// It has not been concluded, even if `endsOn` is in the past.
     Active,
-    /// It has ended. Its record stays in the register.
+    /// It was concluded with `committeeConclude`. Its record stays in the register.
     Concluded,
 }

@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
-/// One of the two unions that collaborate. Each decides only for itself.
+/// One of the two unions that collaborate. Each decides only for itself. The TSB has no side of its own: in filters by side, its committees, action items and liaison statements count as ITU.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -19,7 +19,7 @@ pub enum Side {
     Upu,
 }
 
-/// Who acts in the register: one of the two sides, or the TSB, which assists both and takes no side.
+/// Who acts in the register: one of the two sides, or the TSB, which assists both sides and takes no position on topics.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]
@@ -33,11 +33,11 @@ pub enum Party {
     Itu,
     /// The UPU side, with the POC and its committees.
     Upu,
-    /// The Telecommunication Standardization Bureau, the secretariat of ITU-T: it proposes, requests, reminds, confirms and reports, and takes no position.
+    /// The Telecommunication Standardization Bureau, the secretariat of ITU-T. For example, it proposes topics, requests and confirms action items, and sends reminders.
     Tsb,
 }
 
-/// The role that a bearer token grants: on whose behalf its bearer may write. A token can have several; the header `Acting-As` then selects one.
+/// A role that a bearer token grants: the party for which its sender may write. A token can have several roles; the header `Acting-As` then selects one.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]

@@ -2,10 +2,10 @@
 
 use async_graphql::Enum;
 
-/// An action that the viewer may take on a record now, for example to show or hide a button. If it is listed, the mutation fails only if something is wrong with its input.
+/// An action that the viewer may take on a record now, for example to show or hide a button. If it is listed, the mutation is refused only because of problems in its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Permission {
-    /// Change its fields: the `…Update` mutation.
+    /// Change its fields: `organizationUpdate`, `committeeUpdate`, `topicUpdate`, `actionItemUpdate` or `publicationUpdate`.
     Update,
     /// Conclude the committee: `committeeConclude`.
     Conclude,
@@ -51,8 +51,7 @@ pub enum Permission {
     Translate,
 }
 
-/// What a viewer may create now. If it is listed, the mutation fails only if something is wrong with its input, such as
-/// a topic that is not ACTIVE.
+/// What a viewer may create now. If it is listed, the mutation is refused only because of problems in its input, such as a topic that is not ACTIVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum CreatePermission {
     /// Create an organization: `organizationCreate`.
@@ -71,17 +70,17 @@ pub enum CreatePermission {
     SendLiaisonStatement,
     /// Add a note to a record: `noteAdd`.
     AddNote,
-    /// Create a webhook: `webhookCreate`. Not while the party has 20 webhooks, the most there may be.
+    /// Create a webhook: `webhookCreate`. Not listed while the party has 20 webhooks, the maximum.
     CreateWebhook,
 }
 
-/// Whether a move of an action item needs a `note`, and what the note has to say.
+/// Whether a move of an action item requires a `note`, and what the note must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 pub enum NoteRequirement {
-    /// No note is needed; one may be given.
+    /// A note is optional.
     None,
-    /// A note is needed that says why.
+    /// A note with the reason is required.
     Reason,
-    /// A note is needed that says what came of the action item.
+    /// A note with the result of the action item is required.
     Outcome,
 }

@@ -31,7 +31,7 @@ impl ActiveModelBehavior for ActiveModel {}
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
 pub enum CommitteeRole {
-    /// It is responsible for the topic on its side. An ACTIVE topic has exactly one on each side.
+    /// It is responsible for the topic on its side. An ACTIVE topic has exactly one LEAD on each side.
     Lead,
     /// It works on the topic.
     Contributing,

@@ -68,20 +68,20 @@ fn order() -> Order {
     }
 }
 
-/// Conditions for a list of activities: a record has to meet all that are given.
+/// Conditions for a list of activities. An activity must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ActivityFilter {
-    /// It is about the record with this id, which can be of any type.
+    /// Only activities of the record with this id, which can be of any type.
     subject: Option<ID>,
-    /// It is about a record of one of these types. An empty list matches nothing.
+    /// Only activities of records of one of these types. An empty list matches nothing.
     subject_type: Option<Vec<SubjectType>>,
-    /// Its `verb` is one of these. An empty list matches nothing.
+    /// Only activities with one of these verbs. An empty list matches nothing.
     verb: Option<Vec<ActivityVerb>>,
-    /// One of these parties made the change. An empty list matches nothing.
+    /// Only activities of one of these parties. An empty list matches nothing.
     party: Option<Vec<Party>>,
-    /// It concerns one of these sides. An empty list matches nothing.
+    /// Only activities whose `sides` contain at least one of these. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// It belongs to the topic with this id: it is about the topic, its action items, or notes on them.
+    /// Only activities of the topic with this id, of its action items, and of notes on them.
     topic: Option<ID>,
 }
 
@@ -138,7 +138,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
-        description: "An entry of the history: one change to one record. Entries are only added, never changed or removed. All entries of the register form one list, in the order in which the changes were stored; `cursor` is the position in it.",
+        description: "An entry of the history: one change of one record. Entries are only added, never edited or removed. Exception: restoring an older backup removes the entries after it, whose cursors are then the error INVALID_CURSOR. All entries form one list, in the order in which the changes were stored; `cursor` is the position in it.",
         cacheable: true,
         table: Some(node_table::<ActivityId>(
             Entity,
@@ -155,7 +155,7 @@ fn describe() -> Vec<Field> {
         id(ActivityId::PREFIX),
         computed::<String>(
             "cursor",
-            "The position of this entry in the history. Pass it as `after` of any list of activities, of the subscription or of a webhook, with any filter, to get exactly what came later.",
+            "The position of this entry in the history. Pass it as `after` to any list of activities, to the subscription or to a webhook, with any filter, to get the entries after this one.",
             vec![
                 ColumnExpr::column(Column::Id),
                 ColumnExpr::column(Column::Position),
@@ -179,7 +179,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<Option<String>>(
             "actor",
-            "The person or system that did it: the subject (`sub`) of its token. Only the party that did it sees this; null for everybody else.",
+            "The person or system that made the change: the subject (`sub`) of its token. Null unless the viewer acts for the party that made the change.",
             vec![
                 ColumnExpr::column(Column::Actor),
                 ColumnExpr::column(Column::Party),
@@ -193,7 +193,9 @@ fn describe() -> Vec<Field> {
                 Ok(())
             },
         ),
-        subject("The record that was changed, in its current state."),
+        subject(
+            "The record that was changed, in its current state; a deleted webhook in its last state.",
+        ),
         computed::<SubjectType>(
             "subjectType",
             "The type of that record.",
@@ -209,7 +211,7 @@ fn describe() -> Vec<Field> {
         column::<ActivityVerb>("verb", "What was done.", Column::Verb, Scalar::Enum),
         field(
             "changes",
-            "The fields that changed. Empty if `verb` describes the whole change.",
+            "What changed. If a record was created, sent or requested: most of its initial values, with `before` null. The text of a note or liaison statement is never included. Empty if no value changed, for example if a topic was reaffirmed with the same review date.",
             FieldSource::Stored {
                 cell: ColumnExpr::column(Column::Changes),
                 object: change,
@@ -218,7 +220,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<Vec<Side>>(
             "sides",
-            "The sides that the change concerns: none, one or both.",
+            "The sides that the change concerns. Topics, action items, examinations, notes, mandates and records of partners concern both sides. An organization, committee or publication of one side concerns that side, but both sides if two publications were related. A liaison statement concerns the sides of its senders and addressees, where the TSB counts as ITU. A webhook concerns the side of its party, and none if that is the TSB.",
             vec![
                 ColumnExpr::column(Column::Itu),
                 ColumnExpr::column(Column::Upu),
@@ -238,13 +240,13 @@ fn describe() -> Vec<Field> {
 fn change() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Change",
-        description: "The change of one field, as text to show: records by name or code instead of ids, dates as `YYYY-MM-DD`, values of enums as in this API.",
+        description: "The change of one value, as text to show. Records are given by name or code instead of id.",
         cacheable: true,
         table: None,
         fields: vec![
             field(
                 "field",
-                "The name of the field in this API. Example: `dueOn`.",
+                "The name of the field in this API, for example `dueOn`. A translation is named like `translations.title.FR`. Some entries are not fields of the record, for example `message` of a reminder.",
                 FieldSource::Key(<String as OutputType>::create_type_info),
             ),
             field(

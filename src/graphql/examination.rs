@@ -39,7 +39,7 @@ pub use list::{EXAMINATIONS, of_topic};
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Examination",
-        description: "The joint examination of what one edition of a publication means for the two sides. Each side records a finding; when both have, the examination is complete.",
+        description: "The joint examination of one edition of a publication: what it means for the two sides. Each side records a finding. When both sides have recorded one, the examination is complete.",
         cacheable: true,
         table: Some(node_table::<ExaminationId>(Entity, everybody, NOT_SEARCHED)),
         fields: vec![
@@ -70,7 +70,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             computed::<bool>(
                 "overdue",
-                "Whether its due date is before today (UTC) and a finding is missing.",
+                "Whether its due date is before today (UTC) and it is not complete.",
                 vec![
                     ColumnExpr::column(Column::Complete),
                     ColumnExpr::column(Column::DueOn),
@@ -82,7 +82,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             many(
                 "findings",
-                "The findings that were recorded: none, one or two, ITU first.",
+                "The findings that were recorded, at most one of each side: ITU first, then UPU.",
                 finding,
                 ListLength::Fixed(2),
                 Relation::column(finding::Column::ExaminationId),
@@ -90,19 +90,19 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<bool>(
                 "complete",
-                "Whether both sides have recorded a finding. Then the findings can no longer be changed.",
+                "Whether both sides have recorded a finding. If so, the findings can no longer be changed.",
                 Column::Complete,
                 Scalar::Bool,
             ),
             page(
                 "notes",
-                "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
+                "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
                 &notes::NOTES,
                 Relation::column(note::Column::SubjectId),
             ),
             page(
                 "activities",
-                "The history of the examination, oldest first.",
+                "The history of the examination, oldest first. Activities of its notes are not included.",
                 &activities::HISTORY,
                 Relation::column(activity::Column::SubjectId),
             ),
@@ -136,7 +136,7 @@ pub fn object_type() -> &'static ObjectType {
 fn finding() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Finding",
-        description: "The finding of one side. Only that side can write it, and rewrite it until the other side has recorded its finding.",
+        description: "The finding of one side. Only that side can record it, and can rewrite it until the other side has recorded its own finding.",
         cacheable: true,
         table: Some(Table {
             name: finding::Entity.into_table_ref(),
@@ -163,7 +163,7 @@ fn finding() -> &'static ObjectType {
             ),
             one_or_null(
                 "committee",
-                "The committee that found it; null if the side speaks as a whole.",
+                "The committee that made the finding; null if it is a finding of the side as a whole.",
                 committees::object_type,
                 finding::Column::CommitteeId,
             ),
@@ -195,7 +195,7 @@ pub struct ExaminationMutation;
 
 #[async_graphql::Object]
 impl ExaminationMutation {
-    /// Requests that both sides examine what a publication means for them. Only one examination of a publication can be under way at a time.
+    /// Requests that both sides examine what a publication means for them. A publication can have only one examination that is not complete.
     async fn examination_request(
         &self,
         ctx: &Context<'_>,
@@ -207,7 +207,7 @@ impl ExaminationMutation {
         Some(Payload::of(store::request(db, viewer, *now, input).await))
     }
 
-    /// Records the finding of the viewer's own side, or rewrites it. The finding of the second side completes the examination.
+    /// Records the finding of the viewer's own side, or rewrites it. When both sides have recorded a finding, the examination is complete, and a further call is the user error NOT_ALLOWED_NOW. The TSB records no finding: its call is the error FORBIDDEN.
     async fn examination_record_finding(
         &self,
         ctx: &Context<'_>,

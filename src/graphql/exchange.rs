@@ -42,13 +42,13 @@ pub fn object_type() -> &'static ObjectType {
         fields: vec![
             one(
                 "committee",
-                "The committee passed as the argument `committee`.",
+                "The committee that was passed as the argument `committee`.",
                 committees::object_type,
                 Column::Id,
             ),
             field(
                 "counterpart",
-                "The committee passed as the argument `counterpart`.",
+                "The committee that was passed as the argument `counterpart`.",
                 FieldSource::Found {
                     object: committees::object_type,
                     find: |env| col(Column::Id).eq(pair(env).1).into(),
@@ -57,7 +57,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "sharedTopics",
-                "The open topics (PROPOSED, ACTIVE or CLOSING) that link both committees; by code. At most 100.",
+                "The open topics (PROPOSED, ACTIVE or CLOSING) to which both committees are linked. Sorted by code. At most 100.",
                 topics::object_type,
                 ListLength::Long,
                 |env| RecordQuery {
@@ -69,7 +69,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "actionItems",
-                "The open action items that one of them owns while the other is the counterpart or is linked to the topic; by code. At most 100; the list `actionItems` with a `filter` has pages.",
+                "The open action items that one of the two committees owns, if the other one is the `counterpart` or is linked to the topic. Sorted by code. At most 100; for more, use `Query.actionItems` with a `filter`.",
                 action_items::object_type,
                 ListLength::Long,
                 |env| RecordQuery {
@@ -81,7 +81,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "unansweredStatements",
-                "The liaison statements that one of them sent to the other with purpose ACTION and that have no reply from it; by code. At most 100.",
+                "The liaison statements that one of the two committees sent to the other with purpose ACTION, and that the other one has not replied to. Sorted by code. At most 100.",
                 statements::object_type,
                 ListLength::Long,
                 |env| RecordQuery {
@@ -101,7 +101,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             field(
                 "lastActivityAt",
-                "When the last activity took place on topics that link both, or on action items or statements between them, open or not; null if there was none.",
+                "When the last activity took place on a topic to which both committees are linked, or on an action item or liaison statement between them, whether it is open or not. Null if there was no activity.",
                 FieldSource::Cell {
                     cell: ColumnExpr::Expression("last_activity", last_activity),
                     scalar: Scalar::DateTime,

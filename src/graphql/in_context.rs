@@ -28,7 +28,7 @@ pub fn register(registry: &mut Registry) {
     registry.add_directive(MetaDirective {
         name: NAME.to_owned(),
         description: Some(
-            "The languages that the viewer reads, best first, for a whole operation: each text that can be translated is returned in the first of them that has a translation, otherwise in its original language. `text` filters and orders by title or name use the same texts. The argument `language` of a field takes precedence. Example: `query @inContext(languages: [FR, EN])`."
+            "The languages that the viewer reads, best first, for a whole operation. Each text is returned in the first of these languages that it has been written in or translated into, otherwise in its original language. `text` filters and orders by title or name use the same texts. The argument `language` of a field takes precedence. Example: `query @inContext(languages: [FR, EN])`."
                 .to_owned(),
         ),
         locations: vec![Location::QUERY, Location::MUTATION, Location::SUBSCRIPTION],

@@ -57,13 +57,13 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<Vec<String>>(
                 "history",
-                "The places and years of all editions of this Resolution, oldest first, ending with this one. Example: `Dubai, 2012`.",
+                "The places and years of all editions of this Resolution, oldest first, up to and including this one. Example: `Dubai, 2012`.",
                 mandate::Column::History,
                 Scalar::StringList,
             ),
             many(
                 "provisions",
-                "Its clauses, in the order of the text.",
+                "Its provisions, in the order of the text.",
                 provision,
                 ListLength::Short,
                 Relation::column(provision::Column::MandateId),
@@ -78,7 +78,7 @@ pub fn object_type() -> &'static ObjectType {
 pub fn provision() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Provision",
-        description: "A clause of a mandate, summarized in the register's own words. Topics refer to the clauses that they implement.",
+        description: "A provision (clause) of a mandate, summarized in the register's own words. Topics refer to the provisions that they implement.",
         cacheable: true,
         table: Some(node_table::<ProvisionId>(
             provision::Entity,
@@ -95,13 +95,13 @@ pub fn provision() -> &'static ObjectType {
             ),
             column::<Option<String>>(
                 "letter",
-                "Its letter within the section; null if the section has only one clause.",
+                "Its letter within the section; null if the section has only one provision.",
                 provision::Column::Letter,
                 Scalar::String,
             ),
             column::<String>(
                 "summary",
-                "A summary of the clause.",
+                "A summary of the provision.",
                 provision::Column::Summary,
                 Scalar::String,
             ),
@@ -113,7 +113,7 @@ pub fn provision() -> &'static ObjectType {
             ),
             page(
                 "topics",
-                "The topics that implement it; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED or UPDATED of a topic.",
+                "The topics that implement it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
                 &topics::TOPICS,
                 Relation::through(
                     topic_provision::Entity,

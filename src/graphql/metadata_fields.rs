@@ -11,13 +11,13 @@ pub fn stamps() -> [Field; 4] {
     [
         column::<Language>(
             "originalLanguage",
-            "The language in which its texts were written. Texts of later updates are taken to be in it, too.",
+            "The language in which its texts are written. It is set when the record is created; write texts of later updates in the same language.",
             "original_language",
             Scalar::Enum,
         ),
         column::<i32>(
             "version",
-            "The number of the record's current version: 1 when it is created, 1 more with each change. An update sends the version that it is based on, and is refused as STALE if the record has changed since.",
+            "The number of the record's current version: 1 when it is created, plus 1 with each change. An update sends the version that it is based on, and is refused as STALE if the record has changed since.",
             "version",
             Scalar::Int,
         ),
@@ -29,7 +29,7 @@ pub fn stamps() -> [Field; 4] {
         ),
         column::<DateTime>(
             "updatedAt",
-            "When the record was last changed. Equal to `createdAt` if it never was.",
+            "When the record was last changed, which also increases `version`. Notes and translations do not count as changes. Equal to `createdAt` if there was no change.",
             "updated_at",
             Scalar::DateTime,
         ),

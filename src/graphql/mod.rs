@@ -55,7 +55,7 @@ use crate::store::request_work::spawn_blocking_counted;
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// All changes. Each mutation of a document is one transaction, and they run in order. What is wrong with an input is in `userErrors` of the payload; a viewer who may not make the change at all gets a top-level error with `extensions.code` UNAUTHENTICATED or FORBIDDEN instead. The payload is null only with such a top-level error.
+/// The mutations. They run in the order of the document, each in its own transaction. Problems in the input are in `userErrors` of the payload. If the viewer may not make the change at all, the payload is null and a top-level error has `extensions.code` UNAUTHENTICATED or FORBIDDEN. Without a top-level error the payload is never null.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     organization::OrganizationMutation,

@@ -105,11 +105,11 @@ impl NoteMutation {
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
-    /// Retracts a note of the viewer's own party: its text is removed permanently, the note itself stays.
+    /// Retracts a note of the viewer's own party. Its text is removed permanently; the note itself stays.
     async fn note_retract(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The note.")] input: NoteRetractInput,
+        #[graphql(desc = "Identifies the note to retract.")] input: NoteRetractInput,
     ) -> Option<Result<Payload<Note, NoteRetractInput>>> {
         let OperationContext {
             db, viewer, now, ..

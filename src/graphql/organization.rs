@@ -59,7 +59,7 @@ fn describe() -> schema::ObjectType {
         translated::<String>("name", "Its full name.", &NAME),
         language_of::<Language>(
             "nameLanguage",
-            "The language in which `name` is returned. Give it the same `language` argument as `name`.",
+            "The language in which `name` is returned. Pass the same `language` argument as for `name`.",
             &NAME,
         ),
         column::<OrganizationKind>(
@@ -82,13 +82,13 @@ fn describe() -> schema::ObjectType {
         ),
         one_or_null(
             "parent",
-            "The organization that it is part of; null for a union and for a partner.",
+            "The organization that it is part of; null if it is part of none, such as a union.",
             object_type,
             Column::ParentId,
         ),
         many(
             "children",
-            "The organizations that are part of it, by acronym. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of an organization.",
+            "The organizations that are part of it. Sorted by acronym. At most 100. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ORGANIZATION.",
             object_type,
             ListLength::Long,
             Relation::column(Column::ParentId),
@@ -96,7 +96,7 @@ fn describe() -> schema::ObjectType {
         ),
         page(
             "committees",
-            "Its committees of all periods; by code, SG2 before SG12. It depends on other records. If you keep a copy, read it again after each activity CREATED of a committee.",
+            "Its committees of all periods. Sorted by code by default, SG2 before SG12. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` COMMITTEE.",
             &committees::COMMITTEES,
             Relation::column(committee::Column::OrganizationId),
         ),
@@ -123,7 +123,7 @@ fn describe() -> schema::ObjectType {
     fields.extend(stamps());
     schema::ObjectType {
         name: "Organization",
-        description: "An organization: ITU or UPU itself, a part of them such as ITU-T or the POC, or a partner outside of both such as ISO.",
+        description: "An organization: ITU or UPU itself, a part of one of them such as ITU-T or the POC, or a partner outside both such as ISO.",
         cacheable: true,
         table: Some(node_table::<OrganizationId>(Entity, everybody, SEARCHED)),
         fields,
@@ -142,16 +142,16 @@ pub static ORGANIZATIONS: Connection = Connection {
     criteria: parse_list_args::<OrganizationFilter, OrganizationOrder>,
 };
 
-/// Conditions for a list of organizations: a record has to meet all that are given.
+/// Conditions for a list of organizations. An organization must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct OrganizationFilter {
-    /// Is of one of these kinds. An empty list matches nothing.
+    /// Only organizations of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<OrganizationKind>>,
-    /// Is of one of these sides. An empty list matches nothing. Partners have no side and never match.
+    /// Only organizations of one of these sides. Partners have no side and never match. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in acronym or name, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only organizations that contain this text in acronym or name, as returned in the languages of `@inContext`. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
 }
 
@@ -189,7 +189,7 @@ pub enum OrganizationOrderField {
     /// By acronym, with numbers by their value. This is the default.
     #[default]
     Acronym,
-    /// By name as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
+    /// By name, as returned in the languages of `@inContext`; without `@inContext` by the original name. The order is alphabetical within each script: Latin, Cyrillic, Arabic, then Chinese. The script of the first language of `@inContext` comes first: Cyrillic with `@inContext(languages: [RU])`.
     Name,
     /// By `updatedAt`.
     UpdatedAt,
@@ -253,7 +253,7 @@ pub struct OrganizationMutation;
 
 #[Object]
 impl OrganizationMutation {
-    /// Creates an organization. A side creates its own; the TSB those of ITU and partners.
+    /// Creates an organization. ITU and UPU create their own; the TSB creates those of ITU and of partners.
     async fn organization_create(
         &self,
         ctx: &Context<'_>,

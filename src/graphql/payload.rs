@@ -60,14 +60,14 @@ pub struct Payload<T, I> {
     of: PhantomData<fn() -> (T, I)>,
 }
 
-/// One reason why the input was refused. Show `message` to the user, next to the field; branch on `code` in the program, not on `message`.
+/// One problem in the input. Show `message` to the user, next to the field. In the program, branch on `code`, not on `message`.
 #[derive(SimpleObject)]
 pub struct UserError {
     /// The kind of problem.
     code: UserErrorCode,
     /// The path of the field within `input`; null if the error is about the input as a whole. Example: `["provisionIds", "2"]`.
     field: Option<Vec<String>>,
-    /// What is wrong and what would be right, as text for the user, in English.
+    /// What is wrong and how to correct it: English text for the user.
     message: String,
 }
 
@@ -83,7 +83,7 @@ enum UserErrorCode {
     Taken,
     /// The record has been changed since the given `version`. The payload has the record as it is now.
     Stale,
-    /// The status of the record does not allow it; the message says which would.
+    /// The current state of the record, for example its status, does not allow the change. `message` says why.
     NotAllowedNow,
     /// The `idempotencyKey` was used before with a different input. Use a new key for each new record; repeat a key only to retry the same request.
     KeyReused,
@@ -164,26 +164,29 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
             None => register::node(registry, &node_types()),
         };
         let input = I::create_type_info(registry);
-        let has_version = matches!(
-            registry.types.get(input.trim_end_matches('!')),
-            Some(MetaType::InputObject { input_fields, .. }) if input_fields.contains_key("version")
-        );
-        let description = if has_version {
-            "The record after the change. If a user error is STALE, the record as it is now: its `version` is the one to send next. Null with any other user error."
+        let has = |name| {
+            matches!(
+                registry.types.get(input.trim_end_matches('!')),
+                Some(MetaType::InputObject { input_fields, .. }) if input_fields.contains_key(name)
+            )
+        };
+        let description = if has("version") {
+            "The record after the request. Null if the request was refused; `userErrors` says why. Exception: with the user error STALE, it is the record as it is now, with the `version` to send next."
+        } else if has("idempotencyKey") {
+            "The record that was created, or that an earlier request with the same `idempotencyKey` created. Null if the request was refused; `userErrors` says why."
         } else {
-            "The record after the change; null if nothing was changed, then `userErrors` says why."
+            "The record after the request. Null if the request was refused; `userErrors` says why."
+        };
+        let user_errors = if has("idempotencyKey") {
+            "Why the request was refused: every problem found in the input, not only the first. Empty if the request succeeded."
+        } else {
+            "Why the request was refused: every problem found in the input, not only the first. Empty if the request succeeded; an update that changes nothing also succeeds."
         };
         let errors = Vec::<UserError>::create_type_info(registry);
         let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
             register::meta_field(registry, T::FIELD, description, &[], record),
-            register::meta_field(
-                registry,
-                "userErrors",
-                "Everything that is wrong with the input, all at once. Empty if the change was made.",
-                &[],
-                errors,
-            ),
+            register::meta_field(registry, "userErrors", user_errors, &[], errors),
         ];
         fields.extend(
             T::EXTRA.map(|extra| {
@@ -198,7 +201,7 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
         register::object_type(
             registry,
             &Self::type_name(),
-            "The result of a mutation: the record as it is now, also if nothing had to be changed, or why the change was refused.",
+            "The result of a mutation: the record, or `userErrors` if the request was refused.",
             fields,
         );
         Self::qualified_type_name()

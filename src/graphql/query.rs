@@ -82,13 +82,13 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         root(
             "nodes",
-            "Looks up records of any types by their global ids, in the order of `ids`; null in place of each that does not exist.",
+            "Looks up records of any types by their global ids. The result has the order of `ids`, with null for each id that does not exist.",
             vec![arg::<Vec<ID>>("ids", "The global ids, at most 100.")],
             RootResolver::Nodes,
         ),
         root(
             "viewer",
-            "Who sends the request, and what they may do.",
+            "Who sends the request, and what the sender may do.",
             Vec::new(),
             RootResolver::Viewer,
         ),
@@ -103,7 +103,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "organizations",
-            "The organizations; by acronym unless `orderBy` is given.",
+            "The organizations, sorted by acronym unless `orderBy` is given.",
             &organization::ORGANIZATIONS,
         ),
         root(
@@ -114,7 +114,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "committees",
-            "The committees of all organizations and periods; by code, SG2 before SG12, unless `orderBy` is given.",
+            "The committees of all organizations and periods, sorted by code (SG2 before SG12) unless `orderBy` is given.",
             &committee::COMMITTEES,
         ),
         root(
@@ -125,7 +125,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "topics",
-            "The topics with any status; by code unless `orderBy` is given.",
+            "The topics with any status, sorted by code unless `orderBy` is given.",
             &topic::TOPICS,
         ),
         root(
@@ -139,7 +139,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "actionItems",
-            "The action items on all topics, with any status; by code unless `orderBy` is given.",
+            "The action items of all topics, with any status, sorted by code unless `orderBy` is given.",
             &action_item::ACTION_ITEMS,
         ),
         root(
@@ -153,7 +153,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "publications",
-            "The publications of both sides and of partners, in all editions; by number unless `orderBy` is given.",
+            "The publications of both sides and of partners, in all editions, sorted by number unless `orderBy` is given.",
             &publication::PUBLICATIONS,
         ),
         root(
@@ -167,26 +167,26 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "liaisonStatements",
-            "The liaison statements; by code.",
+            "The liaison statements, sorted by code unless `orderBy` is given.",
             &liaison_statement::STATEMENTS,
         ),
         page(
             "examinations",
-            "The joint examinations of publications, open and complete; oldest first.",
+            "The joint examinations of publications, complete or not. Sorted by `createdAt`, oldest first, unless `orderBy` is given.",
             &examination::EXAMINATIONS,
         ),
         root(
             "exchange",
-            "What is open between two committees, whichever of the two comes first.",
+            "What is open between two committees, in both directions. An unknown id, or the same committee twice, is the error BAD_USER_INPUT.",
             vec![
-                arg::<ID>("committee", "The id of the first of the two committees."),
+                arg::<ID>("committee", "The id of one committee."),
                 arg::<ID>("counterpart", "The id of the other committee."),
             ],
             RootResolver::About(exchange::object_type, exchange::find, exchange::MISSING),
         ),
         root(
             "report",
-            "The figures of a period for each of the two sides, as the TSB needs them for its reports.",
+            "The figures of a period for each of the two sides, as the TSB needs them for its reports. If `from` is after `to`, the error is BAD_USER_INPUT.",
             vec![
                 arg::<Date>("from", "The first day of the period (UTC)."),
                 arg::<Date>("to", "The last day of the period (UTC), inclusive."),
@@ -195,7 +195,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         page(
             "activities",
-            "The history of the whole register, oldest first. To learn what has changed since, pass the last cursor that you have seen as `after`.",
+            "The history of the whole register, oldest first. To get only new activities, pass the last cursor that you have as `after`.",
             &activity::ACTIVITIES,
         ),
         root(
@@ -209,19 +209,19 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         root(
             "mandates",
-            "The mandates on which the collaboration is based, by code.",
+            "The mandates on which the collaboration is based, sorted by code.",
             Vec::new(),
             RootResolver::Mandates,
         ),
         root(
             "webhooks",
-            "The webhooks of the viewer's own party, oldest first. Without a token or a role the error is UNAUTHENTICATED or FORBIDDEN.",
+            "The webhooks of the viewer's own party, oldest first. Without a token the error is UNAUTHENTICATED. With a token that has no role, or several roles but no header `Acting-As`, it is FORBIDDEN.",
             Vec::new(),
             RootResolver::Webhooks,
         ),
         root(
             "search",
-            "Finds organizations, committees, topics, action items, publications, liaison statements and notes by their words, in all their languages, best first. What was written before the request is found.",
+            "Searches organizations, committees, topics, action items, publications, liaison statements and notes in all their languages. The best matches come first. Changes that were made before the request are included.",
             search::args(),
             RootResolver::Search,
         ),
@@ -383,7 +383,7 @@ impl OutputType for Query {
         register::object_type(
             registry,
             &name,
-            "All data of the register. Everything but webhooks and the `actor` of activities can be read without a token.",
+            "All data of the register. Everything except webhooks and `Activity.actor` can be read without a token.",
             fields,
         );
         Self::qualified_type_name()

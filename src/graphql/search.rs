@@ -30,7 +30,7 @@ const MAX_LENGTH: usize = 500;
 /// What a search finds.
 pub static SEARCH_RESULT: Union = Union {
     name: id::SEARCH_RESULT,
-    description: "A record that a search finds. Select its fields with fragments: `... on Topic { code title }`.",
+    description: "A record that was found by a search. Select its fields with fragments: `... on Topic { code title }`.",
     objects: searched,
 };
 
@@ -45,23 +45,23 @@ pub fn args() -> Vec<Arg> {
     vec![
         arg::<String>(
             "text",
-            "What to look for; at most 500 characters. A record is found if it has all the words, in any order and in any of its languages, whatever their case, accents and endings: `service postal` finds `Services postaux`. The last word may be incomplete. Words in quotes have to stand together as they are: `\"quality of service\"`. Codes and numbers are found as people write them: `x1341` and `X.1341` are the same. Articles and the like are not required. There are no operators: all other characters separate words. A text without any word is the error BAD_USER_INPUT.",
+            "The words to search for; at most 500 characters. A record must contain all of them, in any order and in any of its languages. Case, accents and endings make no difference: `service postal` finds `Services postaux`. The last word may be incomplete. Words in quotes must appear exactly and together: `\"quality of service\"`. `x1341` finds `X.1341`. Common words such as `the` and `de` are optional. A text without a letter or digit is the error BAD_USER_INPUT.",
         ),
         arg::<Option<Vec<SearchType>>>(
             "types",
-            "Only records of these types. Left out or null: all types. An empty list finds nothing.",
+            "Search only records of these types. Default: all types. An empty list finds nothing.",
         ),
         arg::<Option<Vec<Side>>>(
             "side",
-            "Only records of one of these sides: the side of an organization, of a committee, of the owner of an action item, of the publisher of a publication, of the senders of a liaison statement, of the author of a note. A topic is of both sides; what belongs to partners is of none. Left out or null: all records. An empty list finds nothing.",
+            "Search only records of these sides. Organizations, committees and publications have their `side`; action items the side of their committee; liaison statements the side of their senders; notes the side of their party (none for the TSB); topics both sides. Records of partners have none. Default: all records. An empty list finds nothing.",
         ),
         arg::<Option<i32>>(
             "first",
-            "How many results to return from the start of the list (after `after`), 0 to 100. Default: 20. With 0 only counts are read, such as `totalCount`.",
+            "How many results to return from the start of the list, or after `after`: 0 to 100. Default: 20. Use 0 to get counts such as `totalCount` without results. More than 100 is the error BAD_USER_INPUT.",
         ),
         arg::<Option<String>>(
             "after",
-            "Return only results after this cursor. For the next page, pass `pageInfo.endCursor` with the same text, types and sides. Pages have every result once, also if records are written meanwhile; a record that is changed between two pages may change its place.",
+            "Return only results after this cursor. For the next page, pass `pageInfo.endCursor` with the same `text`, `types` and `side`. Changes of other records do not move a result to another page; a record that is changed between two pages can move.",
         ),
     ]
 }
@@ -76,7 +76,7 @@ pub fn connection() -> &'static ObjectType {
         fields: vec![
             field(
                 "edges",
-                "The results of this page, each with its cursor, its score and where its words stand.",
+                "The results of this page, each with its cursor, score and highlights.",
                 FieldSource::Nested {
                     object: edge,
                     list: Some(ListLength::Short),
@@ -101,7 +101,7 @@ pub fn connection() -> &'static ObjectType {
             value::<i32>("totalCount", "How many records are found, on all pages."),
             field(
                 "countsByType",
-                "How many records of each type are found, on all pages together: every type, in the order of the enum, also those without results. `types` and `side` apply.",
+                "The number of results of each type, on all pages together. It lists every type in the order of the enum, with 0 for those without results. The arguments `types` and `side` apply.",
                 FieldSource::Nested {
                     object: count,
                     list: Some(ListLength::Fixed(SearchType::ALL.len() as u64)),
@@ -138,11 +138,11 @@ fn edge() -> &'static ObjectType {
             ),
             value::<f64>(
                 "score",
-                "How well the record matches; more is better. Compare scores within one search only. What is rare in the register, stands in a code, a title or a name, or in a short text, scores more.",
+                "How well the record matches: a higher score is better. Compare scores only within one search. Rare words score higher, and so do matches in codes, titles, names and short texts.",
             ),
             field(
                 "highlights",
-                "Where the words stand: each text of the record that has some of them, in the order of its fields, the original before translations.",
+                "The texts of the record that contain words of the search. The texts of one field are together, the original before its translations.",
                 FieldSource::Nested {
                     object: highlight,
                     list: Some(ListLength::Fixed(2)),
@@ -156,21 +156,21 @@ fn edge() -> &'static ObjectType {
 fn highlight() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Highlight",
-        description: "A text of a result with the words that were looked for.",
+        description: "A text of a found record, with the matching words marked.",
         cacheable: true,
         table: None,
         fields: vec![
             value::<String>(
                 "field",
-                "The field of the record that the text is of. Examples: `title`, `number`. The acronym of a committee's organization is `organization`.",
+                "The field of the record that has the text. Examples: `title`, `number`. For the acronym of a committee's organization it is `organization`.",
             ),
             value::<Language>(
                 "language",
-                "The language of the text: that of the original, or of a translation. Of liaison statements and notes, whose languages the register does not know, it is what the script suggests: AR, ZH, RU, or else EN.",
+                "The language of the text. The register does not know the languages of liaison statements and notes; for them it is a guess from the script: AR, ZH, RU, otherwise EN.",
             ),
             field(
                 "fragments",
-                "The text in parts, in order; together they are the text, or of a long one the part around the first match. Plain text, no HTML: escape it like any other text.",
+                "The parts of the text, in order. Joined, they are the whole text, or an excerpt around the first match if the text is long. They are plain text, not HTML: escape them like any other text.",
                 FieldSource::Nested {
                     object: fragment,
                     list: Some(ListLength::Fixed(5)),
@@ -184,15 +184,12 @@ fn highlight() -> &'static ObjectType {
 fn fragment() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "HighlightFragment",
-        description: "A part of a text with the words that were looked for.",
+        description: "A part of a highlighted text.",
         cacheable: true,
         table: None,
         fields: vec![
             value::<String>("text", "The part as plain text."),
-            value::<bool>(
-                "isMatch",
-                "Whether this part is what was looked for: show it marked.",
-            ),
+            value::<bool>("isMatch", "Whether this part is a match: show it marked."),
         ],
     });
     &OBJECT

@@ -59,14 +59,14 @@ impl SubscriptionType for Subscription {
         let field = register::meta_field(
             registry,
             FIELD,
-            "Each change to the register as it happens, in the order of the history. To miss nothing, store the `cursor` of the last activity and pass it as `after` when you reconnect.",
+            "Each change to the register as it happens, in the order of the history. To miss nothing after a lost connection, store the `cursor` of the last activity and pass it as `after` when you reconnect.",
             &args(),
             ty,
         );
         register::object_type(
             registry,
             NAME,
-            "Events as they happen: over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`), or as Server-Sent Events from `/graphql` with `Accept: text/event-stream`.",
+            "Events as they happen, over WebSocket at `/graphql/ws` (subprotocol `graphql-transport-ws`) or as Server-Sent Events from `/graphql` with `Accept: text/event-stream`. A subscription has one root field.",
             vec![field],
         );
         if let Some(MetaType::Object {
@@ -90,11 +90,11 @@ fn args() -> [Arg; 2] {
     [
         arg::<Option<String>>(
             "after",
-            "The cursor of an activity: first everything that came after it is sent, then what happens from now on, without gaps or repetitions. Default: only what happens from now on.",
+            "The cursor of an activity. All later activities are sent first, then new ones as they happen, without gaps or repetitions. Default: only new activities.",
         ),
         Arg {
             name: "filter",
-            description: "Conditions that the records have to meet, all of them. A condition that is left out or null excludes nothing, and so does a filter that is.",
+            description: "Conditions that all returned records must meet. A condition that is left out or null is ignored.",
             register: <Option<ActivityFilter> as InputType>::create_type_info,
         },
     ]

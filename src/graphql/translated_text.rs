@@ -58,7 +58,7 @@ pub fn translated<T: OutputType>(
     };
     field(name, description, source).arg::<Option<Language>>(
         "language",
-        "The language to return the text in. If there is no translation into it, the text is in the first language of `@inContext` that has one, otherwise in its original language. Default: the languages of `@inContext`.",
+        "The language to return the text in. If there is no translation into it, the languages of `@inContext` are tried in order; if none has one, the original text is returned. Default: the languages of `@inContext`.",
     )
 }
 
@@ -78,7 +78,7 @@ pub fn language_of<T: OutputType>(
     };
     field(name, description, source).arg::<Option<Language>>(
         "language",
-        "The same value as the `language` argument of the text.",
+        "Pass the same value as for the `language` argument of the text. With a different value the result is not the language of the text that you got. Default: the languages of `@inContext`.",
     )
 }
 

@@ -22,7 +22,7 @@ use crate::store::translation::{self as store, TranslationSetInput};
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Translation",
-        description: "A text of a record in another language than its original.",
+        description: "The translation of one text of a record into another language.",
         cacheable: true,
         table: Some(Table {
             name: Entity.into_table_ref(),
@@ -31,7 +31,7 @@ pub fn object_type() -> &'static ObjectType {
         fields: vec![
             column::<TranslatableField>(
                 "field",
-                "The field of the record that it is a translation of.",
+                "The field of the record whose text is translated.",
                 Column::Field,
                 Scalar::Enum,
             ),
@@ -69,13 +69,13 @@ pub fn object_type() -> &'static ObjectType {
 pub fn translations() -> Field {
     many(
         "translations",
-        "The translations of its texts into other languages, also outdated ones: by field, then by language. To learn in which language a text is returned, select the field beside it whose name ends in `Language`.",
+        "The translations of its texts into other languages, including outdated ones. Sorted by field, then by language. Fields such as `titleLanguage` and `nameLanguage` say in which language a text was returned.",
         object_type,
         ListLength::Short,
         Relation::column(Column::SubjectId),
         vec![col(Column::Field), col(Column::Language)],
     )
-    .arg::<Option<Language>>("language", "Return only translations into this language.")
+    .arg::<Option<Language>>("language", "Return only translations into this language. Default: translations into all languages.")
     .filtered(|args| {
         let language: Option<Language> = args.get("language")?;
         let of = language.map(|language| among(Column::Language, vec![language]));
@@ -90,7 +90,7 @@ impl MutationPayload for Translation {
     const FIELD: &'static str = "subject";
     const RELATED: Option<RelatedList> = Some(RelatedList {
         name: "translations",
-        description: "All translations of the record after the change, by field, then by language.",
+        description: "All translations of the record after the request. Sorted by field, then by language. Empty if `subject` is null.",
         object: object_type,
         find: |subject| RecordQuery {
             condition: Condition::all().add(col(Column::SubjectId).eq(subject)),
@@ -112,7 +112,7 @@ pub struct TranslationMutation;
 
 #[async_graphql::Object]
 impl TranslationMutation {
-    /// Sets the translation of one text of a record into one language, in place of any that is there, or removes it (`text: null`). Every party may translate topics; other records are translated by the party that writes them, see TRANSLATE in `viewerPermissions`.
+    /// Sets, replaces or removes (`text: null`) the translation of one text of a record into one language. Every party may translate topics. For other records, `viewerPermissions` contains TRANSLATE if the viewer may translate them.
     async fn translation_set(
         &self,
         ctx: &Context<'_>,

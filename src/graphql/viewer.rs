@@ -56,22 +56,22 @@ impl OutputType for Viewer {
             plain::<Option<Party>>(
                 registry,
                 "party",
-                "The party that this request acts as. Null for viewers who may only read, and if a token with several roles comes without the header `Acting-As`.",
+                "The party that this request acts for. Null for viewers who may only read, and for a token with several roles without the header `Acting-As`.",
             ),
             plain::<Option<DateTime>>(
                 registry,
                 "expiresAt",
-                "When the token expires; null without a token.",
+                "When the token expires; null without a token. Every token has an expiry. An open subscription then ends: reconnect with a new token and the last cursor.",
             ),
             plain::<Vec<CreatePermission>>(
                 registry,
                 "permissions",
-                "What the viewer may create now: which buttons to show above a list. Empty for viewers who may only read. What may be done to one record is in its `viewerPermissions`.",
+                "What the viewer may create now, for example which buttons to show above a list. Empty for viewers who may only read. What the viewer may do with one record is in the field `viewerPermissions` of the record.",
             ),
             register::meta_field(
                 registry,
                 "committees",
-                "The committees that the viewer may name as its own, for example as lead of a topic or as sender of a liaison statement: the active ones of its party, by code. Empty for viewers who may only read.",
+                "The active committees of the viewer's party. The viewer can name them as its own, for example as lead of a topic or sender of a liaison statement. Sorted by code. Empty for viewers who may only read.",
                 &OF_THE_VIEWER.args(),
                 committees,
             ),
@@ -79,7 +79,7 @@ impl OutputType for Viewer {
         register::object_type(
             registry,
             NAME,
-            "Who sends the request, as the bearer token says. Without a token everything but webhooks can be read, and nothing written.",
+            "Who sends the request, according to the bearer token. Without a token, everything except webhooks and `Activity.actor` can be read, and nothing can be written.",
             fields,
         );
         Self::qualified_type_name()

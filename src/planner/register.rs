@@ -141,7 +141,7 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
     object_type(
         registry,
         list.type_name,
-        "One page of a list, with cursors to get the next ones.",
+        "One page of a list, with the cursors to get the next and the previous page.",
         fields,
     );
     ty
@@ -150,7 +150,7 @@ pub fn connection(registry: &mut Registry, list: &'static Connection) -> String 
 /// The field of a connection that counts its records by status.
 fn counts_field(registry: &mut Registry, counts: &Counts) -> MetaField {
     let count = object(registry, (counts.object)());
-    let description = "The number of matching records in each status, on all pages together: every status, in the order of the enum, also those without records. Counted only if requested.";
+    let description = "The number of records in each status, on all pages together. It lists every status in the order of the enum, with 0 for those without records. All conditions of `filter` apply, including `status`. Computed only if it is selected.";
     meta_field(
         registry,
         counts::FIELD,

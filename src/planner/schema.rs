@@ -156,7 +156,7 @@ impl Connection {
         let mut args = vec![
             arg::<Option<i32>>(
                 "first",
-                "How many records to return from the start of the list (after `after`), 0 to 100. Default: 20, if `last` is not given either. With 0 only counts are read, such as `totalCount`.",
+                "How many records to return from the start of the list, or after `after`: 0 to 100. Default: 20 if neither `first` nor `last` is given. Use 0 to get counts such as `totalCount` without records. More than 100, or both `first` and `last`, is the error BAD_USER_INPUT.",
             ),
             arg::<Option<String>>(
                 "after",
@@ -164,7 +164,7 @@ impl Connection {
             ),
             arg::<Option<i32>>(
                 "last",
-                "How many records to return from the end of the list (before `before`), 0 to 100. Cannot be combined with `first`.",
+                "How many records to return from the end of the list, or before `before`: 0 to 100. The page has the order of the list.",
             ),
             arg::<Option<String>>(
                 "before",
@@ -173,12 +173,12 @@ impl Connection {
         ];
         args.extend(self.filter.map(|register| Arg {
             name: "filter",
-            description: "Conditions that the records have to meet, all of them. A condition that is left out or null excludes nothing, and so does a filter that is.",
+            description: "Conditions that all returned records must meet. A condition that is left out or null is ignored.",
             register,
         }));
         args.extend(self.order.map(|register| Arg {
             name: "orderBy",
-            description: "The order of the list. Default: see the description of the list. A cursor is valid only for the order and filter that it was returned for.",
+            description: "The order of the list. Default: see the description of the list. Records with the same value have a fixed order. If you change `orderBy` or `filter`, start again without a cursor: an old cursor is the error INVALID_CURSOR.",
             register,
         }));
         args

@@ -30,7 +30,7 @@ use crate::store::{Database, idempotency, resolve};
 /// A request that both sides examine what a publication means for them.
 #[derive(Clone, Debug, InputObject)]
 pub struct ExaminationRequestInput {
-    /// The id of the publication. Only one examination of it can be under way at a time.
+    /// The id of the publication. If it has an examination that is not complete, the user error is TAKEN.
     pub publication_id: ID,
     /// Why it is requested; at most 8,000 characters. Default: no reason.
     pub reason: Option<String>,
@@ -40,7 +40,7 @@ pub struct ExaminationRequestInput {
     pub idempotency: Idempotency,
 }
 
-/// The finding of the viewer's own side. It can be rewritten until the other side has recorded its finding.
+/// The finding of the viewer's own side. It can be rewritten until the other side has recorded its own finding.
 #[derive(Clone, Debug, InputObject)]
 pub struct ExaminationRecordFindingInput {
     /// The id of the examination.
@@ -49,7 +49,7 @@ pub struct ExaminationRecordFindingInput {
     pub impact: Impact,
     /// The finding in words; at most 8,000 characters.
     pub statement: String,
-    /// The id of the committee that found it, of the viewer's own side. Default: the side as a whole.
+    /// The id of the committee that made the finding, one of the viewer's own side. Default: none, it is a finding of the side as a whole.
     pub committee_id: Option<ID>,
 }
 

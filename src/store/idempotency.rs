@@ -25,7 +25,7 @@ const PURGE_BATCH: u64 = 20;
 /// What every creating input has beside its own fields.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct Idempotency {
-    /// A key that the client chooses for this request, for example a UUID; at most 255 characters. If a request is sent again with the same key and input, for example because the response was lost, nothing is created twice and the payload has the record that was created the first time. The same key with another input is refused as KEY_REUSED. Each party has its own keys, which expire after 7 days. Default: none.
+    /// A key that the client chooses for this request, for example a UUID; at most 255 characters. If the same key and input are sent again, for example after a lost response, nothing is created twice: the payload has the record that was created the first time. The same key with a different input is the user error KEY_REUSED. Each party has its own keys, which expire after 7 days. Default: none.
     pub idempotency_key: Option<String>,
 }
 

@@ -26,15 +26,14 @@ use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, idempotency, resolve};
 
-/// A new liaison statement from committees of the viewer's party. Once sent it never changes.
+/// A new liaison statement from committees of the viewer's party. It cannot be changed later.
 #[derive(Clone, Debug, InputObject)]
 pub struct LiaisonStatementSendInput {
-    /// When it was sent, if that was before now: a statement can be entered later than it was sent. Not in the future, and
-    /// not before the statement that it replies to. Default: now.
+    /// When it was sent, if it is entered later than it was sent. It must not be in the future or before the statement that it replies to. Default: now.
     pub sent_at: Option<entity::scalar::DateTime>,
     /// The subject of the statement; at most 500 characters.
     pub title: String,
-    /// The ids of the committees that send it, 1 to 50: ACTIVE ones of the viewer's own party, as `viewer.committees` lists them.
+    /// The ids of the committees that send it, 1 to 50: ACTIVE committees of the viewer's own party, see `Viewer.committees`.
     pub from_ids: Vec<ID>,
     /// The committees to send it to, 1 to 100, each with what is expected of it.
     pub addressees: Vec<AddresseeInput>,
@@ -42,7 +41,7 @@ pub struct LiaisonStatementSendInput {
     pub body: Option<String>,
     /// Whom to contact, preferably the address of a role and not of a person; at most 500 characters. Default: none.
     pub contact: Option<String>,
-    /// The id of the statement that this one replies to. At least one of its addressees has to be among `fromIds`; the addressees among them then count as having replied. Default: it is not a reply.
+    /// The id of the statement that this one replies to. At least one committee of `fromIds` must be an addressee of that statement. All committees of `fromIds` that are addressees of it then count as having replied. Default: none, it is not a reply.
     pub in_reply_to_id: Option<ID>,
     /// The ids of the topics that it is about, at most 100. Default: none.
     pub topic_ids: Option<Vec<ID>>,

@@ -35,7 +35,7 @@ pub struct NoteAddInput {
     pub idempotency: Idempotency,
 }
 
-/// A note of the viewer's own party to retract.
+/// Identifies the note to retract, which must be one of the viewer's own party.
 #[derive(Clone, Debug, InputObject)]
 pub struct NoteRetractInput {
     /// The id of the note.

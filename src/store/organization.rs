@@ -23,14 +23,14 @@ use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, idempotency, resolve, translation};
 
-/// A new organization. A side creates its own; the TSB those of ITU and partners.
+/// A new organization. ITU and UPU create their own; the TSB creates those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct OrganizationCreateInput {
     /// Its acronym, unique; at most 32 characters. It can never be changed. Example: `ITU-T`.
     pub acronym: String,
     /// Its full name in `language`; at most 500 characters.
     pub name: String,
-    /// What kind of organization it is; PARTNER for one outside the two unions.
+    /// What kind of organization it is; PARTNER for an organization outside the two unions.
     pub kind: OrganizationKind,
     /// The side that it belongs to. Required, except for a PARTNER, which has none.
     pub side: Option<Side>,

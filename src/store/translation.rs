@@ -29,7 +29,7 @@ use crate::error::Result;
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// A translation of one text of a record into one language. Setting it again replaces it.
+/// A translation of one text of a record into one language. It replaces an existing translation of this text into this language.
 #[derive(Clone, Debug, InputObject)]
 pub struct TranslationSetInput {
     /// The id of the record whose text it is: an organization, a committee, a topic, an action item or a publication.
@@ -38,11 +38,11 @@ pub struct TranslationSetInput {
     pub version: i32,
     /// The field that is translated.
     pub field: TranslatableField,
-    /// The language of the translation: not the record's `originalLanguage`.
+    /// The language of the translation. It must not be the record's `originalLanguage`.
     pub language: Language,
-    /// The translation, with at most as many characters as the original may have. Null removes the translation. Left out, an existing translation keeps its text, for example to change only its `kind`.
+    /// The translation. It can have as many characters as the original field allows. Null removes the translation. If it is left out, an existing translation keeps its text, for example to change only its `kind`.
     pub text: MaybeUndefined<String>,
-    /// How much it can be relied on. Required for a new translation; left out or null, an existing one keeps its kind.
+    /// How much it can be relied on. Required for a new translation. If it is left out or null, an existing translation keeps its kind.
     pub kind: Option<TranslationKind>,
 }
 

@@ -42,42 +42,40 @@ pub static ACTION_ITEMS: Connection = Connection {
     criteria: parse_list_args::<ActionItemFilter, ActionItemOrder>,
 };
 
-/// Conditions for a list of action items: a record has to meet all that are given.
+/// Conditions for a list of action items. An action item must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ActionItemFilter {
-    /// Has one of these statuses. An empty list matches nothing.
+    /// Only action items with one of these statuses. An empty list matches nothing.
     status: Option<Vec<ActionItemStatus>>,
-    /// True: the status is REQUESTED, OPEN, IN_PROGRESS or POSTPONED. False: any other status.
+    /// True: only open action items (REQUESTED, OPEN, IN_PROGRESS or POSTPONED). False: only those with another status.
     open: Option<bool>,
-    /// True: open, with a due date before today (UTC). False: all others.
+    /// True: only open action items whose due date is before today (UTC). False: only the other ones.
     overdue: Option<bool>,
-    /// `externalKey` is exactly one of these. Different parties can use the same key: add `requestedBy` for one party. At most 100 keys. An empty list matches nothing.
+    /// Only action items with exactly one of these keys, at most 100. Different parties can use the same key: add `requestedBy` for one party. An empty list matches nothing.
     external_key: Option<Vec<String>>,
-    /// `ownedBy` is one of these parties: action items of the TSB's own secretariat belong to TSB, not to ITU. An empty
-    /// list matches nothing.
+    /// Only action items that are owned by one of these parties. Committees of the TSB count as TSB here, not as ITU. An empty list matches nothing.
     owned_by: Option<Vec<Party>>,
-    /// Requested by one of these parties. An empty list matches nothing.
+    /// Only action items that were requested by one of these parties. An empty list matches nothing.
     requested_by: Option<Vec<Party>>,
-    /// The committee that owns it is of one of these sides. Unlike in `ownedBy`, the TSB's own secretariat counts as ITU here. An
-    /// empty list matches nothing.
+    /// Only action items whose committee is of one of these sides. Committees of the TSB count as ITU here, unlike in `ownedBy`. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// The committee with this id owns it.
+    /// Only action items that the committee with this id owns.
     committee: Option<ID>,
-    /// Its `counterpart` is the committee with this id.
+    /// Only action items whose `counterpart` is the committee with this id.
     counterpart: Option<ID>,
-    /// It belongs to the topic with this id.
+    /// Only action items of the topic with this id.
     topic: Option<ID>,
-    /// Has one of these priorities. An empty list matches nothing.
+    /// Only action items with one of these priorities. An empty list matches nothing.
     priority: Option<Vec<Priority>>,
-    /// The due date is on this day or later.
+    /// Only records with a due date on this day or later.
     due_from: Option<Date>,
-    /// The due date is on this day or earlier.
+    /// Only records with a due date on this day or earlier.
     due_to: Option<Date>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or description, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only action items that contain this text in code, title or description, as returned in the languages of `@inContext`. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
-    /// True: only sample data. False: everything but sample data.
+    /// True: only sample data. False: no sample data.
     illustrative: Option<bool>,
 }
 
@@ -145,7 +143,7 @@ pub enum ActionItemOrderField {
     /// By the number in the code: A-2 before A-12. This is the default.
     #[default]
     Code,
-    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
+    /// By title, as returned in the languages of `@inContext`; without `@inContext` by the original title. The order is alphabetical within each script: Latin, Cyrillic, Arabic, then Chinese. The script of the first language of `@inContext` comes first: Cyrillic with `@inContext(languages: [RU])`.
     Title,
     /// By status, in the order of the enum: REQUESTED first.
     Status,

@@ -72,7 +72,7 @@ fn describe() -> ObjectType {
         translated::<String>("title", "What has to be done, in a few words.", &TITLE),
         language_of::<Language>(
             "titleLanguage",
-            "The language in which `title` is returned. Give it the same `language` argument as `title`.",
+            "The language in which `title` is returned. Pass the same `language` argument as for `title`.",
             &TITLE,
         ),
         translated::<Option<String>>(
@@ -82,7 +82,7 @@ fn describe() -> ObjectType {
         ),
         language_of::<Option<Language>>(
             "descriptionLanguage",
-            "The language in which `description` is returned; null if `description` is null. Give it the same `language` argument as `description`.",
+            "The language in which `description` is returned; null if `description` is null. Pass the same `language` argument as for `description`.",
             &DESCRIPTION,
         ),
         column::<ActionItemStatus>(
@@ -93,7 +93,7 @@ fn describe() -> ObjectType {
         ),
         field(
             "nextMoves",
-            "The moves that the viewer may make now with `actionItemMove`, in the order of `ActionItemStatus`. Empty for viewers who may only read.",
+            "The moves that the viewer may make now with `actionItemMove`, in the order of the enum `ActionItemStatus`. Empty for viewers who may only read.",
             FieldSource::Derived {
                 needs: facts(),
                 derive: |cells, env| {
@@ -112,7 +112,7 @@ fn describe() -> ObjectType {
         ),
         column::<Option<String>>(
             "statusReason",
-            "Why it was postponed, declined, withdrawn or reopened; null if its last move needed no reason.",
+            "The reason that was given with its last move. Null unless that move postponed, declined, withdrew or reopened it.",
             Column::StatusReason,
             Scalar::String,
         ),
@@ -148,19 +148,19 @@ fn describe() -> ObjectType {
         ),
         one(
             "committee",
-            "The committee that owns it and has to do it: a body, never a person. The secretariats (TSB and the International Bureau) count as committees.",
+            "The committee that owns it and has to do the work. A secretariat, such as the TSB or the International Bureau, can own it, too; a person cannot.",
             committees::object_type,
             Column::CommitteeId,
         ),
         column::<Party>(
             "ownedBy",
-            "The party that acts for the owner: the side of its committee, or TSB if the TSB's own secretariat owns it.",
+            "The party that acts for the owner: the side of its committee, or TSB if it is a committee of the TSB.",
             Column::OwnedBy,
             Scalar::Enum,
         ),
         one_or_null(
             "counterpart",
-            "The committee that requested it, or that works on it together with the owner; null if there is none.",
+            "A second committee that takes part: it requested the action item, or works on it together with the owner. It gets no permissions by this. Null if no such committee was named.",
             committees::object_type,
             Column::CounterpartId,
         ),
@@ -190,19 +190,19 @@ fn describe() -> ObjectType {
         ),
         column::<Option<String>>(
             "externalKey",
-            "The key of this item in the system of the party that requested it; null if none was given. Unique for each party. Example: `JIRA-4711`.",
+            "The key of this action item in the system of the party that requested it; null if none was given. Unique within that party. Example: `JIRA-4711`.",
             Column::ExternalKey,
             Scalar::String,
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
+            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "The history of this record, oldest first.",
+            "The history of this record, oldest first. Activities of its notes are not included.",
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),
@@ -253,7 +253,7 @@ fn move_option() -> &'static ObjectType {
             ),
             field(
                 "note",
-                "Whether the move needs a `note`, and what the note has to say.",
+                "Whether the move requires a `note`, and what the note must contain.",
                 FieldSource::Key(<NoteRequirement as OutputType>::create_type_info),
             ),
         ],

@@ -29,7 +29,7 @@ pub struct ActionItemMutation;
 
 #[Object]
 impl ActionItemMutation {
-    /// Creates an action item on an ACTIVE topic. It starts as OPEN if the owner's own party creates it, as REQUESTED if another party does.
+    /// Creates an action item on an ACTIVE topic. It starts as OPEN if the owner's own party creates it, otherwise as REQUESTED.
     async fn action_item_create(
         &self,
         ctx: &Context<'_>,
@@ -41,7 +41,7 @@ impl ActionItemMutation {
         Some(Payload::of(store::create(db, viewer, *now, input).await))
     }
 
-    /// Changes texts, priority, due date or counterpart of an action item. While it is REQUESTED only the party that requested it may; after that only the owner's party.
+    /// Changes texts, priority, due date or counterpart of an action item. While it is REQUESTED, only the party that requested it may do so; after that, only the owner's party.
     async fn action_item_update(
         &self,
         ctx: &Context<'_>,
@@ -65,7 +65,7 @@ impl ActionItemMutation {
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
     }
 
-    /// Reminds the owner of an open action item. Only the TSB may. Reminders are counted and recorded in the history.
+    /// Reminds the owner of an open action item. Only the TSB may do so. Reminders are counted and recorded in the history.
     async fn action_item_remind(
         &self,
         ctx: &Context<'_>,

@@ -51,24 +51,24 @@ pub static OF_THE_VIEWER: Connection = Connection {
     },
 };
 
-/// Conditions for a list of committees: a record has to meet all that are given.
+/// Conditions for a list of committees. A committee must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct CommitteeFilter {
-    /// Is of one of these kinds. An empty list matches nothing.
+    /// Only committees of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<CommitteeKind>>,
-    /// Has one of these statuses. An empty list matches nothing.
+    /// Only committees with one of these statuses. An empty list matches nothing.
     status: Option<Vec<CommitteeStatus>>,
-    /// Is of one of these sides. An empty list matches nothing.
+    /// Only committees of one of these sides. Committees of the TSB count as ITU. Those of partners have no side and never match. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// It belongs to the organization with this id.
+    /// Only committees of the organization with this id.
     organization: Option<ID>,
-    /// Its period is exactly this label. Example: `2013-2016`.
+    /// Only committees with exactly this period. Example: `2013-2016`.
     period: Option<String>,
-    /// Its code is exactly this. Example: `SG17`.
+    /// Only committees with exactly this code. Example: `SG17`.
     code: Option<String>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, period, name or mandate, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only committees that contain this text in code, period, name or mandate, as returned in the languages of `@inContext`. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
 }
 
@@ -118,7 +118,7 @@ pub enum CommitteeOrderField {
     /// By code, with numbers by their value (SG2 before SG12), then by period. This is the default.
     #[default]
     Code,
-    /// By name as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
+    /// By name, as returned in the languages of `@inContext`; without `@inContext` by the original name. The order is alphabetical within each script: Latin, Cyrillic, Arabic, then Chinese. The script of the first language of `@inContext` comes first: Cyrillic with `@inContext(languages: [RU])`.
     Name,
     /// By the label of the period.
     Period,

@@ -75,7 +75,7 @@ fn describe() -> ObjectType {
         ),
         language_of::<Language>(
             "nameLanguage",
-            "The language in which `name` is returned. Give it the same `language` argument as `name`.",
+            "The language in which `name` is returned. Pass the same `language` argument as for `name`.",
             &NAME,
         ),
         translated::<Option<String>>(
@@ -85,7 +85,7 @@ fn describe() -> ObjectType {
         ),
         language_of::<Option<Language>>(
             "mandateLanguage",
-            "The language in which `mandate` is returned; null if `mandate` is null. Give it the same `language` argument as `mandate`.",
+            "The language in which `mandate` is returned; null if `mandate` is null. Pass the same `language` argument as for `mandate`.",
             &MANDATE,
         ),
         column::<CommitteeKind>(
@@ -96,7 +96,7 @@ fn describe() -> ObjectType {
         ),
         column::<CommitteeStatus>(
             "status",
-            "Whether it still exists.",
+            "Whether it is still active. Only `committeeConclude` changes it.",
             Column::Status,
             Scalar::Enum,
         ),
@@ -126,7 +126,7 @@ fn describe() -> ObjectType {
         ),
         column::<Option<Date>>(
             "endsOn",
-            "Its last day; null if the register does not know it, or none is set.",
+            "Its last day; null if the register does not know it. The committee stays ACTIVE after this day until it is concluded.",
             Column::EndsOn,
             Scalar::Date,
         ),
@@ -138,7 +138,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "children",
-            "The committees that are part of it, by code, then by period. At most 100. It depends on their `parent`. If you keep a copy, read it again after each activity CREATED of a committee.",
+            "The committees that are part of it. Sorted by code, then by period. At most 100. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` COMMITTEE.",
             object_type,
             ListLength::Long,
             Relation::column(Column::ParentId),
@@ -146,7 +146,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "predecessors",
-            "The earlier committees whose work this one continues, sorted by `code`, then by `period`. Empty if there are none.",
+            "The earlier committees whose work this one continues. Sorted by code, then by period.",
             object_type,
             ListLength::Short,
             Relation::through(
@@ -158,7 +158,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "successors",
-            "The committees that took over its work: those that list it in their `predecessors`. By code, then by period; empty if there are none. If you keep a copy, read it again after each activity CREATED or UPDATED of a committee.",
+            "The committees that took over its work: those that list it in their `predecessors`. Sorted by code, then by period. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` COMMITTEE.",
             object_type,
             ListLength::Short,
             Relation::through(
@@ -170,7 +170,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics that it is linked to, in any role; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED of a topic.",
+            "The topics to which it is linked, in any role. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED and `subjectType` TOPIC.",
             &topics::TOPICS,
             Relation::through(
                 topic_committee::Entity,
@@ -180,19 +180,19 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "The action items that it owns; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED of an action item.",
+            "The action items that it owns. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ACTION_ITEM.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::CommitteeId),
         ),
         page(
             "publications",
-            "The publications that it is responsible for; by number, editions by year and month. It depends on other records. If you keep a copy, read it again after each activity CREATED or UPDATED of a publication.",
+            "The publications for which it is responsible. Sorted by number by default, editions of one number by year and month. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
             &publications::PUBLICATIONS,
             Relation::column(publication::Column::CommitteeId),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements that it sent, alone or with others, or that are addressed to it; by code. It depends on other records. If you keep a copy, read it again after each activity SENT of a liaison statement.",
+            "The liaison statements that it sent, alone or with others, or that were addressed to it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
             &statements::STATEMENTS,
             Relation::Matching(statements::of_committee),
         ),

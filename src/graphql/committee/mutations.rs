@@ -52,11 +52,11 @@ impl CommitteeMutation {
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Concludes a committee, permanently. Not possible while it leads an open topic or owns an open action item.
+    /// Concludes a committee. This cannot be undone. It is not possible while the committee leads an open topic or owns an open action item.
     async fn committee_conclude(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The committee.")] input: CommitteeConcludeInput,
+        #[graphql(desc = "Identifies the committee to conclude.")] input: CommitteeConcludeInput,
     ) -> Option<Result<Payload<Committee, CommitteeConcludeInput>>> {
         let OperationContext {
             db, viewer, now, ..

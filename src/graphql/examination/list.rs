@@ -37,24 +37,24 @@ pub fn of_topic(topic: Expr) -> Expr {
     col(Column::PublicationId).in_subquery(publications)
 }
 
-/// Conditions for a list of examinations: a record has to meet all that are given.
+/// Conditions for a list of examinations. An examination must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct ExaminationFilter {
-    /// One of these sides has not recorded its finding yet. An empty list matches nothing.
+    /// Only examinations for which at least one of these sides has not recorded its finding. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,
-    /// True: both sides have recorded a finding. False: at least one has not.
+    /// True: only examinations for which both sides have recorded a finding. False: only the other ones.
     complete: Option<bool>,
-    /// True: not complete, and due before today (UTC). False: all others.
+    /// True: only examinations that are not complete and whose due date is before today (UTC). False: only the other ones.
     overdue: Option<bool>,
-    /// It examines the publication with this id.
+    /// Only examinations of the publication with this id.
     publication: Option<ID>,
-    /// Requested by one of these parties. An empty list matches nothing.
+    /// Only examinations that were requested by one of these parties. An empty list matches nothing.
     requested_by: Option<Vec<Party>>,
-    /// The due date is on this day or later.
+    /// Only records with a due date on this day or later.
     due_from: Option<Date>,
-    /// The due date is on this day or earlier.
+    /// Only records with a due date on this day or earlier.
     due_to: Option<Date>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
 }
 
@@ -120,7 +120,7 @@ pub struct ExaminationOrder {
 /// The fields that examinations can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum ExaminationOrderField {
-    /// By `createdAt`, which is when it was requested. This is the default.
+    /// By `createdAt`, the time of the request. This is the default.
     #[default]
     CreatedAt,
     /// By `dueOn`. Records without a due date come last in both directions.

@@ -27,22 +27,22 @@ pub static STATEMENTS: Connection = Connection {
     criteria: parse_list_args::<LiaisonStatementFilter, LiaisonStatementOrder>,
 };
 
-/// Conditions for a list of liaison statements: a record has to meet all that are given.
+/// Conditions for a list of liaison statements. A liaison statement must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct LiaisonStatementFilter {
-    /// The committee with this id is among the senders.
+    /// Only liaison statements with the committee with this id among the senders.
     from: Option<ID>,
-    /// The committee with this id is among the addressees.
+    /// Only liaison statements with the committee with this id among the addressees.
     to: Option<ID>,
-    /// It was sent by committees of one of these sides. An empty list matches nothing.
+    /// Only liaison statements that were sent by committees of one of these sides. Committees of the TSB count as ITU here. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// It is about the topic with this id.
+    /// Only liaison statements about the topic with this id.
     topic: Option<ID>,
-    /// True: at least one addressee with purpose ACTION has not replied yet. False: all others.
+    /// True: only liaison statements to which at least one addressee with purpose ACTION has not replied yet. False: only the other ones.
     awaiting_reply: Option<bool>,
-    /// `sentAt` is at this time or later.
+    /// Only liaison statements whose `sentAt` is at this time or later.
     sent_since: Option<DateTime>,
-    /// Contains this text in code, title or body. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only liaison statements that contain this text in code, title or body. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
 }
 
@@ -99,10 +99,10 @@ pub struct LiaisonStatementOrder {
 /// The fields that liaison statements can be sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 pub enum LiaisonStatementOrderField {
-    /// By the number in the code, which is the order of their entry: LS-2 before LS-12. This is the default.
+    /// By the number in the code, LS-2 before LS-12: the order in which they were entered. This is the default.
     #[default]
     Code,
-    /// By the time at which they were sent.
+    /// By `sentAt`.
     SentAt,
 }
 

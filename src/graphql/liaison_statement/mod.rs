@@ -38,7 +38,7 @@ pub use crate::graphql::liaison_statement::mutations::StatementMutation;
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "LiaisonStatement",
-        description: "A formal letter from committees of one party to committees of any party, as in Recommendation ITU-T A.1. Once sent it never changes.",
+        description: "A formal letter from committees of one party to committees of any party or partner, as in Recommendation ITU-T A.1. After it was sent, its texts never change. A reply changes `replies`, `awaitingReply` and `repliedAt` of `addressees`, and is an activity REPLIED of this statement.",
         cacheable: true,
         table: Some(node_table::<LiaisonStatementId>(
             Entity, everybody, SEARCHED,
@@ -90,7 +90,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "addressees",
-            "The committees that it was sent to, in the order that the sender gave, each with what is expected of it. Only `repliedAt` and `overdue` can change. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
+            "The committees that it was sent to, in the order that the sender gave, each with what is expected of it. Only `repliedAt` and `overdue` can change.",
             addressee,
             ListLength::Short,
             Relation::column(addressee::Column::StatementId),
@@ -113,7 +113,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "replies",
-            "The statements that reply to this one, by code. At most 100. It depends on the replies. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
+            "The statements that reply to this one. Sorted by code. At most 100.",
             object_type,
             ListLength::Long,
             Relation::column(Column::InReplyToId),
@@ -121,7 +121,7 @@ fn describe() -> Vec<Field> {
         ),
         many(
             "topics",
-            "The topics that it is about, by code.",
+            "The topics that it is about. Sorted by code.",
             topics::object_type,
             ListLength::Short,
             Relation::through(
@@ -141,7 +141,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<bool>(
             "awaitingReply",
-            "Whether at least one addressee with purpose ACTION has not replied yet. It depends on the replies. If you keep a copy, read it again after each activity REPLIED of this liaison statement.",
+            "Whether at least one addressee with purpose ACTION has not replied yet.",
             vec![ColumnExpr::Expression("awaiting", awaiting)],
             |cells, _, json| {
                 json.bool(cells.get(0)?);
@@ -156,19 +156,19 @@ fn describe() -> Vec<Field> {
         ),
         column::<DateTime>(
             "sentAt",
-            "When it was sent. This can be earlier than its entry into the register, which is the time of its first activity.",
+            "When it was sent. A statement can be entered into the register later; its activity SENT has the time of the entry.",
             Column::SentAt,
             Scalar::DateTime,
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
+            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "The history of the statement, oldest first: its sending, and each reply.",
+            "The history of the statement, oldest first: SENT, then REPLIED for each reply. Activities of its notes are not included.",
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),
@@ -289,7 +289,7 @@ fn addressee() -> &'static ObjectType {
             ),
             computed::<bool>(
                 "overdue",
-                "Whether `replyBy` is before today (UTC) and it has not replied.",
+                "Whether the committee has not replied and `replyBy` is before today (UTC).",
                 vec![
                     ColumnExpr::column(addressee::Column::RepliedAt),
                     ColumnExpr::column(addressee::Column::ReplyBy),

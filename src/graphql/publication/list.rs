@@ -41,33 +41,32 @@ pub static OF_A_TOPIC: Connection = Connection {
     criteria: |_, env| Ok(list::all(PublicationOrder::default().order(env))),
 };
 
-/// Conditions for a list of publications: a record has to meet all that are given.
+/// Conditions for a list of publications. A publication must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct PublicationFilter {
-    /// Its number is one of these, each with its edition. Example: `ITU-T X.1341 (09/2015)`. Upper and lower case, and
-    /// the kind and number of spaces, make no difference. At most 100. An empty list matches nothing.
+    /// Only publications with one of these numbers, each with its edition. Example: `ITU-T X.1341 (09/2015)`. Case, and the kind and number of spaces, make no difference. At most 100. An empty list matches nothing.
     number: Option<Vec<String>>,
-    /// True: the latest of its `editions` in the register. False: an earlier edition.
+    /// True: only publications that are the latest of their `editions` in the register. False: only earlier editions.
     latest_edition: Option<bool>,
-    /// Is of one of these kinds. An empty list matches nothing.
+    /// Only publications of one of these kinds. An empty list matches nothing.
     kind: Option<Vec<PublicationKind>>,
-    /// Has one of these statuses. An empty list matches nothing. A publication without a known status never matches.
+    /// Only publications with one of these statuses. A publication without a known status never matches. An empty list matches nothing.
     status: Option<Vec<PublicationStatus>>,
-    /// It is published by an organization of one of these sides. An empty list matches nothing. Partners have no side and never match.
+    /// Only publications of one of these sides. Publications of partners have no side and never match. An empty list matches nothing.
     side: Option<Vec<Side>>,
-    /// The organization with this id publishes it.
+    /// Only publications of the organization with this id.
     organization: Option<ID>,
-    /// The committee with this id is responsible for it.
+    /// Only publications for which the committee with this id is responsible.
     committee: Option<ID>,
-    /// It is linked to the topic with this id.
+    /// Only publications that are linked to the topic with this id.
     topic: Option<ID>,
-    /// It was approved on this day or later.
+    /// Only publications that were approved on this day or later.
     approved_from: Option<Date>,
-    /// It was approved on this day or earlier.
+    /// Only publications that were approved on this day or earlier.
     approved_to: Option<Date>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in number or title, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only publications that contain this text in number or title, as returned in the languages of `@inContext`. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
 }
 
@@ -154,7 +153,7 @@ pub enum PublicationOrderField {
     /// `(10/2012)` before `(09/2015)`. This is the default.
     #[default]
     Number,
-    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
+    /// By title, as returned in the languages of `@inContext`; without `@inContext` by the original title. The order is alphabetical within each script: Latin, Cyrillic, Arabic, then Chinese. The script of the first language of `@inContext` comes first: Cyrillic with `@inContext(languages: [RU])`.
     Title,
     /// By status, in the order of the enum: DRAFT first. Publications without a known status come last in both directions.
     Status,
@@ -196,7 +195,7 @@ impl OrderBy for PublicationOrder {
 pub enum PublicationBy {
     /// Its global id.
     Id(ID),
-    /// Its number with the edition. Example: `ITU-T X.1341 (09/2015)`. Upper and lower case, and the kind and number of spaces, make no difference.
+    /// Its number with the edition. Example: `ITU-T X.1341 (09/2015)`. Case, and the kind and number of spaces, make no difference.
     Number(String),
 }
 

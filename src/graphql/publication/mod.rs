@@ -60,7 +60,7 @@ fn describe() -> ObjectType {
         translated::<String>("title", "Its title as published.", &TITLE),
         language_of::<Language>(
             "titleLanguage",
-            "The language in which `title` is returned. Give it the same `language` argument as `title`.",
+            "The language in which `title` is returned. Pass the same `language` argument as for `title`.",
             &TITLE,
         ),
         column::<PublicationKind>(
@@ -113,13 +113,13 @@ fn describe() -> ObjectType {
         ),
         one_or_null(
             "supersedes",
-            "The edition that this one replaced; null if it replaced none that the register knows.",
+            "The edition that this one replaced; null if the register knows of none.",
             object_type,
             Column::SupersedesId,
         ),
         many(
             "supersededBy",
-            "The editions that replaced this one, by number. It depends on their `supersedes`. If you keep a copy, read it again after each activity CREATED or UPDATED of a publication.",
+            "The editions that replaced this one: their `supersedes` is this one. Sorted by number. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
             object_type,
             ListLength::Short,
             Relation::column(Column::SupersedesId),
@@ -127,7 +127,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "editions",
-            "All editions of the same number, this one among them, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as ITU-T X.1341 (09/2015). It depends on other records. If you keep a copy, read it again after each activity CREATED of a publication.",
+            "All editions of this publication, including this one, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as `ITU-T X.1341 (09/2015)`. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` PUBLICATION.",
             object_type,
             ListLength::Short,
             Relation::through(editions(), "publication_id", "edition_id"),
@@ -135,7 +135,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "related",
-            "Publications of another side, or of partners, on the same subject; by number. If A lists B, B lists A. At most 100. `publicationRelate` adds one, which cannot be undone.",
+            "Publications on the same subject that belong to another side or to a partner. Sorted by number. At most 100. If A lists B, B lists A. `publicationRelate` adds one, which cannot be undone.",
             object_type,
             ListLength::Long,
             Relation::through(
@@ -147,7 +147,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics that it is about; by code. It depends on their `publications`. If you keep a copy, read it again after each activity CREATED or UPDATED of a topic.",
+            "The topics that are linked to this publication. Sorted by code by default. Set with `topicUpdate` or `publicationAdd`. The inverse of `Topic.publications`. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
             &topics::TOPICS,
             Relation::through(
                 topic_publication::Entity,
@@ -157,7 +157,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first, at most 100. At most one is under way. It depends on other records. If you keep a copy, read it again after each activity EXAMINATION_REQUESTED of an examination.",
+            "Its joint examinations, oldest first. At most 100. At most one of them is not complete. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
             examinations::object_type,
             ListLength::Long,
             Relation::column(examination::Column::PublicationId),
@@ -168,13 +168,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
+            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),
         page(
             "activities",
-            "The history of the publication, oldest first. Activities of its examinations are not included.",
+            "The history of the publication, oldest first. Activities of its examinations and notes are not included.",
             &activities::HISTORY,
             Relation::column(activity::Column::SubjectId),
         ),

@@ -28,7 +28,7 @@ pub struct PublicationMutation;
 
 #[Object]
 impl PublicationMutation {
-    /// Adds one edition of a publication. A side adds its own; the TSB those of ITU and of partners.
+    /// Adds one edition of a publication. ITU and UPU add their own; the TSB adds those of ITU and of partners.
     async fn publication_add(
         &self,
         ctx: &Context<'_>,
@@ -40,7 +40,7 @@ impl PublicationMutation {
         Some(Payload::of(store::add(db, viewer, *now, input).await))
     }
 
-    /// Changes a publication. A side changes its own; the TSB those of ITU and of partners.
+    /// Changes a publication. ITU and UPU change their own; the TSB changes those of ITU and of partners.
     async fn publication_update(
         &self,
         ctx: &Context<'_>,
@@ -52,7 +52,7 @@ impl PublicationMutation {
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Relates two publications of different sides that cover the same subject. If they are related already, nothing changes.
+    /// Relates two publications on the same subject, of ITU and the UPU or of one of them and a partner. This cannot be undone. If they are already related, nothing changes.
     async fn publication_relate(
         &self,
         ctx: &Context<'_>,

@@ -56,7 +56,7 @@ pub fn fields() -> Vec<Field> {
         ),
         counted(
             "actionItemsOverdue",
-            "How many of its action items were open at `to` with a due date before that day.",
+            "How many of its action items were open at `to` and had a due date before `to`.",
             overdue,
         ),
         figure::<Option<f64>>(
@@ -72,12 +72,12 @@ pub fn fields() -> Vec<Field> {
         ),
         counted(
             "repliesOverdue",
-            "How many replies its committees had not sent by the end of `Report.to` (UTC) and that were due before that day. A statement to two of them counts twice.",
+            "How many replies of its committees were due before `Report.to` but not sent by the end of that day (UTC). A statement to two of its committees counts twice.",
             replies_overdue,
         ),
         counted(
             "findingsRecorded",
-            "For how many examinations it recorded or rewrote its finding in the period.",
+            "The number of examinations for which it recorded or rewrote its finding in the period.",
             findings_recorded,
         ),
     ]

@@ -31,7 +31,7 @@ pub const MISSING: &str = "There is nothing to report.";
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Report",
-        description: "The figures of a period. Days are in UTC, and the first and the last day belong to the period. Figures at the end of the period are those of today if `to` is in the future.",
+        description: "The figures of a period. Days are in UTC; the first and the last day are part of the period. If `to` is in the future, figures at `to` are those of today.",
         cacheable: true,
         table: Some(Table {
             name: rows("part", ["report".to_owned()]),
@@ -58,7 +58,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "topicsByStatus",
-                "How many topics had each status at `to`: all five statuses, in the order of the enum.",
+                "The number of topics in each status at the end of `to`. It lists all five statuses in the order of the enum.",
                 topic_count,
                 ListLength::Fixed(5),
                 |_| everything(),
@@ -72,7 +72,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "staleTopics",
-                "The topics that were ACTIVE at `to` with a review date before it; by code. Their fields have the current values. At most 100.",
+                "The topics that needed a review at `to`: ACTIVE, with a review date before `to`. See `Topic.needsReview`, which is the same for today. Sorted by code. At most 100. The fields of the topics have their current values.",
                 topics::object_type,
                 ListLength::Long,
                 |env| RecordQuery {
@@ -82,7 +82,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             found(
                 "silentTopics",
-                "The topics that were ACTIVE at `to` and on which neither side did anything in the period, neither on the topic itself nor on its action items, nor added a note to them; by code. What the TSB did does not count. Their fields have the current values. At most 100.",
+                "The topics that were ACTIVE at `to` and that had no activity of ITU or UPU in the period: no change of the topic or its action items, and no note on them. Activities of the TSB do not count. Sorted by code. At most 100. The fields of the topics have their current values.",
                 topics::object_type,
                 ListLength::Long,
                 |env| RecordQuery {
@@ -235,7 +235,7 @@ fn side_report() -> &'static ObjectType {
         fields.extend(figures::fields());
         ObjectType {
             name: "SideReport",
-            description: "What one side did in the period, and what others requested from it. Items and statements of the TSB itself count for neither side.",
+            description: "What one side did in the period, and what others requested from it. Action items and liaison statements of the TSB count for neither side.",
             cacheable: true,
             table: Some(Table {
                 name: rows("side", [enum_name(Side::Itu), enum_name(Side::Upu)]),

@@ -43,30 +43,28 @@ pub static TOPICS: Connection = Connection {
     criteria: parse_list_args::<TopicFilter, TopicOrder>,
 };
 
-/// Conditions for a list of topics: a record has to meet all that are given.
+/// Conditions for a list of topics. A topic must meet all conditions that are given.
 #[derive(Debug, Default, InputObject)]
 pub struct TopicFilter {
-    /// Has one of these statuses. An empty list matches nothing.
+    /// Only topics with one of these statuses. An empty list matches nothing.
     status: Option<Vec<TopicStatus>>,
-    /// One of these parties proposed it. An empty list matches nothing.
+    /// Only topics that were proposed by one of these parties. An empty list matches nothing.
     proposed_by: Option<Vec<Party>>,
-    /// The committee with this id is linked to it, in any role.
+    /// Only topics to which the committee with this id is linked, in any role.
     committee: Option<ID>,
-    /// It implements the clause with this id.
+    /// Only topics that implement the provision with this id.
     provision: Option<ID>,
-    /// True: ACTIVE, with a review date before today (UTC). False: all others.
+    /// True: only ACTIVE topics whose review date is before today (UTC). False: only the other ones.
     needs_review: Option<bool>,
-    /// It is the turn of one of these sides to agree or decline: the topic is PROPOSED and the position of that side is
-    /// PENDING. An empty list matches nothing.
+    /// Only topics that wait for one of these sides to agree or decline: the topic is PROPOSED and the position of that side is PENDING. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,
-    /// Neither ITU nor UPU has changed the topic or its action items, or added a note to them, since the start of this
-    /// day (UTC). What the TSB does is not counted, and the status of the topic makes no difference.
+    /// Only topics without an activity of ITU or UPU since the start of this day (UTC): no change of the topic or its action items, and no note on them. Activities of the TSB do not count. The status of the topic makes no difference.
     silent_since: Option<Date>,
-    /// `updatedAt` is at this time or later.
+    /// Only records whose `updatedAt` is at this time or later.
     updated_since: Option<DateTime>,
-    /// Contains this text in code, title or summary, as they are shown in the languages of `@inContext`. Upper and lower case, and accents, make no difference. At most 500 characters; blank text is no condition.
+    /// Only topics that contain this text in code, title or summary, as returned in the languages of `@inContext`. Case and accents make no difference. At most 500 characters; a blank text is ignored.
     text: Option<String>,
-    /// True: only sample data. False: everything but sample data.
+    /// True: only sample data. False: no sample data.
     illustrative: Option<bool>,
 }
 
@@ -174,7 +172,7 @@ pub enum TopicOrderField {
     /// By the number in the code: T-2 before T-12. This is the default.
     #[default]
     Code,
-    /// By title as it is shown, in the alphabetical order of its language: texts in the script of the first language of `@inContext` come first.
+    /// By title, as returned in the languages of `@inContext`; without `@inContext` by the original title. The order is alphabetical within each script: Latin, Cyrillic, Arabic, then Chinese. The script of the first language of `@inContext` comes first: Cyrillic with `@inContext(languages: [RU])`.
     Title,
     /// By status, in the order of the enum: PROPOSED first.
     Status,

@@ -81,7 +81,7 @@ fn describe() -> ObjectType {
         translated::<String>("title", "What it is about, in a few words.", &TITLE),
         language_of::<Language>(
             "titleLanguage",
-            "The language in which `title` is returned. Give it the same `language` argument as `title`.",
+            "The language in which `title` is returned. Pass the same `language` argument as for `title`.",
             &TITLE,
         ),
         translated::<String>(
@@ -91,7 +91,7 @@ fn describe() -> ObjectType {
         ),
         language_of::<Language>(
             "summaryLanguage",
-            "The language in which `summary` is returned. Give it the same `language` argument as `summary`.",
+            "The language in which `summary` is returned. Pass the same `language` argument as for `summary`.",
             &SUMMARY,
         ),
         column::<TopicStatus>(
@@ -114,7 +114,7 @@ fn describe() -> ObjectType {
         linked_committees(),
         many(
             "provisions",
-            "The clauses of the mandate that it implements, in the order of the text.",
+            "The provisions of the mandate that it implements, in the order of the text.",
             mandate::provision,
             ListLength::Short,
             Relation::through(
@@ -147,13 +147,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "Its action items; by code. It depends on other records. If you keep a copy, read it again after each activity CREATED of an action item.",
+            "Its action items. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ACTION_ITEM.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::TopicId),
         ),
         page(
             "publications",
-            "The publications that it is about; by number.",
+            "The publications that are linked to this topic. Sorted by number. Set with `topicUpdate` or `publicationAdd`. The inverse of `Publication.topics`.",
             &publications::OF_A_TOPIC,
             Relation::through(
                 topic_publication::Entity,
@@ -163,13 +163,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "examinations",
-            "The joint examinations of its publications, open and complete; oldest first. It depends on other records. If you keep a copy, read it again after each activity EXAMINATION_REQUESTED of an examination, or UPDATED of this topic.",
+            "The joint examinations of its publications, complete or not. Sorted by `createdAt` by default, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
             &examinations::EXAMINATIONS,
             Relation::Matching(examinations::of_topic),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements about it; by code. It depends on other records. If you keep a copy, read it again after each activity SENT of a liaison statement.",
+            "The liaison statements about it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
             &statements::STATEMENTS,
             Relation::through(
                 statement_topic::Entity,
@@ -179,7 +179,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. It depends on other records. If you keep a copy, read it again after each activity NOTED of a note.",
+            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),
@@ -284,7 +284,7 @@ fn linked_committees() -> crate::planner::schema::Field {
         .finally(3);
     many(
         "committees",
-        "The committees that are linked to it: LEAD first, then CONTRIBUTING, then INFORMED, each by code and period.",
+        "The committees that are linked to it. Sorted by role (LEAD, CONTRIBUTING, INFORMED), then by code and period.",
         topic_committee,
         ListLength::Short,
         Relation::column(topic_committee::Column::TopicId),
@@ -295,8 +295,8 @@ fn linked_committees() -> crate::planner::schema::Field {
         topic_committee::Column::CommitteeId,
         committee::Column::CodeKey,
     )
-    .arg::<Option<CommitteeRole>>("role", "Return only committees in this role.")
-    .arg::<Option<Side>>("side", "Return only committees of this side.")
+    .arg::<Option<CommitteeRole>>("role", "Return only committees in this role. Default: in any role.")
+    .arg::<Option<Side>>("side", "Return only committees of this side. Default: of any side, and of partners.")
     .filtered(|args: &Args<'_>| -> Result<Condition> {
         let role: Option<CommitteeRole> = args.get("role")?;
         let side: Option<Side> = args.get("side")?;

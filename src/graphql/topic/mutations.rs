@@ -29,7 +29,7 @@ pub struct TopicMutation;
 
 #[Object]
 impl TopicMutation {
-    /// Proposes a topic. ITU and UPU name their own lead committee and thereby agree; the TSB names none, and both sides still have to agree.
+    /// Proposes a topic. ITU and UPU name a lead committee of their own and thereby agree to the topic. The TSB names no lead; both sides then still have to agree.
     async fn topic_propose(
         &self,
         ctx: &Context<'_>,
@@ -41,7 +41,7 @@ impl TopicMutation {
         Some(Payload::of(store::propose(db, viewer, *now, input).await))
     }
 
-    /// Changes the texts, clauses, publications and review date of a topic. While it is PROPOSED only the party that proposed it may; while it is ACTIVE or CLOSING every party.
+    /// Changes the texts, provisions, publications and review date of a topic. While it is PROPOSED, only the party that proposed it may do so; while it is ACTIVE or CLOSING, every party.
     async fn topic_update(
         &self,
         ctx: &Context<'_>,
@@ -53,7 +53,7 @@ impl TopicMutation {
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Links a committee to a topic, or changes the role of a linked one. A party links its own committees; the TSB also those of partners. A new LEAD replaces the lead of its side, which stays linked as CONTRIBUTING.
+    /// Links a committee to a topic, or changes the role of a linked committee. A party links its own committees; the TSB also committees of partners. A new LEAD replaces the lead of its side, which stays linked as CONTRIBUTING.
     async fn topic_link_committee(
         &self,
         ctx: &Context<'_>,
@@ -67,7 +67,7 @@ impl TopicMutation {
         ))
     }
 
-    /// Unlinks a committee from a topic. The lead of a side that has agreed or released cannot be unlinked: link another one as LEAD first.
+    /// Unlinks a committee from a topic. The lead of a side that has agreed or released cannot be unlinked: link another committee as LEAD first.
     async fn topic_unlink_committee(
         &self,
         ctx: &Context<'_>,
@@ -81,7 +81,7 @@ impl TopicMutation {
         ))
     }
 
-    /// Agrees to a topic, declines or releases it, for the viewer's own side. The status of the topic follows from the positions of both sides.
+    /// Agrees to, declines or releases a topic for the viewer's own side. The status of the topic follows from the positions of both sides. The TSB takes no position: its call is the error FORBIDDEN.
     async fn topic_take_position(
         &self,
         ctx: &Context<'_>,
@@ -95,7 +95,7 @@ impl TopicMutation {
         ))
     }
 
-    /// Confirms that an ACTIVE topic is still of interest and sets its next review date. Either side may.
+    /// Confirms that an ACTIVE topic is still of interest and sets its next review date. Both sides may do so, the TSB may not.
     async fn topic_reaffirm(
         &self,
         ctx: &Context<'_>,

@@ -18,14 +18,14 @@ use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
 /// Maximum length of a stored filter in bytes, as in the database.
 const MAX_FILTER_BYTES: usize = 20_000;
 
-/// A new webhook of the viewer's party. A party can have at most 20.
+/// A new webhook of the viewer's party. A party can have at most 20: one more is the user error NOT_ALLOWED_NOW.
 #[derive(Debug, InputObject)]
 pub struct WebhookCreateInput {
     /// The URL to send deliveries to: `https://`, with a host that is public on the Internet.
     pub url: Url,
     /// Which activities to deliver. Default: all.
     pub filter: Option<ActivityFilter>,
-    /// The cursor of an activity, to deliver everything that came after it. Default: only what happens from now on.
+    /// The cursor of an activity: all later activities are delivered. Default: only new activities.
     pub after: Option<String>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
@@ -35,7 +35,7 @@ pub struct WebhookCreateInput {
     pub reach: WebhookTargets,
 }
 
-/// Changes to a webhook. A field that is left out keeps its value. After any change the next attempt is made at once.
+/// Changes to a webhook. A field that is left out keeps its value. If a delivery is waiting for its next attempt, any change makes the attempt at once.
 #[derive(Debug, InputObject)]
 pub struct WebhookUpdateInput {
     /// The id of the webhook.
@@ -46,19 +46,19 @@ pub struct WebhookUpdateInput {
     pub url: MaybeUndefined<Url>,
     /// Which activities to deliver. Null: all.
     pub filter: MaybeUndefined<ActivityFilter>,
-    /// Whether to send deliveries. Cannot be null. What happens while it is false is delivered once it is true again.
+    /// Whether to send deliveries. Cannot be null. Activities that happen while it is false are delivered when it is true again.
     pub enabled: MaybeUndefined<bool>,
-    /// True: make the next attempt now instead of waiting for its time. Only for an enabled webhook.
+    /// True: make the next attempt now instead of at `nextAttemptAt` of the delivery. Only for an enabled webhook.
     pub retry_now: Option<bool>,
-    /// True: send another ping to the URL, for example once the endpoint has the secret. A ping is a signed event of type `liaison.ping` about no activity; a new webhook gets one by itself. It is not listed in `deliveries`. Only for an enabled webhook.
+    /// True: send another ping to the URL, for example when the endpoint knows the secret. A ping is a signed event of type `liaison.ping` that is about no activity and is not listed in `deliveries`. Each new webhook gets one automatically. Only for an enabled webhook.
     pub ping: Option<bool>,
     /// True: create a new secret, which the payload returns. For 24 hours deliveries are also signed with the old secret.
     pub rotate_secret: Option<bool>,
-    /// The cursor of an activity, to deliver everything that came after it again.
+    /// The cursor of an activity. Delivery continues after it: all later activities are sent, including those that were already delivered.
     pub redeliver_after: Option<String>,
 }
 
-/// The webhook to delete.
+/// Identifies the webhook to delete.
 #[derive(Debug, InputObject)]
 pub struct WebhookDeleteInput {
     /// The id of the webhook.

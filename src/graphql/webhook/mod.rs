@@ -62,7 +62,7 @@ pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         ObjectType {
         name: "Webhook",
-        description: "A URL that activities are sent to by HTTP POST: in the order of the history, each at least once, as CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created it sees and changes it.",
+        description: "A URL to which activities are sent by HTTP POST, in the order of the history, each at least once. They are CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created the webhook can see and change it.",
         cacheable: false,
         table: Some(node_table::<WebhookId>(Entity, |env| seen(env.party), NOT_SEARCHED)),
         fields: vec![
@@ -76,7 +76,7 @@ pub fn object_type() -> &'static ObjectType {
             column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Enum),
             column::<bool>(
                 "enabled",
-                "Whether deliveries are sent. The register sets it to false if every attempt of three days has failed, if the endpoint responds with 410 Gone, or if the history was replaced since the last delivery, for example by an older backup. The history of the webhook says which.",
+                "Whether deliveries are sent. The register sets it to false if all attempts of three days failed, if the endpoint responds with 410 Gone, or if the history was replaced by restoring a backup. The last activity of the webhook says why: `activities(last: 1, filter: { subject: … })`.",
                 Column::Enabled,
                 Scalar::Bool,
             ),
@@ -91,7 +91,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             computed::<Option<String>>(
                 "cursor",
-                "The cursor of the last activity that was handled: everything up to it that matches the filter was delivered. Null before the first activity. It moves with each delivery, without an activity of the webhook.",
+                "The cursor of the last activity that was delivered, or skipped because of `filter`. Null before the first activity of the register. It moves with each delivery; that does not change `version` and is no activity.",
                 vec![
                     ColumnExpr::Expression("last_activity", last_activity),
                     ColumnExpr::column(Column::Position),
@@ -106,17 +106,17 @@ pub fn object_type() -> &'static ObjectType {
             ),
             page(
                 "deliveries",
-                "The deliveries that were made or tried, newest first. Successful ones are deleted after 30 days. Each attempt changes them, without an activity of the webhook.",
+                "The deliveries that were attempted, newest first. Successful ones are deleted after 30 days. An attempt does not change the `version` of the webhook and is no activity.",
                 &DELIVERIES,
                 Relation::column(delivery::Column::WebhookId),
             )
             .arg::<Option<bool>>(
                 "failed",
-                "True: only what the endpoint has not accepted yet. False: only what it has accepted.",
+                "True: only deliveries that the endpoint has not accepted. False: only deliveries that it has accepted. Default: all.",
             ),
             column::<i32>(
                 "version",
-                "The number of its current version: 1 when it is created, 1 more with each change. An update sends the version that it is based on.",
+                "The number of its current version: 1 when it is created, plus 1 with each change. An update sends the version that it is based on.",
                 Column::Version,
                 Scalar::Int,
             ),
@@ -145,38 +145,38 @@ fn filter() -> &'static ObjectType {
             |name, description, register| field(name, description, FieldSource::Key(register));
         ObjectType {
             name: "WebhookFilter",
-            description: "Which activities a webhook delivers: those that match all conditions which are not null. It has the fields of `ActivityFilter`.",
+            description: "Which activities a webhook delivers. An activity must meet all conditions that are not null. The fields are those of `ActivityFilter`.",
             cacheable: false,
             table: None,
             fields: vec![
                 key(
                     "subject",
-                    "The id of the only record whose activities are delivered; null: of any record.",
+                    "Only activities of the record with this id; null: of any record.",
                     <Option<ID>>::create_type_info,
                 ),
                 key(
                     "subjectType",
-                    "The types of the records; null: any type.",
+                    "Only activities of records of these types; null: of any type.",
                     <Option<Vec<SubjectType>>>::create_type_info,
                 ),
                 key(
                     "verb",
-                    "What was done; null: anything.",
+                    "Only activities with one of these verbs; null: with any verb.",
                     <Option<Vec<ActivityVerb>>>::create_type_info,
                 ),
                 key(
                     "party",
-                    "The parties that made the changes; null: any party.",
+                    "Only activities of these parties; null: of any party.",
                     <Option<Vec<Party>>>::create_type_info,
                 ),
                 key(
                     "side",
-                    "Only activities whose `sides` have at least one of these; null: all activities, also those that concern no side.",
+                    "Only activities whose `sides` contain at least one of these; null: all activities, including those with no side.",
                     <Option<Vec<Side>>>::create_type_info,
                 ),
                 key(
                     "topic",
-                    "The id of the only topic whose activities are delivered; null: of any topic or none.",
+                    "Only activities of the topic with this id, of its action items, and of notes on them; null: all activities.",
                     <Option<ID>>::create_type_info,
                 ),
             ],
@@ -216,31 +216,31 @@ fn delivery() -> &'static ObjectType {
             ),
             column::<bool>(
                 "delivered",
-                "Whether the endpoint accepted it: its last response had an HTTP status from 200 to 299.",
+                "Whether the endpoint accepted it, with an HTTP status from 200 to 299.",
                 delivery::Column::Delivered,
                 Scalar::Bool,
             ),
             column::<Option<i32>>(
                 "status",
-                "The HTTP status of the response to the last attempt; null if that attempt got no response, and before the first attempt.",
+                "The HTTP status of the response to the last attempt. Null if there was no response; then `response` says why.",
                 delivery::Column::Status,
                 Scalar::Int,
             ),
             column::<Option<String>>(
                 "response",
-                "The first 1,024 bytes of the body of the response to the last attempt, or why that attempt got none; null before the first attempt.",
+                "If `status` is not null: the first 1,024 bytes of the response body. If `status` is null: why the last attempt got no response.",
                 delivery::Column::Response,
                 Scalar::String,
             ),
             column::<Option<DateTime>>(
                 "lastAttemptAt",
-                "When it was last sent; null before the first attempt.",
+                "When it was last sent. Never null: a delivery is listed from its first attempt on.",
                 delivery::Column::LastAttemptAt,
                 Scalar::DateTime,
             ),
             column::<Option<DateTime>>(
                 "nextAttemptAt",
-                "When it will be sent again; null if it was delivered or given up.",
+                "When it will be sent again. Null if it was delivered, or if the webhook was disabled after the last attempt.",
                 delivery::Column::NextAttemptAt,
                 Scalar::DateTime,
             ),
@@ -289,7 +289,7 @@ impl MutationPayload for Webhook {
     const FIELD: &'static str = "webhook";
     const EXTRA: Option<ExtraField> = Some(ExtraField {
         name: "secret",
-        description: "The secret that deliveries are signed with (Standard Webhooks: `whsec_` and base64). It is returned only once, by the mutation that created or rotated it: store it. Otherwise null, also if an `idempotencyKey` found a webhook that was created before; then rotate the secret.",
+        description: "The secret that deliveries are signed with, in the format of Standard Webhooks (`whsec_` and base64). Store it: only the mutation that creates or rotates it returns it. Otherwise null, for example if the webhook was created by an earlier request with the same `idempotencyKey`; then rotate the secret.",
     });
 
     fn object_type() -> Option<&'static ObjectType> {

@@ -16,9 +16,9 @@ use crate::store::webhook::new_secret;
 /// The result of `webhookDelete`.
 #[derive(SimpleObject)]
 pub struct WebhookDeletePayload {
-    /// The id of the webhook that was deleted; null if none was.
+    /// The id of the deleted webhook. Null if the request was refused; `userErrors` says why.
     deleted_id: Option<ID>,
-    /// Everything that is wrong with the input, all at once. Empty if the webhook was deleted.
+    /// Why the request was refused: every problem found in the input, not only the first. Empty if the webhook was deleted.
     user_errors: Vec<UserError>,
 }
 
@@ -27,7 +27,7 @@ pub struct WebhookMutation;
 
 #[async_graphql::Object]
 impl WebhookMutation {
-    /// Creates a webhook of the viewer's own party. The payload returns the secret that deliveries are signed with; it is never shown again.
+    /// Creates a webhook of the viewer's own party, which can have at most 20. The payload has the secret that deliveries are signed with: store it, because it is not shown again. A ping is sent to the URL before all deliveries.
     async fn webhook_create(
         &self,
         ctx: &Context<'_>,
@@ -50,7 +50,7 @@ impl WebhookMutation {
         Some(answer(made.await))
     }
 
-    /// Changes a webhook of the viewer's own party: its URL, filter or secret, enables or disables it, retries now, or delivers again.
+    /// Changes a webhook of the viewer's own party: its URL, filter or secret. It can also enable or disable the webhook, retry a delivery now, or repeat earlier deliveries.
     async fn webhook_update(
         &self,
         ctx: &Context<'_>,
@@ -72,7 +72,7 @@ impl WebhookMutation {
     async fn webhook_delete(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The webhook.")] input: WebhookDeleteInput,
+        #[graphql(desc = "Identifies the webhook to delete.")] input: WebhookDeleteInput,
     ) -> Option<Result<WebhookDeletePayload>> {
         let OperationContext {
             db, viewer, now, ..

@@ -39,13 +39,13 @@ pub use remind::{ActionItemRemindInput, remind};
 pub struct ActionItemCreateInput {
     /// The id of the topic that it belongs to, which has to be ACTIVE.
     pub topic_id: ID,
-    /// The id of the committee that has to do it: an ACTIVE one of ITU, UPU or the TSB.
+    /// The id of the committee that has to do it: an ACTIVE committee of ITU, UPU or the TSB.
     pub committee_id: ID,
     /// What has to be done; at most 500 characters.
     pub title: String,
     /// Details; at most 8,000 characters. Default: none.
     pub description: Option<String>,
-    /// The id of the committee that requests it, or that works on it together with the owner. Default: none.
+    /// The id of a second committee that takes part: it requests the action item, or works on it together with the owner. Default: none.
     pub counterpart_id: Option<ID>,
     /// How urgent it is.
     #[graphql(
@@ -55,7 +55,7 @@ pub struct ActionItemCreateInput {
     pub priority: Option<Priority>,
     /// The due date. Default: none.
     pub due_on: Option<Date>,
-    /// Its key in a system of the viewer's party, to find it again later; at most 100 characters. A party can use each key only once. Default: none.
+    /// Its key in a system of the viewer's party, to look it up later; at most 100 characters. A party can use each key only once. Default: none.
     pub external_key: Option<String>,
     /// The language of the texts in this input.
     #[graphql(
@@ -78,7 +78,7 @@ pub struct ActionItemUpdateInput {
     pub title: MaybeUndefined<String>,
     /// Details; at most 8,000 characters. Null removes them.
     pub description: MaybeUndefined<String>,
-    /// The id of the committee that requests it, or that works on it together with the owner. Null removes it.
+    /// The id of a second committee that takes part: it requests the action item, or works on it together with the owner. Null removes it.
     pub counterpart_id: MaybeUndefined<ID>,
     /// How urgent it is. Cannot be null.
     pub priority: MaybeUndefined<Priority>,

@@ -31,8 +31,7 @@ pub struct ActionItemMoveInput {
     pub version: i32,
     /// The new status, one of `ActionItem.nextMoves`.
     pub to: ActionItemStatus,
-    /// The outcome, required with DONE; or the reason, required with POSTPONED, DECLINED, WITHDRAWN and for reopening
-    /// (DONE to `IN_PROGRESS`). Optional for all other moves. At most 8,000 characters.
+    /// The outcome if `to` is DONE; the reason if `to` is POSTPONED, DECLINED or WITHDRAWN, or if the action item is reopened (DONE to `IN_PROGRESS`). Required for these moves, optional for all others. At most 8,000 characters.
     pub note: Option<String>,
 }
 

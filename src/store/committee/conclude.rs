@@ -22,14 +22,14 @@ use crate::error::Result;
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// The end of a committee, which must not lead an open topic or own an open action item.
+/// Identifies the committee to conclude. It must not lead an open topic (PROPOSED, ACTIVE or CLOSING) or own an open action item (REQUESTED, OPEN, `IN_PROGRESS` or POSTPONED).
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeConcludeInput {
     /// The id of the committee.
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its last day, not before `startsOn`. Default: the recorded `endsOn`, otherwise today (UTC).
+    /// Its last day, not before `startsOn`. Default: its current `endsOn`, or today (UTC) if that is null.
     pub ends_on: Option<Date>,
 }
 

@@ -30,7 +30,7 @@ mod predecessors;
 
 pub use conclude::{CommitteeConcludeInput, conclude};
 
-/// A new committee. A side creates its own; the TSB those of ITU and of partners.
+/// A new committee. ITU and UPU create their own; the TSB creates those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct CommitteeCreateInput {
     /// The id of the organization that it belongs to.

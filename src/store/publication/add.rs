@@ -34,7 +34,7 @@ use crate::store::{Database, idempotency};
 /// Maximum number of topics of a new publication.
 const TOPICS: usize = 100;
 
-/// A new edition of a text. A side adds its own; the TSB those of ITU and of partners.
+/// A new edition of a text. ITU and UPU add their own; the TSB adds those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationAddInput {
     /// Its number with the edition, unique; at most 100 characters. It can never be changed. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.
@@ -57,7 +57,7 @@ pub struct PublicationAddInput {
     pub url: Option<Url>,
     /// The id of the edition that it replaces, of the same side. Default: none.
     pub supersedes_id: Option<ID>,
-    /// The ids of the topics that it is about, at most 100. The viewer needs the permission UPDATE for each. Default: none.
+    /// The ids of the topics to link it to, at most 100. The viewer needs the permission UPDATE for each. Default: none.
     pub topic_ids: Option<Vec<ID>>,
     /// The language of `title`.
     #[graphql(

@@ -18,12 +18,12 @@ use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// Two publications of different sides that cover the same subject. Each is then `related` to the other.
+/// Two publications on the same subject. Each is then listed in `related` of the other.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationRelateInput {
     /// The id of one publication.
     pub id: ID,
-    /// The id of the other publication, of another side.
+    /// The id of the other publication. It must not be of the same side. A publication of a partner can be related to one of ITU or UPU, but not to one of a partner.
     pub related_id: ID,
 }
 

@@ -17,23 +17,23 @@ use crate::error::Result;
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// A committee to link to a topic, or a new role for a linked one.
+/// A committee to link to a topic, or a new role for a linked committee.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicLinkCommitteeInput {
     /// The id of the topic, which has to be PROPOSED, ACTIVE or CLOSING. It can link at most 100 committees.
     pub id: ID,
-    /// The id of the committee: one of the viewer's own party; the TSB also links those of partners.
+    /// The id of a committee of the viewer's own party. The TSB can also link committees of partners.
     pub committee_id: ID,
     /// What it does on the topic. LEAD needs an ACTIVE committee of ITU or UPU and replaces the lead of its side, which stays linked as CONTRIBUTING.
     pub role: CommitteeRole,
 }
 
-/// A committee to unlink from a topic. The lead of a side that has agreed stays until another one replaces it.
+/// A committee to unlink from a topic. The lead of a side that has agreed or released cannot be unlinked: link another committee as LEAD first.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicUnlinkCommitteeInput {
     /// The id of the topic, which has to be PROPOSED, ACTIVE or CLOSING.
     pub id: ID,
-    /// The id of the linked committee: one of the viewer's own party; the TSB also unlinks those of partners.
+    /// The id of a linked committee of the viewer's own party. The TSB can also unlink committees of partners.
     pub committee_id: ID,
 }
 

@@ -43,16 +43,16 @@ pub use position::{TopicTakePositionInput, take_position};
 pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
-/// A new topic. The side that proposes it thereby agrees to it; the other side then takes its position.
+/// A new topic. A side that proposes it thereby agrees to it; the other side then takes its position.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicProposeInput {
     /// What it is about, in a few words; at most 500 characters.
     pub title: String,
     /// What it is about and why it concerns both sides; at most 8,000 characters.
     pub summary: String,
-    /// The id of the committee that leads the topic for the side that proposes it: an ACTIVE one of its own. Required for ITU and UPU; not allowed for the TSB.
+    /// The id of an ACTIVE committee of the side that proposes the topic, which then leads it for this side. Required for ITU and UPU; not allowed for the TSB.
     pub lead_committee_id: Option<ID>,
-    /// The ids of the clauses of the mandate that it implements, at most 100. Default: none.
+    /// The ids of the provisions that it implements, at most 100. Default: none.
     pub provision_ids: Option<Vec<ID>>,
     /// The date of its next review, in the future. Default: none.
     pub review_on: Option<Date>,
@@ -77,9 +77,9 @@ pub struct TopicUpdateInput {
     pub title: MaybeUndefined<String>,
     /// What it is about and why it concerns both sides; at most 8,000 characters. Cannot be null.
     pub summary: MaybeUndefined<String>,
-    /// The ids of all clauses of the mandate that it implements, at most 100. Null or an empty list: none.
+    /// The ids of all provisions that it implements, at most 100. Null or an empty list: none.
     pub provision_ids: MaybeUndefined<Vec<ID>>,
-    /// The ids of all publications that it is about, at most 100. Null or an empty list: none.
+    /// The ids of all publications to link to the topic, at most 100. Null or an empty list: none.
     pub publication_ids: MaybeUndefined<Vec<ID>>,
     /// The date of its next review, in the future. Null removes it.
     pub review_on: MaybeUndefined<Date>,

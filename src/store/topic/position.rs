@@ -23,16 +23,16 @@ use crate::store::activity::ChangeSet;
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// The position that the viewer's own side takes. The TSB takes none.
+/// The position that the viewer's own side takes.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicTakePositionInput {
     /// The id of the topic.
     pub id: ID,
-    /// AGREED: the side works on it. DECLINED: it will not. RELEASED: it ends its work. PENDING cannot be set.
+    /// AGREED: the side works on the topic. Possible after PENDING, after RELEASED while the topic is CLOSING, and after DECLINED unless the other side has declined, too. DECLINED: the side will not work on it. Possible after PENDING, and after AGREED while the topic is PROPOSED. RELEASED: the side ends its work. Possible after AGREED while the topic is ACTIVE or CLOSING; the last side can release only if no action item is open. All other changes are the user error NOT_ALLOWED_NOW.
     pub position: Position,
-    /// Only with AGREED: the id of the committee that leads the topic for the side, an ACTIVE one of its own. It replaces the lead that the side had. Optional if the side has a lead already.
+    /// Only with AGREED: the id of an ACTIVE committee of the side, which then leads the topic for it and replaces its current lead. Optional if the side already has a lead.
     pub lead_committee_id: Option<ID>,
-    /// The reason; at most 8,000 characters. Required with DECLINED and RELEASED. It replaces the reason that was given before.
+    /// The reason; at most 8,000 characters. Required with DECLINED and RELEASED. It replaces the reason of the previous position.
     pub reason: Option<String>,
 }
 

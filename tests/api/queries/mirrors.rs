@@ -13,7 +13,9 @@ on_both_databases! {
 }
 
 /// How the description of a field begins to say after which activities to read it again.
-const FOLLOWS: &str = "read it again after each activity ";
+const FOLLOWS: &str = "reload it after each activity with `verb` ";
+/// What is between the verbs and the type of the subject there.
+const SUBJECT: &str = " and `subjectType` ";
 
 const IDS: &str = "{ organizations(first: 100) { nodes { __typename id } } committees(first: 100) { nodes { __typename id } }
     topics(first: 100) { nodes { __typename id } } actionItems(first: 100) { nodes { __typename id } }
@@ -30,8 +32,9 @@ const TYPES: &str = "{ __schema { types { kind name interfaces { name } fields {
 struct Field {
     name: String,
     selection: String,
-    /// What its description says after `FOLLOWS`; `None` if each change of it is an activity of its record.
-    follows: Option<String>,
+    /// The verbs and the type of the subject of the activities that its description names; `None` if each change of it
+    /// is an activity of its record.
+    follows: Option<(String, String)>,
 }
 
 /// The fields of each type of record that mirrors hold, by the name of the type. Webhooks are visible to their own party
@@ -84,9 +87,10 @@ fn selection(types: &[Value], reference: &Value) -> String {
     format!("{{ {}}}", fields.collect::<String>())
 }
 
-fn follows(description: &str) -> Option<String> {
+fn follows(description: &str) -> Option<(String, String)> {
     let (_, after) = description.split_once(FOLLOWS)?;
-    Some(after.split('.').next().unwrap().to_owned())
+    let (verbs, subject) = after.strip_suffix('.')?.split_once(SUBJECT)?;
+    Some((verbs.to_owned(), subject.to_owned()))
 }
 
 /// A copy of the register.
@@ -183,9 +187,10 @@ impl<'a> Mirror<'a> {
                 }
                 let reported = match &field.follows {
                     None => own,
+                    Some(_) if own => true,
                     Some(follows) => {
                         self.followed.insert(format!("{ty}.{name}"));
-                        activities.iter().any(|it| is_one_of(it, id, follows))
+                        activities.iter().any(|it| is_one_of(it, follows))
                     }
                 };
                 assert!(
@@ -232,17 +237,10 @@ fn collect(value: &Value, ids: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Whether an activity is one of `CREATED or UPDATED of a topic`; `this` stands for the record with this id.
-fn is_one_of(activity: &Value, id: &str, activities: &str) -> bool {
-    activities.split(", or ").any(|activities| {
-        let (verbs, subject) = activities.rsplit_once(" of ").unwrap();
-        let (article, subject) = subject.split_once(' ').unwrap();
-        let subject = subject.to_uppercase().replace(' ', "_");
-        let verb = activity["verb"].as_str().unwrap();
-        verbs.split([' ', ',']).any(|it| it == verb)
-            && activity["subjectType"] == subject
-            && (article != "this" || activity["subject"]["id"] == id)
-    })
+/// Whether an activity has one of the verbs, such as `CREATED or UPDATED`, and a subject of the type.
+fn is_one_of(activity: &Value, (verbs, subject): &(String, String)) -> bool {
+    let verb = activity["verb"].as_str().unwrap();
+    verbs.split([' ', ',']).any(|it| it == verb) && activity["subjectType"] == *subject
 }
 
 async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
@@ -434,8 +432,8 @@ async fn the_table_for_mirrors_says_what_the_descriptions_say() {
     let fields = fields(&server, false).await;
     let expected = fields.iter().flat_map(|(ty, fields)| {
         fields.iter().filter_map(move |field| {
-            let follows = field.follows.as_ref()?;
-            Some(format!("| `{ty}.{}` | {follows} |", field.name))
+            let (verbs, subject) = field.follows.as_ref()?;
+            Some(format!("| `{ty}.{}` | {verbs} | {subject} |", field.name))
         })
     });
     assert_eq!(rows, expected.collect::<BTreeSet<_>>());

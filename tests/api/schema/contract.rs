@@ -199,7 +199,7 @@ async fn everything_is_described() {
 }
 
 /// Words of the older texts, which nobody understood who had not written them.
-const PUZZLES: [&str; 24] = [
+const PUZZLES: [&str; 31] = [
     "one's own",
     "leaves nothing",
     "unless told",
@@ -224,6 +224,13 @@ const PUZZLES: [&str; 24] = [
     "and its like",
     "follows from other",
     "what it asks",
+    "; by code",
+    "; by number",
+    "also if ",
+    "excludes nothing",
+    "read it again",
+    "all at once",
+    "under way",
 ];
 
 #[test]
