@@ -92,19 +92,18 @@ impl Error {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()
     }
 
-    /// Returns the error for a commit that got no response.
-    #[must_use]
-    pub fn of_timed_out_commit() -> Self {
-        Self::OutcomeUnknown(Arc::new(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
-    }
-
     /// Converts the error of a failed commit.
     #[must_use]
     pub fn of_commit(error: DbErr) -> Self {
-        if is_lost(&error) {
-            Self::OutcomeUnknown(Arc::new(error))
-        } else {
-            error.into()
+        Self::from(error).or_unknown_outcome()
+    }
+
+    /// Returns that the outcome is unknown if the connection was lost, which it was during a commit.
+    #[must_use]
+    pub fn or_unknown_outcome(self) -> Self {
+        match self {
+            Self::Database(error) if is_lost(&error) => Self::OutcomeUnknown(error),
+            error => error,
         }
     }
 

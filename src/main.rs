@@ -27,7 +27,7 @@ use liaison::http::server::shutdown::Shutdown;
 use liaison::http::validation::Documents;
 use liaison::http::validation::trusted_documents::TrustedDocuments;
 use liaison::http::{AppState, HttpConfig, serve};
-use liaison::import_export::{self, ImportSource};
+use liaison::import_export::{self, ImportError, ImportSource};
 use liaison::store::{Database, sqlite_file};
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
@@ -394,33 +394,30 @@ fn dev_key(database_url: &str) -> Result<[u8; 32], StartupError> {
 }
 
 async fn load(db: &Database) -> Result<(), StartupError> {
-    match seed::load(db, now()).await {
-        Ok(loaded) => {
-            let seed::Loaded {
-                organizations,
-                mandates,
-                committees,
-                topics,
-                action_items,
-                publications,
-                translations,
-            } = loaded;
-            tracing::info!(
-                organizations,
-                mandates,
-                committees,
-                topics,
-                action_items,
-                publications,
-                translations,
-                "seed data loaded"
-            );
-            Ok(())
-        }
-        Err(error) => Err(StartupError(format!(
-            "the data could not be loaded: {error:?}"
-        ))),
-    }
+    let loaded = seed::load(db, now()).await.map_err(|error| {
+        let why = ImportError::from(error).line();
+        StartupError(format!("the data could not be loaded: {why}"))
+    })?;
+    let seed::Loaded {
+        organizations,
+        mandates,
+        committees,
+        topics,
+        action_items,
+        publications,
+        translations,
+    } = loaded;
+    tracing::info!(
+        organizations,
+        mandates,
+        committees,
+        topics,
+        action_items,
+        publications,
+        translations,
+        "seed data loaded"
+    );
+    Ok(())
 }
 
 async fn export(settings: &config::Export) -> Result<(), StartupError> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use liaison::store::Database;
 use sea_orm::sqlx::{self, AssertSqlSafe, PgPool, SqlitePool};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -41,15 +41,12 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
     let db = Database::connect(url, 1).await.map_err(wrong)?;
     db.migrate().await.map_err(wrong)?;
     let indexes = take_indexes(&db.orm_write).await.map_err(wrong)?;
-    if url.starts_with("sqlite:") {
-        let pool = db.orm_write.get_sqlite_connection_pool();
-        for (table, rows) in tables(size) {
-            insert_sqlite(pool, table, rows).await?;
-        }
-    } else {
-        let pool = db.orm_write.get_postgres_connection_pool();
-        for (table, rows) in tables(size) {
-            insert_postgres(pool, table, rows).await?;
+    let direct = sea_orm::Database::connect(url).await.map_err(wrong)?;
+    for (table, rows) in tables(size) {
+        if url.starts_with("sqlite:") {
+            insert_sqlite(direct.get_sqlite_connection_pool(), table, rows).await?;
+        } else {
+            insert_postgres(direct.get_postgres_connection_pool(), table, rows).await?;
         }
     }
     let counted = format!(
@@ -72,7 +69,7 @@ pub async fn fill(url: &str, size: Size) -> Result<()> {
 
 /// Drops the indexes that do not belong to constraints and returns the statements that recreate them. Building an index
 /// afterwards takes a fraction of the time of inserting rows into it in random order.
-async fn take_indexes(db: &DatabaseConnection) -> std::result::Result<Vec<String>, DbErr> {
+async fn take_indexes(db: &impl ConnectionTrait) -> std::result::Result<Vec<String>, DbErr> {
     let backend = db.get_database_backend();
     let known = match backend {
         DbBackend::Postgres => {

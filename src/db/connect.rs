@@ -1,10 +1,14 @@
 //! Opens connections to PostgreSQL. Each has its settings and is checked before it is used, and every wait is bounded.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sea_orm::Value;
 use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::ArrayType;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, PgPool, Row, raw_sql,
@@ -13,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::db::ACQUIRE_TIMEOUT;
 
-/// A connection that was not checked for longer, or not used, is checked before it is used.
+/// A connection that was idle for longer is pinged before it is used.
 pub const TRUSTED: Duration = Duration::from_secs(1);
 /// How long a ping may take.
 pub const PING: Duration = Duration::from_secs(1);
@@ -21,11 +25,6 @@ pub const PING: Duration = Duration::from_secs(1);
 pub const MAX_AGE: Duration = Duration::from_mins(30);
 /// How long a connection may be idle.
 pub const MAX_IDLE: Duration = Duration::from_mins(10);
-
-/// More connections than are ever in use: sqlx keeps the permit of a connection that lost its peer while it was
-/// returned (launchbadge/sqlx issue 4349). Callers acquire a permit of the service's own semaphore before they use the
-/// pool.
-const POOL_LIMIT: u32 = 1000;
 
 /// Makes the server end sessions whose client is gone. PostgreSQL versions and platforms without one of these settings
 /// reject the statement; that error is ignored.
@@ -73,6 +72,79 @@ fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
 /// Reads the mark of a session.
 const MARK: &str = "select coalesce(current_setting('liaison.session', true), '')";
 
+/// The mark that a connection leaves in its session. Behind a pooler in transaction mode a statement may reach the
+/// session of another connection, where the name of a prepared statement stands for another one.
+///
+/// It is an array of `smallint` because no other parameter is: if a statement reaches another one by its name, the
+/// database refuses the parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionMark([i16; 8]);
+
+impl SessionMark {
+    fn new() -> Self {
+        let bytes = Uuid::now_v7().into_bytes();
+        Self(std::array::from_fn(|at| {
+            i16::from_be_bytes([bytes[2 * at], bytes[2 * at + 1]])
+        }))
+    }
+
+    /// Returns an SQL condition that holds in the session of this mark, and is an error in any other.
+    #[must_use]
+    pub fn check(&self) -> String {
+        format!("1 / {}::int = 1", self.is_own())
+    }
+
+    /// Returns a statement with the same result that is an error unless it was prepared with this mark, runs in the
+    /// session of this mark, and its last parameter is [`SessionMark::value`].
+    #[must_use]
+    pub fn checked(&self, sql: &str, last: usize) -> String {
+        format!(
+            "select * from ({sql}) as checked where 1 / ({} and ${last} = '{self}'::smallint[])::int = 1",
+            self.is_own()
+        )
+    }
+
+    fn is_own(&self) -> String {
+        format!("(current_setting('liaison.session', true) is not distinct from '{self}')")
+    }
+
+    /// Returns the mark as a parameter.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        let parts = self.0.map(|part| Value::SmallInt(Some(part)));
+        Value::Array(ArrayType::SmallInt, Some(Box::new(parts.into())))
+    }
+}
+
+/// As PostgreSQL shows the array. It needs no quoting in a literal.
+impl Display for SessionMark {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        for (part, before) in self.0.iter().zip("{,,,,,,,".chars()) {
+            write!(formatter, "{before}{part}")?;
+        }
+        formatter.write_char('}')
+    }
+}
+
+/// Returns whether a database error shows that a statement reached a session that is not its connection's own: the check
+/// divides by zero, the prepared statement is missing, or exists already. On a connection that was used before, also
+/// that the statement has other parameters, which may be wrong themselves.
+#[must_use]
+pub fn is_foreign_session(error: &Error, was_used: bool) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| {
+        ["22012", "26000", "42P05"].contains(&&*code)
+            || was_used && ["08P01", "22021", "22P03"].contains(&&*code)
+    })
+}
+
+/// The error of a connection whose session is not its own.
+#[must_use]
+pub fn foreign_session() -> Error {
+    tracing::error!(error = POOLER, "database connection dropped");
+    Error::Configuration(POOLER.into())
+}
+
 /// Knows how to connect to one database.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -104,7 +176,7 @@ impl Connector {
     ///
     /// # Errors
     /// As [`Connector::connect`].
-    pub async fn connect_marked(&self) -> Result<(PgConnection, Uuid), Error> {
+    pub async fn connect_marked(&self) -> Result<(PgConnection, SessionMark), Error> {
         let connect = async {
             let mut connection = self.options.connect().await?;
             let mark = self.prepare(&mut connection).await?;
@@ -115,12 +187,14 @@ impl Connector {
             .map_err(|_| Error::PoolTimedOut)?
     }
 
-    /// Returns a pool for sea-orm. It opens its connections when they are needed.
+    /// Returns a pool for one connection, which is opened when it is needed, and the mark of its session.
     #[must_use]
-    pub fn pool(&self) -> PgPool {
+    pub fn pool(&self) -> (PgPool, Arc<Mutex<Option<SessionMark>>>) {
         let connector = self.clone();
-        PgPoolOptions::new()
-            .max_connections(POOL_LIMIT)
+        let mark: Arc<Mutex<Option<SessionMark>>> = Arc::default();
+        let marked = Arc::clone(&mark);
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_lifetime(MAX_AGE)
             .idle_timeout(MAX_IDLE)
@@ -135,17 +209,21 @@ impl Connector {
             })
             .after_release(|connection, _| Box::pin(check_released(connection)))
             .after_connect(move |connection, _| -> BoxFuture<'_, Result<(), Error>> {
-                let connector = connector.clone();
-                Box::pin(async move { connector.prepare(connection).await.map(drop) })
+                let (connector, marked) = (connector.clone(), marked.clone());
+                Box::pin(async move {
+                    let mark = connector.prepare(connection).await?;
+                    *marked.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+                    Ok(())
+                })
             })
-            .connect_lazy_with(self.options.clone())
+            .connect_lazy_with(self.options.clone());
+        (pool, mark)
     }
 
     /// Tells a session its settings, and checks that it is this connection's own; its mark. Behind a pooler in transaction mode
     /// it carries the mark of another connection, or loses its own.
-    async fn prepare(&self, connection: &mut PgConnection) -> Result<Uuid, Error> {
-        // Digits and hyphens need no quoting.
-        let mark = Uuid::now_v7();
+    async fn prepare(&self, connection: &mut PgConnection) -> Result<SessionMark, Error> {
+        let mark = SessionMark::new();
         let mut applied = format!("set_config('liaison.session', '{mark}', false)");
         let mut current = "current_setting('liaison.session', true)".to_owned();
         for (name, value) in &self.settings {
@@ -193,21 +271,6 @@ async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error>
         .fetch_one(raw_sql(AssertSqlSafe(sql.to_owned())))
         .await?;
     row.try_get(0)
-}
-
-/// Asks the server for a sign of life, and for the session that has this mark: a pooler that was switched to transaction
-/// mode meanwhile gives another one.
-///
-/// # Errors
-/// Returns an error if there is no answer in time, or the session is another one.
-pub async fn check_session(connection: &mut PgConnection, mark: Uuid) -> Result<(), Error> {
-    let found = timeout(PING, text(connection, MARK))
-        .await
-        .map_err(|_| Error::PoolTimedOut)??;
-    if found == mark.to_string() {
-        return Ok(());
-    }
-    Err(Error::Configuration(POOLER.into()))
 }
 
 /// Asks the server for a sign of life.

@@ -7,7 +7,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::metrics::{PoolWait, READ_POOL};
+use crate::metrics::PoolWait;
 
 /// Maximum wait for a connection. After that the request fails, so that its client can retry.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,15 +17,18 @@ pub struct IdleConnections<T> {
     connections: Mutex<Vec<T>>,
     turns: Arc<Semaphore>,
     most: u32,
+    /// The name of the pool in the metrics.
+    name: Option<&'static str>,
 }
 
 impl<T> IdleConnections<T> {
     /// Creates an empty pool for at most this many connections.
-    pub fn new(connections: u32) -> Self {
+    pub fn new(connections: u32, name: Option<&'static str>) -> Self {
         Self {
             connections: Mutex::new(Vec::new()),
             turns: Arc::new(Semaphore::new(connections as usize)),
             most: connections,
+            name,
         }
     }
 
@@ -42,17 +45,21 @@ impl<T> IdleConnections<T> {
     /// Waits until another connection may be used.
     pub async fn permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
         if let Ok(permit) = self.turns.clone().try_acquire_owned() {
-            PoolWait::none(READ_POOL);
+            if let Some(name) = self.name {
+                PoolWait::none(name);
+            }
             return Ok(permit);
         }
-        let waiting = PoolWait::begin(READ_POOL);
+        let waiting = self.name.map(PoolWait::begin);
         // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
         let permit = self.turns.clone().acquire_owned();
         let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, permit)).await;
         let permit = permit
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        waiting.acquired();
+        if let Some(waiting) = waiting {
+            waiting.acquired();
+        }
         Ok(permit)
     }
 

@@ -2,8 +2,10 @@
 
 pub mod connect;
 mod idle;
+pub mod orm;
 mod postgres;
 mod row;
+mod sessions;
 mod snapshot;
 mod sqlite;
 
@@ -18,11 +20,13 @@ use tracing::{Instrument, Span};
 
 use crate::db::connect::Connector;
 pub use crate::db::idle::ACQUIRE_TIMEOUT;
+pub use crate::db::orm::{ReadConnection, WriteConnection};
 pub use crate::db::postgres::failed;
 pub use crate::db::row::{FromCell, Row};
 pub use crate::db::snapshot::Snapshot;
 use crate::db::sqlite::RowBuffer;
 pub use crate::db::sqlite::{CellRef, STATEMENT_TIMEOUT};
+use crate::metrics::READ_POOL;
 use crate::trace::SPANS;
 
 tokio::task_local! {
@@ -162,7 +166,8 @@ impl ReadPool {
     /// `longest` fails.
     #[must_use]
     pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
-        let connections = postgres::PostgresPool::new(connector, connections, longest);
+        let connections =
+            postgres::PostgresPool::new(connector, connections, longest, Some(READ_POOL));
         Self::Postgres(Arc::new(connections))
     }
 

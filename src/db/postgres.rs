@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
-use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgRow;
 use sea_orm::sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, query_with, raw_sql};
@@ -15,7 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::db::Row;
-use crate::db::connect::{Connector, MAX_AGE, MAX_IDLE, PING, TRUSTED, check_session};
+use crate::db::connect::{
+    Connector, MAX_AGE, MAX_IDLE, PING, SessionMark, TRUSTED, foreign_session, is_foreign_session,
+    ping,
+};
 use crate::db::idle::IdleConnections;
 
 /// Timeout of a statement if none is given.
@@ -34,10 +36,8 @@ pub struct PostgresPool {
 #[derive(Debug)]
 struct IdleConnection {
     connection: PgConnection,
-    mark: Uuid,
+    mark: SessionMark,
     opened: Instant,
-    /// When the session was last seen to be its own.
-    checked: Instant,
     used: Instant,
 }
 
@@ -48,11 +48,17 @@ impl IdleConnection {
 }
 
 impl PostgresPool {
-    pub fn new(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
+    /// Creates an empty pool. Its waits are recorded in the metrics under `name`.
+    pub fn new(
+        connector: Connector,
+        connections: u32,
+        longest: Option<Duration>,
+        name: Option<&'static str>,
+    ) -> Self {
         Self {
             connector,
             longest: longest.map_or(READ_TIMEOUT, |timeout| timeout + PING),
-            idle: IdleConnections::new(connections),
+            idle: IdleConnections::new(connections, name),
         }
     }
 
@@ -76,21 +82,17 @@ impl PostgresPool {
         loop {
             let (mut taken, known) = self.take_or_open().await?;
             let mut rows = Vec::new();
-            let read = read_all(&mut taken.connection, sql, values, &mut rows, &mut arrives);
+            let read = read_all(&mut taken, sql, values, &mut rows, &mut arrives);
             match self.timed(read).await {
                 Ok(()) => {
                     self.release(taken);
                     return Ok(rows);
                 }
                 Err(ReadError::Refused(error)) => return Err(error),
-                Err(ReadError::Failed(error)) if !is_lost(&error) => {
-                    return Err(failed(error).into());
-                }
                 Err(ReadError::Failed(error)) => {
-                    // The idle connections have probably lost the server too; it may be reachable again.
-                    self.idle.clear();
-                    if !known || !rows.is_empty() {
-                        return Err(failed(error).into());
+                    let (error, is_broken) = self.failed_on(error, known);
+                    if !is_broken || !known || !rows.is_empty() {
+                        return Err(error.into());
                     }
                 }
             }
@@ -108,20 +110,30 @@ impl PostgresPool {
                     return Ok(PostgresTransaction {
                         pool: self.clone(),
                         connection: Some(taken),
+                        was_used: known,
                         permit: Some(permit),
                     });
                 }
                 Err(error) => {
-                    let is_lost = is_lost(&error);
-                    if is_lost {
-                        self.idle.clear();
-                    }
-                    if !is_lost || !known {
-                        return Err(failed(error));
+                    let (error, is_broken) = self.failed_on(error, known);
+                    if !is_broken || !known {
+                        return Err(error);
                     }
                 }
             }
         }
+    }
+
+    /// Returns the error of a statement for its caller, and whether its connection is broken. The idle connections have
+    /// probably lost the server or their sessions too then, so they are closed; a new one may not.
+    fn failed_on(&self, error: Error, was_used: bool) -> (DbErr, bool) {
+        let is_foreign = is_foreign_session(&error, was_used);
+        let is_broken = is_foreign || is_lost(&error);
+        if is_broken {
+            self.idle.clear();
+        }
+        let error = if is_foreign { foreign_session() } else { error };
+        (failed(error), is_broken)
     }
 
     /// Waits for the database at most as long as a statement may take.
@@ -157,29 +169,21 @@ impl PostgresPool {
             connection,
             mark,
             opened: now,
-            checked: now,
             used: now,
         })
     }
 
-    /// Takes an idle connection whose session was checked recently, however often it was used since.
+    /// Takes an idle connection that was used recently or responds.
     async fn take(&self) -> Option<IdleConnection> {
         while let Some(mut idle) = self.idle.take() {
-            if idle.checked.elapsed() < TRUSTED {
+            if idle.used.elapsed() < TRUSTED {
                 return Some(idle);
             }
             if !idle.is_fresh() {
                 continue;
             }
-            match Box::pin(check_session(&mut idle.connection, idle.mark)).await {
-                Ok(()) => {
-                    idle.checked = Instant::now();
-                    return Some(idle);
-                }
-                Err(error @ Error::Configuration(_)) => {
-                    tracing::error!(%error, "database connection dropped");
-                }
-                Err(_) => {}
+            if Box::pin(ping(&mut idle.connection)).await.is_ok() {
+                return Some(idle);
             }
             // The other connections have been idle for as long or longer.
             self.idle.clear();
@@ -202,6 +206,8 @@ pub struct PostgresTransaction {
     /// `None` while a statement runs, and if one did not complete: its connection was closed, which ended the
     /// transaction.
     connection: Option<IdleConnection>,
+    /// Whether the connection was used before.
+    was_used: bool,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -219,7 +225,7 @@ impl PostgresTransaction {
         let taken = self.connection.take();
         let mut taken = taken.ok_or_else(|| failed(Error::PoolClosed))?;
         let mut rows = Vec::new();
-        let read = read_all(&mut taken.connection, sql, values, &mut rows, &mut arrives);
+        let read = read_all(&mut taken, sql, values, &mut rows, &mut arrives);
         match self.pool.timed(read).await {
             Ok(()) => {
                 self.connection = Some(taken);
@@ -227,10 +233,7 @@ impl PostgresTransaction {
             }
             Err(ReadError::Refused(error)) => Err(error),
             Err(ReadError::Failed(error)) => {
-                if is_lost(&error) {
-                    self.pool.idle.clear();
-                }
-                Err(failed(error).into())
+                Err(self.pool.failed_on(error, self.was_used).0.into())
             }
         }
     }
@@ -292,16 +295,19 @@ impl<E> From<Error> for ReadError<E> {
 }
 
 async fn read_all<E>(
-    connection: &mut PgConnection,
+    idle: &mut IdleConnection,
     sql: &str,
     values: &Values,
     rows: &mut Vec<PgRow>,
     arrives: &mut (impl FnMut(Row<'_>) -> Result<(), E> + Send),
 ) -> Result<(), ReadError<E>> {
+    let mut values = values.clone();
+    values.0.push(idle.mark.value());
     // The text comes from SeaQuery, with all values as parameters.
-    let query = query_with(AssertSqlSafe(sql.to_owned()), SqlxValues(values.clone()));
+    let sql = idle.mark.checked(sql, values.0.len());
+    let query = query_with(AssertSqlSafe(sql), SqlxValues(values));
     // `fetch_many` also returns the end of the statement; `fetch` would filter it out in another step per row.
-    let mut arriving = connection.fetch_many(query);
+    let mut arriving = idle.connection.fetch_many(query);
     while let Some(next) = arriving.try_next().await? {
         if let Either::Right(row) = next {
             arrives(Row::Postgres(&row)).map_err(ReadError::Refused)?;

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 pub use self::transaction::SqliteTransaction;
 use crate::db::idle::{ACQUIRE_TIMEOUT, IdleConnections};
 use crate::db::{Row, request_bounds};
+use crate::metrics::READ_POOL;
 
 /// Capacity of a connection's cache of prepared statements.
 const PREPARED_STATEMENTS: usize = 200;
@@ -72,7 +73,7 @@ impl SqlitePool {
         Ok(Self {
             file: options.get_filename().to_owned(),
             longest,
-            idle: IdleConnections::new(connections),
+            idle: IdleConnections::new(connections, Some(READ_POOL)),
             slow: Mutex::default(),
             hasher: RandomState::new(),
             slow_permits: Arc::new(Semaphore::new(connections.div_ceil(2) as usize)),

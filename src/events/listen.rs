@@ -49,7 +49,8 @@ async fn listen_once(
     db.notify();
     loop {
         let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
-            in_time(sqlx::query("select 1").execute(&mut listener)).await?;
+            // A simple query: a pooler could send a prepared statement to another session.
+            in_time(sqlx::raw_sql("select 1").execute(&mut listener)).await?;
             continue;
         };
         let message = message?;

@@ -2,14 +2,14 @@
 
 use entity::activity::{Column, Entity};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoTableRef, Order, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::events::Event;
 use crate::planner::schema::{ROW, col};
 use crate::store::activity::LogPosition;
 
 /// The position of the newest activity; the default if there is none.
-pub async fn head(db: &DatabaseConnection) -> Result<LogPosition, DbErr> {
+pub async fn head(db: &impl ConnectionTrait) -> Result<LogPosition, DbErr> {
     let mut newest = rows(1);
     newest
         .expr(col(Column::Id))
@@ -37,7 +37,7 @@ pub async fn holds(db: &impl ConnectionTrait, at: LogPosition) -> Result<bool, D
 
 /// What is later than this position and fulfils the condition: in order, the first `limit` of it.
 pub async fn after(
-    db: &DatabaseConnection,
+    db: &impl ConnectionTrait,
     position: i64,
     condition: Condition,
     limit: usize,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, IsolationLevel, TransactionOptions, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend};
 use tempfile::TempDir;
 
 use crate::domain::viewer::Actor;
@@ -11,6 +11,7 @@ use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::import_export::ImportError;
 use crate::store::Database;
 use crate::store::transaction::WriteTransaction;
+use crate::store::watchdog::Session;
 
 /// Copies the tables into temporary tables, which PostgreSQL resolves first. The log is long and a write only appends
 /// to it, so its copy is empty.
@@ -39,6 +40,7 @@ discard plans";
 /// A write on a copy, which is never committed.
 pub struct Rehearsal {
     pub writing: WriteTransaction,
+    pub session: Session,
     pub begun: Instant,
     _copy: Option<TempDir>,
 }
@@ -54,12 +56,10 @@ impl Rehearsal {
         now: DateTime<Utc>,
     ) -> Result<Self, ImportError> {
         if db.orm_write.get_database_backend() == DbBackend::Postgres {
-            let transaction = db.orm_write.begin_with_options(TransactionOptions {
-                isolation_level: Some(IsolationLevel::RepeatableRead),
-                ..TransactionOptions::default()
-            });
-            let transaction = transaction.await?;
-            let copied = transaction.execute_unprepared(COPY).await;
+            let transaction = db.snapshot().await?;
+            let session = db.session(&transaction).await?;
+            let copied = transaction.execute_unprepared(COPY);
+            let copied = db.watched(session, copied).await;
             copied.map_err(|error| match database_code(&error).as_deref() {
                 Some(INSUFFICIENT_PRIVILEGE) => ImportError::Privilege(
                     "a dry run, and an import of more than 500 records, needs the privilege TEMPORARY on the \
@@ -69,6 +69,7 @@ impl Rehearsal {
             })?;
             return Ok(Self {
                 writing: WriteTransaction::on_copy(db, transaction, actor, now).await?,
+                session,
                 begun: Instant::now(),
                 _copy: None,
             });
@@ -79,6 +80,7 @@ impl Rehearsal {
         let copy = Database::connect(&format!("sqlite:{}", file.display()), 1).await?;
         Ok(Self {
             writing: WriteTransaction::begin(&copy, actor, now).await?,
+            session: Session::default(),
             begun: Instant::now(),
             _copy: Some(directory),
         })

@@ -1,12 +1,8 @@
 //! Exports the whole register with its history as JSON Lines. Equal registers give equal bytes.
 
 use std::io::Write;
-use std::time::Duration;
 
-use sea_orm::{
-    AccessMode, DatabaseTransaction, DbBackend, IsolationLevel, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -17,8 +13,6 @@ use crate::store::Database;
 
 /// The start of an export's first line, before its version.
 pub const HEAD: &str = "{\"liaison\":\"export\"";
-/// How long the rows of a page may take: a connection that passes nothing any more never answers.
-const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The version of this form.
 pub const VERSION: u64 = 1;
 
@@ -28,27 +22,14 @@ pub const VERSION: u64 = 1;
 /// Returns an error if the database cannot be read or `out` cannot be written. The output then lacks its last line, and
 /// an import rejects it.
 pub async fn export(db: &Database, out: impl Write) -> Result<u64, ImportError> {
-    // Transactions of SQLite always read one snapshot; PostgreSQL needs an isolation level for that.
-    let isolation = match db.orm_read.get_database_backend() {
-        DbBackend::Postgres => Some(IsolationLevel::RepeatableRead),
-        _ => None,
-    };
-    let snapshot = db.orm_read.begin_with_options(TransactionOptions {
-        isolation_level: isolation,
-        access_mode: isolation.map(|_| AccessMode::ReadOnly),
-        ..TransactionOptions::default()
-    });
-    let snapshot = db.bounded(snapshot).await?;
-    let written = write(db, &snapshot, out).await?;
+    let snapshot = db.snapshot().await?;
+    let session = db.session(&snapshot).await?;
+    let written = db.watched(session, write(&snapshot, out)).await?;
     db.bounded(snapshot.rollback()).await?;
     Ok(written)
 }
 
-async fn write(
-    db: &Database,
-    snapshot: &DatabaseTransaction,
-    out: impl Write,
-) -> Result<u64, ImportError> {
+async fn write(snapshot: &DatabaseTransaction, out: impl Write) -> Result<u64, ImportError> {
     let mut out = ChecksummedWriter {
         out,
         hash: Sha256::new(),
@@ -58,8 +39,7 @@ async fn write(
     for table in &TABLES {
         let mut after = None;
         loop {
-            let page = (table.read)(snapshot, after);
-            let page = db.bounded_by(PAGE_TIMEOUT, page).await?;
+            let page = (table.read)(snapshot, after).await?;
             for line in &page.lines {
                 out.line(line)?;
             }

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as SqliteConnection, OpenFlags};
-use sea_orm::sqlx::{self, Executor, PgConnection, query_scalar};
+use sea_orm::sqlx::{self, Executor, PgConnection, Row};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::db::connect::Connector;
+use crate::db::connect::{Connector, SessionMark, is_foreign_session};
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 
 /// Timeout of all checks together.
@@ -58,7 +58,7 @@ enum Target {
     },
     Postgres {
         connector: Box<Connector>,
-        connection: Arc<Mutex<Option<PgConnection>>>,
+        connection: Arc<Mutex<Option<(PgConnection, SessionMark)>>>,
     },
 }
 
@@ -164,6 +164,7 @@ impl HealthCheck {
     }
 }
 
+const POOLED: &str = "a pooler in transaction mode stands between: let it use session mode";
 const LOCKED: &str = "another program holds the write lock";
 
 const fn unreachable_database() -> DatabaseHealth {
@@ -224,7 +225,7 @@ fn check_sqlite(file: &Path) -> DatabaseHealth {
 
 async fn check_postgres(
     connector: &Connector,
-    connection: &Mutex<Option<PgConnection>>,
+    connection: &Mutex<Option<(PgConnection, SessionMark)>>,
     suspicious: bool,
 ) -> DatabaseHealth {
     let mut connection = connection.lock().await;
@@ -233,16 +234,25 @@ async fn check_postgres(
     for known in known.into_iter().map(Some).chain([None]) {
         let opened = match known {
             Some(known) => Ok(known),
-            None => connector.connect().await,
+            None => connector.connect_marked().await,
         };
-        let Ok(mut opened) = opened else {
-            return unreachable_database();
+        let (mut opened, mark) = match opened {
+            Ok(opened) => opened,
+            Err(sqlx::Error::Configuration(_)) => {
+                return DatabaseHealth {
+                    read: Some(POOLED),
+                    write: Some(POOLED),
+                };
+            }
+            Err(_) => return unreachable_database(),
         };
-        match try_postgres(&mut opened, suspicious).await {
+        match try_postgres(&mut opened, mark, suspicious).await {
             Ok(health) => {
-                *connection = Some(opened);
+                *connection = Some((opened, mark));
                 return health;
             }
+            // The connection's session was exchanged; tries a new one.
+            Err(error) if is_foreign_session(&error, false) => {}
             Err(error) if error.as_database_error().is_some() => {
                 let error = DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
                 return DatabaseHealth {
@@ -257,13 +267,18 @@ async fn check_postgres(
     unreachable_database()
 }
 
+/// Sends simple queries only: a pooler could send a prepared statement to another session.
 async fn try_postgres(
     connection: &mut PgConnection,
+    mark: SessionMark,
     suspicious: bool,
 ) -> Result<DatabaseHealth, sqlx::Error> {
-    let read_only = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'";
-    let read_only: bool = query_scalar(read_only).fetch_one(&mut *connection).await?;
-    if read_only {
+    let read_only = sqlx::AssertSqlSafe(format!(
+        "select (pg_is_in_recovery() or current_setting('transaction_read_only') = 'on')::text where {}",
+        mark.check()
+    ));
+    let row = connection.fetch_one(sqlx::raw_sql(read_only)).await?;
+    if row.try_get::<String, _>(0)? == "true" {
         return Ok(DatabaseHealth {
             read: None,
             write: Some("the database is read-only"),

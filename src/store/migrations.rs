@@ -6,6 +6,7 @@ use sea_orm::{
 };
 
 use super::Database;
+use crate::db::ReadConnection;
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 
 /// The migrations that a database has and those that this program knows. Each is named by its version, in order of time.
@@ -99,8 +100,8 @@ impl Database {
 
     async fn has_migration_table(&self) -> Result<bool, DbErr> {
         let table = Migrator::migration_table_name().to_string();
-        if !self.is_shared() {
-            return SchemaManager::new(&self.orm_read).has_table(table).await;
+        if let ReadConnection::Sqlite(connection) = &self.orm_read {
+            return SchemaManager::new(connection).has_table(table).await;
         }
         // Other than `information_schema`, this finds a table that the role may not read: that is another error.
         let name = format!("\"{table}\"");
@@ -125,11 +126,12 @@ impl Database {
             return Ok(Vec::new());
         };
         let migrated = async {
-            let (transaction, _permit) = self.exclusive().await?;
+            let (transaction, session, _permit) = self.exclusive().await?;
             // Another instance may have migrated meanwhile.
             let versions = self.schema_versions().await?;
-            Migrator::up(&transaction, None).await?;
-            transaction.commit().await?;
+            self.watched(session, Migrator::up(&transaction, None))
+                .await?;
+            self.watched(session, transaction.commit()).await?;
             Ok(versions.pending().into_iter().map(str::to_owned).collect())
         };
         migrated.await.map_err(|error| {
@@ -147,7 +149,7 @@ impl Database {
     /// # Errors
     /// Returns an error if the database does not have that version, is newer than this program, or fails.
     pub async fn migrate_down(&self, version: &str) -> Result<Vec<String>, DbErr> {
-        let (transaction, _permit) = self.exclusive().await?;
+        let (transaction, session, _permit) = self.exclusive().await?;
         let versions = self.schema_versions().await?;
         versions.check_not_newer().map_err(DbErr::Migration)?;
         let Some(target) = versions
@@ -166,8 +168,9 @@ impl Database {
             .rev()
             .collect();
         let steps = u32::try_from(reverted.len()).unwrap_or(u32::MAX);
-        Migrator::down(&transaction, Some(steps)).await?;
-        transaction.commit().await?;
+        self.watched(session, Migrator::down(&transaction, Some(steps)))
+            .await?;
+        self.watched(session, transaction.commit()).await?;
         Ok(reverted)
     }
 }

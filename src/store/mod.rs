@@ -10,9 +10,8 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, Connection, Executor, SqliteConnection};
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, IsolationLevel, RuntimeErr, SqliteTransactionMode,
-    SqlxPostgresConnector, Statement, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, RuntimeErr, Statement, TransactionTrait,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -20,10 +19,11 @@ use tokio::time::timeout;
 use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
 use crate::db::connect::Connector;
-use crate::db::{ACQUIRE_TIMEOUT, ReadPool, failed};
+use crate::db::{ACQUIRE_TIMEOUT, ReadConnection, ReadPool, WriteConnection, failed};
 use crate::error::{Error, Result};
 use crate::metrics::{PoolWait, WRITE_POOL};
 use crate::store::request_work::StatementObserver;
+use crate::store::watchdog::Session;
 
 pub mod action_item;
 pub mod committee;
@@ -45,12 +45,13 @@ pub mod migrations;
 pub mod request_work;
 mod resolve;
 pub mod transaction;
+pub mod watchdog;
 
 /// Busy timeout: how long to wait while another process writes to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections to PostgreSQL for the feed, webhooks and exports, so that they do not wait behind writers.
-const BACKGROUND_CONNECTIONS: usize = 4;
+const BACKGROUND_CONNECTIONS: u32 = 4;
 
 /// Key of the advisory lock for migrating and loading. An arbitrary number, the same in every instance.
 const LOCK: i64 = 0x11a1_5011;
@@ -61,19 +62,17 @@ pub struct Database {
     /// For the query planner.
     pub read_pool: ReadPool,
     /// For other reads: the feed, webhooks, exports.
-    pub orm_read: DatabaseConnection,
-    /// For writes. One connection on SQLite, which allows a single writer.
-    pub orm_write: DatabaseConnection,
+    pub orm_read: ReadConnection,
+    pub orm_write: WriteConnection,
     /// The outer transaction if several writes are combined into one.
     outer_transaction: Option<Arc<DatabaseTransaction>>,
     /// The readiness checks.
     pub health: HealthCheck,
     /// On PostgreSQL: opens further connections.
     connector: Option<Connector>,
-    /// Limit of concurrent users of `read` and `write`. On PostgreSQL the pools themselves have no effective limit.
-    read_permits: Arc<Semaphore>,
+    /// Limit of concurrent users of `orm_write` on PostgreSQL.
     write_permits: Arc<Semaphore>,
-    /// Observes each statement that the query planner sends; sea-orm reports all others.
+    /// Observes each statement that the query planner sends; the connections of sea-orm report all others.
     pub on_statement: StatementObserver,
     /// Signals that the log may have new entries.
     commits: watch::Sender<()>,
@@ -96,6 +95,8 @@ impl Database {
         connections: u32,
         longest: Option<Duration>,
     ) -> Result<Self, DbErr> {
+        let on_statement = StatementObserver::default();
+        let observer = on_statement.0.clone();
         if url.starts_with("sqlite:") {
             create_private_file(url);
             let write = sea_orm::Database::connect(sqlite(url, 1, false)).await?;
@@ -107,22 +108,41 @@ impl Database {
             let reader = ReadPool::sqlite(url, connections, longest)?;
             let options: SqliteConnectOptions = url.parse().map_err(failed)?;
             let health = HealthCheck::sqlite(options.get_filename());
-            Ok(Self::new(reader, read, write, health))
+            Ok(Self {
+                read_pool: reader,
+                orm_read: ReadConnection::sqlite(read, observer.clone()),
+                orm_write: WriteConnection::sqlite(write, observer),
+                outer_transaction: None,
+                health,
+                connector: None,
+                write_permits: unlimited(),
+                on_statement,
+                commits: watch::Sender::default(),
+                last_position: watch::Sender::default(),
+            })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let connector = Connector::new(url, longest).map_err(failed)?;
             // If a pooler gives both the same session, the second connection detects the mark of the first.
             let first = connector.connect().await.map_err(failed)?;
             connector.connect().await.map_err(failed)?;
             drop(first);
-            let [read, write] = [connector.pool(), connector.pool()]
-                .map(SqlxPostgresConnector::from_sqlx_postgres_pool);
-            let reader = ReadPool::postgres(connector.clone(), connections, longest);
-            let health = HealthCheck::postgres(connector.clone());
+            let users = connections as usize;
+            let connector = || connector.clone();
             Ok(Self {
-                connector: Some(connector),
-                read_permits: Arc::new(Semaphore::new(BACKGROUND_CONNECTIONS)),
-                write_permits: Arc::new(Semaphore::new(connections as usize)),
-                ..Self::new(reader, read, write, health)
+                read_pool: ReadPool::postgres(connector(), connections, longest),
+                orm_read: ReadConnection::postgres(
+                    connector(),
+                    BACKGROUND_CONNECTIONS,
+                    observer.clone(),
+                ),
+                orm_write: WriteConnection::postgres(connector(), users, observer),
+                outer_transaction: None,
+                health: HealthCheck::postgres(connector()),
+                connector: Some(connector()),
+                write_permits: Arc::new(Semaphore::new(users)),
+                on_statement,
+                commits: watch::Sender::default(),
+                last_position: watch::Sender::default(),
             })
         } else {
             Err(DbErr::Conn(RuntimeErr::Internal(
@@ -131,36 +151,9 @@ impl Database {
         }
     }
 
-    fn new(
-        read_pool: ReadPool,
-        mut orm_read: DatabaseConnection,
-        mut orm_write: DatabaseConnection,
-        health: HealthCheck,
-    ) -> Self {
-        request_work::watch(&mut orm_read);
-        request_work::watch(&mut orm_write);
-        Self {
-            read_pool,
-            orm_read,
-            orm_write,
-            outer_transaction: None,
-            health,
-            connector: None,
-            read_permits: unlimited(),
-            write_permits: unlimited(),
-            on_statement: StatementObserver::default(),
-            commits: watch::Sender::default(),
-            last_position: watch::Sender::default(),
-        }
-    }
-
     /// Checks whether the database can be read and written. Takes at most two seconds.
     pub async fn health(&self) -> DatabaseHealth {
-        let is_closed = match self.orm_read.get_database_backend() {
-            DbBackend::Postgres => self.orm_read.get_postgres_connection_pool().is_closed(),
-            _ => self.orm_read.get_sqlite_connection_pool().is_closed(),
-        };
-        if is_closed {
+        if self.orm_write.is_closed() {
             let problem = Some("the database connections are closed");
             return DatabaseHealth {
                 read: problem,
@@ -250,10 +243,10 @@ impl Database {
     #[must_use]
     pub fn listener_pool(&self) -> Option<impl Fn() -> sqlx::PgPool + Send + use<>> {
         let connector = self.connector.clone()?;
-        Some(move || connector.pool())
+        Some(move || connector.pool().0)
     }
 
-    /// Runs a statement on `read`. On PostgreSQL it waits at most 5 s for its permit, and 5 s for the result.
+    /// Runs a statement on `orm_read`. On PostgreSQL it waits at most 5 s for a connection and the result.
     ///
     /// # Errors
     /// Returns an error if one of the waits is over, or the statement fails.
@@ -261,12 +254,11 @@ impl Database {
         &self,
         statement: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let _permit = permit(&self.read_permits).await?;
         self.bounded(statement).await
     }
 
-    /// Runs a statement on `write`, with the timeouts of [`Database::query`]. A transaction takes its permit when it
-    /// begins.
+    /// Runs a statement on `orm_write`. On PostgreSQL it waits at most 5 s for its permit, and 5 s for the result. A
+    /// transaction takes its permit when it begins.
     ///
     /// # Errors
     /// Returns an error if a timeout expires, or the statement fails.
@@ -286,22 +278,10 @@ impl Database {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        self.bounded_by(ACQUIRE_TIMEOUT, work).await
-    }
-
-    /// The same with another bound.
-    ///
-    /// # Errors
-    /// Returns an error if the work takes too long, or fails.
-    pub async fn bounded_by<T, E: From<DbErr>>(
-        &self,
-        bound: Duration,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
         if !self.is_shared() {
             return work.await;
         }
-        timeout(bound, work)
+        timeout(ACQUIRE_TIMEOUT, work)
             .await
             .unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()))
     }
@@ -320,11 +300,25 @@ impl Database {
         Ok(())
     }
 
+    /// Begins a transaction that reads one state of the database.
+    ///
+    /// # Errors
+    /// Returns an error if there is no connection within 5 s.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let begin = async {
+            match &self.orm_read {
+                ReadConnection::Sqlite(connection) => connection.begin().await,
+                ReadConnection::Postgres(..) => self.orm_write.begin_snapshot().await,
+            }
+        };
+        self.bounded(begin).await
+    }
+
     /// Closes all connections.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.read_pool.close();
-        self.orm_read.clone().close().await?;
-        self.orm_write.clone().close().await
+        self.orm_read.close().await?;
+        self.orm_write.close().await
     }
 
     /// Returns whether the register has no organizations yet.
@@ -340,13 +334,13 @@ impl Database {
         &self,
         work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> Result<T>,
     ) -> Result<T> {
-        let (transaction, _permit) = self.exclusive().await?;
+        let (transaction, session, _permit) = self.exclusive().await?;
         let transaction = Arc::new(transaction);
         let within = Self {
             outer_transaction: Some(transaction.clone()),
             ..self.clone()
         };
-        let done = work(&within, &transaction).await;
+        let done = self.watched(session, work(&within, &transaction)).await;
         drop(within);
         let transaction = Arc::into_inner(transaction).ok_or_else(|| {
             DbErr::Custom("a part of the transaction is still in progress".to_owned())
@@ -355,27 +349,30 @@ impl Database {
             Ok(done) => done,
             Err(error) => {
                 // Fails if SQLite has rolled back by itself; the first error says why.
-                let _ = transaction.rollback().await;
+                let _ = self.bounded(transaction.rollback()).await;
                 return Err(error);
             }
         };
-        transaction.commit().await.map_err(Error::of_commit)?;
+        let committed = self.watched(session, transaction.commit()).await;
+        committed.map_err(Error::of_commit)?;
         self.notify();
         Ok(done)
     }
 
     /// Begins a transaction without timeouts that only one instance at a time can hold.
-    async fn exclusive(&self) -> Result<(DatabaseTransaction, Permit), DbErr> {
+    async fn exclusive(&self) -> Result<(DatabaseTransaction, Session, Permit), DbErr> {
         let (transaction, permit) = begin(self).await?;
+        let session = self.session(&transaction).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // On SQLite the transaction itself is exclusive. SeaQuery does not support PostgreSQL's advisory locks.
             let lock = format!(
                 "set local statement_timeout = 0; set local lock_timeout = 0; \
                  set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock({LOCK})"
             );
-            transaction.execute_unprepared(&lock).await?;
+            self.watched(session, transaction.execute_unprepared(&lock))
+                .await?;
         }
-        Ok((transaction, permit))
+        Ok((transaction, session, permit))
     }
 }
 
@@ -392,20 +389,14 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 /// A permit to use a pool; `None` within a transaction that already holds one.
 type Permit = Option<OwnedSemaphorePermit>;
 
-/// Begins a transaction: on SQLite with the write lock, because a transaction that has read may fail to get it later;
-/// on PostgreSQL at the isolation level that the lock of all writers requires.
+/// Begins a transaction, within the outer one if there is one.
 async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
     if let Some(whole) = &db.outer_transaction {
         return Ok((whole.begin().await?, None));
     }
     let waiting = PoolWait::begin(WRITE_POOL);
     let permit = permit(&db.write_permits).await?;
-    let begin = db.orm_write.begin_with_options(TransactionOptions {
-        isolation_level: db.is_shared().then_some(IsolationLevel::ReadCommitted),
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    });
-    let transaction = db.bounded(begin).await?;
+    let transaction = db.bounded(db.orm_write.begin()).await?;
     waiting.acquired();
     Ok((transaction, Some(permit)))
 }

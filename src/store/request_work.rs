@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::{DatabaseConnection, Statement};
+use sea_orm::Statement;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
@@ -79,12 +79,7 @@ pub fn spawn_blocking_counted<T: Send + 'static>(
     }
 }
 
-/// Has the statements of a connection counted. What begins and ends a transaction is none.
-pub(super) fn watch(db: &mut DatabaseConnection) {
-    db.set_metric_callback(|_| count());
-}
-
-/// An observer of statements; by default, the counter of the request.
+/// An observer of statements; by default, the counter of the request. What begins and ends a transaction is none.
 #[derive(Clone)]
 pub struct StatementObserver(pub Arc<dyn Fn(&Statement) + Send + Sync>);
 

@@ -15,6 +15,7 @@ use crate::domain::viewer::Actor;
 use crate::error::{Error, Result};
 use crate::store::activity::{ActivityEntry, LogPosition};
 use crate::store::request_work::current_trace;
+use crate::store::watchdog::Session;
 use crate::store::{Database, Permit, begin};
 
 const ACTIVITY: &str = "activity";
@@ -54,6 +55,20 @@ impl WriteTransaction {
         let writing = Self::within(db, transaction, permit, actor, now).await?;
         db.is_next(writing.last.position);
         Ok(writing)
+    }
+
+    /// The same for a write of any length, with the session of its transaction.
+    pub async fn begin_long(
+        db: &Database,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Session), DbErr> {
+        let (transaction, permit) = begin(db).await?;
+        let session = db.session(&transaction).await?;
+        let within = Self::within(db, transaction, permit, actor, now);
+        let writing = db.watched(session, within).await?;
+        db.is_next(writing.last.position);
+        Ok((writing, session))
     }
 
     /// Begins on a copy of the register that only `transaction` sees.

@@ -11,14 +11,12 @@ mod statement;
 mod topic;
 
 use std::io::Write;
-use std::time::Duration;
 
 use async_graphql::ID;
 use chrono::{DateTime, Utc};
 use entity::id::Id;
 use entity::party::{Party, Role};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
-use tokio::time::timeout;
 
 use crate::domain::rejection::Code;
 use crate::domain::viewer::Viewer;
@@ -37,9 +35,6 @@ use crate::store::Database;
 use crate::store::idempotency::CreateInput;
 use crate::store::migrations::migrate_within;
 use crate::store::transaction::WriteTransaction;
-
-/// Timeout of one step, such as a batch of records or the wait for the write lock: a dead connection never answers.
-const STEP_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -156,10 +151,11 @@ pub async fn import(
     let is_committed = |report: &ImportReport| report.wrong == 0 || settings.partial;
     if settings.dry_run || file.is_long() {
         let mut rehearsal = report();
-        let trial = in_time(Rehearsal::begin(db, actor.clone(), now)).await?;
+        let trial = Rehearsal::begin(db, actor.clone(), now).await?;
         let begun = trial.begun;
-        let writing = Box::pin(file.enter(trial.writing, &mut rehearsal)).await?;
-        writing.rollback().await?;
+        let writing = Box::pin(file.enter(trial.writing, &mut rehearsal));
+        let writing = db.watched(trial.session, writing).await?;
+        db.bounded(writing.rollback()).await?;
         if settings.dry_run || !is_committed(&rehearsal) {
             rehearsal.write(out)?;
             return Ok(rehearsal.imported(false));
@@ -171,17 +167,17 @@ pub async fn import(
         );
     }
     let mut report = report();
-    let begin = async { Ok(WriteTransaction::begin(db, actor, now).await?) };
-    let writing = in_time(begin).await?;
-    let writing = Box::pin(file.enter(writing, &mut report)).await?;
+    let (writing, session) = WriteTransaction::begin_long(db, actor, now).await?;
+    let writing = Box::pin(file.enter(writing, &mut report));
+    let writing = db.watched(session, writing).await?;
     let committed = is_committed(&report);
     // Nothing is stored if the report cannot be written.
     report.write(out)?;
     if committed {
-        let committed = timeout(STEP_TIMEOUT, writing.commit()).await;
-        committed.unwrap_or_else(|_| Err(Error::of_timed_out_commit()))?;
+        let committed = db.watched(session, writing.commit()).await;
+        committed.map_err(Error::or_unknown_outcome)?;
     } else {
-        writing.rollback().await?;
+        db.bounded(writing.rollback()).await?;
     }
     Ok(report.imported(committed))
 }
@@ -247,17 +243,6 @@ impl<'a> ImportFile<'a> {
             .await?;
         report.progress.end();
         Ok(entering.writing)
-    }
-}
-
-fn in_time<T>(
-    step: impl Future<Output = Result<T, ImportError>>,
-) -> impl Future<Output = Result<T, ImportError>> {
-    // Boxed, because a step is a large future.
-    let step = timeout(STEP_TIMEOUT, Box::pin(step));
-    async {
-        let done = step.await;
-        done.unwrap_or_else(|_| Err(Error::database_timeout().into()))
     }
 }
 
@@ -345,7 +330,7 @@ impl Importer {
                         }
                     }
                     None if !publications.are_none() => {
-                        in_time(self.enter(&mut publications, &mut order, report)).await?;
+                        self.enter(&mut publications, &mut order, report).await?;
                         continue;
                     }
                     None if order.break_cycle() => continue,
@@ -359,7 +344,7 @@ impl Importer {
                 || order.blocks(&record).is_some_and(about_same)
                 || publications.are_many()
             {
-                in_time(self.enter(&mut publications, &mut order, report)).await?;
+                self.enter(&mut publications, &mut order, report).await?;
             }
             if let Some(key) = order.blocks(&record).cloned() {
                 order.defer(key, record);
@@ -367,7 +352,7 @@ impl Importer {
             } else if record.kind == RecordType::Publication {
                 publications.add(record, &self.names);
             } else {
-                in_time(self.one(record, &mut order, report)).await?;
+                self.one(record, &mut order, report).await?;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -28,7 +28,14 @@ const FOLLOW: &str = "subscription { activity { id subject { ... on Note { id } 
 
 /// A PostgreSQL database behind a proxy, which the tests' own server or another one on a Unix socket serves.
 pub async fn behind_proxy() -> (SilentProxy, TestDatabase) {
+    let (proxy, database, _) = behind_and_past_proxy().await;
+    (proxy, database)
+}
+
+/// The same, with the URL that does not lead through the proxy.
+pub async fn behind_and_past_proxy() -> (SilentProxy, TestDatabase, String) {
     let mut database = TestDatabase::create(Backend::Postgres, prepare).await;
+    let past = database.url.clone();
     let mut url = Url::parse(&database.url).unwrap();
     let host = url.query_pairs().find(|(name, _)| name == "host");
     let directory = host
@@ -40,15 +47,24 @@ pub async fn behind_proxy() -> (SilentProxy, TestDatabase) {
     url.set_host(Some("127.0.0.1")).unwrap();
     url.set_port(Some(proxy.port)).unwrap();
     database.url = url.into();
-    (proxy, database)
+    (proxy, database, past)
 }
 
 /// A service, and a token for writing.
 pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, String) {
+    serve_with(workplace, database_url, &[])
+}
+
+/// The same with further arguments.
+pub fn serve_with(
+    workplace: &Workplace,
+    database_url: &str,
+    more: &[&str],
+) -> (Running, String, String) {
     workplace.write("secret", "a secret that only this test knows, long enough");
     let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
     let token = workplace.done(&token).trim().to_owned();
-    let mut service = workplace.start(&[
+    let arguments = [
         "serve",
         "--database-url",
         database_url,
@@ -59,7 +75,8 @@ pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, Str
         "--token-algorithms",
         "HS256",
         "--allow-private-webhooks",
-    ]);
+    ];
+    let mut service = workplace.start(&[&arguments, more].concat());
     let address = service.address();
     (service, address, token)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -20,6 +22,7 @@ use crate::support::harness::{Answer, Server};
 on_both_databases! {
     a_payload_whose_record_cannot_be_read_has_an_error
     a_database_that_takes_no_write_is_unavailable
+    a_write_that_is_dropped_at_any_moment_leaves_nothing_open
 }
 
 const NOTE_ADD: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id body } userErrors { code } } }";
@@ -93,6 +96,45 @@ async fn a_database_that_takes_no_write_is_unavailable(server: &Server) {
     }
     let answer = add_note(server, "Again.").await.json();
     assert_eq!(answer["data"]["noteAdd"]["note"]["body"], "Again.");
+}
+
+/// Drops a write after its first wait, then after its second one, and so on.
+async fn a_write_that_is_dropped_at_any_moment_leaves_nothing_open(server: &Server) {
+    let db = Database::connect(server.database_url(), 1).await.unwrap();
+    server.sql("create table written (number integer)").await;
+    let write = async |number: usize| {
+        let insert = format!("insert into written values ({number})");
+        let written = db.whole(async |_, transaction| {
+            transaction.execute_unprepared(&insert).await?;
+            Ok(())
+        });
+        written.await.is_ok()
+    };
+    let mut stored = 0;
+    for waits in 0.. {
+        for _ in 0..3 {
+            let mut left = waits;
+            let mut dropped = Box::pin(write(0));
+            let is_over = poll_fn(|context| match dropped.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(true),
+                Poll::Pending if left == 0 => Poll::Ready(false),
+                Poll::Pending => {
+                    left -= 1;
+                    Poll::Pending
+                }
+            })
+            .await;
+            drop(dropped);
+            assert!(write(1).await, "no write succeeds after {waits} waits");
+            stored += 1;
+            // Another connection sees it.
+            let seen = count(server, "select count(*) from written where number = 1").await;
+            assert_eq!(seen, stored, "after {waits} waits");
+            if is_over {
+                return;
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -296,22 +338,42 @@ async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
 async fn a_connection_that_is_released_is_used_again() {
     let server = Server::start(Backend::Postgres).await;
     let db = Database::connect(server.database_url(), 1).await.unwrap();
-    let pool = db.orm_write.get_postgres_connection_pool();
     let mut sessions = BTreeSet::new();
-    for _ in 0..5 {
+    loop {
         db.whole(async |_, _| Ok(())).await.ok().unwrap();
-        // Until all are idle or closed.
-        while pool.num_idle() < pool.size() as usize {
-            tokio::task::yield_now().await;
-        }
         let session = Statement::from_string(DbBackend::Postgres, "select pg_backend_pid()");
         let row = db.orm_write.query_one_raw(session).await.unwrap();
-        sessions.insert(row.unwrap().try_get_by_index::<i32>(0).unwrap());
-        while pool.num_idle() < pool.size() as usize {
-            tokio::task::yield_now().await;
+        let session: i32 = row.unwrap().try_get_by_index(0).unwrap();
+        if !sessions.insert(session) {
+            break;
         }
+        // It is released in the background; until then another one takes its place.
+        assert!(sessions.len() < 100, "each connection is closed");
     }
-    assert_eq!(sessions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_names_its_isolation_whatever_its_session_defaults_to() {
+    let server = Server::start(Backend::Postgres).await;
+    let db = Database::connect(server.database_url(), 1).await.unwrap();
+    let isolation = "select current_setting('transaction_isolation') || ' ' || current_setting('default_transaction_isolation')";
+    let begun = Instant::now();
+    loop {
+        let found = db.whole(async |_, transaction| {
+            let isolation = Statement::from_string(DbBackend::Postgres, isolation);
+            let row = transaction.query_one_raw(isolation).await?.unwrap();
+            let set = "set default_transaction_isolation = 'repeatable read'";
+            transaction.execute_unprepared(set).await?;
+            Ok(row.try_get_by_index::<String>(0)?)
+        });
+        let found = found.await.ok().unwrap();
+        assert!(found.starts_with("read committed "), "{found}");
+        // The first transaction of each session finds the default of the service.
+        if found.ends_with("repeatable read") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{found}");
+    }
 }
 
 #[tokio::test]

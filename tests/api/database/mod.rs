@@ -3,6 +3,7 @@
 pub mod broken_network;
 pub mod failed_writes;
 pub mod full_disk;
+pub mod lost_connections;
 pub mod migrations;
 pub mod reconnects;
 pub mod schema_versions;

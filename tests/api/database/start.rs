@@ -6,12 +6,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
-use serde_json::json;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::database::broken_network::serve;
@@ -230,47 +231,150 @@ async fn a_pooler_in_session_mode_serves() {
     );
 }
 
-/// A pooler that is reloaded in another mode gives connections that are open the sessions of others.
+/// Arguments of lists whose statements differ, but have the same parameters and columns.
+const LISTS: [&str; 8] = [
+    "first: 3",
+    "first: 3, orderBy: { field: CODE, direction: DESC }",
+    "first: 3, orderBy: { field: TITLE }",
+    "first: 3, orderBy: { field: TITLE, direction: DESC }",
+    "first: 3, orderBy: { field: STATUS }",
+    "first: 3, orderBy: { field: STATUS, direction: DESC }",
+    "first: 3, orderBy: { field: CREATED_AT }",
+    "first: 3, orderBy: { field: CREATED_AT, direction: DESC }",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_connections_are_dropped_when_their_pooler_is_switched_to_transaction_mode() {
+async fn no_answer_is_wrong_when_a_pooler_is_switched_to_transaction_mode() {
+    let lists = LISTS.map(|list| format!("{{ topics({list}) {{ nodes {{ code }} }} }}"));
+    switch_the_pooler_of_readers(lists).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_snapshot_is_wrong_when_a_pooler_is_switched_to_transaction_mode() {
+    let lists = LISTS.map(|list| {
+        format!("{{ topics({list}) {{ nodes {{ code actionItems {{ nodes {{ code }} }} }} }} }}")
+    });
+    switch_the_pooler_of_readers(lists).await;
+}
+
+/// A pooler that is reloaded in another mode gives connections that are open the sessions of others, in which the names
+/// of prepared statements stand for other ones.
+async fn switch_the_pooler_of_readers(documents: [String; 8]) {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let pooler = Pooler::start(&database.url, "session");
     let workplace = Workplace::new();
-    let (mut service, address, _) = serve(&workplace, &pooler.url(&database.url));
+    let (mut service, address, token) = serve(&workplace, &pooler.url(&database.url));
     let direct = sea_orm::Database::connect(&database.url).await.unwrap();
-    // The readers wait for a lock, so that each has a connection of its own.
-    let read_at_once = async || {
+    let document = "{ topic(by: { code: \"T-1\" }) { id } }";
+    let topic = ask(&address, None, document, json!({})).await.unwrap();
+    let topic = &topic["data"]["topic"]["id"];
+    let read = async || {
+        let asked = documents.iter();
+        join_all(asked.map(|document| ask(&address, None, document, json!({})))).await
+    };
+    let write = async |body: &str| {
+        let document =
+            "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { body } } }";
+        let input = json!({ "subjectId": topic, "body": body });
+        ask(&address, Some(&token), document, json!({ "input": input }))
+            .await
+            .unwrap()
+    };
+
+    // The readers wait for a lock, so that each has a connection of its own, with its own first statement.
+    let begun = Instant::now();
+    let expected = loop {
         let lock = direct.begin().await.unwrap();
         let hold = "lock table topic in access exclusive mode";
         lock.execute_unprepared(hold).await.unwrap();
-        let document = "query($code: String!) { topic(by: { code: $code }) { code } }";
-        let reads = join_all((1..=8).map(async |number| {
-            let code = format!("T-{number}");
-            let answer = ask(&address, None, document, json!({ "code": code })).await;
-            answer.unwrap()["data"]["topic"]["code"] == code
-        }));
+        let is_over = AtomicBool::new(false);
+        let reads = async {
+            let answers = read().await;
+            is_over.store(true, Ordering::Relaxed);
+            answers
+        };
         let release = async {
             let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-            let begun = Instant::now();
-            // Connections that are dropped do not wait.
-            while begun.elapsed() < Duration::from_millis(300) {
+            let mut most = 0;
+            // Reads that wait for too long fail.
+            while most < 8 && !is_over.load(Ordering::Relaxed) {
                 let waiting = Statement::from_string(DbBackend::Postgres, waiting);
-                let row = lock.query_one_raw(waiting).await.unwrap();
-                if row.unwrap().try_get_by_index::<i64>(0).unwrap() == 8 {
-                    break;
-                }
+                // Within a transaction the view does not change.
+                let row = direct.query_one_raw(waiting).await.unwrap();
+                most = most.max(row.unwrap().try_get_by_index::<i64>(0).unwrap());
             }
             lock.rollback().await.unwrap();
+            most
         };
-        join(reads, release).await.0
+        let (answers, most) = join(reads, release).await;
+        let is_right = |answer: &Option<Value>| {
+            answer
+                .as_ref()
+                .is_some_and(|answer| answer["errors"].is_null())
+        };
+        if most == 8 && answers.iter().all(is_right) {
+            break answers;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "{most}: {answers:?}"
+        );
     };
-    assert_eq!(read_at_once().await, [true; 8]);
+    assert_eq!(
+        write("Before.").await["data"]["noteAdd"]["note"]["body"],
+        "Before."
+    );
+
     pooler.switch("transaction");
     let begun = Instant::now();
-    // Until a check finds the session of another connection.
-    while !service.log().contains("database connection dropped") {
-        assert!(begun.elapsed() < Duration::from_mins(1), "none is dropped");
-        read_at_once().await;
+    let unavailable =
+        |answer: &Value| answer["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE";
+    let mut stored = vec!["Before.".to_owned()];
+    let (mut refused, mut is_ready) = (0, true);
+    for round in 0.. {
+        // In the end the service knows why it cannot work.
+        if refused > 30 && !is_ready {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_mins(2),
+            "{refused}, ready: {is_ready}"
+        );
+        let body = format!("Note {round}.");
+        let (answers, written) = join(read(), write(&body)).await;
+        for (answer, expected) in answers.iter().zip(&expected) {
+            let answer = answer.as_ref().unwrap();
+            let is_refused = unavailable(answer);
+            assert!(is_refused || Some(answer) == expected.as_ref(), "{answer}");
+            refused += usize::from(is_refused);
+        }
+        if written["data"]["noteAdd"]["note"]["body"] == body {
+            stored.push(body);
+        } else {
+            assert!(unavailable(&written), "{written}");
+        }
+        let ready = reqwest::get(format!("{address}/readyz")).await.unwrap();
+        is_ready = !ready
+            .text()
+            .await
+            .unwrap()
+            .contains("a pooler in transaction mode");
     }
     service.logged(|log| log.contains("a pooler in transaction mode stands between"));
+    assert_stored_once(&direct, &stored).await;
+}
+
+/// A note whose record could not be read after its commit is stored as well.
+async fn assert_stored_once(direct: &DatabaseConnection, bodies: &[String]) {
+    let notes = "select body from note where body like 'Note %.' or body = 'Before.'";
+    let notes = Statement::from_string(DbBackend::Postgres, notes);
+    let notes = direct.query_all_raw(notes).await.unwrap();
+    let notes: Vec<String> = notes
+        .iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect();
+    for body in bodies {
+        let times = notes.iter().filter(|note| *note == body).count();
+        assert_eq!(times, 1, "{body}");
+    }
 }

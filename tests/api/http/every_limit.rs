@@ -7,7 +7,7 @@ use liaison::http::HttpConfig;
 use liaison::http::limits::Limits;
 use liaison::http::middleware::rate_limit::RateLimiter;
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::http::limits::{aliases, deep, directives, mutations, roots};

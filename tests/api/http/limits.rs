@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use liaison::http::limits::Limits;
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::harness::{Answer, Client, Server};

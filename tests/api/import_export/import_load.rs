@@ -7,7 +7,7 @@ use liaison::import_export::{
     self, Format, ImportError, ImportSettings, ImportSource, Imported, RecordType,
 };
 use liaison::store::Database;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use liaison::store::Database;
 use migration::{Migrator, MigratorTrait};
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::import_export::imports::{ITU, import, jsonl};
 use crate::support::binary::Workplace;
+use crate::support::databases::connect;
 use crate::support::harness::Server;
 
 on_both_databases! {
@@ -349,7 +349,7 @@ async fn the_media_type_and_the_tag_are_read_by_the_rfc(server: &Server) {
 }
 
 async fn numbers_that_there_are_get_their_identity(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap().orm_write;
+    let db = connect(url).await.unwrap();
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();
     let later = last

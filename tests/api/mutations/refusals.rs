@@ -339,7 +339,7 @@ async fn dump(server: &Server) -> String {
     dump
 }
 
-async fn one(db: &sea_orm::DatabaseConnection, sql: String) -> String {
+async fn one(db: &impl ConnectionTrait, sql: String) -> String {
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
     row.try_get_by_index(0).unwrap()

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use liaison::metrics::catalogue::{CATALOGUE, MetricKind};
 use liaison::store::Database;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::binary::{Running, Workplace};

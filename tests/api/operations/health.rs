@@ -7,7 +7,7 @@ use liaison::http::auth::Verifier;
 use liaison::http::auth::issuer::Issuer;
 use liaison::http::auth::jwks::JwksSource;
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 
 use crate::auth::identity::rules;

@@ -134,9 +134,7 @@ async fn the_lists_of_each_record_seek_an_index(server: &Server) {
 async fn explain(server: &Server, statement: &Statement) -> String {
     let backend = server.db.orm_read.get_database_backend();
     let mut lines = Vec::new();
-    let transaction = sea_orm::TransactionTrait::begin(&server.db.orm_write)
-        .await
-        .unwrap();
+    let transaction = server.db.orm_write.begin().await.unwrap();
     let (explain, column) = match backend {
         DbBackend::Postgres => {
             // The tables of a test are so small that a full scan would be cheapest.

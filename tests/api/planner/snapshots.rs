@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use liaison::store::Database;
 use liaison::store::request_work::StatementObserver;
 use proptest::test_runner::TestRunner;
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;

@@ -288,9 +288,7 @@ async fn a_sorted_list_in_context_reads_each_record_once(server: &Server) {
             sql: format!("{explain}{}", statement.sql),
             ..statement.clone()
         };
-        let transaction = sea_orm::TransactionTrait::begin(&server.db.orm_write)
-            .await
-            .unwrap();
+        let transaction = server.db.orm_write.begin().await.unwrap();
         if backend == DbBackend::Postgres {
             transaction
                 .execute_unprepared("set local enable_seqscan = off")

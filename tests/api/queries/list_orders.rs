@@ -1,11 +1,11 @@
 //! What lists are sorted by, and the lists of a record.
 
-use liaison::store::Database;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::queries::lists::nodes;
+use crate::support::databases::connect;
 use crate::support::harness::Server;
 
 on_both_databases! {
@@ -201,7 +201,7 @@ async fn liaison_statements_are_sorted_by_the_time_of_sending(server: &Server) {
 }
 
 async fn rows_that_there_are_get_the_keys_that_lists_are_sorted_by(url: &str) {
-    let db = Database::connect(url, 1).await.unwrap().orm_write;
+    let db = connect(url).await.unwrap();
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();
     let later = last

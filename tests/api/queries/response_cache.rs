@@ -7,7 +7,7 @@ use entity::party::Role;
 use futures_util::future::{join, join_all};
 use liaison::http::graphql::response_cache::ResponseCache;
 use reqwest::Method;
-use sea_orm::DbBackend;
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 

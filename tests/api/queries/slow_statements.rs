@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use liaison::store::Database;
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement};
 use tokio::time::sleep;
 
 use crate::http::server::serve;

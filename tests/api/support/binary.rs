@@ -178,11 +178,6 @@ impl Running {
         self.wait_for(|process| Some(read(&process.err)).filter(|log| seen(log)))
     }
 
-    /// Returns the log so far.
-    pub fn log(&self) -> String {
-        read(&self.err)
-    }
-
     /// Sends SIGTERM, as a supervisor does.
     pub fn terminate(&self) {
         let id = self.child.id().to_string();

@@ -175,7 +175,8 @@ fn name(id: Uuid) -> String {
     format!("liaison_test_{}", id.simple())
 }
 
-async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+/// Opens one connection, without the service.
+pub async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     Database::connect(options).await

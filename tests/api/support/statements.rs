@@ -12,16 +12,13 @@ pub struct Statements(Arc<Mutex<Vec<Statement>>>);
 
 impl Statements {
     pub fn watch(&self, db: &mut Database) {
-        for connection in [&mut db.orm_read, &mut db.orm_write] {
-            let seen = self.0.clone();
-            connection.set_metric_callback(move |info| {
-                seen.lock().unwrap().push(info.statement.clone());
-            });
-        }
         let seen = self.0.clone();
-        db.on_statement = StatementObserver(Arc::new(move |statement| {
+        let observer = StatementObserver(Arc::new(move |statement| {
             seen.lock().unwrap().push(statement.clone());
         }));
+        db.orm_read.observe(observer.0.clone());
+        db.orm_write.observe(observer.0.clone());
+        db.on_statement = observer;
     }
 
     pub fn take(&self) -> Vec<Statement> {
