@@ -55,7 +55,7 @@ pub struct OrganizationUpdateInput {
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its full name; at most 500 characters. Cannot be null.
+    /// Its full name; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub name: MaybeUndefined<String>,
     /// Its website. Null removes it.
     pub website: MaybeUndefined<Url>,

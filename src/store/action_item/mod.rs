@@ -74,9 +74,9 @@ pub struct ActionItemUpdateInput {
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// What has to be done; at most 500 characters. Cannot be null.
+    /// What has to be done; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,
-    /// Details; at most 8,000 characters. Null removes them.
+    /// Details; at most 8,000 characters, in the record's `originalLanguage`. Null removes them.
     pub description: MaybeUndefined<String>,
     /// The id of a second committee that takes part: it requests the action item, or works on it together with the owner. Null removes it.
     pub counterpart_id: MaybeUndefined<ID>,

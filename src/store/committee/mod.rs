@@ -70,9 +70,9 @@ pub struct CommitteeUpdateInput {
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its full name; at most 500 characters. Cannot be null.
+    /// Its full name; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub name: MaybeUndefined<String>,
-    /// What it is set up to do; at most 8,000 characters. Null removes it.
+    /// What it is set up to do; at most 8,000 characters, in the record's `originalLanguage`. Null removes it.
     pub mandate: MaybeUndefined<String>,
     /// Its first day. Null: not known.
     pub starts_on: MaybeUndefined<Date>,

@@ -37,7 +37,7 @@ pub struct PublicationUpdateInput {
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// Its title; at most 500 characters. Cannot be null.
+    /// Its title; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,
     /// Its status. Null: not known.
     pub status: MaybeUndefined<PublicationStatus>,

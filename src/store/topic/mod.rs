@@ -73,9 +73,9 @@ pub struct TopicUpdateInput {
     pub id: ID,
     /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
     pub version: i32,
-    /// What it is about, in a few words; at most 500 characters. Cannot be null.
+    /// What it is about, in a few words; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,
-    /// What it is about and why it concerns both sides; at most 8,000 characters. Cannot be null.
+    /// What it is about and why it concerns both sides; at most 8,000 characters, in the record's `originalLanguage`. Cannot be null.
     pub summary: MaybeUndefined<String>,
     /// The ids of all provisions that it implements, at most 100. Null or an empty list: none.
     pub provision_ids: MaybeUndefined<Vec<ID>>,
