@@ -202,6 +202,22 @@ query Search($text: String!) {
 }
 `;
 
+const OVERLAPS = `# Texts of both sides on the same ground that are not
+# related yet, most alike first.
+query Overlaps($first: Int) {
+  overlaps(first: $first) {
+    totalCount
+    nodes {
+      score
+      sharedTerms
+      itu { ... on Publication { number title } ... on Topic { code title } }
+      upu { ... on Publication { number title } ... on Topic { code title } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`;
+
 const LANGUAGES = `# Names and titles in the first of these languages that
 # they are there in, and which language each came in.
 # Sorted by the names as they are shown.
@@ -432,6 +448,7 @@ export async function examples(ask) {
     tab(HISTORY, { first: 20, after: null, filter: { subjectType: ['TOPIC', 'ACTION_ITEM'] } }),
     tab(PUBLICATIONS, { first: 10, filter: { text: 'address' } }),
     tab(SEARCH, { text: 'qualité service' }),
+    tab(OVERLAPS, { first: 10 }),
     tab(LANGUAGES, { languages: ['FR', 'ES'] }),
     tab(EXAMINATIONS, { first: 10, filter: { awaiting: ['UPU'] } }),
     tab(EXCHANGE, { committee: itu, counterpart: upu }),

@@ -141,6 +141,8 @@ pub enum ActivityVerb {
     Noted,
     /// A note was retracted. The subject is the note.
     NoteRetracted,
+    /// An overlap of the record with a text of the other side was dismissed: the two are different.
+    OverlapDismissed,
     /// A joint examination of a publication was requested. The subject is the examination.
     ExaminationRequested,
     /// A side recorded or rewrote its finding in the examination.

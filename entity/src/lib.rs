@@ -36,6 +36,8 @@ pub mod statement_topic;
 
 pub mod note;
 
+pub mod overlap_dismissal;
+
 pub mod translation;
 
 pub mod activity;

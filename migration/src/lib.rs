@@ -26,6 +26,7 @@ mod m20261127_000018_webhook_activity;
 mod m20261127_000019_translations;
 mod m20261127_000020_shown_texts;
 mod m20261127_000022_activity_trace;
+mod m20261128_000023_overlap_dismissals;
 
 /// The migrator that applies and reverts all migrations.
 pub struct Migrator;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000019_translations::Migration),
             Box::new(m20261127_000020_shown_texts::Migration),
             Box::new(m20261127_000022_activity_trace::Migration),
+            Box::new(m20261128_000023_overlap_dismissals::Migration),
         ]
     }
 }

@@ -1,5 +1,5 @@
 //! The activity log and the counters. The check on `verb` lists the verbs of the whole API, because SQLite cannot
-//! widen a check constraint later.
+//! widen a check constraint later without replacing the definition of the table.
 
 use sea_orm_migration::prelude::*;
 

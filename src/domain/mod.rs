@@ -16,6 +16,7 @@ pub mod liaison_statement;
 pub mod mandate;
 pub mod note;
 pub mod organization;
+pub mod overlap;
 pub mod publication;
 pub mod topic;
 pub mod translation;

@@ -17,6 +17,7 @@ mod note;
 mod object_types;
 mod operation;
 mod organization;
+mod overlap;
 mod payload;
 mod publication;
 mod query;
@@ -67,6 +68,7 @@ pub struct Mutation(
     liaison_statement::StatementMutation,
     note::NoteMutation,
     translation::TranslationMutation,
+    overlap::OverlapMutation,
     webhook::WebhookMutation,
 );
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, SelectionSet};
@@ -14,12 +15,13 @@ use entity::id::Id;
 use sea_orm::DbErr;
 use sea_orm::prelude::Uuid;
 
+use super::enum_names::word;
 use super::node::node_types;
 use super::request::OperationContext;
 use crate::domain::rejection::{Code, Rejection, ValidationError};
 use crate::error::{Error, Result, is_overloaded, is_too_long};
 use crate::planner::planning::Planner;
-use crate::planner::schema::{ObjectRef, ObjectType};
+use crate::planner::schema::{FieldSource, ObjectRef, ObjectType, field};
 use crate::planner::selection::{CollectedField, Selections};
 use crate::planner::{FieldLocation, FieldResult, RecordQuery, register};
 
@@ -129,15 +131,57 @@ impl<T, I> Payload<T, I> {
 /// Returns an error if the viewer may not act at all, or if the database fails.
 pub fn split_user_errors<I: From<Uuid>>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
     match done {
-        Ok(id) => Ok((Some(id), Vec::new())),
         Err(Error::Refused(Rejection::Stale { record, message })) => {
             let stale = ValidationError::new(Code::Stale, "version", message);
             Ok((Some(record.into()), vec![stale.into()]))
         }
+        done => split_rejections(done),
+    }
+}
+
+/// Returns what was done, or what is wrong with the input.
+///
+/// # Errors
+/// Returns an error if the viewer has no permission, or the database failed.
+pub fn split_rejections<T>(done: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
+    match done {
+        Ok(done) => Ok((Some(done), Vec::new())),
         Err(Error::Refused(Rejection::Problems(problems))) => {
             Ok((None, problems.into_iter().map(UserError::from).collect()))
         }
         Err(error) => Err(error),
+    }
+}
+
+impl UserError {
+    /// Returns the type as the query planner knows it.
+    pub fn object_type() -> &'static ObjectType {
+        static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
+            let name = |name| {
+                field(
+                    name,
+                    "",
+                    FieldSource::Key(<String as OutputType>::create_type_info),
+                )
+            };
+            ObjectType {
+                name: "UserError",
+                description: "",
+                cacheable: true,
+                table: None,
+                fields: ["code", "field", "message"].map(name).into(),
+            }
+        });
+        &OBJECT
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        let Self {
+            code,
+            field,
+            message,
+        } = self;
+        serde_json::json!({ "code": word(*code), "field": field, "message": message })
     }
 }
 

@@ -20,7 +20,7 @@ use super::viewer::Viewer;
 use crate::error::Result;
 use crate::graphql::{
     action_item, activity, committee, examination, exchange, in_context, liaison_statement,
-    mandate, organization, publication, report, search, topic, webhook,
+    mandate, organization, overlap, publication, report, search, topic, webhook,
 };
 use crate::planner::arguments::Args;
 use crate::planner::planning::Planner;
@@ -54,6 +54,7 @@ enum RootResolver {
     Mandates,
     Webhooks,
     Search,
+    Overlaps,
     Page(&'static Connection),
     /// A summary that depends on the arguments, with the error message if it does not exist.
     About(
@@ -225,6 +226,12 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
             search::args(),
             RootResolver::Search,
         ),
+        root(
+            "overlaps",
+            "Pairs of an ITU and a UPU text that share rare words, and are neither related nor dismissed: both sides may work on the same subject. Most alike first. A text is paired with its 10 most alike, and with those that it is among the 10 most alike of.",
+            overlap::args(),
+            RootResolver::Overlaps,
+        ),
     ]
 });
 
@@ -254,6 +261,9 @@ impl RootField {
             RootResolver::Search => {
                 format!("{}!", register::object(registry, search::connection()))
             }
+            RootResolver::Overlaps => {
+                format!("{}!", register::object(registry, overlap::connection()))
+            }
             RootResolver::Page(list) => register::connection(registry, list),
             RootResolver::About(object, ..) => format!("{}!", register::object(registry, object())),
         }
@@ -268,6 +278,7 @@ impl RootField {
             RootResolver::Mandates => vec![mandate::object_type()],
             RootResolver::Webhooks => vec![webhook::object_type()],
             RootResolver::Search => vec![search::connection()],
+            RootResolver::Overlaps => vec![overlap::connection()],
             RootResolver::Page(list) => list.objects(),
         }
     }
@@ -337,6 +348,12 @@ impl RootField {
                 };
                 planner
                     .fetch_composite(at, search::connection(), &sets, &page)
+                    .await?
+            }
+            RootResolver::Overlaps => {
+                let page = at.check(overlap::find(&request.search, &args).await)?;
+                planner
+                    .fetch_composite(at, overlap::connection(), &sets, &page)
                     .await?
             }
             RootResolver::Page(list) => planner.fetch_connection(at, list, selected).await?,

@@ -88,6 +88,7 @@ pub fn connection() -> &'static ObjectType {
                 FieldSource::Reference {
                     union: &SEARCH_RESULT,
                     many: true,
+                    nullable: false,
                 },
             ),
             field(
@@ -113,7 +114,7 @@ pub fn connection() -> &'static ObjectType {
 }
 
 /// Returns a field with a value of the page as it stands there.
-fn value<T: OutputType>(name: &'static str, description: &'static str) -> Field {
+pub(super) fn value<T: OutputType>(name: &'static str, description: &'static str) -> Field {
     field(name, description, FieldSource::Key(T::create_type_info))
 }
 
@@ -134,6 +135,7 @@ fn edge() -> &'static ObjectType {
                 FieldSource::Reference {
                     union: &SEARCH_RESULT,
                     many: false,
+                    nullable: false,
                 },
             ),
             value::<f64>(

@@ -10,8 +10,8 @@ use entity::party::Language;
 use entity::{
     action_item, activity, addressee, attachment, committee, committee_predecessor, counter,
     examination, finding, idempotency_key, liaison_statement, mandate, note, organization,
-    provision, publication, publication_relation, sender, statement_topic, topic, topic_committee,
-    topic_provision, topic_publication, translation,
+    overlap_dismissal, provision, publication, publication_relation, sender, statement_topic,
+    topic, topic_committee, topic_provision, topic_publication, translation,
 };
 use futures_util::future::BoxFuture;
 use sea_orm::prelude::Uuid;
@@ -78,7 +78,7 @@ macro_rules! table {
 }
 
 /// All tables except webhooks and deliveries. A row refers only to rows of its own table and of earlier tables.
-pub static TABLES: [Table; 24] = [
+pub static TABLES: [Table; 25] = [
     table!(organization by Id),
     table!(committee by Id),
     table!(committee_predecessor by CommitteeId, PredecessorId),
@@ -100,6 +100,7 @@ pub static TABLES: [Table; 24] = [
     table!(statement_topic by StatementId, TopicId),
     table!(note by Id),
     table!(translation by SubjectId, Field, Language),
+    table!(overlap_dismissal by ItuId, UpuId),
     table!(activity by Position),
     table!(counter by Name),
     table!(idempotency_key by Party, Key),
@@ -150,7 +151,7 @@ fn line<E: EntityTrait>(table: &str, row: &E::Model) -> Result<String, DbErr> {
             }
             (value, _) => written(value)?,
         };
-        if name == "subject_type" {
+        if name.ends_with("_type") {
             // The next column has the id of a record of this type.
             of_subject = value.as_str().and_then(prefix_of);
         } else {

@@ -113,7 +113,11 @@ pub enum FieldSource {
         list: Option<ListLength>,
     },
     /// The same, where that value refers to a record of one of the types, or is a list of such references, as long as its page.
-    Reference { union: &'static Union, many: bool },
+    Reference {
+        union: &'static Union,
+        many: bool,
+        nullable: bool,
+    },
 }
 
 impl FieldSource {

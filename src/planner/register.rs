@@ -57,9 +57,17 @@ fn field(registry: &mut Registry, field: &Field) -> MetaField {
             listed(name, list.is_some())
         }
         FieldSource::Derived { object: of, .. } => format!("[{}!]!", object(registry, of())),
-        FieldSource::Reference { union: of, many } => {
+        FieldSource::Reference {
+            union: of,
+            many,
+            nullable,
+        } => {
             let name = union(registry, of);
-            listed(name, *many)
+            if *nullable {
+                name.to_owned()
+            } else {
+                listed(name, *many)
+            }
         }
         FieldSource::Stored {
             object: of, list, ..

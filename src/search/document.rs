@@ -61,6 +61,18 @@ pub struct Document {
     /// The sides that it belongs to.
     pub sides: Vec<Side>,
     pub texts: Vec<Text>,
+    pub overlap: OverlapFacts,
+}
+
+/// What overlaps depend on beyond the texts of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverlapFacts {
+    /// The side whose text it is; `None` if it is compared with no other.
+    pub side: Option<Side>,
+    /// The records that it is related to, or that were dismissed as its overlaps.
+    pub linked: Vec<Uuid>,
+    /// The publications of a topic.
+    pub publications: Vec<Uuid>,
 }
 
 /// A text of a record in one language.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use entity::party::{Language, Side};
 use sea_orm::prelude::Uuid;
 
-use crate::search::document::{Document, SearchType, Text};
+use crate::search::document::{Document, OverlapFacts, SearchType, Text};
 use crate::search::words::{STEMMED, stems, words};
 
 /// An index of documents. What is found depends on the documents alone, not on the order in which they came.
@@ -31,6 +31,7 @@ pub struct Record {
     pub id: Uuid,
     pub sides: Vec<Side>,
     pub texts: Vec<IndexedText>,
+    overlap: OverlapFacts,
     /// The number of the first text.
     first: u32,
 }
@@ -78,6 +79,7 @@ impl Index {
             id,
             sides,
             texts,
+            overlap,
         } = document;
         let slot = number(self.records.len());
         let first = number(self.texts.len());
@@ -88,6 +90,7 @@ impl Index {
             id,
             sides,
             texts,
+            overlap,
             first,
         }));
         self.slots.insert(id, slot);
@@ -104,7 +107,7 @@ impl Index {
     pub fn compact(&mut self) {
         if self.records.len() > 2 * self.slots.len() + SPARE_SLOTS {
             let records = std::mem::take(&mut self.records);
-            *self = Self::build(records.into_iter().flatten().map(Record::into_document));
+            *self = Self::build(records.iter().flatten().map(Record::document));
         }
     }
 
@@ -249,17 +252,18 @@ impl Index {
 }
 
 impl Record {
-    fn into_document(self) -> Document {
-        let texts = self.texts.into_iter().map(|text| Text {
+    pub fn document(&self) -> Document {
+        let texts = self.texts.iter().map(|text| Text {
             field: text.field,
             language: text.language,
-            content: text.text.into(),
+            content: text.text.to_string(),
         });
         Document {
             ty: self.ty,
             id: self.id,
-            sides: self.sides,
+            sides: self.sides.clone(),
             texts: texts.collect(),
+            overlap: self.overlap.clone(),
         }
     }
 }

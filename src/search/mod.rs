@@ -6,11 +6,12 @@
 mod document;
 mod highlight;
 mod index;
+mod overlaps;
 mod query;
 mod records;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sea_orm::DbErr;
@@ -21,10 +22,12 @@ use tokio::task::{JoinError, spawn_blocking};
 
 pub use self::document::SearchType;
 pub use self::highlight::Highlight;
+use self::overlaps::Overlaps;
+pub use self::overlaps::{PairKey, PairPage};
 pub use self::query::{Hit, HitFilter, Hits, Query, Statistics};
 use crate::error::Result;
 use crate::events::{Event, log};
-use crate::search::index::Index;
+use crate::search::index::{Index, Record};
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 use crate::store::request_work::spawn_counted;
@@ -34,6 +37,8 @@ use crate::store::request_work::spawn_counted;
 pub struct Search {
     db: Database,
     indexed: Arc<RwLock<Indexed>>,
+    /// The overlaps of what was indexed when they were last read. One request at a time computes what has changed since.
+    overlaps: Arc<Mutex<Overlaps>>,
     /// Who brings the index up to date; the others wait.
     turn: Arc<Mutex<()>>,
 }
@@ -44,6 +49,16 @@ struct Indexed {
     index: Index,
     /// The place of the log up to which it holds all changes; `None` before it is built.
     upto: Option<LogPosition>,
+    /// What the overlaps do not have yet.
+    changes: Changes,
+}
+
+/// The records that were changed since the overlaps were read.
+#[derive(Default)]
+struct Changes {
+    /// Whether all records were read again.
+    is_rebuilt: bool,
+    ids: HashSet<Uuid>,
 }
 
 /// Activities by which an index may be behind; if it is more, reading all records again takes less time.
@@ -75,17 +90,19 @@ impl Search {
         Self {
             db: db.clone(),
             indexed: Arc::default(),
+            overlaps: Arc::default(),
             turn: Arc::default(),
         }
     }
 
-    /// Creates a search and begins to build its index, so that the first search need not wait for all of it.
+    /// Creates a search and begins to build its index and the overlaps, so that the first request need not wait for all of
+    /// it.
     #[must_use]
     pub fn start(db: &Database) -> Self {
         let search = Self::new(db);
         let building = search.clone();
         tokio::spawn(async move {
-            if building.catch_up().await.is_err() {
+            if building.overlaps(1.0, 0, None).await.is_err() {
                 tracing::warn!("search: the index cannot be built, the next search tries again");
             }
         });
@@ -99,6 +116,44 @@ impl Search {
     pub async fn search(&self, request: SearchRequest) -> Result<SearchPage> {
         self.catch_up().await?;
         self.with_index(move |index| page(index, request)).await
+    }
+
+    /// Returns the pairs of texts of both sides that score at least `minimum`, in all that was committed before.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
+    pub async fn overlaps(
+        &self,
+        minimum: f64,
+        first: usize,
+        after: Option<PairKey>,
+    ) -> Result<PairPage> {
+        self.catch_up().await?;
+        let mut overlaps = self.overlaps.clone().lock_owned().await;
+        let indexed = self.indexed.clone();
+        let page = spawn_blocking(move || {
+            let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
+            let changes = std::mem::take(&mut indexed.changes);
+            let records = changes
+                .ids
+                .iter()
+                .map(|id| (*id, indexed.index.record(*id)));
+            let records = records.map(|(id, record)| (id, record.map(Record::document)));
+            let records: Vec<_> = records.collect();
+            drop(indexed);
+            if changes.is_rebuilt {
+                *overlaps = Overlaps::default();
+            }
+            for (id, document) in records {
+                match document {
+                    Some(document) => overlaps.put(&document),
+                    None => overlaps.remove(id),
+                }
+            }
+            overlaps.settle();
+            overlaps.page(minimum, first, after)
+        });
+        Ok(page.await.map_err(aborted)?)
     }
 
     /// Runs `work` in a thread that is not the runtime's.
@@ -194,6 +249,7 @@ impl Search {
             let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
             for id in ids {
                 indexed.index.remove(id);
+                indexed.changes.ids.insert(id);
             }
             for document in documents {
                 indexed.index.put(document);
@@ -211,11 +267,16 @@ impl Search {
         let documents = records::read(&self.db, &None).await?;
         let indexed = self.indexed.clone();
         let built = spawn_blocking(move || {
+            let changes = Changes {
+                is_rebuilt: true,
+                ids: documents.iter().map(|document| document.id).collect(),
+            };
             let index = Index::build(documents);
             let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
             *indexed = Indexed {
                 index,
                 upto: Some(head),
+                changes,
             };
         });
         built.await.map_err(aborted)

@@ -12,7 +12,8 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use crate::search::document::{Document, SearchType, Text};
+use crate::domain::topic::OPEN;
+use crate::search::document::{Document, OverlapFacts, SearchType, Text};
 use crate::store::Database;
 
 /// The records that are read, by type; `None` is all.
@@ -21,6 +22,7 @@ pub type Wanted = Option<BTreeMap<SearchType, Vec<Uuid>>>;
 /// Reads records with their translations. Retracted notes are left out.
 pub async fn read(db: &Database, wanted: &Wanted) -> Result<Vec<Document>, DbErr> {
     let mut translations = translations(db, wanted).await?;
+    let mut links = Links::read(db, wanted).await?;
     let mut documents = Vec::new();
     for ty in SearchType::ALL {
         let source = Source::of(ty);
@@ -32,7 +34,7 @@ pub async fn read(db: &Database, wanted: &Wanted) -> Result<Vec<Document>, DbErr
             select.and_where(of("id").is_in(ids.iter().copied()));
         }
         for row in db.query(db.orm_read.query_all(&select)).await? {
-            documents.push(source.document(&row, &mut translations)?);
+            documents.push(source.document(&row, &mut translations, &mut links)?);
         }
     }
     Ok(documents)
@@ -87,16 +89,20 @@ impl Source {
                     .join_as(JoinType::InnerJoin, organization, ORGANIZATION, on);
                 committees
             }
-            SearchType::Topic => Self::new(
-                ty,
-                topic::Entity,
-                "proposed_by",
-                &[
-                    ("code", "number", None),
-                    ("title", "title", Some(Title)),
-                    ("summary", "summary", Some(Summary)),
-                ],
-            ),
+            SearchType::Topic => {
+                let mut topics = Self::new(
+                    ty,
+                    topic::Entity,
+                    "proposed_by",
+                    &[
+                        ("code", "number", None),
+                        ("title", "title", Some(Title)),
+                        ("summary", "summary", Some(Summary)),
+                    ],
+                );
+                topics.select.expr(of("status").is_in(OPEN));
+                topics
+            }
             SearchType::ActionItem => Self::new(
                 ty,
                 action_item::Entity,
@@ -169,6 +175,7 @@ impl Source {
         &self,
         row: &QueryResult,
         translations: &mut Translations,
+        links: &mut Links,
     ) -> Result<Document, DbErr> {
         let id = row.try_get_by_index(0)?;
         let language: Option<String> = row.try_get_by_index(1)?;
@@ -207,13 +214,78 @@ impl Source {
                 });
             }
         }
+        let is_compared = match self.ty {
+            SearchType::Publication => true,
+            SearchType::Topic => row.try_get_by_index(self.fields.len() + 3)?,
+            _ => false,
+        };
+        let named = |of: &Side| side.as_deref() == Some(&enum_name(*of));
+        let of_side = [Side::Itu, Side::Upu].into_iter().find(named);
         Ok(Document {
             ty: self.ty,
             id,
             sides: sides.collect(),
             texts,
+            overlap: OverlapFacts {
+                side: of_side.filter(|_| is_compared),
+                linked: links.linked.remove(&id).unwrap_or_default(),
+                publications: links.publications.remove(&id).unwrap_or_default(),
+            },
         })
     }
+}
+
+/// What publications and topics are linked to, by record.
+struct Links {
+    /// The records that are related to it, or were dismissed as its overlaps.
+    linked: HashMap<Uuid, Vec<Uuid>>,
+    /// The publications of topics.
+    publications: HashMap<Uuid, Vec<Uuid>>,
+}
+
+impl Links {
+    async fn read(db: &Database, wanted: &Wanted) -> Result<Self, DbErr> {
+        let ids = wanted.as_ref().map(|wanted| {
+            let of = |ty| wanted.get(&ty).into_iter().flatten().copied();
+            let ids = of(SearchType::Topic).chain(of(SearchType::Publication));
+            ids.collect::<Vec<Uuid>>()
+        });
+        let links = async |table, from, to| links(db, ids.as_deref(), table, from, to).await;
+        let mut linked = links("publication_relation", "publication_id", "related_id").await?;
+        for (from, to) in [("itu_id", "upu_id"), ("upu_id", "itu_id")] {
+            for (one, others) in links("overlap_dismissal", from, to).await? {
+                linked.entry(one).or_default().extend(others);
+            }
+        }
+        Ok(Self {
+            linked,
+            publications: links("topic_publication", "topic_id", "publication_id").await?,
+        })
+    }
+}
+
+/// Reads what records are linked to by a table; `None` is all records.
+async fn links(
+    db: &Database,
+    ids: Option<&[Uuid]>,
+    table: &'static str,
+    from: &'static str,
+    to: &'static str,
+) -> Result<HashMap<Uuid, Vec<Uuid>>, DbErr> {
+    let mut links: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    if ids.is_some_and(<[Uuid]>::is_empty) {
+        return Ok(links);
+    }
+    let mut select = SelectStatement::new();
+    select.from(table).columns([from, to]);
+    if let Some(ids) = ids {
+        select.and_where(Expr::col(from).is_in(ids.iter().copied()));
+    }
+    for row in db.query(db.orm_read.query_all(&select)).await? {
+        let to = row.try_get_by_index(1)?;
+        links.entry(row.try_get_by_index(0)?).or_default().push(to);
+    }
+    Ok(links)
 }
 
 fn language_named(name: &str) -> Option<Language> {

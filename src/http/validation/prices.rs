@@ -29,6 +29,7 @@ pub const PRICES: &[(&str, &str, u64)] = &[
     ("Query", "mandates", 0),
     ("Query", "webhooks", 0),
     ("Query", "search", 0),
+    ("Query", "overlaps", 0),
     ("Connection", "totalCount", 1_000),
     ("Connection", "countsByStatus", 1_000),
     ("ActionItemFilter", "status", 0),

@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::queries::overlaps::dismiss;
 use crate::support::binary::Workplace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
@@ -53,6 +54,8 @@ async fn fill(server: &Server) {
     let reply = json!({ "title": "Re", "fromIds": [c5], "inReplyToId": sent["id"],
         "addressees": [{ "committeeId": sg17, "purpose": "COMMENT" }] });
     upu.change("liaisonStatementSend", reply, "id").await;
+    let s52 = server.publication("UPU S52").await;
+    dismiss(&itu, &json!(text), &json!(s52), "R").await;
     let note = json!({ "subjectId": t2, "body": "N", "idempotencyKey": "k" });
     let note = upu.change("noteAdd", note, "id").await;
     upu.change("noteRetract", json!({ "id": note["id"] }), "id")

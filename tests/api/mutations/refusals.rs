@@ -319,6 +319,7 @@ async fn dump(server: &Server) -> String {
         "attachment",
         "statement_topic",
         "note",
+        "overlap_dismissal",
         "activity",
         "counter",
     ] {

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::queries::overlaps::dismiss;
 use crate::support::harness::{Backend, Client, Server};
 
 on_both_databases! {
@@ -269,6 +270,10 @@ async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
             "language": "FR", "text": "T", "kind": "COURTESY" });
         mirror.change(client, "translationSet", input).await;
     }
+    let cursor = mirror.newest().await;
+    let s52 = server.publication("UPU S52").await;
+    dismiss(&itu, &json!(publication), &json!(s52), "R").await;
+    mirror.compare("overlapDismiss", &cursor).await;
     // The translation of the title becomes outdated.
     let input = json!({ "id": topic, "version": mirror.version(&topic), "title": "Another" });
     mirror.change(&upu, "topicUpdate", input).await;

@@ -11,6 +11,7 @@ pub mod list_orders;
 pub mod lists;
 pub mod mirrors;
 pub mod organizations;
+pub mod overlaps;
 pub mod pages;
 pub mod real_data;
 pub mod records;

@@ -1,0 +1,167 @@
+//! Tests of overlaps.
+
+use super::*;
+use crate::search::document::OverlapFacts;
+
+fn document(number: u128, side: Side, title: &str) -> Document {
+    Document {
+        ty: SearchType::Publication,
+        id: Uuid::from_u128(number),
+        sides: vec![side],
+        texts: vec![Text {
+            field: "title",
+            language: Language::En,
+            content: title.to_owned(),
+        }],
+        overlap: OverlapFacts {
+            side: Some(side),
+            ..OverlapFacts::default()
+        },
+    }
+}
+
+/// Words that are as often used as those of a language: few of them often, many of them seldom.
+struct Texts {
+    seed: u64,
+    words: u64,
+}
+
+impl Texts {
+    fn number(&mut self, below: u64) -> u64 {
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.seed >> 33) % below
+    }
+
+    fn title(&mut self) -> String {
+        let word = |texts: &mut Self| {
+            let most = 1 + texts.number(texts.words);
+            format!("w{}ord", letters(texts.number(most)))
+        };
+        (0..9).map(|_| word(self) + " ").collect()
+    }
+}
+
+fn letters(mut number: u64) -> String {
+    let mut letters = String::new();
+    while number > 0 || letters.is_empty() {
+        letters.push(char::from(b'a' + u8::try_from(number % 26).unwrap()));
+        number /= 26;
+    }
+    letters
+}
+
+fn documents(count: u128, words: u64) -> Vec<Document> {
+    let mut texts = Texts { seed: 7, words };
+    let of = |number: u128| {
+        if number.is_multiple_of(2) {
+            Side::Itu
+        } else {
+            Side::Upu
+        }
+    };
+    (0..count)
+        .map(|number| document(number, of(number), &texts.title()))
+        .collect()
+}
+
+fn settled<'d>(documents: impl IntoIterator<Item = &'d Document>) -> Overlaps {
+    let mut overlaps = Overlaps::default();
+    for document in documents {
+        overlaps.put(document);
+    }
+    overlaps.settle();
+    overlaps
+}
+
+#[test]
+fn pairs_depend_on_the_texts_alone_however_they_came() {
+    let mut all = documents(300, 100);
+    let mut overlaps = settled(&all[..150]);
+    let mut texts = Texts {
+        seed: 99,
+        words: 100,
+    };
+    for round in 0..150 {
+        overlaps.put(&all[150 + round]);
+        let place = usize::try_from(texts.number(all.len() as u64)).unwrap();
+        if place < 150 + round {
+            let title = texts.title();
+            all[place].texts[0].content = title;
+            overlaps.put(&all[place]);
+        }
+        if round % 10 == 0 {
+            overlaps.settle();
+        }
+    }
+    for document in all.drain(250..) {
+        overlaps.remove(document.id);
+    }
+    overlaps.settle();
+    let anew = settled(&all);
+    assert!(anew.pairs.len() > 100, "{}", anew.pairs.len());
+    assert_eq!(overlaps.pairs, anew.pairs);
+    assert_eq!(overlaps.partners, anew.partners);
+}
+
+#[test]
+fn planted_pairs_come_first_among_many_texts() {
+    let mut all = documents(20_000, 20_000);
+    let mut texts = Texts {
+        seed: 3,
+        words: 20_000,
+    };
+    let mut planted = BTreeSet::new();
+    for number in 0..40_u128 {
+        let title = texts.title();
+        let (others, shared) = (texts.title(), title.split(' ').skip(3));
+        let words = others.split(' ').take(3).chain(shared);
+        let reworded = words.collect::<Vec<_>>().join(" ");
+        let [itu, upu] = [0, 1].map(|odd| 100_000 + number * 2 + odd);
+        all.push(document(itu, Side::Itu, &title));
+        all.push(document(upu, Side::Upu, &reworded));
+        planted.insert((Uuid::from_u128(itu), Uuid::from_u128(upu)));
+    }
+    let page = settled(&all).page(0.0, 60, None);
+    let found = page.pairs.iter().map(|((_, itu, upu), _)| (*itu, *upu));
+    let found: BTreeSet<_> = found.collect();
+    let missing: Vec<_> = planted.difference(&found).collect();
+    assert_eq!(missing, Vec::<&(Uuid, Uuid)>::new());
+}
+
+#[test]
+fn related_texts_are_no_pair() {
+    let title = "Certified electronic mail";
+    let [mut itu, upu] =
+        [(2, Side::Itu), (3, Side::Upu)].map(|(id, side)| document(id, side, title));
+    let mut overlaps = settled([&itu, &upu]);
+    let page = overlaps.page(0.0, 10, None);
+    assert_eq!(
+        page.pairs[0].1.shared_terms,
+        ["certified", "electronic", "mail"]
+    );
+    assert_eq!((page.pairs[0].1.score, page.total), (1.0, 1));
+    itu.overlap.linked = vec![upu.id];
+    overlaps.put(&itu);
+    overlaps.settle();
+    assert_eq!(overlaps.page(0.0, 10, None).total, 0);
+    itu.overlap.linked = Vec::new();
+    let mut topic = Document {
+        ty: SearchType::Topic,
+        overlap: OverlapFacts {
+            publications: vec![itu.id, upu.id],
+            ..OverlapFacts::default()
+        },
+        ..document(9, Side::Itu, "")
+    };
+    overlaps.put(&topic);
+    overlaps.put(&itu);
+    overlaps.settle();
+    assert_eq!(overlaps.page(0.0, 10, None).total, 0);
+    topic.overlap.publications.pop();
+    overlaps.put(&topic);
+    overlaps.settle();
+    assert_eq!(overlaps.page(0.0, 10, None).total, 1);
+}
