@@ -14,6 +14,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use crate::db::ACQUIRE_TIMEOUT;
 use crate::db::connect::Connector;
 use crate::db::postgres::PostgresPool;
 use crate::db::sessions::SessionPool;
@@ -36,10 +37,10 @@ pub enum WriteConnection {
 }
 
 impl ReadConnection {
-    /// Creates at most this many connections to PostgreSQL. Their statements may be of any length.
+    /// Creates at most this many connections to PostgreSQL. A statement may take 6 s.
     #[must_use]
     pub fn postgres(connector: Connector, connections: u32, on_statement: OnStatement) -> Self {
-        let pool = PostgresPool::new(connector, connections, None, None);
+        let pool = PostgresPool::new(connector, connections, Some(ACQUIRE_TIMEOUT), None);
         Self::Postgres(Arc::new(pool), on_statement)
     }
 

@@ -1,13 +1,13 @@
 //! Listens for PostgreSQL notifications about entries that other instances have added to the log.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::{self, PgPool};
 use tokio::time::{sleep, timeout};
 
+use crate::db::connect::MAX_AGE;
 use crate::events::buffer::EventBuffer;
 use crate::store::Database;
 
@@ -27,17 +27,20 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Listens until the task is aborted.
 pub async fn listen(db: Database, connect: impl Fn() -> PgPool + Send, recent: Arc<EventBuffer>) {
     loop {
-        let Err(error) = listen_once(&db, &connect(), &recent).await;
-        tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
-        sleep(RETRY).await;
+        if let Err(error) = listen_once(&db, &connect(), &recent).await {
+            tracing::debug!(%error, "activity feed: listener disconnected, reconnecting");
+            sleep(RETRY).await;
+        }
     }
 }
 
+/// Listens until the connection is lost, or has its maximum age.
 async fn listen_once(
     db: &Database,
     pool: &PgPool,
     recent: &EventBuffer,
-) -> Result<Infallible, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
+    let opened = Instant::now();
     let begin = async {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.ignore_pool_close_event(true);
@@ -47,7 +50,7 @@ async fn listen_once(
     let mut listener = in_time(begin).await?;
     // Entries may have been added before the connection listened.
     db.notify();
-    loop {
+    while opened.elapsed() < MAX_AGE {
         let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
             // A simple query: a pooler could send a prepared statement to another session.
             in_time(sqlx::raw_sql("select 1").execute(&mut listener)).await?;
@@ -60,6 +63,7 @@ async fn listen_once(
             db.notify();
         }
     }
+    Ok(())
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {

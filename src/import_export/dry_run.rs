@@ -67,8 +67,9 @@ impl Rehearsal {
                 ),
                 _ => error.into(),
             })?;
+            let writing = WriteTransaction::on_copy(db, transaction, actor, now);
             return Ok(Self {
-                writing: WriteTransaction::on_copy(db, transaction, actor, now).await?,
+                writing: db.watched(session, writing).await?,
                 session,
                 begun: Instant::now(),
                 _copy: None,

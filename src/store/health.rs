@@ -14,7 +14,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::db::connect::{Connector, SessionMark, is_foreign_session};
+use crate::db::connect::{Connector, MAX_AGE, SessionMark, is_foreign_session};
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 
 /// Timeout of all checks together.
@@ -58,7 +58,7 @@ enum Target {
     },
     Postgres {
         connector: Box<Connector>,
-        connection: Arc<Mutex<Option<(PgConnection, SessionMark)>>>,
+        connection: Arc<Mutex<Option<(PgConnection, SessionMark, Instant)>>>,
     },
 }
 
@@ -225,18 +225,22 @@ fn check_sqlite(file: &Path) -> DatabaseHealth {
 
 async fn check_postgres(
     connector: &Connector,
-    connection: &Mutex<Option<(PgConnection, SessionMark)>>,
+    connection: &Mutex<Option<(PgConnection, SessionMark, Instant)>>,
     suspicious: bool,
 ) -> DatabaseHealth {
     let mut connection = connection.lock().await;
     // Taken out, so that a connection that does not respond in time is dropped.
     let known = connection.take();
+    let known = known.filter(|(_, _, opened)| opened.elapsed() < MAX_AGE);
     for known in known.into_iter().map(Some).chain([None]) {
         let opened = match known {
             Some(known) => Ok(known),
-            None => connector.connect_marked().await,
+            None => connector
+                .connect_marked()
+                .await
+                .map(|(opened, mark)| (opened, mark, Instant::now())),
         };
-        let (mut opened, mark) = match opened {
+        let (mut opened, mark, since) = match opened {
             Ok(opened) => opened,
             Err(sqlx::Error::Configuration(_)) => {
                 return DatabaseHealth {
@@ -248,7 +252,7 @@ async fn check_postgres(
         };
         match try_postgres(&mut opened, mark, suspicious).await {
             Ok(health) => {
-                *connection = Some((opened, mark));
+                *connection = Some((opened, mark, since));
                 return health;
             }
             // The connection's session was exchanged; tries a new one.
