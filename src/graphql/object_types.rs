@@ -39,13 +39,27 @@ pub fn list_length(ty: &str, field: &str) -> ListLength {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use async_graphql::OutputType;
     use async_graphql::registry::{MetaType, Registry};
     use entity::id;
+    use sea_orm::sea_query::DynIden;
+    use sea_orm::{IdenStatic, Iterable};
 
     use super::*;
     use crate::graphql::{Query, node, search};
+    use crate::planner::schema::ColumnExpr;
     use crate::search::SearchType;
+
+    macro_rules! columns {
+        ($($ty:literal: $entity:ident),* $(,)?) => {
+            BTreeMap::from([$((
+                $ty,
+                entity::$entity::Column::iter().map(|column| column.as_str()).collect::<Vec<_>>(),
+            )),*])
+        };
+    }
 
     #[test]
     fn every_object_type_of_a_query_states_its_facts() {
@@ -85,6 +99,91 @@ mod tests {
             .values()
             .filter(|object| object.node().is_some());
         assert_eq!(reached.count(), names.len());
+    }
+
+    /// Columns that no field shows, by the reason.
+    const NOT_SHOWN: &[(&str, &str)] = &[
+        (
+            "what lists are sorted and searched by",
+            "Organization.acronym_key Organization.name_key Organization.folded Committee.code_key Committee.name_key
+             Committee.folded Topic.title_key Topic.folded ActionItem.title_key ActionItem.folded Publication.number_key
+             Publication.number_identity Publication.series Publication.title_key Publication.folded
+             LiaisonStatement.folded Translation.text_key Translation.folded Provision.ordinal Addressee.ordinal
+             Attachment.ordinal Delivery.position",
+        ),
+        (
+            "the record whose part it is",
+            "TopicCommittee.topic_id Finding.examination_id Addressee.statement_id Attachment.statement_id
+             Translation.subject_type Translation.subject_id Delivery.webhook_id",
+        ),
+        (
+            "copies of what other fields say",
+            "ActionItem.side LiaisonStatement.side TopicCommittee.party Note.topic_id Activity.topic_id
+             Activity.trace_parent",
+        ),
+        (
+            "who set a translation when: the history of the record says it",
+            "Translation.party Translation.created_at Translation.subject_version",
+        ),
+        (
+            "secrets, and the state of the deliveries",
+            "Webhook.secret Webhook.former_secret Webhook.former_until Webhook.deleted Webhook.activity_id
+             Webhook.attempts Webhook.failing_since Webhook.lease Webhook.leased_until Webhook.next_attempt_at
+             Webhook.pinged_at",
+        ),
+    ];
+
+    #[test]
+    fn every_column_of_a_record_is_shown_by_a_field() {
+        let tables = columns! {
+            "Organization": organization, "Committee": committee, "Mandate": mandate, "Provision": provision,
+            "Topic": topic, "TopicCommittee": topic_committee, "ActionItem": action_item,
+            "Publication": publication, "Examination": examination, "Finding": finding,
+            "LiaisonStatement": liaison_statement, "Addressee": addressee, "Attachment": attachment, "Note": note,
+            "Translation": translation, "Activity": activity, "Webhook": webhook, "Delivery": delivery,
+        };
+        for object in node::node_types() {
+            assert!(tables.contains_key(object.name), "{}", object.name);
+        }
+        let mut not_shown = BTreeSet::new();
+        for (ty, columns) in tables {
+            let shown = shown(OBJECT_TYPES[ty]);
+            let hidden = columns
+                .into_iter()
+                .filter(|column| !shown.contains(*column));
+            not_shown.extend(hidden.map(|column| format!("{ty}.{column}")));
+        }
+        let expected = NOT_SHOWN
+            .iter()
+            .flat_map(|(_, columns)| columns.split_whitespace());
+        assert_eq!(not_shown, expected.map(str::to_owned).collect());
+    }
+
+    /// Returns the columns that the fields of a type read.
+    fn shown(object: &ObjectType) -> BTreeSet<String> {
+        let mut shown = BTreeSet::new();
+        let name = |cell: &ColumnExpr| cell.name().into_owned();
+        for field in &object.fields {
+            match &field.source {
+                FieldSource::Cell { cell, .. } | FieldSource::Stored { cell, .. } => {
+                    shown.insert(name(cell));
+                }
+                FieldSource::Computed { needs, .. } | FieldSource::Derived { needs, .. } => {
+                    shown.extend(needs.iter().map(name));
+                }
+                FieldSource::One { by, .. } => shown.extend([by.to_string()]),
+                FieldSource::Node { ty, key, .. } => {
+                    shown.extend([ty, key].map(DynIden::to_string));
+                }
+                FieldSource::Parts(parts) => {
+                    shown.extend(parts.iter().flat_map(|part| self::shown(part())));
+                }
+                // A text in the language that is wanted has the name of its column.
+                FieldSource::Selected { .. } => shown.extend([field.name.to_owned()]),
+                _ => {}
+            }
+        }
+        shown
     }
 
     #[test]

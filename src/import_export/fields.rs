@@ -428,6 +428,18 @@ pub fn is_list_unchanged(
     }
 }
 
+/// Returns the list of a line if it differs from the record's.
+pub fn if_list_changed(
+    given: MaybeUndefined<Vec<ID>>,
+    is: impl IntoIterator<Item = ID>,
+) -> MaybeUndefined<Vec<ID>> {
+    if is_list_unchanged(&given, is) {
+        MaybeUndefined::Undefined
+    } else {
+        given
+    }
+}
+
 /// Returns the value of a line if it differs from the record's.
 pub fn if_changed<T: PartialEq>(given: MaybeUndefined<T>, is: Option<&T>) -> MaybeUndefined<T> {
     if is_unchanged(&given, is) {

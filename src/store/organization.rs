@@ -9,7 +9,7 @@ use entity::party::{Language, Side};
 use entity::scalar::Url;
 use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use crate::domain::collation::collation_key;
@@ -49,7 +49,7 @@ pub struct OrganizationCreateInput {
 }
 
 /// Changes to an organization. A field that is left out keeps its value.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, Debug, Default, PartialEq, InputObject)]
 pub struct OrganizationUpdateInput {
     /// The id of the organization.
     pub id: ID,
@@ -168,32 +168,31 @@ pub async fn change(
     check_version(decision, before.id, before.version, input.version)?;
 
     let mut problems = ValidationErrors::default();
-    let name = resolve::required_text_or_current(
+    let mut after = before.clone();
+    after.name = resolve::required_text_or_current(
         &mut problems,
         "name",
         input.name,
         text::MAX_NAME_LENGTH,
         &before.name,
     );
-    let website = resolve::optional_or_current(input.website, before.website.clone().map(Url))
+    after.website = resolve::optional_or_current(input.website, before.website.clone().map(Url))
         .map(|url| url.0);
     problems.into_result()?;
 
     let mut changes = ChangeSet::default();
-    changes.add("name", Some(before.name.clone()), Some(name.clone()));
-    changes.add("website", before.website.clone(), website.clone());
+    changes.add("name", Some(before.name), Some(after.name.clone()));
+    changes.add("website", before.website, after.website.clone());
     if changes.is_empty() {
-        return Ok(before.id);
+        return Ok(after.id);
     }
-    let (id, side) = (before.id, before.side);
+    let (id, side) = (after.id, after.side);
     let row = ActiveModel {
-        name_key: Set(collation_key(&name, before.original_language)),
-        folded: Set(folded(&before.acronym, &name)),
-        name: Set(name),
-        website: Set(website),
-        version: Set(before.version + 1),
+        name_key: Set(collation_key(&after.name, after.original_language)),
+        folded: Set(folded(&after.acronym, &after.name)),
+        version: Set(after.version + 1),
         updated_at: Set(writing.now()),
-        ..before.into_active_model()
+        ..after.into_active_model().reset_all()
     };
     Entity::update(row).exec(writing.db()).await?;
     translation::mark_outdated(writing, id, &mut changes).await?;

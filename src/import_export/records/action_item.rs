@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::domain::text;
 use crate::import_export::ImportError;
-use crate::import_export::fields::{RecordFields, is_unchanged};
+use crate::import_export::fields::{RecordFields, if_changed};
 use crate::import_export::progress::ImportOutcome;
 use crate::import_export::records::{Importer, public};
 use crate::store::action_item::{self, ActionItemCreateInput, ActionItemUpdateInput};
@@ -38,24 +38,24 @@ impl Importer {
             fields.immutable("topic", &topic, Some(&public(before.topic_id)));
             fields.immutable("committee", &committee, Some(&public(before.committee_id)));
             fields.immutable("language", &language, Some(&before.original_language));
-            // An unchanged record is not an update, and valid even if the party may not update the item any more.
-            let unchanged = is_unchanged(&title, Some(&before.title))
-                && is_unchanged(&description, before.description.as_ref())
-                && is_unchanged(&counterpart, before.counterpart_id.map(public).as_ref())
-                && is_unchanged(&priority, Some(&before.priority))
-                && is_unchanged(&due_on, before.due_on.map(Date).as_ref());
-            if unchanged && fields.is_valid() {
-                return Ok(Some(ImportOutcome::Unchanged));
-            }
-            let input = ActionItemUpdateInput {
+            let target = ActionItemUpdateInput {
                 id: public(before.id),
                 version: before.version,
-                title,
-                description,
-                counterpart_id: counterpart,
-                priority,
-                due_on,
+                ..ActionItemUpdateInput::default()
             };
+            let input = ActionItemUpdateInput {
+                id: target.id.clone(),
+                version: target.version,
+                title: if_changed(title, Some(&before.title)),
+                description: if_changed(description, before.description.as_ref()),
+                counterpart_id: if_changed(counterpart, before.counterpart_id.map(public).as_ref()),
+                priority: if_changed(priority, Some(&before.priority)),
+                due_on: if_changed(due_on, before.due_on.map(Date).as_ref()),
+            };
+            // An unchanged record is not an update, and valid even if the party may not update the item any more.
+            if input == target && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
+            }
             return self
                 .update(fields, async |writing| {
                     action_item::change(writing, input).await.map(|_| ())

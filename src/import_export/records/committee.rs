@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 use crate::domain::text;
 use crate::import_export::ImportError;
-use crate::import_export::fields::{RecordFields, is_unchanged};
+use crate::import_export::fields::{RecordFields, if_changed};
 use crate::import_export::progress::ImportOutcome;
 use crate::import_export::records::{Importer, public};
 use crate::store::committee::{self, CommitteeCreateInput, CommitteeUpdateInput};
@@ -53,23 +53,23 @@ impl Importer {
             fields.immutable("kind", &kind, Some(&before.kind));
             fields.immutable("parent", &parent, before.parent_id.map(public).as_ref());
             fields.immutable("language", &language, Some(&before.original_language));
-            let unchanged = is_unchanged(&name, Some(&before.name))
-                && is_unchanged(&mandate, before.mandate.as_ref())
-                && is_unchanged(&starts_on, before.starts_on.map(Date).as_ref())
-                && is_unchanged(&ends_on, before.ends_on.map(Date).as_ref())
-                && predecessors.is_undefined();
-            if unchanged && fields.is_valid() {
-                return Ok(Some(ImportOutcome::Unchanged));
-            }
-            let input = CommitteeUpdateInput {
+            let target = CommitteeUpdateInput {
                 id: public(before.id),
                 version: before.version,
-                name,
-                mandate,
-                starts_on,
-                ends_on,
+                ..CommitteeUpdateInput::default()
+            };
+            let input = CommitteeUpdateInput {
+                id: target.id.clone(),
+                version: target.version,
+                name: if_changed(name, Some(&before.name)),
+                mandate: if_changed(mandate, before.mandate.as_ref()),
+                starts_on: if_changed(starts_on, before.starts_on.map(Date).as_ref()),
+                ends_on: if_changed(ends_on, before.ends_on.map(Date).as_ref()),
                 predecessor_ids: predecessors,
             };
+            if input == target && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
+            }
             return self
                 .update(fields, async |writing| {
                     committee::change(writing, input).await.map(|_| ())

@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 
 use crate::domain::text;
 use crate::import_export::ImportError;
-use crate::import_export::fields::{RecordFields, is_unchanged};
+use crate::import_export::fields::{RecordFields, if_changed};
 use crate::import_export::progress::ImportOutcome;
 use crate::import_export::records::{Importer, public};
 use crate::store::idempotency::Idempotency;
@@ -40,17 +40,20 @@ impl Importer {
             fields.immutable("side", &side, before.side.as_ref());
             fields.immutable("parent", &parent, before.parent_id.map(public).as_ref());
             fields.immutable("language", &language, Some(&before.original_language));
-            let unchanged = is_unchanged(&name, Some(&before.name))
-                && is_unchanged(&website, before.website.map(Url).as_ref());
-            if unchanged && fields.is_valid() {
-                return Ok(Some(ImportOutcome::Unchanged));
-            }
-            let input = OrganizationUpdateInput {
+            let target = OrganizationUpdateInput {
                 id: public(before.id),
                 version: before.version,
-                name,
-                website,
+                ..OrganizationUpdateInput::default()
             };
+            let input = OrganizationUpdateInput {
+                id: target.id.clone(),
+                version: target.version,
+                name: if_changed(name, Some(&before.name)),
+                website: if_changed(website, before.website.map(Url).as_ref()),
+            };
+            if input == target && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
+            }
             return self
                 .update(fields, async |writing| {
                     organization::change(writing, input).await.map(|_| ())

@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::domain::rejection::Code;
 use crate::domain::text;
-use crate::import_export::fields::{RecordFields, if_changed, is_unchanged};
+use crate::import_export::fields::{RecordFields, if_changed};
 use crate::import_export::names::Names;
 use crate::import_export::order::{ImportOrder, Record, RecordKey};
 use crate::import_export::progress::{ImportOutcome, ImportReport};
@@ -293,31 +293,26 @@ impl Line {
             .immutable("organization", &self.organization, Some(&organization));
         self.fields
             .immutable("language", &self.language, Some(&before.original_language));
+        let publisher_status = self.publisher_status.clone();
         let committee = before.committee_id.map(public);
+        let url = before.url.clone().map(Url);
         let superseded = before.supersedes_id.map(public);
-        // An unchanged reference need not be looked up again.
-        let committee = if_changed(self.committee.clone(), committee.as_ref());
-        let supersedes = if_changed(supersedes, superseded.as_ref());
-        let unchanged = is_unchanged(&self.title, Some(&before.title))
-            && is_unchanged(&self.status, before.status.as_ref())
-            && is_unchanged(&self.publisher_status, before.publisher_status.as_ref())
-            && is_unchanged(&self.approved_on, before.approved_on.map(Date).as_ref())
-            && is_unchanged(&self.url, before.url.clone().map(Url).as_ref())
-            && committee.is_undefined()
-            && supersedes.is_undefined();
-        if unchanged && self.fields.is_valid() {
-            return None;
-        }
-        Some(PublicationUpdateInput {
+        let target = PublicationUpdateInput {
             id: public(before.id),
             version: before.version,
-            title: self.title.clone(),
-            status: self.status,
-            publisher_status: self.publisher_status.clone(),
-            committee_id: committee,
-            approved_on: self.approved_on,
-            url: self.url.clone(),
-            supersedes_id: supersedes,
-        })
+            ..PublicationUpdateInput::default()
+        };
+        let input = PublicationUpdateInput {
+            id: target.id.clone(),
+            version: target.version,
+            title: if_changed(self.title.clone(), Some(&before.title)),
+            status: if_changed(self.status, before.status.as_ref()),
+            publisher_status: if_changed(publisher_status, before.publisher_status.as_ref()),
+            committee_id: if_changed(self.committee.clone(), committee.as_ref()),
+            approved_on: if_changed(self.approved_on, before.approved_on.map(Date).as_ref()),
+            url: if_changed(self.url.clone(), url.as_ref()),
+            supersedes_id: if_changed(supersedes, superseded.as_ref()),
+        };
+        Some(input).filter(|input| *input != target || !self.fields.is_valid())
     }
 }

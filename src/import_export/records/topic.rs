@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use crate::domain::rejection::Code;
 use crate::domain::text;
 use crate::import_export::ImportError;
-use crate::import_export::fields::{RecordFields, is_list_unchanged, is_unchanged};
+use crate::import_export::fields::{RecordFields, if_changed, if_list_changed, is_unchanged};
 use crate::import_export::progress::ImportOutcome;
 use crate::import_export::records::{Importer, public};
 use crate::store::idempotency::Idempotency;
@@ -51,22 +51,23 @@ impl Importer {
         if let Some(before) = before {
             fields.immutable("language", &language, Some(&before.original_language));
             self.leads(fields, &before, &lead).await?;
-            let unchanged = is_unchanged(&title, Some(&before.title))
-                && is_unchanged(&summary, Some(&before.summary))
-                && is_unchanged(&review_on, before.review_on.map(Date).as_ref())
-                && self.is_about(&before, &provisions, &publications).await?;
-            if unchanged && fields.is_valid() {
-                return Ok(Some(ImportOutcome::Unchanged));
-            }
-            let input = TopicUpdateInput {
+            let target = TopicUpdateInput {
                 id: public(before.id),
                 version: before.version,
-                title,
-                summary,
-                provision_ids: provisions,
-                publication_ids: publications,
-                review_on,
+                ..TopicUpdateInput::default()
             };
+            let input = TopicUpdateInput {
+                id: target.id.clone(),
+                version: target.version,
+                title: if_changed(title, Some(&before.title)),
+                summary: if_changed(summary, Some(&before.summary)),
+                provision_ids: self.new_provisions(&before, provisions).await?,
+                publication_ids: self.new_publications(&before, publications).await?,
+                review_on: if_changed(review_on, before.review_on.map(Date).as_ref()),
+            };
+            if input == target && fields.is_valid() {
+                return Ok(Some(ImportOutcome::Unchanged));
+            }
             return self
                 .update(fields, async |writing| {
                     topic::change(writing, input).await.map(|_| ())
@@ -127,24 +128,38 @@ impl Importer {
         Ok(())
     }
 
-    /// Returns whether a topic already has these provisions and publications.
-    async fn is_about(
+    /// Returns the provisions of a line if they differ from the topic's.
+    async fn new_provisions(
         &self,
         topic: &Model,
-        provisions: &MaybeUndefined<Vec<ID>>,
-        publications: &MaybeUndefined<Vec<ID>>,
-    ) -> Result<bool, ImportError> {
-        let answered = topic_provision::Entity::find()
+        given: MaybeUndefined<Vec<ID>>,
+    ) -> Result<MaybeUndefined<Vec<ID>>, ImportError> {
+        if given.is_undefined() {
+            return Ok(given);
+        }
+        let links = topic_provision::Entity::find()
             .filter(topic_provision::Column::TopicId.eq(topic.id))
             .all(self.writing.db())
             .await?;
-        let about = topic_publication::Entity::find()
+        let current = links.iter().map(|link| public(link.provision_id));
+        Ok(if_list_changed(given, current))
+    }
+
+    /// Returns the publications of a line if they differ from the topic's.
+    async fn new_publications(
+        &self,
+        topic: &Model,
+        given: MaybeUndefined<Vec<ID>>,
+    ) -> Result<MaybeUndefined<Vec<ID>>, ImportError> {
+        if given.is_undefined() {
+            return Ok(given);
+        }
+        let links = topic_publication::Entity::find()
             .filter(topic_publication::Column::TopicId.eq(topic.id))
             .all(self.writing.db())
             .await?;
-        let answered = answered.iter().map(|link| public(link.provision_id));
-        let about = about.iter().map(|link| public(link.publication_id));
-        Ok(is_list_unchanged(provisions, answered) && is_list_unchanged(publications, about))
+        let current = links.iter().map(|link| public(link.publication_id));
+        Ok(if_list_changed(given, current))
     }
 
     /// Parses the publications of a line, listed by number.

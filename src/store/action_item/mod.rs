@@ -10,8 +10,8 @@ use entity::scalar::Date;
 use entity::topic_committee::CommitteeRole;
 use entity::word::enum_name;
 use entity::{committee, topic};
-use sea_orm::ActiveValue::Set;
-use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::{label, label_of};
@@ -68,7 +68,7 @@ pub struct ActionItemCreateInput {
 }
 
 /// Changes to an action item. A field that is left out keeps its value.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, Debug, Default, PartialEq, InputObject)]
 pub struct ActionItemUpdateInput {
     /// The id of the action item.
     pub id: ID,
@@ -200,6 +200,9 @@ async fn make(
         side: Set(side),
         owned_by: Set(owned_by),
         requested_by: Set(writing.party()),
+        status_reason: NotSet,
+        outcome: NotSet,
+        completed_at: NotSet,
         reminders: Set(0),
         external_key: Set(external_key),
         illustrative: Set(illustrative),
@@ -207,7 +210,6 @@ async fn make(
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
-        ..ActiveModel::default()
     };
     let in_use = "Your party has given this key to another action item already.";
     Entity::insert(row)
@@ -305,19 +307,9 @@ async fn save(
     let row = ActiveModel {
         title_key: Set(collation_key(&after.title, after.original_language)),
         folded: Set(folded(after.number, &after.title, description)),
-        title: Set(after.title.clone()),
-        description: Set(after.description.clone()),
-        counterpart_id: Set(after.counterpart_id),
-        status: Set(after.status),
-        priority: Set(after.priority),
-        due_on: Set(after.due_on),
-        status_reason: Set(after.status_reason.clone()),
-        outcome: Set(after.outcome.clone()),
-        completed_at: Set(after.completed_at),
-        reminders: Set(after.reminders),
         version: Set(after.version + 1),
         updated_at: Set(writing.now()),
-        ..after.into_active_model()
+        ..after.into_active_model().reset_all()
     };
     Entity::update(row).exec(writing.db()).await?;
     translation::mark_outdated(writing, id, &mut changes).await?;

@@ -10,7 +10,10 @@ use entity::party::Language;
 use entity::scalar::Date;
 use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter,
+};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use crate::domain::collation::collation_key;
@@ -64,7 +67,7 @@ pub struct CommitteeCreateInput {
 }
 
 /// Changes to a committee. A field that is left out keeps its value.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, Debug, Default, PartialEq, InputObject)]
 pub struct CommitteeUpdateInput {
     /// The id of the committee.
     pub id: ID,
@@ -283,14 +286,9 @@ async fn save(
     let row = ActiveModel {
         name_key: Set(collation_key(&after.name, after.original_language)),
         folded: Set(folded(&after.code, &after.period, &after.name, mandate)),
-        name: Set(after.name.clone()),
-        mandate: Set(after.mandate.clone()),
-        status: Set(after.status),
-        starts_on: Set(after.starts_on),
-        ends_on: Set(after.ends_on),
         version: Set(after.version + 1),
         updated_at: Set(writing.now()),
-        ..after.into_active_model()
+        ..after.into_active_model().reset_all()
     };
     Entity::update(row).exec(writing.db()).await?;
     translation::mark_outdated(writing, id, &mut changes).await?;

@@ -9,7 +9,7 @@ use entity::publication::{ActiveModel, Entity, Model, PublicationStatus};
 use entity::scalar::{Date, Url};
 use entity::word::enum_name;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel};
 
 use super::activity::{ActivityEntry, ChangeSet};
 use super::committee::label_of;
@@ -31,7 +31,7 @@ pub use add::{PublicationAddInput, add, add_all};
 pub use relate::{PublicationRelateInput, relate};
 
 /// Changes to a publication. A field that is left out keeps its value.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, Debug, Default, PartialEq, InputObject)]
 pub struct PublicationUpdateInput {
     /// The id of the publication.
     pub id: ID,
@@ -175,16 +175,9 @@ async fn save(
     let row = ActiveModel {
         folded: Set(folded(&after.number, &after.title)),
         title_key: Set(collation_key(&after.title, after.original_language)),
-        title: Set(after.title.clone()),
-        status: Set(after.status),
-        publisher_status: Set(after.publisher_status.clone()),
-        committee_id: Set(after.committee_id),
-        approved_on: Set(after.approved_on),
-        url: Set(after.url.clone()),
-        supersedes_id: Set(after.supersedes_id),
         version: Set(after.version + 1),
         updated_at: Set(writing.now()),
-        ..after.into_active_model()
+        ..after.into_active_model().reset_all()
     };
     Entity::update(row).exec(writing.db()).await?;
     translation::mark_outdated(writing, id, &mut changes).await?;

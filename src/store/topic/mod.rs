@@ -9,9 +9,10 @@ use entity::scalar::Date;
 use entity::topic::{ActiveModel, Entity, Model};
 use entity::topic_committee::CommitteeRole;
 use entity::{action_item, topic};
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter,
 };
 
 use super::activity::{ActivityEntry, ChangeSet};
@@ -67,7 +68,7 @@ pub struct TopicProposeInput {
 }
 
 /// Changes to a topic. A field that is left out keeps its value.
-#[derive(Clone, Debug, InputObject)]
+#[derive(Clone, Debug, Default, PartialEq, InputObject)]
 pub struct TopicUpdateInput {
     /// The id of the topic.
     pub id: ID,
@@ -159,16 +160,19 @@ pub async fn propose_about(
         summary: Set(summary),
         proposed_by: Set(party),
         itu_position: Set(itu),
+        itu_reason: NotSet,
         itu_taken_at: Set(taken(itu)),
         upu_position: Set(upu),
+        upu_reason: NotSet,
         upu_taken_at: Set(taken(upu)),
+        // The database computes it.
+        status: NotSet,
         review_on: Set(review_on),
         illustrative: Set(false),
         original_language: Set(language),
         version: Set(1),
         created_at: Set(writing.now()),
         updated_at: Set(writing.now()),
-        ..ActiveModel::default()
     };
     Entity::insert(row)
         .exec_without_returning(writing.db())
@@ -272,18 +276,11 @@ pub(super) async fn save(
     let row = ActiveModel {
         title_key: Set(collation_key(&after.title, after.original_language)),
         folded: Set(folded(after.number, &after.title, &after.summary)),
-        title: Set(after.title.clone()),
-        summary: Set(after.summary.clone()),
-        itu_position: Set(after.itu_position),
-        itu_reason: Set(after.itu_reason.clone()),
-        itu_taken_at: Set(after.itu_taken_at),
-        upu_position: Set(after.upu_position),
-        upu_reason: Set(after.upu_reason.clone()),
-        upu_taken_at: Set(after.upu_taken_at),
-        review_on: Set(after.review_on),
+        // The database computes it.
+        status: NotSet,
         version: Set(after.version + 1),
         updated_at: Set(writing.now()),
-        ..after.into_active_model()
+        ..after.into_active_model().reset_all()
     };
     Entity::update(row).exec(writing.db()).await?;
     translation::mark_outdated(writing, id, &mut changes).await?;

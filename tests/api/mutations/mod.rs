@@ -6,6 +6,7 @@ pub mod collaboration_refusals;
 pub mod concurrency;
 pub mod create_permissions;
 pub mod end_to_end;
+pub mod every_field;
 pub mod idempotency;
 pub mod liaison_statements;
 pub mod normalized_text;
