@@ -30,6 +30,7 @@ use crate::planner::schema::{
 use crate::store::examination::{
     self as store, ExaminationRecordFindingInput, ExaminationRequestInput,
 };
+use crate::store::idempotency::create;
 
 mod list;
 
@@ -204,7 +205,7 @@ impl ExaminationMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::request(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Records the finding of the viewer's own side, or rewrites it. When both sides have recorded a finding, the examination is complete, and a further call is the user error NOT_ALLOWED_NOW. The TSB records no finding: its call is the error FORBIDDEN.

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::graphql::metadata_fields::id;
 use crate::planner::json::Scalar;
 use crate::planner::schema::{Connection, CursorKey, ObjectType, Order, column};
+use crate::store::idempotency::create;
 use crate::store::note::{self as store, NoteAddInput, NoteRetractInput};
 
 /// The notes on a record.
@@ -102,7 +103,7 @@ impl NoteMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::add(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Retracts a note of the viewer's own party. Its text is removed permanently; the note itself stays.

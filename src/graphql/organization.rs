@@ -31,6 +31,7 @@ use crate::planner::schema::{
     many, one_or_null, page,
 };
 use crate::planner::{ExecutionContext, RecordQuery};
+use crate::store::idempotency::create;
 use crate::store::organization::{self as store, OrganizationCreateInput, OrganizationUpdateInput};
 
 /// Its name.
@@ -262,7 +263,7 @@ impl OrganizationMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::create(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Changes the name or website of an organization.

@@ -198,7 +198,7 @@ impl<'a> Loader<'a> {
         };
         // The TSB writes organizations of ITU and partners; the UPU writes its own.
         let viewer = viewer(fact.side.map_or(Party::Tsb, entity::party::Side::party));
-        let id = store::organization::create(self.db, &viewer, self.now, input).await?;
+        let id = store::idempotency::create(self.db, &viewer, self.now, input).await?;
         self.organizations.insert(fact.acronym.clone(), id);
         self.loaded.organizations += 1;
         Ok(())
@@ -265,7 +265,7 @@ impl<'a> Loader<'a> {
             idempotency: Idempotency::default(),
         };
         let viewer = editor_of(&fact.organization);
-        let id = store::committee::create(self.db, &viewer, self.now, input).await?;
+        let id = store::idempotency::create(self.db, &viewer, self.now, input).await?;
         self.committees.insert(named(&fact.code), id);
         self.new_committees.push(id);
         self.loaded.committees += 1;
@@ -327,7 +327,7 @@ impl<'a> Loader<'a> {
             language: None,
             idempotency: Idempotency::default(),
         };
-        let id = store::topic::propose(self.db, &viewer(proposer), self.now, input).await?;
+        let id = store::idempotency::create(self.db, &viewer(proposer), self.now, input).await?;
         if let Some(lead) = &fact.upu_lead {
             let input = TopicTakePositionInput {
                 id: public(id),
@@ -351,7 +351,7 @@ impl<'a> Loader<'a> {
                 body: remark.clone(),
                 idempotency: Idempotency::default(),
             };
-            store::note::add(self.db, &viewer(Party::Tsb), self.now, note).await?;
+            store::idempotency::create(self.db, &viewer(Party::Tsb), self.now, note).await?;
         }
         self.topics.insert(fact.title.clone(), id);
         self.new_topics.push((fact.title.clone(), proposer));
@@ -442,7 +442,7 @@ impl<'a> Loader<'a> {
         } else {
             Party::Itu
         };
-        let id = store::publication::add(self.db, &viewer(party), self.now, input).await?;
+        let id = store::idempotency::create(self.db, &viewer(party), self.now, input).await?;
         self.publications.insert(fact.number.clone(), id);
         self.loaded.publications += 1;
         Ok(())

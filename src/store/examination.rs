@@ -25,7 +25,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, resolve};
 
 /// A request that both sides examine what a publication means for them.
 #[derive(Clone, Debug, InputObject)]
@@ -51,15 +51,6 @@ pub struct ExaminationRecordFindingInput {
     pub statement: String,
     /// The id of the committee that made the finding, one of the viewer's own side. Default: none, it is a finding of the side as a whole.
     pub committee_id: Option<ID>,
-}
-
-pub async fn request(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: ExaminationRequestInput,
-) -> Result<ExaminationId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for ExaminationRequestInput {

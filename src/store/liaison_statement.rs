@@ -18,13 +18,12 @@ use crate::domain::liaison_statement as rules;
 use crate::domain::rejection::Code;
 use crate::domain::text::{self, fold};
 use crate::domain::validation_errors::ValidationErrors;
-use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::committee::labels;
 use crate::store::idempotency::{CreateInput, Idempotency};
+use crate::store::resolve;
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
 
 /// A new liaison statement from committees of the viewer's party. It cannot be changed later.
 #[derive(Clone, Debug, InputObject)]
@@ -69,15 +68,6 @@ pub struct AttachmentInput {
     pub name: String,
     /// The URL where it can be read.
     pub url: Url,
-}
-
-pub async fn send(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: LiaisonStatementSendInput,
-) -> Result<LiaisonStatementId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for LiaisonStatementSendInput {

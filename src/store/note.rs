@@ -22,7 +22,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve};
+use crate::store::{Database, resolve};
 
 /// A new note. Everybody can read it.
 #[derive(Clone, Debug, InputObject)]
@@ -50,15 +50,6 @@ struct Subject {
     label: String,
     /// The topic whose history shows the note.
     topic: Option<TopicId>,
-}
-
-pub async fn add(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: NoteAddInput,
-) -> Result<NoteId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for NoteAddInput {

@@ -21,7 +21,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve, translation};
+use crate::store::{Database, resolve, translation};
 
 /// A new organization. ITU and UPU create their own; the TSB creates those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
@@ -59,15 +59,6 @@ pub struct OrganizationUpdateInput {
     pub name: MaybeUndefined<String>,
     /// Its website. Null removes it.
     pub website: MaybeUndefined<Url>,
-}
-
-pub async fn create(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: OrganizationCreateInput,
-) -> Result<OrganizationId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for OrganizationCreateInput {

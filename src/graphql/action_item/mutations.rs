@@ -11,6 +11,7 @@ use crate::store::action_item::{
     self as store, ActionItemCreateInput, ActionItemMoveInput, ActionItemRemindInput,
     ActionItemUpdateInput,
 };
+use crate::store::idempotency::create;
 
 /// The payload of action item mutations.
 pub struct ActionItem;
@@ -38,7 +39,7 @@ impl ActionItemMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::create(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Changes texts, priority, due date or counterpart of an action item. While it is REQUESTED, only the party that requested it may do so; after that, only the owner's party.

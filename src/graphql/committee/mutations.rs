@@ -10,6 +10,7 @@ use crate::planner;
 use crate::store::committee::{
     self as store, CommitteeConcludeInput, CommitteeCreateInput, CommitteeUpdateInput,
 };
+use crate::store::idempotency::create;
 
 /// The payload of committee mutations.
 pub struct Committee;
@@ -37,7 +38,7 @@ impl CommitteeMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::create(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Changes the texts, dates and predecessors of a committee.

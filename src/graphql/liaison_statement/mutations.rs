@@ -7,7 +7,8 @@ use crate::graphql::liaison_statement::object_type;
 use crate::graphql::payload::{MutationPayload, Payload};
 use crate::graphql::request::OperationContext;
 use crate::planner;
-use crate::store::liaison_statement::{self as store, LiaisonStatementSendInput};
+use crate::store::idempotency::create;
+use crate::store::liaison_statement::LiaisonStatementSendInput;
 
 /// The payload of liaison statement mutations.
 pub struct LiaisonStatement;
@@ -35,6 +36,6 @@ impl StatementMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::send(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 }

@@ -7,6 +7,7 @@ use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
 use crate::planner;
+use crate::store::idempotency::create;
 use crate::store::publication::{
     self as store, PublicationAddInput, PublicationRelateInput, PublicationUpdateInput,
 };
@@ -37,7 +38,7 @@ impl PublicationMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::add(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Changes a publication. ITU and UPU change their own; the TSB changes those of ITU and of partners.

@@ -7,6 +7,7 @@ use super::super::request::OperationContext;
 use super::object_type;
 use crate::error::Result;
 use crate::planner;
+use crate::store::idempotency::create;
 use crate::store::topic::{
     self as store, TopicLinkCommitteeInput, TopicProposeInput, TopicReaffirmInput,
     TopicTakePositionInput, TopicUnlinkCommitteeInput, TopicUpdateInput,
@@ -38,7 +39,7 @@ impl TopicMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        Some(Payload::of(store::propose(db, viewer, *now, input).await))
+        Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
     /// Changes the texts, provisions, publications and review date of a topic. While it is PROPOSED, only the party that proposed it may do so; while it is ACTIVE or CLOSING, every party.

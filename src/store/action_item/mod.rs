@@ -26,7 +26,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve, translation};
+use crate::store::{Database, resolve, translation};
 
 mod moves;
 mod remind;
@@ -84,15 +84,6 @@ pub struct ActionItemUpdateInput {
     pub priority: MaybeUndefined<Priority>,
     /// The due date. Null removes it.
     pub due_on: MaybeUndefined<Date>,
-}
-
-pub async fn create(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: ActionItemCreateInput,
-) -> Result<ActionItemId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 /// Creates an item that is marked as sample data.

@@ -26,7 +26,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve, translation};
+use crate::store::{Database, resolve, translation};
 
 mod conclude;
 mod predecessors;
@@ -83,15 +83,6 @@ pub struct CommitteeUpdateInput {
     pub ends_on: MaybeUndefined<Date>,
     /// The ids of all committees whose work it took over, at most 20. Null or an empty list: none.
     pub predecessor_ids: MaybeUndefined<Vec<ID>>,
-}
-
-pub async fn create(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: CommitteeCreateInput,
-) -> Result<CommitteeId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for CommitteeCreateInput {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{ID, InputObject};
-use chrono::{DateTime, Utc};
 use entity::activity::ActivityVerb;
 use entity::id::{CommitteeId, OrganizationId, PublicationId, TopicId};
 use entity::party::{Language, Party};
@@ -21,7 +20,6 @@ use crate::domain::publication as rules;
 use crate::domain::rejection::{Code, Rejection};
 use crate::domain::text::{self, number_identity, number_key, series};
 use crate::domain::validation_errors::ValidationErrors;
-use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::activity::{ActivityEntry, ChangeSet};
 use crate::store::committee::labels;
@@ -29,7 +27,6 @@ use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::resolve::Resolved;
 use crate::store::topic::{code, facts, publications};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency};
 
 /// Maximum number of topics of a new publication.
 const TOPICS: usize = 100;
@@ -67,15 +64,6 @@ pub struct PublicationAddInput {
     pub language: Option<Language>,
     #[graphql(flatten)]
     pub idempotency: Idempotency,
-}
-
-pub async fn add(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: PublicationAddInput,
-) -> Result<PublicationId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for PublicationAddInput {

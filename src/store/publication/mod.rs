@@ -27,7 +27,7 @@ mod add;
 mod relate;
 mod supersedes;
 
-pub use add::{PublicationAddInput, add, add_all};
+pub use add::{PublicationAddInput, add_all};
 pub use relate::{PublicationRelateInput, relate};
 
 /// Changes to a publication. A field that is left out keeps its value.

@@ -26,7 +26,7 @@ use crate::domain::viewer::Viewer;
 use crate::error::Result;
 use crate::store::idempotency::{CreateInput, Idempotency};
 use crate::store::transaction::WriteTransaction;
-use crate::store::{Database, idempotency, resolve, translation};
+use crate::store::{Database, resolve, translation};
 
 mod lead;
 mod link;
@@ -84,15 +84,6 @@ pub struct TopicUpdateInput {
     pub publication_ids: MaybeUndefined<Vec<ID>>,
     /// The date of its next review, in the future. Null removes it.
     pub review_on: MaybeUndefined<Date>,
-}
-
-pub async fn propose(
-    db: &Database,
-    viewer: &Viewer,
-    now: DateTime<Utc>,
-    input: TopicProposeInput,
-) -> Result<TopicId> {
-    idempotency::create(db, viewer, now, input).await
 }
 
 impl CreateInput for TopicProposeInput {
