@@ -195,3 +195,101 @@ fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
         }
     }
 }
+
+/// Methods away from their type, by the start of the file's name, and why.
+const METHODS_ELSEWHERE: [(&str, &str, &str); 10] = [
+    (
+        "src/import_export/records/",
+        "Importer",
+        "a file for each type of record",
+    ),
+    ("src/seed/translations.rs", "Loader", "a part of the data"),
+    (
+        "src/planner/mod.rs",
+        "Planner",
+        "the entrance to the planner: what the schema calls",
+    ),
+    (
+        "src/planner/composite.rs",
+        "Planner",
+        "composite values: their plan and their text",
+    ),
+    (
+        "src/planner/",
+        "ResponseWriter",
+        "each kind of value stands beside its plan",
+    ),
+    (
+        "src/planner/page.rs",
+        "Connection",
+        "the bounds of a page and its cursors",
+    ),
+    (
+        "src/planner/plan.rs",
+        "Relation",
+        "what a relation adds to a statement",
+    ),
+    (
+        "src/graphql/query.rs",
+        "FieldResult",
+        "the planner does not know the request of the schema",
+    ),
+    (
+        "src/store/",
+        "Database",
+        "migrations, deliveries and the watchdog, each beside its state",
+    ),
+    (
+        "src/db/sqlite/transaction.rs",
+        "SqlitePool",
+        "the connections of its transactions",
+    ),
+];
+
+#[test]
+fn methods_stand_beside_their_type() {
+    let mut used = [false; METHODS_ELSEWHERE.len()];
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let code = source.code();
+        let types = ["struct ", "enum "].map(|keyword| {
+            let parts = code.split(keyword).skip(1);
+            parts.map(first_word).collect::<Vec<_>>()
+        });
+        for start in code
+            .match_indices("\nimpl")
+            .map(|found| found.0 + "\nimpl".len())
+        {
+            let head = code[start..].split('{').next().unwrap_or_default();
+            // The generic parameters of the block itself.
+            let head = match head.strip_prefix('<') {
+                Some(rest) => rest.split_once("> ").map_or("", |parts| parts.1),
+                None => head,
+            };
+            let ty = first_word(head.trim_start().trim_start_matches("crate::"));
+            if head.contains(" for ") || types.concat().contains(&ty) {
+                continue;
+            }
+            let exception = METHODS_ELSEWHERE
+                .iter()
+                .position(|(file, exempt, _)| source.name.starts_with(file) && ty == *exempt);
+            match exception {
+                Some(place) => used[place] = true,
+                None => panic!("{} has methods of {ty}", source.name),
+            }
+        }
+    }
+    let idle: Vec<_> = METHODS_ELSEWHERE
+        .iter()
+        .zip(used)
+        .filter(|(_, used)| !used)
+        .collect();
+    assert!(idle.is_empty(), "no longer needed: {idle:#?}");
+}
+
+/// The identifier that a text starts with.
+fn first_word(text: &str) -> &str {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    text.split(|character| !is_part(character))
+        .next()
+        .unwrap_or_default()
+}
