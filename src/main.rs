@@ -2,11 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File, Permissions};
 use std::future::Future;
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::io::BufWriter;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +11,7 @@ use chrono::{DateTime, Utc};
 use entity::party::Role;
 use futures_util::FutureExt;
 use futures_util::future::join;
-use liaison::config::{self, Cli, Command, Dev, ResponseCacheArgs, Serve, StartupError, Token};
+use liaison::config::{self, Cli, Command, Dev, ResponseCacheArgs, Serve, StartupError};
 use liaison::events::Feed;
 use liaison::http::auth::Verifier;
 use liaison::http::auth::claims::{TokenPolicy, sign};
@@ -28,7 +25,7 @@ use liaison::http::validation::Documents;
 use liaison::http::validation::trusted_documents::TrustedDocuments;
 use liaison::http::{AppState, HttpConfig, serve};
 use liaison::import_export::{self, ImportError, ImportSource};
-use liaison::store::{Database, sqlite_file};
+use liaison::store::Database;
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
 use liaison::{graphql, seed};
 use sd_notify::NotifyState;
@@ -44,11 +41,17 @@ mod files;
 mod health;
 #[path = "main/listener.rs"]
 mod listener;
+#[path = "main/print.rs"]
+mod print;
 #[path = "main/telemetry.rs"]
 mod telemetry;
+#[path = "main/tokens.rs"]
+mod tokens;
 
 use self::database::{close, database_wrong, existing, found, migrate, migrated};
 use self::listener::{listen, listen_for_metrics};
+use self::print::{print_error, print_line};
+use self::tokens::{dev_key, token};
 
 /// Requests make many small things and drop them.
 #[global_allocator]
@@ -65,9 +68,9 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(StartupError(line)) => {
-            eprintln!("liaison: {}", redact(&line));
-            ExitCode::from(2)
+        Err(StartupError { line, exit_code }) => {
+            print_error(redact(&line));
+            ExitCode::from(exit_code)
         }
     }
 }
@@ -95,17 +98,11 @@ async fn run(cli: Cli) -> Result<ExitCode, StartupError> {
         Command::Export(settings) => export(&settings).await,
         Command::Backup(settings) => files::backup(&settings).await,
         Command::Import(settings) => import(&settings).await,
-        Command::Token(settings) => token(&settings),
-        Command::Settings => {
-            print!("{}", config::reference());
-            Ok(())
-        }
+        Command::Token(settings) => token(&settings, now()),
+        Command::Settings => print_line(config::reference().trim_end()),
         Command::Schema => {
-            print!(
-                "{}",
-                graphql::sdl(&graphql::schema(WebhookTargets::default()))
-            );
-            Ok(())
+            let schema = graphql::schema(WebhookTargets::default());
+            print_line(graphql::sdl(&schema).trim_end())
         }
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -138,10 +135,10 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
         "liaison dev".to_owned(),
         vec![Algorithm::Hs256],
     );
-    let keys = Keys::secret(&secret).map_err(StartupError)?;
-    let signing = SigningKey::secret(&secret).map_err(StartupError)?;
-    let verifier = Verifier::new(rules.clone(), keys).map_err(StartupError)?;
-    verifier.prepare(now()).await.map_err(StartupError)?;
+    let keys = Keys::secret(&secret).map_err(StartupError::new)?;
+    let signing = SigningKey::secret(&secret).map_err(StartupError::new)?;
+    let verifier = Verifier::new(rules.clone(), keys).map_err(StartupError::new)?;
+    verifier.prepare(now()).await.map_err(StartupError::new)?;
     let stop = stop_signal()?;
     let (listener, address) = listen("--listen", &settings.listen).await?;
     let metrics = listen_for_metrics(&settings.surroundings, now()).await?;
@@ -151,19 +148,20 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
     } else {
         ""
     };
-    println!("http://{address}{page}");
+    print_line(format_args!("http://{address}{page}"))?;
     for (name, role) in [
         ("ITU_EDITOR", Role::ItuEditor),
         ("UPU_EDITOR", Role::UpuEditor),
         ("TSB_EDITOR", Role::TsbEditor),
     ] {
         let subject = format!("dev:{}", name.to_lowercase());
-        let token = sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(StartupError)?;
-        println!("{name} {token}");
+        let token =
+            sign(&signing, &rules, &subject, &[role], DAY, now()).map_err(StartupError::new)?;
+        print_line(format_args!("{name} {token}"))?;
     }
-    println!(
+    print_line(format_args!(
         "curl http://{address}/graphql -H 'Content-Type: application/json' -d '{FIRST_QUERY}'"
-    );
+    ))?;
     let mut around = settings
         .surroundings
         .http_config(settings.answers.response_cache_bytes);
@@ -194,19 +192,23 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
     verifier
         .prepare(now())
         .await
-        .map_err(|what| StartupError(format!("--token-key: {what}")))?;
+        .map_err(|what| StartupError::new(format!("--token-key: {what}")))?;
     let remembered = settings.documents.document_cache_bytes;
     let trusted = settings.documents.trusted()?;
     let documents = documents(&settings.limits, remembered, trusted)?;
     let db = if settings.no_migrate || settings.read_only {
-        existing(&settings.database, Some(&settings.limits)).await?
+        existing(
+            &settings.database,
+            Some(&settings.limits),
+            !settings.read_only,
+        )
+        .await?
     } else {
         migrated(&settings.database, Some(&settings.limits)).await?
     };
     let stop = stop_signal()?;
-    let (listener, address) = listen("--listen", &settings.listen).await?;
+    let (listener, _) = listen("--listen", &settings.listen).await?;
     let metrics = listen_for_metrics(&settings.surroundings, now()).await?;
-    tracing::info!(%address, "serving");
     let setup = ServiceConfig {
         verifier,
         documents,
@@ -249,7 +251,7 @@ fn documents(
     // Documents do not depend on `Reach`.
     let schema = graphql::schema(WebhookTargets::default());
     Documents::new(&schema, limits, remembered, trusted)
-        .map_err(|what| StartupError(format!("--trusted-documents: {what}")))
+        .map_err(|what| StartupError::new(format!("--trusted-documents: {what}")))
 }
 
 /// The configuration of a service.
@@ -278,8 +280,20 @@ async fn serve_app(
         .delivers
         .then(|| Deliveries::start(&db, &feed, setup.deliveries, Arc::new(now)))
         .transpose()
-        .map_err(StartupError)?;
+        .map_err(StartupError::new)?;
     let memory = setup.answers.memory(db.is_shared());
+    tracing::info!(
+        address = listener.local_addr().ok().map(tracing::field::display),
+        version = env!("CARGO_PKG_VERSION"),
+        db.system.name = if db.is_shared() {
+            "postgresql"
+        } else {
+            "sqlite"
+        },
+        read_only = setup.around.read_only,
+        "serving"
+    );
+    let shutdown_delay = setup.around.shutdown_delay;
     let app = Arc::new(AppState {
         feed,
         search: liaison::search::Search::start(&db),
@@ -295,6 +309,7 @@ async fn serve_app(
     });
     let stop = async {
         stop.await;
+        tracing::info!(?shutdown_delay, "stopping");
         notify_systemd(NotifyState::Stopping);
     }
     .shared();
@@ -330,7 +345,8 @@ async fn serve_app(
     };
     let (served, ()) = join(working, metering).await;
     close(&closed).await;
-    served.map_err(|error| StartupError(format!("--listen: {error}")))
+    tracing::info!("stopped");
+    served.map_err(|error| StartupError::new(format!("--listen: {error}")))
 }
 
 /// Reports a change of state to systemd. Does nothing if the program was not started by a unit with `Type=notify`.
@@ -340,63 +356,26 @@ fn notify_systemd(state: NotifyState) {
     }
 }
 
-/// Completes when the program receives a signal to stop.
+/// Completes when the program receives a signal to stop: also when its terminal is closed.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartupError> {
-    let listen = |kind| signal(kind).map_err(|error| StartupError(format!("signals: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| StartupError::new(format!("signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
     })
-}
-
-/// Returns the signing key of development runs on this database. It is kept beside the SQLite file, for PostgreSQL in
-/// the working directory, so that tokens that were printed before still count after a restart.
-fn dev_key(database_url: &str) -> Result<[u8; 32], StartupError> {
-    let mut path = sqlite_file(database_url)
-        .unwrap_or_else(|| "liaison".into())
-        .into_os_string();
-    path.push(".dev-key");
-    let path = PathBuf::from(path);
-    let stored = || {
-        let key = fs::read(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        let wrong_length =
-            |_| io::Error::other("it is not of 32 bytes: delete it, and a new one is made");
-        <[u8; 32]>::try_from(key).map_err(wrong_length)
-    };
-    let make = || {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        // Linked after it is complete: another run may read it at the same time.
-        let draft = path.with_extension(format!("{}.draft", std::process::id()));
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(&key)?;
-        let linked = fs::hard_link(&draft, &path);
-        fs::remove_file(&draft)?;
-        linked
-    };
-    let key = match stored() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match make() {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => stored(),
-        },
-        stored => stored,
-    };
-    key.map_err(|error| StartupError(format!("the signing key {}: {error}", path.display())))
 }
 
 async fn load(db: &Database) -> Result<(), StartupError> {
     let loaded = seed::load(db, now()).await.map_err(|error| {
         let why = ImportError::from(error).line();
-        StartupError(format!("the data could not be loaded: {why}"))
+        StartupError::new(format!("the data could not be loaded: {why}"))
     })?;
     let seed::Loaded {
         organizations,
@@ -421,26 +400,26 @@ async fn load(db: &Database) -> Result<(), StartupError> {
 }
 
 async fn export(settings: &config::Export) -> Result<(), StartupError> {
-    let db = existing(&settings.database, None).await?;
+    let db = existing(&settings.database, None, false).await?;
     let rows = match settings.path() {
         None => import_export::export(&db, BufWriter::new(std::io::stdout().lock())).await,
         Some(path) => files::export(&db, path).await,
     };
     close(&db).await;
-    let rows =
-        rows.map_err(|fault| StartupError(format!("the export has failed: {}", fault.line())))?;
+    let rows = rows
+        .map_err(|fault| StartupError::new(format!("the export has failed: {}", fault.line())))?;
     tracing::info!(rows, "export complete");
     Ok(())
 }
 
 async fn import(settings: &config::Import) -> Result<(), StartupError> {
-    let wrong = |what: String| StartupError(format!("{}: {what}", settings.file.display()));
+    let wrong = |what: String| StartupError::new(format!("{}: {what}", settings.file.display()));
     let source = ImportSource::open(&settings.file).map_err(|error| wrong(error.to_string()))?;
     // A trial changes nothing: the tables that an export needs are made in the transaction that is rolled back.
     let db = if settings.dry_run && source.is_export {
         found(&settings.database, None).await?
     } else if settings.dry_run {
-        existing(&settings.database, None).await?
+        existing(&settings.database, None, false).await?
     } else {
         migrated(&settings.database, None).await?
     };
@@ -469,27 +448,5 @@ async fn import(settings: &config::Import) -> Result<(), StartupError> {
     if imported.wrong > 0 {
         return Err(wrong(summary));
     }
-    println!("{summary}");
-    Ok(())
-}
-
-fn token(settings: &Token) -> Result<(), StartupError> {
-    let wrong = |what: String| StartupError(format!("--key: {what}"));
-    let content = config::read_file(&settings.key).map_err(wrong)?;
-    let key = SigningKey::of_file(&content).map_err(wrong)?;
-    let rules = TokenPolicy::new(
-        settings.issuer.clone(),
-        settings.audience.clone(),
-        Vec::new(),
-    );
-    let token = sign(
-        &key,
-        &rules,
-        &settings.sub,
-        &settings.role,
-        settings.ttl,
-        now(),
-    );
-    println!("{}", token.map_err(StartupError)?);
-    Ok(())
+    print_line(summary)
 }

@@ -89,7 +89,7 @@ pub async fn service(
         "--role",
         "ITU_EDITOR",
         "--ttl",
-        "86400",
+        "24h",
         "--key",
         &secret,
     ];

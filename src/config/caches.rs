@@ -72,7 +72,7 @@ impl DocumentArgs {
         let Some(path) = &self.trusted_documents else {
             return match self.trusted_documents_exempt {
                 None => Ok(None),
-                Some(_) => Err(StartupError(
+                Some(_) => Err(StartupError::new(
                     "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
                 )),
             };
@@ -81,7 +81,7 @@ impl DocumentArgs {
             .and_then(|content| TrustedDocuments::read(&content, self.trusted_documents_exempt));
         match read {
             Ok(trusted) => Ok(Some(trusted)),
-            Err(what) => Err(StartupError(format!(
+            Err(what) => Err(StartupError::new(format!(
                 "--trusted-documents {}: {what}",
                 path.display()
             ))),

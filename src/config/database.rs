@@ -1,5 +1,7 @@
 //! The settings of the database connection.
 
+use std::env;
+use std::fs::File;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,6 +9,7 @@ use url::{Url, form_urlencoded};
 
 use crate::http::duration::duration;
 use crate::http::number::number;
+use crate::http::redact::POSTGRES_FORM;
 
 /// URL parameters that the driver knows. It ignores others on PostgreSQL.
 const POSTGRES_PARAMETERS: [&str; 16] = [
@@ -64,6 +67,41 @@ pub struct Migrate {
 }
 
 impl Database {
+    /// Returns which file of certificates or keys cannot be read, and why. The driver reads them when it connects.
+    #[must_use]
+    pub fn unreadable_certificate(&self) -> Option<String> {
+        let url = Url::parse(&self.database_url).ok()?;
+        let variables = [
+            ("sslrootcert", "PGSSLROOTCERT"),
+            ("sslcert", "PGSSLCERT"),
+            ("sslkey", "PGSSLKEY"),
+        ];
+        let of_environment = variables.map(|(name, variable)| {
+            let is_given = url.query_pairs().any(|(given, _)| given == name);
+            let value = env::var_os(variable).filter(|_| !is_given);
+            let file = value.and_then(|value| value.into_string().ok());
+            (variable.to_owned(), file.unwrap_or_default())
+        });
+        let names = [
+            "sslrootcert",
+            "ssl-ca",
+            "sslcert",
+            "ssl-cert",
+            "sslkey",
+            "ssl-key",
+        ];
+        let of_url = url.query_pairs().into_owned();
+        let mut files = of_url
+            .filter(|(name, _)| names.contains(&name.as_str()))
+            .chain(of_environment)
+            // The certificate itself may stand there.
+            .filter(|(_, file)| !file.is_empty() && !file.contains("-----BEGIN"));
+        files.find_map(|(name, file)| {
+            let error = File::open(&file).err()?;
+            Some(format!("{name} {file}: {error}"))
+        })
+    }
+
     /// Checks the form of the URL. It may contain a password, so errors never quote it.
     pub(super) fn check(&self) -> Result<(), String> {
         let url = &self.database_url;
@@ -91,16 +129,15 @@ fn check_sqlite(rest: &str) -> Result<(), String> {
 }
 
 fn check_postgres(url: &str) -> Result<(), String> {
-    const FORM: &str = "write postgres://user:password@host:5432/name, and in the user's name and password %20 for a space, %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #";
-    let parsed =
-        Url::parse(url).map_err(|error| format!("the address cannot be read ({error}): {FORM}"))?;
+    let parsed = Url::parse(url)
+        .map_err(|error| format!("the address cannot be read ({error}): {POSTGRES_FORM}"))?;
     // These parts may be the rest of a password.
     if parsed.cannot_be_a_base()
         || parsed.fragment().is_some()
         || parsed.path().contains('@')
         || url.contains(' ')
     {
-        return Err(format!("the address cannot be read: {FORM}"));
+        return Err(format!("the address cannot be read: {POSTGRES_FORM}"));
     }
     let names: Vec<_> = parsed.query_pairs().map(|(name, _)| name).collect();
     let names = names.iter().map(|name| {

@@ -70,7 +70,7 @@ pub fn check_variables(command: &Command) -> Result<(), StartupError> {
         let hint = meant.map_or("`liaison settings` lists all of them".to_owned(), |known| {
             format!("did you mean {known}?")
         });
-        return Err(StartupError(format!(
+        return Err(StartupError::new(format!(
             "the environment variable {} is no setting: {hint}",
             name.display()
         )));

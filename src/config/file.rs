@@ -40,7 +40,7 @@ impl SettingsFile {
     /// # Errors
     /// Returns one line with the file, the line number and the error. It quotes no value, which may be a secret.
     pub fn read(path: &Path, known: &[String]) -> Result<Self, StartupError> {
-        let wrong = |what: &str| StartupError(format!("--config {}: {what}", path.display()));
+        let wrong = |what: &str| StartupError::new(format!("--config {}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
         let line = |span: Range<usize>| text[..span.start.min(text.len())].split('\n').count();
         let at = |error: &toml::de::Error| {

@@ -29,8 +29,8 @@ use self::tokens::{OtherIssuer, Tokens};
 pub use self::webhooks::Webhooks;
 use crate::http::auth::Verifier;
 use crate::http::auth::claims::role;
+use crate::http::duration::duration;
 use crate::http::limits::Limits;
-use crate::http::number::number;
 use crate::import_export::{Format, ImportSettings, RecordType};
 
 /// GraphQL API for the register of the collaboration between ITU-T and the UPU.
@@ -75,7 +75,7 @@ pub enum Command {
     Dev(Box<Dev>),
     /// Serve in production.
     Serve(Box<Serve>),
-    /// Check whether the instance that listens on this machine is ready: exit code 0, else 1.
+    /// Check whether the instance that listens on this machine is ready: exit code 0 if so, 1 if not, 2 if a setting is wrong.
     Health(Health),
     /// Migrate the database to the schema version of this program.
     Migrate(Migrate),
@@ -211,22 +211,33 @@ pub struct Token {
     /// Its subject (`sub`).
     #[arg(long, default_value = "somebody")]
     pub sub: String,
-    /// Its lifetime in seconds.
-    #[arg(long, default_value_t = 3600, value_parser = number::<u32>(1..=u32::MAX.into()))]
+    /// Its lifetime, such as `1h`; at least a second.
+    #[arg(long, default_value = "1h", value_parser = lifetime)]
     pub ttl: u32,
     /// The file with the signing key: a private key in PEM, or a secret for HS256.
     #[arg(long)]
     pub key: PathBuf,
-    /// Its issuer (`iss`).
+    /// Its issuer (`iss`), as for `serve`.
     #[arg(long, env = "LIAISON_TOKEN_ISSUER", default_value = "liaison")]
-    pub issuer: String,
-    /// Its audience (`aud`).
+    pub token_issuer: String,
+    /// Its audience (`aud`), as for `serve`.
     #[arg(long, env = "LIAISON_TOKEN_AUDIENCE", default_value = "liaison")]
-    pub audience: String,
+    pub token_audience: String,
 }
 
 /// An error that ends the program, as one line.
-pub struct StartupError(pub String);
+pub struct StartupError {
+    pub line: String,
+    /// 2, or 1 if the same command may succeed later.
+    pub exit_code: u8,
+}
+
+impl StartupError {
+    #[must_use]
+    pub const fn new(line: String) -> Self {
+        Self { line, exit_code: 2 }
+    }
+}
 
 /// Parses the command line, the environment and the settings file.
 ///
@@ -250,7 +261,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, Origins), 
         match &mut cli.command {
             Command::Serve(serve) => serve.issuers.clone_from(&found.issuers),
             Command::Dev(_) if !found.issuers.is_empty() => {
-                return Err(StartupError(
+                return Err(StartupError::new(
                     "[[issuer]] is no setting of `liaison dev`".to_owned(),
                 ));
             }
@@ -305,7 +316,7 @@ fn parse(
         let hint = suggestion(&error)
             .map(|meant| format!(": did you mean {meant}?"))
             .unwrap_or_default();
-        StartupError(format!(
+        StartupError::new(format!(
             "{}{origin}{hint}",
             line.trim_start_matches("error: ")
         ))
@@ -351,7 +362,7 @@ impl Command {
             Self::Dev(dev) => &dev.database,
             Self::Serve(serve) => {
                 let checked = serve.webhooks.check();
-                checked.map_err(|what| StartupError(format!("--webhook-proxy: {what}")))?;
+                checked.map_err(|what| StartupError::new(format!("--webhook-proxy: {what}")))?;
                 &serve.database
             }
             Self::Migrate(migrate) => &migrate.database,
@@ -363,7 +374,7 @@ impl Command {
         };
         database
             .check()
-            .map_err(|what| StartupError(format!("--database-url: {what}")))
+            .map_err(|what| StartupError::new(format!("--database-url: {what}")))
     }
 }
 
@@ -376,9 +387,10 @@ impl Serve {
         let mut issuers = Vec::from_iter(self.tokens.issuer()?);
         for other in &self.issuers {
             let place = &other.place;
-            let wrong = |what: String| StartupError(format!("[[issuer]]: {what} (set by {place})"));
+            let wrong =
+                |what: String| StartupError::new(format!("[[issuer]]: {what} (set by {place})"));
             let tokens = self.tokens.of(other).map_err(wrong)?;
-            let issuer = tokens.issuer().map_err(|error| wrong(error.0))?;
+            let issuer = tokens.issuer().map_err(|error| wrong(error.line))?;
             issuers.push(issuer.ok_or_else(|| {
                 wrong("`key` is missing, and `issuer` is no address to find it from".to_owned())
             })?);
@@ -387,11 +399,11 @@ impl Serve {
             if self.read_only {
                 return Ok(Verifier::without_keys());
             }
-            return Err(StartupError(
+            return Err(StartupError::new(
                 "--token-key is missing: name the key that tokens are verified with, or the issuer's address in --token-issuer, or serve with --read-only".to_owned(),
             ));
         }
-        Verifier::of(issuers).map_err(|what| StartupError(format!("--token-issuer: {what}")))
+        Verifier::of(issuers).map_err(|what| StartupError::new(format!("--token-issuer: {what}")))
     }
 }
 
@@ -440,6 +452,15 @@ fn party(text: &str) -> Result<Party, String> {
     found
         .map(|entry| entry.1)
         .ok_or_else(|| "write ITU, UPU or TSB".to_owned())
+}
+
+/// Parses the lifetime of a token, in seconds.
+fn lifetime(text: &str) -> Result<u32, String> {
+    let seconds = u32::try_from(duration(text)?.as_secs()).unwrap_or(u32::MAX);
+    if seconds == 0 {
+        return Err("a token lasts at least one second".to_owned());
+    }
+    Ok(seconds)
 }
 
 fn format(text: &str) -> Result<Format, String> {

@@ -26,13 +26,16 @@ impl Origins {
     /// Adds where the setting was set, if not by the flag, to an error that starts with the flag, such as `--listen`.
     #[must_use]
     pub fn explain(&self, error: &StartupError) -> StartupError {
-        let flag = error.0.strip_prefix("--").and_then(|rest| {
+        let flag = error.line.strip_prefix("--").and_then(|rest| {
             rest.split(|character: char| !character.is_ascii_alphanumeric() && character != '-')
                 .next()
         });
         let origin = flag.map(|flag| origin(&self.command, &self.args, self.file.as_ref(), flag));
         let origin = origin.filter(|origin| !origin.ends_with("the flag)"));
-        StartupError(format!("{}{}", error.0, origin.unwrap_or_default()))
+        StartupError {
+            line: format!("{}{}", error.line, origin.unwrap_or_default()),
+            ..*error
+        }
     }
 }
 

@@ -95,7 +95,7 @@ impl Tokens {
         };
         match issuer {
             Ok(issuer) => Ok(Some(issuer)),
-            Err(what) => Err(StartupError(format!("{setting}: {what}"))),
+            Err(what) => Err(StartupError::new(format!("{setting}: {what}"))),
         }
     }
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::config::http::network;
+use crate::http::redact::PROXY_FORM;
 
 /// Where deliveries may go, which way, and what they say of their source.
 #[derive(Clone, Debug, Args)]
@@ -39,7 +40,7 @@ impl Webhooks {
         if Url::parse(proxy).is_ok_and(is_proxy) {
             Ok(())
         } else {
-            Err("write http://host:port or http://user:password@host:port".to_owned())
+            Err(PROXY_FORM.to_owned())
         }
     }
 }

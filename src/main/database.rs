@@ -1,13 +1,19 @@
 //! Connects to the database, and brings its tables to a version.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, absolute};
 use std::time::{Duration, Instant};
 
 use liaison::config::{self, StartupError};
 use liaison::http::limits::Limits;
-use liaison::store::health::{explain, unreachable_reason};
+use liaison::store::health::{explain, is_file_inaccessible, unreachable_reason};
+use liaison::store::privileges::GRANT;
 use liaison::store::{Database, sqlite_file};
 use sea_orm::DbErr;
 use tokio::time::{sleep, timeout};
+
+use crate::print::print_line;
 
 /// How long to wait before a database that did not answer is tried again.
 const CONNECT_RETRY: Duration = Duration::from_millis(500);
@@ -30,14 +36,17 @@ async fn connected(
             Err(error) => error,
         };
         let Some(reason) = unreachable_reason(&error) else {
-            return Err(database_wrong(&error));
+            return Err(cannot_open(settings, &error));
         };
+        if let Some(file) = settings.unreadable_certificate() {
+            return Err(StartupError::new(format!("--database-url: {file}")));
+        }
         let wait = settings.database_wait;
         if started.elapsed() >= wait {
             let seconds = wait.as_secs();
-            return Err(StartupError(format!(
-                "--database-url: the database did not answer within {seconds} s: {reason}"
-            )));
+            let line =
+                format!("--database-url: the database did not answer within {seconds} s: {reason}");
+            return Err(StartupError { line, exit_code: 1 });
         }
         if !is_reported {
             tracing::info!(reason, ?wait, "waiting for the database");
@@ -55,25 +64,70 @@ pub async fn found(
     if let Some(file) = sqlite_file(&settings.database_url)
         && !file.exists()
     {
-        let file = file.display();
-        return Err(StartupError(format!(
-            "--database-url: there is no file {file}: `liaison migrate` creates it"
-        )));
+        let file = absolute(&file).unwrap_or(file);
+        let problem = missing_directory(&file).unwrap_or_else(|| {
+            format!(
+                "there is no file {}: name another one with --database-url or --config, or create it with `liaison migrate`",
+                file.display()
+            )
+        });
+        return Err(StartupError::new(format!("--database-url: {problem}")));
     }
     connected(settings, limits).await
 }
 
-/// Connects to a database whose tables are those of this program. Nothing is changed.
+/// Returns why a database cannot be opened: SQLite itself names neither the file nor the reason.
+fn cannot_open(settings: &config::Database, error: &DbErr) -> StartupError {
+    let file = sqlite_file(&settings.database_url);
+    let Some(file) = file.filter(|_| is_file_inaccessible(error)) else {
+        return database_wrong(error);
+    };
+    let file = absolute(&file).unwrap_or(file);
+    let problem = missing_directory(&file).unwrap_or_else(|| {
+        let mut options = File::options();
+        let opened = options.read(true).write(true).create(true).mode(0o600);
+        match opened.open(&file) {
+            Err(error) => format!("the file {} cannot be opened: {error}", file.display()),
+            Ok(_) => format!(
+                "SQLite cannot write files beside {}: its directory must be writable",
+                file.display()
+            ),
+        }
+    });
+    StartupError::new(format!("--database-url: {problem}"))
+}
+
+/// Returns that the directory of a file is missing, if it is.
+fn missing_directory(file: &Path) -> Option<String> {
+    let directory = file.parent()?;
+    let error = directory.metadata().err()?;
+    Some(format!("the directory {}: {error}", directory.display()))
+}
+
+/// Checks the privileges of the role, to write or else to read.
+async fn check_privileges(db: &Database, writes: bool) -> Result<(), StartupError> {
+    let missing = db.missing_privileges(writes).await;
+    match missing.map_err(|error| database_wrong(&error))? {
+        None => Ok(()),
+        Some(missing) => Err(StartupError::new(format!(
+            "--database-url: permission denied: {missing}: {GRANT}"
+        ))),
+    }
+}
+
+/// Connects to a database whose tables are those of this program, to write or else to read. Nothing is changed.
 pub async fn existing(
     settings: &config::Database,
     limits: Option<&Limits>,
+    writes: bool,
 ) -> Result<Database, StartupError> {
     let db = found(settings, limits).await?;
     let versions = db.schema_versions().await;
     versions
         .map_err(|error| database_wrong(&error))?
         .check()
-        .map_err(|what| StartupError(format!("--database-url: {what}")))?;
+        .map_err(|what| StartupError::new(format!("--database-url: {what}")))?;
+    check_privileges(&db, writes).await?;
     Ok(db)
 }
 
@@ -87,6 +141,7 @@ pub async fn migrated(
     if let Some(version) = applied.last() {
         tracing::info!(version, "the database is migrated");
     }
+    check_privileges(&db, true).await?;
     Ok(db)
 }
 
@@ -115,10 +170,10 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), StartupError> {
             } else {
                 " (unknown to this program)"
             };
-            println!("applied {version}{note}");
+            print_line(format_args!("applied {version}{note}"))?;
         }
         for version in versions.pending() {
-            println!("pending {version}");
+            print_line(format_args!("pending {version}"))?;
         }
         close(&db).await;
         return Ok(());
@@ -128,17 +183,21 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), StartupError> {
         None => ("applied", db.migrate().await),
     };
     for version in &changed.map_err(wrong)? {
-        println!("{what} {version}");
+        print_line(format_args!("{what} {version}"))?;
     }
     let versions = db.schema_versions().await.map_err(wrong)?;
     close(&db).await;
-    println!(
-        "the database has version {}",
-        versions.current().unwrap_or("none")
-    );
-    Ok(())
+    let current = versions.current().unwrap_or("none");
+    print_line(format_args!("the database has version {current}"))
 }
 
 pub fn database_wrong(error: &DbErr) -> StartupError {
-    StartupError(format!("--database-url: {}", explain(error)))
+    StartupError {
+        line: format!("--database-url: {}", explain(error)),
+        exit_code: if unreachable_reason(error).is_some() {
+            1
+        } else {
+            2
+        },
+    }
 }

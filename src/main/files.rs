@@ -11,6 +11,7 @@ use liaison::store::{Database, sqlite_file};
 use tempfile::NamedTempFile;
 
 use super::database::{close, found};
+use super::print::print_line;
 
 pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
     // Pipes and devices are written to, not replaced.
@@ -32,13 +33,14 @@ pub async fn export(db: &Database, path: &Path) -> Result<u64, ImportError> {
 pub async fn backup(settings: &config::Backup) -> Result<(), StartupError> {
     let path = &settings.file;
     let Some(source) = sqlite_file(&settings.database.database_url) else {
-        return Err(StartupError(
+        return Err(StartupError::new(
             "--database-url: this command copies an SQLite file; for PostgreSQL use `pg_dump --format=custom --file=FILE \
              DATABASE`, and `pg_restore` to restore it (docs/operations.md, Backup)"
                 .to_owned(),
         ));
     };
-    let wrong = |what: &dyn std::fmt::Display| StartupError(format!("{}: {what}", path.display()));
+    let wrong =
+        |what: &dyn std::fmt::Display| StartupError::new(format!("{}: {what}", path.display()));
     match path.metadata() {
         Ok(there) if !there.is_file() => {
             return Err(wrong(&"this is no file: name one to write or replace"));
@@ -60,8 +62,7 @@ pub async fn backup(settings: &config::Backup) -> Result<(), StartupError> {
         fault => wrong(&format!("the backup has failed: {}", fault.line())),
     })?;
     close(&db).await;
-    println!("{bytes} bytes");
-    Ok(())
+    print_line(format_args!("{bytes} bytes"))
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

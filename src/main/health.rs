@@ -9,6 +9,7 @@ use std::time::Duration;
 use liaison::config::{self, StartupError};
 
 use crate::listener::resolve;
+use crate::print::{print_error, print_line};
 
 /// `/readyz` answers within two seconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -17,13 +18,13 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub async fn check(settings: &config::Health) -> Result<ExitCode, StartupError> {
     match readyz(&settings.listen).await {
         Ok(response) => {
-            println!("{}", response.body);
+            print_line(response.body)?;
             Ok(ExitCode::from(u8::from(!response.is_ready)))
         }
         Err(error) => {
             let cause = successors(Some(&*error), |&error| error.source()).last();
             let reason = cause.map(ToString::to_string).unwrap_or_default();
-            eprintln!("liaison: --listen {}: {reason}", settings.listen);
+            print_error(format_args!("--listen {}: {reason}", settings.listen));
             Ok(ExitCode::FAILURE)
         }
     }

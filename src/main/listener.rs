@@ -28,7 +28,7 @@ pub async fn listen(flag: &str, address: &str) -> Result<(TcpListener, SocketAdd
     };
     listening
         .await
-        .map_err(|error: io::Error| StartupError(format!("{flag} {address}: {error}")))
+        .map_err(|error: io::Error| StartupError::new(format!("{flag} {address}: {error}")))
 }
 
 /// Listens where metrics are served, if they are, and starts to record them.

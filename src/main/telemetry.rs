@@ -107,7 +107,7 @@ mod otlp {
                 return Ok(Self(None));
             }
             let wrong = |error: &dyn std::fmt::Display| {
-                StartupError(format!(
+                StartupError::new(format!(
                     "OTEL_EXPORTER_OTLP_ENDPOINT: traces cannot be exported: {error}"
                 ))
             };

@@ -3,6 +3,7 @@
 //! The checks use connections of their own, so that they do not wait behind requests.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::db::connect::{Connector, MAX_AGE, SessionMark, is_foreign_session};
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
+use crate::store::privileges::{GRANT, MISSING};
 
 /// Timeout of all checks together.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -165,6 +167,7 @@ impl HealthCheck {
 }
 
 const POOLED: &str = "a pooler in transaction mode stands between: let it use session mode";
+const UNPRIVILEGED: &str = "the role of the service lacks a privilege on a table";
 const LOCKED: &str = "another program holds the write lock";
 
 const fn unreachable_database() -> DatabaseHealth {
@@ -277,15 +280,27 @@ async fn try_postgres(
     mark: SessionMark,
     suspicious: bool,
 ) -> Result<DatabaseHealth, sqlx::Error> {
-    let read_only = sqlx::AssertSqlSafe(format!(
-        "select (pg_is_in_recovery() or current_setting('transaction_read_only') = 'on')::text where {}",
+    let state = sqlx::AssertSqlSafe(format!(
+        "select (pg_is_in_recovery() or current_setting('transaction_read_only') = 'on')::text,
+            coalesce(of_reads, false)::text, (lacking > 0)::text
+        from (select bool_or(privilege = 'select') of_reads, count(*) lacking from ({MISSING}) missing) checked
+        where {}",
         mark.check()
     ));
-    let row = connection.fetch_one(sqlx::raw_sql(read_only)).await?;
-    if row.try_get::<String, _>(0)? == "true" {
+    let row = connection.fetch_one(sqlx::raw_sql(state)).await?;
+    let is_true = |column: usize| -> Result<bool, sqlx::Error> {
+        Ok(row.try_get::<String, _>(column)? == "true")
+    };
+    let (read_only, cannot_read, lacks) = (is_true(0)?, is_true(1)?, is_true(2)?);
+    let write = if read_only {
+        Some("the database is read-only")
+    } else {
+        lacks.then_some(UNPRIVILEGED)
+    };
+    if write.is_some() {
         return Ok(DatabaseHealth {
-            read: None,
-            write: Some("the database is read-only"),
+            read: cannot_read.then_some(UNPRIVILEGED),
+            write,
         });
     }
     let more = if suspicious { WRITE_MORE } else { "select 1" };
@@ -304,6 +319,7 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Some("no answer".to_owned()),
         DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
             match &**error {
+                sqlx::Error::Io(error) if tls_error(error).is_some() => None,
                 sqlx::Error::Io(error) => Some(error.to_string()),
                 // On SQLite the first connection waits for the lock of another program.
                 sqlx::Error::PoolTimedOut => {
@@ -322,6 +338,18 @@ pub fn unreachable_reason(error: &DbErr) -> Option<String> {
     }
 }
 
+/// Returns whether SQLite could not open or write its file.
+#[must_use]
+pub fn is_file_inaccessible(error: &DbErr) -> bool {
+    let code = database_code(error).and_then(|code| code.parse::<u32>().ok());
+    matches!(code.map(|code| code & 0xff), Some(8 | 14))
+}
+
+/// Returns the error of TLS, if it is one: the next attempt would fail the same way.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// Returns what is wrong with the database in a line, for the operator.
 #[must_use]
 pub fn explain(error: &DbErr) -> String {
@@ -330,13 +358,18 @@ pub fn explain(error: &DbErr) -> String {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_database_error() {
-            Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => format!(
-                "{}: grant the role what docs/operations.md lists under `Two roles on PostgreSQL`, or run this as the role that owns the tables",
-                error.message()
-            ),
+            Some(error) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
+                format!("{}: {GRANT}", error.message())
+            }
             // Its own text ends with a line of the server's source.
             Some(error) => error.message().to_owned(),
-            None => error.to_string(),
+            None => match &**error {
+                sqlx::Error::Io(error) if tls_error(error).is_some() => format!(
+                    "TLS with the server failed: {error}: the authority of its certificate is that in the file of \
+                     `sslrootcert` or a public one, and its name the host of the address"
+                ),
+                error => error.to_string(),
+            },
         },
         DbErr::ConnectionAcquire(_) => "it does not answer in time".to_owned(),
         error => error.to_string(),

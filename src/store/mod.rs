@@ -43,6 +43,7 @@ pub mod delivery;
 pub mod health;
 pub mod idempotency;
 pub mod migrations;
+pub mod privileges;
 pub mod request_work;
 mod resolve;
 pub mod transaction;

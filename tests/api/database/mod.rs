@@ -8,4 +8,5 @@ pub mod migrations;
 pub mod reconnects;
 pub mod schema_versions;
 pub mod start;
+pub mod tls;
 pub mod two_roles;

@@ -108,6 +108,10 @@ async fn a_start_says_why_it_has_no_database() {
     let begin = "--database-url: the database did not answer within 1 s: Connection refused";
     assert!(why.starts_with(begin), "{why}");
     assert!(!why.contains("hidden"), "{why}");
+    let serve = ["serve", "--read-only", "--database-url", &closed];
+    let ended = workplace.run(&[&serve[..], &["--database-wait", "0s"]].concat());
+    // A supervisor tries again, other than after a wrong setting.
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let why = refusal("postgres://u@nowhere.invalid/d", "0s");
     assert!(why.contains("failed to lookup address"), "{why}");
 
@@ -118,6 +122,34 @@ async fn a_start_says_why_it_has_no_database() {
     assert!(why.contains("role \"stranger\" does not exist"), "{why}");
     let why = refusal(&stranger, "soon");
     assert!(why.contains("such as 500ms"), "{why}");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named_with_the_reason() {
+    let workplace = Workplace::new();
+    fs::create_dir(workplace.path("directory")).unwrap();
+    workplace.write("file", "");
+    let shown = |name: &str| workplace.path(name).display().to_string();
+    for (url, named, reason) in [
+        (
+            "sqlite:no/such.db",
+            shown("no"),
+            "No such file or directory",
+        ),
+        ("sqlite:directory", shown("directory"), "Is a directory"),
+        (
+            "sqlite:file/such.db",
+            shown("file/such.db"),
+            "Not a directory",
+        ),
+    ] {
+        let line = workplace.refusal(&["migrate", "--database-url", url]);
+        assert!(line.contains(&named) && line.contains(reason), "{line}");
+        let line = workplace.refusal(&["serve", "--read-only", "--database-url", url]);
+        assert!(line.contains(&named), "{line}");
+        let is_hint = line.contains("create it with `liaison migrate`");
+        assert_eq!(is_hint, url == "sqlite:file/such.db", "{line}");
+    }
 }
 
 /// PgBouncer in front of the server; stopped on drop.

@@ -3,13 +3,14 @@
 use std::fs;
 
 use reqwest::StatusCode;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::json;
 use url::Url;
 
 use crate::support::binary::Workplace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
+use crate::support::raw_http;
 use crate::webhooks::endpoints::create;
 
 /// A record to import, and the command that imports it.
@@ -33,41 +34,144 @@ fn manual(block: usize, database: &str) -> String {
         .replace("liaison_server", &format!("{database}_server"))
 }
 
+/// A database with the two roles of the manual.
+struct Roles {
+    _database: TestDatabase,
+    name: String,
+    owner_url: String,
+    server_url: String,
+    superuser: DatabaseConnection,
+}
+
+impl Roles {
+    async fn create() -> Self {
+        let database = TestDatabase::empty(Backend::Postgres).await;
+        let url = Url::parse(&database.url).unwrap();
+        let name = url.path().trim_start_matches('/').to_owned();
+        let as_role = |role: &str, password: &str| {
+            let mut url = url.clone();
+            url.set_username(&format!("{name}_{role}")).unwrap();
+            url.set_password(Some(password)).unwrap();
+            String::from(url)
+        };
+        let superuser = sea_orm::Database::connect(url.as_str()).await.unwrap();
+        for statement in manual(1, &name).split_inclusive(';') {
+            superuser.execute_unprepared(statement).await.unwrap();
+        }
+        Self {
+            owner_url: as_role("owner", "a secret"),
+            server_url: as_role("server", "another secret"),
+            _database: database,
+            name,
+            superuser,
+        }
+    }
+
+    /// Grants what the manual says, as the owner.
+    async fn grant(&self) {
+        let owner = sea_orm::Database::connect(&self.owner_url).await.unwrap();
+        let grants = manual(2, &self.name);
+        owner.execute_unprepared(&grants).await.unwrap();
+        owner.close().await.unwrap();
+    }
+
+    async fn remove(self) {
+        let name = self.name;
+        let remove = format!(
+            "reassign owned by {name}_owner to current_user; drop owned by {name}_owner;
+             drop owned by {name}_server;
+             drop role {name}_owner, {name}_server"
+        );
+        self.superuser.execute_unprepared(&remove).await.unwrap();
+        self.superuser.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
+    let roles = Roles::create().await;
+    let (workplace, server_url) = (Workplace::new(), &roles.server_url);
+    let migrate = ["migrate", "--database-url", &roles.owner_url];
+    workplace.done(&migrate);
+    roles.grant().await;
+    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    let place = ["--listen", "127.0.0.1:0", "--database-url", server_url];
+    let read_only = [&["serve", "--read-only"][..], &place].concat();
+    let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
+    let serve = [&serve[..], &place].concat();
+    let change = async |what: &str| {
+        let statement = format!("{what} {}_server", roles.name);
+        roles
+            .superuser
+            .execute_unprepared(&statement)
+            .await
+            .unwrap();
+    };
+    for (privileges, table, named) in [
+        ("select", "translation", "select on translation"),
+        ("insert", "activity", "insert on activity"),
+        ("update", "topic", "update on topic"),
+        ("delete", "translation", "delete on translation"),
+    ] {
+        change(&format!("revoke {privileges} on {table} from")).await;
+        let line = workplace.refusal(&serve);
+        let expected = format!("--database-url: permission denied: {named}: grant the role");
+        assert!(line.starts_with(&expected), "{line}");
+        if privileges == "select" {
+            assert_eq!(workplace.refusal(&read_only), line);
+        }
+        change(&format!("grant {privileges} on {table} to")).await;
+    }
+    let mut service = workplace.start(&serve);
+    let address = service.address();
+    change("revoke insert, update on topic from").await;
+    // A replica that reads needs no other privilege than to select.
+    let mut reader = workplace.start(&read_only);
+    reader.address();
+    let readyz = raw_http::get(&address, "/readyz");
+    assert_eq!(readyz.status, 503);
+    let expected = "the role of the service lacks a privilege on a table";
+    assert_eq!(readyz.json()["checks"]["databaseWrite"], expected);
+    assert_eq!(readyz.json()["checks"]["databaseRead"], "ok");
+    change("grant insert, update on topic to").await;
+    assert_eq!(raw_http::get(&address, "/readyz").status, 200);
+
+    drop((service, reader));
+    // Tables that are made anew have the privileges of the defaults.
+    let down = ["--down", "m20261124_000001_bodies"];
+    workplace.done(&[&migrate[..], &down].concat());
+    workplace.done(&migrate);
+    let line = workplace.refusal(&serve);
+    assert!(line.contains("delete on"), "{line}");
+    assert!(!line.contains("select on"), "{line}");
+    roles.grant().await;
+    workplace.start(&serve).address();
+    roles.remove().await;
+}
+
 #[tokio::test]
 async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
-    let mut database = TestDatabase::empty(Backend::Postgres).await;
-    let url = Url::parse(&database.url).unwrap();
-    let name = url.path().trim_start_matches('/').to_owned();
-    let as_role = |role: &str, password: &str| {
-        let mut url = url.clone();
-        url.set_username(&format!("{name}_{role}")).unwrap();
-        url.set_password(Some(password)).unwrap();
-        String::from(url)
-    };
-    let superuser = sea_orm::Database::connect(url.as_str()).await.unwrap();
-    for statement in manual(1, &name).split_inclusive(';') {
-        superuser.execute_unprepared(statement).await.unwrap();
-    }
-    let owner_url = as_role("owner", "a secret");
+    let roles = Roles::create().await;
+    let (name, owner_url) = (&roles.name, &roles.owner_url);
+    let (server_url, superuser) = (&roles.server_url, &roles.superuser);
     let workplace = Workplace::new();
-    workplace.done(&["migrate", "--database-url", &owner_url]);
-    let ungranted = as_role("server", "another secret");
-    let ungranted = workplace.refusal(&["serve", "--read-only", "--database-url", &ungranted]);
+    workplace.done(&["migrate", "--database-url", owner_url]);
+    let ungranted = workplace.refusal(&["serve", "--read-only", "--database-url", server_url]);
     assert!(ungranted.contains("permission denied"), "{ungranted}");
     assert!(ungranted.contains("docs/operations.md"), "{ungranted}");
-    let owner = sea_orm::Database::connect(&owner_url).await.unwrap();
-    owner.execute_unprepared(&manual(2, &name)).await.unwrap();
+    roles.grant().await;
 
-    database.url = as_role("server", "another secret");
     let revoke = format!("revoke temporary on database {name} from {name}_server");
     superuser.execute_unprepared(&revoke).await.unwrap();
     workplace.write("records.jsonl", ORGANIZATION);
-    let trial = [&IMPORT[..], &["--dry-run", "--database-url", &database.url]].concat();
+    let trial = [&IMPORT[..], &["--dry-run", "--database-url", server_url]].concat();
     let trial = workplace.refusal(&trial);
     assert!(trial.contains("the privilege TEMPORARY"), "{trial}");
     let grant = format!("grant temporary on database {name} to {name}_server");
     superuser.execute_unprepared(&grant).await.unwrap();
-    runs_without_ddl(&workplace, &database.url);
+    runs_without_ddl(&workplace, server_url);
+    let mut database = TestDatabase::empty(Backend::Sqlite).await;
+    database.url.clone_from(server_url);
     let server = Server::start_on(database, |_| {}).await;
     let anonymous = server.anonymous();
     let ready = anonymous.send(reqwest::Method::GET, "/readyz", &[], "");
@@ -118,20 +222,13 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
 
     // What it may not migrate, it refuses to serve.
     let older = "m20261124_000010_newest_topics";
-    workplace.done(&["migrate", "--down", older, "--database-url", &owner_url]);
-    let server_url = as_role("server", "another secret");
+    workplace.done(&["migrate", "--down", older, "--database-url", owner_url]);
     for command in [&["seed"][..], &["migrate"]] {
-        let line = workplace.refusal(&[command, &["--database-url", &server_url]].concat());
+        let line = workplace.refusal(&[command, &["--database-url", server_url]].concat());
         assert!(line.contains(older), "{line}");
         assert!(line.ends_with("this role may not change them"), "{line}");
     }
-    owner.close().await.unwrap();
-    let remove = format!(
-        "reassign owned by {name}_owner to current_user; drop owned by {name}_owner, {name}_server;
-         drop role {name}_owner, {name}_server"
-    );
-    superuser.execute_unprepared(&remove).await.unwrap();
-    superuser.close().await.unwrap();
+    roles.remove().await;
 }
 
 /// `seed`, `import` and `serve`, as a role that may change rows alone.

@@ -279,7 +279,7 @@ async fn commands_that_read_make_no_database(_: &Server) {
     ] {
         let database = ["--database-url", "sqlite:mistyped.db"];
         let line = workplace.refusal(&[command, &database].concat());
-        assert!(line.contains("there is no file mistyped.db"), "{line}");
+        assert!(line.contains("/mistyped.db: name another one"), "{line}");
         assert!(!workplace.path("mistyped.db").exists());
         assert!(!workplace.path("register.jsonl").exists());
     }

@@ -432,7 +432,7 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
             "--sub",
             "bot",
             "--ttl",
-            "600",
+            "10m",
             "--key",
             &key,
         ]);

@@ -8,6 +8,7 @@ pub mod health;
 pub mod log_lines;
 pub mod metrics;
 pub mod packages;
+pub mod process;
 pub mod setting_errors;
 pub mod settings;
 pub mod shutdown;

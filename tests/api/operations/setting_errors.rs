@@ -92,3 +92,22 @@ fn a_wrong_issuer_of_the_file_says_its_line() {
         assert!(line.contains(expected), "{table}: {line}");
     }
 }
+
+/// Passwords are hidden in errors; the program's own examples of addresses are not.
+#[test]
+fn an_address_that_cannot_be_read_says_how_to_write_it() {
+    let workplace = Workplace::new();
+    workplace.write(
+        "settings.toml",
+        "database-url = \"postgres://u:p@ss/w@h/d\"\n",
+    );
+    let line = workplace.refusal(&["migrate", "--config", "settings.toml"]);
+    let form = "write postgres://user:password@host:5432/name, and in the user's name and password %20 for a space, \
+         %40 for @, %3A for :, %2F for /, %3F for ? and %23 for # (set by settings.toml, line 1)";
+    assert!(line.ends_with(form), "{line}");
+    let serve = ["serve", "--read-only"];
+    let proxy = [("LIAISON_WEBHOOK_PROXY", "socks://u:hunter2@proxy")];
+    let line = workplace.run_with(&serve, &proxy).refusal();
+    let form = "write http://host:port or http://user:password@host:port (set by the environment variable LIAISON_WEBHOOK_PROXY)";
+    assert!(line.ends_with(form), "{line}");
+}

@@ -135,7 +135,10 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         (&["import", "secret", "--party", "ISO"], "--party"),
         (&["import", "secret", "--type", "Poem"], "--type"),
         (&["import", "secret", "--format", "xml"], "--format"),
-        (&["export", "out.jsonl"], "there is no file liaison.db"),
+        (
+            &["export", "out.jsonl"],
+            "/liaison.db: name another one with --database-url or --config",
+        ),
         (&["dance"], "dance"),
     ] {
         let line = workplace.refusal(arguments);
