@@ -107,6 +107,15 @@ impl Error {
         }
     }
 
+    /// Describes the error for the log.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        match self {
+            Self::Database(error) | Self::OutcomeUnknown(error) => error.to_string(),
+            error => error.shown().1,
+        }
+    }
+
     /// Returns the code and the message for clients.
     fn shown(&self) -> (&'static str, String) {
         match self {

@@ -10,11 +10,13 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::future::join;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::http::graphql::response_cache::ResponseCache;
+use crate::http::health::is_ready;
 use crate::http::server::accept::{ServerLimits, run};
 use crate::http::{AppState, HttpConfig};
 use crate::metrics::{self, Metrics, READ_POOL, WRITE_POOL};
@@ -58,12 +60,12 @@ pub async fn serve_metrics(
 
 async fn scrape(State(Scraped { app, metrics }): State<Scraped>) -> Response {
     measure(&app, metrics);
-    let read = timeout(DATABASE_TIMEOUT, measure_log(&app, metrics)).await;
-    let is_up = matches!(read, Ok(Ok(())));
-    metrics
-        .database_up
-        .with(&[])
-        .set(f64::from(u8::from(is_up)));
+    let measured = timeout(DATABASE_TIMEOUT, measure_log(&app, metrics));
+    let (measured, is_ready) = join(measured, is_ready(&app)).await;
+    let is_up = matches!(measured, Ok(Ok(())));
+    for (gauge, is_so) in [(&metrics.database_up, is_up), (&metrics.ready, is_ready)] {
+        gauge.with(&[]).set(f64::from(u8::from(is_so)));
+    }
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

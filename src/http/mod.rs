@@ -46,6 +46,7 @@ use crate::http::graphql::admission::Admission;
 use crate::http::graphql::etag::{if_none_match, weak_tag};
 use crate::http::graphql::response::respond;
 use crate::http::graphql::response_cache::ResponseCache;
+use crate::http::health::ReadinessLog;
 use crate::http::middleware::body_limit::BodyMemory;
 use crate::http::middleware::client_ip::TrustedProxies;
 use crate::http::middleware::rate_limit::{Failures, RateLimiter};
@@ -98,6 +99,8 @@ pub struct HttpConfig {
     pub subscriptions: ConcurrencyLimiter,
     /// For the bytes of responses.
     pub responses: ResponseBudget,
+    /// The last readiness that was logged.
+    pub readiness: ReadinessLog,
     /// How long the service keeps serving after the signal to stop, so that load balancers can take it out.
     pub shutdown_delay: Duration,
 }
@@ -117,6 +120,7 @@ impl Default for HttpConfig {
             subscriptions: ConcurrencyLimiter::new(SUBSCRIPTIONS, 4000, 0),
             read_only: false,
             responses: ResponseBudget::default(),
+            readiness: ReadinessLog::default(),
             shutdown_delay: Duration::ZERO,
         }
     }

@@ -195,6 +195,12 @@ pub static POOL_TIMEOUTS: Metric = Metric::counter(
 )
 .by(&["db_client_connection_pool_name"], 2);
 
+pub static READY: Metric = Metric::gauge(
+    "liaison_ready",
+    "1",
+    "Whether the service was ready at this scrape, by the checks of `/readyz`: 1 or 0",
+);
+
 pub static DATABASE_UP: Metric = Metric::gauge(
     "liaison_database_up",
     "1",
@@ -275,7 +281,7 @@ pub static MEMORY: Metric = Metric::gauge(
 );
 
 /// All metrics, in the order of the documentation.
-pub static CATALOGUE: [&Metric; 29] = [
+pub static CATALOGUE: [&Metric; 30] = [
     &HTTP_REQUESTS,
     &HTTP_DURATION,
     &OPERATIONS,
@@ -291,6 +297,7 @@ pub static CATALOGUE: [&Metric; 29] = [
     &POOL_PENDING,
     &POOL_WAIT,
     &POOL_TIMEOUTS,
+    &READY,
     &DATABASE_UP,
     &LOG_POSITION,
     &FEED_LAG,

@@ -102,8 +102,11 @@ impl Search {
         let search = Self::new(db);
         let building = search.clone();
         tokio::spawn(async move {
-            if building.overlaps(1.0, 0, None).await.is_err() {
-                tracing::warn!("search: the index cannot be built, the next search tries again");
+            if let Err(error) = building.overlaps(1.0, 0, None).await {
+                tracing::warn!(
+                    error = error.log_text(),
+                    "search: the index cannot be built, the next search tries again"
+                );
             }
         });
         search

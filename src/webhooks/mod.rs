@@ -118,13 +118,25 @@ impl Process {
         let mut stopping = self.stopping.clone();
         let mut under_way: JoinSet<WebhookId> = JoinSet::new();
         let mut busy = HashSet::new();
+        let mut is_failing = false;
         loop {
             while let Some(done) = under_way.try_join_next() {
                 forget(&mut busy, &done);
             }
             let newest = self.feed.newest();
-            if let Err(error) = self.begin(newest.position, &mut busy, &mut under_way).await {
-                tracing::warn!(error = ?error, "webhooks: cannot load due deliveries");
+            match self.begin(newest.position, &mut busy, &mut under_way).await {
+                Ok(()) if is_failing => {
+                    tracing::info!("webhooks: due deliveries can be loaded again");
+                    is_failing = false;
+                }
+                Err(error) if !is_failing => {
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "webhooks: cannot load due deliveries, retrying"
+                    );
+                    is_failing = true;
+                }
+                _ => {}
             }
             tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
@@ -151,7 +163,7 @@ impl Process {
             let process = self.clone();
             under_way.spawn(async move {
                 if let Err(error) = Endpoint::deliver(&process, id).await {
-                    tracing::warn!(error = ?error, "webhook delivery aborted");
+                    tracing::warn!(error = error.log_text(), "webhook delivery aborted");
                 }
                 id
             });

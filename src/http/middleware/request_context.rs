@@ -141,7 +141,7 @@ pub async fn log_requests(
     // Enabled at every log level, so that all events of a request have these.
     let span = tracing::error_span!(
         "request",
-        id = id.to_str().unwrap_or_default(),
+        request_id = id.to_str().unwrap_or_default(),
         client.address = %client,
         trace_id = trace.as_ref().map(TraceParent::trace_id),
     );
@@ -289,6 +289,13 @@ impl AccessLogEntry {
         }
     }
 
+    /// Whether it is a health check that succeeded: they come every few seconds.
+    fn is_successful_probe(&self) -> bool {
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        matches!(route, Some("/livez" | "/readyz"))
+            && self.status.is_some_and(|status| status.is_success())
+    }
+
     fn record(&self, seconds: f64) {
         metrics::record(|metrics| {
             let route = self
@@ -320,23 +327,37 @@ impl Drop for AccessLogEntry {
         let milliseconds = seconds * 1000.0;
         self.record(seconds);
         self.end_span();
-        tracing::info!(
-            target: "liaison::request",
-            id = self.id.to_str().unwrap_or_default(),
-            http.request.method = self.method.as_str(),
-            client.address = %facts.client,
-            user_agent.original = self.user_agent.as_deref(),
-            http.route = self.route.as_ref().map(MatchedPath::as_str),
-            http.response.status_code = self.status.map(|status| status.as_u16()),
-            duration_ms = (milliseconds * 1000.0).round() / 1000.0,
-            trace_id = facts.work.trace().map(TraceParent::trace_id),
-            statements = facts.work.statements(),
-            enduser.id = facts.subject.get(),
-            graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
-            graphql.document.hash = operation.map(|operation| &*operation.document),
-            cost = operation.map(|operation| operation.cost),
-            "{}",
-            if self.status.is_some() { "request completed" } else { "client disconnected" },
-        );
+        let line = if self.status.is_some() {
+            "request completed"
+        } else {
+            "client disconnected"
+        };
+        // The level of an event is a constant.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "liaison::request",
+                    request_id = self.id.to_str().unwrap_or_default(),
+                    http.request.method = self.method.as_str(),
+                    client.address = %facts.client,
+                    user_agent.original = self.user_agent.as_deref(),
+                    http.route = self.route.as_ref().map(MatchedPath::as_str),
+                    http.response.status_code = self.status.map(|status| status.as_u16()),
+                    duration_ms = (milliseconds * 1000.0).round() / 1000.0,
+                    trace_id = facts.work.trace().map(TraceParent::trace_id),
+                    statements = facts.work.statements(),
+                    enduser.id = facts.subject.get(),
+                    graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
+                    graphql.document.hash = operation.map(|operation| &*operation.document),
+                    cost = operation.map(|operation| operation.cost),
+                    "{line}",
+                )
+            };
+        }
+        if self.is_successful_probe() {
+            log!(debug);
+        } else {
+            log!(info);
+        }
     }
 }

@@ -427,8 +427,8 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
     raw_http::post(&address, None, "{ xyzzy");
     raw_http::get(&address, "/graphql?query=%7Bviewer%7Broles%7D%7D%23xyzzy");
     raw_http::get(&address, "/xyzzy");
-    raw_http::get(&address, "/livez");
-    let log = service.logged(|log| log.contains("/livez"));
+    raw_http::get(&address, "/schema.graphql");
+    let log = service.logged(|log| log.contains("/schema.graphql"));
     assert!(!log.contains("xyzzy"), "{log}");
     assert!(!log.contains(token.split('.').nth(2).unwrap()), "{log}");
     assert!(!log.contains("secret in a file"), "{log}");
@@ -450,7 +450,7 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
                 .is_some_and(|duration| duration > 0.0),
             "{line}"
         );
-        assert_eq!(line["id"].as_str().unwrap().len(), 32, "{line}");
+        assert_eq!(line["request_id"].as_str().unwrap().len(), 32, "{line}");
         assert_eq!(
             [&line["level"], &line["client.address"]],
             ["INFO", "127.0.0.1"]
@@ -494,7 +494,7 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
             [400, "/graphql", 0],
             [200, "/graphql", 0],
             [404, null, 0],
-            [200, "/livez", 0]
+            [200, "/schema.graphql", 0]
         ])
     );
 }

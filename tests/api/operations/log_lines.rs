@@ -1,5 +1,7 @@
 //! Log events: those of a request have its id, and none contains a password.
 
+use std::time::{Duration, Instant};
+
 use liaison::store::Database;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use crate::support::websocket_client::{PROTOCOL, Socket};
 
 on_both_empty_databases! {
     what_a_socket_logs_has_the_id_of_its_handshake
+    a_fault_that_goes_on_is_logged_once_and_its_end_too
 }
 
 const ID: &str = "handshake-17";
@@ -35,7 +38,71 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
     let line = log.lines().find(|it| it.contains("request failed"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["span"]["name"], "request", "{line}");
-    assert_eq!(line["span"]["id"], ID, "{line}");
+    assert_eq!(line["span"]["request_id"], ID, "{line}");
+}
+
+/// Runs SQL beside the service.
+async fn sql(url: &str, statement: &str) {
+    let db = Database::connect(url, 1).await.unwrap();
+    db.orm_write.execute_unprepared(statement).await.unwrap();
+    db.close().await.unwrap();
+}
+
+async fn a_fault_that_goes_on_is_logged_once_and_its_end_too(url: &str) {
+    let workplace = Workplace::new();
+    let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
+    let mut service = workplace.start(&dev);
+    let address = service.dev_address();
+    let ready = |status| {
+        let begun = Instant::now();
+        while raw_http::get(&address, "/readyz").status != status {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{status}");
+        }
+    };
+    ready(200);
+    // Both are needed by each poll of the deliveries.
+    sql(url, "alter table webhook rename to elsewhere").await;
+    sql(url, "alter table counter rename to nowhere").await;
+    service.logged(|log| log.contains("cannot load due deliveries"));
+    for _ in 0..3 {
+        ready(503);
+    }
+    sql(url, "alter table nowhere rename to counter").await;
+    sql(url, "alter table elsewhere rename to webhook").await;
+    service.logged(|log| log.contains("due deliveries can be loaded again"));
+    for _ in 0..3 {
+        ready(200);
+    }
+    let log = service.logged(|log| log.contains("ready again"));
+    for pair in [
+        [" cannot load due", " can be loaded again"],
+        [" not ready failed=\"database", " ready again"],
+    ] {
+        let mut lines = log.lines();
+        let events = |line: &str| pair.into_iter().find(|event| line.contains(event));
+        let events: Vec<&str> = lines.by_ref().filter_map(events).collect();
+        // A slow machine may fail a check once more.
+        assert!(events.chunks(2).all(|events| events == pair), "{log}");
+    }
+    // Neither debug text of the program nor health checks that succeed.
+    assert!(!log.contains("Database("), "{log}");
+    assert!(!log.contains("status_code=200"), "{log}");
+}
+
+#[tokio::test]
+async fn the_index_that_cannot_be_built_says_why() {
+    let workplace = Workplace::new();
+    workplace.done(&["migrate"]);
+    let url = format!("sqlite:{}", workplace.path("liaison.db").display());
+    sql(&url, "alter table translation rename to elsewhere").await;
+    let mut service = workplace.start(&["serve", "--read-only", "--listen", "127.0.0.1:0"]);
+    let log = service.logged(|log| log.contains("the index cannot be built"));
+    let mut lines = log.lines();
+    let line = lines.find(|line| line.contains("the index cannot be built"));
+    assert!(
+        line.unwrap().contains("no such table: translation"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -50,8 +117,12 @@ fn a_request_is_logged_with_the_address_and_the_user_agent_of_its_client() {
     let address = format!("http://{}", line["address"].as_str().unwrap());
     let agent = format!("User-Agent: partner/1.0 {}", "x".repeat(300));
     let client = "X-Forwarded-For: 203.0.113.7";
-    raw_http::exchange(&address, &["GET /livez HTTP/1.1", &agent, client], b"");
-    let log = service.logged(|log| log.contains("/livez"));
+    raw_http::exchange(
+        &address,
+        &["GET /schema.graphql HTTP/1.1", &agent, client],
+        b"",
+    );
+    let log = service.logged(|log| log.contains("/schema.graphql"));
     let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(line["client.address"], "203.0.113.7", "{line}");
     let logged = line["user_agent.original"].as_str().unwrap();

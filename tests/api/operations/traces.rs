@@ -112,7 +112,7 @@ async fn a_webhook_continues_the_trace_of_the_request_that_made_the_change(url: 
         };
         assert_eq!(fields["trace_id"], TRACE, "{line}");
         assert_eq!(fields["client.address"], "127.0.0.1", "{line}");
-        assert!(fields["id"].is_string(), "{line}");
+        assert!(fields["request_id"].is_string(), "{line}");
     }
     // The specification has invalid ones ignored.
     for invalid in [
