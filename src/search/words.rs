@@ -1,5 +1,6 @@
 //! The words of a text, as they are searched for: without case and accents, codes in their parts, Chinese by characters.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use entity::party::Language;
@@ -134,28 +135,60 @@ pub const STEMMED: [(Language, Algorithm); 7] = [
     (Language::Pt, Algorithm::Portuguese),
 ];
 
-/// Returns the stems of a word in a language: that of the word as it is written, and that of the word without accents,
-/// as many people type it.
+/// Endings of plurals whose stem is another than that of the singular, each with the ending of the singular. Without accents.
+const PLURALS: [(Language, &str, &str); 15] = [
+    (Language::Ar, "ات", ""),
+    (Language::Ar, "ات", "ه"),
+    (Language::De, "s", ""),
+    (Language::En, "ses", "sis"),
+    (Language::Es, "s", ""),
+    (Language::Es, "es", ""),
+    (Language::Es, "ces", "z"),
+    (Language::Fr, "s", ""),
+    (Language::Fr, "aux", "ail"),
+    (Language::Pt, "s", ""),
+    (Language::Pt, "oes", "ao"),
+    (Language::Pt, "ais", "al"),
+    (Language::Pt, "eis", "el"),
+    (Language::Pt, "ns", "m"),
+    (Language::Ru, "еи", "ея"),
+];
+
+/// What is written in one with an Arabic noun: the article, with and without a preposition or conjunction.
+const ARABIC_PREFIXES: [&str; 4] = ["ال", "وال", "بال", "لل"];
+
+/// Returns the stems of a word in a language. The first is that of the word as it is written; the others are those of the
+/// word without accents, as many people type it, and of its singular.
 pub fn stems(written: &str, folded_word: &str, language: Language) -> Vec<String> {
     let algorithm = STEMMED.iter().find(|stemmed| stemmed.0 == language);
     let Some((_, algorithm)) = algorithm else {
         return Vec::new();
     };
-    if folded_word.chars().count() < SHORTEST_STEMMED {
+    let is_stemmed = |word: &str| word.chars().count() >= SHORTEST_STEMMED;
+    if !is_stemmed(folded_word) {
         return Vec::new();
     }
-    let stemmer = Stemmer::new(*algorithm);
-    let mut stems = vec![
-        folded(&stemmer.stem(&written.to_lowercase())),
-        stemmer.stem(folded_word).into_owned(),
-    ];
-    // The stemmer treats endings differently after the article.
-    if let Some(noun) = folded_word.strip_prefix("ال") {
-        stems.push(folded(&stemmer.stem(noun)));
+    let mut forms = vec![folded_word.to_owned()];
+    if language == Language::Ar {
+        let nouns = ARABIC_PREFIXES.iter();
+        forms.extend(nouns.filter_map(|prefix| Some(folded_word.strip_prefix(prefix)?.to_owned())));
     }
-    stems.retain(|stem| !stem.is_empty());
-    stems.sort_unstable();
-    stems.dedup();
+    for (_, plural, singular) in PLURALS.iter().filter(|of| of.0 == language) {
+        let plurals = forms.iter().filter_map(|form| form.strip_suffix(plural));
+        let singulars: Vec<String> = plurals.map(|form| format!("{form}{singular}")).collect();
+        forms.extend(singulars);
+    }
+    forms.retain(|form| is_stemmed(form));
+    let stemmer = Stemmer::new(*algorithm);
+    let mut stems = vec![folded(&stemmer.stem(&written.to_lowercase()))];
+    for form in forms {
+        let stem = folded(&stemmer.stem(&form));
+        // The stemmer takes the first letter of some Arabic nouns for a preposition.
+        let noun = (language == Language::Ar).then_some(form);
+        stems.extend([Some(stem), noun].into_iter().flatten());
+    }
+    let mut distinct = HashSet::new();
+    stems.retain(|stem| !stem.is_empty() && distinct.insert(stem.clone()));
     stems
 }
 
@@ -248,25 +281,51 @@ mod tests {
     }
 
     #[test]
-    fn stems_are_found_with_and_without_accents() {
-        let have_one_in_common = |one: &str, other: &str, language| {
-            let of = |word: &str| stems(word, &folded(word), language);
-            let others = of(other);
-            of(one).iter().any(|stem| others.contains(stem))
-        };
-        for (one, other, language) in [
-            ("services", "service", Language::En),
-            ("qualités", "qualite", Language::Fr),
-            ("estandarización", "estandarizar", Language::Es),
-            ("estandarización", "estandarizacion", Language::Es),
-            ("Dienste", "diensten", Language::De),
-            ("serviços", "serviço", Language::Pt),
-            ("союза", "союз", Language::Ru),
-            ("الاتحاد", "اتحاد", Language::Ar),
-            ("البريدي", "بريدي", Language::Ar),
+    fn singular_and_plural_have_a_stem_in_common_with_and_without_accents() {
+        let of = |word: &str, language| stems(word, &folded(word), language);
+        for (language, words) in [
+            (
+                Language::Ar,
+                "الاتحاد اتحاد|البريدي بريدي|خدمة خدمات|شبكة شبكات|توصية توصيات|دراسة دراسات|جمعية جمعيات|اتصال اتصالات|\
+                 اتصالات والاتصالات|اتصالات للاتصالات|منظمة منظمات|سياسة سياسات|مؤتمر مؤتمرات|بريد بالبريد|بريد للبريد",
+            ),
+            (
+                Language::De,
+                "Dienste diensten|Versammlung Versammlungen|Büro Büros|Amt Ämter|Qualität Qualitäten|Überweisung Überweisungen",
+            ),
+            (
+                Language::En,
+                "services service|assembly assemblies|analysis analyses|address addresses|currency currencies",
+            ),
+            (
+                Language::Es,
+                "estandarización estandarizar|asamblea asambleas|luz luces|calidad calidades|línea líneas|tarea tareas|\
+                 río ríos|vía vías|unión uniones|red redes|vez veces|operador operadores|análisis análisis",
+            ),
+            (
+                Language::Fr,
+                "qualités qualité|commission commissions|envoi envois|travail travaux|loi lois|canal canaux|réseau réseaux",
+            ),
+            (
+                Language::Pt,
+                "serviços serviço|união uniões|lei leis|comissão comissões|postal postais|móvel móveis|nível níveis|\
+                 mão mãos|fim fins|mensagem mensagens|operação operações|assembleia assembleias",
+            ),
+            (
+                Language::Ru,
+                "союза союз|ассамблея ассамблеи|ассамблея ассамблей|идея идеи|услуга услуг|сеть сетей|комиссия комиссий",
+            ),
         ] {
-            assert!(have_one_in_common(one, other, language), "{one} {other}");
+            for pair in words.split('|') {
+                let (one, other) = pair.split_once(' ').unwrap();
+                let stems = of(one, language);
+                for other in [other, &folded(other)] {
+                    let others = of(other, language);
+                    let in_common = stems.iter().any(|stem| others.contains(stem));
+                    assert!(in_common, "{one} {other}: {stems:?} {others:?}");
+                }
+            }
         }
-        assert_eq!(stems("万", "万", Language::Zh), [] as [String; 0]);
+        assert_eq!(of("万", Language::Zh), [] as [String; 0]);
     }
 }
