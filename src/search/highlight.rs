@@ -2,7 +2,7 @@
 
 use entity::party::Language;
 
-use crate::search::index::{IndexedText, Record};
+use crate::search::index::IndexedText;
 use crate::search::query::ResolvedQuery;
 
 /// A text of a record that has words of the search: the whole text, or the part of a long one around the first match.
@@ -18,9 +18,9 @@ pub struct Highlight {
 const BEFORE: usize = 60;
 const EXCERPT: usize = 240;
 
-/// Returns the texts of a record with their matches, in the order of its fields.
-pub fn highlights(record: &Record, query: &ResolvedQuery) -> Vec<Highlight> {
-    let highlights = record.texts.iter().filter_map(|text| {
+/// Returns the texts of a record that have matches, in their order.
+pub fn highlights(texts: &[IndexedText], query: &ResolvedQuery) -> Vec<Highlight> {
+    let highlights = texts.iter().filter_map(|text| {
         let matches = matches(text, query);
         let first = matches.first()?;
         Some(Highlight {

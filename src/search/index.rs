@@ -1,6 +1,7 @@
 //! The inverted index: which texts have which words.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use entity::party::{Language, Side};
 use sea_orm::prelude::Uuid;
@@ -14,8 +15,8 @@ pub struct Index {
     /// By slot; `None` once the record has changed, which gives it another slot.
     records: Vec<Option<Record>>,
     slots: HashMap<Uuid, u32>,
-    /// The slot of each text, by its number. The texts of a record have consecutive numbers.
-    texts: Vec<u32>,
+    /// By number. The texts of a record stand together, in memory as well: a search reads many of them.
+    texts: Vec<IndexedText>,
     words: Vec<Vec<Posting>>,
     lookup: BTreeMap<Box<str>, u32>,
     /// The words with each stem, by language.
@@ -30,13 +31,14 @@ pub struct Record {
     pub ty: SearchType,
     pub id: Uuid,
     pub sides: Vec<Side>,
-    pub texts: Vec<IndexedText>,
+    /// The numbers of its texts.
+    texts: Range<usize>,
     overlap: OverlapFacts,
-    /// The number of the first text.
-    first: u32,
 }
 
 pub struct IndexedText {
+    /// The slot of its record; `None` once that has changed.
+    pub slot: Option<u32>,
     pub field: &'static str,
     pub language: Language,
     pub text: Box<str>,
@@ -82,43 +84,45 @@ impl Index {
             overlap,
         } = document;
         let slot = number(self.records.len());
-        let first = number(self.texts.len());
-        let texts = texts.into_iter().map(|text| self.index_text(slot, text));
-        let texts = texts.collect();
+        let first = self.texts.len();
+        for text in texts {
+            self.index_text(slot, text);
+        }
         self.records.push(Some(Record {
             ty,
             id,
             sides,
-            texts,
+            texts: first..self.texts.len(),
             overlap,
-            first,
         }));
         self.slots.insert(id, slot);
     }
 
     /// Removes a record, if it is there.
     pub fn remove(&mut self, id: Uuid) {
-        if let Some(slot) = self.slots.remove(&id) {
-            self.records[slot as usize] = None;
+        let slot = self.slots.remove(&id);
+        let record = slot.and_then(|slot| self.records[slot as usize].take());
+        for text in &mut self.texts[record.map_or(0..0, |record| record.texts)] {
+            text.slot = None;
+            text.text = Box::default();
+            text.words = Box::default();
         }
     }
 
     /// Builds the index anew if much of it is about earlier versions of records.
     pub fn compact(&mut self) {
         if self.records.len() > 2 * self.slots.len() + SPARE_SLOTS {
-            let records = std::mem::take(&mut self.records);
-            *self = Self::build(records.iter().flatten().map(Record::document));
+            *self = Self::build(self.records().map(|record| self.document(record)));
         }
     }
 
-    fn index_text(&mut self, slot: u32, text: Text) -> IndexedText {
+    fn index_text(&mut self, slot: u32, text: Text) {
         let Text {
             field,
             language,
             content,
         } = text;
         let number_of_text = number(self.texts.len());
-        self.texts.push(slot);
         let mut positions: Vec<Position> = Vec::new();
         let words = words(&content);
         for (place, word) in words.iter().enumerate() {
@@ -148,12 +152,13 @@ impl Index {
                 count: number(same.len()),
             });
         }
-        IndexedText {
+        self.texts.push(IndexedText {
+            slot: Some(slot),
             field,
             language,
             text: content.into(),
             words: positions.into(),
-        }
+        });
     }
 
     /// Returns the id of a word, which is added if it is new.
@@ -203,12 +208,30 @@ impl Index {
         self.records.iter().flatten()
     }
 
-    /// Returns the slot of a text, and the text; `None` if its record has changed since.
-    pub fn text(&self, number: u32) -> Option<(u32, &Record, &IndexedText)> {
-        let slot = *self.texts.get(number as usize)?;
-        let record = self.at(slot)?;
-        let text = record.texts.get((number - record.first) as usize)?;
-        Some((slot, record, text))
+    /// Returns a text, with the slot of its record; `None` if that has changed since.
+    pub fn text(&self, number: u32) -> Option<(u32, &IndexedText)> {
+        let text = self.texts.get(number as usize)?;
+        Some((text.slot?, text))
+    }
+
+    /// Returns the texts of a record. Those of one field stand together, the original first.
+    pub fn texts(&self, record: &Record) -> &[IndexedText] {
+        &self.texts[record.texts.clone()]
+    }
+
+    pub fn document(&self, record: &Record) -> Document {
+        let texts = self.texts(record).iter().map(|text| Text {
+            field: text.field,
+            language: text.language,
+            content: text.text.to_string(),
+        });
+        Document {
+            ty: record.ty,
+            id: record.id,
+            sides: record.sides.clone(),
+            texts: texts.collect(),
+            overlap: record.overlap.clone(),
+        }
     }
 
     pub fn postings(&self, word: u32) -> &[Posting] {
@@ -248,23 +271,6 @@ impl Index {
             }
         }
         related
-    }
-}
-
-impl Record {
-    pub fn document(&self) -> Document {
-        let texts = self.texts.iter().map(|text| Text {
-            field: text.field,
-            language: text.language,
-            content: text.text.to_string(),
-        });
-        Document {
-            ty: self.ty,
-            id: self.id,
-            sides: self.sides.clone(),
-            texts: texts.collect(),
-            overlap: self.overlap.clone(),
-        }
     }
 }
 

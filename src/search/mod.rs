@@ -27,7 +27,7 @@ pub use self::overlaps::{PairKey, PairPage};
 pub use self::query::{Hit, HitFilter, Hits, Query, Statistics};
 use crate::error::Result;
 use crate::events::{Event, log};
-use crate::search::index::{Index, Record};
+use crate::search::index::Index;
 use crate::store::Database;
 use crate::store::activity::LogPosition;
 use crate::store::request_work::spawn_counted;
@@ -137,11 +137,11 @@ impl Search {
         let page = spawn_blocking(move || {
             let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
             let changes = std::mem::take(&mut indexed.changes);
-            let records = changes
-                .ids
-                .iter()
-                .map(|id| (*id, indexed.index.record(*id)));
-            let records = records.map(|(id, record)| (id, record.map(Record::document)));
+            let index = &indexed.index;
+            let records = changes.ids.iter().map(|id| {
+                let record = index.record(*id);
+                (*id, record.map(|record| index.document(record)))
+            });
             let records: Vec<_> = records.collect();
             drop(indexed);
             if changes.is_rebuilt {
@@ -298,8 +298,8 @@ fn page(index: &Index, request: SearchRequest) -> SearchPage {
     );
     let shown = hits.page.iter().filter(|_| request.highlights);
     let highlights = shown.map(|hit| {
-        let record = index.record(hit.id);
-        record.map_or_else(Vec::new, |record| highlight::highlights(record, &query))
+        let texts = index.record(hit.id).map(|record| index.texts(record));
+        highlight::highlights(texts.unwrap_or_default(), &query)
     });
     SearchPage {
         highlights: highlights.collect(),

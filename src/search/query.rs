@@ -224,7 +224,7 @@ impl ResolvedClause {
         }
         let candidates = sum_postings(index, &candidates);
         let matching = candidates.into_iter().filter_map(|(number, _)| {
-            let (.., text) = index.text(number)?;
+            let (_, text) = index.text(number)?;
             let places = 0..text.words.len();
             let counts = places.filter_map(|place| Some(self.matches(text, place)?.1));
             let sum: u32 = counts.sum();
@@ -355,6 +355,8 @@ pub fn search(
     }
     let mut counts: BTreeMap<SearchType, u32> = BTreeMap::new();
     let mut page = Vec::new();
+    // The hit after the page, of those so far: worse ones are not held.
+    let mut worst: Option<Hit> = None;
     for (slot, (score, satisfied)) in (0..).zip(scores.into_iter().zip(satisfied)) {
         let Some(record) = index.at(slot) else {
             continue;
@@ -372,16 +374,19 @@ pub fn search(
             let last = Hit { id, score, ..hit };
             last.order(&hit) == Ordering::Less
         });
-        if is_after {
+        let is_better = worst.is_none_or(|worst| hit.order(&worst) == Ordering::Less);
+        if is_after && is_better {
             page.push(hit);
         }
+        if page.len() > 4 * (first + 1) {
+            page.select_nth_unstable_by(first, Hit::order);
+            page.truncate(first + 1);
+            worst = page.last().copied();
+        }
     }
-    let has_more = page.len() > first;
-    if has_more && first > 0 {
-        page.select_nth_unstable_by(first - 1, Hit::order);
-    }
-    page.truncate(first);
     page.sort_unstable_by(Hit::order);
+    let has_more = page.len() > first;
+    page.truncate(first);
     Hits {
         page,
         has_more,
@@ -409,7 +414,7 @@ const WHOLE_TEXT: f64 = 2.0;
 fn scored(index: &Index, clause: &ResolvedClause) -> Vec<(u32, f64)> {
     let texts = clause.texts(index).into_iter();
     let texts = texts.filter_map(|(number, counts)| {
-        let (slot, _, text) = index.text(number)?;
+        let (slot, text) = index.text(number)?;
         Some((slot, text.field, clause.score(text, counts)))
     });
     let texts: Vec<(u32, &str, f64)> = texts.collect();
