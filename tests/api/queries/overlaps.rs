@@ -22,7 +22,7 @@ const OVERLAPS: &str = "query($first: Int, $after: String, $minimum: Float) { ov
 const DISMISS: &str = "mutation($input: OverlapDismissInput!) { overlapDismiss(input: $input) {
     itu { ... on Publication { number } ... on Topic { code } } upu { ... on Publication { number } ... on Topic { code } } userErrors { code field message } } }";
 
-async fn publish(server: &Server, number: &str, title: &str) -> Value {
+pub async fn publish(server: &Server, number: &str, title: &str) -> Value {
     let (client, organization) = if number.starts_with("UPU") {
         (server.upu(), "UPU")
     } else {
@@ -38,7 +38,7 @@ async fn publish(server: &Server, number: &str, title: &str) -> Value {
 }
 
 /// Returns the pairs whose ITU text has this label.
-async fn pairs_of(server: &Server, label: &str) -> Vec<(String, f64)> {
+pub async fn pairs_of(server: &Server, label: &str) -> Vec<(String, f64)> {
     let variables = json!({ "first": 100, "minimum": 0.5 });
     let data = server.anonymous().data(OVERLAPS, variables).await;
     let pairs = data["overlaps"]["nodes"].as_array().unwrap().iter();

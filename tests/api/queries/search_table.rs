@@ -77,6 +77,21 @@ async fn each_search_finds_first_what_people_expect(backend: Backend) {
     assert!(searches >= 150, "{searches}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn both_databases_list_the_same_overlaps() {
+    const OVERLAPS: &str = "{ overlaps(first: 100, minimum: 0.2) { totalCount nodes { score sharedTerms itu { ...Label } upu { ...Label } } } }
+        fragment Label on SearchResult { ... on Publication { number title } ... on Topic { code title } }";
+    let sqlite = start(Backend::Sqlite).await;
+    let postgres = start(Backend::Postgres).await;
+    let [one, other] = [&sqlite, &postgres].map(|server| async move {
+        let data = server.anonymous().data(OVERLAPS, json!({})).await;
+        data["overlaps"].clone()
+    });
+    let one = one.await;
+    assert_eq!(one, other.await);
+    assert!(one["totalCount"].as_u64().unwrap() > 10, "{one:#}");
+}
+
 /// Everything that a search returns but ids and cursors, which each database has of its own.
 fn without_ids(mut results: Value) -> Value {
     results["pageInfo"] = Value::Null;

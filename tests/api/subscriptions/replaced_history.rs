@@ -7,6 +7,8 @@ use liaison::webhooks::WebhookTargets;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 
+use crate::queries::overlaps::{pairs_of, publish};
+use crate::queries::search::found;
 use crate::subscriptions::activity::{FOLLOW, write_notes};
 use crate::support::harness::{Server, id_and_cursor};
 use crate::support::webhook_receiver::Endpoint;
@@ -18,6 +20,7 @@ on_both_databases! {
     subscriptions_to_a_history_that_was_replaced_end
     a_cursor_that_is_still_in_the_history_goes_on
     nothing_of_a_history_that_was_replaced_is_cached
+    nothing_of_a_history_that_was_replaced_is_found
     a_webhook_whose_position_is_lost_stops
 }
 
@@ -176,6 +179,25 @@ async fn nothing_of_a_history_that_was_replaced_is_cached(server: &Server) {
         let read = server.anonymous().data(LAST, json!({})).await;
         assert_eq!(last().await, read);
         assert_ne!(read, lost);
+    }
+}
+
+async fn nothing_of_a_history_that_was_replaced_is_found(server: &Server) {
+    let title = "Zeppelin docking of certified balloon parcels";
+    // Whether the new history is shorter than the index, as long or longer.
+    for more in [0, 2, 3] {
+        publish(server, "ITU-T Z.900", title).await;
+        publish(server, "UPU Z90", title).await;
+        assert_eq!(found(server, "zeppelin").await.len(), 2);
+        assert_eq!(pairs_of(server, "ITU-T Z.900").await.len(), 1);
+        lose(server, 2).await;
+        let title = format!("title = '{title}'");
+        server
+            .sql(&format!("delete from publication where {title}"))
+            .await;
+        write_notes(server, "T-1", more).await;
+        assert_eq!(found(server, "zeppelin").await, [""; 0], "{more}");
+        assert_eq!(pairs_of(server, "ITU-T Z.900").await, [], "{more}");
     }
 }
 
