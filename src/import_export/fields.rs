@@ -206,6 +206,17 @@ impl RecordFields {
         given
     }
 
+    /// Adds an error unless the line has a value in exactly one of these fields. Does not take them.
+    pub fn require_one_of(&mut self, names: &[&str]) {
+        let given = names.iter().filter(|name| self.has_field(name));
+        if given.count() != 1 {
+            let names = names.join(", ");
+            self.add_record_error(format!(
+                "Say what it is about in one of the fields {names}."
+            ));
+        }
+    }
+
     /// Returns a text that a new record requires; if it is missing, a placeholder, so that further errors are found.
     pub fn required_text(&mut self, name: &str, given: MaybeUndefined<String>) -> String {
         self.required(name, given).unwrap_or_else(|| "?".to_owned())

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::domain::text::number_identity;
 use crate::import_export::fields::RecordFields;
-use crate::import_export::records::{ADDRESSEES, RecordType};
+use crate::import_export::records::{ADDRESSEES, RecordType, TRANSLATED};
 use crate::store::committee;
 
 /// Maximum length of a record's key in the report, in characters.
@@ -233,6 +233,11 @@ fn key(kind: RecordType, fields: &RecordFields) -> Option<String> {
         RecordType::Examination | RecordType::Finding => fields.peek("publication"),
         RecordType::LiaisonStatement => fields.peek("title"),
         RecordType::Note => None,
+        RecordType::Translation => {
+            let record = TRANSLATED.into_iter().find_map(|name| fields.peek(name));
+            let (field, language) = (fields.peek("field")?, fields.peek("language")?);
+            Some(format!("{} {field} {language}", record?))
+        }
     }
 }
 
@@ -274,6 +279,12 @@ fn references(kind: RecordType, fields: &RecordFields) -> Vec<RecordKey> {
             ("publication", RecordType::Publication),
             ("examination", RecordType::Publication),
             ("examination", RecordType::Examination),
+        ],
+        RecordType::Translation => &[
+            ("organization", RecordType::Organization),
+            ("committee", RecordType::Committee),
+            ("actionItem", RecordType::ActionItem),
+            ("publication", RecordType::Publication),
         ],
     };
     let keys = |(field, kind)| {

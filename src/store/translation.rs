@@ -126,6 +126,11 @@ pub async fn set(
     Ok(subject)
 }
 
+/// Returns the version of a record whose texts can be translated.
+pub async fn subject_version(writing: &WriteTransaction, given: &ID) -> Result<i32> {
+    Ok(subject(writing, given).await?.version)
+}
+
 /// Sets a translation or takes it back as part of a write.
 pub async fn change(
     writing: &mut WriteTransaction,

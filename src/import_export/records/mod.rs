@@ -9,6 +9,7 @@ mod organization;
 mod publication;
 mod statement;
 mod topic;
+mod translation;
 
 use std::io::Write;
 
@@ -28,6 +29,7 @@ use crate::import_export::order::{ImportOrder, PendingRecord, Record, RecordKey}
 use crate::import_export::progress::{ImportOutcome, ImportReport, Progress};
 use crate::import_export::records::publication::Publications;
 pub use crate::import_export::records::statement::ADDRESSEES;
+pub use crate::import_export::records::translation::TRANSLATED;
 use crate::import_export::restore::restore;
 use crate::import_export::source::{Format, ImportLine, ImportSource, Records};
 use crate::import_export::{BATCH, ImportError};
@@ -48,6 +50,7 @@ pub enum RecordType {
     Finding,
     LiaisonStatement,
     Note,
+    Translation,
 }
 
 /// The options of an import.
@@ -80,7 +83,7 @@ pub struct Imported {
 }
 
 impl RecordType {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Organization,
         Self::Committee,
         Self::Topic,
@@ -90,6 +93,7 @@ impl RecordType {
         Self::Finding,
         Self::LiaisonStatement,
         Self::Note,
+        Self::Translation,
     ];
 
     /// Returns the GraphQL name of the type.
@@ -105,6 +109,7 @@ impl RecordType {
             Self::Finding => "Finding",
             Self::LiaisonStatement => "LiaisonStatement",
             Self::Note => "Note",
+            Self::Translation => "Translation",
         }
     }
 
@@ -375,6 +380,7 @@ impl Importer {
             RecordType::Finding => self.finding(&mut fields).await?,
             RecordType::LiaisonStatement => self.statement(&mut fields).await?,
             RecordType::Note => self.note(&mut fields).await?,
+            RecordType::Translation => self.translation(&mut fields).await?,
             RecordType::Publication => None,
         };
         order.mark_imported(record.number, record.key.as_ref());

@@ -57,13 +57,7 @@ impl Importer {
 
     /// Returns the record that a line names as the subject of a note.
     async fn subject(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
-        let named = SUBJECTS.into_iter().filter(|field| fields.has_field(field));
-        if named.count() != 1 {
-            let names = SUBJECTS.join(", ");
-            fields.add_record_error(format!(
-                "Say what it is about in one of the fields {names}."
-            ));
-        }
+        fields.require_one_of(&SUBJECTS);
         let topic = fields.named("topic", &self.names.topics).take();
         let statement = fields.named("statement", &self.names.statements).take();
         let number = fields.text("publication", text::MAX_KEY_LENGTH).take();
@@ -91,7 +85,7 @@ impl Importer {
     }
 
     /// Looks up the action item by the party's external key.
-    async fn item(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
+    pub(super) async fn item(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
         const FIELD: &str = "actionItem";
         let Some(key) = fields.text(FIELD, text::MAX_KEY_LENGTH).take() else {
             return Ok(None);

@@ -6,3 +6,4 @@ pub mod import_files;
 pub mod import_load;
 pub mod import_order;
 pub mod imports;
+pub mod translations;

@@ -23,18 +23,18 @@ fn entered(server: &Server, records: &[Value]) -> String {
     import(&workplace, server, "UPU", &["records.jsonl"])
 }
 
-/// Returns the German translations of the topic T-1.
+/// Returns the German translations of the topic T-2.
 async fn translations(server: &Server) -> Value {
-    let document = "{ topic(by: { code: \"T-1\" }) { translations(language: DE) { field text kind outdated } } }";
+    let document = "{ topic(by: { code: \"T-2\" }) { translations(language: DE) { field text kind outdated } } }";
     let data = server.anonymous().data(document, json!({})).await;
     data["topic"]["translations"].clone()
 }
 
 async fn translations_are_entered_and_then_unchanged(server: &Server) {
-    let title = translation("topic", "T-1", "TITLE");
+    let title = translation("topic", "T-2", "TITLE");
     let records = [
         title.clone(),
-        translation("topic", "T-1", "SUMMARY"),
+        translation("topic", "T-2", "SUMMARY"),
         translation("organization", "POC", "NAME"),
         translation("committee", "POC C5 (2013-2016)", "NAME"),
         translation("publication", "UPU S52", "TITLE"),
@@ -49,9 +49,9 @@ async fn translations_are_entered_and_then_unchanged(server: &Server) {
     assert_eq!(translations(server).await, json!([summary, first]));
 
     // Importing them again changes nothing, not even the log, also after the original has changed.
-    let id = server.topic("T-1").await;
+    let id = server.topic("T-2").await;
     let update = json!({ "id": id, "version": server.version(&id).await, "title": "Another" });
-    server.tsb().change("topicUpdate", update, "id").await;
+    server.upu().change("topicUpdate", update, "id").await;
     let before = log(server).await;
     assert_eq!(
         entered(server, &records),
@@ -62,7 +62,7 @@ async fn translations_are_entered_and_then_unchanged(server: &Server) {
     assert_eq!(translations(server).await, json!([summary, outdated]));
 
     let another = with(with(title.clone(), "text", "Anders"), "kind", "OFFICIAL");
-    let without = json!({ "type": "Translation", "topic": "T-1", "field": "SUMMARY", "language": "DE", "text": null });
+    let without = json!({ "type": "Translation", "topic": "T-2", "field": "SUMMARY", "language": "DE", "text": null });
     let said = entered(server, &[another, without]);
     assert_eq!(said, "2 lines: 2 Translation updated\n");
     let another = shown("TITLE", "Anders", "OFFICIAL", false);
@@ -91,7 +91,7 @@ async fn a_translation_waits_for_the_record_that_the_file_creates(server: &Serve
 
 async fn all_that_is_wrong_with_translations_is_reported_at_once(server: &Server) {
     let before = log(server).await;
-    let title = || translation("topic", "T-1", "TITLE");
+    let title = || translation("topic", "T-2", "TITLE");
     let without = |field: &str| {
         let mut record = title();
         record.as_object_mut().unwrap().remove(field);
@@ -114,7 +114,7 @@ async fn all_that_is_wrong_with_translations_is_reported_at_once(server: &Server
             with(title(), "field", "BODY"),
             "Must be one of NAME, MANDATE",
         ),
-        (translation("topic", "T-1", "NAME"), "field"),
+        (translation("topic", "T-2", "NAME"), "field"),
         (with(title(), "language", "EN"), "language"),
         (with(title(), "language", "LA"), "Must be one of AR"),
         (without("text"), "A new translation needs its text."),
@@ -128,7 +128,7 @@ async fn all_that_is_wrong_with_translations_is_reported_at_once(server: &Server
     ];
     let workplace = Workplace::new();
     for (record, says) in &cases {
-        workplace.write("records.jsonl", jsonl(&[record.clone()]));
+        workplace.write("records.jsonl", jsonl(std::slice::from_ref(record)));
         let report = refused(&workplace, server, "UPU", &["records.jsonl"]).0;
         assert!(report.contains(says), "{record}: {report}");
     }
