@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::client::Connection;
+use crate::client::{Address, Asked, Connection, measure};
 use crate::data::{Size, fill};
 use crate::hostile::Others;
 use crate::postgres::Postgres;
@@ -24,6 +24,19 @@ use crate::services::{CONNECTIONS, Service, service};
 const DATABASES: [&str; 2] = ["sqlite", "postgres"];
 /// 100,000 action items, activities, liaison statements and publications, 10,000 topics.
 const SCALE: f64 = 0.5;
+/// A fifth of them, for searches.
+const SEARCHED: f64 = 0.1;
+/// What is searched for: words that a fourth of all records have, several of them, phrases, codes and beginnings.
+const SEARCHES: [&str; 8] = [
+    "postal",
+    "digital identity",
+    "secure electronic network operator",
+    "\"postal address\"",
+    "X.1341",
+    "a-7",
+    "track",
+    "zeppelin",
+];
 /// Every request is executed, and a client is whoever its header says.
 const SETTINGS: &[&str] = &[
     "--response-cache-bytes",
@@ -64,7 +77,7 @@ struct Register {
 pub async fn prices(options: &Options) -> Result<()> {
     let mut measured = Vec::new();
     for name in DATABASES {
-        let register = Register::start(name, options).await?;
+        let register = Register::start(name, SCALE, options).await?;
         let base = register.time("{ viewer { party } }").await?;
         let mut times = Vec::new();
         for (ty, field, _) in PRICES {
@@ -96,7 +109,7 @@ pub async fn crowd(options: &Options) -> Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for name in DATABASES {
-        let register = Register::start(name, options).await?;
+        let register = Register::start(name, SCALE, options).await?;
         let heavy = register.heaviest().await?;
         let port = register.service.program.port;
         let others = Others::watch(port);
@@ -133,8 +146,41 @@ pub async fn crowd(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Measures searches on 20,000 publications and as many action items and liaison statements.
+///
+/// # Errors
+/// Returns an error if the service cannot be started.
+pub async fn search(options: &Options) -> Result<()> {
+    println!("| Database | Clients | Searches | Median ms | 99 % ms |");
+    println!("|---|---|---|---|---|");
+    let document = "query($text: String!) { search(text: $text, first: 20) { totalCount edges { score node { ... on Node { id } } highlights { field fragments { text isMatch } } } } }";
+    let body = |text| json!({ "query": document, "variables": { "text": text } }).to_string();
+    for name in DATABASES {
+        let register = Register::start(name, SEARCHED, options).await?;
+        let address = Address {
+            port: register.service.program.port,
+            path: "/graphql".to_owned(),
+            token: None,
+        };
+        let mut searches = Asked::Bodies(SEARCHES.map(body).into());
+        // The first builds the index.
+        measure(&address, &mut searches, 1, Duration::from_secs(1)).await?;
+        for clients in [1, 8] {
+            let lasting = Duration::from_secs(options.seconds);
+            let measured = measure(&address, &mut searches, clients, lasting).await?;
+            println!(
+                "| {name} | {clients} | {} | {:.2} | {:.2} |",
+                measured.requests,
+                measured.percentile(50) / 1000.0,
+                measured.percentile(99) / 1000.0
+            );
+        }
+    }
+    Ok(())
+}
+
 impl Register {
-    async fn start(name: &'static str, options: &Options) -> Result<Self> {
+    async fn start(name: &'static str, scale: f64, options: &Options) -> Result<Self> {
         let directory = TempDir::new().map_err(|error| error.to_string())?;
         let secret = directory.path().join("secret");
         let key = "the key of a run that lasts some minutes, and nobody else's";
@@ -145,7 +191,7 @@ impl Register {
             None => format!("sqlite:{}", directory.path().join("register.db").display()),
         };
         eprintln!("filling {name}");
-        fill(&url, Size::of(SCALE)).await?;
+        fill(&url, Size::of(scale)).await?;
         fill_rest(&url).await?;
         let program = options.program.as_ref();
         let service = service(program, &[], &url, &secret, CONNECTIONS, SETTINGS).await?;
@@ -240,6 +286,8 @@ impl Register {
                 self.id("committees", 1)
             ),
             "report" => REPORT.to_owned(),
+            "search" => "(text: \"postal\") { nodes { __typename } }".to_owned(),
+            "overlaps" => " { nodes { score } }".to_owned(),
             "webhooks" => return "{ viewer { party } }".to_owned(),
             _ => "(first: 20) { nodes { id } }".to_owned(),
         };

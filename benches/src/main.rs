@@ -5,6 +5,7 @@
 //!     cargo run --release -p benches -- hostile        what others meet while a client attacks
 //!     cargo run --release -p benches -- prices         how long each root field and filter takes
 //!     cargo run --release -p benches -- crowd          what others meet beside the heaviest queries
+//!     cargo run --release -p benches -- search         how long searches take, alone and with 8 clients
 //!     cargo run --release -p benches -- soak           writes through kills, network breaks and full disks: is any lost?
 
 #![forbid(unsafe_code)]
@@ -57,6 +58,8 @@ enum Command {
     Prices(bounds::Options),
     /// What others meet while 16 clients send the heaviest queries that are allowed, on 100,000 records.
     Crowd(bounds::Options),
+    /// Time of searches on 20,000 publications, alone and with 8 clients at a time.
+    Search(bounds::Options),
     /// Serves the hand-written SQL.
     #[command(hide = true)]
     Limit(Baseline),
@@ -114,6 +117,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Soak(options) => Box::pin(soak::run(&options)).await,
         Command::Prices(options) => bounds::prices(&options).await,
         Command::Crowd(options) => bounds::crowd(&options).await,
+        Command::Search(options) => bounds::search(&options).await,
         Command::Hostile(options) => Box::pin(hostile::run(&options)).await,
         Command::Limit(Baseline {
             url,
