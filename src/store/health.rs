@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::db::connect::{Connector, MAX_AGE, SessionMark, is_foreign_session};
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
-use crate::store::privileges::{GRANT, MISSING};
+use crate::store::privileges::{GRANT, missing_query};
 
 /// Timeout of all checks together.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -283,8 +283,9 @@ async fn try_postgres(
     let state = sqlx::AssertSqlSafe(format!(
         "select (pg_is_in_recovery() or current_setting('transaction_read_only') = 'on')::text,
             coalesce(of_reads, false)::text, (lacking > 0)::text
-        from (select bool_or(privilege = 'select') of_reads, count(*) lacking from ({MISSING}) missing) checked
+        from (select bool_or(privilege = 'select') of_reads, count(*) lacking from ({}) missing) checked
         where {}",
+        missing_query(),
         mark.check()
     ));
     let row = connection.fetch_one(sqlx::raw_sql(state)).await?;

@@ -7,22 +7,28 @@ use super::Database;
 /// What to do if a privilege is missing.
 pub const GRANT: &str = "grant the role what docs/operations.md lists under `Two roles on PostgreSQL`, or run this as the role that owns the tables";
 
-/// Selects the privileges that the role lacks on the tables that were made with that of the migrations.
-/// docs/operations.md grants them.
-pub(super) const MISSING: &str = "
-    select privilege, format('%s on %s', privilege, relname) as text
-    from pg_class, unnest(array['select', 'insert', 'update', 'delete']) privilege
-    where relkind = 'r'
-        and (relnamespace, relowner) in (
-            select relnamespace, relowner from pg_class where oid = to_regclass('seaql_migrations'))
-        and case privilege
-            when 'select' then true
-            when 'insert' then relname <> 'seaql_migrations'
-            when 'update' then relname not in ('activity', 'seaql_migrations')
-            else relname in ('committee_predecessor', 'delivery', 'idempotency_key', 'topic_committee',
-                'topic_provision', 'topic_publication', 'translation', 'webhook')
-        end
-        and not has_table_privilege(oid, privilege)";
+/// The tables of this program. A newer one may have added others.
+pub const TABLES: &str = "action_item activity addressee attachment committee committee_predecessor counter delivery \
+    examination finding idempotency_key liaison_statement mandate note organization overlap_dismissal provision \
+    publication publication_relation seaql_migrations sender statement_topic topic topic_committee topic_provision \
+    topic_publication translation webhook";
+
+/// Returns a query of the privileges that the role lacks. docs/operations.md grants them.
+pub(super) fn missing_query() -> String {
+    format!(
+        "select privilege, privilege || ' on ' || name as missing
+        from unnest(string_to_array('{TABLES}', ' ')) name,
+            unnest(array['select', 'insert', 'update', 'delete']) privilege
+        where not has_table_privilege(to_regclass(name), privilege)
+            and case privilege
+                when 'select' then true
+                when 'insert' then name <> 'seaql_migrations'
+                when 'update' then name not in ('activity', 'seaql_migrations')
+                else name in ('committee_predecessor', 'delivery', 'idempotency_key', 'topic_committee',
+                    'topic_provision', 'topic_publication', 'translation', 'webhook')
+            end"
+    )
+}
 
 /// How many missing privileges an error names.
 const SHOWN: usize = 5;
@@ -41,7 +47,7 @@ impl Database {
         } else {
             " and privilege = 'select'"
         };
-        let query = format!("{MISSING}{of_reads} order by 2");
+        let query = format!("{}{of_reads} order by 2", missing_query());
         let query = Statement::from_string(DbBackend::Postgres, query);
         let rows = self.query(self.orm_read.query_all_raw(query)).await?;
         let missing = rows.iter().map(|row| row.try_get_by_index(1));

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use liaison::store::privileges::TABLES;
 use reqwest::StatusCode;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
 use url::Url;
 
@@ -94,6 +95,14 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     let migrate = ["migrate", "--database-url", &roles.owner_url];
     workplace.done(&migrate);
     roles.grant().await;
+    let names = "select string_agg(relname, ' ' order by relname) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace";
+    let names = Statement::from_string(DbBackend::Postgres, names);
+    let names = roles.superuser.query_one_raw(names).await.unwrap();
+    let names: String = names.unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(names, TABLES);
+    // A table that this program does not know is none of its own.
+    let newer = "create table newer (number int)";
+    roles.superuser.execute_unprepared(newer).await.unwrap();
     workplace.write("key", "a secret in a file, of 32 bytes and more");
     let place = ["--listen", "127.0.0.1:0", "--database-url", server_url];
     let read_only = [&["serve", "--read-only"][..], &place].concat();
@@ -136,7 +145,8 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     change("grant insert, update on topic to").await;
     assert_eq!(raw_http::get(&address, "/readyz").status, 200);
 
-    drop((service, reader));
+    service.stop();
+    reader.stop();
     // Tables that are made anew have the privileges of the defaults.
     let down = ["--down", "m20261124_000001_bodies"];
     workplace.done(&[&migrate[..], &down].concat());
@@ -144,6 +154,8 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     let line = workplace.refusal(&serve);
     assert!(line.contains("delete on"), "{line}");
     assert!(!line.contains("select on"), "{line}");
+    let drop = "drop table newer";
+    roles.superuser.execute_unprepared(drop).await.unwrap();
     roles.grant().await;
     workplace.start(&serve).address();
     roles.remove().await;
