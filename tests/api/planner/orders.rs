@@ -12,11 +12,16 @@ on_both_databases! {
 }
 
 /// Lists whose order is not the database's.
-const OTHERWISE_ORDERED: [(&str, &str, &str); 6] = [
+const OTHERWISE_ORDERED: [(&str, &str, &str); 7] = [
     ("Query", "nodes", "in the order asked"),
     (
         "Query",
         "search",
+        "in the order of the index, not of the database",
+    ),
+    (
+        "Query",
+        "overlaps",
         "in the order of the index, not of the database",
     ),
     ("Topic", "positions", "always two parts of the topic's row"),
