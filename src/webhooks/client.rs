@@ -262,8 +262,8 @@ impl Display for LookupError {
 
 impl Error for LookupError {}
 
-/// Finds addresses that may be called. A connection is made to what was found here, so that a name cannot lead
-/// elsewhere in between.
+/// Resolves names to addresses that may be called, against server-side request forgery (SSRF). A connection is made to
+/// what was found here, so that a name cannot lead elsewhere in between (DNS rebinding).
 struct AllowedOnly(WebhookTargets);
 
 impl Resolve for AllowedOnly {

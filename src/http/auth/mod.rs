@@ -1,4 +1,4 @@
-//! Authentication: determines the viewer of a request from its headers.
+//! Authentication: determines the viewer of a request from the JWT in its headers.
 
 pub mod claims;
 pub mod issuer;

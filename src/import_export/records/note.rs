@@ -5,6 +5,7 @@ use entity::id::split;
 use entity::note::{Column, Entity};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
+use crate::domain::note::SUBJECTS;
 use crate::domain::rejection::Code;
 use crate::domain::text;
 use crate::import_export::ImportError;
@@ -14,8 +15,8 @@ use crate::import_export::records::{Importer, public};
 use crate::store::idempotency::Idempotency;
 use crate::store::note::NoteAddInput;
 
-/// The fields that can name the subject of a note.
-const SUBJECTS: [&str; 5] = [
+/// The fields that can name the subject of a note: one for each type in `SUBJECTS`.
+const SUBJECT_FIELDS: [&str; SUBJECTS.len()] = [
     "topic",
     "actionItem",
     "publication",
@@ -57,7 +58,7 @@ impl Importer {
 
     /// Returns the record that a line names as the subject of a note.
     async fn subject(&self, fields: &mut RecordFields) -> Result<Option<ID>, ImportError> {
-        fields.require_one_of(&SUBJECTS);
+        fields.require_one_of(&SUBJECT_FIELDS);
         let topic = fields.named("topic", &self.names.topics).take();
         let statement = fields.named("statement", &self.names.statements).take();
         let number = fields.text("publication", text::MAX_KEY_LENGTH).take();
