@@ -107,6 +107,19 @@ fn pairs_depend_on_the_texts_alone_however_they_came() {
 }
 
 #[test]
+fn a_new_text_changes_the_scores_of_few() {
+    let mut all = documents(2001, 3000);
+    let new = all.pop().unwrap();
+    let mut overlaps = settled(&all);
+    overlaps.put(&new);
+    assert!(overlaps.changed.contains(&new.id));
+    assert!(overlaps.changed.len() < 200, "{}", overlaps.changed.len());
+    overlaps.settle();
+    all.push(new);
+    assert_eq!(overlaps.pairs, settled(&all).pairs);
+}
+
+#[test]
 fn planted_pairs_come_first_among_many_texts() {
     let mut all = documents(20_000, 20_000);
     let mut texts = Texts {

@@ -13,6 +13,7 @@ on_both_databases! {
     texts_are_compared_in_each_language_that_both_have
     an_open_topic_is_a_text_of_the_side_that_proposed_it
     a_page_of_overlaps_has_a_constant_number_of_statements
+    many_can_read_while_others_write
 }
 
 const OVERLAPS: &str = "query($first: Int, $after: String, $minimum: Float) { overlaps(first: $first, after: $after, minimum: $minimum) {
@@ -270,4 +271,33 @@ async fn a_page_of_overlaps_has_a_constant_number_of_statements(server: &Server)
     }
     // The head of the log, the ITU texts, the UPU texts.
     assert_eq!(counts, [3, 3, 3]);
+}
+
+async fn many_can_read_while_others_write(server: &Server) {
+    let list = async |server: &Server| {
+        let variables = json!({ "first": 100, "minimum": 0.2 });
+        let data = server.anonymous().data(OVERLAPS, variables).await;
+        data["overlaps"].clone()
+    };
+    let write = async |publisher: &str| {
+        for number in 0..6 {
+            let title = format!("Zeppelin docking of balloons {number}");
+            publish(server, &format!("{publisher} Z{number}"), &title).await;
+        }
+    };
+    let read = async || {
+        let mut before = 0;
+        while before < 36 {
+            let pairs = pairs_of(server, "ITU-T Z0").await.len();
+            let data = list(server).await;
+            let total = data["totalCount"].as_u64().unwrap();
+            assert!(total >= before && pairs <= 6, "{before} {pairs} {data:#}");
+            before = total;
+        }
+    };
+    let writes = futures_util::future::join(write("ITU-T"), write("UPU"));
+    let reads = futures_util::future::join_all((0..6).map(|_| read()));
+    futures_util::future::join(writes, reads).await;
+    let late = server.beside(|_| {}).await;
+    assert_eq!(list(server).await, list(&late).await);
 }
