@@ -7,9 +7,8 @@ use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::{self, PgPool};
 use tokio::time::{sleep, timeout};
 
-use crate::db::connect::MAX_AGE;
 use crate::events::buffer::EventBuffer;
-use crate::store::Database;
+use crate::store::{Database, MAX_AGE};
 
 /// Notification channel of the log, as created by the migration.
 const CHANNEL: &str = "liaison_activity";
