@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
-use axum::http::HeaderMap;
 use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once, unfold};
 
@@ -21,8 +20,9 @@ use crate::http::graphql::admission::{HEAVY, heavy_limit};
 use crate::http::graphql::handler::{charge_bytes, execute_with_timeout};
 use crate::http::graphql::operation_metrics::OperationTimer;
 use crate::http::graphql::response::{
-    encode_response, log_database_errors, mask_error, overloaded, request_id,
+    encode_response, log_database_errors, mask_error, overloaded,
 };
+use crate::http::middleware::request_context::RequestContext;
 use crate::http::server::stream_limit::{ConcurrencyPermit, LimitedClient};
 
 /// An item of the response stream.
@@ -89,12 +89,12 @@ const SIZE: u64 = 16 * 1024;
 /// Runs an operation that has begun.
 pub fn response_stream(
     app: &Arc<AppState>,
-    headers: &HeaderMap,
+    context: &RequestContext,
     viewer: Viewer,
     operation: Operation,
     begun: StartedStream,
 ) -> BoxStream<'static, StreamItem> {
-    let id = request_id(headers).to_owned();
+    let id = context.id().to_owned();
     let Some(start) = begun.start else {
         let part = single_response(app.clone(), begun.holder, viewer, operation, id);
         return once(part).boxed();

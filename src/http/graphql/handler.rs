@@ -32,8 +32,8 @@ use crate::http::graphql::operation_metrics::{
 };
 use crate::http::graphql::request::GraphqlRequest;
 use crate::http::graphql::response::{
-    database_failure, encode_response, held, log_database_errors, mask_error, overloaded,
-    request_id, respond, unavailable,
+    database_failure, encode_response, held, log_database_errors, mask_error, overloaded, respond,
+    unavailable,
 };
 use crate::http::graphql::sse;
 use crate::http::middleware::rate_limit::Quota;
@@ -114,7 +114,7 @@ async fn respond_to(
     let accepts = sse::EventStreamSupport::of(&headers);
     match prepared {
         Ok((viewer, operation)) if accepts.for_operation(&operation) => {
-            sse::stream(app, context.client(), headers, viewer, operation).await
+            sse::stream(app, context, headers, viewer, operation).await
         }
         Ok((_, operation)) if operation.kind == OperationType::Subscription => {
             let message = "A subscription has many answers: send `Accept: text/event-stream`, or open a WebSocket at /graphql/ws.";
@@ -208,7 +208,7 @@ async fn execute_cached(
     let executed = execute_with_timeout(app, holder, viewer, operation, now, &reservation).await?;
     let (executed, charged) = executed;
     if let Some(mut refused) = unavailable(&executed) {
-        let id = request_id(headers);
+        let id = context.id();
         log_database_errors(&refused.errors, id);
         let errors = refused.errors.into_iter();
         refused.errors = errors.map(|error| mask_error(error, id)).collect();
@@ -216,7 +216,7 @@ async fn execute_cached(
     }
     let whole = executed.errors.is_empty();
     let error_code = error_code(&executed.errors);
-    let text = encode_response(executed, cost, request_id(headers));
+    let text = encode_response(executed, cost, context.id());
     // What was changed is reported in any case.
     if reservation.resize(text.len()).is_err() && kind != OperationType::Mutation {
         return Err(overloaded());

@@ -17,7 +17,6 @@ use crate::graphql::request::Reservation;
 use crate::http::error::{RequestError, with_code};
 use crate::http::graphql::content_negotiation::ResponseFormat;
 use crate::http::graphql::long_body::body;
-use crate::http::middleware::request_context::REQUEST_ID;
 use crate::metrics;
 
 /// The request headers that responses depend on.
@@ -48,12 +47,6 @@ pub fn respond(headers: &HeaderMap, answer: Result<Bytes, RequestError>) -> Resp
     let mut response = (status, common, body(text)).into_response();
     response.headers_mut().extend(more);
     response
-}
-
-/// Returns the id of a request, which clients can report to the operators.
-pub fn request_id(headers: &HeaderMap) -> &str {
-    let id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    id.unwrap_or_default()
 }
 
 /// The data of a response that has none.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use async_graphql::parser::types::OperationType;
 use axum::http::{HeaderMap, HeaderName};
@@ -26,6 +25,7 @@ use crate::http::graphql::event_stream::{
 };
 use crate::http::graphql::operation_metrics::record_refused;
 use crate::http::graphql::response::{self, encode_errors};
+use crate::http::middleware::request_context::RequestContext;
 use crate::http::server::shutdown::{StreamTimeouts, token_expired};
 use crate::http::server::stream_limit::LimitedClient;
 
@@ -71,7 +71,7 @@ impl EventStreamSupport {
 /// Responds with an event stream. The header `Last-Event-ID` resumes a subscription.
 pub async fn stream(
     app: Arc<AppState>,
-    client: IpAddr,
+    context: RequestContext,
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
@@ -82,7 +82,7 @@ pub async fn stream(
         .map(str::to_owned);
     let resume = resume.filter(|id| !id.is_empty());
     let timeouts = app.limits.stream_timeouts;
-    let holder = LimitedClient::of(&viewer, client);
+    let holder = LimitedClient::of(&viewer, context.client());
     // What has one response is over soon.
     let stays = operation.kind == OperationType::Subscription;
     let place = stays.then(|| app.http.streams.acquire(holder.clone(), 1));
@@ -107,7 +107,7 @@ pub async fn stream(
     let (events, waiting) = mpsc::channel(KEEP_ALIVE);
     let (last, end) = oneshot::channel();
     let task = async move {
-        let ended = forward(app, headers, viewer, operation, begun, events).await;
+        let ended = forward(app, context, headers, viewer, operation, begun, events).await;
         // Fails if the client has disconnected.
         let _ = last.send(ended);
         drop(place);
@@ -150,6 +150,7 @@ fn respond(
 /// Runs the operation while the client is connected. Returns the final events.
 async fn forward(
     app: Arc<AppState>,
+    context: RequestContext,
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
@@ -159,7 +160,7 @@ async fn forward(
     let timeouts = app.limits.stream_timeouts;
     let mut stopping = app.shutdown.track();
     let mut cursor = begun.cursor.clone();
-    let mut parts = response_stream(&app, &headers, viewer.clone(), operation, begun);
+    let mut parts = response_stream(&app, &context, viewer.clone(), operation, begun);
     let mut expired = Box::pin(token_expired(app.clone(), headers, viewer));
     loop {
         let part = tokio::select! {

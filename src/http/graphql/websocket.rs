@@ -375,7 +375,7 @@ impl Connection {
         match begun {
             Ok((operation, begun)) => {
                 let running = ActiveOperation {
-                    parts: response_stream(app, &self.headers, viewer, operation, begun),
+                    parts: response_stream(app, &self.context, viewer, operation, begun),
                     cursor: None,
                     over: false,
                 };

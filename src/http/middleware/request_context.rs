@@ -33,13 +33,15 @@ const MAX_REQUEST_ID_LENGTH: usize = 64;
 /// Maximum number of characters of a user agent in the log.
 const MAX_USER_AGENT_LENGTH: usize = 256;
 
-/// The context of a request: the client, and what is logged about it. Tokens, variables and texts are never logged.
+/// The context of a request: its id, its client, and what is logged about it. Tokens, variables and texts are never logged.
 #[derive(Clone, Debug)]
 pub struct RequestContext(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    id: HeaderValue,
     client: IpAddr,
+    user_agent: Option<String>,
     work: Arc<RequestWork>,
     subject: OnceLock<String>,
     operation: OnceLock<OperationInfo>,
@@ -57,6 +59,11 @@ pub struct OperationInfo {
 }
 
 impl RequestContext {
+    /// Returns the id of the request, which clients can report to the operators.
+    pub fn id(&self) -> &str {
+        self.0.id.to_str().unwrap_or_default()
+    }
+
     /// Returns the client's address, as far as it is known.
     pub fn client(&self) -> IpAddr {
         self.0.client
@@ -97,14 +104,17 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED), None)))
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Ok(known.unwrap_or_else(|| Self::new(&parts.headers, unknown, None)))
     }
 }
 
 impl RequestContext {
-    fn from(client: IpAddr, trace: Option<TraceParent>) -> Self {
+    fn new(headers: &HeaderMap, client: IpAddr, trace: Option<TraceParent>) -> Self {
         Self(Arc::new(Inner {
+            id: request_id(headers),
             client,
+            user_agent: user_agent(headers),
             work: Arc::new(RequestWork::new(trace)),
             subject: OnceLock::new(),
             operation: OnceLock::new(),
@@ -120,19 +130,17 @@ pub async fn log_requests(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = request_id(request.headers());
     let peer = request.extensions().get::<PeerAddr>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let client = app.http.trusted_proxies.client_ip(peer, request.headers());
     let route: Option<MatchedPath> = request.extensions().get().cloned();
     let server_span = server_span(&request, route.as_ref(), client);
     let trace = continue_trace(&server_span, trace_parent(request.headers()));
-    let context = RequestContext::from(client, trace.clone());
+    let context = RequestContext::new(request.headers(), client, trace.clone());
+    server_span.record("user_agent.original", context.0.user_agent.as_deref());
     let mut line = AccessLogEntry {
         begun: Instant::now(),
-        id: id.clone(),
         method: request.method().clone(),
-        user_agent: user_agent(request.headers()),
         route,
         context: context.clone(),
         span: server_span.clone(),
@@ -141,18 +149,17 @@ pub async fn log_requests(
     // Enabled at every log level, so that all events of a request have these.
     let span = tracing::error_span!(
         "request",
-        request_id = id.to_str().unwrap_or_default(),
+        request_id = context.id(),
         client.address = %client,
         trace_id = trace.as_ref().map(TraceParent::trace_id),
     );
-    request.headers_mut().insert(REQUEST_ID, id.clone());
     request.extensions_mut().insert(context.clone());
     let mut answer = count_statements(context.0.work.clone(), next.run(request))
         .instrument(span)
         .instrument(server_span)
         .await;
     line.status = Some(answer.status());
-    add_security_headers(answer.headers_mut(), id);
+    add_security_headers(answer.headers_mut(), context.0.id.clone());
     let quota = *context.quota();
     for (name, value) in quota.iter().flat_map(Quota::headers) {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -163,15 +170,13 @@ pub async fn log_requests(
 }
 
 /// Middleware that responds with an internal error if a handler panics.
-pub async fn catch_panic(request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    let id = id.to_str().unwrap_or_default().to_owned();
+pub async fn catch_panic(context: RequestContext, request: Request, next: Next) -> Response {
     // State that the panic left inconsistent is dropped with the request.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answered.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref().copied());
-        tracing::error!(request_id = id, panic = text, "handler panicked");
+        tracing::error!(request_id = context.id(), panic = text, "handler panicked");
         metrics::record(|metrics| {
             metrics.panics.with(&[]).inc();
         });
@@ -179,7 +184,7 @@ pub async fn catch_panic(request: Request, next: Next) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             INTERNAL,
-            &json!({ "requestId": id }),
+            &json!({ "requestId": context.id() }),
         )
     })
 }
@@ -220,7 +225,7 @@ fn server_span(request: &Request, route: Option<&MatchedPath>, client: IpAddr) -
         http.route = route,
         http.response.status_code = Empty,
         client.address = %client,
-        user_agent.original = user_agent(request.headers()),
+        user_agent.original = Empty,
         graphql.operation.name = Empty,
         graphql.document.hash = Empty,
     )
@@ -256,9 +261,7 @@ fn add_security_headers(headers: &mut HeaderMap, id: HeaderValue) {
 /// The access log entry of a request. Written on drop, so that aborted requests are logged, too.
 struct AccessLogEntry {
     begun: Instant,
-    id: HeaderValue,
     method: Method,
-    user_agent: Option<String>,
     /// The matched route rather than the path, which may contain anything.
     route: Option<MatchedPath>,
     context: RequestContext,
@@ -337,10 +340,10 @@ impl Drop for AccessLogEntry {
             ($level:ident) => {
                 tracing::$level!(
                     target: "liaison::request",
-                    request_id = self.id.to_str().unwrap_or_default(),
+                    request_id = self.context.id(),
                     http.request.method = self.method.as_str(),
                     client.address = %facts.client,
-                    user_agent.original = self.user_agent.as_deref(),
+                    user_agent.original = facts.user_agent.as_deref(),
                     http.route = self.route.as_ref().map(MatchedPath::as_str),
                     http.response.status_code = self.status.map(|status| status.as_u16()),
                     duration_ms = (milliseconds * 1000.0).round() / 1000.0,
