@@ -1,6 +1,5 @@
 //! The GraphiQL explorer at `/graphiql`, embedded in the binary by `build.rs`.
 
-use std::collections::HashMap;
 use std::io::Read;
 
 use axum::Router;
@@ -8,8 +7,8 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery};
 use axum::http::StatusCode;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -17,6 +16,7 @@ use flate2::read::GzDecoder;
 use futures_util::stream;
 
 use crate::http::graphql::etag::if_none_match;
+use crate::http::middleware::accept_encoding::accepts_gzip;
 
 /// A file of the bundle. Its name contains the hash of its content, so it also serves as the entity tag.
 struct Asset {
@@ -101,28 +101,12 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
 /// Bytes that are unpacked at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// Returns whether `Accept-Encoding` allows gzip: by name, or by `*` if it is not named.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT_ENCODING).iter();
-    let values = values.filter_map(|value| value.to_str().ok());
-    let codings = values.flat_map(|value| value.split(',')).map(|item| {
-        let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-        let weight = weight.trim().split_once('=').map(|(_, value)| value.trim());
-        let allowed = weight
-            .and_then(|value| value.parse::<f32>().ok())
-            .is_some_and(|value| value > 0.0);
-        (coding.trim().to_ascii_lowercase(), allowed)
-    });
-    let codings: HashMap<String, bool> = codings.collect();
-    let gzip = codings.get("gzip").or_else(|| codings.get("*"));
-    gzip.copied().unwrap_or(false)
-}
-
 #[cfg(feature = "explorer")]
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
     use axum::http::HeaderValue;
+    use axum::http::header::ACCEPT_ENCODING;
     use axum::http::header::{HeaderName, IF_NONE_MATCH};
 
     use super::*;

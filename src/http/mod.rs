@@ -23,8 +23,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Request;
-use axum::http::header::ACCEPT_ENCODING;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -170,7 +168,9 @@ pub fn router(app: Arc<AppState>) -> Router {
                 // Event streams and what is compressed already stay as they are.
                 .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM))),
         )
-        .layer(map_request(prefer_gzip))
+        .layer(map_request(
+            crate::http::middleware::accept_encoding::prefer_gzip,
+        ))
         .layer(from_fn_with_state(
             app.clone(),
             crate::http::middleware::body_limit::limit_bodies,
@@ -187,21 +187,6 @@ pub fn router(app: Arc<AppState>) -> Router {
             crate::http::middleware::request_context::log_requests,
         ))
         .with_state(app)
-}
-
-/// Chooses zstd only for clients that do not accept gzip: some accept it by default on runtimes that cannot decode it,
-/// such as `@whatwg-node/fetch` on Node 20.
-async fn prefer_gzip(mut request: Request) -> Request {
-    let accepted = request.headers().get(ACCEPT_ENCODING);
-    let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or("");
-    if accepted.contains("zstd") && accepted.contains("gzip") {
-        let others = accepted.split(',').filter(|item| !item.contains("zstd"));
-        let others = others.collect::<Vec<_>>().join(",");
-        if let Ok(others) = HeaderValue::try_from(others) {
-            request.headers_mut().insert(ACCEPT_ENCODING, others);
-        }
-    }
-    request
 }
 
 async fn not_found(headers: HeaderMap) -> Response {

@@ -240,12 +240,14 @@ pub async fn failed(
         return disable(db, attempt, outcome).await;
     }
     let (transaction, _permit) = super::begin(db).await?;
-    renew_lease(attempt.process, webhook, now)
+    let renewed = renew_lease(attempt.process, webhook, now)
         .col_expr(webhook::Column::FailingSince, Expr::val(since))
         .col_expr(webhook::Column::Attempts, Expr::val(attempts))
         .col_expr(webhook::Column::NextAttemptAt, Expr::val(next))
         .exec(&transaction)
         .await?;
+    // Otherwise its party has changed the webhook meanwhile, perhaps to skip this delivery.
+    let next = next.filter(|_| renewed.rows_affected == 1);
     record_attempt(&transaction, attempt, outcome, next).await?;
     transaction.commit().await?;
     Ok(())

@@ -174,6 +174,7 @@ pub async fn update(
                 Expr::value(None::<DateTime<Utc>>),
             )
             .filter(delivery::Column::WebhookId.eq(id))
+            .filter(delivery::Column::NextAttemptAt.is_not_null())
             .filter(delivery::Column::Position.lte(position.position))
             .exec(writing.db())
             .await?;

@@ -240,7 +240,7 @@ fn delivery() -> &'static ObjectType {
             ),
             column::<Option<DateTime>>(
                 "nextAttemptAt",
-                "When it will be sent again. Null if it was delivered, or if the webhook was disabled after the last attempt.",
+                "When it will be sent again. Null if it was delivered or skipped, or if the webhook was disabled or changed during the last attempt.",
                 delivery::Column::NextAttemptAt,
                 Scalar::DateTime,
             ),

@@ -1,5 +1,6 @@
 //! What is done for every request before and after it is handled.
 
+pub(crate) mod accept_encoding;
 pub(crate) mod body_limit;
 pub mod client_ip;
 pub mod cors;

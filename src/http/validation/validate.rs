@@ -127,13 +127,12 @@ fn message(diagnostic: &Diagnostic<'_, DiagnosticData>) -> String {
         (Some("SubselectionOnScalarType" | "SubselectionOnEnumType"), Some(field)) => {
             format!("The field `{field}` has no fields to select: leave out its `{{ … }}`.")
         }
-        (
-            Some("ConflictingFieldType" | "ConflictingFieldName" | "ConflictingFieldArgument"),
-            Some(field),
-        ) => format!(
-            "{} Select one of them under an alias: `another: {field}`.",
-            sentence(&diagnostic.error.to_string())
-        ),
+        (Some("ConflictingFieldType" | "ConflictingFieldName" | "ConflictingFieldArgument"), _) => {
+            format!(
+                "{} Give one of them an alias of its own: `another: field`.",
+                sentence(&diagnostic.error.to_string())
+            )
+        }
         _ => sentence(&diagnostic.error.to_string()),
     }
 }

@@ -57,6 +57,8 @@ async fn zstd_is_for_clients_that_do_not_accept_gzip(server: &Server) {
         ("gzip, deflate, br, zstd", "br"),
         ("zstd;q=1, gzip;q=0.5", "gzip"),
         ("br, zstd", "zstd"),
+        ("gzip;q=0, zstd", "zstd"),
+        ("ZSTD, GZIP", "gzip"),
     ] {
         let request = client.get(format!("{}/schema.graphql", server.address));
         let request = request.header(ACCEPT_ENCODING, accepted);

@@ -31,11 +31,11 @@ async fn the_first_error_names_what_is_wrong(server: &Server) {
         ("{viewer}", "viewer"),
         (
             "{topics{nodes{a:title a:status}}}",
-            "under an alias: `another: a`",
+            "`a`. Give one of them an alias",
         ),
         (
             "{activities{nodes{subject{...on Organization{kind}...on Committee{kind}}}}}",
-            "under an alias: `another: kind`",
+            "`kind`. Give one of them an alias",
         ),
         ("{t:topics(first:1)}", "`t`"),
         ("{topics{nodes{nothing{a b}}}}", "nothing"),

@@ -21,6 +21,7 @@ on_both_databases! {
     another_ping_comes_before_its_change_though_one_is_under_way
     a_ping_that_fails_holds_nothing_up
     a_later_cursor_skips_what_cannot_be_delivered
+    what_is_skipped_during_an_attempt_is_not_tried_again
     what_keeps_a_delivery_from_its_address_is_reported
     deliveries_go_through_the_proxy_and_name_their_source
     deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_target_s
@@ -128,13 +129,36 @@ async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
     assert_eq!(update(&tsb, skip).await["userErrors"], json!([]));
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), [poison, later]);
+    assert_is_skipped(&tsb, &made).await;
+}
+
+async fn assert_is_skipped(client: &Client<'_>, made: &Value) {
     let document = "query($id: ID!) { node(id: $id) { ... on Webhook { deliveries(failed: true) {
         nodes { attempts nextAttemptAt } } } } }";
-    let data = tsb
-        .data(document, json!({ "id": made["webhook"]["id"] }))
-        .await;
+    let variables = json!({ "id": made["webhook"]["id"] });
+    let data = client.data(document, variables).await;
     let skipped = json!([{ "attempts": 1, "nextAttemptAt": null }]);
     assert_eq!(data["node"]["deliveries"]["nodes"], skipped);
+}
+
+async fn what_is_skipped_during_an_attempt_is_not_tried_again(server: &Server) {
+    let endpoint = Endpoint::start().await;
+    let tsb = server.tsb();
+    let topics = json!({ "subjectType": ["TOPIC"] });
+    let made = create(&tsb, json!({ "url": endpoint.url, "filter": topics })).await;
+    let poison = happen(server, "Poison").await;
+    endpoint.reply([Reply::Never]);
+    let _deliveries = server.deliver(WebhookTargets::Any);
+    endpoint.wait_for(1).await;
+    let cursor = "query($id: ID!) { node(id: $id) { ... on Activity { cursor } } }";
+    let data = tsb.data(cursor, json!({ "id": poison })).await;
+    let skip = json!({ "id": made["webhook"]["id"], "version": 1, "redeliverAfter": data["node"]["cursor"] });
+    assert_eq!(update(&tsb, skip).await["userErrors"], json!([]));
+    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    assert_is_skipped(&tsb, &made).await;
+    let later = happen(server, "Later").await;
+    endpoint.wait_for(2).await;
+    assert_eq!(endpoint.ids(), [poison, later]);
 }
 
 /// The response of the first delivery of a new webhook once it has failed.
