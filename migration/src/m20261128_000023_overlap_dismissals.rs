@@ -1,7 +1,7 @@
 //! Pairs of texts that a side found to be different, and the verb for it in the log.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
 use crate::column::{drop_tables, id, indexes, one_of, words};
 
@@ -40,6 +40,15 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = "select 1 from activity where verb = 'OVERLAP_DISMISSED' limit 1";
+        let statement = Statement::from_string(manager.get_database_backend(), sql);
+        let logged = manager.get_connection().query_one_raw(statement).await?;
+        if logged.is_some() {
+            return Err(DbErr::Migration(
+                "the history has dismissed overlaps, which the version before does not know: restore a backup instead"
+                    .to_owned(),
+            ));
+        }
         let verbs = [&VERBS.replace(BEFORE, &format!("{BEFORE}{ADDED}")), VERBS];
         replace_verbs(manager, verbs).await?;
         drop_tables(manager, &["overlap_dismissal"]).await
@@ -68,5 +77,13 @@ async fn replace_verbs(manager: &SchemaManager<'_>, [from, to]: [&str; 2]) -> Re
     db.execute_unprepared(&sql).await?;
     db.execute_unprepared("pragma writable_schema = reset")
         .await?;
+    let sql = format!(
+        "select 1 from sqlite_schema where type = 'table' and name = 'activity' and instr(sql, '{to}') > 0"
+    );
+    let replaced = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql));
+    if replaced.await?.is_none() {
+        let message = "the table `activity` has another check on `verb` than expected";
+        return Err(DbErr::Migration(message.to_owned()));
+    }
     Ok(())
 }

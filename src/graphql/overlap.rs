@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use super::payload::{UserError, split_rejections};
 use super::request::OperationContext;
 use super::search::{SEARCH_RESULT, value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_overloaded, is_too_long};
 use crate::planner::arguments::Args;
 use crate::planner::composite::reference_to;
 use crate::planner::cursor::{CursorCodec, CursorPosition};
@@ -138,11 +138,11 @@ fn overlap() -> &'static ObjectType {
             ),
             value::<f64>(
                 "score",
-                "How alike they are, 0 to 1: the cosine of their words in the language in which they are most alike, weighed by how rare they are. 1 means that they use the same words.",
+                "How similar they are, 0 to 1: the cosine of their words, weighted by how rare they are, in the language in which they are most similar. 1 means that they use the same words.",
             ),
             value::<Vec<String>>(
                 "sharedTerms",
-                "The words that both have, as the ITU text writes them: the rarest first, at most 10.",
+                "The words that both have, in lower case, as in the ITU text: the rarest first, at most 10.",
             ),
         ],
     });
@@ -225,8 +225,7 @@ impl OverlapMutation {
     async fn overlap_dismiss(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The two texts, and in what they are different.")]
-        input: OverlapDismissInput,
+        #[graphql(desc = "The two texts, and why they are different.")] input: OverlapDismissInput,
     ) -> Option<Result<OverlapDismissPayload>> {
         let OperationContext {
             db, viewer, now, ..
@@ -257,12 +256,12 @@ impl OverlapDismissPayload {
             fields: vec![
                 text(
                     "itu",
-                    "The ITU text; null if nothing was changed because of `userErrors`.",
+                    "The ITU text. Null if the request was refused; `userErrors` says why.",
                     true,
                 ),
                 text(
                     "upu",
-                    "The UPU text; null if nothing was changed because of `userErrors`.",
+                    "The UPU text. Null if the request was refused; `userErrors` says why.",
                     true,
                 ),
                 field(
@@ -296,14 +295,13 @@ impl OutputType for OverlapDismissPayload {
         ctx: &ContextSelectionSet<'_>,
         selected: &Positioned<SelectedField>,
     ) -> ServerResult<Value> {
-        let (itu, upu) = self.texts.unzip();
-        let reference = |text: Option<TextRef>| text.map(|(ty, key)| reference_to(ty, key));
         let errors = self.user_errors.iter().map(UserError::json);
-        let payload = json!({
-            "itu": reference(itu),
-            "upu": reference(upu),
-            "userErrors": errors.collect::<Vec<_>>(),
-        });
+        let errors: Vec<Json> = errors.collect();
+        let payload = |texts: Option<(TextRef, TextRef)>| {
+            let (itu, upu) = texts.unzip();
+            let reference = |text: Option<TextRef>| text.map(|(ty, key)| reference_to(ty, key));
+            json!({ "itu": reference(itu), "upu": reference(upu), "userErrors": errors })
+        };
         let at = FieldLocation {
             path: vec![PathSegment::Field(
                 selected.node.response_key().node.to_string(),
@@ -316,9 +314,22 @@ impl OutputType for OverlapDismissPayload {
             env: &env,
         };
         let sets = [&ctx.item.node];
-        let read = planner
-            .fetch_composite(&at, Self::object(), &sets, &payload)
-            .await?;
-        Ok(read.into_value(&ctx.with_field(selected)))
+        let fetch = async |payload: Json| {
+            let fetched = planner.fetch_composite(&at, Self::object(), &sets, &payload);
+            fetched.await
+        };
+        let field = ctx.with_field(selected);
+        let read = match fetch(payload(self.texts)).await {
+            // The change is committed: texts that cannot be read are null with an error.
+            Err(mut error) if self.texts.is_some() => {
+                if is_too_long(&error) || is_overloaded(&error) {
+                    error.message.push_str(" The change itself is made.");
+                }
+                field.add_error(error);
+                fetch(payload(None)).await?
+            }
+            read => read?,
+        };
+        Ok(read.into_value(&field))
     }
 }

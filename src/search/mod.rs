@@ -27,6 +27,7 @@ pub use self::overlaps::{PairKey, PairPage};
 pub use self::query::{Hit, HitFilter, Hits, Query, Statistics};
 use crate::error::Result;
 use crate::events::{Event, log};
+use crate::search::document::Document;
 use crate::search::index::Index;
 use crate::store::Database;
 use crate::store::activity::LogPosition;
@@ -135,25 +136,12 @@ impl Search {
         let mut overlaps = self.overlaps.clone().lock_owned().await;
         let indexed = self.indexed.clone();
         let page = spawn_blocking(move || {
-            let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
-            let changes = std::mem::take(&mut indexed.changes);
-            let index = &indexed.index;
-            let records = changes.ids.iter().map(|id| {
-                let record = index.record(*id);
-                (*id, record.map(|record| index.document(record)))
-            });
-            let records: Vec<_> = records.collect();
-            drop(indexed);
-            if changes.is_rebuilt {
-                *overlaps = Overlaps::default();
+            let changes = take_changes(&indexed);
+            if !changes.ids.is_empty() || changes.is_rebuilt || !overlaps.is_settled() {
+                // If this panics, the next request begins with none and reads all texts again.
+                let former = std::mem::take(&mut *overlaps);
+                *overlaps = changed_overlaps(former, &changes, &indexed);
             }
-            for (id, document) in records {
-                match document {
-                    Some(document) => overlaps.put(&document),
-                    None => overlaps.remove(id),
-                }
-            }
-            overlaps.settle();
             overlaps.page(minimum, first, after)
         });
         Ok(page.await.map_err(aborted)?)
@@ -284,6 +272,34 @@ impl Search {
         });
         built.await.map_err(aborted)
     }
+}
+
+fn take_changes(indexed: &RwLock<Indexed>) -> Changes {
+    let mut indexed = indexed.write().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut indexed.changes)
+}
+
+/// Applies the changes of the index to the overlaps. If these have no texts yet, adds all texts.
+fn changed_overlaps(former: Overlaps, changes: &Changes, indexed: &RwLock<Indexed>) -> Overlaps {
+    let is_anew = changes.is_rebuilt || !former.is_settled();
+    let mut overlaps = if is_anew { Overlaps::default() } else { former };
+    let documents: Vec<Document> = {
+        let indexed = indexed.read().unwrap_or_else(PoisonError::into_inner);
+        let index = &indexed.index;
+        for id in changes.ids.iter().filter(|id| index.record(**id).is_none()) {
+            overlaps.remove(*id);
+        }
+        let changed = index.records().filter(|record| {
+            let is_compared = [SearchType::Publication, SearchType::Topic].contains(&record.ty);
+            is_compared && (is_anew || changes.ids.contains(&record.id))
+        });
+        changed.map(|record| index.document(record)).collect()
+    };
+    for document in &documents {
+        overlaps.put(document);
+    }
+    overlaps.settle();
+    overlaps
 }
 
 fn page(index: &Index, request: SearchRequest) -> SearchPage {

@@ -44,8 +44,12 @@ pub struct Overlaps {
     partner_of: HashMap<Uuid, HashSet<Uuid>>,
     /// The pairs in which one text is among the partners of the other.
     pairs: BTreeSet<PairKey>,
-    /// Records that came, went, or have other scores since `partners` was computed.
+    /// The records that were added, removed or changed since `partners` was computed.
     changed: HashSet<Uuid>,
+    /// The number of members when `partners` was computed; `None` before that.
+    settled_size: Option<usize>,
+    /// The terms that were added to texts or removed since then, with the number of their vectors at that time.
+    changed_terms: HashMap<u32, usize>,
 }
 
 /// A record of one side with its texts.
@@ -56,8 +60,8 @@ struct Member {
     vectors: Vec<u32>,
     /// The records that it is related to, or that were dismissed as its partners.
     linked: Vec<Uuid>,
-    /// The texts by which shared terms are shown.
-    texts: Vec<Text>,
+    /// The terms of all texts, each once, with the word as it is written first.
+    words: Vec<(u32, String)>,
 }
 
 /// The terms of a record in one of its languages.
@@ -87,21 +91,34 @@ pub struct PairPage {
 impl Overlaps {
     /// Adds a record, or replaces it.
     pub fn put(&mut self, document: &Document) {
-        self.remove(document.id);
         if document.ty == SearchType::Topic {
             self.link_publications(document.id, &document.overlap.publications);
         }
         let Some(side) = document.overlap.side else {
-            return;
+            return self.remove(document.id);
         };
-        let texts = document.texts.iter().filter(|text| is_compared(text));
         let mut of_languages: BTreeMap<Language, BTreeSet<u32>> = BTreeMap::new();
-        for text in texts.clone() {
-            let terms = terms(text).into_iter();
-            let terms = terms.map(|(term, _)| self.term(text.language, term));
-            let terms: Vec<u32> = terms.collect();
-            of_languages.entry(text.language).or_default().extend(terms);
+        let mut seen = HashSet::new();
+        let mut words = Vec::new();
+        for text in document.texts.iter().filter(|text| is_compared(text)) {
+            for (term, word) in terms(text) {
+                let term = self.term(text.language, term);
+                of_languages.entry(text.language).or_default().insert(term);
+                if seen.insert(term) {
+                    words.push((term, word));
+                }
+            }
         }
+        if let Some(member) = self.members.get_mut(&document.id)
+            && member.side == side
+            && member.words == words
+        {
+            // Its scores stay as they are.
+            member.linked.clone_from(&document.overlap.linked);
+            self.changed.insert(document.id);
+            return;
+        }
+        self.remove(document.id);
         let vectors = of_languages.into_values();
         let vectors = vectors.map(|terms| self.add_vector(document.id, side, terms));
         let member = Member {
@@ -109,10 +126,9 @@ impl Overlaps {
             side,
             vectors: vectors.collect(),
             linked: document.overlap.linked.clone(),
-            texts: texts.cloned().collect(),
+            words,
         };
         self.members.insert(document.id, member);
-        self.resized(self.members.len() - 1);
         self.changed.insert(document.id);
     }
 
@@ -129,7 +145,6 @@ impl Overlaps {
             }
             self.free.push(number);
         }
-        self.resized(self.members.len() + 1);
         self.changed.insert(id);
     }
 
@@ -175,23 +190,35 @@ impl Overlaps {
         number
     }
 
-    /// Changes the vectors that have a term. If it then weighs more or less, all their scores change.
+    /// Changes the vectors that have a term.
     fn change_posting(&mut self, term: u32, side: Side, change: impl FnOnce(&mut Vec<u32>)) {
         let posting = &mut self.postings[term as usize];
-        let before = size(posting).checked_ilog2();
+        self.changed_terms.entry(term).or_insert(size(posting));
         change(&mut posting[place(side)]);
-        if size(posting).checked_ilog2() != before {
-            let vectors = posting.iter().flatten();
-            let members = vectors.map(|vector| self.vectors[*vector as usize].member);
-            self.changed.extend(members);
+    }
+
+    /// Adds the texts whose scores depend on a count that has passed a power of two: the number of all texts, or of those
+    /// that have one of their terms.
+    fn add_rescored(&mut self) {
+        let changed_terms = std::mem::take(&mut self.changed_terms);
+        let settled_size = self.settled_size.replace(self.members.len());
+        if settled_size.unwrap_or(0).checked_ilog2() != self.members.len().checked_ilog2() {
+            self.changed.extend(self.members.keys());
+            return;
+        }
+        for (term, before) in changed_terms {
+            let posting = &self.postings[term as usize];
+            if size(posting).checked_ilog2() != before.checked_ilog2() {
+                let vectors = posting.iter().flatten();
+                let members = vectors.map(|vector| self.vectors[*vector as usize].member);
+                self.changed.extend(members);
+            }
         }
     }
 
-    /// All scores change if there are twice as many texts, or half as many.
-    fn resized(&mut self, before: usize) {
-        if self.members.len().checked_ilog2() != before.checked_ilog2() {
-            self.changed.extend(self.members.keys());
-        }
+    /// Returns whether the pairs were computed before.
+    pub fn is_settled(&self) -> bool {
+        self.settled_size.is_some()
     }
 
     fn weight(&self, term: u32) -> u32 {
@@ -220,6 +247,7 @@ impl Overlaps {
 
     /// Computes the pairs of what has changed.
     pub fn settle(&mut self) {
+        self.add_rescored();
         let changed = std::mem::take(&mut self.changed);
         for id in &changed {
             self.measure(*id);
@@ -372,21 +400,12 @@ impl Overlaps {
         let others = upu.vectors.iter();
         let others = others.flat_map(|number| &self.vectors[*number as usize].terms);
         let others: HashSet<u32> = others.copied().collect();
-        let mut shared: BTreeMap<u32, String> = BTreeMap::new();
-        for text in &itu.texts {
-            for (term, word) in terms(text) {
-                let term = self.terms.get(&(text.language, term));
-                if let Some(term) = term.filter(|term| others.contains(term)) {
-                    shared.entry(*term).or_insert(word);
-                }
-            }
-        }
-        let shared = shared.into_iter();
-        let shared = shared.map(|(term, word)| (Reverse(self.weight(term)), word));
-        let mut shared: Vec<(Reverse<u32>, String)> = shared.collect();
+        let shared = itu.words.iter().filter(|(term, _)| others.contains(term));
+        let shared = shared.map(|(term, word)| (Reverse(self.weight(*term)), word));
+        let mut shared: Vec<(Reverse<u32>, &String)> = shared.collect();
         shared.sort();
-        shared.truncate(SHOWN_TERMS);
-        shared.into_iter().map(|(_, word)| word).collect()
+        let shown = shared.into_iter().take(SHOWN_TERMS);
+        shown.map(|(_, word)| word.clone()).collect()
     }
 }
 
@@ -418,8 +437,8 @@ fn number(length: usize) -> u32 {
 
 /// Returns the cosine of two vectors from their product and the squares of their lengths, rounded down.
 fn cosine(product: u32, one: u32, other: u32) -> u32 {
-    let [product, one, other] = [product, one, other].map(u64::from);
-    let scale = u64::from(SCALE * SCALE);
+    let [product, one, other] = [product, one, other].map(u128::from);
+    let scale = u128::from(SCALE * SCALE);
     let squared = product * product * scale / (one * other).max(1);
     u32::try_from(squared.isqrt()).unwrap_or(u32::MAX)
 }

@@ -28,7 +28,7 @@ pub struct OverlapDismissInput {
     pub itu_id: ID,
     /// The id of the UPU text: of a publication of the UPU, or of a topic that the UPU proposed.
     pub upu_id: ID,
-    /// In what they are different; at most 8,000 characters.
+    /// Why they are different; at most 8,000 characters.
     pub reason: String,
 }
 

@@ -112,11 +112,42 @@ fn a_new_text_changes_the_scores_of_few() {
     let new = all.pop().unwrap();
     let mut overlaps = settled(&all);
     overlaps.put(&new);
+    overlaps.add_rescored();
     assert!(overlaps.changed.contains(&new.id));
     assert!(overlaps.changed.len() < 200, "{}", overlaps.changed.len());
     overlaps.settle();
     all.push(new);
     assert_eq!(overlaps.pairs, settled(&all).pairs);
+}
+
+#[test]
+fn at_a_power_of_two_a_text_changes_the_scores_of_few() {
+    let mut all = documents(1024, 3000);
+    let mut overlaps = settled(&all);
+    overlaps.put(&all[0]);
+    overlaps.add_rescored();
+    assert_eq!(overlaps.changed, HashSet::from([all[0].id]));
+    all[0].texts[0].content = "Certified electronic mail".to_owned();
+    overlaps.put(&all[0]);
+    overlaps.add_rescored();
+    assert!(overlaps.changed.len() < 200, "{}", overlaps.changed.len());
+    overlaps.settle();
+    assert_eq!(overlaps.pairs, settled(&all).pairs);
+}
+
+#[test]
+fn the_longest_texts_that_are_the_same_score_1() {
+    let mut all = documents(1024, 3000);
+    let letters = (0x4e00..).filter_map(char::from_u32).take(8000);
+    let content: String = letters.collect();
+    for (place, side) in [(0, Side::Itu), (1, Side::Upu)] {
+        all[place] = document(place as u128, side, &content);
+        all[place].texts[0].language = Language::Zh;
+    }
+    let page = settled(&all).page(0.0, 1, None);
+    let ids = [page.pairs[0].0.1, page.pairs[0].0.2];
+    assert_eq!(ids, [all[0].id, all[1].id]);
+    assert_eq!(page.pairs[0].1.score.to_string(), "1");
 }
 
 #[test]
