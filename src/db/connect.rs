@@ -18,12 +18,12 @@ use tokio::time::timeout;
 use crate::db::ACQUIRE_TIMEOUT;
 
 /// A connection that was idle for longer is pinged before it is used.
-pub const TRUSTED: Duration = Duration::from_secs(1);
-/// How long a ping may take.
-pub const PING: Duration = Duration::from_secs(1);
-/// The maximum age of a connection.
-pub const MAX_AGE: Duration = Duration::from_mins(30);
-/// How long a connection may be idle.
+pub const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Timeout of a ping.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum age of a connection.
+pub const MAX_LIFETIME: Duration = Duration::from_mins(30);
+/// Maximum time that a connection stays idle before it is closed.
 pub const MAX_IDLE: Duration = Duration::from_mins(10);
 
 /// Makes the server end sessions whose client is gone. PostgreSQL versions and platforms without one of these settings
@@ -91,7 +91,7 @@ impl SessionMark {
     /// Returns an SQL condition that holds in the session of this mark, and is an error in any other.
     #[must_use]
     pub fn check(&self) -> String {
-        format!("1 / {}::int = 1", self.is_own())
+        format!("1 / {}::int = 1", self.ownership_sql())
     }
 
     /// Returns a statement with the same result that is an error unless it was prepared with this mark, runs in the
@@ -100,11 +100,11 @@ impl SessionMark {
     pub fn checked(&self, sql: &str, last: usize) -> String {
         format!(
             "select * from ({sql}) as checked where 1 / ({} and ${last} = '{self}'::smallint[])::int = 1",
-            self.is_own()
+            self.ownership_sql()
         )
     }
 
-    fn is_own(&self) -> String {
+    fn ownership_sql(&self) -> String {
         format!("(current_setting('liaison.session', true) is not distinct from '{self}')")
     }
 
@@ -196,12 +196,12 @@ impl Connector {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .max_lifetime(MAX_AGE)
+            .max_lifetime(MAX_LIFETIME)
             .idle_timeout(MAX_IDLE)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {
                 Box::pin(async move {
-                    if idle.idle_for > TRUSTED {
+                    if idle.idle_for > PING_AFTER_IDLE {
                         ping(connection).await?;
                     }
                     Ok(true)
@@ -220,8 +220,8 @@ impl Connector {
         (pool, mark)
     }
 
-    /// Tells a session its settings, and checks that it is this connection's own; its mark. Behind a pooler in transaction mode
-    /// it carries the mark of another connection, or loses its own.
+    /// Sets the settings of a session, checks that it is this connection's own, and returns its mark. Behind a pooler in
+    /// transaction mode it carries the mark of another connection, or loses its own.
     async fn prepare(&self, connection: &mut PgConnection) -> Result<SessionMark, Error> {
         let mark = SessionMark::new();
         let mut applied = format!("set_config('liaison.session', '{mark}', false)");
@@ -255,7 +255,7 @@ async fn check_released(connection: &mut PgConnection) -> Result<bool, Error> {
     // Within a transaction `now()` is its start. Sent as a simple query, because the transaction of a prepared
     // statement begins with an earlier message.
     let test = "select (now() = statement_timestamp())::text";
-    let is_idle = timeout(PING, text(connection, test))
+    let is_idle = timeout(PING_TIMEOUT, text(connection, test))
         .await
         .map_err(|_| Error::PoolTimedOut)??;
     if is_idle == "true" && !connection.is_in_transaction() {
@@ -273,12 +273,12 @@ async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error>
     row.try_get(0)
 }
 
-/// Asks the server for a sign of life.
+/// Pings the server.
 ///
 /// # Errors
-/// Returns an error if it does not respond within [`PING`].
+/// Returns an error if it does not respond within [`PING_TIMEOUT`].
 pub async fn ping(connection: &mut PgConnection) -> Result<(), Error> {
-    timeout(PING, connection.ping())
+    timeout(PING_TIMEOUT, connection.ping())
         .await
         .map_err(|_| Error::PoolTimedOut)?
 }

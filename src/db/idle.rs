@@ -15,8 +15,8 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct IdleConnections<T> {
     connections: Mutex<Vec<T>>,
-    turns: Arc<Semaphore>,
-    most: u32,
+    permits: Arc<Semaphore>,
+    max_connections: u32,
     /// The name of the pool in the metrics.
     name: Option<&'static str>,
 }
@@ -26,25 +26,25 @@ impl<T> IdleConnections<T> {
     pub fn new(connections: u32, name: Option<&'static str>) -> Self {
         Self {
             connections: Mutex::new(Vec::new()),
-            turns: Arc::new(Semaphore::new(connections as usize)),
-            most: connections,
+            permits: Arc::new(Semaphore::new(connections as usize)),
+            max_connections: connections,
             name,
         }
     }
 
-    /// How many connections there are at most.
-    pub const fn most(&self) -> u32 {
-        self.most
+    /// Returns the maximum number of connections.
+    pub const fn max_connections(&self) -> u32 {
+        self.max_connections
     }
 
-    /// How many connections are in use.
+    /// Returns the number of connections in use.
     pub fn in_use(&self) -> usize {
-        (self.most as usize).saturating_sub(self.turns.available_permits())
+        (self.max_connections as usize).saturating_sub(self.permits.available_permits())
     }
 
     /// Waits until another connection may be used.
     pub async fn permit(&self) -> Result<OwnedSemaphorePermit, DbErr> {
-        if let Ok(permit) = self.turns.clone().try_acquire_owned() {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             if let Some(name) = self.name {
                 PoolWait::none(name);
             }
@@ -52,7 +52,7 @@ impl<T> IdleConnections<T> {
         }
         let waiting = self.name.map(PoolWait::begin);
         // Boxed, because the state of an inlined future enlarges every caller's future, and waiting is rare.
-        let permit = self.turns.clone().acquire_owned();
+        let permit = self.permits.clone().acquire_owned();
         let permit = Box::pin(timeout(ACQUIRE_TIMEOUT, permit)).await;
         let permit = permit
             .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
@@ -85,7 +85,7 @@ impl<T> IdleConnections<T> {
 
     /// Closes all idle connections and refuses further permits.
     pub fn close(&self) {
-        self.turns.close();
+        self.permits.close();
         self.clear();
     }
 

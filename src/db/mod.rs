@@ -188,16 +188,16 @@ impl ReadPool {
         }
     }
 
-    /// How many connections there are at most.
+    /// Returns the maximum number of connections.
     #[must_use]
     pub fn connections(&self) -> u32 {
         match self {
-            Self::Postgres(connections) => connections.most(),
-            Self::Sqlite(connections) => connections.most(),
+            Self::Postgres(connections) => connections.max_connections(),
+            Self::Sqlite(connections) => connections.max_connections(),
         }
     }
 
-    /// How many connections are in use.
+    /// Returns the number of connections in use.
     #[must_use]
     pub fn in_use(&self) -> usize {
         match self {

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use crate::db::Row;
 use crate::db::connect::{
-    Connector, MAX_AGE, MAX_IDLE, PING, SessionMark, TRUSTED, foreign_session, is_foreign_session,
-    ping,
+    Connector, MAX_IDLE, MAX_LIFETIME, PING_AFTER_IDLE, PING_TIMEOUT, SessionMark, foreign_session,
+    is_foreign_session, ping,
 };
 use crate::db::idle::IdleConnections;
 
@@ -43,7 +43,7 @@ struct IdleConnection {
 
 impl IdleConnection {
     fn is_fresh(&self) -> bool {
-        self.opened.elapsed() < MAX_AGE && self.used.elapsed() < MAX_IDLE
+        self.opened.elapsed() < MAX_LIFETIME && self.used.elapsed() < MAX_IDLE
     }
 }
 
@@ -57,17 +57,17 @@ impl PostgresPool {
     ) -> Self {
         Self {
             connector,
-            longest: longest.map_or(READ_TIMEOUT, |timeout| timeout + PING),
+            longest: longest.map_or(READ_TIMEOUT, |timeout| timeout + PING_TIMEOUT),
             idle: IdleConnections::new(connections, name),
         }
     }
 
-    /// How many connections there are at most.
-    pub const fn most(&self) -> u32 {
-        self.idle.most()
+    /// Returns the maximum number of connections.
+    pub const fn max_connections(&self) -> u32 {
+        self.idle.max_connections()
     }
 
-    /// How many connections are in use.
+    /// Returns the number of connections in use.
     pub fn in_use(&self) -> usize {
         self.idle.in_use()
     }
@@ -176,7 +176,7 @@ impl PostgresPool {
     /// Takes an idle connection that was used recently or responds.
     async fn take(&self) -> Option<IdleConnection> {
         while let Some(mut idle) = self.idle.take() {
-            if idle.used.elapsed() < TRUSTED {
+            if idle.used.elapsed() < PING_AFTER_IDLE {
                 return Some(idle);
             }
             if !idle.is_fresh() {
@@ -247,7 +247,8 @@ impl Drop for PostgresTransaction {
         };
         let (pool, permit) = (self.pool.clone(), self.permit.take());
         runtime.spawn(async move {
-            let rollback = timeout(PING, taken.connection.execute(raw_sql("rollback"))).await;
+            let rollback =
+                timeout(PING_TIMEOUT, taken.connection.execute(raw_sql("rollback"))).await;
             if matches!(rollback, Ok(Ok(_))) {
                 pool.release(taken);
             }
@@ -276,7 +277,7 @@ impl<'c> CancelGuard<'c> {
 
 impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.begun.elapsed() > PING {
+        if !self.answered && self.begun.elapsed() > PING_TIMEOUT {
             self.idle.clear();
         }
     }

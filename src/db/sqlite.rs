@@ -80,12 +80,12 @@ impl SqlitePool {
         })
     }
 
-    /// How many connections there are at most.
-    pub const fn most(&self) -> u32 {
-        self.idle.most()
+    /// Returns the maximum number of connections.
+    pub const fn max_connections(&self) -> u32 {
+        self.idle.max_connections()
     }
 
-    /// How many connections are in use.
+    /// Returns the number of connections in use.
     pub fn in_use(&self) -> usize {
         self.idle.in_use()
     }

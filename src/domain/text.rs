@@ -79,7 +79,7 @@ fn edition(parenthesis: &str) -> Option<(Option<&str>, &str, &str)> {
         None => (None, date),
     };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_month = |it: &str| (1..=2).contains(&it.len()) && digits(it);
+    let is_month = |text: &str| (1..=2).contains(&text.len()) && digits(text);
     (year.len() == 4 && digits(year) && month.is_none_or(is_month)).then_some((month, year, after))
 }
 

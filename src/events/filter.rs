@@ -55,7 +55,7 @@ impl EventFilter {
         Condition::all()
             .add(open)
             .add_option(self.subject.map(|id| col(Column::SubjectId).eq(id)))
-            .add_option(types.map(|it: Vec<&str>| among(Column::SubjectType, it)))
+            .add_option(types.map(|types: Vec<&str>| among(Column::SubjectType, types)))
             .add_option(verbs.map(|verbs| among(Column::Verb, verbs)))
             .add_option(
                 self.party

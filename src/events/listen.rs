@@ -8,7 +8,7 @@ use sea_orm::sqlx::{self, PgPool};
 use tokio::time::{sleep, timeout};
 
 use crate::events::buffer::EventBuffer;
-use crate::store::{Database, MAX_AGE};
+use crate::store::{Database, MAX_LIFETIME};
 
 /// Notification channel of the log, as created by the migration.
 const CHANNEL: &str = "liaison_activity";
@@ -49,7 +49,7 @@ async fn listen_once(
     let mut listener = in_time(begin).await?;
     // Entries may have been added before the connection listened.
     db.notify();
-    while opened.elapsed() < MAX_AGE {
+    while opened.elapsed() < MAX_LIFETIME {
         let Ok(message) = timeout(TEST_AFTER, listener.try_recv()).await else {
             // A simple query: a pooler could send a prepared statement to another session.
             in_time(sqlx::raw_sql("select 1").execute(&mut listener)).await?;
@@ -58,7 +58,7 @@ async fn listen_once(
         let message = message?;
         // Without a message the connection was lost and is there again.
         let position = message.and_then(|message| message.payload().parse().ok());
-        if position.is_none_or(|it: i64| it > recent.newest().position) {
+        if position.is_none_or(|position: i64| position > recent.newest().position) {
             db.notify();
         }
     }

@@ -17,7 +17,7 @@ use super::request::OperationContext;
 use crate::domain::examination::{overdue, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
-use crate::graphql::node::{NOT_SEARCHED, everybody, node_table};
+use crate::graphql::node::{NOT_SEARCHED, node_table, visible_to_all};
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, note as notes,
     publication as publications,
@@ -42,7 +42,11 @@ pub fn object_type() -> &'static ObjectType {
         name: "Examination",
         description: "The joint examination of one edition of a publication: what it means for the two sides. Each side records a finding. When both sides have recorded one, the examination is complete.",
         cacheable: true,
-        table: Some(node_table::<ExaminationId>(Entity, everybody, NOT_SEARCHED)),
+        table: Some(node_table::<ExaminationId>(
+            Entity,
+            visible_to_all,
+            NOT_SEARCHED,
+        )),
         fields: vec![
             id(ExaminationId::PREFIX),
             one(

@@ -12,7 +12,7 @@ use super::list;
 use super::topic as topics;
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
-use crate::graphql::node::{NOT_SEARCHED, everybody, node_table};
+use crate::graphql::node::{NOT_SEARCHED, node_table, visible_to_all};
 use crate::planner::RecordQuery;
 use crate::planner::arguments::Args;
 use crate::planner::json::Scalar;
@@ -26,7 +26,7 @@ pub fn object_type() -> &'static ObjectType {
         cacheable: true,
         table: Some(node_table::<MandateId>(
             mandate::Entity,
-            everybody,
+            visible_to_all,
             NOT_SEARCHED,
         )),
         fields: vec![
@@ -82,7 +82,7 @@ pub fn provision() -> &'static ObjectType {
         cacheable: true,
         table: Some(node_table::<ProvisionId>(
             provision::Entity,
-            everybody,
+            visible_to_all,
             NOT_SEARCHED,
         )),
         fields: vec![

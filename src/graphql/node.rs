@@ -56,7 +56,7 @@ pub fn node_table<I: Id>(
 }
 
 /// The condition for the records of a type that every viewer may see.
-pub fn everybody(_: &ExecutionContext<'_>) -> Condition {
+pub fn visible_to_all(_: &ExecutionContext<'_>) -> Condition {
     Condition::all()
 }
 

@@ -9,7 +9,7 @@ use entity::party::Party;
 use entity::scalar::DateTime;
 
 use super::list;
-use super::node::{SEARCHED, everybody, node_table, subject};
+use super::node::{SEARCHED, node_table, subject, visible_to_all};
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
 use crate::error::Result;
@@ -44,7 +44,7 @@ pub fn object_type() -> &'static ObjectType {
         name: "Note",
         description: "A note of a party on a record. Everybody can read it.",
         cacheable: true,
-        table: Some(node_table::<NoteId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<NoteId>(Entity, visible_to_all, SEARCHED)),
         fields: vec![
             id(NoteId::PREFIX),
             subject("The record that it is about."),

@@ -18,7 +18,7 @@ use super::request::OperationContext;
 use crate::domain::organization::{OrganizationFacts, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::{id, stamps};
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::translated_text::{
     TranslatedText, language_of, shown_text_matches, translated,
 };
@@ -126,7 +126,11 @@ fn describe() -> schema::ObjectType {
         name: "Organization",
         description: "An organization: ITU or UPU itself, a part of one of them such as ITU-T or the POC, or a partner outside both such as ISO.",
         cacheable: true,
-        table: Some(node_table::<OrganizationId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<OrganizationId>(
+            Entity,
+            visible_to_all,
+            SEARCHED,
+        )),
         fields,
     }
 }

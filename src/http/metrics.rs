@@ -51,11 +51,11 @@ pub async fn serve_metrics(
     let router = Router::new()
         .route("/metrics", get(scrape))
         .with_state(Scraped { app, metrics });
-    let around = HttpConfig {
+    let http = HttpConfig {
         server_limits: LIMITS,
         ..HttpConfig::default()
     };
-    run(listener, router, Arc::new(around), stop).await
+    run(listener, router, Arc::new(http), stop).await
 }
 
 async fn scrape(State(Scraped { app, metrics }): State<Scraped>) -> Response {

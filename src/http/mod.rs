@@ -246,8 +246,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let app = app.into();
-    let (around, open) = (app.http.clone(), app.shutdown.clone());
-    let drain = around.shutdown_delay;
+    let (http, open) = (app.http.clone(), app.shutdown.clone());
+    let drain = http.shutdown_delay;
     let stop = async {
         stop.await;
         open.drain();
@@ -255,7 +255,7 @@ pub async fn serve(
         // The accept loop does not track upgraded connections.
         open.stop();
     };
-    crate::http::server::accept::run(listener, router(app), around, stop).await?;
+    crate::http::server::accept::run(listener, router(app), http, stop).await?;
     // Connections that have not closed by then are aborted.
     let _ = tokio::time::timeout(STREAM_CLOSE_TIMEOUT, open.all_closed()).await;
     Ok(())

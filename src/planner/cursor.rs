@@ -15,7 +15,7 @@ use crate::planner::schema::{CursorKey, Order, col};
 /// Version of the cursor format. It changes with the format, so that older cursors are invalid.
 const VERSION: u8 = 1;
 /// Length of the checksum in bytes. It detects damage and mix-ups; it is not a security measure.
-const SEAL: usize = 8;
+const CHECKSUM_LENGTH: usize = 8;
 const KEY: usize = 16;
 
 /// The list, order and filter that a cursor is valid for.
@@ -63,22 +63,22 @@ impl CursorCodec {
     fn position(&self, text: &str) -> Option<CursorPosition> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (&[version], rest) = bytes.split_first_chunk()?;
-        let (seal, rest) = rest.split_first_chunk::<SEAL>()?;
+        let (checksum, rest) = rest.split_first_chunk::<CHECKSUM_LENGTH>()?;
         let (id, key) = rest.split_first_chunk::<KEY>()?;
         let position = CursorPosition {
             id: Uuid::from_bytes(*id),
             key: String::from_utf8(key.to_vec()).ok()?,
         };
-        (version == VERSION && *seal == self.checksum(&position)).then_some(position)
+        (version == VERSION && *checksum == self.checksum(&position)).then_some(position)
     }
 
-    fn checksum(&self, position: &CursorPosition) -> [u8; SEAL] {
+    fn checksum(&self, position: &CursorPosition) -> [u8; CHECKSUM_LENGTH] {
         let mut hash = self.0.clone();
         hash.update(position.id.as_bytes());
         hash.update(&position.key);
-        let mut seal = [0; SEAL];
-        seal.copy_from_slice(&hash.finalize()[..SEAL]);
-        seal
+        let mut checksum = [0; CHECKSUM_LENGTH];
+        checksum.copy_from_slice(&hash.finalize()[..CHECKSUM_LENGTH]);
+        checksum
     }
 }
 

@@ -123,7 +123,7 @@ pub enum PageInfoField {
 ///
 /// # Errors
 /// Returns an error if a size is out of range, both are given, or a cursor is invalid.
-pub fn window(
+pub fn parse_page_arguments(
     args: &Args<'_>,
     criteria: &ListQuery,
     list: &Connection,
@@ -145,14 +145,14 @@ pub fn window(
         let text = args.get::<Option<String>>(name)?;
         text.map(|cursor| scope.read(&cursor)).transpose()
     };
-    let window = PageArguments {
+    let arguments = PageArguments {
         limit: first.or(last).unwrap_or(DEFAULT),
         backward: last.is_some(),
         after: cursor("after")?,
         before: cursor("before")?,
         verify: list.lasting,
     };
-    Ok((window, scope))
+    Ok((arguments, scope))
 }
 
 impl Connection {

@@ -237,8 +237,16 @@ impl<'a> Planner<'a, '_> {
         let _span = tracing::debug_span!(target: SPANS, "plan").entered();
         let args = self.args(selected.field());
         let criteria = (list.criteria)(&args, self.env)?;
-        let (window, scope) = page::window(&args, &criteria, list, scope)?;
-        page::plan(self, list, link, criteria, window, scope, &selected.sets())
+        let (arguments, scope) = page::parse_page_arguments(&args, &criteria, list, scope)?;
+        page::plan(
+            self,
+            list,
+            link,
+            criteria,
+            arguments,
+            scope,
+            &selected.sets(),
+        )
     }
 
     pub fn args(&self, field: &'a Positioned<async_graphql::parser::types::Field>) -> Args<'a> {

@@ -15,7 +15,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::db::connect::{Connector, MAX_AGE, SessionMark, is_foreign_session};
+use crate::db::connect::{Connector, MAX_LIFETIME, SessionMark, is_foreign_session};
 use crate::error::{INSUFFICIENT_PRIVILEGE, database_code};
 use crate::store::privileges::{GRANT, missing_query};
 
@@ -234,7 +234,7 @@ async fn check_postgres(
     let mut connection = connection.lock().await;
     // Taken out, so that a connection that does not respond in time is dropped.
     let known = connection.take();
-    let known = known.filter(|(_, _, opened)| opened.elapsed() < MAX_AGE);
+    let known = known.filter(|(_, _, opened)| opened.elapsed() < MAX_LIFETIME);
     for known in known.into_iter().map(Some).chain([None]) {
         let opened = match known {
             Some(known) => Ok(known),

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use self::activity::LogPosition;
 use self::health::{DatabaseHealth, HealthCheck};
 use crate::db::connect::Connector;
-pub use crate::db::connect::MAX_AGE;
+pub use crate::db::connect::MAX_LIFETIME;
 use crate::db::{ACQUIRE_TIMEOUT, ReadConnection, ReadPool, WriteConnection, failed};
 use crate::error::{Error, Result};
 use crate::metrics::{PoolWait, WRITE_POOL};

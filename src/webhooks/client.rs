@@ -66,7 +66,7 @@ impl Client {
         http = match proxy {
             // The proxy resolves names itself, and its own address may be private.
             Some(proxy) => http.proxy(Proxy::all(proxy).map_err(wrong)?),
-            None => http.dns_resolver(AllowedOnly(reach.clone())),
+            None => http.dns_resolver(TargetResolver(reach.clone())),
         };
         Ok(Self {
             http: http.build().map_err(wrong)?,
@@ -264,9 +264,9 @@ impl Error for LookupError {}
 
 /// Resolves names to addresses that may be called, against server-side request forgery (SSRF). A connection is made to
 /// what was found here, so that a name cannot lead elsewhere in between (DNS rebinding).
-struct AllowedOnly(WebhookTargets);
+struct TargetResolver(WebhookTargets);
 
-impl Resolve for AllowedOnly {
+impl Resolve for TargetResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0.clone();
         Box::pin(async move {

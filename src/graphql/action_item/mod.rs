@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::domain::action_item::{ActionItemFacts, OPEN, next_moves, overdue, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -228,7 +228,7 @@ fn describe() -> ObjectType {
         name: "ActionItem",
         description: "A task that belongs to a topic and is owned by a committee. The party of the owner works on it and reports it as DONE; then another party confirms that.",
         cacheable: true,
-        table: Some(node_table::<ActionItemId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<ActionItemId>(Entity, visible_to_all, SEARCHED)),
         fields,
     }
 }

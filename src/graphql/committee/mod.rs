@@ -15,7 +15,7 @@ use sea_orm::sea_query::{DynIden, Expr, ExprTrait, SelectStatement};
 use crate::domain;
 use crate::domain::committee::{CommitteeFacts, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -231,7 +231,7 @@ fn describe() -> ObjectType {
         name: "Committee",
         description: "A body that does the work of an organization during one period: a study group of ITU-T, a committee or group of the POC, a secretariat. Codes are reused in later periods: SG16 of 2013-2016 and SG16 of 2022-2024 are two committees.",
         cacheable: true,
-        table: Some(node_table::<CommitteeId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<CommitteeId>(Entity, visible_to_all, SEARCHED)),
         fields,
     }
 }

@@ -16,7 +16,7 @@ use sea_orm::sea_query::{
 
 use crate::domain::liaison_statement::{StatementFacts, overdue, permissions};
 use crate::graphql::metadata_fields::id;
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::{
     activity as activities, committee as committees, enum_names, note as notes, topic as topics,
 };
@@ -41,7 +41,9 @@ pub fn object_type() -> &'static ObjectType {
         description: "A formal letter from committees of one party to committees of any party or partner, as in Recommendation ITU-T A.1. After it was sent, its texts never change. A reply changes `replies`, `awaitingReply` and `repliedAt` of `addressees`, and is an activity REPLIED of this statement.",
         cacheable: true,
         table: Some(node_table::<LiaisonStatementId>(
-            Entity, everybody, SEARCHED,
+            Entity,
+            visible_to_all,
+            SEARCHED,
         )),
         fields: describe(),
     });

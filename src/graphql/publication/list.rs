@@ -89,7 +89,7 @@ impl Filter for PublicationFilter {
             list::exists_link(topic_publication::Entity, by, link)
         });
         Ok(ConditionBuilder::new()
-            .with(numbers.map(|it: Vec<String>| among(Column::NumberIdentity, it)))
+            .with(numbers.map(|numbers: Vec<String>| among(Column::NumberIdentity, numbers)))
             .with(self.latest_edition.map(|wanted| {
                 let latest = later_edition().not();
                 if wanted { latest } else { latest.not() }

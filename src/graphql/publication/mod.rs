@@ -13,7 +13,7 @@ use sea_orm::sea_query::{DynIden, Expr, ExprTrait, IntoIden, JoinType, SelectSta
 
 use crate::domain::publication::{PublicationFacts, permissions};
 use crate::graphql::metadata_fields::{id, stamps};
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -201,7 +201,11 @@ fn describe() -> ObjectType {
         name: "Publication",
         description: "One edition of a text: a Recommendation of ITU-T, a standard of the UPU, or a text of a partner.",
         cacheable: true,
-        table: Some(node_table::<PublicationId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<PublicationId>(
+            Entity,
+            visible_to_all,
+            SEARCHED,
+        )),
         fields,
     }
 }

@@ -21,7 +21,7 @@ use super::list::ConditionBuilder;
 use crate::domain::topic::{TopicFacts, needs_review, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::{id, stamps};
-use crate::graphql::node::{SEARCHED, everybody, node_table};
+use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
 use crate::graphql::translated_text::{TranslatedText, language_of, translated};
 use crate::graphql::translation::translations;
 use crate::graphql::{
@@ -226,7 +226,7 @@ fn describe() -> ObjectType {
         name: "Topic",
         description: "A topic of common interest to ITU and UPU. Each side takes a position on it; the status follows from both positions.",
         cacheable: true,
-        table: Some(node_table::<TopicId>(Entity, everybody, SEARCHED)),
+        table: Some(node_table::<TopicId>(Entity, visible_to_all, SEARCHED)),
         fields,
     }
 }

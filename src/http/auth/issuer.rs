@@ -78,7 +78,7 @@ impl Issuer {
         for role in self.rules.roles() {
             let token = sign(key, &self.rules, "start-up check", &[role], 60, now)?;
             let viewer = keys
-                .claims(&token)
+                .verify(&token)
                 .ok_or_else(|| INVALID_TOKEN.to_owned())
                 .and_then(|claims| claims::viewer(&self.rules, &claims, now));
             if viewer?.roles != [role] {
@@ -98,8 +98,8 @@ impl Issuer {
         now: DateTime<Utc>,
     ) -> Result<Viewer, AuthError> {
         let claims = match &self.keys {
-            KeySource::Fixed(keys) => keys.claims(token),
-            KeySource::Published(keys) => keys.claims(token, now).await?,
+            KeySource::Fixed(keys) => keys.verify(token),
+            KeySource::Published(keys) => keys.verify(token, now).await?,
         };
         let claims = claims.ok_or_else(|| AuthError::invalid_token(INVALID_TOKEN))?;
         claims::viewer(&self.rules, &claims, now).map_err(|reason| {

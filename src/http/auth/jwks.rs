@@ -97,13 +97,13 @@ impl RemoteJwks {
     }
 
     /// Verifies a token and returns its claims; `None` if no key has signed it.
-    pub async fn claims(
+    pub async fn verify(
         self: &Arc<Self>,
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<Claims>, JwksUnavailable> {
         let held = self.cached();
-        let claims = held.as_ref().and_then(|held| held.keys.claims(token));
+        let claims = held.as_ref().and_then(|held| held.keys.verify(token));
         let pause = match &held {
             None => RETRY,
             Some(held) if claims.is_some() || held.keys.contains_kid(token) => {
@@ -123,7 +123,7 @@ impl RemoteJwks {
         };
         self.fetched(pause, now).await;
         let held = self.cached().ok_or(JwksUnavailable)?;
-        Ok(held.keys.claims(token))
+        Ok(held.keys.verify(token))
     }
 
     /// Fetches the keys, if the last attempt is older than `pause`.

@@ -160,7 +160,7 @@ impl Keys {
     }
 
     /// Verifies the signature of a token and returns its claims, which are not validated.
-    pub(super) fn claims(&self, token: &str) -> Option<Claims> {
+    pub(super) fn verify(&self, token: &str) -> Option<Claims> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         // `crit` lists extensions that must be supported, and there are none; the library ignores it.
         if header.crit.is_some() || !is_access_token(header.typ.as_deref()) {

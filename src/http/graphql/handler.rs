@@ -129,7 +129,7 @@ async fn respond_to(
             }
             if let Ok(executed) = &answered {
                 let quota = charge_bytes(&app, &client, executed.charged, executed.text.len(), now);
-                context.has_quota(quota);
+                context.set_quota(quota);
             }
             match answered {
                 Ok(ExecutedResponse {
@@ -313,7 +313,7 @@ pub fn check_rate_limit(
         Ok(quota) => *quota,
         Err(limited) => limited.quota,
     };
-    context.has_quota(quota);
+    context.set_quota(quota);
     admitted
         .map(|_| ())
         .map_err(|limited| RequestError::limited("rate", limited))

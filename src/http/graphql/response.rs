@@ -130,7 +130,7 @@ pub fn unavailable(executed: &Executed) -> Option<RequestError> {
         found.is_some_and(|found| *found == code.into()) && error.message != OUTCOME_UNKNOWN
     };
     let errors = &executed.errors;
-    let is_passing = |it: &ServerError| has_code(it, UNAVAILABLE) || has_code(it, TIMEOUT);
+    let is_passing = |error: &ServerError| has_code(error, UNAVAILABLE) || has_code(error, TIMEOUT);
     if errors.is_empty() || !errors.iter().all(is_passing) || has_value(&executed.data) {
         return None;
     }

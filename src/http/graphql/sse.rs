@@ -39,8 +39,8 @@ pub enum EventStreamSupport {
     Required,
 }
 
-/// Capacity of the channel to the connection in events.
-const KEEP_ALIVE: usize = 4;
+/// Capacity of the channel to the connection, in events.
+const EVENT_BUFFER: usize = 4;
 
 /// An event, and the bytes of the budget that it holds until it is sent.
 type Waiting = (Event, Arc<Reservation>);
@@ -104,7 +104,7 @@ pub async fn stream(
     // A browser that reconnects before the first event resumes from here.
     let first = begun.cursor.clone().map(|id| Event::default().id(id));
 
-    let (events, waiting) = mpsc::channel(KEEP_ALIVE);
+    let (events, waiting) = mpsc::channel(EVENT_BUFFER);
     let (last, end) = oneshot::channel();
     let task = async move {
         let ended = forward(app, context, headers, viewer, operation, begun, events).await;

@@ -82,8 +82,8 @@ impl RequestContext {
         self.0.work.statements()
     }
 
-    /// Records what its sender may still ask for, for the response.
-    pub fn has_quota(&self, quota: Option<Quota>) {
+    /// Records the remaining quota of the client for the response headers.
+    pub fn set_quota(&self, quota: Option<Quota>) {
         if quota.is_some() {
             *self.quota() = quota;
         }
@@ -93,7 +93,7 @@ impl RequestContext {
         self.0.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what it asks; of several operations the first counts.
+    /// Records the operation. The first of several counts.
     pub fn set_operation(&self, operation: OperationInfo) {
         let _ = self.0.operation.set(operation);
     }
@@ -139,7 +139,7 @@ pub async fn log_requests(
     let context = RequestContext::new(request.headers(), client, trace.clone());
     server_span.record("user_agent.original", context.0.user_agent.as_deref());
     let mut line = AccessLogEntry {
-        begun: Instant::now(),
+        started_at: Instant::now(),
         method: request.method().clone(),
         route,
         context: context.clone(),
@@ -260,7 +260,7 @@ fn add_security_headers(headers: &mut HeaderMap, id: HeaderValue) {
 
 /// The access log entry of a request. Written on drop, so that aborted requests are logged, too.
 struct AccessLogEntry {
-    begun: Instant,
+    started_at: Instant,
     method: Method,
     /// The matched route rather than the path, which may contain anything.
     route: Option<MatchedPath>,
@@ -292,7 +292,7 @@ impl AccessLogEntry {
         }
     }
 
-    /// Whether it is a health check that succeeded: they come every few seconds.
+    /// Returns whether this is a successful health check: they come every few seconds.
     fn is_successful_probe(&self) -> bool {
         let route = self.route.as_ref().map(MatchedPath::as_str);
         matches!(route, Some("/livez" | "/readyz"))
@@ -324,9 +324,9 @@ impl AccessLogEntry {
 
 impl Drop for AccessLogEntry {
     fn drop(&mut self) {
-        let facts = &self.context.0;
-        let operation = facts.operation.get();
-        let seconds = self.begun.elapsed().as_secs_f64();
+        let context = &self.context.0;
+        let operation = context.operation.get();
+        let seconds = self.started_at.elapsed().as_secs_f64();
         let milliseconds = seconds * 1000.0;
         self.record(seconds);
         self.end_span();
@@ -342,14 +342,14 @@ impl Drop for AccessLogEntry {
                     target: "liaison::request",
                     request_id = self.context.id(),
                     http.request.method = self.method.as_str(),
-                    client.address = %facts.client,
-                    user_agent.original = facts.user_agent.as_deref(),
+                    client.address = %context.client,
+                    user_agent.original = context.user_agent.as_deref(),
                     http.route = self.route.as_ref().map(MatchedPath::as_str),
                     http.response.status_code = self.status.map(|status| status.as_u16()),
                     duration_ms = (milliseconds * 1000.0).round() / 1000.0,
-                    trace_id = facts.work.trace().map(TraceParent::trace_id),
-                    statements = facts.work.statements(),
-                    enduser.id = facts.subject.get(),
+                    trace_id = context.work.trace().map(TraceParent::trace_id),
+                    statements = context.work.statements(),
+                    enduser.id = context.subject.get(),
                     graphql.operation.name = operation.and_then(|operation| operation.operation.as_deref()),
                     graphql.document.hash = operation.map(|operation| &*operation.document),
                     cost = operation.map(|operation| operation.cost),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpStream as Accepted};
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::metrics;
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections at a time; what comes then waits for a few seconds, but for health checks.
+    /// Maximum number of connections. Further ones wait for a few seconds, except for health checks.
     pub connections: u32,
     /// Maximum number per client address; further ones are closed at once. Trusted proxies are exempt. 0 is no limit.
     pub max_connections_per_ip: u32,
@@ -52,7 +52,7 @@ impl Default for ServerLimits {
     }
 }
 
-/// How long running requests may take after the shutdown signal.
+/// Timeout of running requests after the shutdown signal.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long idle connections stay open after the shutdown signal: requests in transit are still served.
@@ -61,15 +61,15 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// Maximum size of a request's head, and of a connection's read buffer, in bytes.
 const BUFFER: usize = 32 * 1024;
 
-/// The requests that are answered also if all places are taken.
+/// The paths that are served even if all connection permits are taken.
 const HEALTH: [&str; 2] = ["/livez", "/readyz"];
 
-/// For the head of a request on a place of the reserve: others wait for it.
+/// Timeout for the head of a request on a reserved permit, which others wait for.
 const RESERVE_HEAD: Duration = Duration::from_secs(2);
 
-/// Where the service is in its life.
+/// The stages of the accept loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum ServingStage {
     Serving,
     /// No new connections are accepted, and each response closes its connection.
     Stopping,
@@ -88,51 +88,51 @@ pub struct PeerAddr(pub SocketAddr);
 pub async fn run(
     listener: TcpListener,
     router: Router,
-    around: Arc<HttpConfig>,
+    http: Arc<HttpConfig>,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let bounds = around.server_limits;
-    let (stage, seen) = watch::channel(Stage::Serving);
-    let places = ConnectionLimiter::new(bounds.connections, bounds.max_connections_per_ip);
-    let open = |stream: TcpStream, peer: SocketAddr, place: Arc<ConnectionPermit>| {
-        let wire = WriteTimeoutStream::new(stream, bounds.body_timeout, place.clone());
-        let serving = serve(wire, place, peer, router.clone(), bounds, seen.clone());
+    let limits = http.server_limits;
+    let (stage, seen) = watch::channel(ServingStage::Serving);
+    let limiter = ConnectionLimiter::new(limits.connections, limits.max_connections_per_ip);
+    let open = |tcp_stream: TcpStream, peer: SocketAddr, permit: Arc<ConnectionPermit>| {
+        let stream = WriteTimeoutStream::new(tcp_stream, limits.body_timeout, permit.clone());
+        let serving = serve(stream, permit, peer, router.clone(), limits, seen.clone());
         tokio::spawn(serving);
     };
 
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            places.wait_for_vacancy().await;
+            limiter.wait_for_vacancy().await;
             accept(&listener).await
         };
         tokio::select! {
             biased;
             () = stop.as_mut() => break,
             (stream, peer) = next => {
-                if let Some(place) = places.admit(peer.ip(), &around.trusted_proxies).await {
-                    open(stream, peer, place);
+                if let Some(permit) = limiter.admit(peer.ip(), &http.trusted_proxies).await {
+                    open(stream, peer, permit);
                 }
             }
         }
     }
 
-    stage.send_replace(Stage::Stopping);
+    stage.send_replace(ServingStage::Stopping);
     // Connections in the backlog of the system are established for their clients.
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
-        if let Some(place) = places.try_admit(peer.ip(), &around.trusted_proxies) {
-            open(unblocked(stream)?, peer, place);
+        if let Some(permit) = limiter.try_admit(peer.ip(), &http.trusted_proxies) {
+            open(unblocked(stream)?, peer, permit);
         }
     }
     drop(listener);
 
-    if timeout(IDLE_GRACE, places.all_released()).await.is_err() {
-        stage.send_replace(Stage::Closing);
+    if timeout(IDLE_GRACE, limiter.all_released()).await.is_err() {
+        stage.send_replace(ServingStage::Closing);
         // The remaining connections are aborted when the program exits.
         let _ = timeout(
             SHUTDOWN_TIMEOUT.saturating_sub(IDLE_GRACE),
-            places.all_released(),
+            limiter.all_released(),
         )
         .await;
     }
@@ -160,7 +160,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// The response to a request that found no place.
+/// Returns the response to a request whose connection got no permit.
 fn busy() -> Response<Body> {
     metrics::record_rejection("connections");
     let message = "All connections of the service are in use. Try again in a moment.";
@@ -172,19 +172,19 @@ fn busy() -> Response<Body> {
     response
 }
 
-fn unblocked(stream: Accepted) -> io::Result<TcpStream> {
+fn unblocked(stream: StdTcpStream) -> io::Result<TcpStream> {
     stream.set_nonblocking(true)?;
     TcpStream::from_std(stream)
 }
 
 /// Serves the requests of one connection.
 async fn serve(
-    wire: WriteTimeoutStream,
-    place: Arc<ConnectionPermit>,
+    stream: WriteTimeoutStream,
+    permit: Arc<ConnectionPermit>,
     peer: SocketAddr,
     router: Router,
-    bounds: ServerLimits,
-    mut stage: watch::Receiver<Stage>,
+    limits: ServerLimits,
+    mut stage: watch::Receiver<ServingStage>,
 ) {
     let inner = TowerToHyperService::new(router);
     let seen = stage.clone();
@@ -195,10 +195,10 @@ async fn serve(
             .headers()
             .contains_key(UPGRADE)
             .then(|| request.extensions().clone());
-        let (inner, place, seen) = (&inner, &place, &seen);
+        let (inner, permit, seen) = (&inner, &permit, &seen);
         async move {
             let is_health = HEALTH.contains(&request.uri().path());
-            let mut answer: Response<Body> = if is_health || place.leave_reserved().await {
+            let mut answer: Response<Body> = if is_health || permit.leave_reserved().await {
                 inner.call(request).await?
             } else {
                 busy()
@@ -208,7 +208,7 @@ async fn serve(
             {
                 answer.extensions_mut().extend(extensions);
             }
-            if (*seen.borrow() >= Stage::Stopping || place.is_reserved())
+            if (*seen.borrow() >= ServingStage::Stopping || permit.is_reserved())
                 && answer.status() != StatusCode::SWITCHING_PROTOCOLS
             {
                 let close = HeaderValue::from_static("close");
@@ -217,10 +217,10 @@ async fn serve(
             Ok::<_, Infallible>(answer)
         }
     });
-    let head = if place.is_reserved() {
-        bounds.header_read_timeout.min(RESERVE_HEAD)
+    let head = if permit.is_reserved() {
+        limits.header_read_timeout.min(RESERVE_HEAD)
     } else {
-        bounds.header_read_timeout
+        limits.header_read_timeout
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -231,12 +231,14 @@ async fn serve(
         // of the request is preserved there.
         .title_case_headers(true)
         .preserve_header_case(true)
-        .serve_connection(TokioIo::new(wire), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let closing = async {
         // Fails if the sender is gone, which also means that the service stops.
-        let _ = stage.wait_for(|stage| *stage == Stage::Closing).await;
+        let _ = stage
+            .wait_for(|stage| *stage == ServingStage::Closing)
+            .await;
     };
     let done = tokio::select! {
         done = connection.as_mut() => done,

@@ -42,7 +42,7 @@ impl Default for StreamTimeouts {
 
 /// The stages of a shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
+enum ShutdownStage {
     #[default]
     Serving,
     /// Requests are still served, but readiness checks fail.
@@ -52,11 +52,11 @@ enum Stage {
 
 /// Tracks the long-lived connections. Clones share the same state.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown(watch::Sender<Stage>);
+pub struct Shutdown(watch::Sender<ShutdownStage>);
 
 /// Shutdown signal of a connection, which counts as open until this is dropped.
 #[derive(Debug)]
-pub struct ShutdownSignal(watch::Receiver<Stage>);
+pub struct ShutdownSignal(watch::Receiver<ShutdownStage>);
 
 impl Shutdown {
     /// Registers a connection.
@@ -67,18 +67,18 @@ impl Shutdown {
 
     /// Starts to fail readiness checks.
     pub fn drain(&self) {
-        self.0.send_replace(Stage::Draining);
+        self.0.send_replace(ShutdownStage::Draining);
     }
 
     /// Returns whether new connections are accepted.
     #[must_use]
     pub fn is_accepting(&self) -> bool {
-        *self.0.borrow() == Stage::Serving
+        *self.0.borrow() == ShutdownStage::Serving
     }
 
     /// Signals all connections to end.
     pub fn stop(&self) {
-        self.0.send_replace(Stage::Stopping);
+        self.0.send_replace(ShutdownStage::Stopping);
     }
 
     /// Waits until all connections have ended.
@@ -91,7 +91,10 @@ impl ShutdownSignal {
     /// Waits for the shutdown signal.
     pub async fn stopped(&mut self) {
         // Fails if the sender is gone, which also means that the service stops.
-        let _ = self.0.wait_for(|stage| *stage == Stage::Stopping).await;
+        let _ = self
+            .0
+            .wait_for(|stage| *stage == ShutdownStage::Stopping)
+            .await;
     }
 }
 

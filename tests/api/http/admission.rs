@@ -21,15 +21,15 @@ on_both_backends! {
 }
 
 async fn hasty(backend: Backend) -> (Server, Arc<HttpConfig>) {
-    let around = Arc::new(HttpConfig::default());
+    let http = Arc::new(HttpConfig::default());
     let server = Server::start_with(backend, |app| {
-        app.http = around.clone();
+        app.http = http.clone();
         app.limits = Limits {
             request_timeout: Duration::from_secs(1),
             ..Limits::default()
         };
     });
-    (server.await, around)
+    (server.await, http)
 }
 
 /// Takes all places for operations of a kind.
@@ -42,12 +42,8 @@ async fn occupy(admission: &Admission, limit: u32) -> Vec<OperationPermit> {
     running
 }
 
-async fn occupy_heavy(server: &Server, around: &HttpConfig) -> Vec<OperationPermit> {
-    occupy(
-        &around.heavy,
-        heavy_limit(server.db.read_pool.connections()),
-    )
-    .await
+async fn occupy_heavy(server: &Server, http: &HttpConfig) -> Vec<OperationPermit> {
+    occupy(&http.heavy, heavy_limit(server.db.read_pool.connections())).await
 }
 
 fn is_timeout(answer: &Value) {
@@ -56,12 +52,12 @@ fn is_timeout(answer: &Value) {
 }
 
 async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend: Backend) {
-    let (server, around) = hasty(backend).await;
+    let (server, http) = hasty(backend).await;
     let client = server.anonymous();
     let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
     client.data(heavy, json!({})).await;
 
-    let running = occupy_heavy(&server, &around).await;
+    let running = occupy_heavy(&server, &http).await;
     is_timeout(&client.post(heavy, json!({})).await.json());
     let ordinary = "{ topics(first: 100) { nodes { code title } } }";
     client.data(ordinary, json!({})).await;
@@ -73,13 +69,13 @@ async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend:
 const HEAVY: &str = "code actionItems(filter: { text: \"postal\" }) { nodes { code } }";
 
 async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(backend: Backend) {
-    let (server, around) = hasty(backend).await;
+    let (server, http) = hasty(backend).await;
     let propose = |selection: &str| {
         format!(
             "mutation {{ topicPropose(input: {{ title: \"T\", summary: \"S\" }}) {{ topic {{ {selection} }} }} }}"
         )
     };
-    let running = occupy_heavy(&server, &around).await;
+    let running = occupy_heavy(&server, &http).await;
     let stopped = server.tsb().post(&propose(HEAVY), json!({})).await.json();
     is_timeout(&stopped);
     let message = stopped["errors"][0]["message"].as_str().unwrap();
@@ -92,7 +88,7 @@ async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(back
 }
 
 async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: Backend) {
-    let (server, around) = hasty(backend).await;
+    let (server, http) = hasty(backend).await;
     let mut socket = Socket::anonymous(&server.address).await;
     let heavy =
         format!("subscription {{ activity {{ subject {{ ... on Topic {{ {HEAVY} }} }} }} }}");
@@ -102,7 +98,7 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
     // Messages are handled in order: both have begun before the answer to this one.
     socket.say(&json!({ "type": "ping" })).await;
     assert_eq!(socket.hear().await["type"], "pong");
-    let running = occupy_heavy(&server, &around).await;
+    let running = occupy_heavy(&server, &http).await;
     let input = json!({ "title": "T", "summary": "S" });
     for _ in 0..2 {
         server
@@ -118,11 +114,11 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
 }
 
 async fn small_queries_and_mutations_do_not_wait_for_ordinary_queries(backend: Backend) {
-    let (server, around) = hasty(backend).await;
+    let (server, http) = hasty(backend).await;
     let client = server.anonymous();
     let ordinary = "{ topics(first: 50) { nodes { code title } } }";
     let limit = ordinary_limit(server.db.read_pool.connections());
-    let running = occupy(&around.ordinary, limit).await;
+    let running = occupy(&http.ordinary, limit).await;
     is_timeout(&client.post(ordinary, json!({})).await.json());
     client
         .data("{ topics(first: 2) { nodes { code } } }", json!({}))

@@ -23,12 +23,12 @@ const LENGTH: usize = 20_000;
 
 /// A service whose clock stands still: nothing that is spent comes back.
 async fn limited(backend: Backend) -> Server {
-    let around = HttpConfig {
+    let http = HttpConfig {
         rate_limiter: RateLimiter::new(u32::try_from(LIMIT).unwrap(), 0),
         ..HttpConfig::default()
     };
     let server = Server::start_with(backend, |app| {
-        app.http = Arc::new(around);
+        app.http = Arc::new(http);
         app.clock = Arc::new(|| DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     });
     server.await

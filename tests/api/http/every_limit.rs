@@ -59,11 +59,11 @@ async fn too_slow(server: &Server) -> Told {
 }
 
 async fn too_often(server: &Server) -> Told {
-    let around = HttpConfig {
+    let http = HttpConfig {
         rate_limiter: RateLimiter::new(20, 0),
         ..HttpConfig::default()
     };
-    let limited = server.beside(|app| app.http = Arc::new(around)).await;
+    let limited = server.beside(|app| app.http = Arc::new(http)).await;
     let document = asks("{ topics(first: 9) { nodes { id } } }");
     ask(&limited.anonymous(), document.clone()).await;
     ask(&limited.anonymous(), document).await

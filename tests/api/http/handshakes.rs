@@ -72,14 +72,14 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
         ),
         (Some("*"), &[(Some(stranger), 101), (Some("null"), 101)]),
     ] {
-        let around = HttpConfig {
+        let http = HttpConfig {
             allowed_origins: allowed
                 .map(|text| origin(text).unwrap())
                 .into_iter()
                 .collect(),
             ..HttpConfig::default()
         };
-        let instance = server.beside(|app| app.http = Arc::new(around)).await;
+        let instance = server.beside(|app| app.http = Arc::new(http)).await;
         for (origin, status) in origins {
             let origin = origin.map(|origin| origin.replace(own, &instance.address));
             let mut headers = HANDSHAKE.to_vec();

@@ -58,12 +58,12 @@ async fn pages_of_other_origins_may_not_call_unless_they_are_listed(server: &Ser
 
 async fn listed_origins_may_call(backend: Backend) {
     let listed = "https://app.example.org";
-    let around = |origins: &[&str]| HttpConfig {
+    let http = |origins: &[&str]| HttpConfig {
         allowed_origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
         rate_limiter: RateLimiter::new(0, 0),
         ..HttpConfig::default()
     };
-    let some = around(&[listed, "http://localhost:3000"]);
+    let some = http(&[listed, "http://localhost:3000"]);
     let server = Server::start_with(backend, |app| app.http = Arc::new(some)).await;
     let client = server.anonymous();
     let allowed = preflight(&client, listed).await;
@@ -132,7 +132,7 @@ async fn listed_origins_may_call(backend: Backend) {
         }
     }
 
-    let all = around(&["*"]);
+    let all = http(&["*"]);
     let server = Server::start_with(backend, |app| app.http = Arc::new(all)).await;
     let answer = preflight(&server.anonymous(), "https://anything.example").await;
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
@@ -248,11 +248,11 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
 }
 
 /// Starts a service with these limits and a clock that only the test advances.
-async fn limited(backend: Backend, around: HttpConfig) -> (Server, Arc<AtomicI64>) {
+async fn limited(backend: Backend, http: HttpConfig) -> (Server, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
-        app.http = Arc::new(around);
+        app.http = Arc::new(http);
         app.clock =
             Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());
     });
@@ -272,11 +272,11 @@ async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, Answe
 }
 
 async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: Backend) {
-    let around = HttpConfig {
+    let http = HttpConfig {
         rate_limiter: RateLimiter::new(20, 60),
         ..HttpConfig::default()
     };
-    let (server, clock) = limited(backend, around).await;
+    let (server, clock) = limited(backend, http).await;
     let client = server.anonymous();
     let (answered, refused) = exhaust(&client, &[]).await;
     assert!((5..=20).contains(&answered), "{answered}");
@@ -335,7 +335,7 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
 }
 
 async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
-    let around = |trusted: &[&str], header| HttpConfig {
+    let http = |trusted: &[&str], header| HttpConfig {
         rate_limiter: RateLimiter::new(20, 0),
         trusted_proxies: TrustedProxies {
             trusted: trusted
@@ -348,11 +348,7 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
     };
     let one = [("x-forwarded-for", "198.51.100.1")];
     let other = [("x-forwarded-for", "192.0.2.9, 198.51.100.2")];
-    let (server, _) = limited(
-        backend,
-        around(&["127.0.0.0/8"], ProxyHeader::XForwardedFor),
-    )
-    .await;
+    let (server, _) = limited(backend, http(&["127.0.0.0/8"], ProxyHeader::XForwardedFor)).await;
     let client = server.anonymous();
     let (answered, _) = exhaust(&client, &one).await;
     assert!(answered > 0);
@@ -361,12 +357,12 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
     let moved = [("x-forwarded-for", "203.0.113.7, 198.51.100.1")];
     assert_eq!(exhaust(&client, &moved).await.0, 0);
 
-    let (server, _) = limited(backend, around(&["10.0.0.0/8"], ProxyHeader::XForwardedFor)).await;
+    let (server, _) = limited(backend, http(&["10.0.0.0/8"], ProxyHeader::XForwardedFor)).await;
     let client = server.anonymous();
     assert_eq!(exhaust(&client, &one).await.0, answered);
     assert_eq!(exhaust(&client, &other).await.0, 0);
 
-    let (server, _) = limited(backend, around(&["127.0.0.1/32"], ProxyHeader::Forwarded)).await;
+    let (server, _) = limited(backend, http(&["127.0.0.1/32"], ProxyHeader::Forwarded)).await;
     let client = server.anonymous();
     let forwarded = [("forwarded", "for=198.51.100.1;proto=https")];
     assert_eq!(exhaust(&client, &forwarded).await.0, answered);

@@ -146,9 +146,10 @@ fn nothing_is_left_for_later_or_for_one_machine() {
 }
 
 /// Names and words that the field has better terms for.
-const RETIRED: [&str; 8] = [
+const RETIRED: [&str; 9] = [
     "|it|",
     "|&it|",
+    "|it:",
     "Asked::",
     "nobody ",
     "whoever ",
@@ -172,7 +173,9 @@ fn no_retired_word_comes_back() {
             text.replace(literal, "")
         });
         for word in RETIRED {
-            assert!(!text.contains(word), "{} has `{word}`", source.name);
+            let is_exempt = source.name == "src/store/delivery.rs" && word == "|it:";
+            let is_there = text.contains(word) && !is_exempt;
+            assert!(!is_there, "{} has `{word}`", source.name);
         }
     }
 }

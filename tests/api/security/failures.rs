@@ -28,14 +28,14 @@ async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
 }
 
 async fn limited_with(backend: Backend, limits: Limits) -> (Server, Arc<AtomicI64>) {
-    let around = HttpConfig {
+    let http = HttpConfig {
         failures: Failures::new(u32::try_from(LIMIT).unwrap()),
         ..HttpConfig::default()
     };
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
-        app.http = Arc::new(around);
+        app.http = Arc::new(http);
         app.limits = limits;
         app.clock =
             Arc::new(move || DateTime::from_timestamp(time.load(Ordering::Relaxed), 0).unwrap());

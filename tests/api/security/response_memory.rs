@@ -30,11 +30,11 @@ async fn what_is_read_and_written_counts_before_the_response_is_complete(server:
     let left = Arc::new(Mutex::new(Vec::new()));
     let (budget, before) = (responses.clone(), left.clone());
     let service = server.beside(|app| {
-        let around = HttpConfig {
+        let http = HttpConfig {
             responses,
             ..HttpConfig::default()
         };
-        app.http = Arc::new(around);
+        app.http = Arc::new(http);
         app.db.on_statement = StatementObserver(Arc::new(move |_| {
             before.lock().unwrap().push(budget.request().available());
         }));
@@ -159,11 +159,11 @@ async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Serve
 
 /// Another instance whose responses share this number of bytes.
 async fn with_budget(server: &Server, bytes: usize) -> Server {
-    let around = HttpConfig {
+    let http = HttpConfig {
         responses: ResponseBudget::new(bytes),
         ..HttpConfig::default()
     };
-    server.beside(|app| app.http = Arc::new(around)).await
+    server.beside(|app| app.http = Arc::new(http)).await
 }
 
 async fn messages_of_subscriptions_hold_their_bytes_until_they_are_sent(server: &Server) {

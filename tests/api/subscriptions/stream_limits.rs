@@ -38,7 +38,7 @@ async fn bounded(
     streams: ConcurrencyLimiter,
     subscriptions: ConcurrencyLimiter,
 ) -> Server {
-    let around = HttpConfig {
+    let http = HttpConfig {
         streams,
         subscriptions,
         trusted_proxies: TrustedProxies {
@@ -47,7 +47,7 @@ async fn bounded(
         },
         ..HttpConfig::default()
     };
-    Server::start_with(backend, |app| app.http = Arc::new(around)).await
+    Server::start_with(backend, |app| app.http = Arc::new(http)).await
 }
 
 /// Asks for a WebSocket, and does not speak over it.
