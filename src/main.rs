@@ -23,7 +23,7 @@ use liaison::http::redact::redact;
 use liaison::http::server::shutdown::Shutdown;
 use liaison::http::validation::Documents;
 use liaison::http::validation::trusted_documents::TrustedDocuments;
-use liaison::http::{AppState, HttpConfig, serve};
+use liaison::http::{AppState, HttpState, serve};
 use liaison::import_export::{self, ImportError, ImportSource};
 use liaison::store::Database;
 use liaison::webhooks::{Deliveries, DeliverySettings, WebhookTargets};
@@ -162,17 +162,17 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
     print_line(format_args!(
         "curl http://{address}/graphql -H 'Content-Type: application/json' -d '{FIRST_QUERY}'"
     ))?;
-    let mut around = settings
+    let mut http = settings
         .surroundings
         .http_config(settings.answers.response_cache_bytes);
     // A frontend in development is served from a port of its own.
-    around.allowed_origins.push(LOCAL_PAGES);
+    http.allowed_origins.push(LOCAL_PAGES);
     let setup = ServiceConfig {
         verifier,
         documents,
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
-        around,
+        http,
         // In development, receivers listen on this machine.
         deliveries: WebhookTargets::Any.into(),
         delivers: true,
@@ -214,7 +214,7 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
         documents,
         answers: settings.answers.clone(),
         limits: settings.limits.clone(),
-        around: HttpConfig {
+        http: HttpState {
             read_only: settings.read_only,
             ..settings
                 .surroundings
@@ -260,7 +260,7 @@ struct ServiceConfig {
     documents: Documents,
     answers: ResponseCacheArgs,
     limits: Limits,
-    around: HttpConfig,
+    http: HttpState,
     deliveries: DeliverySettings,
     delivers: bool,
     /// Where metrics are served, if they are.
@@ -290,10 +290,10 @@ async fn serve_app(
         } else {
             "sqlite"
         },
-        read_only = setup.around.read_only,
+        read_only = setup.http.read_only,
         "serving"
     );
-    let shutdown_delay = setup.around.shutdown_delay;
+    let shutdown_delay = setup.http.shutdown_delay;
     let app = Arc::new(AppState {
         feed,
         search: liaison::search::Search::start(&db),
@@ -305,7 +305,7 @@ async fn serve_app(
         documents: Arc::new(setup.documents),
         response_cache: memory,
         limits: setup.limits,
-        http: Arc::new(setup.around),
+        http: Arc::new(setup.http),
     });
     let stop = async {
         stop.await;

@@ -15,7 +15,7 @@ use crate::http::middleware::rate_limit::{Failures, RateLimiter};
 use crate::http::number::number;
 use crate::http::server::accept::ServerLimits;
 use crate::http::server::stream_limit::ConcurrencyLimiter;
-use crate::http::{HttpConfig, ResponseBudget, STREAMS, SUBSCRIPTIONS};
+use crate::http::{HttpState, ResponseBudget, STREAMS, SUBSCRIPTIONS};
 
 /// Limits of connections and clients, trusted proxies, and allowed origins.
 #[derive(Clone, Debug, Args)]
@@ -89,9 +89,9 @@ pub struct HttpArgs {
 impl HttpArgs {
     /// Returns the configuration of the HTTP server. Cached responses are in memory, too: `cache` is the size of the response cache in bytes.
     #[must_use]
-    pub fn http_config(&self, cache: u64) -> HttpConfig {
+    pub fn http_config(&self, cache: u64) -> HttpState {
         let cache = usize::try_from(cache).unwrap_or(usize::MAX);
-        HttpConfig {
+        HttpState {
             server_limits: ServerLimits {
                 connections: self.max_connections,
                 max_connections_per_ip: self.max_connections_per_ip,
@@ -117,7 +117,7 @@ impl HttpArgs {
             responses: ResponseBudget::new(self.response_memory_bytes.saturating_add(cache)),
             shutdown_delay: self.shutdown_delay,
             allowed_origins: self.allowed_origins.clone(),
-            ..HttpConfig::default()
+            ..HttpState::default()
         }
     }
 }

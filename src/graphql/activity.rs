@@ -114,7 +114,7 @@ impl ActivityFilter {
 pub fn cursor(key: Uuid, position: i64) -> String {
     HISTORY
         .scope(&order())
-        .write(&CursorPosition::numbered(key, position))
+        .encode(&CursorPosition::numbered(key, position))
 }
 
 /// Returns the position in the log that a cursor of an activity names.
@@ -122,7 +122,7 @@ pub fn cursor(key: Uuid, position: i64) -> String {
 /// # Errors
 /// Returns an error if it is no such cursor, or if another activity, or none, has that position by now.
 pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosition> {
-    let position = HISTORY.scope(&order()).read(cursor)?;
+    let position = HISTORY.scope(&order()).decode(cursor)?;
     let at = LogPosition {
         position: position.number().ok_or(Error::InvalidCursor)?,
         id: position.id(),

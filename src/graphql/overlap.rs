@@ -164,7 +164,7 @@ pub async fn find(search: &Search, args: &Args<'_>) -> Result<Json> {
     }
     let scope = CursorCodec::of_parts(&["Query.overlaps", &minimum.to_string()]);
     let after = args.get::<Option<String>>("after")?;
-    let after = after.map(|cursor| scope.read(&cursor)).transpose()?;
+    let after = after.map(|cursor| scope.decode(&cursor)).transpose()?;
     let after = after.as_ref().map(place).transpose()?;
     let first = page::size(args, "first")?.unwrap_or(page::DEFAULT);
     let first = usize::try_from(first).unwrap_or(0);
@@ -189,7 +189,7 @@ fn page_value(page: &PairPage, scope: &CursorCodec, has_previous: bool) -> Json 
     let cursors = page
         .pairs
         .iter()
-        .map(|(key, _)| scope.write(&position(*key)));
+        .map(|(key, _)| scope.encode(&position(*key)));
     let cursors: Vec<String> = cursors.collect();
     let nodes = page.pairs.iter().map(|(_, pair)| {
         json!({

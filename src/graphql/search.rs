@@ -239,7 +239,7 @@ pub async fn find(
     };
     let scope = CursorCodec::of_parts(&["Query.search", &text, &format!("{filter:?}")]);
     let after = args.get::<Option<String>>("after")?;
-    let after = after.map(|cursor| scope.read(&cursor)).transpose()?;
+    let after = after.map(|cursor| scope.decode(&cursor)).transpose()?;
     let after = after.as_ref().map(Place::of).transpose()?;
     let first = page::size(args, "first")?.unwrap_or(page::DEFAULT);
     let has_previous = after.is_some();
@@ -279,7 +279,7 @@ fn page_value(page: SearchPage, scope: &CursorCodec, has_previous: bool) -> Valu
             id: hit.id,
             statistics: hits.statistics.clone(),
         };
-        scope.write(&place.position())
+        scope.encode(&place.position())
     });
     let cursors: Vec<String> = cursors.collect();
     let nodes = hits

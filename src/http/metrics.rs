@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::http::graphql::response_cache::ResponseCache;
 use crate::http::health::is_ready;
 use crate::http::server::accept::{ServerLimits, run};
-use crate::http::{AppState, HttpConfig};
+use crate::http::{AppState, HttpState};
 use crate::metrics::{self, Metrics, READ_POOL, WRITE_POOL};
 
 /// Few clients read metrics.
@@ -51,9 +51,9 @@ pub async fn serve_metrics(
     let router = Router::new()
         .route("/metrics", get(scrape))
         .with_state(Scraped { app, metrics });
-    let http = HttpConfig {
+    let http = HttpState {
         server_limits: LIMITS,
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     run(listener, router, Arc::new(http), stop).await
 }

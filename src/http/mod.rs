@@ -68,15 +68,15 @@ pub struct AppState {
     pub limits: Limits,
     pub feed: Feed,
     pub shutdown: Shutdown,
-    pub http: Arc<HttpConfig>,
+    pub http: Arc<HttpState>,
 }
 
 /// Time for long-lived connections to close after all others.
 const STREAM_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What surrounds the requests.
+/// The settings and the shared state of the HTTP server.
 #[derive(Debug)]
-pub struct HttpConfig {
+pub struct HttpState {
     pub server_limits: ServerLimits,
     pub trusted_proxies: TrustedProxies,
     pub rate_limiter: RateLimiter,
@@ -103,7 +103,7 @@ pub struct HttpConfig {
     pub shutdown_delay: Duration,
 }
 
-impl Default for HttpConfig {
+impl Default for HttpState {
     fn default() -> Self {
         Self {
             server_limits: ServerLimits::default(),

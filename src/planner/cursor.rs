@@ -46,7 +46,7 @@ impl CursorCodec {
         Self(hash)
     }
 
-    pub fn write(&self, position: &CursorPosition) -> String {
+    pub fn encode(&self, position: &CursorPosition) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(self.checksum(position));
         bytes.extend(position.id.as_bytes());
@@ -56,7 +56,7 @@ impl CursorCodec {
 
     /// # Errors
     /// Returns an error if the cursor is damaged or belongs to another scope.
-    pub fn read(&self, text: &str) -> Result<CursorPosition> {
+    pub fn decode(&self, text: &str) -> Result<CursorPosition> {
         self.position(text).ok_or(Error::InvalidCursor)
     }
 

@@ -143,7 +143,7 @@ pub fn parse_page_arguments(
     };
     let cursor = |name| -> Result<Option<CursorPosition>> {
         let text = args.get::<Option<String>>(name)?;
-        text.map(|cursor| scope.read(&cursor)).transpose()
+        text.map(|cursor| scope.decode(&cursor)).transpose()
     };
     let arguments = PageArguments {
         limit: first.or(last).unwrap_or(DEFAULT),

@@ -1,7 +1,7 @@
 //! Search: an index of all texts in memory, which follows the log.
 //!
 //! Each process has its own index. A search first reads the head of the log, and what was changed since the last one, so
-//! that it finds what any instance has written. Both databases give the same hits, because neither of them ranks.
+//! that it finds what any instance has written. Both databases give the same hits, because ranking is done here, not by the databases.
 
 mod document;
 mod highlight;

@@ -282,8 +282,9 @@ fn actor(webhook: &Model) -> Actor {
 /// Disables a webhook, unless its party has changed it since it was read.
 async fn switch_off(mut writing: WriteTransaction, read: &Model, reason: &str) -> Result<()> {
     let found = Entity::find_by_id(read.id).one(writing.db()).await?;
-    let unchanged =
-        |it: &Model| it.version == read.version && position(it) == position(read) && it.enabled;
+    let unchanged = |found: &Model| {
+        found.version == read.version && position(found) == position(read) && found.enabled
+    };
     let Some(mut webhook) = found.filter(unchanged) else {
         return Ok(());
     };

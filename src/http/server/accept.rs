@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::http::HttpConfig;
+use crate::http::HttpState;
 use crate::http::error_response::error_response;
 use crate::http::server::connection_limit::{ConnectionLimiter, ConnectionPermit};
 use crate::http::server::write_timeout::WriteTimeoutStream;
@@ -88,7 +88,7 @@ pub struct PeerAddr(pub SocketAddr);
 pub async fn run(
     listener: TcpListener,
     router: Router,
-    http: Arc<HttpConfig>,
+    http: Arc<HttpState>,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let limits = http.server_limits;

@@ -141,7 +141,7 @@ impl<'d> ResponseWriter<'d, '_> {
         };
         let position = CursorPosition::of(row, id, key, &cursors.kind);
         let position = position.map_err(|error| self.failed(error, None))?;
-        self.json.raw_string(&cursors.scope.write(&position));
+        self.json.raw_string(&cursors.scope.encode(&position));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::graphql::admission::{Admission, OperationPermit, heavy_limit, ordinary_limit};
 use liaison::http::limits::Limits;
 use liaison::http::server::stream_limit::LimitedClient;
@@ -20,8 +20,8 @@ on_both_backends! {
     small_queries_and_mutations_do_not_wait_for_ordinary_queries
 }
 
-async fn hasty(backend: Backend) -> (Server, Arc<HttpConfig>) {
-    let http = Arc::new(HttpConfig::default());
+async fn hasty(backend: Backend) -> (Server, Arc<HttpState>) {
+    let http = Arc::new(HttpState::default());
     let server = Server::start_with(backend, |app| {
         app.http = http.clone();
         app.limits = Limits {
@@ -42,7 +42,7 @@ async fn occupy(admission: &Admission, limit: u32) -> Vec<OperationPermit> {
     running
 }
 
-async fn occupy_heavy(server: &Server, http: &HttpConfig) -> Vec<OperationPermit> {
+async fn occupy_heavy(server: &Server, http: &HttpState) -> Vec<OperationPermit> {
     occupy(&http.heavy, heavy_limit(server.db.read_pool.connections())).await
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::middleware::rate_limit::RateLimiter;
 use serde_json::{Value, json};
 
@@ -23,9 +23,9 @@ const LENGTH: usize = 20_000;
 
 /// A service whose clock stands still: nothing that is spent comes back.
 async fn limited(backend: Backend) -> Server {
-    let http = HttpConfig {
+    let http = HttpState {
         rate_limiter: RateLimiter::new(u32::try_from(LIMIT).unwrap(), 0),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let server = Server::start_with(backend, |app| {
         app.http = Arc::new(http);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::limits::Limits;
 use liaison::http::middleware::rate_limit::RateLimiter;
 use reqwest::Method;
@@ -59,9 +59,9 @@ async fn too_slow(server: &Server) -> Told {
 }
 
 async fn too_often(server: &Server) -> Told {
-    let http = HttpConfig {
+    let http = HttpState {
         rate_limiter: RateLimiter::new(20, 0),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let limited = server.beside(|app| app.http = Arc::new(http)).await;
     let document = asks("{ topics(first: 9) { nodes { id } } }");

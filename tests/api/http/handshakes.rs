@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::middleware::cors::origin;
 use reqwest::Method;
 
@@ -72,12 +72,12 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
         ),
         (Some("*"), &[(Some(stranger), 101), (Some("null"), 101)]),
     ] {
-        let http = HttpConfig {
+        let http = HttpState {
             allowed_origins: allowed
                 .map(|text| origin(text).unwrap())
                 .into_iter()
                 .collect(),
-            ..HttpConfig::default()
+            ..HttpState::default()
         };
         let instance = server.beside(|app| app.http = Arc::new(http)).await;
         for (origin, status) in origins {

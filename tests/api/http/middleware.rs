@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::middleware::client_ip::{ProxyHeader, TrustedProxies};
 use liaison::http::middleware::cors::origin;
 use liaison::http::middleware::rate_limit::RateLimiter;
@@ -58,10 +58,10 @@ async fn pages_of_other_origins_may_not_call_unless_they_are_listed(server: &Ser
 
 async fn listed_origins_may_call(backend: Backend) {
     let listed = "https://app.example.org";
-    let http = |origins: &[&str]| HttpConfig {
+    let http = |origins: &[&str]| HttpState {
         allowed_origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
         rate_limiter: RateLimiter::new(0, 0),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let some = http(&[listed, "http://localhost:3000"]);
     let server = Server::start_with(backend, |app| app.http = Arc::new(some)).await;
@@ -248,7 +248,7 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
 }
 
 /// Starts a service with these limits and a clock that only the test advances.
-async fn limited(backend: Backend, http: HttpConfig) -> (Server, Arc<AtomicI64>) {
+async fn limited(backend: Backend, http: HttpState) -> (Server, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();
     let server = Server::start_with(backend, |app| {
@@ -272,9 +272,9 @@ async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, Answe
 }
 
 async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: Backend) {
-    let http = HttpConfig {
+    let http = HttpState {
         rate_limiter: RateLimiter::new(20, 60),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let (server, clock) = limited(backend, http).await;
     let client = server.anonymous();
@@ -335,7 +335,7 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
 }
 
 async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
-    let http = |trusted: &[&str], header| HttpConfig {
+    let http = |trusted: &[&str], header| HttpState {
         rate_limiter: RateLimiter::new(20, 0),
         trusted_proxies: TrustedProxies {
             trusted: trusted
@@ -344,7 +344,7 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
                 .collect(),
             header,
         },
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let one = [("x-forwarded-for", "198.51.100.1")];
     let other = [("x-forwarded-for", "192.0.2.9, 198.51.100.2")];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::DateTime;
-use liaison::http::HttpConfig;
+use liaison::http::HttpState;
 use liaison::http::limits::Limits;
 use liaison::http::middleware::rate_limit::Failures;
 use reqwest::Method;
@@ -28,9 +28,9 @@ async fn limited(backend: Backend) -> (Server, Arc<AtomicI64>) {
 }
 
 async fn limited_with(backend: Backend, limits: Limits) -> (Server, Arc<AtomicI64>) {
-    let http = HttpConfig {
+    let http = HttpState {
         failures: Failures::new(u32::try_from(LIMIT).unwrap()),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     let clock = Arc::new(AtomicI64::new(1_800_000_000));
     let time = clock.clone();

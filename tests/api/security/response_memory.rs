@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use liaison::http::{HttpConfig, ResponseBudget};
+use liaison::http::{HttpState, ResponseBudget};
 use liaison::store::request_work::StatementObserver;
 use serde_json::json;
 use tokio::net::TcpSocket;
@@ -30,9 +30,9 @@ async fn what_is_read_and_written_counts_before_the_response_is_complete(server:
     let left = Arc::new(Mutex::new(Vec::new()));
     let (budget, before) = (responses.clone(), left.clone());
     let service = server.beside(|app| {
-        let http = HttpConfig {
+        let http = HttpState {
             responses,
-            ..HttpConfig::default()
+            ..HttpState::default()
         };
         app.http = Arc::new(http);
         app.db.on_statement = StatementObserver(Arc::new(move |_| {
@@ -159,9 +159,9 @@ async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Serve
 
 /// Another instance whose responses share this number of bytes.
 async fn with_budget(server: &Server, bytes: usize) -> Server {
-    let http = HttpConfig {
+    let http = HttpState {
         responses: ResponseBudget::new(bytes),
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     server.beside(|app| app.http = Arc::new(http)).await
 }

@@ -10,7 +10,7 @@ use liaison::http::limits::Limits;
 use liaison::http::middleware::client_ip::TrustedProxies;
 use liaison::http::server::shutdown::StreamTimeouts;
 use liaison::http::server::stream_limit::ConcurrencyLimiter;
-use liaison::http::{HttpConfig, STREAMS, SUBSCRIPTIONS};
+use liaison::http::{HttpState, STREAMS, SUBSCRIPTIONS};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -38,14 +38,14 @@ async fn bounded(
     streams: ConcurrencyLimiter,
     subscriptions: ConcurrencyLimiter,
 ) -> Server {
-    let http = HttpConfig {
+    let http = HttpState {
         streams,
         subscriptions,
         trusted_proxies: TrustedProxies {
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
             ..TrustedProxies::default()
         },
-        ..HttpConfig::default()
+        ..HttpState::default()
     };
     Server::start_with(backend, |app| app.http = Arc::new(http)).await
 }
