@@ -139,6 +139,11 @@ fn wrong_values(schema: &Schema, argument: &Argument<'_>) -> Vec<(Value, String)
                 (json!("1"), "it must be an Int"),
                 (json!(1.5), "a whole number"),
             ],
+            "Float" => &[
+                (json!(-0.1), "scores are 0 to 1"),
+                (json!(1.1), "scores are 0 to 1"),
+                (json!("1"), "it must be a Float"),
+            ],
             "Boolean" => &[(json!("yes"), "it must be a Boolean")],
             "Date" => &[
                 (json!("2026-02-31"), "YYYY-MM-DD"),
