@@ -57,7 +57,7 @@ pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
 #[must_use]
 pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
     let (webhook, version) = (webhook.id.to_global_id(), webhook.version);
-    // Receivers ignore an id that they have seen: each ping that was asked for has its own.
+    // Receivers ignore an id that they have seen: each requested ping has its own.
     let id = format!("ping-{webhook}-{version}");
     let body = json!({
         "specversion": "1.0",
