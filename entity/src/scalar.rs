@@ -186,5 +186,7 @@ mod tests {
         ] {
             assert!(!url(text), "{text}");
         }
+        let long = format!("https://itu.int/{}", "x".repeat(1984));
+        assert!(url(&long) && !url(&format!("{long}x")));
     }
 }

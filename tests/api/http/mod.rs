@@ -9,6 +9,7 @@ pub mod every_limit;
 pub mod explorer;
 pub mod graphql_over_http;
 pub mod handshakes;
+pub mod headers;
 pub mod introspection;
 pub mod limits;
 pub mod merged_fields;

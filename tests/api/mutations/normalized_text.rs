@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use migration::{Migrator, MigratorTrait};
-use reqwest::Method;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
@@ -18,7 +17,6 @@ on_both_databases! {
     numbers_that_differ_by_case_or_blanks_are_the_same
     what_cannot_be_seen_is_no_title_and_no_part_of_a_code
     values_are_what_their_documents_allow
-    the_media_type_and_the_tag_are_read_by_the_rfc
 }
 
 on_both_empty_databases! {
@@ -281,70 +279,6 @@ async fn values_are_what_their_documents_allow(server: &Server) {
         let input = json!({ "i": { "id": organization, "version": 1, "website": value } });
         let answer = server.itu().post(update, input).await;
         assert!(answer.json()["errors"].is_array(), "{value}");
-    }
-}
-
-async fn the_media_type_and_the_tag_are_read_by_the_rfc(server: &Server) {
-    let client = server.anonymous();
-    let json_type = ("content-type", "application/json");
-    let send = async |accept: &str, query: &str| {
-        let headers = [json_type, ("accept", accept)];
-        let body = json!({ "query": query }).to_string();
-        client.send(Method::POST, "/graphql", &headers, body).await
-    };
-    assert_eq!(
-        send("text/event-stream;q=0", "{ __typename }").await.status,
-        406
-    );
-    let answer = send(
-        "text/event-stream;q=0, application/json",
-        "subscription { activity { id } }",
-    )
-    .await;
-    assert_eq!(answer.status, 400);
-    assert!(
-        answer.headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("application/json")
-    );
-    let answer = send("text/*", "{ __typename }").await;
-    assert!(
-        answer.headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/event-stream")
-    );
-
-    let first = client
-        .send(Method::GET, "/graphql?query=%7B__typename%7D", &[], "")
-        .await;
-    let tag = first.headers["etag"].to_str().unwrap().to_owned();
-    for (shown, status) in [
-        (tag.clone(), 304),
-        (tag.trim_start_matches("W/").to_owned(), 304),
-        (format!("\"other\", {tag}"), 304),
-        ("*".to_owned(), 304),
-        (format!("W/{tag}"), 200),
-        (tag.replace('"', ""), 200),
-    ] {
-        let headers = [("if-none-match", shown.as_str())];
-        let again = client
-            .send(Method::GET, "/graphql?query=%7B__typename%7D", &headers, "")
-            .await;
-        assert_eq!(again.status, status, "{shown}");
-    }
-
-    for extensions in [
-        json!([null]),
-        json!([{ "version": 1 }]),
-        json!({ "persistedQuery": [1, "ab"] }),
-    ] {
-        let body = json!({ "query": "{ __typename }", "extensions": extensions }).to_string();
-        let answer = client
-            .send(Method::POST, "/graphql", &[json_type], body)
-            .await;
-        assert_eq!(answer.status, 400, "{extensions}");
     }
 }
 
