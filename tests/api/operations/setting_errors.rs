@@ -65,6 +65,75 @@ fn a_wrong_number_says_which_are_right() {
     }
 }
 
+/// A text that no setting accepts which does not accept any text.
+const NONSENSE: &str = "?\u{7f}?";
+
+#[test]
+fn every_wrong_setting_says_where_it_was_set() {
+    let workplace = Workplace::new();
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    let settings = serve.get_arguments().filter_map(|argument| {
+        let (name, variable) = (argument.get_long()?, argument.get_env()?);
+        Some((name, variable.to_str()?))
+    });
+    let mut checked = 0;
+    for (name, variable) in settings {
+        let flag = format!("--{name}");
+        let given = format!("{flag}={NONSENSE}");
+        let by_flag = workplace.refusal(&["serve", &given]);
+        if !by_flag.contains(&format!("'{flag} <")) {
+            // Any text is right: what is missing ends the program.
+            assert!(
+                !by_flag.contains(&flag) || !by_flag.contains("(set by"),
+                "{by_flag}"
+            );
+            continue;
+        }
+        checked += 1;
+        assert!(by_flag.ends_with(" (set by the flag)"), "{by_flag}");
+        let by_variable = workplace.run_with(&["serve"], &[(variable, NONSENSE)]);
+        let line = by_variable.refusal();
+        let origin = format!(" (set by the environment variable {variable})");
+        assert!(line.contains(&flag) && line.ends_with(&origin), "{line}");
+        workplace.write("settings.toml", format!("\n{name} = \"?\\u007f?\"\n"));
+        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+        let origin = " (set by settings.toml, line 2)";
+        assert!(line.contains(&flag) && line.ends_with(origin), "{line}");
+    }
+    assert!(checked >= 40, "{checked}");
+}
+
+/// `dev` signs its tokens itself, writes, and delivers to any address without a proxy.
+#[test]
+fn dev_takes_every_setting_of_serve_that_makes_sense_there() {
+    let names = |command: &str| {
+        let command = Cli::command().find_subcommand(command).unwrap().clone();
+        let names = command.get_arguments().filter_map(clap::Arg::get_long);
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let dev = names("dev");
+    let missing = names("serve")
+        .into_iter()
+        .filter(|name| !dev.contains(name));
+    let missing: Vec<String> = missing.collect();
+    let of_production = [
+        "token-key",
+        "token-issuer",
+        "token-audience",
+        "token-algorithms",
+        "roles-claim",
+        "role-mapping",
+        "token-leeway",
+        "read-only",
+        "no-migrate",
+        "allow-private-webhooks",
+        "webhook-networks",
+        "webhook-proxy",
+        "webhook-source",
+    ];
+    assert_eq!(missing, of_production);
+}
+
 #[test]
 fn a_wrong_issuer_of_the_file_says_its_line() {
     let workplace = Workplace::new();

@@ -265,11 +265,19 @@ fn the_log_is_set_by_the_file_too() {
         "json.toml",
         format!("listen = \"{FREE_PORT}\"\nlog-format = \"json\"\n"),
     );
+    workplace.write(
+        "debug.toml",
+        format!("listen = \"{FREE_PORT}\"\nlog-filter = \"info,liaison=debug\"\n"),
+    );
     workplace.done(&["migrate"]);
     let mut service = workplace.start(&["serve", "--read-only", "--config", "json.toml"]);
     let log = service.logged(|log| log.contains("serving"));
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["message"], "serving");
+    let mut service = workplace.start(&["serve", "--read-only", "--config", "debug.toml"]);
+    assert_eq!(raw_http::get(&service.address(), "/livez").status, 200);
+    // By default the log leaves successful health checks out.
+    service.logged(|log| log.contains("http.route=\"/livez\""));
     let flag = [&from_file[..], &["--log-filter", "info"]].concat();
     workplace.start(&flag).address();
     for wrong in ["infoo", "liaison", "liaison=infoo", "info,warm"] {
