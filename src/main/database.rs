@@ -76,7 +76,7 @@ pub async fn found(
     connected(settings, limits).await
 }
 
-/// Returns why a database cannot be opened: SQLite itself names neither the file nor the reason.
+/// Returns why a database cannot be opened or migrated: SQLite itself names neither the file nor the reason.
 fn cannot_open(settings: &config::Database, error: &DbErr) -> StartupError {
     let file = sqlite_file(&settings.database_url);
     let Some(file) = file.filter(|_| is_file_inaccessible(error)) else {
@@ -104,8 +104,22 @@ fn missing_directory(file: &Path) -> Option<String> {
     Some(format!("the directory {}: {error}", directory.display()))
 }
 
-/// Checks the privileges of the role, to write or else to read.
-async fn check_privileges(db: &Database, writes: bool) -> Result<(), StartupError> {
+/// Checks that the database can be written, or else read: the permissions of the file, or the privileges of the role.
+async fn check_privileges(
+    settings: &config::Database,
+    db: &Database,
+    writes: bool,
+) -> Result<(), StartupError> {
+    if let Some(file) = sqlite_file(&settings.database_url)
+        && writes
+        && let Err(error) = File::options().write(true).open(&file)
+    {
+        let file = absolute(&file).unwrap_or(file);
+        return Err(StartupError::new(format!(
+            "--database-url: the file {} cannot be written: {error}: `liaison serve --read-only` only reads it",
+            file.display()
+        )));
+    }
     let missing = db.missing_privileges(writes).await;
     match missing.map_err(|error| database_wrong(&error))? {
         None => Ok(()),
@@ -127,7 +141,7 @@ pub async fn existing(
         .map_err(|error| database_wrong(&error))?
         .check()
         .map_err(|what| StartupError::new(format!("--database-url: {what}")))?;
-    check_privileges(&db, writes).await?;
+    check_privileges(settings, &db, writes).await?;
     Ok(db)
 }
 
@@ -137,11 +151,12 @@ pub async fn migrated(
     limits: Option<&Limits>,
 ) -> Result<Database, StartupError> {
     let db = connected(settings, limits).await?;
-    let applied = db.migrate().await.map_err(|error| database_wrong(&error))?;
+    let applied = db.migrate().await;
+    let applied = applied.map_err(|error| cannot_open(settings, &error))?;
     if let Some(version) = applied.last() {
         tracing::info!(version, "the database is migrated");
     }
-    check_privileges(&db, true).await?;
+    check_privileges(settings, &db, true).await?;
     Ok(db)
 }
 
@@ -182,7 +197,8 @@ pub async fn migrate(settings: &config::Migrate) -> Result<(), StartupError> {
         Some(version) => ("reverted", db.migrate_down(version).await),
         None => ("applied", db.migrate().await),
     };
-    for version in &changed.map_err(wrong)? {
+    let changed = changed.map_err(|error| cannot_open(&settings.database, &error))?;
+    for version in &changed {
         print_line(format_args!("{what} {version}"))?;
     }
     let versions = db.schema_versions().await.map_err(wrong)?;

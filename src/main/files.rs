@@ -86,7 +86,15 @@ async fn replace<T>(
     let file = tempfile::Builder::new()
         .prefix(".liaison-")
         .permissions(permissions)
-        .tempfile_in(directory)?;
+        .tempfile_in(directory)
+        .map_err(|error| {
+            let directory = directory.display();
+            let what = format!(
+                "no file can be written to the directory {directory}: {}",
+                error.kind()
+            );
+            io::Error::new(error.kind(), what)
+        })?;
     let written = write(&file).await?;
     sync(file.as_file())?;
     file.persist(&path).map_err(|error| error.error)?;

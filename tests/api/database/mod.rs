@@ -2,6 +2,7 @@
 
 pub mod broken_network;
 pub mod failed_writes;
+pub mod file_permissions;
 pub mod full_disk;
 pub mod lost_connections;
 pub mod migrations;

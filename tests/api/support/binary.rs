@@ -10,8 +10,18 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::support::databases::other_user;
+
 /// A generous timeout, which only failing tests reach.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_liaison");
+
+/// Takes from root what other users do not have: access to all files. Part of util-linux.
+const WITHOUT_ACCESS_TO_ALL: [&str; 2] = [
+    "/usr/bin/setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+];
 
 /// A directory for running the binary, with an empty environment.
 pub struct Workplace {
@@ -56,22 +66,29 @@ impl Workplace {
     }
 
     pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
-        self.spawn(arguments, environment, Stdio::null())
+        self.spawn(&[], arguments, environment, Stdio::null())
     }
 
     /// Runs the binary to completion with a file of the directory as its standard input.
     pub fn run_reading(&self, arguments: &[&str], input: &str) -> Ended {
         let input = File::open(self.path(input)).unwrap();
-        self.spawn(arguments, &[], input.into()).ended()
+        self.spawn(&[], arguments, &[], input.into()).ended()
     }
 
-    fn spawn(&self, arguments: &[&str], environment: &[(&str, &str)], input: Stdio) -> Running {
+    fn spawn(
+        &self,
+        wrapper: &[&str],
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        input: Stdio,
+    ) -> Running {
         let run = self.runs.get();
         self.runs.set(run + 1);
         let out = self.path(&format!("{run}.out"));
         let err = self.path(&format!("{run}.err"));
-        let child = Command::new(env!("CARGO_BIN_EXE_liaison"))
-            .args(arguments)
+        let mut line = [wrapper, &[BINARY], arguments].concat().into_iter();
+        let child = Command::new(line.next().unwrap())
+            .args(line)
             .env_clear()
             .envs(environment.iter().copied())
             .current_dir(self.directory.path())
@@ -98,6 +115,16 @@ impl Workplace {
         let ended = self.run(arguments);
         assert!(ended.status.success(), "{arguments:?}: {ended:?}");
         ended.out
+    }
+
+    /// Runs the binary to completion as one who may access only what the permissions of files allow.
+    pub fn run_unprivileged(&self, arguments: &[&str]) -> Ended {
+        let wrapper = if other_user().is_some() {
+            &WITHOUT_ACCESS_TO_ALL[..]
+        } else {
+            &[]
+        };
+        self.spawn(wrapper, arguments, &[], Stdio::null()).ended()
     }
 
     /// Runs the binary, which must fail, and returns its one-line error.
