@@ -145,7 +145,8 @@ pub struct Publication {
     pub topics: Vec<String>,
 }
 
-/// The name of a record in another language. Those of general terms are in the file too, and are not loaded.
+/// The name of a record in another language. Those of general terms (`term`), and of records that the register does not
+/// have (`remark`), are in the file too, and are not loaded.
 #[derive(Deserialize)]
 pub struct Translation {
     /// The acronym of an organization.
@@ -252,5 +253,61 @@ mod tests {
         assert_eq!(facts.committees.len(), 96);
         assert_eq!(facts.topics.len(), 8);
         assert_eq!(facts.translations.len(), 104);
+    }
+
+    #[test]
+    fn a_translation_that_is_not_loaded_says_why() {
+        #[derive(Deserialize)]
+        struct File {
+            translations: Vec<Reasons>,
+        }
+        #[derive(Deserialize)]
+        struct Reasons {
+            term: Option<String>,
+            remark: Option<String>,
+        }
+        let facts = Facts::built_in();
+        let file: File = serde_json::from_str(include_str!("register.json")).unwrap();
+        let committees: Vec<String> = facts
+            .committees
+            .iter()
+            .map(|committee| {
+                format!(
+                    "{} {} {}",
+                    committee.organization, committee.code, committee.period
+                )
+            })
+            .collect();
+        let (mut loaded, mut originals) = (0, 0);
+        let (mut terms, mut unconfirmed, mut unknown) = (0, 0, 0);
+        for (fact, why) in facts.translations.iter().zip(&file.translations) {
+            let named = fact.organization.as_ref().and_then(|acronym| {
+                facts
+                    .organizations
+                    .iter()
+                    .find(|organization| organization.acronym == *acronym)
+            });
+            let is_known = named.is_some()
+                || facts
+                    .topics
+                    .iter()
+                    .any(|topic| Some(&topic.title) == fact.topic.as_ref())
+                || (!fact.committees.is_empty()
+                    && fact.committees.iter().all(|name| committees.contains(name)));
+            let original = named.and_then(|organization| organization.original_language);
+            let is_original = fact.language == original.unwrap_or(Language::En);
+            match () {
+                () if why.term.is_some() => terms += 1,
+                () if fact.kind().is_none() => unconfirmed += 1,
+                () if !is_known => {
+                    assert!(why.remark.is_some(), "{}", fact.text);
+                    unknown += 1;
+                }
+                () if is_original => originals += 1,
+                () => loaded += 1,
+            }
+        }
+        assert_eq!((loaded, originals), (70, 11));
+        assert_eq!((terms, unconfirmed, unknown), (12, 6, 5));
     }
 }
