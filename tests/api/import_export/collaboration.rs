@@ -316,6 +316,7 @@ async fn a_statement_is_sent_once_and_never_changed(server: &Server) {
         ("contact", Value::Null),
         ("topics", json!(["T-1"])),
         ("attachments", json!(["A name https://itu.int/b"])),
+        ("sentAt", json!("2025-03-04T10:00:00Z")),
     ] {
         let report = told(server, ITU, &[with(statement(), field, value)]);
         let says = format!("records.jsonl:1: {field}: Differs from LS-1");
@@ -344,19 +345,26 @@ async fn a_note_is_its_partys_own(server: &Server) {
 
 async fn statements_come_from_spreadsheets_too(server: &Server) {
     let workplace = Workplace::new();
-    let table = "title,from,addressees,attachments\n\
-        L,ITU-T SG17 (2013-2016); ITU-T SG2 (2013-2016),POC C5 (2013-2016): ACTION by 2030-03-03; POC PSI (2013-2016): COMMENT,One https://itu.int/1; Two 2 https://itu.int/2\n";
+    let table = "title,sentAt,from,addressees,attachments\n\
+        L,2025-03-04T10:00:00Z,ITU-T SG17 (2013-2016); ITU-T SG2 (2013-2016),POC C5 (2013-2016): ACTION by 2030-03-03; POC PSI (2013-2016): COMMENT,One https://itu.int/1; Two 2 https://itu.int/2\n";
     workplace.write("sent.csv", table);
     let arguments = ["sent.csv", "--type", "LiaisonStatement"];
     for done in ["created", "unchanged"] {
         let said = import(&workplace, server, ITU, &arguments);
         assert_eq!(said, format!("1 line: 1 LiaisonStatement {done}\n"));
     }
-    let document = "{ liaisonStatement(by: { code: \"LS-1\" }) { from { code } addressees { committee { code } purpose replyBy } attachments { name url } } }";
+    let report = told(
+        server,
+        ITU,
+        &[with(statement(), "sentAt", "2099-01-01T00:00:00Z")],
+    );
+    assert!(report.starts_with("records.jsonl:1: sentAt: "), "{report}");
+    let document = "{ liaisonStatement(by: { code: \"LS-1\" }) { sentAt from { code } addressees { committee { code } purpose replyBy } attachments { name url } } }";
     let data = server.anonymous().data(document, json!({})).await;
     assert_eq!(
         data["liaisonStatement"],
         json!({
+            "sentAt": "2025-03-04T10:00:00Z",
             "from": [{ "code": "SG17" }, { "code": "SG2" }],
             "addressees": [{ "committee": { "code": "C5" }, "purpose": "ACTION", "replyBy": "2030-03-03" },
                 { "committee": { "code": "PSI" }, "purpose": "COMMENT", "replyBy": null }],
