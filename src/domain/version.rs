@@ -17,7 +17,7 @@ pub fn check_version<T>(
         _ if current != read => Err(Rejection::Stale {
             record: record.into(),
             message: format!(
-                "This record is at version {current}, not {read}: look at what is there now, and send your change with version {current}."
+                "The record was changed meanwhile: it has version {current} now, and this change is based on version {read}. Compare the change with the record as it is now, then send it with version {current}."
             ),
         }),
         decision => decision,
