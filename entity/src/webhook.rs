@@ -37,6 +37,10 @@ pub struct Model {
     pub leased_until: Option<DateTimeUtc>,
     /// When the one attempt to send the ping was made; `None` before that.
     pub pinged_at: Option<DateTimeUtc>,
+    /// HTTP status code of the response to the ping; `None` if there was no response.
+    pub ping_status: Option<i32>,
+    /// The start of the response to the ping, or the reason why there was no response.
+    pub ping_response: Option<String>,
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -27,6 +27,7 @@ mod m20261127_000019_translations;
 mod m20261127_000020_shown_texts;
 mod m20261127_000022_activity_trace;
 mod m20261128_000023_overlap_dismissals;
+mod m20261128_000024_ping_outcome;
 
 /// The migrator that applies and reverts all migrations.
 pub struct Migrator;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000020_shown_texts::Migration),
             Box::new(m20261127_000022_activity_trace::Migration),
             Box::new(m20261128_000023_overlap_dismissals::Migration),
+            Box::new(m20261128_000024_ping_outcome::Migration),
         ]
     }
 }

@@ -128,8 +128,7 @@ mod tests {
         (
             "secrets, and the state of the deliveries",
             "Webhook.secret Webhook.former_secret Webhook.former_until Webhook.deleted Webhook.activity_id
-             Webhook.attempts Webhook.failing_since Webhook.lease Webhook.leased_until Webhook.next_attempt_at
-             Webhook.pinged_at",
+             Webhook.attempts Webhook.failing_since Webhook.lease Webhook.leased_until Webhook.next_attempt_at",
         ),
     ];
 

@@ -150,16 +150,25 @@ pub struct Attempt<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Records that the ping was sent, whatever came of it. Returns false if the lease is lost or the webhook has changed;
+/// Records that the ping was sent, and what came of it. Returns false if the lease is lost or the webhook has changed;
 /// the ping may then be sent again.
 pub async fn pinged(
     db: &Database,
     process: Uuid,
     webhook: &Model,
+    outcome: &Outcome,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let pinged = renew_lease(process, webhook, now)
         .col_expr(webhook::Column::PingedAt, Expr::val(now))
+        .col_expr(
+            webhook::Column::PingStatus,
+            Expr::val(outcome.status.map(i32::from)),
+        )
+        .col_expr(
+            webhook::Column::PingResponse,
+            Expr::val(outcome.response.clone()),
+        )
         .exec(&db.orm_write);
     let pinged = db.execute(pinged).await?;
     Ok(pinged.rows_affected == 1)

@@ -185,6 +185,14 @@ pub async fn update(
                 entity::webhook::Column::PingedAt,
                 Expr::value(None::<DateTime<Utc>>),
             )
+            .col_expr(
+                entity::webhook::Column::PingStatus,
+                Expr::value(None::<i32>),
+            )
+            .col_expr(
+                entity::webhook::Column::PingResponse,
+                Expr::value(None::<String>),
+            )
             .filter(entity::webhook::COLUMN.id.eq(id))
             .exec(writing.db())
             .await?;

@@ -73,7 +73,7 @@ impl<'a> Endpoint<'a> {
                 "webhook ping failed"
             );
         }
-        in_time(pinged(db, *process, &self.webhook, clock())).await
+        in_time(pinged(db, *process, &self.webhook, &outcome, clock())).await
     }
 
     /// Delivers the next batch. Returns whether there may be more and this process still holds the lease.

@@ -114,6 +114,24 @@ pub fn object_type() -> &'static ObjectType {
                 "failed",
                 "True: only deliveries that the endpoint has not accepted. False: only deliveries that it has accepted. Default: all.",
             ),
+            column::<Option<DateTime>>(
+                "pingedAt",
+                "When the ping was sent: a test event that a new webhook gets, and another one with `ping: true` of `webhookUpdate`. It is sent once. Null until then.",
+                Column::PingedAt,
+                Scalar::DateTime,
+            ),
+            column::<Option<i32>>(
+                "pingStatus",
+                "The HTTP status of the response to the ping. Null until it was sent, and if there was no response; then `pingResponse` says why.",
+                Column::PingStatus,
+                Scalar::Int,
+            ),
+            column::<Option<String>>(
+                "pingResponse",
+                "If `pingStatus` is not null: the first 1,024 bytes of the body of the response to the ping. If `pingStatus` is null: why there was no response; null until the ping was sent.",
+                Column::PingResponse,
+                Scalar::String,
+            ),
             column::<i32>(
                 "version",
                 "The number of its current version: 1 when it is created, plus 1 with each change. An update sends the version that it is based on.",

@@ -22,7 +22,7 @@ on_both_databases! {
     a_request_sent_again_makes_one_webhook_and_shows_no_secret
 }
 
-const READ: &str = "id version url party enabled filter { subject subjectType verb party side topic } cursor deliveries { totalCount nodes { attempts delivered status response nextAttemptAt activity { id verb } } }";
+const READ: &str = "id version url party enabled pingedAt pingStatus pingResponse filter { subject subjectType verb party side topic } cursor deliveries { totalCount nodes { attempts delivered status response nextAttemptAt activity { id verb } } }";
 
 pub async fn create(client: &Client<'_>, input: Value) -> Value {
     let document = format!(

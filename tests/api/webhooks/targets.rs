@@ -110,7 +110,21 @@ async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
     endpoint.wait_for(1).await;
     assert_eq!(endpoint.ids(), [activity]);
     assert_eq!(endpoint.pings().len(), 1);
-    assert_eq!(read(&upu, &made).await["enabled"], true);
+    let failed = read(&upu, &made).await;
+    assert_eq!(failed["enabled"], true);
+    assert!(failed["pingedAt"].is_string(), "{failed}");
+    assert_eq!(failed["pingStatus"], 400, "{failed}");
+
+    // Once more, to where nothing listens.
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}/hook", free.local_addr().unwrap());
+    drop(free);
+    let change = json!({ "id": made["webhook"]["id"], "version": 1, "url": closed, "ping": true });
+    assert_eq!(update(&upu, change).await["userErrors"], json!([]));
+    let failed = until(&upu, &made, |it| it["pingedAt"].is_string()).await;
+    assert_eq!(failed["pingStatus"], Value::Null, "{failed}");
+    let reason = failed["pingResponse"].as_str().unwrap();
+    assert!(reason.contains("cannot be reached"), "{reason}");
 }
 
 async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
