@@ -34,7 +34,7 @@ impl ActiveModelBehavior for ActiveModel {}
 pub enum Impact {
     /// It has no consequences for this side.
     None,
-    /// It is good to know, but nothing has to be done.
+    /// It is useful information, but nothing has to be done.
     Informative,
     /// Texts of the side that records the finding should be aligned with the publication.
     AlignmentNeeded,

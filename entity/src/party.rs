@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
-/// One of the two unions that collaborate. Each decides only for itself. The TSB has no side of its own: in filters by side, its committees, action items and liaison statements count as ITU.
+/// One of the two unions that collaborate. A side takes positions and records findings only for itself. The TSB has no side of its own: in filters by side, its committees, action items and liaison statements count as ITU.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum, Enum,
 )]

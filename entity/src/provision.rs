@@ -39,7 +39,7 @@ pub enum ProvisionSection {
     Recalling,
     /// The part of the preamble that begins with *observing* and names what was noticed.
     Observing,
-    /// The part that begins with *resolves* and holds the decisions.
+    /// The part that begins with *resolves* and contains the decisions.
     Resolves,
     /// The part that begins with *instructs* and gives tasks to officials, such as the Director of the TSB.
     Instructs,

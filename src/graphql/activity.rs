@@ -138,7 +138,7 @@ pub async fn position(db: &impl ConnectionTrait, cursor: &str) -> Result<LogPosi
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Activity",
-        description: "An entry of the history: one change of one record. Entries are only added, never edited or removed. Exception: restoring an older backup removes the entries after it, whose cursors are then the error INVALID_CURSOR. All entries form one list, in the order in which the changes were stored; `cursor` is the position in it.",
+        description: "An entry of the history: one change of one record. Entries are only added, never edited or removed. Exception: restoring an older backup removes the entries after it, whose cursors then cause the error INVALID_CURSOR. All entries form one list, in the order in which the changes were stored; `cursor` is the position in it.",
         cacheable: true,
         table: Some(node_table::<ActivityId>(
             Entity,
@@ -198,7 +198,7 @@ fn describe() -> Vec<Field> {
         ),
         computed::<SubjectType>(
             "subjectType",
-            "The type of that record.",
+            "The type of `subject`, to filter by.",
             vec![ColumnExpr::column(Column::SubjectType)],
             |cells, _, json| {
                 let name = cells.get::<&str>(0)?;

@@ -101,7 +101,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             page(
                 "notes",
-                "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
+                "The notes on this record, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` NOTED and `subjectType` NOTE.",
                 &notes::NOTES,
                 Relation::column(note::Column::SubjectId),
             ),
@@ -212,7 +212,7 @@ impl ExaminationMutation {
         Some(Payload::of(create(db, viewer, *now, input).await))
     }
 
-    /// Records the finding of the viewer's own side, or rewrites it. When both sides have recorded a finding, the examination is complete, and a further call is the user error NOT_ALLOWED_NOW. The TSB records no finding: its call is the error FORBIDDEN.
+    /// Records the finding of the viewer's own side, or rewrites it. When both sides have recorded a finding, the examination is complete, and a further call is refused with the user error NOT_ALLOWED_NOW. The TSB records no finding: its call is the error FORBIDDEN.
     async fn examination_record_finding(
         &self,
         ctx: &Context<'_>,

@@ -33,7 +33,7 @@ pub const MISSING: &str = "There is no committee with one of these ids.";
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Exchange",
-        description: "What is open between two committees, for example to prepare a meeting.",
+        description: "The shared topics, open action items and unanswered liaison statements between two committees, for example to prepare a meeting.",
         cacheable: true,
         table: Some(Table {
             name: Entity.into_table_ref(),

@@ -15,7 +15,9 @@ pub const LANGUAGES: &str = "languages";
 pub fn register(registry: &mut Registry) {
     let languages = MetaInputValue {
         name: LANGUAGES.to_owned(),
-        description: Some("The languages that the viewer reads, best first.".to_owned()),
+        description: Some(
+            "The languages that the viewer reads, in order of preference.".to_owned(),
+        ),
         ty: <Option<Vec<Language>> as InputType>::create_type_info(registry),
         deprecation: Deprecation::NoDeprecated,
         default_value: None,
@@ -28,7 +30,7 @@ pub fn register(registry: &mut Registry) {
     registry.add_directive(MetaDirective {
         name: NAME.to_owned(),
         description: Some(
-            "The languages that the viewer reads, best first, for a whole operation. Each text is returned in the first of these languages that it has been written in or translated into, otherwise in its original language. `text` filters and orders by title or name use the same texts. The argument `language` of a field takes precedence. Example: `query @inContext(languages: [FR, EN])`."
+            "The languages that the viewer reads, in order of preference, for a whole operation. Each text is returned in the first of these languages that it has been written in or translated into, otherwise in its original language. `text` filters and orders by title or name use the same texts. The argument `language` of a field takes precedence. Example: `query @inContext(languages: [FR, EN])`."
                 .to_owned(),
         ),
         locations: vec![Location::QUERY, Location::MUTATION, Location::SUBSCRIPTION],

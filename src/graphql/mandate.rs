@@ -33,7 +33,7 @@ pub fn object_type() -> &'static ObjectType {
             id(MandateId::PREFIX),
             column::<String>(
                 "code",
-                "Its code, unique. Example: `RES-11-DUBAI-2012`.",
+                "Its unique code. Example: `RES-11-DUBAI-2012`.",
                 mandate::Column::Code,
                 Scalar::String,
             ),
@@ -51,7 +51,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<Option<Date>>(
                 "adoptedOn",
-                "When it was adopted; null if the register does not know.",
+                "When it was adopted; null if unknown.",
                 mandate::Column::AdoptedOn,
                 Scalar::Date,
             ),
@@ -113,7 +113,7 @@ pub fn provision() -> &'static ObjectType {
             ),
             page(
                 "topics",
-                "The topics that implement it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
+                "The topics that implement it. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
                 &topics::TOPICS,
                 Relation::through(
                     topic_provision::Entity,

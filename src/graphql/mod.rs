@@ -88,9 +88,9 @@ const DESCRIPTION: &str = "The register of the collaboration between ITU-T and t
 
 The two sides are ITU and the UPU. There are three parties: each side, and the TSB, the secretariat of ITU-T. Three things to know:
 
-1. Everybody can read, without a token. Exceptions: webhooks and the `actor` of an activity are visible to their own party alone.
+1. Everybody can read, without a token. Exceptions: webhooks and the `actor` of an activity are visible only to their own party.
 2. Writing needs a bearer token (`Authorization: Bearer …`) with the role ITU_EDITOR, UPU_EDITOR or TSB_EDITOR. A token with several roles needs the header `Acting-As` with one of them. `viewer` tells who you are; `viewer.permissions`, `viewerPermissions` and `nextMoves` tell what you may do.
-3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. Exception: the cursor of an activity continues any list of activities, a subscription or a webhook where you left off. A plain list, which is no connection, has 100 records at most; `extensions.truncated` of the response has the path of each list that was cut off, such as `[[\"exchange\", \"actionItems\"]]`.";
+3. Lists are connections with cursors: `first` and `after` page forwards, `last` and `before` backwards; a page has 20 records by default and 100 at most. A cursor is valid for the list, filter and order that it was returned for. Exception: the cursor of an activity continues any list of activities, a subscription or a webhook where you left off. A plain list (not a connection) has 100 records at most; `extensions.truncated` of the response has the path of each list that was cut off, such as `[[\"exchange\", \"actionItems\"]]`.";
 
 /// What async-graphql says about every schema, and has no setting for.
 const LIBRARY_DESCRIPTION: &str = "A GraphQL Schema defines the capabilities of a GraphQL server. It exposes all available types and directives on the server, as well as the entry points for query, mutation, and subscription operations.";

@@ -94,7 +94,7 @@ pub struct NoteMutation;
 
 #[async_graphql::Object]
 impl NoteMutation {
-    /// Adds a note to a topic, an action item, a publication, an examination or a liaison statement, whatever its status.
+    /// Adds a note to a topic, an action item, a publication, an examination or a liaison statement, in any status.
     async fn note_add(
         &self,
         ctx: &Context<'_>,

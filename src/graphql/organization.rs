@@ -53,7 +53,7 @@ fn describe() -> schema::ObjectType {
         id(OrganizationId::PREFIX),
         column::<String>(
             "acronym",
-            "Its acronym, unique. Example: `ITU-T`.",
+            "Its unique acronym. Example: `ITU-T`.",
             Column::Acronym,
             Scalar::String,
         ),
@@ -77,7 +77,7 @@ fn describe() -> schema::ObjectType {
         ),
         column::<Option<Url>>(
             "website",
-            "Its website; null if the register does not know it.",
+            "Its website; null if unknown.",
             Column::Website,
             Scalar::String,
         ),
@@ -89,7 +89,7 @@ fn describe() -> schema::ObjectType {
         ),
         many(
             "children",
-            "The organizations that are part of it. Sorted by acronym. At most 100. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ORGANIZATION.",
+            "The organizations that are part of it. Sorted by acronym. At most 100. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` ORGANIZATION.",
             object_type,
             ListLength::Long,
             Relation::column(Column::ParentId),
@@ -97,7 +97,7 @@ fn describe() -> schema::ObjectType {
         ),
         page(
             "committees",
-            "Its committees of all periods. Sorted by code by default, SG2 before SG12. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` COMMITTEE.",
+            "Its committees of all periods. Sorted by code by default, SG2 before SG12. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` COMMITTEE.",
             &committees::COMMITTEES,
             Relation::column(committee::Column::OrganizationId),
         ),

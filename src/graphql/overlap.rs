@@ -35,7 +35,7 @@ pub fn args() -> Vec<Arg> {
     vec![
         arg::<Option<i32>>(
             "first",
-            "How many pairs to return from the start of the list, or after `after`: 0 to 100. Default: 20. Use 0 to get `totalCount` without pairs. More than 100 is the error BAD_USER_INPUT.",
+            "How many pairs to return from the start of the list, or after `after`: 0 to 100. Default: 20. Use 0 to get `totalCount` without pairs. More than 100 causes the error BAD_USER_INPUT.",
         ),
         arg::<Option<String>>(
             "after",
@@ -52,7 +52,7 @@ pub fn args() -> Vec<Arg> {
 pub fn connection() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "OverlapConnection",
-        description: "One page of the overlaps, most alike first.",
+        description: "One page of the overlaps, most similar first.",
         cacheable: true,
         table: None,
         fields: vec![
@@ -122,7 +122,7 @@ fn text(name: &'static str, description: &'static str, nullable: bool) -> Field 
 fn overlap() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Overlap",
-        description: "An ITU and a UPU text that share rare words, and that are neither related nor linked to the same topic: both sides may work on the same subject. Relate them with `publicationRelate`, link both to a topic, or dismiss the pair with `overlapDismiss`.",
+        description: "An ITU and a UPU text that have unusual words in common, and that are neither related nor linked to the same topic: both sides may work on the same subject. Relate them with `publicationRelate`, link both to a topic, or dismiss the pair with `overlapDismiss`.",
         cacheable: true,
         table: None,
         fields: vec![
@@ -221,7 +221,7 @@ pub struct OverlapMutation;
 
 #[Object]
 impl OverlapMutation {
-    /// Takes a pair of an ITU and a UPU text off the list of overlaps, because they are different. ITU and the UPU may; it holds for both. If it was dismissed before, nothing changes.
+    /// Removes a pair (an ITU text and a UPU text) from the list of overlaps, because their subjects are different. Only ITU and the UPU may do so; the pair is removed for both sides. If it was dismissed before, nothing changes.
     async fn overlap_dismiss(
         &self,
         ctx: &Context<'_>,

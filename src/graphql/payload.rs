@@ -33,6 +33,8 @@ pub trait MutationPayload: Send + Sync {
     const EXTRA: Option<ExtraField> = None;
     /// A further list of the payload.
     const RELATED: Option<RelatedList> = None;
+    /// Whether the mutation deletes the record.
+    const DELETES: bool = false;
 
     /// The type of the record; `None` if it can be of any type that implements `Node`.
     fn object_type() -> Option<&'static ObjectType>;
@@ -47,10 +49,12 @@ pub struct RelatedList {
     pub find: fn(Uuid) -> RecordQuery,
 }
 
-/// A nullable string field of a payload.
+/// A nullable field of a payload.
 pub struct ExtraField {
     pub name: &'static str,
     pub description: &'static str,
+    /// Registers its type and returns the name of the type.
+    pub ty: fn(&mut Registry) -> String,
 }
 
 /// The response of a mutation with the input `I`, which changes a `T`. Its type is named after the input.
@@ -77,13 +81,13 @@ pub struct UserError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Code")]
 enum UserErrorCode {
-    /// The value of a field is not valid: blank, too long, a date before another, a committee of another party.
+    /// The value of a field is not valid: for example blank, too long, an end date before the start date, or a committee of another party.
     Invalid,
     /// There is no record with this id, or it is the id of another type.
     NotFound,
     /// A value that has to be unique is in use.
     Taken,
-    /// The record has been changed since the given `version`. The payload has the record as it is now.
+    /// The record has been changed since the given `version`. The payload has the record as it is now. Show the user what changed, and send the request again with the new `version`.
     Stale,
     /// The current state of the record, for example its status, does not allow the change. `message` says why.
     NotAllowedNow,
@@ -107,8 +111,12 @@ impl<T, I> Payload<T, I> {
     ///
     /// # Errors
     /// Returns an error like [`Payload::of`].
-    pub fn of_type(done: Result<Uuid>, object: Option<&'static ObjectType>) -> Result<Self> {
+    pub fn of_type(done: Result<Uuid>, object: Option<&'static ObjectType>) -> Result<Self>
+    where
+        T: MutationPayload,
+    {
         let (record, user_errors) = split_user_errors(done)?;
+        let record = record.filter(|_| !T::DELETES || !user_errors.is_empty());
         Ok(Self {
             record: object.zip(record),
             extra: None,
@@ -129,11 +137,11 @@ impl<T, I> Payload<T, I> {
 ///
 /// # Errors
 /// Returns an error if the viewer may not act at all, or if the database fails.
-pub fn split_user_errors<I: From<Uuid>>(done: Result<I>) -> Result<(Option<I>, Vec<UserError>)> {
+fn split_user_errors(done: Result<Uuid>) -> Result<(Option<Uuid>, Vec<UserError>)> {
     match done {
         Err(Error::Refused(Rejection::Stale { record, message })) => {
             let stale = ValidationError::new(Code::Stale, "version", message);
-            Ok((Some(record.into()), vec![stale.into()]))
+            Ok((Some(record), vec![stale.into()]))
         }
         done => split_rejections(done),
     }
@@ -214,7 +222,9 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
                 Some(MetaType::InputObject { input_fields, .. }) if input_fields.contains_key(name)
             )
         };
-        let description = if has("version") {
+        let description = if T::DELETES {
+            "The record as it is now if `userErrors` has the error STALE, with the `version` to send next; otherwise null."
+        } else if has("version") {
             "The record after the request. Null if the request was refused; `userErrors` says why. Exception: with the user error STALE, it is the record as it is now, with the `version` to send next."
         } else if has("idempotencyKey") {
             "The record that was created, or that an earlier request with the same `idempotencyKey` created. Null if the request was refused; `userErrors` says why."
@@ -227,16 +237,14 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
             "Why the request was refused: every problem found in the input, not only the first. Empty if the request succeeded; an update that changes nothing also succeeds."
         };
         let errors = Vec::<UserError>::create_type_info(registry);
-        let text = <Option<String> as OutputType>::create_type_info(registry);
         let mut fields = vec![
             register::meta_field(registry, T::FIELD, description, &[], record),
             register::meta_field(registry, "userErrors", user_errors, &[], errors),
         ];
-        fields.extend(
-            T::EXTRA.map(|extra| {
-                register::meta_field(registry, extra.name, extra.description, &[], text)
-            }),
-        );
+        fields.extend(T::EXTRA.map(|extra| {
+            let ty = (extra.ty)(registry);
+            register::meta_field(registry, extra.name, extra.description, &[], ty)
+        }));
         fields.extend(T::RELATED.map(|related| {
             let object = register::object(registry, (related.object)());
             let ty = format!("[{object}!]!");

@@ -77,13 +77,13 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
     vec![
         root(
             "node",
-            "Looks up a record of any type by its global id; null if there is none.",
+            "Looks up a record of any type by its global id; null if there is none or the viewer may not see it. A malformed id causes the error BAD_USER_INPUT.",
             vec![arg::<ID>("id", "The global id.")],
             RootResolver::Node,
         ),
         root(
             "nodes",
-            "Looks up records of any types by their global ids. The result has the order of `ids`, with null for each id that does not exist.",
+            "Looks up records of any types by their global ids. The result has the order of `ids`, with null for each id that does not exist or that the viewer may not see. A malformed id causes the error BAD_USER_INPUT.",
             vec![arg::<Vec<ID>>("ids", "The global ids, at most 100.")],
             RootResolver::Nodes,
         ),
@@ -178,7 +178,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         root(
             "exchange",
-            "What is open between two committees, in both directions. An unknown id, or the same committee twice, is the error BAD_USER_INPUT.",
+            "The shared topics, open action items and unanswered liaison statements between two committees, in both directions. An unknown id, or the same committee twice, causes the error BAD_USER_INPUT.",
             vec![
                 arg::<ID>("committee", "The id of one committee."),
                 arg::<ID>("counterpart", "The id of the other committee."),
@@ -228,7 +228,7 @@ static ROOT_FIELDS: LazyLock<Vec<RootField>> = LazyLock::new(|| {
         ),
         root(
             "overlaps",
-            "Pairs of an ITU and a UPU text that share rare words, and are neither related nor dismissed: both sides may work on the same subject. Most alike first. A text is paired with its 10 most alike, and with those that it is among the 10 most alike of.",
+            "Pairs of an ITU and a UPU text that have unusual words in common, and are neither related nor dismissed: both sides may work on the same subject. Most similar first. Two texts are a pair if at least one of them is among the 10 texts most similar to the other.",
             overlap::args(),
             RootResolver::Overlaps,
         ),

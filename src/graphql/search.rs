@@ -45,7 +45,7 @@ pub fn args() -> Vec<Arg> {
     vec![
         arg::<String>(
             "text",
-            "The words to search for; at most 500 characters. A record must contain all of them, in any order and in any of its languages. Case, accents and endings make no difference: `service postal` finds `Services postaux`. The last word may be incomplete. Words in quotes must appear exactly and together: `\"quality of service\"`. `x1341` finds `X.1341`. Common words such as `the` and `de` are optional. A text without a letter or digit is the error BAD_USER_INPUT.",
+            "The words to search for; at most 500 characters. A record must contain all of them, in any order and in any of its languages. Case, accents and endings make no difference: `service postal` finds `Services postaux`. The last word may be incomplete. Words in quotes must appear exactly and together: `\"quality of service\"`. `x1341` finds `X.1341`. Common words such as `the` and `de` are optional. A text without a letter or digit causes the error BAD_USER_INPUT.",
         ),
         arg::<Option<Vec<SearchType>>>(
             "types",
@@ -57,7 +57,7 @@ pub fn args() -> Vec<Arg> {
         ),
         arg::<Option<i32>>(
             "first",
-            "How many results to return from the start of the list, or after `after`: 0 to 100. Default: 20. Use 0 to get counts such as `totalCount` without results. More than 100 is the error BAD_USER_INPUT.",
+            "How many results to return from the start of the list, or after `after`: 0 to 100. Default: 20. Use 0 to get counts such as `totalCount` without results. More than 100 causes the error BAD_USER_INPUT.",
         ),
         arg::<Option<String>>(
             "after",
@@ -168,7 +168,7 @@ fn highlight() -> &'static ObjectType {
             ),
             value::<Language>(
                 "language",
-                "The language of the text. The register does not know the languages of liaison statements and notes; for them it is a guess from the script: AR, ZH, RU, otherwise EN.",
+                "The language of the text. Liaison statements and notes have no recorded language; for them it is derived from the script: AR, ZH, RU, otherwise EN.",
             ),
             field(
                 "fragments",

@@ -44,7 +44,7 @@ pub fn object_type() -> &'static ObjectType {
             column::<String>("text", "The translation.", Column::Text, Scalar::String),
             column::<TranslationKind>(
                 "kind",
-                "How much it can be relied on. Show MACHINE translations as such.",
+                "How reliable it is. Show MACHINE translations as such.",
                 Column::Kind,
                 Scalar::Enum,
             ),

@@ -57,7 +57,7 @@ pub struct ExecutionContext<'a> {
     /// The party that the viewer acts for; `None` for readers.
     pub party: Option<Party>,
     pub now: DateTime<Utc>,
-    /// The languages that the viewer reads, best first.
+    /// The languages that the viewer reads, in order of preference.
     pub languages: &'a [Language],
     pub about: RootArguments,
     /// Size limit of the response.

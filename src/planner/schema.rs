@@ -156,7 +156,7 @@ impl Connection {
         let mut args = vec![
             arg::<Option<i32>>(
                 "first",
-                "How many records to return from the start of the list, or after `after`: 0 to 100. Default: 20 if neither `first` nor `last` is given. Use 0 to get counts such as `totalCount` without records. More than 100, or both `first` and `last`, is the error BAD_USER_INPUT.",
+                "How many records to return from the start of the list, or after `after`: 0 to 100. Default: 20 if neither `first` nor `last` is given. Use 0 to get counts such as `totalCount` without records. More than 100, or both `first` and `last`, causes the error BAD_USER_INPUT.",
             ),
             arg::<Option<String>>(
                 "after",
@@ -178,7 +178,7 @@ impl Connection {
         }));
         args.extend(self.order.map(|register| Arg {
             name: "orderBy",
-            description: "The order of the list. Default: see the description of the list. Records with the same value have a fixed order. If you change `orderBy` or `filter`, start again without a cursor: an old cursor is the error INVALID_CURSOR.",
+            description: "The order of the list. Default: see the description of the list. Records with the same value have a fixed order. If you change `orderBy` or `filter`, start again without a cursor: an old cursor causes the error INVALID_CURSOR.",
             register,
         }));
         args

@@ -21,7 +21,7 @@ use crate::store::topic::code;
 use crate::store::transaction::WriteTransaction;
 use crate::store::{Database, resolve};
 
-/// A pair of texts that are different, although their words are alike. It is no overlap any more, for both sides. The two can still be related later.
+/// A pair of texts with similar words but different subjects. It is then no longer listed in `overlaps`, for either side. The two can still be related later.
 #[derive(Clone, Debug, InputObject)]
 pub struct OverlapDismissInput {
     /// The id of the ITU text: of a publication of ITU, or of a topic that ITU proposed.

@@ -34,7 +34,7 @@ use crate::store::{Database, resolve};
 pub struct TranslationSetInput {
     /// The id of the record whose text it is: an organization, a committee, a topic, an action item or a publication.
     pub subject_id: ID,
-    /// The `version` of the record that the translation was made from. If the record has another version by now, nothing is changed and the user error is STALE: compare the texts, and send the translation with the new version.
+    /// The `version` of the record that the translation was made from. If the record has another version by now, nothing is changed and `userErrors` has the error STALE: compare the texts, and send the translation with the new version.
     pub version: i32,
     /// The field that is translated.
     pub field: TranslatableField,

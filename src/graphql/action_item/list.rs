@@ -49,7 +49,7 @@ pub struct ActionItemFilter {
     status: Option<Vec<ActionItemStatus>>,
     /// True: only open action items (REQUESTED, OPEN, IN_PROGRESS or POSTPONED). False: only those with another status.
     open: Option<bool>,
-    /// True: only open action items whose due date is before today (UTC). False: only the other ones.
+    /// True: only open action items whose due date is before today (UTC). False: only all others.
     overdue: Option<bool>,
     /// Only action items with exactly one of these keys, at most 100. Different parties can use the same key: add `requestedBy` for one party. An empty list matches nothing.
     external_key: Option<Vec<String>>,

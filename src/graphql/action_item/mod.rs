@@ -160,7 +160,7 @@ fn describe() -> ObjectType {
         ),
         one_or_null(
             "counterpart",
-            "A second committee that takes part: it requested the action item, or works on it together with the owner. It gets no permissions by this. Null if no such committee was named.",
+            "A second committee that takes part: it requested the action item, or works on it together with the owner. This gives it no permissions. Null if no such committee was named.",
             committees::object_type,
             Column::CounterpartId,
         ),
@@ -196,7 +196,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
+            "The notes on this record, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

@@ -66,7 +66,7 @@ impl ActionItemMutation {
         Some(Payload::of(store::move_to(db, viewer, *now, input).await))
     }
 
-    /// Reminds the owner of an open action item. Only the TSB may do so. Reminders are counted and recorded in the history.
+    /// Records a reminder to the owner of an open action item. Only the TSB may do so. It adds 1 to `reminders` and is an activity with the verb REMINDED, which subscriptions and webhooks deliver. No e-mail is sent.
     async fn action_item_remind(
         &self,
         ctx: &Context<'_>,

@@ -70,7 +70,7 @@ fn describe() -> ObjectType {
         ),
         translated::<String>(
             "name",
-            "Its full name in its `period`: a later period is another committee, which may have another name.",
+            "Its full name in its `period`. In a later period there is a new committee, which may have another name.",
             &NAME,
         ),
         language_of::<Language>(
@@ -80,7 +80,7 @@ fn describe() -> ObjectType {
         ),
         translated::<Option<String>>(
             "mandate",
-            "What it was set up to do; null if the register does not know.",
+            "What it was set up to do; null if unknown.",
             &MANDATE,
         ),
         language_of::<Option<Language>>(
@@ -120,13 +120,13 @@ fn describe() -> ObjectType {
         ),
         column::<Option<Date>>(
             "startsOn",
-            "Its first day, which can differ from the label of the period; null if the register does not know.",
+            "Its first day, which can differ from the label of the period; null if unknown.",
             Column::StartsOn,
             Scalar::Date,
         ),
         column::<Option<Date>>(
             "endsOn",
-            "Its last day; null if the register does not know it. The committee stays ACTIVE after this day until it is concluded.",
+            "Its last day; null if unknown. The committee stays ACTIVE after this day until it is concluded.",
             Column::EndsOn,
             Scalar::Date,
         ),
@@ -138,7 +138,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "children",
-            "The committees that are part of it. Sorted by code, then by period. At most 100. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` COMMITTEE.",
+            "The committees that are part of it. Sorted by code, then by period. At most 100. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` COMMITTEE.",
             object_type,
             ListLength::Long,
             Relation::column(Column::ParentId),
@@ -158,7 +158,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "successors",
-            "The committees that took over its work: those that list it in their `predecessors`. Sorted by code, then by period. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` COMMITTEE.",
+            "The committees that took over its work: those that list it in their `predecessors`. Sorted by code, then by period. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED or UPDATED and `subjectType` COMMITTEE.",
             object_type,
             ListLength::Short,
             Relation::through(
@@ -170,7 +170,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics to which it is linked, in any role. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED and `subjectType` TOPIC.",
+            "The topics to which it is linked, in any role. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED, POSITION_TAKEN, COMMITTEE_LINKED or COMMITTEE_UNLINKED and `subjectType` TOPIC.",
             &topics::TOPICS,
             Relation::through(
                 topic_committee::Entity,
@@ -180,19 +180,19 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "The action items that it owns. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ACTION_ITEM.",
+            "The action items that it owns. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` ACTION_ITEM.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::CommitteeId),
         ),
         page(
             "publications",
-            "The publications for which it is responsible. Sorted by number by default, editions of one number by year and month. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
+            "The publications for which it is responsible. Sorted by number by default, editions of one number by year and month. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
             &publications::PUBLICATIONS,
             Relation::column(publication::Column::CommitteeId),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements that it sent, alone or with others, or that were addressed to it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
+            "The liaison statements that it sent, alone or with others, or that were addressed to it. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
             &statements::STATEMENTS,
             Relation::Matching(statements::of_committee),
         ),

@@ -42,9 +42,9 @@ pub fn of_topic(topic: Expr) -> Expr {
 pub struct ExaminationFilter {
     /// Only examinations for which at least one of these sides has not recorded its finding. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,
-    /// True: only examinations for which both sides have recorded a finding. False: only the other ones.
+    /// True: only examinations for which both sides have recorded a finding. False: only all others.
     complete: Option<bool>,
-    /// True: only examinations that are not complete and whose due date is before today (UTC). False: only the other ones.
+    /// True: only examinations that are not complete and whose due date is before today (UTC). False: only all others.
     overdue: Option<bool>,
     /// Only examinations of the publication with this id.
     publication: Option<ID>,

@@ -38,7 +38,7 @@ pub struct LiaisonStatementFilter {
     side: Option<Vec<Side>>,
     /// Only liaison statements about the topic with this id.
     topic: Option<ID>,
-    /// True: only liaison statements to which at least one addressee with purpose ACTION has not replied yet. False: only the other ones.
+    /// True: only liaison statements to which at least one addressee with purpose ACTION has not replied yet. False: only all others.
     awaiting_reply: Option<bool>,
     /// Only liaison statements whose `sentAt` is at this time or later.
     sent_since: Option<DateTime>,

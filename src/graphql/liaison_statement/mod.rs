@@ -164,7 +164,7 @@ fn describe() -> Vec<Field> {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
+            "The notes on this record, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

@@ -27,7 +27,7 @@ pub struct StatementMutation;
 
 #[Object]
 impl StatementMutation {
-    /// Sends a liaison statement from committees of the viewer's own party. With `inReplyToId` it is a reply.
+    /// Sends a liaison statement from committees of the viewer's own party: records it in the register, where everybody can read it. It cannot be changed or withdrawn later. No e-mail is sent; the addressees learn of it from the activity with the verb SENT, for example by a webhook. With `inReplyToId` it is a reply.
     async fn liaison_statement_send(
         &self,
         ctx: &Context<'_>,

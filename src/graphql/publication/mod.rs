@@ -71,13 +71,13 @@ fn describe() -> ObjectType {
         ),
         column::<Option<PublicationStatus>>(
             "status",
-            "Its status; null if the register does not know.",
+            "Its status; null if unknown.",
             Column::Status,
             Scalar::Enum,
         ),
         column::<Option<String>>(
             "publisherStatus",
-            "What the publisher itself calls its status, where that says more than `status`. Example: `2` for a UPU standard. Null if the register does not know it.",
+            "What the publisher itself calls its status, where that says more than `status`. Example: `2` for a UPU standard. Null if unknown.",
             Column::PublisherStatus,
             Scalar::String,
         ),
@@ -89,7 +89,7 @@ fn describe() -> ObjectType {
         ),
         one_or_null(
             "committee",
-            "The committee that is responsible for it; null if the register does not know.",
+            "The committee that is responsible for it; null if unknown.",
             committees::object_type,
             Column::CommitteeId,
         ),
@@ -101,25 +101,25 @@ fn describe() -> ObjectType {
         ),
         column::<Option<Date>>(
             "approvedOn",
-            "When it was approved; null if the register does not know.",
+            "When it was approved; null if unknown.",
             Column::ApprovedOn,
             Scalar::Date,
         ),
         column::<Option<Url>>(
             "url",
-            "The URL where it can be read; null if the register does not know one.",
+            "The URL where it can be read; null if unknown.",
             Column::Url,
             Scalar::String,
         ),
         one_or_null(
             "supersedes",
-            "The edition that this one replaced; null if the register knows of none.",
+            "The edition that this one replaced; null if there is none or it is unknown.",
             object_type,
             Column::SupersedesId,
         ),
         many(
             "supersededBy",
-            "The editions that replaced this one: their `supersedes` is this one. Sorted by number. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
+            "The editions that replaced this one: their `supersedes` is this one. Sorted by number. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED or UPDATED and `subjectType` PUBLICATION.",
             object_type,
             ListLength::Short,
             Relation::column(Column::SupersedesId),
@@ -127,7 +127,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "editions",
-            "All editions of this publication, including this one, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as `ITU-T X.1341 (09/2015)`. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` PUBLICATION.",
+            "All editions of this publication, including this one, oldest first: publications whose numbers differ only in the `(MM/YYYY)` or `(YYYY)` at the end, such as `ITU-T X.1341 (09/2015)`. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` PUBLICATION.",
             object_type,
             ListLength::Short,
             Relation::through(editions(), "publication_id", "edition_id"),
@@ -147,7 +147,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "topics",
-            "The topics that are linked to this publication. Sorted by code by default. Set with `topicUpdate` or `publicationAdd`. The inverse of `Topic.publications`. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
+            "The topics that are linked to this publication. Sorted by code by default. To change the links, use `topicUpdate` or `publicationAdd`. The inverse of `Topic.publications`. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED or UPDATED and `subjectType` TOPIC.",
             &topics::TOPICS,
             Relation::through(
                 topic_publication::Entity,
@@ -157,7 +157,7 @@ fn describe() -> ObjectType {
         ),
         many(
             "examinations",
-            "Its joint examinations, oldest first. At most 100. At most one of them is not complete. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
+            "Its joint examinations, oldest first. At most 100. At most one of them is not complete. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
             examinations::object_type,
             ListLength::Long,
             Relation::column(examination::Column::PublicationId),
@@ -168,7 +168,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
+            "The notes on this record, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

@@ -53,7 +53,7 @@ impl PublicationMutation {
         Some(Payload::of(store::update(db, viewer, *now, input).await))
     }
 
-    /// Relates two publications on the same subject, of ITU and the UPU or of one of them and a partner. This cannot be undone. If they are already related, nothing changes.
+    /// Relates two publications on the same subject: one of ITU and one of the UPU, or one of either and one of a partner. This cannot be undone. If they are already related, nothing changes.
     async fn publication_relate(
         &self,
         ctx: &Context<'_>,

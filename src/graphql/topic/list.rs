@@ -54,7 +54,7 @@ pub struct TopicFilter {
     committee: Option<ID>,
     /// Only topics that implement the provision with this id.
     provision: Option<ID>,
-    /// True: only ACTIVE topics whose review date is before today (UTC). False: only the other ones.
+    /// True: only ACTIVE topics whose review date is before today (UTC). False: only all others.
     needs_review: Option<bool>,
     /// Only topics that wait for one of these sides to agree or decline: the topic is PROPOSED and the position of that side is PENDING. An empty list matches nothing.
     awaiting: Option<Vec<Side>>,

@@ -147,13 +147,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "actionItems",
-            "Its action items. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` CREATED and `subjectType` ACTION_ITEM.",
+            "Its action items. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` CREATED and `subjectType` ACTION_ITEM.",
             &action_items::ACTION_ITEMS,
             Relation::column(action_item::Column::TopicId),
         ),
         page(
             "publications",
-            "The publications that are linked to this topic. Sorted by number. Set with `topicUpdate` or `publicationAdd`. The inverse of `Publication.topics`.",
+            "The publications that are linked to this topic. Sorted by number. To change the links, use `topicUpdate` or `publicationAdd`. The inverse of `Publication.topics`.",
             &publications::OF_A_TOPIC,
             Relation::through(
                 topic_publication::Entity,
@@ -163,13 +163,13 @@ fn describe() -> ObjectType {
         ),
         page(
             "examinations",
-            "The joint examinations of its publications, complete or not. Sorted by `createdAt` by default, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
+            "The joint examinations of its publications, complete or not. Sorted by `createdAt` by default, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` EXAMINATION_REQUESTED and `subjectType` EXAMINATION.",
             &examinations::EXAMINATIONS,
             Relation::Matching(examinations::of_topic),
         ),
         page(
             "liaisonStatements",
-            "The liaison statements about it. Sorted by code by default. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
+            "The liaison statements about it. Sorted by code by default. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` SENT and `subjectType` LIAISON_STATEMENT.",
             &statements::STATEMENTS,
             Relation::through(
                 statement_topic::Entity,
@@ -179,7 +179,7 @@ fn describe() -> ObjectType {
         ),
         page(
             "notes",
-            "The notes on this record, oldest first. This list can change without an activity of this record. If you cache it, reload it after each activity with `verb` NOTED and `subjectType` NOTE.",
+            "The notes on this record, oldest first. A change of this list is not in the `activities` of this record. To keep a cached list current, reload it when the subscription `activity` sends one with `verb` NOTED and `subjectType` NOTE.",
             &notes::NOTES,
             Relation::column(note::Column::SubjectId),
         ),

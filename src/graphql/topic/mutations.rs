@@ -30,7 +30,7 @@ pub struct TopicMutation;
 
 #[Object]
 impl TopicMutation {
-    /// Proposes a topic. ITU and UPU name a lead committee of their own and thereby agree to the topic. The TSB names no lead; both sides then still have to agree.
+    /// Proposes a topic. ITU and UPU name a lead committee of their own, which also counts as their agreement. The TSB names no lead; both sides then still have to agree.
     async fn topic_propose(
         &self,
         ctx: &Context<'_>,
@@ -82,7 +82,7 @@ impl TopicMutation {
         ))
     }
 
-    /// Agrees to, declines or releases a topic for the viewer's own side. The status of the topic follows from the positions of both sides. The TSB takes no position: its call is the error FORBIDDEN.
+    /// Agrees to, declines or releases a topic for the viewer's own side. The status of the topic follows from the positions of both sides. The TSB takes no position: its request is refused with the error FORBIDDEN.
     async fn topic_take_position(
         &self,
         ctx: &Context<'_>,
@@ -96,7 +96,7 @@ impl TopicMutation {
         ))
     }
 
-    /// Confirms that an ACTIVE topic is still of interest and sets its next review date. Both sides may do so, the TSB may not.
+    /// Confirms that an ACTIVE topic is still of interest and sets its next review date. Either side may do so; the TSB may not.
     async fn topic_reaffirm(
         &self,
         ctx: &Context<'_>,

@@ -53,7 +53,7 @@ pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
     filter.wanted(Some(webhook.party))
 }
 
-/// Returns the message that a new webhook gets before all others. It is about no activity.
+/// Returns the message that a new webhook gets before all others. It does not belong to an activity.
 #[must_use]
 pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
     let (webhook, version) = (webhook.id.to_global_id(), webhook.version);

@@ -18,7 +18,7 @@ use crate::store::webhook::{self as store, NewWebhook, WebhookChange};
 /// Maximum length of a stored filter in bytes, as in the database.
 const MAX_FILTER_BYTES: usize = 20_000;
 
-/// A new webhook of the viewer's party. A party can have at most 20: one more is the user error NOT_ALLOWED_NOW.
+/// A new webhook of the viewer's party. A party can have at most 20: one more is refused with the user error NOT_ALLOWED_NOW.
 #[derive(Debug, InputObject)]
 pub struct WebhookCreateInput {
     /// The URL to send deliveries to: `https://`, with a host that is public on the Internet.
@@ -35,12 +35,12 @@ pub struct WebhookCreateInput {
     pub reach: WebhookTargets,
 }
 
-/// Changes to a webhook. A field that is left out keeps its value. If a delivery is waiting for its next attempt, any change makes the attempt at once.
+/// Changes to a webhook. A field that is left out keeps its value. If a delivery is waiting for its next attempt, any change triggers it at once.
 #[derive(Debug, InputObject)]
 pub struct WebhookUpdateInput {
     /// The id of the webhook.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// The URL to send deliveries to. Cannot be null.
     pub url: MaybeUndefined<Url>,
@@ -50,7 +50,7 @@ pub struct WebhookUpdateInput {
     pub enabled: MaybeUndefined<bool>,
     /// True: make the next attempt now instead of at `nextAttemptAt` of the delivery. Only for an enabled webhook.
     pub retry_now: Option<bool>,
-    /// True: send another ping to the URL, for example when the endpoint knows the secret. A ping is a signed event of type `liaison.ping` that is about no activity and is not listed in `deliveries`. Each new webhook gets one automatically. Only for an enabled webhook.
+    /// True: send another ping to the URL, for example when the endpoint knows the secret. A ping is a signed event of type `liaison.ping` that does not belong to an activity and is not listed in `deliveries`. Each new webhook gets one automatically. Only for an enabled webhook.
     pub ping: Option<bool>,
     /// True: create a new secret, which the payload returns. For 24 hours deliveries are also signed with the old secret.
     pub rotate_secret: Option<bool>,
@@ -63,7 +63,7 @@ pub struct WebhookUpdateInput {
 pub struct WebhookDeleteInput {
     /// The id of the webhook.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
 }
 

@@ -76,7 +76,7 @@ pub fn object_type() -> &'static ObjectType {
             column::<Party>("party", "The party that it belongs to.", Column::Party, Scalar::Enum),
             column::<bool>(
                 "enabled",
-                "Whether deliveries are sent. The register sets it to false if all attempts of three days failed, if the endpoint responds with 410 Gone, or if the history was replaced by restoring a backup. The last activity of the webhook says why: `activities(last: 1, filter: { subject: … })`.",
+                "Whether deliveries are sent. The register sets it to false if every attempt failed for three days, if the endpoint responds with 410 Gone, or if the history was replaced by restoring a backup. The last activity of the webhook says why: `activities(last: 1, filter: { subject: … })`.",
                 Column::Enabled,
                 Scalar::Bool,
             ),
@@ -91,7 +91,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             computed::<Option<String>>(
                 "cursor",
-                "The cursor of the last activity that was delivered, or skipped because of `filter`. Null before the first activity of the register. It moves with each delivery; that does not change `version` and is no activity.",
+                "The cursor of the last activity that was delivered, or skipped because of `filter`. Null before the first activity of the register. It moves with each delivery; that does not change `version` and is not recorded as an activity.",
                 vec![
                     ColumnExpr::Expression("last_activity", last_activity),
                     ColumnExpr::column(Column::Position),
@@ -106,7 +106,7 @@ pub fn object_type() -> &'static ObjectType {
             ),
             page(
                 "deliveries",
-                "The deliveries that were attempted, newest first. Successful ones are deleted after 30 days. An attempt does not change the `version` of the webhook and is no activity.",
+                "The deliveries that were attempted, newest first. Successful ones are deleted after 30 days. An attempt does not change the `version` of the webhook and is not recorded as an activity.",
                 &DELIVERIES,
                 Relation::column(delivery::Column::WebhookId),
             )
@@ -308,9 +308,27 @@ impl MutationPayload for Webhook {
     const EXTRA: Option<ExtraField> = Some(ExtraField {
         name: "secret",
         description: "The secret that deliveries are signed with, in the format of Standard Webhooks (`whsec_` and base64). Store it: only the mutation that creates or rotates it returns it. Otherwise null, for example if the webhook was created by an earlier request with the same `idempotencyKey`; then rotate the secret.",
+        ty: <Option<String> as OutputType>::create_type_info,
     });
 
     fn object_type() -> Option<&'static ObjectType> {
         Some(object_type())
+    }
+}
+
+/// The payload of `webhookDelete`.
+pub struct DeletedWebhook;
+
+impl MutationPayload for DeletedWebhook {
+    const FIELD: &'static str = Webhook::FIELD;
+    const EXTRA: Option<ExtraField> = Some(ExtraField {
+        name: "deletedId",
+        description: "The id of the deleted webhook. Null if the request was refused; `userErrors` says why.",
+        ty: <Option<ID> as OutputType>::create_type_info,
+    });
+    const DELETES: bool = true;
+
+    fn object_type() -> Option<&'static ObjectType> {
+        Webhook::object_type()
     }
 }

@@ -1,26 +1,17 @@
 //! The mutations of webhooks.
 
-use async_graphql::{Context, ID, SimpleObject};
+use async_graphql::Context;
 use entity::id::Id;
 
-use super::Webhook;
 use super::inputs::{WebhookCreateInput, WebhookDeleteInput, WebhookUpdateInput};
+use super::{DeletedWebhook, Webhook};
 use crate::domain::webhook::WebhookTargets;
 use crate::error::Result;
-use crate::graphql::payload::{Payload, UserError, split_user_errors};
+use crate::graphql::payload::Payload;
 use crate::graphql::request::OperationContext;
 use crate::store::idempotency::create;
 use crate::store::webhook as store;
 use crate::store::webhook::new_secret;
-
-/// The result of `webhookDelete`.
-#[derive(SimpleObject)]
-pub struct WebhookDeletePayload {
-    /// The id of the deleted webhook. Null if the request was refused; `userErrors` says why.
-    deleted_id: Option<ID>,
-    /// Why the request was refused: every problem found in the input, not only the first. Empty if the webhook was deleted.
-    user_errors: Vec<UserError>,
-}
 
 #[derive(Default)]
 pub struct WebhookMutation;
@@ -73,18 +64,13 @@ impl WebhookMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Identifies the webhook to delete.")] input: WebhookDeleteInput,
-    ) -> Option<Result<WebhookDeletePayload>> {
+    ) -> Option<Result<Payload<DeletedWebhook, WebhookDeleteInput>>> {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
         let deleted = store::delete(db, viewer, *now, &input.id, input.version).await;
-        Some(split_user_errors(deleted).map(|(deleted, user_errors)| {
-            let deleted = deleted.filter(|_| user_errors.is_empty());
-            WebhookDeletePayload {
-                deleted_id: deleted.map(|id| ID(id.to_global_id())),
-                user_errors,
-            }
-        }))
+        let id = deleted.as_ref().ok().map(|id| id.to_global_id());
+        Some(Payload::of(deleted).map(|payload| payload.with(id)))
     }
 }
 

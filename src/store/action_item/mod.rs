@@ -72,7 +72,7 @@ pub struct ActionItemCreateInput {
 pub struct ActionItemUpdateInput {
     /// The id of the action item.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// What has to be done; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,

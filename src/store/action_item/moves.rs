@@ -27,7 +27,7 @@ use crate::store::{Database, resolve};
 pub struct ActionItemMoveInput {
     /// The id of the action item.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// The new status, one of `ActionItem.nextMoves`.
     pub to: ActionItemStatus,

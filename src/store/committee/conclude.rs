@@ -27,7 +27,7 @@ use crate::store::{Database, resolve};
 pub struct CommitteeConcludeInput {
     /// The id of the committee.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// Its last day, not before `startsOn`. Default: its current `endsOn`, or today (UTC) if that is null.
     pub ends_on: Option<Date>,

@@ -71,7 +71,7 @@ pub struct CommitteeCreateInput {
 pub struct CommitteeUpdateInput {
     /// The id of the committee.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// Its full name; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub name: MaybeUndefined<String>,

@@ -34,7 +34,7 @@ const TOPICS: usize = 100;
 /// A new edition of a text. ITU and UPU add their own; the TSB adds those of ITU and of partners.
 #[derive(Clone, Debug, InputObject)]
 pub struct PublicationAddInput {
-    /// Its number with the edition, unique; at most 100 characters. It can never be changed. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52`.
+    /// Its number, followed by its edition, if it has one, as `(MM/YYYY)` or `(YYYY)`: `Publication.editions` groups publications by this. It must be unique; case and repeated spaces make no difference. At most 100 characters. It can never be changed. Examples: `ITU-T X.1341 (09/2015)`, `UPU S52` (without an edition).
     pub number: String,
     /// Its title in `language`; at most 500 characters.
     pub title: String,

@@ -35,7 +35,7 @@ pub use relate::{PublicationRelateInput, relate};
 pub struct PublicationUpdateInput {
     /// The id of the publication.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// Its title; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,

@@ -44,7 +44,7 @@ pub use position::{TopicTakePositionInput, take_position};
 pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
-/// A new topic. A side that proposes it thereby agrees to it; the other side then takes its position.
+/// A new topic. Proposing it also counts as the agreement of the side; the other side then takes its position.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicProposeInput {
     /// What it is about, in a few words; at most 500 characters.
@@ -72,7 +72,7 @@ pub struct TopicProposeInput {
 pub struct TopicUpdateInput {
     /// The id of the topic.
     pub id: ID,
-    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and the user error is STALE.
+    /// The `version` of the record that the change is based on. If the record has another version by now, nothing is changed and `userErrors` has the error STALE.
     pub version: i32,
     /// What it is about, in a few words; at most 500 characters, in the record's `originalLanguage`. Cannot be null.
     pub title: MaybeUndefined<String>,

@@ -32,7 +32,7 @@ pub struct TopicTakePositionInput {
     pub position: Position,
     /// Only with AGREED: the id of an ACTIVE committee of the side, which then leads the topic for it and replaces its current lead. Optional if the side already has a lead.
     pub lead_committee_id: Option<ID>,
-    /// The reason; at most 8,000 characters. Required with DECLINED and RELEASED. It replaces the reason of the previous position.
+    /// The reason; at most 8,000 characters. Required with DECLINED and RELEASED. It replaces the reason of the previous position; without one, there is none any more.
     pub reason: Option<String>,
 }
 

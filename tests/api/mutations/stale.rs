@@ -114,14 +114,19 @@ async fn a_stale_deletion_deletes_nothing(server: &Server) {
     let itu = server.itu();
     let webhook = json!({ "url": "https://example.com/hook" });
     let webhook = itu.change("webhookCreate", webhook, "id").await;
-    let delete = "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { deletedId userErrors { code } } }";
-    for (version, deleted, errors) in [
-        (2, Value::Null, json!([{ "code": "STALE" }])),
-        (1, webhook["id"].clone(), json!([])),
+    let delete = "mutation($input: WebhookDeleteInput!) { webhookDelete(input: $input) { deletedId webhook { id version } userErrors { code } } }";
+    for (version, deleted, shown, errors) in [
+        (
+            2,
+            Value::Null,
+            json!({ "id": webhook["id"], "version": 1 }),
+            json!([{ "code": "STALE" }]),
+        ),
+        (1, webhook["id"].clone(), Value::Null, json!([])),
     ] {
         let input = json!({ "input": { "id": webhook["id"], "version": version } });
         let data = itu.data(delete, input).await;
-        let expected = json!({ "deletedId": deleted, "userErrors": errors });
+        let expected = json!({ "deletedId": deleted, "webhook": shown, "userErrors": errors });
         assert_eq!(data["webhookDelete"], expected);
     }
 }

@@ -14,7 +14,7 @@ on_both_databases! {
 }
 
 /// How the description of a field begins to say after which activities to read it again.
-const FOLLOWS: &str = "reload it after each activity with `verb` ";
+const FOLLOWS: &str = "reload it when the subscription `activity` sends one with `verb` ";
 /// What is between the verbs and the type of the subject there.
 const SUBJECT: &str = " and `subjectType` ";
 
