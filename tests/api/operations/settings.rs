@@ -1,5 +1,7 @@
 //! Settings: their sources, their validation, and that no secret is printed.
 
+use clap::CommandFactory;
+use liaison::config::Cli;
 use serde_json::Value;
 
 use crate::support::binary::Workplace;
@@ -389,38 +391,53 @@ fn addresses_of_databases_are_checked() {
     }
 }
 
+/// What accepts 0 and is no limit.
+const NO_LIMITS: [&str; 5] = [
+    "--database-wait",
+    "--document-cache-bytes",
+    "--response-cache-bytes",
+    "--shutdown-delay",
+    "--token-leeway",
+];
+
 #[test]
-fn a_limit_that_cannot_be_lifted_refuses_0() {
+fn a_limit_refuses_0_unless_the_manual_says_that_0_lifts_it() {
+    let manual = include_str!("../../../docs/configuration.md");
+    let (_, lifted) = manual.split_once("it lifts the limit (").unwrap();
+    let (lifted, _) = lifted.split_once(')').unwrap();
+    let mut lifted: Vec<&str> = lifted
+        .split('`')
+        .filter(|it| it.starts_with("--"))
+        .collect();
+    let serve = Cli::command().find_subcommand("serve").unwrap().clone();
+    let numbers = serve.get_arguments().filter(|argument| {
+        let defaults = argument.get_default_values().iter();
+        let mut defaults = defaults.filter_map(|default| default.to_str());
+        defaults.any(|it| it.parse::<u64>().is_ok() || humantime::parse_duration(it).is_ok())
+    });
     let workplace = Workplace::new();
-    for flag in [
-        "--max-body-bytes",
-        "--max-tokens",
-        "--max-depth",
-        "--max-selections",
-        "--max-aliases",
-        "--max-directives",
-        "--max-root-fields",
-        "--max-mutations",
-        "--max-complexity",
-        "--max-response-bytes",
-        "--max-websocket-operations",
-        "--request-timeout",
-        "--max-connections",
-        "--header-read-timeout",
-        "--body-timeout",
-    ] {
-        let line = workplace.refusal(&["serve", "--read-only", flag, "0"]);
-        assert!(line.contains(flag), "{line}");
+    let mut accepted = Vec::new();
+    for number in numbers {
+        let flag = format!("--{}", number.get_long().unwrap());
+        let zero = ["0", "0s"].map(|zero| format!("{flag}={zero}"));
+        let lines = zero.map(|zero| workplace.refusal(&["serve", &zero]));
+        // One of the two is not of the setting's type.
+        if lines
+            .iter()
+            .any(|line| line.starts_with("--token-key is missing"))
+        {
+            accepted.push(flag);
+        }
     }
-    let lifted = [
-        "--rate-limit",
-        "--rate-limit-authenticated",
-        "--max-connections-per-ip",
-    ];
-    let lifted = lifted.iter().flat_map(|flag| [*flag, "0"]);
+    accepted.retain(|flag| !NO_LIMITS.contains(&flag.as_str()));
+    accepted.sort_unstable();
+    lifted.sort_unstable();
+    assert_eq!(accepted, lifted);
+
+    let zeros = lifted.iter().flat_map(|flag| [*flag, "0"]);
     workplace.done(&["migrate"]);
     let command = ["serve", "--read-only", "--listen", FREE_PORT];
-    let arguments: Vec<&str> = command.into_iter().chain(lifted).collect();
+    let arguments: Vec<&str> = command.into_iter().chain(zeros).collect();
     let address = workplace.start(&arguments).address();
     assert!(address.starts_with("http"), "{address}");
 }
