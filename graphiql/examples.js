@@ -409,6 +409,9 @@ query Webhooks {
     id
     url
     enabled
+    pingedAt
+    pingStatus
+    pingResponse
     deliveries(first: 5) {
       nodes { id attempts delivered status response nextAttemptAt }
     }

@@ -41,7 +41,7 @@ impl WebhookMutation {
         Some(answer(made.await))
     }
 
-    /// Changes a webhook of the viewer's own party: its URL, filter or secret. It can also enable or disable the webhook, retry a delivery now, or repeat earlier deliveries.
+    /// Changes a webhook of the viewer's own party: its URL, filter or secret. It can also enable or disable the webhook, send another ping, retry a delivery now, or repeat earlier deliveries.
     async fn webhook_update(
         &self,
         ctx: &Context<'_>,
