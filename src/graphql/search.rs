@@ -297,8 +297,8 @@ fn page_value(page: SearchPage, scope: &CursorCodec, has_previous: bool) -> Valu
             "highlights": highlights.into_iter().map(highlight_value).collect::<Vec<_>>(),
         })
     });
-    let count = |ty| hits.counts.get(&ty).copied().unwrap_or(0);
-    let counts = SearchType::ALL.map(|ty| json!({ "type": word(ty), "count": count(ty) }));
+    let counts =
+        SearchType::ALL.map(|ty| json!({ "type": word(ty), "count": hits.counts[ty as usize] }));
     json!({
         "edges": edges.collect::<Vec<_>>(),
         "nodes": nodes,
@@ -308,7 +308,7 @@ fn page_value(page: SearchPage, scope: &CursorCodec, has_previous: bool) -> Valu
             "startCursor": cursors.first(),
             "endCursor": cursors.last(),
         },
-        "totalCount": hits.counts.values().sum::<u32>(),
+        "totalCount": hits.counts.iter().sum::<u32>(),
         "countsByType": counts,
     })
 }

@@ -83,11 +83,29 @@ pub struct Text {
     pub content: String,
 }
 
-/// What a match in a field counts, and how many words such a text has typically, by which longer texts count less.
-pub fn weight(field: &str) -> (f64, f64) {
-    match field {
-        "acronym" | "code" | "number" | "externalKey" => (3.0, 4.0),
-        "name" | "title" => (2.0, 10.0),
-        _ => (1.0, 60.0),
+/// How much a match counts, by the field of its text.
+#[derive(Clone, Copy)]
+pub enum FieldWeight {
+    Code,
+    Title,
+    Body,
+}
+
+impl FieldWeight {
+    pub fn of(field: &str) -> Self {
+        match field {
+            "acronym" | "code" | "number" | "externalKey" => Self::Code,
+            "name" | "title" => Self::Title,
+            _ => Self::Body,
+        }
+    }
+
+    /// Returns what a match counts, and how many words such a text has typically, by which longer texts count less.
+    pub const fn values(self) -> (f64, f64) {
+        match self {
+            Self::Code => (3.0, 4.0),
+            Self::Title => (2.0, 10.0),
+            Self::Body => (1.0, 60.0),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use entity::party::{Language, Side};
 use sea_orm::prelude::Uuid;
 
-use crate::search::document::{Document, OverlapFacts, SearchType, Text};
+use crate::search::document::{Document, FieldWeight, OverlapFacts, SearchType, Text};
 use crate::search::words::{STEMMED, stems, words};
 
 /// An index of documents. What is found depends on the documents alone, not on the order in which they came.
@@ -14,10 +14,15 @@ use crate::search::words::{STEMMED, stems, words};
 pub struct Index {
     /// By slot; `None` once the record has changed, which gives it another slot.
     records: Vec<Option<Record>>,
+    /// The types of the records, by slot: apart from them, because a search reads those of all records that it finds.
+    types: Vec<SearchType>,
     slots: HashMap<Uuid, u32>,
-    /// By number. The texts of a record stand together, in memory as well: a search reads many of them.
+    /// By number. The texts of a record stand together.
     texts: Vec<IndexedText>,
-    words: Vec<Vec<Posting>>,
+    /// Of each text: apart from them, because a search reads those of all texts that have one of its words.
+    facts: Vec<TextFacts>,
+    /// Where each word stands, in order.
+    words: Vec<Vec<Place>>,
     lookup: BTreeMap<Box<str>, u32>,
     /// The words with each stem, by language.
     stems: HashMap<Language, HashMap<String, Vec<u32>>>,
@@ -36,9 +41,19 @@ pub struct Record {
     overlap: OverlapFacts,
 }
 
-pub struct IndexedText {
+/// What the score of a text depends on beyond the words that are looked for.
+#[derive(Clone, Copy)]
+pub struct TextFacts {
     /// The slot of its record; `None` once that has changed.
     pub slot: Option<u32>,
+    /// How many words it has.
+    pub length: u32,
+    pub weight: FieldWeight,
+    /// The number of its field among those of its record.
+    pub field: u8,
+}
+
+pub struct IndexedText {
     pub field: &'static str,
     pub language: Language,
     pub text: Box<str>,
@@ -54,11 +69,24 @@ pub struct Position {
     pub end: u32,
 }
 
-/// A text that has a word, and how often.
-#[derive(Clone, Copy)]
-pub struct Posting {
-    pub text: u32,
-    pub count: u32,
+/// A place in a text, counted in words. The places of a text stand together, one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u64);
+
+impl Place {
+    fn new(text: u32, word: usize) -> Self {
+        Self(u64::from(text) << 32 | word as u64)
+    }
+
+    /// Returns the number of the text.
+    pub const fn text(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Returns the place that is so many words later.
+    pub const fn after(self, words: usize) -> Self {
+        Self(self.0 + words as u64)
+    }
 }
 
 /// Slots without a record, beyond as many as there are records, after which the index is built anew.
@@ -85,9 +113,13 @@ impl Index {
         } = document;
         let slot = number(self.records.len());
         let first = self.texts.len();
+        let (mut field, mut last) = (0, None);
         for text in texts {
-            self.index_text(slot, text);
+            field += u8::from(last.is_some_and(|last| last != text.field));
+            last = Some(text.field);
+            self.index_text(slot, field, text);
         }
+        self.types.push(ty);
         self.records.push(Some(Record {
             ty,
             id,
@@ -102,8 +134,9 @@ impl Index {
     pub fn remove(&mut self, id: Uuid) {
         let slot = self.slots.remove(&id);
         let record = slot.and_then(|slot| self.records[slot as usize].take());
-        for text in &mut self.texts[record.map_or(0..0, |record| record.texts)] {
-            text.slot = None;
+        for number in record.map_or(0..0, |record| record.texts) {
+            self.facts[number].slot = None;
+            let text = &mut self.texts[number];
             text.text = Box::default();
             text.words = Box::default();
         }
@@ -116,7 +149,7 @@ impl Index {
         }
     }
 
-    fn index_text(&mut self, slot: u32, text: Text) {
+    fn index_text(&mut self, slot: u32, field_number: u8, text: Text) {
         let Text {
             field,
             language,
@@ -138,22 +171,20 @@ impl Index {
                     parts.push([last.word, id]);
                 }
             }
+            self.words[id as usize].push(Place::new(number_of_text, place));
             positions.push(Position {
                 word: id,
                 start: number(word.range.start),
                 end: number(word.range.end),
             });
         }
-        let mut found: Vec<u32> = positions.iter().map(|position| position.word).collect();
-        found.sort_unstable();
-        for same in found.chunk_by(|one, other| one == other) {
-            self.words[same[0] as usize].push(Posting {
-                text: number_of_text,
-                count: number(same.len()),
-            });
-        }
-        self.texts.push(IndexedText {
+        self.facts.push(TextFacts {
             slot: Some(slot),
+            length: number(positions.len()),
+            weight: FieldWeight::of(field),
+            field: field_number,
+        });
+        self.texts.push(IndexedText {
             field,
             language,
             text: content.into(),
@@ -191,11 +222,6 @@ impl Index {
         number(self.slots.len())
     }
 
-    /// How many slots and texts there are, those of earlier versions of records included.
-    pub fn capacity(&self) -> (usize, usize) {
-        (self.records.len(), self.texts.len())
-    }
-
     pub fn record(&self, id: Uuid) -> Option<&Record> {
         self.at(*self.slots.get(&id)?)
     }
@@ -204,14 +230,23 @@ impl Index {
         self.records.get(slot as usize)?.as_ref()
     }
 
+    /// Returns the type of the record of a slot.
+    pub fn ty(&self, slot: u32) -> SearchType {
+        self.types[slot as usize]
+    }
+
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().flatten()
     }
 
-    /// Returns a text, with the slot of its record; `None` if that has changed since.
-    pub fn text(&self, number: u32) -> Option<(u32, &IndexedText)> {
-        let text = self.texts.get(number as usize)?;
-        Some((text.slot?, text))
+    /// How many texts there are, those of earlier versions of records included.
+    pub fn text_count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Returns what the score of a text depends on.
+    pub fn facts(&self, text: u32) -> TextFacts {
+        self.facts[text as usize]
     }
 
     /// Returns the texts of a record. Those of one field stand together, the original first.
@@ -234,7 +269,8 @@ impl Index {
         }
     }
 
-    pub fn postings(&self, word: u32) -> &[Posting] {
+    /// Returns where a word stands, in order, also in texts of records that have changed since.
+    pub fn places(&self, word: u32) -> &[Place] {
         &self.words[word as usize]
     }
 

@@ -8,6 +8,7 @@ mod highlight;
 mod index;
 mod overlaps;
 mod query;
+mod ranking;
 mod records;
 mod words;
 
@@ -24,7 +25,8 @@ pub use self::document::SearchType;
 pub use self::highlight::Highlight;
 use self::overlaps::Overlaps;
 pub use self::overlaps::{PairKey, PairPage};
-pub use self::query::{Hit, HitFilter, Hits, Query, Statistics};
+pub use self::query::Query;
+pub use self::ranking::{Hit, HitFilter, Hits, Statistics};
 use crate::error::Result;
 use crate::events::{Event, log};
 use crate::search::document::Document;
@@ -304,7 +306,7 @@ fn changed_overlaps(former: Overlaps, changes: &Changes, indexed: &RwLock<Indexe
 
 fn page(index: &Index, request: SearchRequest) -> SearchPage {
     let query = request.query.resolve(index);
-    let hits = query::search(
+    let hits = ranking::search(
         index,
         &query,
         &request.filter,
