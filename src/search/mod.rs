@@ -281,9 +281,10 @@ fn take_changes(indexed: &RwLock<Indexed>) -> Changes {
     std::mem::take(&mut indexed.changes)
 }
 
-/// Applies the changes of the index to the overlaps. If these have no texts yet, adds all texts.
+/// Applies the changes of the index to the overlaps. If these have no texts yet, or much of what they hold is about
+/// earlier texts, adds all texts to new ones.
 fn changed_overlaps(former: Overlaps, changes: &Changes, indexed: &RwLock<Indexed>) -> Overlaps {
-    let is_anew = changes.is_rebuilt || !former.is_settled();
+    let is_anew = changes.is_rebuilt || !former.is_settled() || former.is_mostly_unused();
     let mut overlaps = if is_anew { Overlaps::default() } else { former };
     let documents: Vec<Document> = {
         let indexed = indexed.read().unwrap_or_else(PoisonError::into_inner);

@@ -19,6 +19,8 @@ const PARTNERS: usize = 10;
 const SCALE: u32 = 10_000;
 /// The score from which a pair is listed.
 const LEAST: u32 = SCALE / 5;
+/// Terms without texts, beyond half of all, after which the overlaps are built anew.
+const SPARE_TERMS: usize = 1000;
 /// How many shared terms of a pair are shown.
 const SHOWN_TERMS: usize = 10;
 
@@ -219,6 +221,12 @@ impl Overlaps {
     /// Returns whether the pairs were computed before.
     pub fn is_settled(&self) -> bool {
         self.settled_size.is_some()
+    }
+
+    /// Returns whether more than half of the terms are in no text any more, which only new overlaps forget.
+    pub fn is_mostly_unused(&self) -> bool {
+        let unused = self.postings.iter().filter(|posting| size(posting) == 0);
+        unused.count() > self.postings.len() / 2 + SPARE_TERMS
     }
 
     fn weight(&self, term: u32) -> u32 {

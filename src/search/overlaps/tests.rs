@@ -209,3 +209,21 @@ fn related_texts_are_no_pair() {
     overlaps.settle();
     assert_eq!(overlaps.page(0.0, 10, None).total, 1);
 }
+
+#[test]
+fn terms_without_texts_are_counted() {
+    let of = |number: u64| {
+        let title = format!("w{}ord", letters(number));
+        document(number.into(), Side::Itu, &title)
+    };
+    let all: Vec<Document> = (0..4000).map(of).collect();
+    let mut overlaps = settled(&all);
+    assert!(!overlaps.is_mostly_unused());
+    for document in &all[..3000] {
+        overlaps.remove(document.id);
+    }
+    assert!(!overlaps.is_mostly_unused());
+    overlaps.remove(all[3000].id);
+    assert!(overlaps.is_mostly_unused());
+    assert!(!settled(&all[3001..]).is_mostly_unused());
+}
