@@ -49,6 +49,8 @@ pub enum Permission {
     RecordFinding,
     /// Set or remove translations of its texts: `translationSet`.
     Translate,
+    /// Dismiss the overlap: `overlapDismiss`.
+    Dismiss,
 }
 
 /// What a viewer may create now. If it is listed, the mutation is refused only because of problems in its input, such as a topic that is not ACTIVE.

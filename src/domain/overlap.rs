@@ -1,6 +1,7 @@
 //! Rules for overlaps: who may say that two texts are different.
 
 use entity::party::{Party, Side};
+use entity::permission::Permission;
 
 use crate::domain::rejection::{Decision, Rejection};
 
@@ -12,6 +13,16 @@ pub fn dismiss(party: Party) -> Decision {
             "An overlap is dismissed by ITU or the UPU: they know their texts.",
         )),
     }
+}
+
+/// Returns what `party` may do to an overlap.
+#[must_use]
+pub fn permissions(party: Option<Party>) -> Vec<Permission> {
+    let may_dismiss = party.is_some_and(|party| dismiss(party).is_ok());
+    may_dismiss
+        .then_some(Permission::Dismiss)
+        .into_iter()
+        .collect()
 }
 
 /// Checks that a text is of the side that it is named for: a publication of its organization's, a topic of the side that
@@ -39,6 +50,15 @@ mod tests {
             PARTIES.map(|party| cell(&dismiss(party))),
             ["yes", "yes", "–"]
         );
+    }
+
+    #[test]
+    fn what_is_permitted_is_what_the_mutation_would_not_refuse() {
+        assert_eq!(permissions(None), []);
+        for party in PARTIES {
+            let given = permissions(Some(party));
+            assert_eq!(given == [Permission::Dismiss], dismiss(party).is_ok());
+        }
     }
 
     #[test]

@@ -9,12 +9,16 @@ use async_graphql::registry::Registry;
 use async_graphql::{
     Context, ContextSelectionSet, Object, OutputType, PathSegment, Positioned, ServerResult, Value,
 };
+use entity::permission::Permission;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value as Json, json};
 
+use super::enum_names::word;
 use super::payload::{UserError, split_rejections};
 use super::request::OperationContext;
 use super::search::{SEARCH_RESULT, value};
+use crate::domain::overlap::permissions;
+use crate::domain::viewer::Viewer;
 use crate::error::{Error, Result, is_overloaded, is_too_long};
 use crate::planner::arguments::Args;
 use crate::planner::composite::reference_to;
@@ -144,6 +148,10 @@ fn overlap() -> &'static ObjectType {
                 "sharedTerms",
                 "The words that both have, in lower case, as in the ITU text: the rarest first, at most 10.",
             ),
+            value::<Vec<Permission>>(
+                "viewerPermissions",
+                "What the viewer may do with this overlap now: DISMISS for editors of ITU and of the UPU. Empty for all others.",
+            ),
         ],
     });
     &OBJECT
@@ -153,7 +161,7 @@ fn overlap() -> &'static ObjectType {
 ///
 /// # Errors
 /// Returns a bad-input error if an argument is invalid, or another error if the database cannot be read.
-pub async fn find(search: &Search, args: &Args<'_>) -> Result<Json> {
+pub async fn find(search: &Search, args: &Args<'_>, viewer: &Viewer) -> Result<Json> {
     let minimum = args
         .get::<Option<f64>>("minimum")?
         .unwrap_or(DEFAULT_MINIMUM);
@@ -169,7 +177,9 @@ pub async fn find(search: &Search, args: &Args<'_>) -> Result<Json> {
     let first = page::size(args, "first")?.unwrap_or(page::DEFAULT);
     let first = usize::try_from(first).unwrap_or(0);
     let page = search.overlaps(minimum, first, after).await?;
-    Ok(page_value(&page, &scope, after.is_some()))
+    let permissions = permissions(viewer.party()).into_iter().map(word);
+    let permissions: Vec<&str> = permissions.collect();
+    Ok(page_value(&page, &scope, after.is_some(), &permissions))
 }
 
 fn position((score, itu, upu): PairKey) -> CursorPosition {
@@ -185,7 +195,12 @@ fn place(position: &CursorPosition) -> Result<PairKey> {
     place.ok_or(Error::InvalidCursor)
 }
 
-fn page_value(page: &PairPage, scope: &CursorCodec, has_previous: bool) -> Json {
+fn page_value(
+    page: &PairPage,
+    scope: &CursorCodec,
+    has_previous: bool,
+    permissions: &[&str],
+) -> Json {
     let cursors = page
         .pairs
         .iter()
@@ -197,6 +212,7 @@ fn page_value(page: &PairPage, scope: &CursorCodec, has_previous: bool) -> Json 
             "upu": reference_to(pair.upu.0.type_name(), pair.upu.1),
             "score": pair.score,
             "sharedTerms": pair.shared_terms,
+            "viewerPermissions": permissions,
         })
     });
     let nodes: Vec<Json> = nodes.collect();

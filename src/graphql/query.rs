@@ -351,7 +351,8 @@ impl RootField {
                     .await?
             }
             RootResolver::Overlaps => {
-                let page = at.check(overlap::find(&request.search, &args).await)?;
+                let found = overlap::find(&request.search, &args, &request.viewer).await;
+                let page = at.check(found)?;
                 planner
                     .fetch_composite(at, overlap::connection(), &sets, &page)
                     .await?

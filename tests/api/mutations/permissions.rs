@@ -3,6 +3,7 @@
 use entity::word::all;
 use serde_json::{Value, json};
 
+use crate::queries::overlaps::publish;
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
@@ -12,6 +13,7 @@ on_both_databases! {
     of_committees_and_organizations
     of_publications
     of_liaison_statements
+    of_overlaps
 }
 
 /// All viewers by name.
@@ -442,5 +444,28 @@ async fn of_liaison_statements(server: &Server) {
                 }
             }
         }
+    }
+}
+
+async fn of_overlaps(server: &Server) {
+    let title = "Zeppelin docking of certified balloon parcels";
+    let itu = publish(server, "ITU-T Z.900", title).await;
+    let upu = publish(server, "UPU Z90", title).await;
+    let document = "{ overlaps(first: 1, minimum: 1.0) { nodes { viewerPermissions } } }";
+    let dismiss = "mutation($input: OverlapDismissInput!) { overlapDismiss(input: $input) { userErrors { code } } }";
+    let mut announced = Vec::new();
+    for (_, client) in everybody(server) {
+        let data = client.data(document, json!({})).await;
+        announced.push(data["overlaps"]["nodes"][0]["viewerPermissions"].clone());
+    }
+    for ((name, client), permissions) in everybody(server).into_iter().zip(announced) {
+        let input = json!({ "ituId": itu, "upuId": upu, "reason": "Balloons differ." });
+        let answer = client.post(dismiss, json!({ "input": input })).await.json();
+        let expected = if answer["errors"].is_null() {
+            json!(["DISMISS"])
+        } else {
+            json!([])
+        };
+        assert_eq!(permissions, expected, "{name}: {answer:#}");
     }
 }
