@@ -186,7 +186,7 @@ impl TranslatedText {
                 .into()
         });
         let mut choices: Vec<Expr> = choices.collect();
-        choices.push(match aspect {
+        let otherwise = match aspect {
             Aspect::SortKey if first.is_some() => {
                 let leading = all::<Language>().filter(leads);
                 CaseStatement::new()
@@ -198,11 +198,28 @@ impl TranslatedText {
                     .into()
             }
             _ => original,
-        });
-        let shown = match choices.pop() {
+        };
+        choices.push(otherwise.clone());
+        let mut shown = match choices.pop() {
             Some(only) if choices.is_empty() => only,
             last => Func::coalesce(choices.into_iter().chain(last)).into(),
         };
+        if let [best, _, ..] = languages {
+            // Most texts have no translation: one seek finds that out, instead of one for each language.
+            let translation = SelectStatement::new()
+                .expr(Expr::val(1))
+                .from_as(Entity, "x")
+                .and_where(Expr::col(("x", Column::SubjectId)).equals((row.clone(), "id")))
+                .and_where(Expr::col(("x", Column::Field)).eq(self.field))
+                .take();
+            let is_original = of("original_language")
+                .eq(*best)
+                .or(Expr::exists(translation).not());
+            shown = CaseStatement::new()
+                .case(is_original, otherwise)
+                .finally(shown)
+                .into();
+        }
         if self.nullable {
             // The translation of a text that was removed is not shown.
             let present = of(self.column).is_not_null();
