@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 /// Returns all of them.
 pub fn hostile() -> Vec<Hostile> {
-    documents().into_iter().chain(bodies()).collect()
+    let all = [documents(), searches(), bodies()];
+    all.into_iter().flatten().collect()
 }
 
 /// An abusive request with its name.
@@ -328,6 +329,37 @@ fn documents() -> Vec<Hostile> {
         document(
             "descriptions",
             &"\"x\" query Q { viewer { party } } ".repeat(900),
+        ),
+    ]
+}
+
+fn searches() -> Vec<Hostile> {
+    let search = "query($text: String!) { search(text: $text, first: 100) { totalCount edges { highlights { field } } } }";
+    let letter = |number: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
+    vec![
+        with_variables(
+            "a search for 160 beginnings of words",
+            search,
+            &json!({ "text": each(160, |number| format!("{}{}", letter(number / 26), letter(number))) }),
+        ),
+        with_variables(
+            "a search for codes in one",
+            search,
+            &json!({ "text": "a-1.".repeat(125) }),
+        ),
+        with_variables(
+            "a search for a long phrase of common words",
+            search,
+            &json!({ "text": format!("\"{}\"", "of the ".repeat(71)) }),
+        ),
+        with_variables(
+            "a search for a book",
+            search,
+            &json!({ "text": "post ".repeat(100_000) }),
+        ),
+        raw(
+            "a search for half a character",
+            "{\"query\":\"{ search(text: \\\"\\ud800\\\") { totalCount } }\"}",
         ),
     ]
 }
