@@ -25,6 +25,16 @@ pub fn record_finding(party: Party, complete: bool) -> Decision {
     }
 }
 
+/// Returns the sides that have yet to record a finding, given whether ITU and UPU have.
+#[must_use]
+pub fn awaiting(itu_found: bool, upu_found: bool) -> Vec<Side> {
+    let found = [(Side::Itu, itu_found), (Side::Upu, upu_found)].into_iter();
+    found
+        .filter(|(_, has_found)| !has_found)
+        .map(|(side, _)| side)
+        .collect()
+}
+
 /// All that `party` may do to an examination now.
 #[must_use]
 pub fn permissions(party: Option<Party>, complete: bool) -> Vec<Permission> {
@@ -77,6 +87,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn it_awaits_the_sides_that_have_not_found() {
+        assert_eq!(awaiting(false, false), [Side::Itu, Side::Upu]);
+        assert_eq!(awaiting(true, false), [Side::Upu]);
+        assert_eq!(awaiting(false, true), [Side::Itu]);
+        assert_eq!(awaiting(true, true), []);
     }
 
     #[test]

@@ -71,6 +71,17 @@ pub const fn status(itu: Position, upu: Position) -> TopicStatus {
     }
 }
 
+/// Returns the sides that have yet to agree or decline, given the positions of ITU and UPU.
+#[must_use]
+pub fn awaiting(itu: Position, upu: Position) -> Vec<Side> {
+    let is_proposed = status(itu, upu) == TopicStatus::Proposed;
+    let positions = [(Side::Itu, itu), (Side::Upu, upu)].into_iter();
+    positions
+        .filter(|(_, position)| is_proposed && *position == Position::Pending)
+        .map(|(side, _)| side)
+        .collect()
+}
+
 /// Returns whether a side may move from `from` to `to`, given the other side's position. Defines the whole life cycle.
 #[must_use]
 pub const fn may_follow(from: Position, to: Position, other: Position) -> bool {

@@ -14,7 +14,7 @@ use sea_orm::sea_query::IntoTableRef;
 
 use super::payload::{MutationPayload, Payload};
 use super::request::OperationContext;
-use crate::domain::examination::{overdue, permissions};
+use crate::domain::examination::{awaiting, overdue, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::id;
 use crate::graphql::node::{NOT_SEARCHED, node_table, visible_to_all};
@@ -34,9 +34,11 @@ use crate::store::idempotency::create;
 
 mod list;
 
+use self::list::has_found;
 pub use list::{EXAMINATIONS, of_topic};
 
 /// The type.
+#[expect(clippy::too_many_lines, reason = "a flat list of fields")]
 pub fn object_type() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| ObjectType {
         name: "Examination",
@@ -92,6 +94,18 @@ pub fn object_type() -> &'static ObjectType {
                 ListLength::Fixed(2),
                 Relation::column(finding::Column::ExaminationId),
                 vec![col(finding::Column::Side)],
+            ),
+            computed::<Vec<Side>>(
+                "awaiting",
+                "The sides that have not recorded a finding: ITU first, then UPU. Empty once the examination is complete.",
+                vec![
+                    ColumnExpr::Expression("found_itu", |row, _| has_found(row.clone(), Side::Itu)),
+                    ColumnExpr::Expression("found_upu", |row, _| has_found(row.clone(), Side::Upu)),
+                ],
+                |cells, _, json| {
+                    enum_names::list(json, awaiting(cells.get(0)?, cells.get(1)?));
+                    Ok(())
+                },
             ),
             column::<bool>(
                 "complete",

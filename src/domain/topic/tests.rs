@@ -276,3 +276,16 @@ fn a_review_lies_ahead_when_set_and_is_due_once_its_day_has_passed() {
     assert!(!due(TopicStatus::Active, None));
     assert!(!due(TopicStatus::Closing, Some(day(1))));
 }
+
+#[test]
+fn a_proposal_awaits_the_sides_that_are_pending() {
+    use Position::{Agreed, Declined, Pending, Released};
+    let both = [Side::Itu, Side::Upu];
+    assert_eq!(awaiting(Pending, Pending), both);
+    assert_eq!(awaiting(Agreed, Pending), [Side::Upu]);
+    assert_eq!(awaiting(Pending, Agreed), [Side::Itu]);
+    for (itu, upu) in [(Agreed, Agreed), (Declined, Pending), (Pending, Declined)] {
+        assert_eq!(awaiting(itu, upu), []);
+    }
+    assert_eq!(awaiting(Agreed, Released), []);
+}

@@ -7,7 +7,7 @@ use entity::id::PublicationId;
 use entity::party::{Party, Side};
 use entity::scalar::{Date, DateTime};
 use entity::topic_publication;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
+use sea_orm::sea_query::{Condition, DynIden, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::object_type;
@@ -91,20 +91,21 @@ impl Filter for ExaminationFilter {
 /// Whether one of the sides has not recorded a finding.
 fn awaiting(sides: &[Side]) -> Expr {
     let missing = [Side::Itu, Side::Upu].into_iter();
-    let missing = missing.filter(|side| sides.contains(side)).map(|side| {
-        Expr::exists(
-            SelectStatement::new()
-                .expr(Expr::val(1))
-                .from_as(finding::Entity, "s")
-                .and_where(
-                    Expr::col(("s", finding::Column::ExaminationId)).equals((ROW, Column::Id)),
-                )
-                .and_where(Expr::col(("s", finding::Column::Side)).eq(side))
-                .take(),
-        )
-        .not()
-    });
+    let missing = missing.filter(|side| sides.contains(side));
+    let missing = missing.map(|side| has_found(ROW.into_iden(), side).not());
     missing.reduce(ExprTrait::or).unwrap_or(Expr::val(false))
+}
+
+/// Whether a side has recorded a finding on the examination of a row.
+pub fn has_found(row: DynIden, side: Side) -> Expr {
+    Expr::exists(
+        SelectStatement::new()
+            .expr(Expr::val(1))
+            .from_as(finding::Entity, "s")
+            .and_where(Expr::col(("s", finding::Column::ExaminationId)).equals((row, Column::Id)))
+            .and_where(Expr::col(("s", finding::Column::Side)).eq(side))
+            .take(),
+    )
 }
 
 /// The order of a list of examinations.

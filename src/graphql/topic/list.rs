@@ -14,6 +14,7 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait, IntoIden, SelectStatement};
 
 use super::super::list::{self, ConditionBuilder, Direction, Filter, OrderBy, parse_list_args};
 use super::{SUMMARY, TITLE, object_type};
+use crate::domain::topic;
 use crate::error::Result;
 use crate::graphql::translated_text::shown_text_matches;
 use crate::planner::arguments::Args;
@@ -122,19 +123,18 @@ impl Filter for TopicFilter {
     }
 }
 
-/// Whether one of the sides has yet to take its position on a proposal.
+/// Whether one of the sides has yet to agree or decline: the positions for which the rule says so.
 fn awaiting(sides: &[Side]) -> Expr {
-    let pending = sides.iter().map(|side| {
-        let position = match side {
-            Side::Itu => Column::ItuPosition,
-            Side::Upu => Column::UpuPosition,
-        };
-        col(position).eq(Position::Pending)
+    let pairs = all::<Position>().flat_map(|itu| all::<Position>().map(move |upu| (itu, upu)));
+    let awaited = pairs.filter(|(itu, upu)| {
+        let awaited = topic::awaiting(*itu, *upu);
+        awaited.iter().any(|side| sides.contains(side))
     });
-    let pending = pending.reduce(ExprTrait::or);
-    pending.map_or(Expr::val(false), |pending| {
-        col(Column::Status).eq(TopicStatus::Proposed).and(pending)
-    })
+    let awaited = awaited.map(|(itu, upu)| {
+        let of_itu = col(Column::ItuPosition).eq(itu);
+        of_itu.and(col(Column::UpuPosition).eq(upu))
+    });
+    awaited.reduce(ExprTrait::or).unwrap_or(Expr::val(false))
 }
 
 /// Whether neither side has done anything on a topic since this day.

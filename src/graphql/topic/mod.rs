@@ -18,7 +18,7 @@ use sea_orm::sea_query::{
 };
 
 use super::list::ConditionBuilder;
-use crate::domain::topic::{TopicFacts, needs_review, permissions};
+use crate::domain::topic::{TopicFacts, awaiting, needs_review, permissions};
 use crate::error::Result;
 use crate::graphql::metadata_fields::{id, stamps};
 use crate::graphql::node::{SEARCHED, node_table, visible_to_all};
@@ -110,6 +110,18 @@ fn describe() -> ObjectType {
             "positions",
             "The positions of the two sides: ITU first, then UPU.",
             FieldSource::Parts(vec![itu_position, upu_position]),
+        ),
+        computed::<Vec<Side>>(
+            "awaiting",
+            "The sides that have yet to agree or decline: the topic is PROPOSED and their position is PENDING. ITU first, then UPU; otherwise empty.",
+            vec![
+                ColumnExpr::column(Column::ItuPosition),
+                ColumnExpr::column(Column::UpuPosition),
+            ],
+            |cells, _, json| {
+                enum_names::list(json, awaiting(cells.get(0)?, cells.get(1)?));
+                Ok(())
+            },
         ),
         linked_committees(),
         many(

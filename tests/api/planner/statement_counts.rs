@@ -115,6 +115,10 @@ const COSTS: &[(&str, usize)] = &[
         6,
     ),
     (
+        "{ topics { nodes { awaiting } } examinations { nodes { awaiting complete } } }",
+        2,
+    ),
+    (
         "{ examinations { totalCount nodes { overdue publication { number } findings { impact } notes { totalCount } activities { nodes { verb } } } } }",
         5,
     ),

@@ -158,6 +158,14 @@ async fn topics_await_the_side_that_has_to_take_its_position(server: &Server) {
     }
     assert!(!itu.contains(&proposed["code"]) && upu.contains(&proposed["code"]));
     assert_eq!(awaiting("ITU, UPU").await, pending);
+    let document = "{ topics(first: 100) { nodes { code status awaiting } } }";
+    let data = reader.data(document, json!({})).await;
+    for topic in data["topics"]["nodes"].as_array().unwrap() {
+        let sides = [("ITU", &itu), ("UPU", &upu)].into_iter();
+        let sides = sides.filter(|(_, awaited)| awaited.contains(&topic["code"]));
+        let sides: Vec<&str> = sides.map(|(side, _)| side).collect();
+        assert_eq!(topic["awaiting"], json!(sides), "{topic}");
+    }
     assert_eq!(awaiting("").await, Vec::<Value>::new());
     // Once the other side has declined, nothing is to be decided.
     let input = json!({ "id": proposed["id"], "position": "DECLINED", "reason": "R" });
@@ -241,6 +249,8 @@ async fn examinations_await_the_side_that_has_not_found(server: &Server) {
     let (complete, under_way) = ([filled.examination], [filled.under_way]);
     assert_eq!(found("awaiting: [UPU]").await, under_way);
     assert_eq!(found("awaiting: [ITU, UPU]").await, under_way);
+    let awaited = nodes(&reader, "examinations", "awaiting", "first: 10").await;
+    assert_eq!(awaited, [json!([]), json!(["UPU"])]);
     assert_eq!(found("complete: true").await, complete);
     assert_eq!(found("complete: false").await, under_way);
     for nothing in ["awaiting: [ITU]", "awaiting: []", "overdue: true"] {
