@@ -170,10 +170,11 @@ const FEW: usize = 4096;
 /// Returns the records that match, by slot, each with its score: of each field the best language, and of these the
 /// best field and a part of the others.
 fn scored(index: &Index, clause: &ResolvedClause) -> Vec<(u32, f64)> {
-    let mut records = Vec::new();
+    let texts = texts(index, clause);
+    let mut records = Vec::with_capacity(texts.len());
     // Of the record at hand: its slot and field, the best text of that field, the best field before it, and their sum.
     let (mut last, mut text, mut best, mut sum) = (None, 0.0_f64, 0.0_f64, 0.0);
-    for (number, counts) in texts(index, clause) {
+    for (number, counts) in texts {
         let facts = index.facts(number);
         let Some(slot) = facts.slot else {
             continue;
@@ -233,31 +234,34 @@ fn score(clause: &ResolvedClause, text: TextFacts, counts: u32) -> f64 {
 
 /// Returns the texts that have words of a set, in order, with what these count together.
 fn sum_of_words(index: &Index, set: &WordSet) -> Vec<(u32, u32)> {
+    let matches_of = |(word, counts): (u32, u32)| {
+        let places = index.places(word).iter();
+        places.map(move |place| (place.text(), counts))
+    };
+    if let [word] = set.as_slice() {
+        return sum_in_order(matches_of(*word));
+    }
     let sizes = set.iter().map(|(word, _)| index.places(*word).len());
     let size: usize = sizes.sum();
-    let matches = set.iter().flat_map(|(word, counts)| {
-        let places = index.places(*word).iter();
-        places.map(|place| (place.text(), *counts))
-    });
-    if set.len() == 1 {
-        return sum_in_order(matches);
-    }
     if size <= FEW {
-        let mut matches: Vec<(u32, u32)> = matches.collect();
+        let mut matches: Vec<(u32, u32)> = set.iter().copied().flat_map(matches_of).collect();
         matches.sort_unstable_by_key(|(text, _)| *text);
         return sum_in_order(matches.into_iter());
     }
     let mut sums = vec![0; index.text_count()];
-    for (text, counts) in matches {
-        sums[text as usize] += counts;
+    for word in set {
+        for (text, counts) in matches_of(*word) {
+            sums[text as usize] += counts;
+        }
     }
-    let sums = (0..).zip(sums);
-    sums.filter(|(_, sum)| *sum > 0).collect()
+    let mut texts = Vec::with_capacity(size.min(sums.len()));
+    texts.extend((0..).zip(sums).filter(|(_, sum)| *sum > 0));
+    texts
 }
 
 /// Adds up what matches count, of which those of one text stand together.
 fn sum_in_order(matches: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
-    let mut texts: Vec<(u32, u32)> = Vec::new();
+    let mut texts: Vec<(u32, u32)> = Vec::with_capacity(matches.size_hint().0);
     for (text, counts) in matches {
         match texts.last_mut() {
             Some((last, sum)) if *last == text => *sum += counts,
