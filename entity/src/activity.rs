@@ -4,13 +4,13 @@ use async_graphql::Enum;
 use sea_orm::Iterable;
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{
     ActionItemId, ActivityId, CommitteeId, ExaminationId, Id, LiaisonStatementId, MandateId,
     NoteId, OrganizationId, PublicationId, TopicId, WebhookId,
 };
 use crate::party::Party;
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "activity")]
 pub struct Model {

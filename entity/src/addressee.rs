@@ -3,9 +3,9 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{CommitteeId, LiaisonStatementId};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "addressee")]
 pub struct Model {

@@ -3,10 +3,10 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{CommitteeId, OrganizationId};
 use crate::party::{Language, Party, Side};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "committee")]
 pub struct Model {

@@ -2,10 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::LiaisonStatementId;
 use crate::party::{Party, Side};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "liaison_statement")]
 pub struct Model {

@@ -46,3 +46,7 @@ pub mod idempotency_key;
 
 pub mod delivery;
 pub mod webhook;
+
+/// Queries join tables by their columns, so no entity describes its relations.
+#[derive(Clone, Copy, Debug, sea_orm::EnumIter, sea_orm::DeriveRelation)]
+pub enum Relation {}

@@ -2,10 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{NoteId, TopicId};
 use crate::party::Party;
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "note")]
 pub struct Model {

@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::party::Party;
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "overlap_dismissal")]
 pub struct Model {

@@ -3,10 +3,10 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::TopicId;
 use crate::party::{Language, Party};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "topic")]
 pub struct Model {

@@ -3,10 +3,10 @@
 use async_graphql::Enum;
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{CommitteeId, TopicId};
 use crate::party::Party;
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "topic_committee")]
 pub struct Model {

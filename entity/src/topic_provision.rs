@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::Relation;
 use crate::id::{ProvisionId, TopicId};
 
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "topic_provision")]
 pub struct Model {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_graphql::{ID, MaybeUndefined};
-use entity::activity::{ActivityVerb, COLUMN, Column};
+use entity::activity::{ActivityVerb, Column};
 use entity::party::{Language, Party};
 use entity::translation::TranslatableField;
 use entity::{activity, committee, organization, topic};
@@ -23,7 +23,7 @@ pub async fn subjects(entered: &DatabaseTransaction) -> Result<HashSet<Uuid>, Db
         .select_only()
         .column(Column::SubjectId)
         .distinct()
-        .filter(COLUMN.verb.eq(ActivityVerb::Translated))
+        .filter(Column::Verb.eq(ActivityVerb::Translated))
         .into_tuple()
         .all(entered)
         .await?;

@@ -119,7 +119,7 @@ pub async fn lease(
     let taken = Entity::update_many()
         .col_expr(webhook::Column::Lease, Expr::val(process))
         .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
-        .filter(webhook::COLUMN.id.eq(id))
+        .filter(webhook::Column::Id.eq(id))
         .filter(webhook::Column::Enabled.eq(true))
         .filter(free)
         .exec_with_returning(&db.orm_write);
@@ -134,7 +134,7 @@ pub async fn release(db: &Database, id: WebhookId, process: Uuid) -> Result<(), 
             webhook::Column::LeasedUntil,
             Expr::val(None::<DateTime<Utc>>),
         )
-        .filter(webhook::COLUMN.id.eq(id))
+        .filter(webhook::Column::Id.eq(id))
         .filter(webhook::Column::Lease.eq(process))
         .exec(&db.orm_write);
     db.execute(released).await?;
@@ -311,9 +311,9 @@ async fn switch_off(mut writing: WriteTransaction, read: &Model, reason: &str) -
 fn renew_lease(process: Uuid, webhook: &Model, now: DateTime<Utc>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(webhook::Column::LeasedUntil, Expr::val(now + LEASE))
-        .filter(webhook::COLUMN.id.eq(webhook.id))
+        .filter(webhook::Column::Id.eq(webhook.id))
         .filter(webhook::Column::Lease.eq(process))
-        .filter(webhook::COLUMN.version.eq(webhook.version))
+        .filter(webhook::Column::Version.eq(webhook.version))
         .filter(webhook::Column::Position.eq(webhook.position))
 }
 

@@ -77,7 +77,7 @@ async fn make(
     )
     .await?;
     let under_way = Entity::find()
-        .filter(examination::COLUMN.publication_id.eq(publication.id))
+        .filter(examination::Column::PublicationId.eq(publication.id))
         .filter(Column::Complete.eq(false))
         .count(writing.db())
         .await?;
@@ -240,7 +240,7 @@ async fn save(
     Entity::update_many()
         .col_expr(Column::Complete, Expr::val(complete))
         .col_expr(Column::UpdatedAt, Expr::val(writing.now()))
-        .filter(examination::COLUMN.id.eq(examination.id))
+        .filter(examination::Column::Id.eq(examination.id))
         .exec(writing.db())
         .await?;
     if complete {

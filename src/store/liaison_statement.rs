@@ -265,7 +265,7 @@ async fn original(
         return Ok(None);
     };
     let addressed = addressee::Entity::find()
-        .filter(addressee::COLUMN.statement_id.eq(original.id))
+        .filter(addressee::Column::StatementId.eq(original.id))
         .all(db)
         .await?;
     let addressed: Vec<CommitteeId> = addressed
@@ -273,8 +273,8 @@ async fn original(
         .map(|addressee| addressee.committee_id)
         .collect();
     let own = committee::Entity::find()
-        .filter(committee::COLUMN.id.is_in(addressed.iter().copied()))
-        .filter(committee::COLUMN.party.eq(writing.party()))
+        .filter(committee::Column::Id.is_in(addressed.iter().copied()))
+        .filter(committee::Column::Party.eq(writing.party()))
         .all(db)
         .await?;
     let active = |committee: &committee::Model| committee.status == CommitteeStatus::Active;
@@ -375,18 +375,13 @@ async fn settle(
     from: &[committee::Model],
     replied_at: DateTime<Utc>,
 ) -> Result<Vec<committee::Model>, DbErr> {
-    let replied_since = addressee::COLUMN
-        .replied_at
+    let replied_since = addressee::Column::RepliedAt
         .is_null()
-        .or(addressee::COLUMN.replied_at.gt(replied_at));
+        .or(addressee::Column::RepliedAt.gt(replied_at));
     let settled = addressee::Entity::update_many()
         .col_expr(addressee::Column::RepliedAt, Expr::val(replied_at))
-        .filter(addressee::COLUMN.statement_id.eq(original))
-        .filter(
-            addressee::COLUMN
-                .committee_id
-                .is_in(from.iter().map(|committee| committee.id)),
-        )
+        .filter(addressee::Column::StatementId.eq(original))
+        .filter(addressee::Column::CommitteeId.is_in(from.iter().map(|committee| committee.id)))
         .filter(replied_since)
         .exec_with_returning(writing.db())
         .await?;

@@ -8,7 +8,9 @@ use entity::id::ActivityId;
 use entity::party::Party;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, TransactionTrait,
+};
 use uuid::Timestamp;
 
 use crate::domain::viewer::Actor;
@@ -274,7 +276,7 @@ async fn increment_counter(
             counter::Column::Value,
             Expr::col(counter::Column::Value).add(by),
         )
-        .filter(counter::COLUMN.name.eq(name))
+        .filter(counter::Column::Name.eq(name))
         .exec_with_returning(transaction)
         .await?;
     rows.first()

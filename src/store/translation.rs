@@ -7,9 +7,7 @@ use entity::id::{
     ActionItemId, CommitteeId, Id, OrganizationId, PublicationId, TopicId, split, type_of,
 };
 use entity::party::{Language, Side};
-use entity::translation::{
-    ActiveModel, COLUMN, Column, Entity, Model, TranslatableField, TranslationKind,
-};
+use entity::translation::{ActiveModel, Column, Entity, Model, TranslatableField, TranslationKind};
 use entity::word::{all, enum_name};
 use entity::{action_item, committee, organization, publication, topic};
 use sea_orm::ActiveValue::Set;
@@ -265,9 +263,9 @@ pub(super) async fn mark_outdated(
     }
     let mut marked = Entity::update_many()
         .col_expr(Column::Outdated, Expr::val(true))
-        .filter(COLUMN.subject_id.eq(subject.into()))
-        .filter(COLUMN.field.is_in(changed))
-        .filter(COLUMN.outdated.eq(false))
+        .filter(Column::SubjectId.eq(subject.into()))
+        .filter(Column::Field.is_in(changed))
+        .filter(Column::Outdated.eq(false))
         .exec_with_returning(writing.db())
         .await?;
     marked.sort_unstable_by_key(|translation| (translation.field, translation.language));

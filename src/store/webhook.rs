@@ -65,7 +65,7 @@ pub fn new_secret() -> Result<String, DbErr> {
 /// Returns how many webhooks a party has.
 pub async fn count(db: &impl ConnectionTrait, party: Party) -> Result<u64, DbErr> {
     Entity::find()
-        .filter(entity::webhook::COLUMN.party.eq(party))
+        .filter(entity::webhook::Column::Party.eq(party))
         .filter(entity::webhook::Column::Deleted.eq(false))
         .count(db)
         .await
@@ -164,7 +164,7 @@ pub async fn update(
                 Expr::val(position.position),
             )
             .col_expr(entity::webhook::Column::ActivityId, Expr::val(position.id))
-            .filter(entity::webhook::COLUMN.id.eq(id))
+            .filter(entity::webhook::Column::Id.eq(id))
             .exec(writing.db())
             .await?;
         // What is skipped is not tried again.
@@ -193,7 +193,7 @@ pub async fn update(
                 entity::webhook::Column::PingResponse,
                 Expr::value(None::<String>),
             )
-            .filter(entity::webhook::COLUMN.id.eq(id))
+            .filter(entity::webhook::Column::Id.eq(id))
             .exec(writing.db())
             .await?;
     }
@@ -226,7 +226,7 @@ pub async fn delete(
 
 /// Returns whether this is the current signing secret of a webhook.
 pub async fn has_secret(db: &Database, id: WebhookId, secret: &str) -> Result<bool, DbErr> {
-    let found = Entity::find_by_id(id).filter(entity::webhook::COLUMN.secret.eq(secret));
+    let found = Entity::find_by_id(id).filter(entity::webhook::Column::Secret.eq(secret));
     let found = db.execute(found.count(&db.orm_write)).await?;
     Ok(found > 0)
 }

@@ -70,20 +70,16 @@ async fn facts(
     let led = topic_committee::Entity::find()
         .select_only()
         .column(topic_committee::Column::TopicId)
-        .filter(topic_committee::COLUMN.committee_id.eq(committee.id))
-        .filter(topic_committee::COLUMN.role.eq(CommitteeRole::Lead));
+        .filter(topic_committee::Column::CommitteeId.eq(committee.id))
+        .filter(topic_committee::Column::Role.eq(CommitteeRole::Lead));
     let leads_open_topics = topic::Entity::find()
         .filter(topic::Column::Id.in_subquery(led.into_query()))
-        .filter(topic::COLUMN.status.is_in(crate::domain::topic::OPEN))
+        .filter(topic::Column::Status.is_in(crate::domain::topic::OPEN))
         .count(db)
         .await?;
     let open_items = action_item::Entity::find()
-        .filter(action_item::COLUMN.committee_id.eq(committee.id))
-        .filter(
-            action_item::COLUMN
-                .status
-                .is_in(crate::domain::action_item::OPEN),
-        )
+        .filter(action_item::Column::CommitteeId.eq(committee.id))
+        .filter(action_item::Column::Status.is_in(crate::domain::action_item::OPEN))
         .count(db)
         .await?;
     Ok(rules::CommitteeFacts {

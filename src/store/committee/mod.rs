@@ -315,7 +315,7 @@ pub async fn labels(db: &impl ConnectionTrait, committees: &[Model]) -> Result<V
     }
     let organizations = committees.iter().map(|committee| committee.organization_id);
     let organizations = organization::Entity::find()
-        .filter(organization::COLUMN.id.is_in(organizations))
+        .filter(organization::Column::Id.is_in(organizations))
         .all(db)
         .await?;
     let label = |committee: &Model| {

@@ -61,7 +61,7 @@ pub async fn replace(
     let links = Entity::find().filter(of_committee.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.predecessor_id);
     let current = committee::Entity::find()
-        .filter(committee::COLUMN.id.is_in(ids))
+        .filter(committee::Column::Id.is_in(ids))
         .order_by_asc(committee::Column::CodeKey)
         .order_by_asc(committee::Column::Id)
         .all(db)

@@ -62,7 +62,7 @@ pub async fn relate(
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::UpdatedAt, Expr::val(writing.now()))
-        .filter(publication::COLUMN.id.is_in([one.id, other.id]))
+        .filter(publication::Column::Id.is_in([one.id, other.id]))
         .exec(writing.db())
         .await?;
     let entries = [(&one, &other), (&other, &one)].map(|(publication, related)| {

@@ -294,8 +294,8 @@ pub(super) fn facts(topic: &Model, open_items: i64) -> rules::TopicFacts {
 
 async fn open_items(db: &impl ConnectionTrait, topic: TopicId) -> Result<i64, DbErr> {
     let open = action_item::Entity::find()
-        .filter(action_item::COLUMN.topic_id.eq(topic))
-        .filter(action_item::COLUMN.status.is_in(OPEN))
+        .filter(action_item::Column::TopicId.eq(topic))
+        .filter(action_item::Column::Status.is_in(OPEN))
         .count(db)
         .await?;
     Ok(i64::try_from(open).unwrap_or(i64::MAX))

@@ -54,7 +54,7 @@ pub async fn replace(
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.provision_id);
     let current = provision::Entity::find()
-        .filter(provision::COLUMN.id.is_in(ids))
+        .filter(provision::Column::Id.is_in(ids))
         .order_by_asc(provision::Column::MandateId)
         .order_by_asc(provision::Column::Ordinal)
         .all(db)
@@ -83,7 +83,7 @@ pub async fn labels(
 pub async fn names(db: &impl ConnectionTrait, provisions: &[Model]) -> Result<Vec<String>, DbErr> {
     let mandates = provisions.iter().map(|provision| provision.mandate_id);
     let mandates = mandate::Entity::find()
-        .filter(mandate::COLUMN.id.is_in(mandates))
+        .filter(mandate::Column::Id.is_in(mandates))
         .all(db)
         .await?;
     let name = |provision: &Model| {

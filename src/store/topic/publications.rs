@@ -65,7 +65,7 @@ pub async fn replace(
     let links = Entity::find().filter(of_topic.clone()).all(db).await?;
     let ids = links.iter().map(|link| link.publication_id);
     let current = publication::Entity::find()
-        .filter(publication::COLUMN.id.is_in(ids))
+        .filter(publication::Column::Id.is_in(ids))
         .order_by_asc(publication::Column::NumberKey)
         .order_by_asc(publication::Column::Id)
         .all(db)
@@ -110,7 +110,7 @@ pub async fn attach(
             Expr::col(topic::Column::Version).add(Expr::SubQuery(None, Box::new(added.into()))),
         )
         .col_expr(topic::Column::UpdatedAt, Expr::val(writing.now()))
-        .filter(topic::COLUMN.id.is_in(topics))
+        .filter(topic::Column::Id.is_in(topics))
         .exec(writing.db())
         .await?;
     let entries = links.iter().map(|(topic, _, number)| {

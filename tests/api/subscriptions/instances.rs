@@ -268,7 +268,7 @@ pub async fn ask(
 /// Returns the ids of all activities after this id in the table.
 async fn log(url: &str, begin: &str) -> Vec<String> {
     let db = Database::connect(url, 2).await.unwrap();
-    let rows = activity::Entity::find().order_by_asc(activity::COLUMN.position);
+    let rows = activity::Entity::find().order_by_asc(activity::Column::Position);
     let rows = rows.all(&db.orm_read).await.unwrap();
     // Activities of webhooks are visible to their own party only.
     let rows = rows.into_iter().filter(|row| row.subject_type != "Webhook");
