@@ -27,6 +27,9 @@ const WRITERS: usize = 3;
 /// Number of writes per writer.
 const WRITES: usize = 120;
 
+/// A generous timeout, which only failing tests reach.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor at } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,11 +75,11 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     let written = AtomicUsize::new(0);
     let ready = AtomicBool::new(false);
     let killed = Mutex::new(Some(killed));
-    let done = AtomicBool::new(false);
+    let events = AtomicUsize::new(0);
     let begun = Instant::now();
 
     let followers =
-        join_all((0..FOLLOWERS).map(|place| follow(&addresses, place, &begin, &ready, &done)));
+        join_all((0..FOLLOWERS).map(|place| follow(&addresses, place, &begin, &ready, &events)));
     let writers = async {
         while !ready.load(Ordering::Relaxed) {
             sleep(Duration::from_millis(10)).await;
@@ -102,7 +105,8 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
             }
         }))
         .await;
-        done.store(true, Ordering::Relaxed);
+        let log = log(&database.url, &begin_id).await;
+        events.store(log.len(), Ordering::Relaxed);
     };
     let killer = async {
         while written.load(Ordering::Relaxed) < WRITERS * WRITES / 3 {
@@ -180,31 +184,38 @@ struct Told {
     delays: Vec<Duration>,
 }
 
-/// Subscribes until the log is complete, resuming after its last cursor with any available instance.
+/// Subscribes until it has received the number of events that is stored at the end of all writes, resuming after its
+/// last cursor with any available instance.
 async fn follow(
     addresses: &[String; 2],
     place: usize,
     begin: &str,
     ready: &AtomicBool,
-    done: &AtomicBool,
+    events: &AtomicUsize,
 ) -> Told {
+    let begun = Instant::now();
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut broken = 0;
     let mut delays = Vec::new();
     for turn in place.. {
         let address = &addresses[turn % 2];
-        let alive = tokio::net::TcpStream::connect(address.trim_start_matches("http://"));
-        if alive.await.is_err() {
-            continue;
-        }
+        assert!(begun.elapsed() < PATIENCE, "{} events", seen.len());
         let cursor = seen
             .last()
             .map_or(begin, |event| event.1.as_str())
             .to_owned();
-        let mut socket = Socket::anonymous(address).await;
-        socket
-            .subscribe("a", FOLLOW, json!({ "after": cursor }))
-            .await;
+        // It panics if the instance is not there, or killed meanwhile.
+        let address = address.clone();
+        let opened = tokio::spawn(async move {
+            let mut socket = Socket::anonymous(&address).await;
+            let variables = json!({ "after": cursor });
+            socket.subscribe("a", FOLLOW, variables).await;
+            socket
+        });
+        let Ok(mut socket) = opened.await else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         if place == FOLLOWERS - 1 {
             ready.store(true, Ordering::Relaxed);
         }
@@ -220,15 +231,15 @@ async fn follow(
                     }
                 }
                 Some(None) => break,
-                // All writes are done, and there are no further events.
-                None if done.load(Ordering::Relaxed) => {
-                    return Told {
-                        seen,
-                        broken,
-                        delays,
-                    };
-                }
-                _ => {}
+                _ => assert!(begun.elapsed() < PATIENCE, "{} events", seen.len()),
+            }
+            let all = events.load(Ordering::Relaxed);
+            if all > 0 && seen.len() >= all {
+                return Told {
+                    seen,
+                    broken,
+                    delays,
+                };
             }
         }
         broken += 1;
