@@ -7,6 +7,9 @@ use tracing::Span;
 /// The target of the spans that are exported. Their level is below that of the log.
 pub const SPANS: &str = "liaison::trace";
 
+/// The names of the spans that begin a trace, or continue that of a client: a request, and a delivery to a webhook.
+pub const ROOT_SPANS: [&str; 2] = ["request", "deliver"];
+
 /// The length of a `traceparent` in version 00.
 const LENGTH: usize = 55;
 
@@ -41,6 +44,12 @@ impl TraceParent {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether the spans of the trace are recorded: the lowest bit of the flags.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        u8::from_str_radix(&self.0[53..], 16).is_ok_and(|flags| flags & 1 == 1)
     }
 
     /// Returns the id of the trace: 32 hexadecimal digits.
@@ -113,6 +122,7 @@ mod tests {
         let parsed = TraceParent::parse(good).unwrap();
         assert_eq!(parsed.as_str(), good);
         assert_eq!(parsed.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(parsed.is_sampled());
         let later = good.replacen("00", "cc", 1) + "-more";
         assert_eq!(TraceParent::parse(&later), Some(parsed));
         for bad in [

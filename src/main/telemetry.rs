@@ -73,7 +73,7 @@ mod otlp {
 
     use async_trait::async_trait;
     use liaison::config::exports_traces;
-    use liaison::trace::SPANS;
+    use liaison::trace::{ROOT_SPANS, SPANS};
     use opentelemetry::trace::TracerProvider;
     use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
     use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
@@ -133,10 +133,15 @@ mod otlp {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false);
+            // Within a request that is not sampled there is no current span: what it would contain costs nothing then.
             // Statements outside of requests, such as those of the feed, would each be a trace.
             let exported = DynFilterFn::new(|metadata, context| {
-                let is_statement = metadata.is_span() && metadata.target().starts_with("sea_orm");
-                metadata.target() == SPANS || is_statement && context.lookup_current().is_some()
+                let is_ours = metadata.target() == SPANS;
+                if is_ours && ROOT_SPANS.contains(&metadata.name()) {
+                    return true;
+                }
+                let is_part = is_ours || metadata.target().starts_with("sea_orm");
+                metadata.is_span() && is_part && context.lookup_current().is_some()
             });
             let exported = exported.with_max_level_hint(LevelFilter::DEBUG);
             Some(spans.with_filter(exported))

@@ -136,6 +136,13 @@ pub async fn log_requests(
     let route: Option<MatchedPath> = request.extensions().get().cloned();
     let server_span = server_span(&request, route.as_ref(), client);
     let trace = continue_trace(&server_span, trace_parent(request.headers()));
+    // Without it the spans within the request are not created either.
+    let is_sampled = trace.as_ref().is_some_and(TraceParent::is_sampled);
+    let server_span = if is_sampled {
+        server_span
+    } else {
+        Span::none()
+    };
     let context = RequestContext::new(request.headers(), client, trace.clone());
     server_span.record("user_agent.original", context.0.user_agent.as_deref());
     let mut line = AccessLogEntry {

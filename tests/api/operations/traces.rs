@@ -25,6 +25,7 @@ use crate::support::webhook_receiver::{Endpoint, Received};
 on_both_empty_databases! {
     a_webhook_continues_the_trace_of_the_request_that_made_the_change
     a_collector_receives_the_spans_of_reads_writes_and_deliveries
+    a_trace_that_is_not_sampled_is_passed_on_and_not_exported
 }
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -274,6 +275,35 @@ async fn a_collector_receives_the_spans_of_reads_writes_and_deliveries(url: &str
             .iter()
             .any(|request| request.span_id == delivery.parent_span_id)
     );
+}
+
+async fn a_trace_that_is_not_sampled_is_passed_on_and_not_exported(url: &str) {
+    let collector = Collector::start().await;
+    let workplace = Workplace::new();
+    let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
+    let traced = Traced::start(&workplace, url, &environment).await;
+    let received = traced.add_note(&format!("00-{TRACE}-{PARENT}-00"), 1).await;
+    let sent = received.headers["traceparent"].to_str().unwrap();
+    assert!(sent.starts_with(&format!("00-{TRACE}-")), "{sent}");
+    assert!(sent.ends_with("-00"), "{sent}");
+    let sampled = format!("00-{TRACE}-{PARENT}-01");
+    let document = "query Sampled { mandates { code } }";
+    assert_eq!(traced.post(document, Some(&sampled)).status, 200);
+    // At its end the service exports all that it has.
+    let ended = spawn_blocking(|| traced.service.stop()).await.unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let spans = collector
+        .wait_for(|spans| !named(spans, "POST /graphql").is_empty())
+        .await;
+    let [request] = named(&spans, "POST /graphql")[..] else {
+        panic!("{spans:?}");
+    };
+    let name = AttributeValue::StringValue("Sampled".to_owned());
+    assert_eq!(attribute(request, "graphql.operation.name"), Some(&name));
+    let others = spans.iter().filter(|span| span.span_id != request.span_id);
+    for span in others {
+        assert_eq!(span.parent_span_id, request.span_id, "{span:?}");
+    }
 }
 
 #[test]
