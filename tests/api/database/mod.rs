@@ -6,6 +6,7 @@ pub mod file_permissions;
 pub mod full_disk;
 pub mod lost_connections;
 pub mod migrations;
+pub mod read_only_files;
 pub mod reconnects;
 pub mod schema_versions;
 pub mod start;

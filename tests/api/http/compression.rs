@@ -31,6 +31,7 @@ async fn responses_are_compressed_as_the_client_accepts(server: &Server) {
     let client = reqwest::Client::new();
     for path in [
         "/schema.graphql".to_owned(),
+        "/graphiql".to_owned(),
         format!("/graphql?query={query}"),
     ] {
         let address = format!("{}{path}", server.address);

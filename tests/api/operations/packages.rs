@@ -6,8 +6,10 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use liaison::config;
+use serde_json::json;
 
 use crate::support::binary::Workplace;
+use crate::support::databases::{Backend, TestDatabase};
 use crate::support::raw_http;
 
 on_both_empty_databases! {
@@ -116,6 +118,47 @@ async fn the_image_starts_the_service_and_checks_its_health(url: &str) {
     service.stop();
     let gone = workplace.run_with(&check, &environment);
     assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+}
+
+/// Returns the part of the compose file that describes a service.
+fn composed(service: &str) -> String {
+    let compose = read("deploy/compose.yml");
+    let (_, rest) = compose.split_once(&format!("\n  {service}:\n")).unwrap();
+    let lines = rest.lines().take_while(|line| line.starts_with("    "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_composed_services_seed_postgresql_and_serve() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let workplace = Workplace::new();
+    let [seed, service] = ["seed", "liaison"].map(composed);
+    let url = "postgres://liaison:${POSTGRES_PASSWORD:?}@database/liaison";
+    for part in [&seed, &service] {
+        assert_eq!(values(part, "LIAISON_DATABASE_URL: "), [url]);
+    }
+    let at_database = [("LIAISON_DATABASE_URL", database.url.as_str())];
+    let command = values(&seed, "command: ")[0].trim_matches(['[', ']']);
+    // It runs at each start.
+    for _ in 0..2 {
+        let seeded = workplace.run_with(&[command], &at_database);
+        assert_eq!(seeded.status.code(), Some(0), "{seeded:?}");
+    }
+
+    let file = read("deploy/Containerfile");
+    let command = words(values(&file, "CMD ")[0]);
+    let command: Vec<_> = command.iter().map(String::as_str).collect();
+    let read_only = values(&service, "LIAISON_READ_ONLY: ")[0].trim_matches('"');
+    let own = [
+        ("LIAISON_READ_ONLY", read_only),
+        ("LIAISON_LISTEN", FREE_PORT),
+    ];
+    let mut service = workplace.start_with(&command, &[&at_database[..], &own].concat());
+    let address = service.address();
+    assert_eq!(raw_http::get(&address, "/readyz").status, 200);
+    let query = json!({ "query": "{ topics { totalCount } }" }).to_string();
+    let topics = raw_http::post(&address, None, &query).json();
+    assert_eq!(topics["data"]["topics"]["totalCount"], 8, "{topics}");
 }
 
 #[test]

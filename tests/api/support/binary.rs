@@ -75,6 +75,21 @@ impl Workplace {
         self.spawn(&[], arguments, &[], input.into()).ended()
     }
 
+    /// Starts the binary where the file system of this directory is read-only.
+    pub fn start_read_only(&self, directory: &str, arguments: &[&str]) -> Running {
+        let mounted = format!(
+            "mount --rbind {directory} {directory} && mount -o remount,ro,bind {directory} && exec \"$0\" \"$@\""
+        );
+        let wrapper = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", &mounted];
+        let is_root = other_user().is_some();
+        let as_root = if is_root {
+            &[][..]
+        } else {
+            &["/usr/bin/unshare", "--map-root-user"]
+        };
+        self.spawn(&[as_root, &wrapper].concat(), arguments, &[], Stdio::null())
+    }
+
     fn spawn(
         &self,
         wrapper: &[&str],
