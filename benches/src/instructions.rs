@@ -44,6 +44,8 @@ const SCALE: f64 = 0.05;
 /// Index of Q3, and how many times its instructions it may take with three languages in context if no text is translated.
 const DASHBOARD: usize = 2;
 const MAX_IN_CONTEXT: f64 = 1.15;
+/// A request whose response needs the search index and the overlaps.
+const BUILT: &str = r#"{"query":"{ overlaps(first: 0) { totalCount } }"}"#;
 
 pub async fn run(options: &Options) -> Result<()> {
     let wrong = |error: std::io::Error| error.to_string();
@@ -77,6 +79,11 @@ pub async fn run(options: &Options) -> Result<()> {
     .await?];
     Service::prepare(&mut services, size).await?;
     let [mut service] = services;
+    // The service builds its search index and the overlaps in the background when it starts. This waits for them.
+    let built = ask(&service.address(0), BUILT).await?;
+    if built.get("errors").is_some() {
+        return Err(format!("an answer with errors: {built}"));
+    }
     let mut counted = Vec::new();
     for (workload, described) in WORKLOADS.iter().enumerate() {
         let count = count(&mut service, workload, workload + 1, at).await?;
