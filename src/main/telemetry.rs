@@ -81,6 +81,8 @@ mod otlp {
     use opentelemetry_sdk::trace::SdkTracerProvider;
     use tokio::runtime::Handle;
     use tokio::task::spawn_blocking;
+    use tracing::Metadata;
+    use tracing::subscriber::Interest;
     use tracing_subscriber::Registry;
     use tracing_subscriber::filter::DynFilterFn;
     use tracing_subscriber::filter::LevelFilter;
@@ -136,12 +138,16 @@ mod otlp {
             // Within a request that is not sampled there is no current span: what it would contain costs nothing then.
             // Statements outside of requests, such as those of the feed, would each be a trace.
             let exported = DynFilterFn::new(|metadata, context| {
-                let is_ours = metadata.target() == SPANS;
-                if is_ours && ROOT_SPANS.contains(&metadata.name()) {
-                    return true;
+                let is_root = metadata.target() == SPANS && ROOT_SPANS.contains(&metadata.name());
+                is_root || is_span_of_trace(metadata) && context.lookup_current().is_some()
+            });
+            // Otherwise the filter would run at each event of every library.
+            let exported = exported.with_callsite_filter(|metadata| {
+                if is_span_of_trace(metadata) {
+                    Interest::sometimes()
+                } else {
+                    Interest::never()
                 }
-                let is_part = is_ours || metadata.target().starts_with("sea_orm");
-                metadata.is_span() && is_part && context.lookup_current().is_some()
             });
             let exported = exported.with_max_level_hint(LevelFilter::DEBUG);
             Some(spans.with_filter(exported))
@@ -155,6 +161,12 @@ mod otlp {
                 let _ = ended.await;
             }
         }
+    }
+
+    /// Returns whether spans of this kind can be part of a trace.
+    fn is_span_of_trace(metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        metadata.is_span() && (target == SPANS || target.starts_with("sea_orm"))
     }
 
     /// The HTTP client of the exporter. The exporter calls it from a thread without a runtime.
