@@ -73,7 +73,7 @@ impl DocumentArgs {
             return match self.trusted_documents_exempt {
                 None => Ok(None),
                 Some(_) => Err(StartupError::new(
-                    "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed.".to_owned(),
+                    "--trusted-documents-exempt requires --trusted-documents: without it all documents may be executed".to_owned(),
                 )),
             };
         };

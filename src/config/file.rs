@@ -39,18 +39,17 @@ impl SettingsFile {
     ///
     /// # Errors
     /// Returns one line with the file, the line number and the error. It quotes no value, which may be a secret.
-    pub fn read(path: &Path, known: &[String]) -> Result<Self, StartupError> {
+    pub fn parse(path: &Path, text: &str, known: &[String]) -> Result<Self, StartupError> {
         let wrong = |what: &str| StartupError::new(format!("--config {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
         let line = |span: Range<usize>| text[..span.start.min(text.len())].split('\n').count();
         let at = |error: &toml::de::Error| {
             let line = error.span().map(line).unwrap_or_default();
             format!("line {line}: ")
         };
-        let mut table: BTreeMap<String, Spanned<toml::Value>> = toml::from_str(&text)
+        let mut table: BTreeMap<String, Spanned<toml::Value>> = toml::from_str(text)
             .map_err(|error| wrong(&format!("{}{}", at(&error), error.message().trim())))?;
         table.remove("issuer");
-        let issuers: Issuers = toml::from_str(&text)
+        let issuers: Issuers = toml::from_str(text)
             .map_err(|error| wrong(&format!("{}[[issuer]]: {}", at(&error), error.message())))?;
         let issuers = issuers.issuer.into_iter().map(|issuer| {
             let place = format!("{}, line {}", path.display(), line(issuer.span()));

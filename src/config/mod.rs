@@ -252,7 +252,11 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Cli, Origins), 
     let mut file = None;
     if let Some(path) = &cli.config {
         let subcommand = cli.command.name();
-        let found = SettingsFile::read(path, &known_settings(&command, subcommand))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let origin = origin(&command, &args, None, "config");
+            StartupError::new(format!("--config {}: {error}{origin}", path.display()))
+        })?;
+        let found = SettingsFile::parse(path, &text, &known_settings(&command, subcommand))?;
         cli = parse(
             found.set_defaults(command.clone(), subcommand),
             &args,
@@ -305,7 +309,7 @@ fn parse(
         let flag = match (error.kind(), error.get(ContextKind::InvalidArg)) {
             // `--listen <LISTEN>`
             (
-                ErrorKind::InvalidValue | ErrorKind::ValueValidation,
+                ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues,
                 Some(ContextValue::String(argument)),
             ) => argument.trim_start_matches('-').split(' ').next(),
             _ => None,

@@ -23,7 +23,7 @@ impl Origins {
         }
     }
 
-    /// Adds where the setting was set, if not by the flag, to an error that starts with the flag, such as `--listen`.
+    /// Adds where the setting was set to an error that starts with its flag, such as `--listen`.
     #[must_use]
     pub fn explain(&self, error: &StartupError) -> StartupError {
         let flag = error.line.strip_prefix("--").and_then(|rest| {
@@ -31,7 +31,6 @@ impl Origins {
                 .next()
         });
         let origin = flag.map(|flag| origin(&self.command, &self.args, self.file.as_ref(), flag));
-        let origin = origin.filter(|origin| !origin.ends_with("the flag)"));
         StartupError {
             line: format!("{}{}", error.line, origin.unwrap_or_default()),
             ..*error

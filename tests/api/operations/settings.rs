@@ -407,13 +407,15 @@ fn a_limit_refuses_0_unless_the_manual_says_that_0_lifts_it() {
     let (lifted, _) = lifted.split_once(')').unwrap();
     let mut lifted: Vec<&str> = lifted
         .split('`')
-        .filter(|it| it.starts_with("--"))
+        .filter(|name| name.starts_with("--"))
         .collect();
     let serve = Cli::command().find_subcommand("serve").unwrap().clone();
     let numbers = serve.get_arguments().filter(|argument| {
         let defaults = argument.get_default_values().iter();
         let mut defaults = defaults.filter_map(|default| default.to_str());
-        defaults.any(|it| it.parse::<u64>().is_ok() || humantime::parse_duration(it).is_ok())
+        defaults.any(|default| {
+            default.parse::<u64>().is_ok() || humantime::parse_duration(default).is_ok()
+        })
     });
     let workplace = Workplace::new();
     let mut accepted = Vec::new();
