@@ -1,4 +1,4 @@
-//! What came of the ping of a webhook. Of earlier pings it is not known.
+//! The outcome of the ping of a webhook. Null for pings that were sent before this migration.
 
 use sea_orm_migration::prelude::*;
 

@@ -17,7 +17,7 @@ pub fn check_version<T>(
         _ if current != read => Err(Rejection::Stale {
             record: record.into(),
             message: format!(
-                "The record was changed meanwhile: it has version {current} now, and this change is based on version {read}. Compare the change with the record as it is now, then send it with version {current}."
+                "This change is based on version {read} of the record, but the current version is {current}. Compare the change with the current record, then send it with version {current}."
             ),
         }),
         decision => decision,

@@ -223,9 +223,9 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
             )
         };
         let description = if T::DELETES {
-            "The record as it is now if `userErrors` has the error STALE, with the `version` to send next; otherwise null."
+            "Null, except with the user error STALE: then it is the current record. Send its `version` with the next attempt."
         } else if has("version") {
-            "The record after the request. Null if the request was refused; `userErrors` says why. Exception: with the user error STALE, it is the record as it is now, with the `version` to send next."
+            "The record after the request. Null if the request was refused; `userErrors` says why. Exception: with the user error STALE, it is the current record. Send its `version` with the next attempt."
         } else if has("idempotencyKey") {
             "The record that was created, or that an earlier request with the same `idempotencyKey` created. Null if the request was refused; `userErrors` says why."
         } else {

@@ -150,7 +150,7 @@ pub struct Attempt<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Records that the ping was sent, and what came of it. Returns false if the lease is lost or the webhook has changed;
+/// Records that the ping was sent, and its outcome. Returns false if the lease is lost or the webhook has changed;
 /// the ping may then be sent again.
 pub async fn pinged(
     db: &Database,

@@ -70,7 +70,7 @@ impl Filter for ExaminationFilter {
             if wanted { overdue } else { overdue.not() }
         });
         Ok(ConditionBuilder::new()
-            .with(self.awaiting.as_deref().map(awaiting))
+            .with(self.awaiting.as_deref().map(is_awaiting_any))
             .with(
                 self.complete
                     .map(|complete| col(Column::Complete).eq(complete)),
@@ -88,8 +88,8 @@ impl Filter for ExaminationFilter {
     }
 }
 
-/// Whether one of the sides has not recorded a finding.
-fn awaiting(sides: &[Side]) -> Expr {
+/// Whether at least one of the sides has not recorded a finding.
+fn is_awaiting_any(sides: &[Side]) -> Expr {
     let missing = [Side::Itu, Side::Upu].into_iter();
     let missing = missing.filter(|side| sides.contains(side));
     let missing = missing.map(|side| has_found(ROW.into_iden(), side).not());

@@ -116,19 +116,19 @@ pub fn object_type() -> &'static ObjectType {
             ),
             column::<Option<DateTime>>(
                 "pingedAt",
-                "When the ping was sent: a test event that a new webhook gets, and another one with `ping: true` of `webhookUpdate`. It is sent once. Null until then.",
+                "When the ping was sent: a test event that a new webhook gets, and another one with `ping: true` of `webhookUpdate`. It is sent once, to the `url` of that time: a change of `url` alone sends no ping and keeps this value. Null until it was sent.",
                 Column::PingedAt,
                 Scalar::DateTime,
             ),
             column::<Option<i32>>(
                 "pingStatus",
-                "The HTTP status of the response to the ping. Null until it was sent, and if there was no response; then `pingResponse` says why.",
+                "The HTTP status of the response to the ping, from the `url` of that time. Null until it was sent, and if there was no response; then `pingResponse` says why. Null also for pings of earlier versions of the service, which did not record it.",
                 Column::PingStatus,
                 Scalar::Int,
             ),
             column::<Option<String>>(
                 "pingResponse",
-                "If `pingStatus` is not null: the first 1,024 bytes of the body of the response to the ping. If `pingStatus` is null: why there was no response; null until the ping was sent.",
+                "If `pingStatus` is not null: the first 1,024 bytes of the body of the response to the ping, from the `url` of that time. If `pingStatus` is null: why there was no response. Null until the ping was sent, and also for pings of earlier versions of the service, which did not record it.",
                 Column::PingResponse,
                 Scalar::String,
             ),

@@ -138,10 +138,14 @@ async fn records(
     loop {
         let mut data = reader.data(&document, json!({ "after": after })).await;
         for node in data[list]["nodes"].as_array_mut().unwrap() {
-            let translations = node["translations"].as_array().unwrap().iter().map(|it| {
-                let of = |name: &str| it[name].as_str().unwrap().to_owned();
-                ((of("field"), of("language")), of("text"))
-            });
+            let translations = node["translations"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|translation| {
+                    let of = |name: &str| translation[name].as_str().unwrap().to_owned();
+                    ((of("field"), of("language")), of("text"))
+                });
             let translations = translations.collect();
             let id = node["id"].as_str().unwrap().to_owned();
             records.insert(
@@ -228,7 +232,7 @@ async fn check(
             );
             assert_eq!(
                 told,
-                (expected.map(|it| it.0), expected.map(|it| it.1)),
+                (expected.map(|shown| shown.0), expected.map(|shown| shown.1)),
                 "{document}"
             );
         }
@@ -239,7 +243,7 @@ async fn check(
         let matching = records.values().filter(|record| {
             let named: Vec<&str> = identity
                 .iter()
-                .map(|it| record.value[*it].as_str().unwrap())
+                .map(|field| record.value[*field].as_str().unwrap())
                 .collect();
             contains(&named.join(" "))
                 || texts.iter().any(|text| {

@@ -338,9 +338,14 @@ fn searches() -> Vec<Hostile> {
     let letter = |number: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
     vec![
         with_variables(
-            "a search for 160 beginnings of words",
+            "a search for 160 words of two letters",
             search,
             &json!({ "text": each(160, |number| format!("{}{}", letter(number / 26), letter(number))) }),
+        ),
+        with_variables(
+            "a search for a phrase whose last word is a prefix of one digit",
+            search,
+            &json!({ "text": "x.1" }),
         ),
         with_variables(
             "a search for codes in one",

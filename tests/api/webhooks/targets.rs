@@ -66,7 +66,10 @@ async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), [first, second]);
     assert_eq!(endpoint.pings().len(), 1);
-    let seen = until(&upu, &made, |it| it["deliveries"]["totalCount"] == 2).await;
+    let seen = until(&upu, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 2
+    })
+    .await;
     assert_eq!(seen["version"], 1);
 }
 
@@ -121,7 +124,7 @@ async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
     drop(free);
     let change = json!({ "id": made["webhook"]["id"], "version": 1, "url": closed, "ping": true });
     assert_eq!(update(&upu, change).await["userErrors"], json!([]));
-    let failed = until(&upu, &made, |it| it["pingedAt"].is_string()).await;
+    let failed = until(&upu, &made, |webhook| webhook["pingedAt"].is_string()).await;
     assert_eq!(failed["pingStatus"], Value::Null, "{failed}");
     let reason = failed["pingResponse"].as_str().unwrap();
     assert!(reason.contains("cannot be reached"), "{reason}");
@@ -136,7 +139,10 @@ async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
     let later = happen(server, "Later").await;
     endpoint.reply([Reply::Status(500)]);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     let cursor = "query($id: ID!) { node(id: $id) { ... on Activity { cursor } } }";
     let data = tsb.data(cursor, json!({ "id": poison })).await;
     let skip = json!({ "id": made["webhook"]["id"], "version": 1, "redeliverAfter": data["node"]["cursor"] });
@@ -168,7 +174,10 @@ async fn what_is_skipped_during_an_attempt_is_not_tried_again(server: &Server) {
     let data = tsb.data(cursor, json!({ "id": poison })).await;
     let skip = json!({ "id": made["webhook"]["id"], "version": 1, "redeliverAfter": data["node"]["cursor"] });
     assert_eq!(update(&tsb, skip).await["userErrors"], json!([]));
-    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     assert_is_skipped(&tsb, &made).await;
     let later = happen(server, "Later").await;
     endpoint.wait_for(2).await;
@@ -186,7 +195,10 @@ async fn failure(
     assert_eq!(made["userErrors"], json!([]), "{url}");
     happen(server, url).await;
     let deliveries = server.deliver(settings);
-    let failed = until(client, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    let failed = until(client, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     let delivery = &failed["deliveries"]["nodes"][0];
     assert_eq!(delivery["status"], Value::Null);
     deliveries.stop().await;
