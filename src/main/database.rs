@@ -89,7 +89,7 @@ fn cannot_open(settings: &config::Database, error: &DbErr) -> StartupError {
         match opened.open(&file) {
             Err(error) => format!("the file {} cannot be opened: {error}", file.display()),
             Ok(_) => format!(
-                "SQLite cannot write files beside {}: its directory must be writable",
+                "SQLite cannot write to {} and beside it: its directory must be writable, and the URL without `mode=ro` and `immutable`",
                 file.display()
             ),
         }
@@ -110,13 +110,11 @@ async fn check_privileges(
     db: &Database,
     writes: bool,
 ) -> Result<(), StartupError> {
-    if let Some(file) = sqlite_file(&settings.database_url)
-        && writes
-        && let Err(error) = File::options().write(true).open(&file)
-    {
+    if writes && db.is_read_only().await {
+        let file = sqlite_file(&settings.database_url).unwrap_or_default();
         let file = absolute(&file).unwrap_or(file);
         return Err(StartupError::new(format!(
-            "--database-url: the file {} cannot be written: {error}: `liaison serve --read-only` only reads it",
+            "--database-url: the file {} cannot be written: grant its user the permission, and remove `mode=ro` and `immutable` from the URL; `liaison serve --read-only` only reads it",
             file.display()
         )));
     }

@@ -1,8 +1,9 @@
-//! The privileges that the role of the service needs on the tables, on PostgreSQL.
+//! Whether the database can be written: the privileges of the role on PostgreSQL, the permissions of the file on SQLite.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::Database;
+use super::health::is_file_inaccessible;
+use super::{Database, begin};
 
 /// What to do if a privilege is missing.
 pub const GRANT: &str = "grant the role what docs/operations.md lists under `Two roles on PostgreSQL`, or run this as the role that owns the tables";
@@ -34,6 +35,21 @@ pub(super) fn missing_query() -> String {
 const SHOWN: usize = 5;
 
 impl Database {
+    /// Returns whether SQLite can only read its file. SQLite decides it: a program that opens the file beside it releases
+    /// the locks of the whole process when it closes the file, and others then delete the write-ahead log in use.
+    pub async fn is_read_only(&self) -> bool {
+        if self.is_shared() {
+            return false;
+        }
+        // SQLite begins such a transaction even if it can only read, and refuses a statement that could write.
+        let Ok((transaction, _permit)) = begin(self).await else {
+            return false;
+        };
+        let nothing = "delete from seaql_migrations where false";
+        let written = transaction.execute_unprepared(nothing).await;
+        written.is_err_and(|error| is_file_inaccessible(&error))
+    }
+
     /// Returns the privileges on tables that the role lacks, to write or else to read; `None` if it has them all.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl Filter for TopicFilter {
             .with(committee)
             .with(provision)
             .with(review)
-            .with(self.awaiting.as_deref().map(awaiting))
+            .with(self.awaiting.as_deref().map(is_awaiting_any))
             .with(self.silent_since.map(silent_since))
             .with(
                 self.updated_since
@@ -123,8 +123,9 @@ impl Filter for TopicFilter {
     }
 }
 
-/// Whether one of the sides has yet to agree or decline: the positions for which the rule says so.
-fn awaiting(sides: &[Side]) -> Expr {
+/// Whether one of the sides has yet to agree or decline: the positions for which the rule says so. Only proposals are
+/// among them; that they have this status lets the database use its index.
+fn is_awaiting_any(sides: &[Side]) -> Expr {
     let pairs = all::<Position>().flat_map(|itu| all::<Position>().map(move |upu| (itu, upu)));
     let awaited = pairs.filter(|(itu, upu)| {
         let awaited = topic::awaiting(*itu, *upu);
@@ -134,7 +135,10 @@ fn awaiting(sides: &[Side]) -> Expr {
         let of_itu = col(Column::ItuPosition).eq(itu);
         of_itu.and(col(Column::UpuPosition).eq(upu))
     });
-    awaited.reduce(ExprTrait::or).unwrap_or(Expr::val(false))
+    let awaited = awaited.reduce(ExprTrait::or);
+    awaited.map_or(Expr::val(false), |awaited| {
+        col(Column::Status).eq(TopicStatus::Proposed).and(awaited)
+    })
 }
 
 /// Whether neither side has done anything on a topic since this day.

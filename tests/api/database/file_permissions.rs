@@ -1,7 +1,7 @@
 //! An SQLite file, or a directory, that the user of the program may not read or write.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use crate::support::binary::Workplace;
 use crate::support::databases::other_user;
@@ -27,7 +27,7 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
 
     permit("liaison.db", 0o444);
     let only_reads = format!(
-        "--database-url: the file {} cannot be written: Permission denied (os error 13): `liaison serve --read-only` only reads it",
+        "--database-url: the file {} cannot be written: grant its user the permission, and remove `mode=ro` and `immutable` from the URL; `liaison serve --read-only` only reads it",
         file.display()
     );
     workplace.write("records.jsonl", "{}");
@@ -46,6 +46,10 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
             .status
             .success()
     );
+
+    permit("liaison.db", 0o600);
+    let read_only_url = ["--database-url", "sqlite:liaison.db?mode=ro"];
+    assert_eq!(refusal(&[&serve[..], &read_only_url].concat()), only_reads);
 
     let closed = format!(
         "--database-url: the file {} cannot be opened: Permission denied (os error 13)",
@@ -75,7 +79,7 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
     for command in [&read[..], &["migrate"]] {
         let line = refusal(&[command, &["--database-url", "sqlite:closed/liaison.db"]].concat());
         assert!(
-            line.contains("closed/liaison.db: its directory must be writable"),
+            line.contains("closed/liaison.db and beside it: its directory must be writable"),
             "{line}"
         );
     }
@@ -97,4 +101,18 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
         );
     }
     permit("closed", 0o755);
+}
+
+/// A process that opens and closes the file beside its connections releases their locks. Then another program that
+/// reads the file deletes the write-ahead log in use, with what the service wrote.
+#[test]
+fn a_service_keeps_its_lock_on_the_file() {
+    let workplace = Workplace::new();
+    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
+    let mut running = workplace.start(&[&serve[..], &["--listen", "127.0.0.1:0"]].concat());
+    running.address();
+    let file = fs::metadata(workplace.path("liaison.db")).unwrap().ino();
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    assert!(locks.contains(&format!(":{file} ")), "{locks}");
 }
