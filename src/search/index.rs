@@ -9,7 +9,8 @@ use sea_orm::prelude::Uuid;
 use crate::search::document::{Document, FieldWeight, OverlapFacts, SearchType, Text};
 use crate::search::words::{STEMMED, stems, words};
 
-/// An index of documents. What is found depends on the documents alone, not on the order in which they came.
+/// An index of documents. What is found depends on the documents alone, not on the order in which they came, except that
+/// the stems and compounds of words of earlier versions are known until the index is built anew.
 #[derive(Default)]
 pub struct Index {
     /// By slot; `None` once the record has changed, which gives it another slot.
@@ -87,10 +88,16 @@ impl Place {
     pub const fn after(self, words: usize) -> Self {
         Self(self.0 + words as u64)
     }
+
+    /// Returns the place that is so many words earlier; `None` if the text begins after it.
+    pub fn before(self, words: usize) -> Option<Self> {
+        let place_in_text = self.0 & u64::from(u32::MAX);
+        (place_in_text >= words as u64).then(|| Self(self.0 - words as u64))
+    }
 }
 
-/// Slots without a record, beyond as many as there are records, after which the index is built anew.
-const SPARE_SLOTS: usize = 1000;
+/// Slots without a record, beyond as many as there are records, after which the index is built anew. Tests have few.
+const SPARE_SLOTS: usize = if cfg!(test) { 10 } else { 1000 };
 
 impl Index {
     pub fn build(documents: impl IntoIterator<Item = Document>) -> Self {

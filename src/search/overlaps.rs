@@ -35,6 +35,8 @@ pub struct Overlaps {
     terms: HashMap<(Language, String), u32>,
     /// The vectors that have a term, by side.
     postings: Vec<[Vec<u32>; 2]>,
+    /// How many terms have a vector.
+    used_terms: usize,
     /// By number; those of `free` are in no posting.
     vectors: Vec<TermVector>,
     free: Vec<u32>,
@@ -195,8 +197,11 @@ impl Overlaps {
     /// Changes the vectors that have a term.
     fn change_posting(&mut self, term: u32, side: Side, change: impl FnOnce(&mut Vec<u32>)) {
         let posting = &mut self.postings[term as usize];
-        self.changed_terms.entry(term).or_insert(size(posting));
+        let before = size(posting);
+        self.changed_terms.entry(term).or_insert(before);
         change(&mut posting[place(side)]);
+        self.used_terms += usize::from(size(posting) > 0);
+        self.used_terms -= usize::from(before > 0);
     }
 
     /// Adds the texts whose scores depend on a count that has passed a power of two: the number of all texts, or of those
@@ -225,8 +230,8 @@ impl Overlaps {
 
     /// Returns whether more than half of the terms are in no text any more, which only new overlaps forget.
     pub fn is_mostly_unused(&self) -> bool {
-        let unused = self.postings.iter().filter(|posting| size(posting) == 0);
-        unused.count() > self.postings.len() / 2 + SPARE_TERMS
+        let unused = self.postings.len() - self.used_terms;
+        unused > self.postings.len() / 2 + SPARE_TERMS
     }
 
     fn weight(&self, term: u32) -> u32 {

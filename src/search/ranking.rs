@@ -94,7 +94,7 @@ pub fn search(
             found = matching;
             continue;
         }
-        let mut score_of = lookup(&matching);
+        let mut score_of = lookup(matching.into_iter());
         found.retain_mut(|(slot, sum)| {
             let score = score_of(*slot);
             *sum += score.unwrap_or(0.0);
@@ -164,8 +164,9 @@ const OTHER_FIELDS: f64 = 0.25;
 /// What a text counts that has nothing but the words that were looked for, as an acronym does.
 const WHOLE_TEXT: f64 = 2.0;
 
-/// Places up to which they are sorted; more are summed in a table of all texts.
-const FEW: usize = 4096;
+/// Places up to which they are sorted; more are summed in a table of all texts. This bounds what sorting takes, against an
+/// allocation of 4 bytes for each text of the index. It is an estimate. Tests have few places, and use both.
+const FEW: usize = if cfg!(test) { 16 } else { 4096 };
 
 /// Returns the records that match, by slot, each with its score: of each field the best language, and of these the
 /// best field and a part of the others.
@@ -241,8 +242,7 @@ fn sum_of_words(index: &Index, set: &WordSet) -> Vec<(u32, u32)> {
     if let [word] = set.as_slice() {
         return sum_in_order(matches_of(*word));
     }
-    let sizes = set.iter().map(|(word, _)| index.places(*word).len());
-    let size: usize = sizes.sum();
+    let size = size(index, set);
     if size <= FEW {
         let mut matches: Vec<(u32, u32)> = set.iter().copied().flat_map(matches_of).collect();
         matches.sort_unstable_by_key(|(text, _)| *text);
@@ -273,49 +273,72 @@ fn sum_in_order(matches: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
 
 /// Returns where texts have a word of each set one after the other, in order, with what the least of these words counts.
 fn phrase(index: &Index, sets: &[WordSet]) -> Vec<(Place, u32)> {
-    let mut sets = sets.iter();
-    let first = sets.next();
-    let mut found = first.map_or_else(Vec::new, |set| places(index, set));
-    for (offset, set) in (1..).zip(sets) {
+    let mut sets: Vec<(usize, &WordSet)> = sets.iter().enumerate().collect();
+    // The rarest first: there are no more candidates than it has places, and none if it has none.
+    sets.sort_by_cached_key(|(_, set)| size(index, set));
+    let mut sets = sets.into_iter();
+    let Some((offset, rarest)) = sets.next() else {
+        return Vec::new();
+    };
+    let places_of_rarest = places(index, rarest).into_iter();
+    let starts =
+        places_of_rarest.filter_map(|(place, counts)| Some((place.before(offset)?, counts)));
+    let mut found: Vec<(Place, u32)> = starts.collect();
+    for (offset, set) in sets {
         if found.is_empty() {
             break;
         }
-        let places = places(index, set);
-        let mut counts_at = lookup(&places);
-        found.retain_mut(|(start, least)| {
-            let counts = counts_at(start.after(offset));
-            *least = (*least).min(counts.unwrap_or(0));
-            counts.is_some()
-        });
+        if let [(word, counts)] = set.as_slice() {
+            let places = index.places(*word).iter();
+            retain(&mut found, offset, places.map(|place| (*place, *counts)));
+        } else {
+            retain(&mut found, offset, places(index, set).into_iter());
+        }
     }
     found
 }
 
+/// Retains what is so many words before one of the places, with the lesser of what both count.
+fn retain(
+    found: &mut Vec<(Place, u32)>,
+    offset: usize,
+    places: impl Iterator<Item = (Place, u32)>,
+) {
+    let mut counts_at = lookup(places);
+    found.retain_mut(|(start, least)| {
+        let counts = counts_at(start.after(offset));
+        *least = (*least).min(counts.unwrap_or(0));
+        counts.is_some()
+    });
+}
+
 /// Returns where texts have a word of a set, in order, with what the word counts.
 fn places(index: &Index, set: &WordSet) -> Vec<(Place, u32)> {
-    let places = set.iter().flat_map(|(word, counts)| {
-        let places = index.places(*word).iter();
-        places.map(|place| (*place, *counts))
-    });
-    let mut places: Vec<(Place, u32)> = places.collect();
-    if set.len() > 1 {
-        // Those of each word are in order, which this sort makes use of.
-        places.sort_by_key(|(place, _)| *place);
+    let mut places = Vec::with_capacity(size(index, set));
+    for (word, counts) in set {
+        let of_word = index.places(*word).iter();
+        places.extend(of_word.map(|place| (*place, *counts)));
     }
+    // Those of each word are in order, which this sort makes use of.
+    places.sort_by_key(|(place, _)| *place);
     places
 }
 
+/// Returns how many places have a word of a set.
+fn size(index: &Index, set: &WordSet) -> usize {
+    let sizes = set.iter().map(|(word, _)| index.places(*word).len());
+    sizes.sum()
+}
+
 /// Returns a function that returns the values of keys in a list, both in ascending order.
-fn lookup<K: Ord + Copy, V: Copy>(list: &[(K, V)]) -> impl FnMut(K) -> Option<V> {
-    let mut rest = list;
+fn lookup<K: Ord + Copy, V: Copy>(
+    list: impl Iterator<Item = (K, V)>,
+) -> impl FnMut(K) -> Option<V> {
+    let mut rest = list.peekable();
     move |wanted| {
-        while let [(key, value), after @ ..] = rest {
-            if *key >= wanted {
-                return (*key == wanted).then_some(*value);
-            }
-            rest = after;
-        }
-        None
+        while rest.next_if(|(key, _)| *key < wanted).is_some() {}
+        let next = rest.peek().filter(|(key, _)| *key == wanted);
+        next.map(|(_, value)| *value)
     }
 }
 
@@ -324,3 +347,6 @@ fn rarity(records: u32, matching: u32) -> f64 {
     let (records, matching) = (f64::from(records), f64::from(matching));
     ((records - matching + 0.5).max(0.5) / (matching + 0.5) + 1.0).ln()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! Tests of overlaps.
 
+use std::sync::RwLock;
+
 use super::*;
 use crate::search::document::OverlapFacts;
+use crate::search::{Changes, Indexed, changed_overlaps};
 
 fn document(number: u128, side: Side, title: &str) -> Document {
     Document {
@@ -226,4 +229,46 @@ fn terms_without_texts_are_counted() {
     overlaps.remove(all[3000].id);
     assert!(overlaps.is_mostly_unused());
     assert!(!settled(&all[3001..]).is_mostly_unused());
+}
+
+#[test]
+fn overlaps_that_are_mostly_unused_are_built_anew_with_the_next_change() {
+    let indexed = RwLock::new(Indexed::default());
+    let mut overlaps = Overlaps::default();
+    let mut texts = Texts {
+        seed: 5,
+        words: 3000,
+    };
+    let mut documents = Vec::new();
+    let mut was_unused = false;
+    for round in 0..100_u64 {
+        // Of each text the words of the round before are in none any more.
+        let numbers = 0..100_u64;
+        let changed = numbers.map(|number| {
+            let words = 5 * (100 * round + number / 2)..;
+            let words = words.take(5).map(|word| format!("n{}ew", letters(word)));
+            let title = words.collect::<Vec<_>>().join(" ") + " " + &texts.title();
+            let side = [Side::Itu, Side::Upu][usize::from(number % 2 == 1)];
+            document(number.into(), side, &title)
+        });
+        documents = changed.collect();
+        let ids = documents.iter().map(|document| document.id).collect();
+        for document in &documents {
+            indexed.write().unwrap().index.put(document.clone());
+        }
+        let changes = Changes {
+            is_rebuilt: false,
+            ids,
+        };
+        overlaps = changed_overlaps(overlaps, &changes, &indexed);
+        if was_unused {
+            break;
+        }
+        was_unused = overlaps.is_mostly_unused();
+    }
+    assert!(was_unused);
+    let anew = settled(&documents);
+    assert_eq!(overlaps.terms.len(), anew.terms.len());
+    assert!(anew.pairs.len() >= 50, "{}", anew.pairs.len());
+    assert_eq!(overlaps.pairs, anew.pairs);
 }
