@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_of_states_that_pass() {
+    fn transient_error_codes_are_recognized() {
         for code in [
             "08006", "25006", "25P03", "25P04", "40003", "53100", "53300", "55P03", "57000",
             "57014", "57P01", "57P03", "58030", "5", "6", "7", "8", "10", "13", "14", "15", "778",

@@ -164,13 +164,13 @@ async fn dev(settings: &Dev) -> Result<(), StartupError> {
     ))?;
     let mut http = settings
         .surroundings
-        .http_config(settings.answers.response_cache_bytes);
+        .http_config(settings.response_cache.response_cache_bytes);
     // A frontend in development is served from a port of its own.
     http.allowed_origins.push(LOCAL_PAGES);
     let setup = ServiceConfig {
         verifier,
         documents,
-        answers: settings.answers.clone(),
+        response_cache: settings.response_cache.clone(),
         limits: settings.limits.clone(),
         http,
         // In development, receivers listen on this machine.
@@ -212,13 +212,13 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
     let setup = ServiceConfig {
         verifier,
         documents,
-        answers: settings.answers.clone(),
+        response_cache: settings.response_cache.clone(),
         limits: settings.limits.clone(),
         http: HttpState {
             read_only: settings.read_only,
             ..settings
                 .surroundings
-                .http_config(settings.answers.response_cache_bytes)
+                .http_config(settings.response_cache.response_cache_bytes)
         },
         deliveries: delivery_settings(&settings.webhooks),
         // Each delivery is written down.
@@ -229,7 +229,7 @@ async fn serve_production(settings: &Serve) -> Result<(), StartupError> {
 }
 
 fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
-    let reach = if settings.allow_private_webhooks {
+    let targets = if settings.allow_private_webhooks {
         WebhookTargets::Any
     } else if settings.webhook_networks.is_empty() {
         WebhookTargets::PublicOnly
@@ -237,7 +237,7 @@ fn delivery_settings(settings: &config::Webhooks) -> DeliverySettings {
         WebhookTargets::Networks(settings.webhook_networks.as_slice().into())
     };
     DeliverySettings {
-        reach,
+        targets,
         proxy: settings.webhook_proxy.clone(),
         source: settings.webhook_source.clone(),
     }
@@ -258,7 +258,7 @@ fn documents(
 struct ServiceConfig {
     verifier: Verifier,
     documents: Documents,
-    answers: ResponseCacheArgs,
+    response_cache: ResponseCacheArgs,
     limits: Limits,
     http: HttpState,
     deliveries: DeliverySettings,
@@ -275,13 +275,13 @@ async fn serve_app(
 ) -> Result<(), StartupError> {
     let feed = Feed::start(&db);
     let closed = db.clone();
-    let schema = graphql::schema(setup.deliveries.reach.clone());
+    let schema = graphql::schema(setup.deliveries.targets.clone());
     let deliveries = setup
         .delivers
         .then(|| Deliveries::start(&db, &feed, setup.deliveries, Arc::new(now)))
         .transpose()
         .map_err(StartupError::new)?;
-    let memory = setup.answers.memory(db.is_shared());
+    let memory = setup.response_cache.memory(db.is_shared());
     tracing::info!(
         address = listener.local_addr().ok().map(tracing::field::display),
         version = env!("CARGO_PKG_VERSION"),

@@ -9,8 +9,8 @@ use uuid::Uuid;
 ///
 /// Keys become UUIDs, codes the form of the API, timestamps seconds; PostGraphile's intermediate level of join tables
 /// is removed; each cursor only counts as present, because each service has its own format.
-pub fn plain(answer: Value) -> Value {
-    match answer {
+pub fn plain(response: Value) -> Value {
+    match response {
         Value::Object(fields) => fields
             .into_iter()
             .map(|(name, value)| {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::client::{Address, Asked, Connection, measure};
+use crate::client::{Address, Connection, RequestSource, measure};
 use crate::data::{Size, fill};
 use crate::hostile::Others;
 use crate::postgres::Postgres;
@@ -73,7 +73,7 @@ struct Register {
 /// Measures how long each root field and each condition of a filter takes.
 ///
 /// # Errors
-/// Returns an error if the service cannot be started, or does not answer.
+/// Returns an error if the service cannot be started, or does not respond.
 pub async fn prices(options: &Options) -> Result<()> {
     let mut measured = Vec::new();
     for name in DATABASES {
@@ -89,8 +89,8 @@ pub async fn prices(options: &Options) -> Result<()> {
             println!(
                 "# Microseconds on SQLite and on PostgreSQL with 100,000 records, beyond those of a request that reads nothing."
             );
-            for (place, (ty, field, _)) in PRICES.iter().enumerate() {
-                let (sqlite, postgres) = (measured[0][place], measured[1][place]);
+            for (index, (ty, field, _)) in PRICES.iter().enumerate() {
+                let (sqlite, postgres) = (measured[0][index], measured[1][index]);
                 let document = register.document(ty, field);
                 println!("{ty}.{field}\t{sqlite}\t{postgres}\t{document}");
             }
@@ -121,8 +121,8 @@ pub async fn crowd(options: &Options) -> Result<()> {
                 let (mut answered, mut refused) = (0, 0);
                 while Instant::now() < end {
                     let mut connection = Connection::open(port).await?;
-                    let answer = connection.ask(request.as_bytes()).await?;
-                    if answer.starts_with(b"{\"data\"") {
+                    let response = connection.ask(request.as_bytes()).await?;
+                    if response.starts_with(b"{\"data\"") {
                         answered += 1;
                     } else {
                         refused += 1;
@@ -162,17 +162,17 @@ pub async fn search(options: &Options) -> Result<()> {
             path: "/graphql".to_owned(),
             token: None,
         };
-        let mut searches = Asked::Bodies(SEARCHES.map(body).into());
+        let mut searches = RequestSource::Bodies(SEARCHES.map(body).into());
         // The index is built at the start; meanwhile a search can time out.
         for _ in 0..10 {
-            let answer = register.ask("{ search(text: \"postal\") { totalCount } }");
-            if answer.await?["data"].is_object() {
+            let response = register.ask("{ search(text: \"postal\") { totalCount } }");
+            if response.await?["data"].is_object() {
                 break;
             }
         }
         for clients in [1, 8] {
-            let lasting = Duration::from_secs(options.seconds);
-            let measured = measure(&address, &mut searches, clients, lasting).await?;
+            let duration = Duration::from_secs(options.seconds);
+            let measured = measure(&address, &mut searches, clients, duration).await?;
             println!(
                 "| {name} | {clients} | {} | {:.2} | {:.2} |",
                 measured.requests,
@@ -214,8 +214,8 @@ impl Register {
 
     async fn ask(&self, document: &str) -> Result<Value> {
         let mut connection = Connection::open(self.service.program.port).await?;
-        let answer = connection.ask(query(document, 0).as_bytes()).await?;
-        serde_json::from_slice(answer).map_err(|error| error.to_string())
+        let response = connection.ask(query(document, 0).as_bytes()).await?;
+        serde_json::from_slice(response).map_err(|error| error.to_string())
     }
 
     /// The shortest time of a document.
@@ -227,12 +227,12 @@ impl Register {
             if round >= ROUNDS.0 && start.elapsed() > MEASURED {
                 break;
             }
-            let begun = Instant::now();
-            let answer = connection.ask(query(document, 0).as_bytes()).await?;
-            shortest = shortest.min(begun.elapsed());
-            if !answer.starts_with(b"{\"data\"") {
-                let answer = String::from_utf8_lossy(answer);
-                return Err(format!("{document} on {}: {answer}", self.name));
+            let started_at = Instant::now();
+            let response = connection.ask(query(document, 0).as_bytes()).await?;
+            shortest = shortest.min(started_at.elapsed());
+            if !response.starts_with(b"{\"data\"") {
+                let response = String::from_utf8_lossy(response);
+                return Err(format!("{document} on {}: {response}", self.name));
             }
         }
         Ok(shortest)
@@ -364,8 +364,8 @@ impl Register {
             for count in (1..=20).rev() {
                 let fields: Vec<_> = (0..count).map(field).collect();
                 let document = format!("{{ {} }}", fields.join(" "));
-                let answer = self.ask(&document).await?;
-                if answer["errors"][0]["extensions"]["code"] != "QUERY_TOO_COMPLEX" {
+                let response = self.ask(&document).await?;
+                if response["errors"][0]["extensions"]["code"] != "QUERY_TOO_COMPLEX" {
                     eprintln!("{}: {count} {kind} in one query", self.name);
                     heaviest.push(document);
                     break;

@@ -20,7 +20,7 @@ pub struct Address {
 
 /// The requests of a workload.
 #[derive(Clone)]
-pub enum Asked {
+pub enum RequestSource {
     /// These requests in turn.
     Bodies(Vec<String>),
     /// Moves of one action item per connection, each of which needs the previous response.
@@ -38,8 +38,8 @@ pub struct Measured {
 
 impl Measured {
     pub fn percentile(&self, percent: usize) -> f64 {
-        let place = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
-        f64::from(self.latencies[place])
+        let index = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
+        f64::from(self.latencies[index])
     }
 }
 
@@ -62,65 +62,65 @@ impl Address {
 /// Sends a request and returns its response.
 pub async fn ask(address: &Address, body: &str) -> Result<Value> {
     let mut connection = Connection::open(address.port).await?;
-    let answer = connection.ask(&address.request(body)).await?;
-    serde_json::from_slice(answer).map_err(|error| error.to_string())
+    let response = connection.ask(&address.request(body)).await?;
+    serde_json::from_slice(response).map_err(|error| error.to_string())
 }
 
 /// Sends requests on several connections for some time.
 pub async fn measure(
     address: &Address,
-    asked: &mut Asked,
+    source: &mut RequestSource,
     connections: usize,
-    lasting: Duration,
+    duration: Duration,
 ) -> Result<Measured> {
     let mut clients = JoinSet::new();
     let start = Instant::now();
-    let end = start + lasting;
-    for place in 0..connections {
+    let end = start + duration;
+    for index in 0..connections {
         let address = address.clone();
-        match asked {
-            Asked::Bodies(bodies) => {
+        match source {
+            RequestSource::Bodies(bodies) => {
                 let requests: Vec<_> = bodies.iter().map(|body| address.request(body)).collect();
                 clients.spawn(async move {
                     let mut connection = Connection::open(address.port).await?;
                     let mut latencies = Vec::new();
-                    for request in requests.iter().cycle().skip(place) {
-                        let asked = Instant::now();
-                        if asked >= end {
+                    for request in requests.iter().cycle().skip(index) {
+                        let sent_at = Instant::now();
+                        if sent_at >= end {
                             break;
                         }
-                        connection.answered(request).await?;
-                        latencies.push(microseconds(asked));
+                        connection.ask_checked(request).await?;
+                        latencies.push(microseconds(sent_at));
                     }
-                    Ok::<_, String>((place, None, latencies))
+                    Ok::<_, String>((index, None, latencies))
                 });
             }
-            Asked::Moves(moved, body) => {
-                let (mut moved, body) = (moved[place], *body);
+            RequestSource::Moves(moved, body) => {
+                let (mut moved, body) = (moved[index], *body);
                 clients.spawn(async move {
                     let mut connection = Connection::open(address.port).await?;
                     let mut latencies = Vec::new();
                     loop {
-                        let asked = Instant::now();
-                        if asked >= end {
+                        let sent_at = Instant::now();
+                        if sent_at >= end {
                             break;
                         }
                         let request = address.request(&body(&moved));
-                        connection.answered(&request).await?;
-                        latencies.push(microseconds(asked));
+                        connection.ask_checked(&request).await?;
+                        latencies.push(microseconds(sent_at));
                         moved.next();
                     }
-                    Ok((place, Some(moved), latencies))
+                    Ok((index, Some(moved), latencies))
                 });
             }
         }
     }
     let mut measured = Measured::default();
     while let Some(done) = clients.join_next().await {
-        let (place, state, mut latencies) = done.map_err(|error| error.to_string())??;
+        let (index, state, mut latencies) = done.map_err(|error| error.to_string())??;
         measured.latencies.append(&mut latencies);
-        if let (Some(state), Asked::Moves(moved, _)) = (state, &mut *asked) {
-            moved[place] = state;
+        if let (Some(state), RequestSource::Moves(moved, _)) = (state, &mut *source) {
+            moved[index] = state;
         }
     }
     measured.seconds = start.elapsed().as_secs_f64();
@@ -153,22 +153,22 @@ impl Connection {
     }
 
     /// Sends a request and checks that the response has no errors.
-    async fn answered(&mut self, request: &[u8]) -> Result<()> {
-        let answer = self.ask(request).await?;
-        let well = answer.starts_with(b"{\"data\"")
-            && !answer
+    async fn ask_checked(&mut self, request: &[u8]) -> Result<()> {
+        let response = self.ask(request).await?;
+        let well = response.starts_with(b"{\"data\"")
+            && !response
                 .windows(23)
                 .any(|window| window == b"\"userErrors\":[{\"message");
         if well {
             return Ok(());
         }
-        let answer = String::from_utf8_lossy(&answer[..answer.len().min(500)]);
-        Err(format!("an answer with errors: {answer}"))
+        let response = String::from_utf8_lossy(&response[..response.len().min(500)]);
+        Err(format!("a response with errors: {response}"))
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response.
     pub async fn ask(&mut self, request: &[u8]) -> Result<&[u8]> {
-        let lost = |it: std::io::Error| format!("the connection: {it}");
+        let lost = |error: std::io::Error| format!("the connection: {error}");
         self.stream.write_all(request).await.map_err(lost)?;
         self.buffer.clear();
         loop {
@@ -198,6 +198,6 @@ fn head(buffer: &[u8]) -> Result<Option<(usize, usize)>> {
         .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     match length {
         Some(length) => Ok(Some((end + 4, length))),
-        None => Err(format!("an answer of unknown length: {head}")),
+        None => Err(format!("a response of unknown length: {head}")),
     }
 }

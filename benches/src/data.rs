@@ -173,9 +173,9 @@ fn columns(row: &Value) -> Vec<String> {
 }
 
 /// The random values of a record, identical in every run.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn of(kind: u64, number: u64) -> Self {
         Self(kind << 56 | number)
     }
@@ -207,9 +207,9 @@ impl Dice {
 
     fn text(&mut self, words: u64) -> String {
         let mut text = String::new();
-        for place in 0..words {
+        for index in 0..words {
             let word = WORDS[usize::try_from(self.below(WORDS.len() as u64)).unwrap_or(0)];
-            if place == 0 {
+            if index == 0 {
                 text.push_str(&word[..1].to_uppercase());
                 text.push_str(&word[1..]);
             } else {
@@ -275,7 +275,7 @@ const WORDS: [&str; 48] = [
 /// Returns a key that increases with the number, like the service's keys with time.
 fn key(kind: u64, number: u64) -> String {
     let milliseconds = 1_600_000_000_000 + number * 1000 + kind;
-    let random = Dice::of(kind, number).roll().to_be_bytes();
+    let random = Rng::of(kind, number).roll().to_be_bytes();
     let mut bytes = [0; 10];
     bytes[2..].copy_from_slice(&random);
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes)
@@ -310,11 +310,11 @@ fn moment(number: u64) -> String {
 }
 
 /// Adds the common last fields of a record.
-fn stamped(mut row: Value, dice: &mut Dice, created: u64) -> Value {
-    row["original_language"] = dice.choose(&[(80, "EN"), (20, "FR")]).into();
+fn stamped(mut row: Value, rng: &mut Rng, created: u64) -> Value {
+    row["original_language"] = rng.choose(&[(80, "EN"), (20, "FR")]).into();
     row["version"] = 1.into();
     row["created_at"] = moment(created).into();
-    row["updated_at"] = moment(created + dice.below(10_000_000)).into();
+    row["updated_at"] = moment(created + rng.below(10_000_000)).into();
     row
 }
 
@@ -324,9 +324,9 @@ fn side(organization: u64) -> Option<&'static str> {
 }
 
 fn organization(number: u64) -> Value {
-    let mut dice = Dice::of(ORGANIZATION, number);
+    let mut rng = Rng::of(ORGANIZATION, number);
     let acronym = format!("ORG{number:02}");
-    let name = dice.text(5);
+    let name = rng.text(5);
     let side = side(number);
     let row = json!({
         "id": key(ORGANIZATION, number),
@@ -336,34 +336,34 @@ fn organization(number: u64) -> Value {
         "website": "https://www.example.org/standards", "parent_id": null,
         "folded": format!("{acronym} {name}").to_lowercase(),
     });
-    stamped(row, &mut dice, number)
+    stamped(row, &mut rng, number)
 }
 
 fn committee(number: u64) -> Value {
-    let mut dice = Dice::of(COMMITTEE, number);
+    let mut rng = Rng::of(COMMITTEE, number);
     let organization = number % ORGANIZATIONS;
     let code = format!("SG{number:03}");
-    let name = dice.text(8);
+    let name = rng.text(8);
     let side = side(organization);
     let row = json!({
         "id": key(COMMITTEE, number), "organization_id": key(ORGANIZATION, organization),
         "code": code, "code_key": code.to_lowercase(), "period": "2025-2028",
-        "name": name, "name_key": name.to_lowercase(), "mandate": dice.text(60),
+        "name": name, "name_key": name.to_lowercase(), "mandate": rng.text(60),
         "kind": "STUDY_GROUP", "status": "ACTIVE", "side": side, "party": side,
         "starts_on": day(3000), "ends_on": day(4400), "parent_id": null,
         "folded": format!("{code} {name}").to_lowercase(),
     });
-    stamped(row, &mut dice, number)
+    stamped(row, &mut rng, number)
 }
 
 /// Returns a committee of ITU or UPU.
-fn of_side(dice: &mut Dice, side: u64) -> u64 {
-    dice.below(COMMITTEES / 3) * 3 + side
+fn of_side(rng: &mut Rng, side: u64) -> u64 {
+    rng.below(COMMITTEES / 3) * 3 + side
 }
 
 fn topic(number: u64) -> Value {
-    let mut dice = Dice::of(TOPIC, number);
-    let (itu, upu) = dice.choose(&[
+    let mut rng = Rng::of(TOPIC, number);
+    let (itu, upu) = rng.choose(&[
         (60, ("AGREED", "AGREED")),
         (15, ("AGREED", "PENDING")),
         (10, ("AGREED", "RELEASED")),
@@ -371,28 +371,28 @@ fn topic(number: u64) -> Value {
         (5, ("AGREED", "DECLINED")),
     ]);
     let reason = |position| matches!(position, "DECLINED" | "RELEASED");
-    let title = dice.text(9);
-    let summary = dice.text(60);
+    let title = rng.text(9);
+    let summary = rng.text(60);
     let created = number * 1000;
     let taken = |position| (position != "PENDING").then(|| moment(created));
     let folded = format!("t-{} {title} {summary}", number + 1).to_lowercase();
     let row = json!({
         "id": key(TOPIC, number), "number": number + 1,
         "title": title, "title_key": title.to_lowercase(), "summary": summary, "proposed_by": "ITU",
-        "itu_position": itu, "itu_reason": reason(itu).then(|| dice.text(20)), "itu_taken_at": taken(itu),
-        "upu_position": upu, "upu_reason": reason(upu).then(|| dice.text(20)), "upu_taken_at": taken(upu),
-        "review_on": (dice.below(5) > 0).then(|| day(dice.below(5000))),
+        "itu_position": itu, "itu_reason": reason(itu).then(|| rng.text(20)), "itu_taken_at": taken(itu),
+        "upu_position": upu, "upu_reason": reason(upu).then(|| rng.text(20)), "upu_taken_at": taken(upu),
+        "review_on": (rng.below(5) > 0).then(|| day(rng.below(5000))),
         "illustrative": true, "folded": folded,
     });
-    stamped(row, &mut dice, created)
+    stamped(row, &mut rng, created)
 }
 
 /// Returns the links of a topic: one lead per side.
 fn links(topic: u64) -> impl Iterator<Item = Value> {
-    let mut dice = Dice::of(TOPIC + 8, topic);
+    let mut rng = Rng::of(TOPIC + 8, topic);
     [("ITU", 0), ("UPU", 1)].into_iter().map(move |(party, side)| {
         json!({
-            "topic_id": key(TOPIC, topic), "committee_id": key(COMMITTEE, of_side(&mut dice, side)),
+            "topic_id": key(TOPIC, topic), "committee_id": key(COMMITTEE, of_side(&mut rng, side)),
             "role": "LEAD", "party": party,
         })
     })
@@ -402,9 +402,9 @@ fn links(topic: u64) -> impl Iterator<Item = Value> {
 pub const MOVED: u64 = 200;
 
 fn action_item(number: u64, size: Size) -> Value {
-    let mut dice = Dice::of(ACTION_ITEM, number);
-    let mut side = dice.below(2);
-    let mut status = dice.choose(&[
+    let mut rng = Rng::of(ACTION_ITEM, number);
+    let mut side = rng.below(2);
+    let mut status = rng.choose(&[
         (15, "OPEN"),
         (10, "IN_PROGRESS"),
         (5, "POSTPONED"),
@@ -419,8 +419,8 @@ fn action_item(number: u64, size: Size) -> Value {
     }
     let party = ["ITU", "UPU"][usize::from(side == 1)];
     let done = matches!(status, "DONE" | "CONFIRMED");
-    let title = dice.text(8);
-    let description = (dice.below(10) < 7).then(|| dice.text(40));
+    let title = rng.text(8);
+    let description = (rng.below(10) < 7).then(|| rng.text(40));
     let folded = format!(
         "a-{} {title} {}",
         number + 1,
@@ -429,15 +429,15 @@ fn action_item(number: u64, size: Size) -> Value {
     let created = number * 100;
     let row = json!({
         "id": key(ACTION_ITEM, number), "number": number + 1,
-        "topic_id": key(TOPIC, dice.below(size.topics)),
-        "committee_id": key(COMMITTEE, of_side(&mut dice, side)),
-        "counterpart_id": key(COMMITTEE, of_side(&mut dice, 1 - side)),
+        "topic_id": key(TOPIC, rng.below(size.topics)),
+        "committee_id": key(COMMITTEE, of_side(&mut rng, side)),
+        "counterpart_id": key(COMMITTEE, of_side(&mut rng, 1 - side)),
         "title": title, "description": description, "status": status,
-        "priority": dice.choose(&[(20, "LOW"), (60, "NORMAL"), (20, "HIGH")]),
-        "due_on": (dice.below(10) > 0).then(|| day(dice.below(5000))),
+        "priority": rng.choose(&[(20, "LOW"), (60, "NORMAL"), (20, "HIGH")]),
+        "due_on": (rng.below(10) > 0).then(|| day(rng.below(5000))),
         "side": party, "owned_by": party, "requested_by": party,
-        "outcome": done.then(|| dice.text(20)), "completed_at": done.then(|| moment(created + 1_000_000)),
-        "reminders": dice.below(3), "external_key": null, "illustrative": true, "folded": folded.to_lowercase(),
+        "outcome": done.then(|| rng.text(20)), "completed_at": done.then(|| moment(created + 1_000_000)),
+        "reminders": rng.below(3), "external_key": null, "illustrative": true, "folded": folded.to_lowercase(),
     });
-    stamped(row, &mut dice, created)
+    stamped(row, &mut rng, created)
 }

@@ -44,7 +44,7 @@ const ATTACKS: [&str; 6] = [
 const TIME: Duration = Duration::from_secs(15);
 
 /// A response that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Attacks the service on both databases, and prints what others met as Markdown.
 ///
@@ -69,19 +69,25 @@ pub async fn run(options: &Options) -> Result<()> {
 
 /// Runs one attack against a service of its own.
 async fn attack(options: &Options, number: usize, url: &str) -> Result<String> {
-    let place = TempDir::new().map_err(|error| error.to_string())?;
-    let secret = place.path().join("secret");
-    fs::write(&secret, "a secret in a file, of 32 bytes and more").map_err(|it| it.to_string())?;
+    let directory = TempDir::new().map_err(|error| error.to_string())?;
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "a secret in a file, of 32 bytes and more")
+        .map_err(|error| error.to_string())?;
     let secret = secret.display().to_string();
     let url = if url.is_empty() {
-        format!("sqlite:{}", place.path().join("liaison.db").display())
+        format!("sqlite:{}", directory.path().join("liaison.db").display())
     } else {
         url.to_owned()
     };
     let program = fs::canonicalize(&options.program).map_err(|error| error.to_string())?;
-    run_program(&program, &["seed", "--database-url", &url], place.path()).await?;
+    run_program(
+        &program,
+        &["seed", "--database-url", &url],
+        directory.path(),
+    )
+    .await?;
     let sign = ["token", "--role", "TSB_EDITOR", "--key", &secret];
-    let token = run_program(&program, &sign, place.path()).await?;
+    let token = run_program(&program, &sign, directory.path()).await?;
     let serve = [
         "serve",
         "--listen",
@@ -94,7 +100,7 @@ async fn attack(options: &Options, number: usize, url: &str) -> Result<String> {
         "HS256",
     ];
     let quiet = [("LIAISON_LOG_FILTER", "error")];
-    let service = Program::start(&program, &serve, &quiet, place.path()).await?;
+    let service = Program::start(&program, &serve, &quiet, directory.path()).await?;
     let editor = Address {
         port: service.port,
         path: "/graphql".to_owned(),
@@ -102,10 +108,10 @@ async fn attack(options: &Options, number: usize, url: &str) -> Result<String> {
     };
     let topic = write_notes(&editor).await?;
     let others = Others::watch(service.port);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let held = timeout(TIME, attackers(number, service.port, &editor, &topic)).await;
     // What is open stays open to the end.
-    sleep(TIME.saturating_sub(begun.elapsed())).await;
+    sleep(TIME.saturating_sub(started_at.elapsed())).await;
     let row = format!("{} | {:.0}", others.summary(), most_memory(service.process));
     drop(held);
     service.stop().await?;
@@ -169,12 +175,12 @@ async fn attackers(number: usize, port: u16, editor: &Address, topic: &str) -> V
         .collect(),
         4 => {
             let mut open = Vec::new();
-            for place in 0..190 {
+            for index in 0..190 {
                 let Some(mut socket) = socket(port, 0).await else {
                     continue;
                 };
                 for operation in 0..50 {
-                    let number = place * 50 + operation;
+                    let number = index * 50 + operation;
                     let query = format!(
                         "subscription {{ activity {{ a{number}: id subject {{ ... on Note {{ body subject {{ __typename }} }} }} }} }}"
                     );
@@ -238,7 +244,7 @@ async fn repeat(port: u16, query: &str, times: usize) -> Vec<TcpStream> {
 
 /// Asks for 8 MB, under a name of its own so that nothing is cached, and reads nothing.
 async fn slow_reader(port: u16, number: u16) -> Option<TcpStream> {
-    let bodies: Vec<String> = (0..40).map(|it| format!("b{it}: body")).collect();
+    let bodies: Vec<String> = (0..40).map(|number| format!("b{number}: body")).collect();
     let bodies = bodies.join(" ");
     let query = format!(
         "query Q{number} {{ topic(by: {{ code: \"T-1\" }}) {{ notes(first: 10) {{ nodes {{ {bodies} }} }} }} }}"
@@ -295,13 +301,13 @@ async fn connect(port: u16, address: u8) -> Option<TcpStream> {
         .bind(SocketAddr::from(([127, 0, 1, address], 0)))
         .ok()?;
     let to = SocketAddr::from(([127, 0, 0, 1], port));
-    timeout(PATIENCE, socket.connect(to)).await.ok()?.ok()
+    timeout(TIMEOUT, socket.connect(to)).await.ok()?.ok()
 }
 
 /// Reads what comes first, and the body if it is short; returns the status.
 async fn read_head(connection: &mut TcpStream) -> Option<u16> {
     let mut bytes = vec![0; 64 * 1024];
-    let read = timeout(PATIENCE, connection.read(&mut bytes))
+    let read = timeout(TIMEOUT, connection.read(&mut bytes))
         .await
         .ok()?
         .ok()?;
@@ -311,19 +317,19 @@ async fn read_head(connection: &mut TcpStream) -> Option<u16> {
 
 /// The slowest responses that others got so far, in microseconds, and how many got none.
 #[derive(Default)]
-struct Seen {
+struct Measurements {
     slowest: [AtomicU32; 4],
     refused: AtomicU32,
     is_over: AtomicBool,
 }
 
-/// Others who use the service.
-pub struct Others(Arc<Seen>);
+/// Ordinary clients that measure response times during an attack.
+pub struct Others(Arc<Measurements>);
 
 impl Others {
     /// Has others ask from now on, each time on a new connection.
     pub fn watch(port: u16) -> Self {
-        let seen = Arc::new(Seen::default());
+        let measurements = Arc::new(Measurements::default());
         let requests = [
             "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned(),
             post("{ __typename }", "Connection: close\r\n"),
@@ -332,33 +338,33 @@ impl Others {
                 "Connection: close\r\n",
             ),
         ];
-        for (place, request) in requests.into_iter().enumerate() {
-            let seen = seen.clone();
+        for (index, request) in requests.into_iter().enumerate() {
+            let measurements = measurements.clone();
             tokio::spawn(async move {
-                while !seen.is_over.load(Ordering::Relaxed) {
-                    let begun = Instant::now();
+                while !measurements.is_over.load(Ordering::Relaxed) {
+                    let started_at = Instant::now();
                     let answered = async {
                         let mut connection = connect(port, 200).await?;
-                        note(&seen.slowest[3], begun);
+                        note(&measurements.slowest[3], started_at);
                         connection.write_all(request.as_bytes()).await.ok()?;
                         read_head(&mut connection).await
                     };
                     if answered.await != Some(200) {
-                        seen.refused.fetch_add(1, Ordering::Relaxed);
+                        measurements.refused.fetch_add(1, Ordering::Relaxed);
                     }
-                    note(&seen.slowest[place], begun);
+                    note(&measurements.slowest[index], started_at);
                     sleep(Duration::from_millis(50)).await;
                 }
             });
         }
-        Self(seen)
+        Self(measurements)
     }
 
     /// The slowest responses that they got in milliseconds, and how many got none.
     pub fn summary(&self) -> String {
         self.0.is_over.store(true, Ordering::Relaxed);
-        let slowest = self.0.slowest.iter().map(|it| {
-            let milliseconds = f64::from(it.load(Ordering::Relaxed)) / 1000.0;
+        let slowest = self.0.slowest.iter().map(|microseconds| {
+            let milliseconds = f64::from(microseconds.load(Ordering::Relaxed)) / 1000.0;
             format!("{milliseconds:.0}")
         });
         let slowest: Vec<String> = slowest.collect();
@@ -370,7 +376,7 @@ impl Others {
     }
 }
 
-fn note(slowest: &AtomicU32, begun: Instant) {
-    let microseconds = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+fn note(slowest: &AtomicU32, started_at: Instant) {
+    let microseconds = u32::try_from(started_at.elapsed().as_micros()).unwrap_or(u32::MAX);
     slowest.fetch_max(microseconds, Ordering::Relaxed);
 }

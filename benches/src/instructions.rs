@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::client::{Asked, ask};
+use crate::client::{RequestSource, ask};
 use crate::data::{Size, fill};
 use crate::postgres::Postgres;
 use crate::process::run as finish;
@@ -82,7 +82,7 @@ pub async fn run(options: &Options) -> Result<()> {
     // The service builds its search index and the overlaps in the background when it starts. This waits for them.
     let built = ask(&service.address(0), BUILT).await?;
     if built.get("errors").is_some() {
-        return Err(format!("an answer with errors: {built}"));
+        return Err(format!("a response with errors: {built}"));
     }
     let mut counted = Vec::new();
     for (workload, described) in WORKLOADS.iter().enumerate() {
@@ -95,7 +95,7 @@ pub async fn run(options: &Options) -> Result<()> {
         WORKLOADS[DASHBOARD].document
     );
     let body = json!({ "query": document }).to_string();
-    service.asked[DASHBOARD] = Some(Asked::Bodies(vec![body]));
+    service.requests[DASHBOARD] = Some(RequestSource::Bodies(vec![body]));
     let mut in_context = Vec::new();
     for texts in ["originals", "translations"] {
         if texts == "translations" {
@@ -162,18 +162,18 @@ async fn count(service: &mut Service, workload: usize, dumps: usize, at: &Path) 
             finish("callgrind_control", &["-z", &process], root()).await?;
         }
         for place in 0..COUNTED {
-            let body = match &mut service.asked[workload] {
-                Some(Asked::Bodies(bodies)) => bodies[place % bodies.len()].clone(),
-                Some(Asked::Moves(moved, body)) => {
-                    let asked = body(&moved[0]);
+            let body = match &mut service.requests[workload] {
+                Some(RequestSource::Bodies(bodies)) => bodies[place % bodies.len()].clone(),
+                Some(RequestSource::Moves(moved, body)) => {
+                    let request = body(&moved[0]);
                     moved[0].next();
-                    asked
+                    request
                 }
-                None => return Err("nothing is asked".to_owned()),
+                None => return Err("the workload has no requests".to_owned()),
             };
-            let answer = ask(&address, &body).await?;
-            if answer.get("errors").is_some() {
-                return Err(format!("an answer with errors: {answer}"));
+            let response = ask(&address, &body).await?;
+            if response.get("errors").is_some() {
+                return Err(format!("a response with errors: {response}"));
             }
         }
         if counts {

@@ -38,13 +38,13 @@ enum Store {
 /// Idle connections. A regular pool would ping the server after each statement.
 struct Idle<T> {
     idle: Mutex<Vec<T>>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl<T> Idle<T> {
-    fn new(idle: Vec<T>, turns: u32) -> Self {
-        let (idle, turns) = (Mutex::new(idle), Semaphore::new(turns as usize));
-        Self { idle, turns }
+    fn new(idle: Vec<T>, permits: u32) -> Self {
+        let (idle, permits) = (Mutex::new(idle), Semaphore::new(permits as usize));
+        Self { idle, permits }
     }
 
     fn take(&self) -> Option<T> {
@@ -89,7 +89,7 @@ pub async fn serve(url: &str, port: u16, connections: u32) -> Result<()> {
         }
     };
     let router = Router::new()
-        .route("/{workload}", post(answer))
+        .route("/{workload}", post(handle))
         .route("/fixed/{bytes}", post(fixed))
         .with_state(Arc::new(store));
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
@@ -108,7 +108,7 @@ async fn fixed(Path(bytes): Path<usize>, _: Bytes) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], body)
 }
 
-async fn answer(
+async fn handle(
     State(store): State<Arc<Store>>,
     Path(workload): Path<String>,
     body: Bytes,
@@ -117,7 +117,7 @@ async fn answer(
         return StatusCode::BAD_REQUEST.into_response();
     };
     let moves = workload == "Q5";
-    let answered = match &*store {
+    let result = match &*store {
         Store::Postgres { write, .. } if moves => shown(move_on_postgres(write, &variables).await),
         Store::Postgres { read, opens, .. } => {
             shown(on_postgres(read, opens, &workload, &variables).await)
@@ -125,14 +125,14 @@ async fn answer(
         Store::Sqlite { write, .. } if moves => shown(move_on_sqlite(write, &variables).await),
         Store::Sqlite { read, .. } => shown(on_sqlite(read, &workload, &variables)),
     };
-    match answered {
+    match result {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     }
 }
 
-fn shown(answered: std::result::Result<String, impl ToString>) -> Result<String> {
-    answered.map_err(|error| error.to_string())
+fn shown(result: std::result::Result<String, impl ToString>) -> Result<String> {
+    result.map_err(|error| error.to_string())
 }
 
 fn text<'a>(variables: &'a Value, name: &str) -> &'a str {
@@ -202,14 +202,14 @@ async fn on_postgres(
         )
         .bind(text(variables, "status")),
     };
-    let _turn = read.turns.acquire().await;
+    let _permit = read.permits.acquire().await;
     let mut connection = match read.take() {
         Some(connection) => connection,
         None => opens.acquire().await?,
     };
-    let answer = query.fetch_one(&mut *connection).await;
+    let response = query.fetch_one(&mut *connection).await;
     read.give(connection);
-    answer
+    response
 }
 
 const COUNT: &str = "update counter set value = value + 1 where name = 'activity' returning value";
@@ -251,7 +251,7 @@ fn on_sqlite(
     variables: &Value,
 ) -> rusqlite::Result<String> {
     let connection = read.take().ok_or(rusqlite::Error::InvalidQuery)?;
-    let answer = match workload {
+    let response = match workload {
         "Q1" => one(&connection,
             "select json_object('data', json_object('topic', json_object(
                 'id', hex(id), 'code', 'T-' || number, 'title', title, 'summary', summary, 'status', status, 'updatedAt', updated_at)))
@@ -282,7 +282,7 @@ fn on_sqlite(
                     from (select id, number, title, status, due_on from action_item where status = ?1 order by due_asc, id limit 10)))))", (text(variables, "status"),)),
     };
     read.give(connection);
-    answer
+    response
 }
 
 fn one(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<String> {

@@ -34,8 +34,11 @@ impl Postgres {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = io::read_to_string(keeper.stdout.take().ok_or(io::ErrorKind::Other)?)?;
-        let process = said.trim().parse().map_err(|_| io::Error::other(said))?;
+        let output = io::read_to_string(keeper.stdout.take().ok_or(io::ErrorKind::Other)?)?;
+        let process = output
+            .trim()
+            .parse()
+            .map_err(|_| io::Error::other(output))?;
         Ok(Self {
             process,
             directory,
@@ -52,7 +55,7 @@ impl Postgres {
     /// Stops it like a crash, and starts it again.
     pub fn crash(&mut self) -> Result<()> {
         let input = self.keeper.stdin.as_mut().ok_or("PostgreSQL has ended")?;
-        writeln!(input, "crash").map_err(|it| format!("PostgreSQL: {it}"))
+        writeln!(input, "crash").map_err(|error| format!("PostgreSQL: {error}"))
     }
 
     /// Returns the directory of its socket, for programs in Node.

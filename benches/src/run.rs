@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 /// The services on one database.
-struct Contest {
+struct Comparison {
     database: &'static str,
     services: Vec<Service>,
     /// The process of the database server, if there is one.
@@ -63,7 +63,7 @@ pub async fn run(options: &Options) -> Result<()> {
         "the key of a run that lasts some minutes, and nobody else's",
     )
     .map_err(|error| error.to_string())?;
-    let wanted = |database| {
+    let is_included = |database| {
         options
             .database
             .as_deref()
@@ -71,9 +71,9 @@ pub async fn run(options: &Options) -> Result<()> {
     };
 
     let program = options.program.as_ref();
-    let mut contests = Vec::new();
+    let mut comparisons = Vec::new();
     let server;
-    if wanted("postgres") {
+    if is_included("postgres") {
         server = Postgres::start()?;
         eprintln!("filling PostgreSQL");
         fill(&server.url(), size).await?;
@@ -95,13 +95,13 @@ pub async fn run(options: &Options) -> Result<()> {
         if !options.without_postgraphile {
             services.push(postgraphile(server.socket()).await?);
         }
-        contests.push(Contest {
+        comparisons.push(Comparison {
             database: "PostgreSQL",
             services,
             server: Some(server.process),
         });
     }
-    if wanted("sqlite") {
+    if is_included("sqlite") {
         let url = format!("sqlite:{}", directory.path().join("register.db").display());
         eprintln!("filling SQLite");
         fill(&url, size).await?;
@@ -112,7 +112,7 @@ pub async fn run(options: &Options) -> Result<()> {
             baseline(Kind::Stock, &url).await?,
             baseline(Kind::Fixed, &url).await?,
         ];
-        contests.push(Contest {
+        comparisons.push(Comparison {
             database: "SQLite",
             services,
             server: None,
@@ -120,20 +120,20 @@ pub async fn run(options: &Options) -> Result<()> {
     }
 
     let workloads = selected_workloads(&options.only);
-    for contest in &mut contests {
-        Service::prepare(&mut contest.services, size).await?;
+    for comparison in &mut comparisons {
+        Service::prepare(&mut comparison.services, size).await?;
         for workload in &workloads {
-            alike(contest, *workload).await?;
+            check_same_responses(comparison, *workload).await?;
         }
     }
     let mut table = Table::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        for contest in &mut contests {
+        for comparison in &mut comparisons {
             for workload in &workloads {
                 for connections in &options.connections {
                     turn(
-                        contest,
+                        comparison,
                         *workload,
                         *connections,
                         options.seconds,
@@ -144,10 +144,10 @@ pub async fn run(options: &Options) -> Result<()> {
             }
         }
     }
-    for contest in contests {
-        for service in contest.services {
-            let held = most_memory(service.program.process);
-            table.memory(contest.database, service.kind, held);
+    for comparison in comparisons {
+        for service in comparison.services {
+            let memory = most_memory(service.program.process);
+            table.memory(comparison.database, service.kind, memory);
             service.program.stop().await?;
         }
     }
@@ -166,9 +166,9 @@ fn selected_workloads(names: &[String]) -> Vec<usize> {
 const REMEMBERED_AT: usize = 8;
 
 /// Checks that all services give equal responses.
-async fn alike(contest: &Contest, workload: usize) -> Result<()> {
-    let ours = contest.services[0].answers(workload).await?;
-    let others = contest.services[1..].iter();
+async fn check_same_responses(comparison: &Comparison, workload: usize) -> Result<()> {
+    let ours = comparison.services[0].answers(workload).await?;
+    let others = comparison.services[1..].iter();
     for other in others.filter(|service| service.kind != Kind::Fixed) {
         let theirs = other.answers(workload).await?;
         let different = ours
@@ -178,26 +178,26 @@ async fn alike(contest: &Contest, workload: usize) -> Result<()> {
         if let Some((ours, theirs)) = different {
             return Err(format!(
                 "{} on {}: {:?} answers otherwise.\n{ours:.2000}\n{theirs:.2000}",
-                WORKLOADS[workload].name, contest.database, other.kind
+                WORKLOADS[workload].name, comparison.database, other.kind
             ));
         }
     }
     Ok(())
 }
 
-/// Measures each service in turn, so that other load on the machine affects all alike.
+/// Measures the services one after the other, so that other load on the machine affects all equally.
 async fn turn(
-    contest: &mut Contest,
+    comparison: &mut Comparison,
     workload: usize,
     connections: usize,
     seconds: f64,
     table: &mut Table,
 ) -> Result<()> {
-    let server = contest.server;
-    for service in &mut contest.services {
+    let server = comparison.server;
+    for service in &mut comparison.services {
         let address = service.address(workload);
         let process = service.program.process;
-        let Some(asked) = &mut service.asked[workload] else {
+        let Some(requests) = &mut service.requests[workload] else {
             continue;
         };
         // The transport alone does not depend on the number of clients.
@@ -205,16 +205,16 @@ async fn turn(
             continue;
         }
         let warming = Duration::from_secs_f64(seconds / 5.0);
-        measure(&address, asked, connections, warming).await?;
+        measure(&address, requests, connections, warming).await?;
         let before = (used(process), server.map_or(0.0, used_by_family));
-        let lasting = Duration::from_secs_f64(seconds);
-        let measured = measure(&address, asked, connections, lasting).await?;
+        let duration = Duration::from_secs_f64(seconds);
+        let measured = measure(&address, requests, connections, duration).await?;
         let after = (used(process), server.map_or(0.0, used_by_family));
         if measured.requests == 0 {
             return Err(format!("{:?} answered nothing in time", service.kind));
         }
         let place = Place {
-            database: contest.database,
+            database: comparison.database,
             workload,
             connections,
         };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Result;
 use crate::answers::plain;
-use crate::client::{Address, Asked, ask};
+use crate::client::{Address, RequestSource, ask};
 use crate::data::{MOVED, Size, action_item_key};
 use crate::process::{Program, run};
 use crate::workloads::{DEEP, MOVE, Moved, Variables, WORKLOADS, variables};
@@ -34,7 +34,7 @@ pub enum Kind {
 pub struct Service {
     pub kind: Kind,
     pub program: Program,
-    pub asked: Vec<Option<Asked>>,
+    pub requests: Vec<Option<RequestSource>>,
     token: Option<String>,
     /// Size of the responses per workload, for fixed responses.
     bytes: Vec<usize>,
@@ -125,7 +125,7 @@ pub async fn service(
     Ok(Service {
         kind,
         program: Program::start(arguments[0], &arguments[1..], &variables, root()).await?,
-        asked: Vec::new(),
+        requests: Vec::new(),
         bytes: Vec::new(),
         token: Some(token.trim().to_owned()),
     })
@@ -150,7 +150,7 @@ pub async fn baseline(kind: Kind, url: &str) -> Result<Service> {
     Ok(Service {
         kind,
         program: Program::start(this, &arguments, &[], root()).await?,
-        asked: Vec::new(),
+        requests: Vec::new(),
         bytes: Vec::new(),
         token: None,
     })
@@ -180,7 +180,7 @@ pub async fn postgraphile(socket: &Path) -> Result<Service> {
     Ok(Service {
         kind: Kind::Postgraphile,
         program: Program::start(node, &arguments, &variables, &directory).await?,
-        asked: Vec::new(),
+        requests: Vec::new(),
         bytes: Vec::new(),
         token: None,
     })
@@ -214,11 +214,11 @@ impl Service {
                 variables(workload, size)
             };
             for service in &mut *services {
-                let asked = service.asked(workload, &variables).await?;
-                service.asked.push(asked);
+                let requests = service.requests(workload, &variables).await?;
+                service.requests.push(requests);
             }
             let bytes = match services[0].answers(workload).await?.first() {
-                Some(answer) => answer.to_string().len(),
+                Some(response) => response.to_string().len(),
                 None => 0,
             };
             for service in &mut *services {
@@ -228,7 +228,7 @@ impl Service {
         Ok(())
     }
 
-    async fn asked(&self, workload: usize, all: &[Variables]) -> Result<Option<Asked>> {
+    async fn requests(&self, workload: usize, all: &[Variables]) -> Result<Option<RequestSource>> {
         let document = match self.kind {
             Kind::Service | Kind::Remembering | Kind::Fixed | Kind::Stock => {
                 WORKLOADS[workload].document
@@ -253,7 +253,7 @@ impl Service {
                 version: 1,
                 postponed: false,
             });
-            return Ok(Some(Asked::Moves(moved.collect(), body)));
+            return Ok(Some(RequestSource::Moves(moved.collect(), body)));
         }
         let mut bodies = Vec::new();
         for variables in all {
@@ -275,7 +275,7 @@ impl Service {
                 _ => json!({ "query": document, "variables": variables }).to_string(),
             });
         }
-        Ok(Some(Asked::Bodies(bodies)))
+        Ok(Some(RequestSource::Bodies(bodies)))
     }
 
     /// Reads to the middle of the list and returns the cursors of the pages from there.
@@ -289,11 +289,13 @@ impl Service {
             let first = if rows < start { 100 } else { 50 };
             let body =
                 json!({ "query": document, "variables": { "first": first, "after": after } });
-            let mut answer = ask(&self.address(DEEP), &body.to_string()).await?;
-            let page = &mut answer["data"]["actionItems"];
+            let mut response = ask(&self.address(DEEP), &body.to_string()).await?;
+            let page = &mut response["data"]["actionItems"];
             after = page["pageInfo"]["endCursor"].take();
             if after.is_null() {
-                return Err(format!("the list of action items ends at {rows}: {answer}"));
+                return Err(format!(
+                    "the list of action items ends at {rows}: {response}"
+                ));
             }
             rows += first;
             if rows >= start {
@@ -313,23 +315,23 @@ impl Service {
     async fn postgraphile_cursor(&self, variables: &Variables) -> Result<Value> {
         let document = "query($offset: Int!) { allActionItems(first: 1, offset: $offset, orderBy: [DUE_ASC_ASC]) { nodes { rowId } pageInfo { endCursor } } }";
         let body = json!({ "query": document, "variables": variables.postgraphile });
-        let mut answer = ask(&self.address(DEEP), &body.to_string()).await?;
-        let cursor = answer["data"]["allActionItems"]["pageInfo"]["endCursor"].take();
+        let mut response = ask(&self.address(DEEP), &body.to_string()).await?;
+        let cursor = response["data"]["allActionItems"]["pageInfo"]["endCursor"].take();
         if cursor.is_null() {
-            return Err(format!("PostGraphile gives no cursor: {answer}"));
+            return Err(format!("PostGraphile gives no cursor: {response}"));
         }
         Ok(json!({ "after": cursor }))
     }
 
     /// Returns the normalized responses of a workload.
     pub async fn answers(&self, workload: usize) -> Result<Vec<Value>> {
-        let Some(Asked::Bodies(bodies)) = &self.asked[workload] else {
+        let Some(RequestSource::Bodies(bodies)) = &self.requests[workload] else {
             return Ok(Vec::new());
         };
         let mut answers = Vec::new();
         for body in bodies {
-            let answer = ask(&self.address(workload), body).await?;
-            answers.push(plain(answer));
+            let response = ask(&self.address(workload), body).await?;
+            answers.push(plain(response));
         }
         Ok(answers)
     }

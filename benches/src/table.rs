@@ -118,7 +118,7 @@ impl Table {
         }
         writeln!(text)?;
         for (place, workload) in WORKLOADS.iter().enumerate() {
-            if self.figures.keys().any(|it| it.workload == place) {
+            if self.figures.keys().any(|key| key.workload == place) {
                 writeln!(text, "- {}: {}", workload.name, workload.what)?;
             }
         }

@@ -53,7 +53,7 @@ pub enum Ordering {
     DueDesc,
     /// 1 for LOW to 3 for HIGH.
     PriorityRank,
-    /// The place of the status in its enum, from 1.
+    /// The position of the status in its enum, from 1.
     StatusRank,
 }
 

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_as_the_specification_of_typeid_has_it() {
+    fn ids_round_trip_as_the_typeid_specification_defines() {
         let key = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
         let id = TopicId(key);
         assert_eq!(id.to_global_id(), "topic_01h455vb4pex5vsknk084sn02q");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_says_what_one_looks_like() {
+    fn an_invalid_id_reports_the_expected_form() {
         for text in [
             "",
             "topic",

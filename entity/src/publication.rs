@@ -48,9 +48,9 @@ pub enum Ordering {
     ApprovedAsc,
     /// `approved_on`, null sorts as the earliest date.
     ApprovedDesc,
-    /// The place of the status in its enum; none after all others.
+    /// The position of the status in its enum; publications without one come last.
     StatusAsc,
-    /// The place of the status in its enum; none before all others.
+    /// The position of the status in its enum; publications without one come first.
     StatusDesc,
 }
 

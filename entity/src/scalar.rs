@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_days_that_exist_are_dates() {
+    fn only_existing_days_are_dates() {
         let date = |text: &str| Date::parse(Value::String(text.to_owned())).is_ok();
         assert!(date("2024-02-29"));
         for text in [
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_have_a_zone_and_microseconds_at_most() {
+    fn date_times_have_an_offset_and_at_most_microseconds() {
         let moment = |text: &str| DateTime::parse(Value::String(text.to_owned())).ok();
         let utc = moment("2026-11-24T10:30:00.123456+01:00").expect("a moment");
         assert_eq!(
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_absolute() {
+    fn urls_are_absolute() {
         let url = |text: &str| Url::parse(Value::String(text.to_owned())).is_ok();
         for text in [
             "https://www.itu.int/rec/T-REC-E.800",

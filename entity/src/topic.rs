@@ -44,7 +44,7 @@ pub enum Ordering {
     ReviewAsc,
     /// `review_on`, null sorts as the earliest date.
     ReviewDesc,
-    /// The place of the status in its enum, from 1.
+    /// The position of the status in its enum, from 1.
     StatusRank,
 }
 

@@ -25,9 +25,9 @@ pub struct Model {
     pub former_until: Option<DateTimeUtc>,
     /// Log position up to which all matching activities were delivered.
     pub position: i64,
-    /// The activity at that position, which shows whether the history is still the same; none if it is not known.
+    /// The activity at that position, which shows whether the history is still the same; `None` if unknown.
     pub activity_id: Option<ActivityId>,
-    /// Since when each attempt has failed; none where the last did not.
+    /// Since when each attempt has failed; `None` if the last one succeeded.
     pub failing_since: Option<DateTimeUtc>,
     /// Attempts so far to deliver the next activity.
     pub attempts: i32,

@@ -263,8 +263,8 @@ fn edition(parenthesis: &str) -> Option<(Option<&str>, &str, &str)> {
         Some((month, year)) => (Some(month), year),
         None => (None, date),
     };
-    let digits = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
-    let is_month = |it: &str| (1..=2).contains(&it.len()) && digits(it);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_month = |part: &str| (1..=2).contains(&part.len()) && digits(part);
     (year.len() == 4 && digits(year) && month.is_none_or(is_month)).then_some((month, year, after))
 }
 
@@ -276,7 +276,9 @@ fn identity(number: &str) -> String {
 
 pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    let plain = text.nfkd().filter(|it| !is_combining_mark(*it));
+    let plain = text
+        .nfkd()
+        .filter(|character| !is_combining_mark(*character));
     for letter in plain.flat_map(char::to_lowercase) {
         match letter {
             'ß' => folded.push_str("ss"),

@@ -52,8 +52,8 @@ impl SettingsFile {
         let issuers: Issuers = toml::from_str(text)
             .map_err(|error| wrong(&format!("{}[[issuer]]: {}", at(&error), error.message())))?;
         let issuers = issuers.issuer.into_iter().map(|issuer| {
-            let place = format!("{}, line {}", path.display(), line(issuer.span()));
-            issuer.into_inner().at(place)
+            let source = format!("{}, line {}", path.display(), line(issuer.span()));
+            issuer.into_inner().at(source)
         });
         let mut values = Vec::new();
         for (name, value) in table {
@@ -103,7 +103,7 @@ impl SettingsFile {
     }
 
     /// Returns where the file sets a flag, for error messages; `None` if it does not.
-    pub fn place(&self, flag: &str) -> Option<String> {
+    pub fn source(&self, flag: &str) -> Option<String> {
         let setting = self.values.iter().find(|setting| setting.name == flag)?;
         Some(format!("{}, line {}", self.path.display(), setting.line))
     }

@@ -160,7 +160,7 @@ pub struct Dev {
     #[command(flatten)]
     pub documents: DocumentArgs,
     #[command(flatten)]
-    pub answers: ResponseCacheArgs,
+    pub response_cache: ResponseCacheArgs,
 }
 
 /// Settings of `serve`.
@@ -191,7 +191,7 @@ pub struct Serve {
     #[command(flatten)]
     pub documents: DocumentArgs,
     #[command(flatten)]
-    pub answers: ResponseCacheArgs,
+    pub response_cache: ResponseCacheArgs,
 }
 
 /// The instance to check.
@@ -390,9 +390,9 @@ impl Serve {
     pub fn verifier(&self) -> Result<Verifier, StartupError> {
         let mut issuers = Vec::from_iter(self.tokens.issuer()?);
         for other in &self.issuers {
-            let place = &other.place;
+            let source = &other.source;
             let wrong =
-                |what: String| StartupError::new(format!("[[issuer]]: {what} (set by {place})"));
+                |what: String| StartupError::new(format!("[[issuer]]: {what} (set by {source})"));
             let tokens = self.tokens.of(other).map_err(wrong)?;
             let issuer = tokens.issuer().map_err(|error| wrong(error.line))?;
             issuers.push(issuer.ok_or_else(|| {

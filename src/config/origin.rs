@@ -57,13 +57,13 @@ pub fn origin(
         std::env::var_os(variable).filter(|value| !value.is_empty())?;
         Some(format!("the environment variable {}", variable.display()))
     };
-    let place = if args.iter().any(is_flag) {
+    let source = if args.iter().any(is_flag) {
         Some("the flag".to_owned())
     } else {
-        variable().or_else(|| file?.place(flag))
+        variable().or_else(|| file?.source(flag))
     };
-    place
-        .map(|place| format!(" (set by {place})"))
+    source
+        .map(|source| format!(" (set by {source})"))
         .unwrap_or_default()
 }
 

@@ -55,7 +55,7 @@ pub struct Tokens {
 pub struct OtherIssuer {
     /// The file and the line, for error messages.
     #[serde(skip)]
-    pub place: String,
+    pub source: String,
     issuer: String,
     key: Option<String>,
     audience: Option<String>,
@@ -66,9 +66,9 @@ pub struct OtherIssuer {
 }
 
 impl OtherIssuer {
-    /// With the place of its table.
-    pub fn at(self, place: String) -> Self {
-        Self { place, ..self }
+    /// Records where its table is in the settings file.
+    pub fn at(self, source: String) -> Self {
+        Self { source, ..self }
     }
 }
 

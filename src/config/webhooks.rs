@@ -8,7 +8,7 @@ use url::Url;
 use crate::config::http::network;
 use crate::http::redact::PROXY_FORM;
 
-/// Where deliveries may go, which way, and what they say of their source.
+/// Settings of webhooks: allowed targets, proxy, and the source in events.
 #[derive(Clone, Debug, Args)]
 pub struct Webhooks {
     /// Allow webhook URLs with any address: private networks and this machine, also without TLS.

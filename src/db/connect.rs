@@ -42,9 +42,9 @@ const POOLER: &str = "a pooler in transaction mode stands between the service an
 
 /// Returns the settings of each session, so that nothing depends on the server's defaults. Statements use an index
 /// whatever their values, so a generic plan serves. A parallel count takes longer than a serial one and occupies other
-/// processes. With `longest`, the timeout of a request's statement, waits for locks and idle transactions are limited
+/// processes. With `statement_timeout`, the timeout of a request's statement, waits for locks and idle transactions are limited
 /// too.
-fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
+fn settings(statement_timeout: Option<Duration>) -> Vec<(&'static str, String)> {
     let mut settings: Vec<_> = [
         ("plan_cache_mode", "force_generic_plan"),
         ("max_parallel_workers_per_gather", "0"),
@@ -57,10 +57,13 @@ fn settings(longest: Option<Duration>) -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into();
-    let statement = longest.unwrap_or_default().as_millis().to_string();
+    let statement = statement_timeout
+        .unwrap_or_default()
+        .as_millis()
+        .to_string();
     // A wait for the lock of a broken connection times out before that connection is ended: otherwise each of several
     // broken connections would hold the lock in turn. Zero disables a timeout.
-    let (lock, idle) = longest.map_or(("0", "0"), |_| ("4000", "5000"));
+    let (lock, idle) = statement_timeout.map_or(("0", "0"), |_| ("4000", "5000"));
     settings.extend([
         ("statement_timeout", statement),
         ("lock_timeout", lock.to_owned()),
@@ -155,12 +158,12 @@ pub struct Connector {
 impl Connector {
     /// # Errors
     /// Returns an error if the address cannot be parsed.
-    pub fn new(url: &str, longest: Option<Duration>) -> Result<Self, Error> {
+    pub fn new(url: &str, statement_timeout: Option<Duration>) -> Result<Self, Error> {
         let options: PgConnectOptions = url.parse()?;
         Ok(Self {
             // PgBouncer refuses this startup parameter; numbers come in binary form anyway.
             options: options.extra_float_digits(None).disable_statement_logging(),
-            settings: settings(longest),
+            settings: settings(statement_timeout),
         })
     }
 

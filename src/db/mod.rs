@@ -30,37 +30,40 @@ use crate::metrics::READ_POOL;
 use crate::trace::SPANS;
 
 tokio::task_local! {
-    /// The bounds of the request that the task answers.
+    /// The bounds of the request that the current task executes.
     pub static REQUEST_BOUNDS: RequestBounds;
 }
 
-/// What all statements of one request are bound to.
+/// The bounds shared by all statements of one request.
 #[derive(Clone, Debug)]
 pub struct RequestBounds {
     /// When the request has to end; `None` for a subscription.
     pub deadline: Option<Instant>,
-    /// What each statement takes a permit of, in this order, so that heavy operations leave connections to others.
-    pub turns: Vec<Arc<Semaphore>>,
+    /// Each statement acquires one permit of each, in this order, so that heavy operations leave connections to others.
+    pub semaphores: Vec<Arc<Semaphore>>,
     /// Whether its statements read whole tables: on SQLite they run in threads of their own from the start.
     pub scans: bool,
 }
 
-/// The bounds of the request that the task answers; `None` if it answers none.
+/// Returns the bounds of the current request; `None` outside of a request.
 fn request_bounds() -> Option<RequestBounds> {
     REQUEST_BOUNDS.try_with(Clone::clone).ok()
 }
 
-/// Takes what each statement of the request takes, or all statements of a snapshot together.
+/// Acquires the permits of a statement, or of all statements of a snapshot together.
 async fn request_permits() -> Vec<OwnedSemaphorePermit> {
     let mut permits = Vec::new();
-    for turn in request_bounds().into_iter().flat_map(|bounds| bounds.turns) {
+    for semaphore in request_bounds()
+        .into_iter()
+        .flat_map(|bounds| bounds.semaphores)
+    {
         // Never closed, so each gives a permit.
-        permits.extend(Box::pin(turn.acquire_owned()).await.ok());
+        permits.extend(Box::pin(semaphore.acquire_owned()).await.ok());
     }
     permits
 }
 
-/// What statements read from.
+/// The source that statements read from.
 #[derive(Clone, Copy, Debug)]
 pub enum Reader<'a> {
     /// Each statement sees the newest state of the database.
@@ -88,19 +91,19 @@ impl Reader<'_> {
     }
 
     /// Executes a statement and returns its rows. Calls `on_statement` with the statement before it is sent, and
-    /// `arrives` with each row as it is read; an error from `arrives` ends the statement.
+    /// `on_row` with each row as it is read; an error from `on_row` ends the statement.
     ///
     /// # Errors
-    /// Returns an error if the database or `arrives` does.
+    /// Returns an error if the database or `on_row` does.
     pub async fn read<E: From<DbErr>>(
         self,
         select: &SelectStatement,
         on_statement: &(dyn Fn(&Statement) + Send + Sync),
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Rows, E> {
         match self {
-            Self::Pool(pool) => pool.read(select, on_statement, arrives).await,
-            Self::Snapshot(snapshot) => snapshot.read(select, on_statement, arrives).await,
+            Self::Pool(pool) => pool.read(select, on_statement, on_row).await,
+            Self::Snapshot(snapshot) => snapshot.read(select, on_statement, on_row).await,
         }
     }
 }
@@ -144,10 +147,10 @@ impl Rows {
     /// # Panics
     /// Panics if the index is out of bounds.
     #[must_use]
-    pub fn row(&self, place: usize) -> Row<'_> {
+    pub fn row(&self, index: usize) -> Row<'_> {
         match self {
-            Self::Postgres(rows) => Row::Postgres(&rows[place]),
-            Self::Sqlite(rows) => Row::Sqlite(rows.row(place)),
+            Self::Postgres(rows) => Row::Postgres(&rows[index]),
+            Self::Sqlite(rows) => Row::Sqlite(rows.row(index)),
         }
     }
 
@@ -157,17 +160,21 @@ impl Rows {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.len()).map(|place| self.row(place))
+        (0..self.len()).map(|index| self.row(index))
     }
 }
 
 impl ReadPool {
     /// Creates a pool for PostgreSQL with at most `connections` connections. A statement that takes longer than
-    /// `longest` fails.
+    /// `statement_timeout` fails.
     #[must_use]
-    pub fn postgres(connector: Connector, connections: u32, longest: Option<Duration>) -> Self {
+    pub fn postgres(
+        connector: Connector,
+        connections: u32,
+        statement_timeout: Option<Duration>,
+    ) -> Self {
         let connections =
-            postgres::PostgresPool::new(connector, connections, longest, Some(READ_POOL));
+            postgres::PostgresPool::new(connector, connections, statement_timeout, Some(READ_POOL));
         Self::Postgres(Arc::new(connections))
     }
 
@@ -175,8 +182,12 @@ impl ReadPool {
     ///
     /// # Errors
     /// Returns an error if the URL cannot be parsed.
-    pub fn sqlite(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
-        let connections = sqlite::SqlitePool::new(url, connections, longest)?;
+    pub fn sqlite(
+        url: &str,
+        connections: u32,
+        statement_timeout: Option<Duration>,
+    ) -> Result<Self, DbErr> {
+        let connections = sqlite::SqlitePool::new(url, connections, statement_timeout)?;
         Ok(Self::Sqlite(Arc::new(connections)))
     }
 
@@ -243,7 +254,7 @@ impl ReadPool {
         &self,
         select: &SelectStatement,
         on_statement: &(dyn Fn(&Statement) + Send + Sync),
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Rows, E> {
         let statement = self.build(select);
         let _permits = request_permits().await;
@@ -252,11 +263,11 @@ impl ReadPool {
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match self {
             Self::Postgres(connections) => {
-                let read = connections.read(&statement.sql, &values, arrives);
+                let read = connections.read(&statement.sql, &values, on_row);
                 Rows::Postgres(read.instrument(span).await?)
             }
             Self::Sqlite(connections) => {
-                let read = connections.read(&statement.sql, &values, arrives);
+                let read = connections.read(&statement.sql, &values, on_row);
                 Rows::Sqlite(read.instrument(span).await?)
             }
         })

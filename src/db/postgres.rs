@@ -28,7 +28,7 @@ const READ_TIMEOUT: Duration = Duration::from_hours(1);
 pub struct PostgresPool {
     connector: Connector,
     /// Timeout of a statement, including the round trip.
-    longest: Duration,
+    read_timeout: Duration,
     /// Idle connections: each has completed its last statement.
     idle: IdleConnections<IdleConnection>,
 }
@@ -52,12 +52,12 @@ impl PostgresPool {
     pub fn new(
         connector: Connector,
         connections: u32,
-        longest: Option<Duration>,
+        read_timeout: Option<Duration>,
         name: Option<&'static str>,
     ) -> Self {
         Self {
             connector,
-            longest: longest.map_or(READ_TIMEOUT, |timeout| timeout + PING_TIMEOUT),
+            read_timeout: read_timeout.map_or(READ_TIMEOUT, |timeout| timeout + PING_TIMEOUT),
             idle: IdleConnections::new(connections, name),
         }
     }
@@ -76,13 +76,13 @@ impl PostgresPool {
         &self,
         sql: &str,
         values: &Values,
-        mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        mut on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Vec<PgRow>, E> {
         let _permit = self.idle.permit().await?;
         loop {
             let (mut taken, known) = self.take_or_open().await?;
             let mut rows = Vec::new();
-            let read = read_all(&mut taken, sql, values, &mut rows, &mut arrives);
+            let read = read_all(&mut taken, sql, values, &mut rows, &mut on_row);
             match self.timed(read).await {
                 Ok(()) => {
                     self.release(taken);
@@ -142,8 +142,8 @@ impl PostgresPool {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let mut waiting = CancelGuard::new(&self.idle);
-        let done = timeout(self.longest, work).await;
-        waiting.answered = done.is_ok();
+        let done = timeout(self.read_timeout, work).await;
+        waiting.has_response = done.is_ok();
         done.unwrap_or_else(|_| Err(Error::PoolTimedOut.into()))
     }
 
@@ -220,12 +220,12 @@ impl PostgresTransaction {
         &mut self,
         sql: &str,
         values: &Values,
-        mut arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        mut on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Vec<PgRow>, E> {
         let taken = self.connection.take();
         let mut taken = taken.ok_or_else(|| failed(Error::PoolClosed))?;
         let mut rows = Vec::new();
-        let read = read_all(&mut taken, sql, values, &mut rows, &mut arrives);
+        let read = read_all(&mut taken, sql, values, &mut rows, &mut on_row);
         match self.pool.timed(read).await {
             Ok(()) => {
                 self.connection = Some(taken);
@@ -261,23 +261,23 @@ impl Drop for PostgresTransaction {
 /// probably lost the server too.
 struct CancelGuard<'c> {
     idle: &'c IdleConnections<IdleConnection>,
-    begun: Instant,
-    answered: bool,
+    started_at: Instant,
+    has_response: bool,
 }
 
 impl<'c> CancelGuard<'c> {
     fn new(idle: &'c IdleConnections<IdleConnection>) -> Self {
         Self {
             idle,
-            begun: Instant::now(),
-            answered: false,
+            started_at: Instant::now(),
+            has_response: false,
         }
     }
 }
 
 impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.begun.elapsed() > PING_TIMEOUT {
+        if !self.has_response && self.started_at.elapsed() > PING_TIMEOUT {
             self.idle.clear();
         }
     }
@@ -300,7 +300,7 @@ async fn read_all<E>(
     sql: &str,
     values: &Values,
     rows: &mut Vec<PgRow>,
-    arrives: &mut (impl FnMut(Row<'_>) -> Result<(), E> + Send),
+    on_row: &mut (impl FnMut(Row<'_>) -> Result<(), E> + Send),
 ) -> Result<(), ReadError<E>> {
     let mut values = values.clone();
     values.0.push(idle.mark.value());
@@ -311,7 +311,7 @@ async fn read_all<E>(
     let mut arriving = idle.connection.fetch_many(query);
     while let Some(next) = arriving.try_next().await? {
         if let Either::Right(row) = next {
-            arrives(Row::Postgres(&row)).map_err(ReadError::Refused)?;
+            on_row(Row::Postgres(&row)).map_err(ReadError::Refused)?;
             rows.push(row);
         }
     }

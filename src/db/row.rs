@@ -24,44 +24,44 @@ impl<'r> Row<'r> {
     ///
     /// # Errors
     /// Returns an error if the cell has another type.
-    pub fn find<T: FromCell<'r>>(self, place: usize) -> Result<Option<T>, DbErr> {
+    pub fn find<T: FromCell<'r>>(self, column: usize) -> Result<Option<T>, DbErr> {
         match self {
             Self::Postgres(row) => {
-                let value = row.try_get_raw(place).map_err(failed)?;
+                let value = row.try_get_raw(column).map_err(failed)?;
                 // `as_bytes` fails for null.
                 let Ok(bytes) = value.as_bytes() else {
                     return Ok(None);
                 };
                 T::of_postgres(bytes).map(Some)
             }
-            Self::Sqlite(row) => match row.cell(place) {
+            Self::Sqlite(row) => match row.cell(column) {
                 Some(CellRef::Null) => return Ok(None),
                 cell => cell.and_then(T::of_sqlite).map(Some),
             },
         }
-        .ok_or_else(|| DbErr::Type(format!("cell {place} holds something else")))
+        .ok_or_else(|| DbErr::Type(format!("cell {column} holds something else")))
     }
 
     /// Returns the value of a cell that is not null.
     ///
     /// # Errors
     /// Returns an error if the cell is null or has another type.
-    pub fn get<T: FromCell<'r>>(self, place: usize) -> Result<T, DbErr> {
-        let found = self.find(place)?;
-        found.ok_or_else(|| DbErr::Type(format!("cell {place} is null")))
+    pub fn get<T: FromCell<'r>>(self, column: usize) -> Result<T, DbErr> {
+        let found = self.find(column)?;
+        found.ok_or_else(|| DbErr::Type(format!("cell {column} is null")))
     }
 
     /// Returns the length of a text cell in bytes, 0 if it is null. Neither copies nor validates the text.
     #[must_use]
-    pub fn length(self, place: usize) -> usize {
+    pub fn length(self, column: usize) -> usize {
         match self {
             Self::Postgres(row) => {
-                let value = row.try_get_raw(place).ok();
+                let value = row.try_get_raw(column).ok();
                 value
                     .and_then(|value| value.as_bytes().ok())
                     .map_or(0, <[u8]>::len)
             }
-            Self::Sqlite(row) => match row.cell(place) {
+            Self::Sqlite(row) => match row.cell(column) {
                 Some(CellRef::Text(text)) => text.len(),
                 _ => 0,
             },
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_read_as_chrono_reads_it() {
+    fn timestamps_are_parsed_like_chrono_parses_them() {
         for text in [
             "2026-11-24T10:00:00+00:00",
             "2026-11-24T10:00:00.123456+00:00",
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_read_in_the_form_that_it_is_written_in() {
+    fn dates_are_parsed_from_text_and_binary() {
         for text in ["2026-11-24", "2024-02-29", "0001-01-01", "9999-12-31"] {
             let day: NaiveDate = text.parse().unwrap();
             assert_eq!(parse_date(text), Some(day));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_postgres_sends_is_read_to_the_microsecond() {
+    fn postgres_timestamps_are_decoded_to_the_microsecond() {
         for (sent, read) in [
             (0, "2000-01-01T00:00:00Z"),
             (1, "2000-01-01T00:00:00.000001Z"),

@@ -47,12 +47,12 @@ impl Snapshot {
     /// response reports the failure.
     ///
     /// # Errors
-    /// Returns an error if the database or `arrives` does.
+    /// Returns an error if the database or `on_row` does.
     pub async fn read<E: From<DbErr>>(
         &self,
         select: &SelectStatement,
         on_statement: &(dyn Fn(&Statement) + Send + Sync),
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<Rows, E> {
         let statement = self.pool.build(select);
         let mut current = self.transaction.lock().await;
@@ -68,11 +68,11 @@ impl Snapshot {
         let values = statement.values.unwrap_or(Values(Vec::new()));
         Ok(match &mut transaction.connection {
             TransactionConnection::Postgres(connection) => {
-                let read = connection.read(&statement.sql, &values, arrives);
+                let read = connection.read(&statement.sql, &values, on_row);
                 Rows::Postgres(read.instrument(span).await?)
             }
             TransactionConnection::Sqlite(connection) => {
-                let read = connection.read(&statement.sql, &values, arrives);
+                let read = connection.read(&statement.sql, &values, on_row);
                 Rows::Sqlite(read.instrument(span).await?)
             }
         })

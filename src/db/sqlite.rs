@@ -43,7 +43,7 @@ const BUDGET_UNIT: Duration = Duration::from_micros(16);
 const SLOW_STATEMENTS: usize = 1000;
 
 /// Timeout of a statement if none is given.
-const UNBOUNDED: Duration = Duration::from_hours(24 * 365);
+const NO_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 
 /// Wait before a timed-out statement returns its error, so that the request's own timeout is reported first.
 const CANCEL_GRACE: Duration = Duration::from_millis(200);
@@ -55,7 +55,7 @@ pub const STATEMENT_TIMEOUT: &str = "the statement ran for too long";
 #[derive(Debug)]
 pub struct SqlitePool {
     file: PathBuf,
-    longest: Option<Duration>,
+    statement_timeout: Option<Duration>,
     idle: IdleConnections<Connection>,
     /// Hashes of the statements whose last execution exceeded the time slice.
     slow: Mutex<HashSet<u64>>,
@@ -65,14 +65,18 @@ pub struct SqlitePool {
 }
 
 impl SqlitePool {
-    pub fn new(url: &str, connections: u32, longest: Option<Duration>) -> Result<Self, DbErr> {
+    pub fn new(
+        url: &str,
+        connections: u32,
+        statement_timeout: Option<Duration>,
+    ) -> Result<Self, DbErr> {
         let options: SqliteConnectOptions =
             url.parse().map_err(|error: sea_orm::sqlx::Error| {
                 DbErr::Conn(RuntimeErr::Internal(error.to_string()))
             })?;
         Ok(Self {
             file: options.get_filename().to_owned(),
-            longest,
+            statement_timeout,
             idle: IdleConnections::new(connections, Some(READ_POOL)),
             slow: Mutex::default(),
             hasher: RandomState::new(),
@@ -94,31 +98,36 @@ impl SqlitePool {
         &self,
         sql: &str,
         values: &Values,
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<RowBuffer, E> {
         // Yields if this poll's budget is used up, so that the request's timeout can take effect.
         consume_budget().await;
         let hash = self.hasher.hash_one(sql);
-        let mut statement = RunningStatement::new(sql, values, arrives);
+        let mut statement = RunningStatement::new(sql, values, on_row);
         let mut read = Err(ReadError::Late);
         if !self.is_slow(hash) {
-            let turn = self.idle.permit().await?;
-            let begun = Instant::now();
+            let permit = self.idle.permit().await?;
+            let started_at = Instant::now();
             read = self.on_connection(|connection| {
-                statement.run(connection, self.deadline(begun).min(begun + SLICE))
+                statement.run(
+                    connection,
+                    self.deadline(started_at).min(started_at + SLICE),
+                )
             });
-            drop(turn);
-            spend(begun.elapsed()).await;
+            drop(permit);
+            charge_budget(started_at.elapsed()).await;
         }
         if let Err(ReadError::Late) = read {
             let _slow_permit = self.slow_permit().await?;
-            let _turn = self.idle.permit().await?;
-            let begun = Instant::now();
+            let _permit = self.idle.permit().await?;
+            let started_at = Instant::now();
             read = run_blocking(|| {
-                self.on_connection(|connection| statement.run(connection, self.deadline(begun)))
+                self.on_connection(|connection| {
+                    statement.run(connection, self.deadline(started_at))
+                })
             });
-            self.record_speed(hash, begun.elapsed() > SLICE);
-            spend(begun.elapsed()).await;
+            self.record_speed(hash, started_at.elapsed() > SLICE);
+            charge_budget(started_at.elapsed()).await;
         }
         completed(read).await
     }
@@ -160,10 +169,10 @@ impl SqlitePool {
     }
 
     /// Returns the deadline of a statement that begins now, at the latest that of its request.
-    fn deadline(&self, begun: Instant) -> Instant {
-        let longest = begun + self.longest.unwrap_or(UNBOUNDED);
+    fn deadline(&self, started_at: Instant) -> Instant {
+        let latest = started_at + self.statement_timeout.unwrap_or(NO_TIMEOUT);
         let deadline = request_bounds().and_then(|bounds| bounds.deadline);
-        deadline.map_or(longest, |deadline| longest.min(deadline))
+        deadline.map_or(latest, |deadline| latest.min(deadline))
     }
 
     fn record_speed(&self, hash: u64, is_slow: bool) {
@@ -198,16 +207,16 @@ impl SqlitePool {
 struct RunningStatement<'s, A> {
     sql: &'s str,
     values: &'s Values,
-    arrives: A,
+    on_row: A,
     arrived: usize,
 }
 
 impl<'s, A> RunningStatement<'s, A> {
-    const fn new(sql: &'s str, values: &'s Values, arrives: A) -> Self {
+    const fn new(sql: &'s str, values: &'s Values, on_row: A) -> Self {
         Self {
             sql,
             values,
-            arrives,
+            on_row,
             arrived: 0,
         }
     }
@@ -228,7 +237,7 @@ impl<'s, A> RunningStatement<'s, A> {
                 known -= 1;
                 return Ok(());
             }
-            (self.arrives)(row)
+            (self.on_row)(row)
         })
     }
 }
@@ -248,7 +257,7 @@ async fn completed<E: From<DbErr>>(read: Result<RowBuffer, ReadError<E>>) -> Res
 }
 
 /// Charges the execution time of a statement to the task's budget, so that a poll ends after a while.
-async fn spend(time: Duration) {
+async fn charge_budget(time: Duration) {
     let mut left = time;
     while left >= BUDGET_UNIT && has_budget_remaining() {
         consume_budget().await;
@@ -260,11 +269,11 @@ fn read_all<E>(
     connection: &Connection,
     sql: &str,
     values: &Values,
-    mut arrives: impl FnMut(Row<'_>) -> Result<(), E>,
+    mut on_row: impl FnMut(Row<'_>) -> Result<(), E>,
 ) -> Result<RowBuffer, ReadError<E>> {
     let mut statement = connection.prepare_cached(sql)?;
-    for (place, value) in values.iter().enumerate() {
-        statement.raw_bind_parameter(place + 1, SqlValue(value))?;
+    for (index, value) in values.iter().enumerate() {
+        statement.raw_bind_parameter(index + 1, SqlValue(value))?;
     }
     let mut block = RowBuffer {
         width: statement.column_count(),
@@ -272,10 +281,10 @@ fn read_all<E>(
     };
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
-        for place in 0..block.width {
-            block.push(row.get_ref(place)?)?;
+        for index in 0..block.width {
+            block.push(row.get_ref(index)?)?;
         }
-        arrives(Row::Sqlite(block.row(block.len() - 1))).map_err(ReadError::Refused)?;
+        on_row(Row::Sqlite(block.row(block.len() - 1))).map_err(ReadError::Refused)?;
     }
     Ok(block)
 }
@@ -357,8 +366,8 @@ pub struct RowRef<'r> {
 
 impl<'r> RowRef<'r> {
     /// Returns the cell at an index; `None` if the row has fewer columns.
-    pub fn cell(self, place: usize) -> Option<CellRef<'r>> {
-        Some(match *self.cells.get(place)? {
+    pub fn cell(self, index: usize) -> Option<CellRef<'r>> {
+        Some(match *self.cells.get(index)? {
             Slot::Null => CellRef::Null,
             Slot::Int(number) => CellRef::Int(number),
             Slot::Real(number) => CellRef::Real(number),
@@ -373,8 +382,8 @@ impl RowBuffer {
         self.cells.len().checked_div(self.width).unwrap_or_default()
     }
 
-    pub fn row(&self, place: usize) -> RowRef<'_> {
-        let range: Range<usize> = place * self.width..(place + 1) * self.width;
+    pub fn row(&self, index: usize) -> RowRef<'_> {
+        let range: Range<usize> = index * self.width..(index + 1) * self.width;
         RowRef {
             cells: &self.cells[range],
             texts: &self.texts,

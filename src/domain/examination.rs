@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
+    fn permissions_agree_with_the_mutations() {
         for complete in [false, true] {
             assert_eq!(permissions(None, complete), []);
             for party in PARTIES {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_due_before_today_is_overdue_until_complete() {
+    fn an_examination_is_overdue_from_its_due_date_until_complete() {
         let day = |day| NaiveDate::from_ymd_opt(2026, 6, day);
         let today = day(15).unwrap();
         assert!(overdue(false, day(14), today));

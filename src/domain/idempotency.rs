@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_any_text_that_can_be_seen() {
+    fn a_key_is_any_printable_text() {
         let most = "é".repeat(KEY);
         for key in ["a", " a ", "0f9e-1", "clé n° 1", most.as_str()] {
             assert_eq!(fits(key), Ok(()), "{key:?}");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_forgotten_after_seven_days() {
+    fn a_key_expires_after_seven_days() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a moment");
         let used = |at| UsedKey {
             hash: "one".to_owned(),

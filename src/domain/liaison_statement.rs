@@ -80,7 +80,7 @@ pub fn sent_at_fits(
     }
 }
 
-/// A day to reply by goes with ACTION alone.
+/// Only statements with purpose ACTION have a reply date.
 pub fn validate_reply_by(purpose: Purpose, reply_by: Option<NaiveDate>) -> Result<(), String> {
     match (purpose, reply_by) {
         (Purpose::Comment | Purpose::Information, Some(_)) => {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_addressed_and_still_works_may_reply() {
+    fn active_addressees_may_reply() {
         for own_addressed in [false, true] {
             for own_active in [false, true] {
                 let facts = StatementFacts {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_to_reply_by_goes_with_action_alone() {
+    fn reply_by_requires_purpose_action() {
         let day = NaiveDate::from_ymd_opt(2026, 6, 15);
         for purpose in all::<Purpose>() {
             assert!(validate_reply_by(purpose, None).is_ok());
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_sent_by_now_and_after_what_it_replies_to() {
+    fn a_statement_is_not_sent_in_the_future_or_before_its_original() {
         let day = |day| {
             let day = NaiveDate::from_ymd_opt(2026, 6, day).unwrap();
             day.and_hms_opt(12, 0, 0).unwrap().and_utc()

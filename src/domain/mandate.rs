@@ -20,7 +20,7 @@ mod tests {
     use crate::domain::decision_table::{PARTIES, cell};
 
     #[test]
-    fn the_tsb_alone_creates_mandates() {
+    fn only_the_tsb_creates_mandates() {
         assert_eq!(PARTIES.map(|party| cell(&create(party))), ["–", "–", "yes"]);
     }
 }

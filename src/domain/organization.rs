@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn partners_and_nobody_else_have_no_side() {
+    fn only_partners_have_no_side() {
         assert!(validate_kind(OrganizationKind::Partner, None).is_ok());
         assert!(validate_kind(OrganizationKind::Partner, Some(Side::Itu)).is_err());
         assert!(validate_kind(OrganizationKind::Sector, Some(Side::Itu)).is_ok());

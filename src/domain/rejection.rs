@@ -2,7 +2,7 @@
 
 use entity::id::Uuid;
 
-/// An answer of the rules: a value, or a refusal.
+/// The result of a rule: a value or a rejection.
 pub type Decision<T = ()> = Result<T, Rejection>;
 
 /// The reason why a write is refused. Messages are for users: what is wrong, then what to do.

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_invisible_characters_alone_is_blank() {
+    fn a_text_with_only_invisible_characters_is_blank() {
         for text in [
             "\u{200b}",
             "\u{feff}",
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_hold_no_characters_that_cannot_be_seen() {
+    fn identifiers_contain_no_invisible_characters() {
         assert_eq!(identifier(" SG17 ", 20), Ok(Some("SG17".to_owned())));
         for text in ["SG\u{200b}17", "\u{202e}SG17", "SG17\u{feff}", "S\u{ad}G"] {
             assert!(identifier(text, 20).is_err(), "{text:?}");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_without_case_and_accents() {
+    fn search_text_has_no_case_and_no_accents() {
         let same = [
             ("CONSEIL D'EXPLOITATION", "conseil d'exploitation"),
             ("Florianópolis", "FLORIANO\u{301}POLIS"),

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_errors_are_reported_at_once() {
         let mut problems = ValidationErrors::default();
         assert_eq!(problems.text("title", " Security ", 10), "Security");
         assert_eq!(problems.optional_text("summary", None, 10), None);

@@ -4,7 +4,7 @@ use entity::id::Uuid;
 
 use crate::domain::rejection::{Decision, Rejection};
 
-/// A decision about a record, with the version in its place: who may not act at all learns that
+/// Adds the version check to a decision: a viewer without permission gets FORBIDDEN
 /// first, a client that read an older version learns it before anything about the record's state.
 pub fn check_version<T>(
     decision: Decision<T>,
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_version_comes_after_forbidden_and_before_the_state() {
+    fn stale_comes_after_forbidden_and_before_not_allowed_now() {
         let id = TopicId(Uuid::from_u128(7));
         let forbidden = Rejection::forbidden("no");
         assert_eq!(

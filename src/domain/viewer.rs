@@ -110,7 +110,7 @@ mod tests {
     use crate::domain::decision_table::PARTIES;
 
     #[test]
-    fn every_party_creates_everything_until_it_has_the_most_webhooks() {
+    fn every_party_can_create_everything_within_the_webhook_quota() {
         for party in PARTIES {
             let few = create_permissions(Some(party), webhook::MAX_PER_PARTY - 1);
             let most = create_permissions(Some(party), webhook::MAX_PER_PARTY);

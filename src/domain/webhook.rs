@@ -28,7 +28,7 @@ const MAX_BACKOFF: TimeDelta = TimeDelta::hours(6);
 /// Maximum random extension of a wait in percent, so that retries spread.
 const JITTER_PERCENT: i32 = 20;
 
-/// Where webhooks may lead to.
+/// Which hosts webhook URLs may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum WebhookTargets {
     /// Public addresses only, over TLS.
@@ -55,7 +55,7 @@ impl WebhookTargets {
     }
 }
 
-/// A webhook is seen and changed by its own party alone; for others it is not there.
+/// Only its own party can see and change a webhook; for others it is not found.
 pub fn check_owner(party: Party, owner: Party, deleted: bool) -> Decision {
     if party == owner && !deleted {
         Ok(())
@@ -90,7 +90,7 @@ pub fn can_retry(enabled: bool) -> Result<(), String> {
 
 /// Checks by its text whether this service may deliver to a URL. The addresses that its name resolves to are checked for
 /// each connection, against SSRF.
-pub fn validate_url(url: &str, reach: &WebhookTargets) -> Result<(), String> {
+pub fn validate_url(url: &str, targets: &WebhookTargets) -> Result<(), String> {
     let Ok(url) = Url::parse(url) else {
         return Err("Must be an absolute URL.".to_owned());
     };
@@ -100,7 +100,7 @@ pub fn validate_url(url: &str, reach: &WebhookTargets) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    if *reach == WebhookTargets::Any {
+    if *targets == WebhookTargets::Any {
         return Ok(());
     }
     if url.scheme() != "https" {
@@ -111,14 +111,14 @@ pub fn validate_url(url: &str, reach: &WebhookTargets) -> Result<(), String> {
         Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
         // Names of the networks that are allowed are looked up with each connection.
         Some(Host::Domain(name))
-            if is_public_name(name) || *reach != WebhookTargets::PublicOnly =>
+            if is_public_name(name) || *targets != WebhookTargets::PublicOnly =>
         {
             return Ok(());
         }
         _ => None,
     };
     match address {
-        Some(address) if reach.allows(address) => Ok(()),
+        Some(address) if targets.allows(address) => Ok(()),
         Some(_) => Err(
             "Is not public: this service does not call this address of a private network."
                 .to_owned(),
@@ -168,7 +168,7 @@ mod tests {
     use crate::domain::decision_table::PARTIES;
 
     #[test]
-    fn a_webhook_is_there_for_its_own_party_alone() {
+    fn a_webhook_is_visible_only_to_its_own_party() {
         for party in PARTIES {
             for owner in PARTIES {
                 assert_eq!(check_owner(party, owner, false).is_ok(), party == owner);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_addresses_over_tls_are_called() {
+    fn only_public_https_urls_are_allowed() {
         for good in [
             "https://example.org/hook?key=1",
             "https://example.org:8443/",
@@ -224,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn networks_that_are_allowed_are_called_over_tls() {
+    fn allowed_networks_require_https() {
         let networks = ["10.20.0.0/16", "fd00::/8"].map(|network| network.parse().unwrap());
-        let reach = WebhookTargets::Networks(networks.into());
+        let targets = WebhookTargets::Networks(networks.into());
         for good in [
             "https://10.20.3.4/",
             "https://[::ffff:10.20.3.4]/",
@@ -234,7 +234,7 @@ mod tests {
             "https://hooks.internal/",
             "https://8.8.8.8/",
         ] {
-            assert_eq!(validate_url(good, &reach), Ok(()), "{good}");
+            assert_eq!(validate_url(good, &targets), Ok(()), "{good}");
         }
         for bad in [
             "http://10.20.3.4/",
@@ -243,12 +243,12 @@ mod tests {
             "https://[::1]/",
             "https://169.254.169.254/",
         ] {
-            assert!(validate_url(bad, &reach).is_err(), "{bad}");
+            assert!(validate_url(bad, &targets).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_failure_is_tried_again_ever_later_for_three_days() {
+    fn failures_are_retried_with_backoff_for_three_days() {
         let since = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let (mut now, mut attempts, mut waits) = (since, 1, Vec::new());
         while let Some(next) = next_attempt(since, attempts, now, 0, None) {

@@ -23,7 +23,7 @@ pub struct EventBuffer {
 }
 
 struct Window {
-    /// All that is later than this position was read, and stands in `events`; `None` if nothing was read yet.
+    /// All events after this position are in `events`; `None` if nothing was read yet.
     from: Option<LogPosition>,
     events: VecDeque<Arc<Event>>,
 }
@@ -43,7 +43,7 @@ impl Default for EventBuffer {
 }
 
 impl EventBuffer {
-    /// Tells up to which place the log was read.
+    /// Announces the position up to which the log was read.
     pub fn news(&self) -> watch::Receiver<LogPosition> {
         self.newest.subscribe()
     }
@@ -89,12 +89,12 @@ impl EventBuffer {
         self.newest.send_replace(newest);
     }
 
-    /// What is wanted of the events later than this position, the first `limit` of it, and the position up to which
-    /// that is all; none where the window does not hold this position.
+    /// Returns the first `limit` matching events after this position, and the position up to which
+    /// the events were searched; `None` if the buffer does not reach back to this position.
     pub fn after(
         &self,
         position: LogPosition,
-        wanted: &EventFilter,
+        filter: &EventFilter,
         limit: usize,
     ) -> Option<(Vec<Arc<Event>>, LogPosition)> {
         let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +109,7 @@ impl EventBuffer {
             if found.len() == limit {
                 break;
             }
-            if wanted.matches(event) {
+            if filter.matches(event) {
                 found.push(event.clone());
             }
             upto = event.log_position();
@@ -158,15 +158,15 @@ mod tests {
         positions.map(event).collect()
     }
 
-    fn after(recent: &EventBuffer, position: i64, wanted: &EventFilter) -> Option<(Vec<i64>, i64)> {
-        let (events, upto) = recent.after(at(position), wanted, 3)?;
+    fn after(recent: &EventBuffer, position: i64, filter: &EventFilter) -> Option<(Vec<i64>, i64)> {
+        let (events, upto) = recent.after(at(position), filter, 3)?;
         assert_eq!(upto, at(upto.position));
         let positions = events.iter().map(|event| event.position);
         Some((positions.collect(), upto.position))
     }
 
     #[test]
-    fn it_holds_the_end_of_the_log_and_says_where_it_does_not_reach() {
+    fn the_buffer_holds_the_newest_events_and_reports_gaps() {
         let all = EventFilter::default();
         let of_itu = EventFilter {
             party: Some(vec![Party::Itu]),

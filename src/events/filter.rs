@@ -85,7 +85,9 @@ impl EventFilter {
             })
             && has(self.verb.as_ref(), &event.verb)
             && has(self.party.as_ref(), &event.party)
-            && self.topic.is_none_or(|wanted| topic == Some(wanted))
+            && self
+                .topic
+                .is_none_or(|topic_filter| topic == Some(topic_filter))
             && self
                 .side
                 .as_ref()

@@ -16,7 +16,7 @@ const CHANNEL: &str = "liaison_activity";
 /// Wait before reconnecting. The reader keeps polling meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The connection is tested after this long without a notification, because a broken connection cannot be told from a
+/// The connection is tested after this long without a notification, because a broken connection looks the same as a
 /// quiet one.
 const TEST_AFTER: Duration = Duration::from_secs(5);
 

@@ -35,7 +35,7 @@ pub async fn holds(db: &impl ConnectionTrait, at: LogPosition) -> Result<bool, D
     Ok(db.query_one(&activity).await?.is_some())
 }
 
-/// What is later than this position and fulfils the condition: in order, the first `limit` of it.
+/// Returns the first `limit` events after this position that match the condition, in order.
 pub async fn after(
     db: &impl ConnectionTrait,
     position: i64,

@@ -40,7 +40,7 @@ pub struct Feed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(Uuid);
 
-/// What is known of an activity without reading more: enough to tell who wants it.
+/// The columns of an activity that filters match on.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Event {
     pub id: ActivityId,
@@ -106,7 +106,7 @@ impl Feed {
     }
 
     /// Returns the version of all public data. Writes of other instances may be missed for `max_staleness`; with 0 the
-    /// database is asked each time. An `SQLite` file has one instance: what another program writes is seen with the feed.
+    /// database is queried each time. An `SQLite` file has one instance: writes of another program appear with the feed.
     pub async fn version(&self, max_staleness: Duration) -> Result<Version> {
         let max_staleness = if self.db.is_shared() {
             max_staleness
@@ -123,17 +123,17 @@ impl Feed {
         Ok(Version(head.id))
     }
 
-    /// What is wanted of all later than this position: in order, the first `limit` of it.
+    /// Returns the first `limit` matching events after this position, in order.
     ///
     /// # Errors
     /// Returns an error if the log cannot be read, or no longer holds this position.
     pub async fn read(
         &self,
         after: LogPosition,
-        wanted: &EventFilter,
+        filter: &EventFilter,
         limit: usize,
     ) -> Result<Vec<Event>> {
-        let later = log::after(&self.db.orm_read, after.position, wanted.condition(), limit);
+        let later = log::after(&self.db.orm_read, after.position, filter.condition(), limit);
         let later = self.db.query(later).await?;
         // Afterwards, so that what was read followed this position.
         if after.id.is_nil() || self.holds(after).await? {
@@ -156,7 +156,7 @@ impl Feed {
 
     /// Subscribes to the matching events after this position.
     #[must_use]
-    pub fn subscribe(&self, position: LogPosition, wanted: EventFilter) -> Subscriber {
-        Subscriber::new(self.clone(), position, wanted)
+    pub fn subscribe(&self, position: LogPosition, filter: EventFilter) -> Subscriber {
+        Subscriber::new(self.clone(), position, filter)
     }
 }

@@ -27,10 +27,10 @@ const BATCH: usize = 500;
 /// Reads until the task is aborted.
 pub async fn read(db: Database, recent: Arc<EventBuffer>) {
     let mut news = db.news();
-    let mut begun = false;
+    let mut is_started = false;
     let mut failing = false;
     loop {
-        let caught_up = timeout(READ_TIMEOUT, catch_up(&db, &recent, &mut begun)).await;
+        let caught_up = timeout(READ_TIMEOUT, catch_up(&db, &recent, &mut is_started)).await;
         let timed_out = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
         match caught_up.unwrap_or(Err(timed_out)) {
             Ok(()) => {
@@ -52,18 +52,18 @@ pub async fn read(db: Database, recent: Arc<EventBuffer>) {
     }
 }
 
-async fn catch_up(db: &Database, recent: &EventBuffer, begun: &mut bool) -> Result<(), DbErr> {
+async fn catch_up(db: &Database, recent: &EventBuffer, is_started: &mut bool) -> Result<(), DbErr> {
     loop {
         let (looked, known) = (Instant::now(), db.newest());
         let after = recent.newest();
-        let later = if *begun {
+        let later = if *is_started {
             later(db, after).await?
         } else {
             None
         };
         let Some(events) = later else {
             let head = db.query(log::head(&db.orm_read)).await?;
-            if *begun {
+            if *is_started {
                 tracing::warn!(
                     known = after.position,
                     found = head.position,
@@ -72,7 +72,7 @@ async fn catch_up(db: &Database, recent: &EventBuffer, begun: &mut bool) -> Resu
             }
             db.was_read(known, head);
             recent.begin(head);
-            *begun = true;
+            *is_started = true;
             continue;
         };
         let is_all = events.len() < BATCH;

@@ -17,17 +17,17 @@ const BATCH: usize = 50;
 pub struct Subscriber {
     feed: Feed,
     news: watch::Receiver<LogPosition>,
-    wanted: EventFilter,
+    filter: EventFilter,
     position: LogPosition,
     _count: SubscriberCount,
 }
 
 impl Subscriber {
-    pub(super) fn new(feed: Feed, position: LogPosition, wanted: EventFilter) -> Self {
+    pub(super) fn new(feed: Feed, position: LogPosition, filter: EventFilter) -> Self {
         Self {
             news: feed.recent.news(),
             feed,
-            wanted,
+            filter,
             position,
             _count: SubscriberCount::default(),
         }
@@ -42,7 +42,7 @@ impl Subscriber {
     /// Waits for at least one event and returns the next events in order.
     ///
     /// # Errors
-    /// Where the log cannot be read. The follower stands where it stood: ask it again, unless the history was replaced.
+    /// Returns an error if the log cannot be read. The position is kept: call it again, unless the history was replaced.
     pub async fn next(&mut self) -> Result<Vec<Arc<Event>>> {
         loop {
             if let Some(events) = self.try_next().await? {
@@ -61,7 +61,7 @@ impl Subscriber {
         loop {
             let newest = *self.news.borrow_and_update();
             let recent = &self.feed.recent;
-            let (events, upto) = match recent.after(self.position, &self.wanted, BATCH) {
+            let (events, upto) = match recent.after(self.position, &self.filter, BATCH) {
                 Some(recent) => recent,
                 None => self.catch_up(newest).await?,
             };
@@ -75,9 +75,9 @@ impl Subscriber {
         }
     }
 
-    /// What memory does not hold. All up to `newest` stands in the log already.
+    /// Reads events that the buffer no longer holds. All up to `newest` are in the log already.
     async fn catch_up(&self, newest: LogPosition) -> Result<(Vec<Arc<Event>>, LogPosition)> {
-        let events = self.feed.read(self.position, &self.wanted, BATCH).await?;
+        let events = self.feed.read(self.position, &self.filter, BATCH).await?;
         let last = events.last().map_or(self.position, Event::log_position);
         let upto = if events.len() < BATCH && last.position < newest.position {
             newest

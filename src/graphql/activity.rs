@@ -87,7 +87,7 @@ pub struct ActivityFilter {
 
 impl Filter for ActivityFilter {
     fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
-        Ok(self.wanted(env.party)?.condition())
+        Ok(self.event_filter(env.party)?.condition())
     }
 }
 
@@ -95,8 +95,8 @@ impl ActivityFilter {
     /// Returns the event filter for this viewer.
     ///
     /// # Errors
-    /// Returns an error if an id is none, or of another type.
-    pub fn wanted(&self, viewer: Option<Party>) -> Result<EventFilter> {
+    /// Returns an error if an id is malformed or belongs to another type.
+    pub fn event_filter(&self, viewer: Option<Party>) -> Result<EventFilter> {
         let subject = self.subject.as_ref().map(node).transpose()?;
         Ok(EventFilter {
             subject: subject.map(|(_, key)| key),

@@ -18,7 +18,10 @@ const QUERY: &str = r#""Query""#;
 /// Executes a query with the query planner; `None` if a root field is not planned. The response equals that of
 /// async-graphql's executor, without a copy of the document and its traversal. In either case the root fields of the
 /// request read from one snapshot.
-pub async fn answer(operation: &Operation, request: &mut OperationContext) -> Option<Response> {
+pub async fn execute_query(
+    operation: &Operation,
+    request: &mut OperationContext,
+) -> Option<Response> {
     if operation.kind != OperationType::Query {
         return None;
     }
@@ -36,7 +39,7 @@ pub async fn answer(operation: &Operation, request: &mut OperationContext) -> Op
         return None;
     }
     let request = &*request;
-    let answers = selected.iter().map(async |field| {
+    let results = selected.iter().map(async |field| {
         let Some(root) = RootField::named(field.name()) else {
             return Ok(FieldResult::of(QUERY));
         };
@@ -44,8 +47,8 @@ pub async fn answer(operation: &Operation, request: &mut OperationContext) -> Op
             path: vec![PathSegment::Field(field.key.to_owned())],
             pos: field.field().pos,
         };
-        match root.answer(document, field, request, &at).await {
-            Ok(answer) => Ok(answer.unwrap_or_else(FieldResult::null)),
+        match root.resolve(document, field, request, &at).await {
+            Ok(result) => Ok(result.unwrap_or_else(FieldResult::null)),
             Err(error) if root.nullable() => Ok(FieldResult {
                 errors: vec![error],
                 ..FieldResult::null()
@@ -53,25 +56,25 @@ pub async fn answer(operation: &Operation, request: &mut OperationContext) -> Op
             Err(error) => Err(error),
         }
     });
-    let answers = join_all(answers).await;
+    let results = join_all(results).await;
     let mut json = String::new();
     let (mut errors, mut truncated) = (Vec::new(), Vec::new());
-    for (field, answer) in selected.iter().zip(answers) {
-        let mut answer = match answer {
-            Ok(answer) => answer,
+    for (field, result) in selected.iter().zip(results) {
+        let mut result = match result {
+            Ok(result) => result,
             // A non-null field has failed, which makes the whole response null.
             Err(error) => return Some(Response::from_errors(vec![error])),
         };
         // Response keys are GraphQL names, which need no escaping.
         if json.is_empty() {
             // In place: the first value is often all of a large response, which then needs no second buffer.
-            json = answer.json;
+            json = result.json;
             json.insert_str(0, &format!("{{\"{}\":", field.key));
         } else {
-            json.extend([",\"", field.key, "\":", &answer.json]);
+            json.extend([",\"", field.key, "\":", &result.json]);
         }
-        errors.append(&mut answer.errors);
-        truncated.append(&mut answer.truncated);
+        errors.append(&mut result.errors);
+        truncated.append(&mut result.truncated);
     }
     if json.is_empty() {
         json.push('{');

@@ -1,4 +1,4 @@
-//! The directive `@inContext`, which says for a whole operation in which languages it is answered.
+//! The directive `@inContext`, which sets the preferred languages of an operation.
 
 use async_graphql::InputType;
 use async_graphql::indexmap::IndexMap;

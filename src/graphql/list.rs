@@ -177,7 +177,7 @@ pub fn optional_texts(name: &str, texts: Option<&Vec<String>>) -> Result<Option<
         .map(Some)
 }
 
-/// As long as the longest title; who looks for more looks for something else.
+/// Maximum length of a text filter in characters: that of the longest title.
 const TEXT: usize = 500;
 
 /// Returns the condition that the search text of a record contains `text`, ignoring case and accents; `None` for a

@@ -74,12 +74,12 @@ pub struct Mutation(
 
 /// Builds the schema for a service whose webhooks may call the given hosts.
 #[must_use]
-pub fn schema(reach: WebhookTargets) -> Schema {
+pub fn schema(targets: WebhookTargets) -> Schema {
     Schema::build(Query, Mutation::default(), Subscription::default())
         // The HTTP layer has already validated and limited each document.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::MAX)
-        .data(reach)
+        .data(targets)
         .finish()
 }
 
@@ -131,7 +131,7 @@ pub async fn execute(
     mut request: OperationContext,
 ) -> Response {
     request.languages = operation.languages();
-    if let Some(response) = execute_query::answer(&operation, &mut request).await {
+    if let Some(response) = execute_query::execute_query(&operation, &mut request).await {
         return response;
     }
     let limit = request.bound.limit();
@@ -146,16 +146,16 @@ pub async fn execute(
     response
 }
 
-/// How many requests may introspect the schema at a time. Each keeps a thread busy, for up to a fifth of a second.
+/// Maximum number of concurrent introspections. Each keeps a thread busy for up to 200 ms.
 static INTROSPECTIONS: Semaphore = Semaphore::const_new(2);
 
 /// Runs a query that introspects the schema, in a thread that is not the runtime's: others need those.
 async fn introspect(schema: Schema, query: async_graphql::Request, limit: usize) -> Response {
     // Never closed.
-    let turn = INTROSPECTIONS.acquire().await;
+    let permit = INTROSPECTIONS.acquire().await;
     let (waiting, gone) = oneshot::channel::<()>();
     let executed = spawn_blocking_counted(async move {
-        let _turn = turn;
+        let _permit = permit;
         tokio::select! {
             response = schema.execute(query) => with_text(response, limit),
             // The request is over.
@@ -243,7 +243,7 @@ pub async fn mutate(
     let mut response = Response::new(Value::Object(data));
     response.errors = errors;
     report_truncated(&mut response, request.take_truncated());
-    // What a mutation has changed is reported in any case; its records have been bounded by the read path.
+    // The result of a committed mutation is always returned; the planner has limited its size.
     with_text(response, usize::MAX)
 }
 
@@ -260,7 +260,7 @@ async fn mutate_field(
             let source = error.source::<DbErr>();
             source.is_some_and(is_conflict)
         });
-        // With a value the change is made.
+        // A value means that the change is committed.
         let has_value = matches!(&response.data, Value::Object(fields)
             if fields.values().any(|field| *field != Value::Null));
         if !conflict || attempts == CONFLICT_ATTEMPTS || has_value {

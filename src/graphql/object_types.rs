@@ -1,4 +1,4 @@
-//! What the layers above need to know of each type: whether responses with it may be cached, and how long its lists are.
+//! Properties of each object type: whether responses with it may be cached, and how long its lists are.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn every_object_type_of_a_query_states_its_facts() {
+    fn every_object_type_of_the_schema_is_in_object_types() {
         let mut registry = Registry::default();
         Query::create_type_info(&mut registry);
         for (name, ty) in &registry.types {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_own_party_sees_is_not_cached() {
+    fn types_private_to_a_party_are_not_cached() {
         let mut private = vec![viewer::NAME, "DeliveryConnection", "DeliveryEdge"];
         private.extend(["Webhook", "WebhookFilter", "Delivery"]);
         assert!(private.into_iter().all(|ty| !is_cacheable(ty)));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_finds_the_types_of_its_enum() {
+    fn the_search_types_match_their_enum() {
         let found = (search::SEARCH_RESULT.objects)();
         let names = found.iter().map(|object| object.name);
         assert!(names.eq(SearchType::ALL.map(SearchType::type_name)));

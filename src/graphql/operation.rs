@@ -32,7 +32,7 @@ pub struct Operation {
     pub hash: Arc<str>,
     /// About how many bytes of memory its document and variables take.
     pub weight: u64,
-    /// Whether its document asks for something that depends on who asks, beyond the party, or is not in the log.
+    /// Whether the response depends on the viewer beyond its party, or on data that is not in the log.
     pub personal: bool,
 }
 
@@ -123,7 +123,7 @@ impl Operation {
         fields.iter().map(alone).collect()
     }
 
-    /// Whether it asks for the schema itself.
+    /// Whether it selects introspection fields.
     #[must_use]
     pub fn introspects(&self) -> bool {
         let selections = self.selections();

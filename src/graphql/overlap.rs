@@ -173,7 +173,7 @@ pub async fn find(search: &Search, args: &Args<'_>, viewer: &Viewer) -> Result<J
     let scope = CursorCodec::of_parts(&["Query.overlaps", &minimum.to_string()]);
     let after = args.get::<Option<String>>("after")?;
     let after = after.map(|cursor| scope.decode(&cursor)).transpose()?;
-    let after = after.as_ref().map(place).transpose()?;
+    let after = after.as_ref().map(pair_key).transpose()?;
     let first = page::size(args, "first")?.unwrap_or(page::DEFAULT);
     let first = usize::try_from(first).unwrap_or(0);
     let page = search.overlaps(minimum, first, after).await?;
@@ -186,13 +186,13 @@ fn position((score, itu, upu): PairKey) -> CursorPosition {
     CursorPosition::keyed(itu, format!("{} {upu}", score.0))
 }
 
-fn place(position: &CursorPosition) -> Result<PairKey> {
+fn pair_key(position: &CursorPosition) -> Result<PairKey> {
     let parts = position.key().split_once(' ');
-    let place = parts.and_then(|(score, upu)| {
+    let pair_key = parts.and_then(|(score, upu)| {
         let upu = Uuid::try_parse(upu).ok()?;
         Some((Reverse(score.parse().ok()?), position.id(), upu))
     });
-    place.ok_or(Error::InvalidCursor)
+    pair_key.ok_or(Error::InvalidCursor)
 }
 
 fn page_value(

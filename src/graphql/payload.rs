@@ -59,7 +59,7 @@ pub struct ExtraField {
 
 /// The response of a mutation with the input `I`, which changes a `T`. Its type is named after the input.
 pub struct Payload<T, I> {
-    /// The record that was changed, or that another client has changed before; `None` if there is none to show.
+    /// The changed record, or for STALE its current state; `None` if there is none.
     record: Option<(&'static ObjectType, Uuid)>,
     extra: Option<String>,
     user_errors: Vec<UserError>,
@@ -100,22 +100,22 @@ impl<T, I> Payload<T, I> {
     ///
     /// # Errors
     /// Returns an error if the viewer has no permission, or the database failed.
-    pub fn of(done: Result<impl Id>) -> Result<Self>
+    pub fn of(result: Result<impl Id>) -> Result<Self>
     where
         T: MutationPayload,
     {
-        Self::of_type(done.map(Into::into), T::object_type())
+        Self::of_type(result.map(Into::into), T::object_type())
     }
 
     /// Like [`Payload::of`], for a record of this type.
     ///
     /// # Errors
     /// Returns an error like [`Payload::of`].
-    pub fn of_type(done: Result<Uuid>, object: Option<&'static ObjectType>) -> Result<Self>
+    pub fn of_type(result: Result<Uuid>, object: Option<&'static ObjectType>) -> Result<Self>
     where
         T: MutationPayload,
     {
-        let (record, user_errors) = split_user_errors(done)?;
+        let (record, user_errors) = split_user_errors(result)?;
         let record = record.filter(|_| !T::DELETES || !user_errors.is_empty());
         Ok(Self {
             record: object.zip(record),
@@ -137,23 +137,23 @@ impl<T, I> Payload<T, I> {
 ///
 /// # Errors
 /// Returns an error if the viewer may not act at all, or if the database fails.
-fn split_user_errors(done: Result<Uuid>) -> Result<(Option<Uuid>, Vec<UserError>)> {
-    match done {
+fn split_user_errors(result: Result<Uuid>) -> Result<(Option<Uuid>, Vec<UserError>)> {
+    match result {
         Err(Error::Refused(Rejection::Stale { record, message })) => {
             let stale = ValidationError::new(Code::Stale, "version", message);
             Ok((Some(record), vec![stale.into()]))
         }
-        done => split_rejections(done),
+        result => split_rejections(result),
     }
 }
 
-/// Returns what was done, or what is wrong with the input.
+/// Returns the result, or the errors of the input.
 ///
 /// # Errors
 /// Returns an error if the viewer has no permission, or the database failed.
-pub fn split_rejections<T>(done: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
-    match done {
-        Ok(done) => Ok((Some(done), Vec::new())),
+pub fn split_rejections<T>(result: Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
+    match result {
+        Ok(result) => Ok((Some(result), Vec::new())),
         Err(Error::Refused(Rejection::Problems(problems))) => {
             Ok((None, problems.into_iter().map(UserError::from).collect()))
         }
@@ -265,7 +265,7 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
         let document = Selections::of(ctx);
-        let mut answer = IndexMap::new();
+        let mut output = IndexMap::new();
         let name = Self::type_name();
         for selected in document.collect_fields(&[&ctx.item.node], &|condition| condition == name) {
             let value = match selected.name() {
@@ -279,9 +279,9 @@ impl<T: MutationPayload, I: InputType> OutputType for Payload<T, I> {
                 }
                 _ => Value::from(name.as_ref()),
             };
-            answer.insert(Name::new(selected.key), value);
+            output.insert(Name::new(selected.key), value);
         }
-        Ok(Value::Object(answer))
+        Ok(Value::Object(output))
     }
 }
 
@@ -306,14 +306,14 @@ impl<T: MutationPayload, I: InputType> Payload<T, I> {
             .await;
         // The change is committed. A record that cannot be read is null with an error, because the mutation succeeded.
         Ok(match read {
-            Ok(answer) if answer.is_null() => {
+            Ok(output) if output.is_null() => {
                 let missing =
                     DbErr::RecordNotFound(format!("{} {}, just written", T::FIELD, node.1));
                 let error = Error::from(missing).server_error(Some(selected.field().pos));
                 ctx.add_error(ctx.set_error_path(error));
                 Value::Null
             }
-            Ok(answer) => answer.into_value(&ctx),
+            Ok(output) => output.into_value(&ctx),
             Err(mut error) => {
                 if is_too_long(&error) || is_overloaded(&error) {
                     error.message.push_str(" The change itself is made.");

@@ -294,7 +294,7 @@ impl RootField {
     }
 
     /// Resolves the field with the query planner; `None` if it is not planned.
-    pub(super) async fn answer<'a>(
+    pub(super) async fn resolve<'a>(
         &self,
         document: Selections<'a>,
         selected: &CollectedField<'a>,
@@ -308,7 +308,7 @@ impl RootField {
             env: &env,
         };
         let args = planner.args(selected.field());
-        let answer = match &self.source {
+        let result = match &self.source {
             RootResolver::Viewer => return Ok(None),
             RootResolver::Node => {
                 let id: ID = at.check(args.get("id"))?;
@@ -370,7 +370,7 @@ impl RootField {
                     .await?
             }
         };
-        Ok(Some(answer))
+        Ok(Some(result))
     }
 }
 
@@ -429,8 +429,8 @@ impl ContainerType for Query {
         let request = OperationContext::of(ctx);
         let document = Selections::of(&ctx_set);
         let at = FieldLocation::of(ctx);
-        match root.answer(document, &selected, request, &at).await {
-            Ok(Some(answer)) => Ok(Some(answer.into_value(ctx))),
+        match root.resolve(document, &selected, request, &at).await {
+            Ok(Some(result)) => Ok(Some(result.into_value(ctx))),
             Ok(None) => Viewer.resolve(&ctx_set, ctx.item).await.map(Some),
             Err(error) if root.nullable() => {
                 ctx.add_error(error);

@@ -15,7 +15,7 @@ use crate::planner::{ExecutionContext, Reader, RootArguments, Snapshot};
 use crate::search::Search;
 use crate::store::Database;
 
-/// Who asks what database, and when: read once, so that all of a request happens at the same moment.
+/// The viewer, the database and the time of an operation. The clock is read once per operation.
 #[derive(Clone)]
 pub struct OperationContext {
     pub db: Database,
@@ -24,9 +24,9 @@ pub struct OperationContext {
     pub now: DateTime<Utc>,
     /// The languages of `@inContext`, without duplicates.
     pub languages: Arc<[Language]>,
-    /// How many bytes the answer may have.
+    /// The size limit of the response.
     pub bound: Arc<ResponseSizeLimit>,
-    /// What all statements of the operation read from; `None` if each root field reads for itself.
+    /// The snapshot that all statements read from; `None` if each root field has its own.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The paths of the lists that have more records than the response shows.
     truncated: Arc<Mutex<Vec<Value>>>,

@@ -240,7 +240,7 @@ pub async fn find(
     let scope = CursorCodec::of_parts(&["Query.search", &text, &format!("{filter:?}")]);
     let after = args.get::<Option<String>>("after")?;
     let after = after.map(|cursor| scope.decode(&cursor)).transpose()?;
-    let after = after.as_ref().map(Place::of).transpose()?;
+    let after = after.as_ref().map(HitPosition::of).transpose()?;
     let first = page::size(args, "first")?.unwrap_or(page::DEFAULT);
     let has_previous = after.is_some();
     let (after, statistics) = match after {
@@ -274,7 +274,7 @@ fn page_value(page: SearchPage, scope: &CursorCodec, has_previous: bool) -> Valu
     let SearchPage { hits, highlights } = page;
     let mut highlights = highlights.into_iter();
     let cursors = hits.page.iter().map(|hit| {
-        let place = Place {
+        let place = HitPosition {
             score: hit.score,
             id: hit.id,
             statistics: hits.statistics.clone(),
@@ -324,13 +324,13 @@ fn highlight_value(highlight: Highlight) -> Value {
 }
 
 /// The place of a result in the list, and the statistics by which the list is ranked.
-struct Place {
+struct HitPosition {
     score: f64,
     id: Uuid,
     statistics: Statistics,
 }
 
-impl Place {
+impl HitPosition {
     fn position(&self) -> CursorPosition {
         let Statistics { records, matching } = &self.statistics;
         let mut key = format!("{:x} {records}", self.score.to_bits());

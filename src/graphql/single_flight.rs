@@ -18,18 +18,18 @@ pub struct SingleFlight(Mutex<Vec<InFlight>>);
 
 struct InFlight {
     question: ReadKey,
-    responses: Weak<OnceCell<Answers>>,
+    responses: Weak<OnceCell<SharedResponseRef>>,
 }
 
 /// The response to some events, shared by equal subscriptions.
 pub struct SharedResponse {
     /// For each event the value of the field, the errors for which it has nulls, and the paths of its truncated lists.
     pub items: Vec<(Value, Vec<ServerError>, Vec<Value>)>,
-    /// The bytes that they hold until the last of them is taken.
+    /// The memory reserved for them until the last one is sent.
     _reservation: Option<Arc<Reservation>>,
 }
 
-pub type Answers = Arc<SharedResponse>;
+pub type SharedResponseRef = Arc<SharedResponse>;
 
 #[derive(PartialEq, Eq)]
 struct ReadKey {
@@ -67,7 +67,7 @@ impl SelectionFingerprint {
 }
 
 impl SingleFlight {
-    /// What `read` gives for these events: read now, or by another follower who has just begun to. `reservation` has the
+    /// Returns the result of `read` for these events, shared with concurrent subscribers. `reservation` covers the
     /// bytes that are read.
     pub async fn responses(
         &self,
@@ -75,7 +75,7 @@ impl SingleFlight {
         events: Vec<Uuid>,
         reservation: Option<Arc<Reservation>>,
         read: impl Future<Output = ServerResult<Vec<FieldResult>>>,
-    ) -> ServerResult<Answers> {
+    ) -> ServerResult<SharedResponseRef> {
         let responses = self.in_flight(ReadKey {
             fingerprint,
             events,
@@ -105,7 +105,7 @@ impl SingleFlight {
         responses.get_or_try_init(|| read).await.cloned()
     }
 
-    fn in_flight(&self, question: ReadKey) -> Arc<OnceCell<Answers>> {
+    fn in_flight(&self, question: ReadKey) -> Arc<OnceCell<SharedResponseRef>> {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.retain(|reading| reading.responses.strong_count() > 0);
         let known = readings.iter().find(|reading| reading.question == question);

@@ -23,7 +23,7 @@ use crate::error::{
 };
 use crate::events::filter::EventFilter;
 use crate::events::{Event, Feed, Subscriber};
-use crate::graphql::single_flight::{Answers, SelectionFingerprint, SingleFlight};
+use crate::graphql::single_flight::{SelectionFingerprint, SharedResponseRef, SingleFlight};
 use crate::planner::arguments::Args;
 use crate::planner::planning::Planner;
 use crate::planner::schema::{Arg, arg};
@@ -46,7 +46,7 @@ const FIELD: &str = "activity";
 const READ_ATTEMPTS: u32 = 60;
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long reading some events may take: a connection that passes nothing any more never answers.
+/// Timeout for reading events: a statement on a dead connection never completes.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SubscriptionType for Subscription {
@@ -105,7 +105,7 @@ fn responses<'a>(
     shared: &'a SingleFlight,
 ) -> Pin<Box<dyn Stream<Item = Response> + Send + 'a>> {
     let at = FieldLocation::of(ctx);
-    let begun = async move {
+    let started = async move {
         let follower = subscribe(ctx).await;
         at.check(follower).map(|follower| ActivityStream {
             ctx,
@@ -120,7 +120,7 @@ fn responses<'a>(
             failures: 0,
         })
     };
-    let responses = once(begun).flat_map(|begun| match begun {
+    let responses = once(started).flat_map(|started| match started {
         Ok(following) => unfold(following, |mut following| async {
             Some((following.next().await?, following))
         })
@@ -131,14 +131,14 @@ fn responses<'a>(
 }
 
 async fn subscribe(ctx: &Context<'_>) -> Result<Subscriber> {
-    let wanted = wanted(ctx)?;
+    let event_filter = event_filter(ctx)?;
     let live = SubscriptionContext::of(ctx);
     let position = live.start.position(&OperationContext::of(ctx).db).await?;
-    Ok(live.feed.subscribe(position, wanted))
+    Ok(live.feed.subscribe(position, event_filter))
 }
 
-/// Which events the field asks for.
-fn wanted(ctx: &Context<'_>) -> Result<EventFilter> {
+/// Returns the filter in the arguments of the field.
+fn event_filter(ctx: &Context<'_>) -> Result<EventFilter> {
     let root = &ctx.query_env.operation.node.selection_set.node.items;
     let fields = root
         .iter()
@@ -153,10 +153,10 @@ fn wanted(ctx: &Context<'_>) -> Result<EventFilter> {
     let args = Args::new(Selections::of(&set), &ctx.item.node);
     let filter: Option<ActivityFilter> = args.get("filter")?;
     let filter = filter.unwrap_or_default();
-    filter.wanted(OperationContext::of(ctx).viewer.party())
+    filter.event_filter(OperationContext::of(ctx).viewer.party())
 }
 
-/// Where a subscription begins.
+/// The start position of a subscription.
 pub enum Start {
     /// After this position of the log.
     After(LogPosition),
@@ -169,10 +169,10 @@ impl Start {
     /// the document, else after that one, else now.
     ///
     /// The next message of a socket waits for this. Therefore a cursor is checked later, and a database that is slow is
-    /// not waited for: the newest position that this process knows of is not later than now.
+    /// not waited for: the newest position known to this process is not later than now.
     ///
     /// # Errors
-    /// Returns an error if the argument is invalid, or the database does not answer and nothing is known of it yet.
+    /// Returns an error if the argument is invalid, or if the database is unavailable and no position is known yet.
     pub async fn of(operation: &Operation, feed: &Feed, resume: Option<String>) -> Result<Self> {
         let document = operation.selections();
         let after = document.and_then(|document| {
@@ -221,7 +221,7 @@ impl Start {
 /// How long the start of a subscription waits for the newest position of the log.
 const HEAD_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How often a statement at the start of a subscription is tried.
+/// Maximum number of attempts of a statement at the start of a subscription.
 const START_ATTEMPTS: u32 = 3;
 
 /// Retries a read whose connection was lost; the next connection is new.
@@ -251,9 +251,9 @@ struct ActivityStream<'a, 'c> {
     later: Vec<Arc<Event>>,
     /// The responses to the events.
     ready: VecDeque<Response>,
-    /// What that stands on; `None` if all of it is reported.
-    responses: Option<Answers>,
-    /// How often in a row that could not be read.
+    /// The shared result that they come from; `None` once all of it is sent.
+    responses: Option<SharedResponseRef>,
+    /// Number of consecutive failed reads.
     failures: u32,
 }
 

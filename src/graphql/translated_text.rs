@@ -1,4 +1,4 @@
-//! Texts of records in the languages that a request asks for.
+//! Texts of records in the requested languages.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct TranslatedText {
     pub field: TranslatableField,
     /// The column of the original.
     pub column: &'static str,
-    /// Its place among the parts of the search text `folded`, after the part that identifies the record.
+    /// Its position among the parts of the search text `folded`, after the part that identifies the record.
     pub part: i32,
     /// Whether a record can be without the text.
     pub nullable: bool,

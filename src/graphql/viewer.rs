@@ -92,7 +92,7 @@ impl OutputType for Viewer {
     ) -> ServerResult<Value> {
         let viewer = &ctx.data_unchecked::<OperationContext>().viewer;
         let document = Selections::of(ctx);
-        let mut answer = IndexMap::new();
+        let mut output = IndexMap::new();
         for selected in document.collect_fields(&[&ctx.item.node], &|condition| condition == NAME) {
             let value = match selected.name() {
                 "subject" => InputType::to_value(&viewer.subject),
@@ -103,9 +103,9 @@ impl OutputType for Viewer {
                 "committees" => committees(ctx, document, &selected).await?,
                 _ => NAME.into(),
             };
-            answer.insert(Name::new(selected.key), value);
+            output.insert(Name::new(selected.key), value);
         }
-        Ok(Value::Object(answer))
+        Ok(Value::Object(output))
     }
 }
 
@@ -135,8 +135,8 @@ async fn committees<'a>(
         document,
         env: &env,
     };
-    let answer = planner
+    let output = planner
         .fetch_connection(&FieldLocation::of(&ctx), &OF_THE_VIEWER, selected)
         .await?;
-    Ok(answer.into_value(&ctx))
+    Ok(output.into_value(&ctx))
 }

@@ -84,7 +84,7 @@ fn serve(asset: Option<&Asset>, headers: &HeaderMap, cache: &'static str) -> Res
         )
             .into_response();
     }
-    // Every browser takes gzip; this is for those who look with curl. In memory is a chunk at a time.
+    // Browsers accept gzip; this serves clients such as curl. One chunk at a time is in memory.
     let mut decoder = GzDecoder::new(asset.gzip);
     let chunks = std::iter::from_fn(move || {
         let mut chunk = vec![0; CHUNK];
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_reads_the_same_with_and_without_gzip() {
+    async fn the_page_is_the_same_with_and_without_gzip() {
         let zipped = page(headers(ACCEPT_ENCODING, "br, gzip;q=0.5")).await;
         assert_eq!(zipped.headers()[CONTENT_ENCODING], "gzip");
         let mut unzipped = Vec::new();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_that_the_client_has_is_not_modified() {
+    async fn a_matching_etag_gets_304() {
         let first = page(HeaderMap::new()).await;
         let tag = first.headers()[ETAG].to_str().unwrap();
         let second = page(headers(IF_NONE_MATCH, &format!("\"other\", {tag}"))).await;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_address_in_the_page_is_served() {
+    async fn every_url_in_the_page_is_served() {
         let page = String::from_utf8(read(page(HeaderMap::new()).await).await).unwrap();
         let names: Vec<_> = page.split("\"graphiql/assets/").skip(1).collect();
         assert_eq!(names.len(), 3, "icon, style and script");

@@ -40,8 +40,8 @@ pub struct Limits {
     #[arg(id = "max_complexity", long = "max-complexity", env = "LIAISON_MAX_COMPLEXITY", default_value_t = DEFAULT.cost, value_parser = number::<u64>(1..))]
     pub cost: u64,
     /// Maximum size of a response in bytes, checked during execution.
-    #[arg(id = "max_response_bytes", long = "max-response-bytes", env = "LIAISON_MAX_RESPONSE_BYTES", default_value_t = DEFAULT.answer, value_parser = number::<usize>(1..))]
-    pub answer: usize,
+    #[arg(id = "max_response_bytes", long = "max-response-bytes", env = "LIAISON_MAX_RESPONSE_BYTES", default_value_t = DEFAULT.response_bytes, value_parser = number::<usize>(1..))]
+    pub response_bytes: usize,
     /// Maximum number of concurrent operations on one WebSocket.
     #[arg(id = "max_websocket_operations", long = "max-websocket-operations", env = "LIAISON_MAX_WEBSOCKET_OPERATIONS", default_value_t = DEFAULT.operations, value_parser = number::<usize>(1..))]
     pub operations: usize,
@@ -66,7 +66,7 @@ const DEFAULT: Limits = Limits {
     root_fields: 20,
     mutations: 10,
     cost: 100_000,
-    answer: 10_000_000,
+    response_bytes: 10_000_000,
     operations: 50,
     stream_timeouts: StreamTimeouts::DEFAULT,
     request_timeout: Duration::from_secs(10),

@@ -29,7 +29,7 @@ const LIMITS: ServerLimits = ServerLimits {
     body_timeout: Duration::from_secs(5),
 };
 
-/// How long a scrape waits for the database.
+/// Timeout of a scrape for the database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]

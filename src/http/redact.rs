@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_in_addresses_are_hidden() {
+    fn passwords_in_urls_are_redacted() {
         for (text, shown) in [
             ("postgres://u:p@h/x is wrong", "postgres://…@h/x is wrong"),
             ("'postgres://u:p@s/s w@h/x'", "'postgres://…@h/x'"),

@@ -41,7 +41,7 @@ discard plans";
 pub struct Rehearsal {
     pub writing: WriteTransaction,
     pub session: Session,
-    pub begun: Instant,
+    pub started_at: Instant,
     _copy: Option<TempDir>,
 }
 
@@ -71,7 +71,7 @@ impl Rehearsal {
             return Ok(Self {
                 writing: db.watched(session, writing).await?,
                 session,
-                begun: Instant::now(),
+                started_at: Instant::now(),
                 _copy: None,
             });
         }
@@ -82,7 +82,7 @@ impl Rehearsal {
         Ok(Self {
             writing: WriteTransaction::begin(&copy, actor, now).await?,
             session: Session::default(),
-            begun: Instant::now(),
+            started_at: Instant::now(),
             _copy: Some(directory),
         })
     }

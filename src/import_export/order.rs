@@ -12,7 +12,7 @@ use crate::store::committee;
 /// Maximum length of a record's key in the report, in characters.
 const KEY_FIELDS: usize = 60;
 
-/// What a record is known by in a file.
+/// The key of a record in a file.
 #[derive(Clone, Debug)]
 pub struct RecordKey {
     kind: RecordType,

@@ -46,7 +46,7 @@ pub struct ImportReport {
     file: String,
     pub progress: Progress,
     /// Counts by type and result.
-    done: BTreeMap<(&'static str, ImportOutcome), u64>,
+    outcome: BTreeMap<(&'static str, ImportOutcome), u64>,
     pub lines: u64,
     pub wrong: u64,
     /// Error texts by line, because records are not imported in line order.
@@ -60,7 +60,7 @@ impl ImportReport {
         Self {
             file,
             progress,
-            done: BTreeMap::new(),
+            outcome: BTreeMap::new(),
             lines: 0,
             wrong: 0,
             reported: BTreeMap::new(),
@@ -68,8 +68,8 @@ impl ImportReport {
         }
     }
 
-    pub fn count(&mut self, ty: &'static str, done: ImportOutcome) {
-        *self.done.entry((ty, done)).or_default() += 1;
+    pub fn count(&mut self, ty: &'static str, outcome: ImportOutcome) {
+        *self.outcome.entry((ty, outcome)).or_default() += 1;
     }
 
     /// Records the errors of a line. An unknown field is reported only once per file.
@@ -124,17 +124,17 @@ impl ImportReport {
     /// nothing was committed.
     fn summary(&self, committed: bool) -> String {
         let mut parts: Vec<String> = self
-            .done
+            .outcome
             .iter()
-            .map(|((ty, done), count)| {
-                let done = match (done, committed) {
+            .map(|((ty, outcome), count)| {
+                let outcome = match (outcome, committed) {
                     (ImportOutcome::Created, true) => "created",
                     (ImportOutcome::Created, false) => "to create",
                     (ImportOutcome::Updated, true) => "updated",
                     (ImportOutcome::Updated, false) => "to update",
                     (ImportOutcome::Unchanged, _) => "unchanged",
                 };
-                format!("{count} {ty} {done}")
+                format!("{count} {ty} {outcome}")
             })
             .collect();
         if self.wrong > 0 {

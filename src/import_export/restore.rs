@@ -52,9 +52,9 @@ pub async fn restore(
             }
         } else if let Some(seal) = row.get("sha256") {
             batch.write(db).await?;
-            let whole =
+            let is_complete =
                 seal.as_str() == Some(&hex(&hash.finalize())) && row["rows"].as_u64() == Some(rows);
-            if !whole {
+            if !is_complete {
                 return Err(wrong(
                     "the file is not as it was exported: what is above has another hash",
                 ));
@@ -153,7 +153,7 @@ async fn date_examinations(db: &DatabaseTransaction) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Lets rows come in any order, or finds the references that lead nowhere and goes back to how it was.
+/// Defers foreign key checks, or checks the references and restores immediate checks.
 async fn check_references_later(db: &DatabaseTransaction, later: bool) -> Result<(), DbErr> {
     // SeaQuery does not support this. SQLite checks and resets it at the end of the transaction.
     if db.get_database_backend() != DbBackend::Postgres {

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::print::print_line;
 
-/// How long to wait before a database that did not answer is tried again.
+/// Wait between attempts to connect to the database.
 const CONNECT_RETRY: Duration = Duration::from_millis(500);
 
 /// How long the end of the program waits for its connections to close.
@@ -26,11 +26,12 @@ async fn connected(
     settings: &config::Database,
     limits: Option<&Limits>,
 ) -> Result<Database, StartupError> {
-    let longest = limits.map(Limits::longest_statement);
+    let statement_timeout = limits.map(Limits::longest_statement);
     let connections = settings.database_connections;
     let (started, mut is_reported) = (Instant::now(), false);
     loop {
-        let connect = Database::connect_with_timeout(&settings.database_url, connections, longest);
+        let connect =
+            Database::connect_with_timeout(&settings.database_url, connections, statement_timeout);
         let error = match connect.await {
             Ok(db) => return Ok(db),
             Err(error) => error,
@@ -160,7 +161,7 @@ pub async fn migrated(
 
 /// Closes all connections. The last one of an `SQLite` file writes the log beside it into the file.
 pub async fn close(db: &Database) {
-    // Where the network is broken nothing is gained by waiting: the process ends.
+    // On a broken connection waiting is pointless: the process ends.
     let _ = timeout(CLOSE_TIMEOUT, db.close()).await;
 }
 

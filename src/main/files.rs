@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands under the name, and whether a file or a directory is stored, each time that something is.
+    /// Returns for each sync the content at the path, whether a file or a directory was synced, and the length.
     async fn replaced(path: &Path, sync: impl Fn() -> io::Result<()>) -> Vec<(String, bool, u64)> {
         let mut stored = Vec::new();
         let note = |file: &File| {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_content_is_stored_before_the_name_and_the_name_at_the_end() {
+    async fn the_file_is_synced_before_it_is_renamed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("export.jsonl");
         fs::write(&path, "old").unwrap();

@@ -19,7 +19,7 @@ use self::family::BoundedFamily;
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// The value of a label for all that is not told apart.
+/// Label value for everything that is not distinguished.
 pub const OTHER: &str = "other";
 
 /// The names of the pools of database connections.
@@ -174,7 +174,7 @@ impl Metrics {
 #[must_use]
 pub struct PoolWait {
     pool: &'static str,
-    begun: Option<Instant>,
+    started_at: Option<Instant>,
 }
 
 impl PoolWait {
@@ -184,17 +184,17 @@ impl PoolWait {
     }
 
     pub fn begin(pool: &'static str) -> Self {
-        let begun = METRICS.get().map(|metrics| {
+        let started_at = METRICS.get().map(|metrics| {
             metrics.pool_pending.with(&[pool]).inc();
             Instant::now()
         });
-        Self { pool, begun }
+        Self { pool, started_at }
     }
 
     /// Records that the connection was acquired.
     pub fn acquired(mut self) {
-        if let Some(begun) = self.begun.take() {
-            self.end(begun.elapsed(), true);
+        if let Some(started_at) = self.started_at.take() {
+            self.end(started_at.elapsed(), true);
         }
     }
 
@@ -212,8 +212,8 @@ impl PoolWait {
 
 impl Drop for PoolWait {
     fn drop(&mut self) {
-        if let Some(begun) = self.begun.take() {
-            self.end(begun.elapsed(), false);
+        if let Some(started_at) = self.started_at.take() {
+            self.end(started_at.elapsed(), false);
         }
     }
 }

@@ -92,12 +92,12 @@ impl Reservation {
     ///
     /// # Errors
     /// Returns an error if it does not have them by then.
-    pub async fn add_with_timeout(&mut self, bytes: usize, patience: Duration) -> Result<()> {
+    pub async fn add_with_timeout(&mut self, bytes: usize, max_wait: Duration) -> Result<()> {
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
         let missing = held.missing(bytes, self.free);
         if missing > 0 {
             let taken = self.budget.clone().acquire_many_owned(missing);
-            let taken = timeout(patience, taken).await;
+            let taken = timeout(max_wait, taken).await;
             held.take(taken.ok().and_then(Result::ok).ok_or(Error::Overloaded)?);
         }
         held.bytes = held.bytes.saturating_add(bytes);
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses_share_the_budget_and_small_ones_need_none() {
+    fn responses_share_the_budget_and_small_ones_are_free() {
         let budget = ResponseBudget::new(100_000);
         let large = budget.request();
         assert!(large.add(FREE_OF_REQUEST).is_ok());

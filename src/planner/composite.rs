@@ -33,7 +33,7 @@ struct CompositePlan<'a> {
 
 enum Slot<'a> {
     Typename,
-    /// The value of this name, as it stands there.
+    /// The value of this name, unchanged.
     Value(&'static str),
     /// The composite value of this name, or the list of them.
     Nested(&'static str, CompositePlan<'a>),
@@ -96,7 +96,7 @@ impl<'a> Planner<'a, '_> {
             loaded: &loaded,
         };
         let written = writer.composite(&plan, value, &records);
-        writer.answer(at, written)
+        writer.finish(at, written)
     }
 
     fn composite(
@@ -157,8 +157,8 @@ impl CompositePlan<'_> {
                     }
                     value => plan.collect_keys(value, references),
                 },
-                Slot::Reference(name, place) => {
-                    let kinds = &mut references[*place].kinds;
+                Slot::Reference(name, index) => {
+                    let kinds = &mut references[*index].kinds;
                     let mut collect = |value| {
                         if let Some((ty, key)) = reference(value)
                             && let Some(kind) = kinds.iter_mut().find(|kind| kind.is(ty))
@@ -208,10 +208,10 @@ impl<'d> ResponseWriter<'d, '_> {
                         writer.composite(plan, value, records)
                     })
                 })?,
-                Slot::Reference(name, place) => self.at_key(key, |writer| {
+                Slot::Reference(name, index) => self.at_key(key, |writer| {
                     let is_list = |value: &Value| value.is_array() && reference(value).is_none();
                     writer.one_or_list(&value[*name], &is_list, |writer, value| {
-                        writer.referenced(records, *place, value, *pos)
+                        writer.referenced(records, *index, value, *pos)
                     })
                 })?,
             }
@@ -247,12 +247,12 @@ impl<'d> ResponseWriter<'d, '_> {
     fn referenced(
         &mut self,
         records: &Records<'_, 'd>,
-        place: usize,
+        index: usize,
         value: &Value,
         pos: Pos,
     ) -> Result<(), FieldError> {
-        let kinds = records.references[place].kinds.iter();
-        let mut kinds = kinds.zip(&records.loaded[place]);
+        let kinds = records.references[index].kinds.iter();
+        let mut kinds = kinds.zip(&records.loaded[index]);
         let found = reference(value).and_then(|(ty, key)| {
             let (kind, loaded) = kinds.find(|(kind, _)| kind.is(ty))?;
             let row = *loaded.group(key)?.rows.first()?;

@@ -124,9 +124,9 @@ async fn query(
     let Some(statement) = statement else {
         return Ok(Rows::default());
     };
-    let arrives =
+    let on_row =
         |row: Row<'_>| (env.bound).count_row(texts.iter().map(|index| row.length(*index)).sum());
-    env.db.read(&statement, env.on_statement, arrives).await
+    env.db.read(&statement, env.on_statement, on_row).await
 }
 
 /// Checks that the rows that the cursors of a page refer to still exist, if the list requires that.

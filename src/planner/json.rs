@@ -107,10 +107,10 @@ impl Json {
 
     pub fn text(&mut self, text: &str) {
         self.0.push('"');
-        let mut done = 0;
-        while let Some(at) = find_escape(text.as_bytes(), done) {
-            self.raw(&text[done..at]);
-            done = at + 1;
+        let mut escaped = 0;
+        while let Some(at) = find_escape(text.as_bytes(), escaped) {
+            self.raw(&text[escaped..at]);
+            escaped = at + 1;
             let byte = text.as_bytes()[at];
             match byte {
                 b'"' => self.raw("\\\""),
@@ -121,7 +121,7 @@ impl Json {
                 _ => self.display(format_args!("\\u{byte:04x}")),
             }
         }
-        self.raw(&text[done..]);
+        self.raw(&text[escaped..]);
         self.0.push('"');
     }
 

@@ -272,7 +272,7 @@ impl<'a> Planner<'a, '_> {
 
     /// Returns records of any type by their keys, each null if it does not exist: as a list, or the only one if
     /// `alone`.
-    /// `seen` returns the condition for the records of a type that the viewer may see.
+    /// Reads only records that the viewer may see.
     pub async fn fetch_nodes(
         &self,
         at: &FieldLocation,
@@ -281,20 +281,20 @@ impl<'a> Planner<'a, '_> {
         alone: bool,
     ) -> ServerResult<FieldResult> {
         let mut types: Vec<(QueryPlan, OutputPlan<'a>, Vec<Uuid>)> = Vec::new();
-        let mut places = Vec::with_capacity(nodes.len());
+        let mut indexes = Vec::with_capacity(nodes.len());
         for (object, key) in nodes {
             let known = types
                 .iter()
                 .position(|planned| planned.1.object.name == object.name);
-            let place = known.unwrap_or_else(|| {
+            let index = known.unwrap_or_else(|| {
                 let visible = object.node().map(|node| (node.visible)(self.env));
                 let rows = RowSource::ByKeys(visible.unwrap_or_else(Condition::all));
                 let (load, template) = self.rows(object, sets, rows);
                 types.push((load, template, Vec::new()));
                 types.len() - 1
             });
-            types[place].2.push(*key);
-            places.push((place, *key));
+            types[index].2.push(*key);
+            indexes.push((index, *key));
         }
         let snapshot = self.snapshot(types.iter().map(|(load, ..)| load));
         let env = self.env.reading(snapshot.as_ref());
@@ -305,9 +305,9 @@ impl<'a> Planner<'a, '_> {
 
         let write = |writer: &mut ResponseWriter<'a, '_>| {
             writer.records_of(
-                places.iter().map(|(place, key)| {
-                    let (load, template, _) = &types[*place];
-                    let loaded = &loaded[*place];
+                indexes.iter().map(|(index, key)| {
+                    let (load, template, _) = &types[*index];
+                    let loaded = &loaded[*index];
                     (RowsSource::new(load, loaded), *key, template)
                 }),
                 alone,
@@ -328,15 +328,15 @@ impl<'a> Planner<'a, '_> {
         let (load, template) = self.rows(object, sets, RowSource::ByKeys(Condition::all()));
         let loaded = self.run(at, &load, keys.to_vec()).await?;
         let from = RowsSource::new(&load, &loaded);
-        let mut answers = Vec::with_capacity(keys.len());
+        let mut results = Vec::with_capacity(keys.len());
         for key in keys {
             let write = |writer: &mut ResponseWriter<'a, '_>| {
                 writer.records_of([(from, *key, &template)].into_iter(), true);
                 Ok(())
             };
-            answers.push(self.write(at, write).await?);
+            results.push(self.write(at, write).await?);
         }
-        Ok(answers)
+        Ok(results)
     }
 
     fn rows(
@@ -362,7 +362,7 @@ impl<'a> Planner<'a, '_> {
         at.check(run(load, parents, &env).await)
     }
 
-    /// Writes the value of a field. A long one is written from its start again when it is its turn, so that long ones
+    /// Writes the value of a field. A long one is written again once it has a permit, so that long values
     /// neither take all threads of the runtime nor the memory of their growing buffers at once.
     async fn write(
         &self,
@@ -374,17 +374,17 @@ impl<'a> Planner<'a, '_> {
         let written = write(&mut writer);
         if !writer.interrupted || writer.overloaded {
             writer.longest = usize::MAX;
-            return writer.answer(at, written);
+            return writer.finish(at, written);
         }
         drop((writer, written));
         // Never closed, so it gives a permit.
         let permit = Box::pin(LONG_VALUES.acquire()).await;
         let mut writer = ResponseWriter::new(self.env, at.path.clone());
         let written = write(&mut writer);
-        let answer = writer.answer(at, written);
+        let result = writer.finish(at, written);
         drop(permit);
         yield_now().await;
-        answer
+        result
     }
 
     /// Returns what plans with several statements read from; `None` if there is only one statement, or the operation
@@ -412,7 +412,7 @@ static LONG_VALUES: LazyLock<Semaphore> = LazyLock::new(|| {
 
 impl ResponseWriter<'_, '_> {
     /// Returns what was written, or an error if it exceeds the size limit.
-    fn answer(
+    fn finish(
         mut self,
         at: &FieldLocation,
         written: Result<(), FieldError>,
@@ -432,12 +432,12 @@ impl ResponseWriter<'_, '_> {
     fn is_full(&mut self) -> bool {
         let (length, bound) = (self.json.len(), self.env.bound);
         self.interrupted |= length > self.longest;
-        self.overloaded |= length > SMALL && length > bound.room();
+        self.overloaded |= length > SMALL && length > bound.available();
         self.full |= self.interrupted || self.overloaded || length > bound.remaining();
         self.full
     }
 
-    /// Why nothing more is written.
+    /// Returns the error that stops the output.
     fn refusal(&self) -> Error {
         if self.overloaded {
             Error::Overloaded
@@ -446,7 +446,7 @@ impl ResponseWriter<'_, '_> {
         }
     }
 
-    /// That it is too long is an error of the whole field, wherever that was found.
+    /// Returns the error of the root field if its value exceeds the size limit.
     fn checked<T>(
         &mut self,
         at: &FieldLocation,

@@ -23,7 +23,7 @@ pub const DEFAULT: u64 = 20;
 /// Maximum page size in records.
 pub const MAX: u64 = 100;
 
-/// Returns the type of a page's place within its list.
+/// Returns the type `PageInfo`.
 pub fn page_info() -> &'static ObjectType {
     static OBJECT: LazyLock<ObjectType> = LazyLock::new(|| {
         let flag = || FieldSource::Key(bool::create_type_info);

@@ -138,18 +138,18 @@ impl<'a> Planner<'a, '_> {
                 }
             }
             FieldSource::Stored { cell, object, .. } => {
-                let place = load.text(row, cell, self.env);
-                FieldOutput::Stored(place, self.output_plan(object(), &sets, load, row))
+                let index = load.text(row, cell, self.env);
+                FieldOutput::Stored(index, self.output_plan(object(), &sets, load, row))
             }
             FieldSource::Derived {
                 needs,
                 derive,
                 object,
             } => {
-                let places = needs.iter().map(|column| load.cell(row, column, self.env));
-                let places = places.collect();
+                let indexes = needs.iter().map(|column| load.cell(row, column, self.env));
+                let indexes = indexes.collect();
                 FieldOutput::Derived(
-                    places,
+                    indexes,
                     *derive,
                     self.output_plan(object(), &sets, load, row),
                 )

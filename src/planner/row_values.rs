@@ -11,28 +11,28 @@ use crate::db::{CellRef, FromCell, Row};
 /// Some cells of a row, in the order in which a computed field declares them.
 pub struct RowValues<'a> {
     row: Row<'a>,
-    places: &'a [usize],
+    indexes: &'a [usize],
 }
 
 impl<'a> RowValues<'a> {
-    pub fn new(row: Row<'a>, places: &'a [usize]) -> Self {
-        Self { row, places }
+    pub fn new(row: Row<'a>, indexes: &'a [usize]) -> Self {
+        Self { row, indexes }
     }
 
     /// Returns the value of the cell with this index.
     ///
     /// # Errors
     /// Returns an error if the cell is null or has another type than `T`.
-    pub fn get<T: FromCell<'a>>(&self, place: usize) -> Result<T, DbErr> {
-        self.row.get(self.places[place])
+    pub fn get<T: FromCell<'a>>(&self, index: usize) -> Result<T, DbErr> {
+        self.row.get(self.indexes[index])
     }
 
     /// Returns the value of the cell with this index; `None` if it is null.
     ///
     /// # Errors
     /// Returns an error if the cell has another type than `T`.
-    pub fn find<T: FromCell<'a>>(&self, place: usize) -> Result<Option<T>, DbErr> {
-        self.row.find(self.places[place])
+    pub fn find<T: FromCell<'a>>(&self, index: usize) -> Result<Option<T>, DbErr> {
+        self.row.find(self.indexes[index])
     }
 }
 

@@ -16,7 +16,7 @@ use crate::trace::SPANS;
 
 mod page;
 
-/// An answer being written.
+/// A response being written.
 pub struct ResponseWriter<'d, 'e> {
     pub json: Json,
     /// The errors of fields that are null because they failed.
@@ -277,12 +277,12 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
                     None => return Err(fault(self, missing(template.object.name))),
                 }
             }
-            FieldOutput::Stored(place, template) => {
-                let stored = row.find(*place).map_err(|error| fault(self, error))?;
+            FieldOutput::Stored(index, template) => {
+                let stored = row.find(*index).map_err(|error| fault(self, error))?;
                 embedded::write(&mut self.json, &stored.unwrap_or_default(), template);
             }
-            FieldOutput::Derived(places, derive, template) => {
-                let derived = derive(&RowValues::new(row, places), self.env);
+            FieldOutput::Derived(indexes, derive, template) => {
+                let derived = derive(&RowValues::new(row, indexes), self.env);
                 let derived = derived.map_err(|error| fault(self, error))?;
                 embedded::write(&mut self.json, &derived, template);
             }
@@ -330,7 +330,7 @@ impl<'d, 'e> ResponseWriter<'d, 'e> {
         }
     }
 
-    /// Writes a record; null takes its place where it fails and the schema lets it.
+    /// Writes a record, or null if it fails and the field is nullable.
     fn one(
         &mut self,
         nullable: bool,

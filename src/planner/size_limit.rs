@@ -9,13 +9,13 @@ use crate::planner::budget::Reservation;
 /// Bytes that a row takes besides its texts.
 const ROW: usize = 100;
 
-/// What one answer may hold, and what it holds by now.
+/// The size limit of one response, and its current size.
 #[derive(Debug)]
 pub struct ResponseSizeLimit {
     limit: usize,
     arrived: AtomicUsize,
     written: AtomicUsize,
-    /// The fields and records of the answer.
+    /// The fields and records of the response.
     values: AtomicU64,
     /// `None` if what it holds is not counted together with others.
     reservation: Option<Arc<Reservation>>,
@@ -53,7 +53,7 @@ impl ResponseSizeLimit {
         self.reservation.as_ref()
     }
 
-    /// Counts the texts of a row. They may be twice what an answer may: a page of one record reads the next one, too.
+    /// Counts the text bytes of a row. Rows may have twice the limit, because a page of one record reads the next one, too.
     ///
     /// # Errors
     /// Returns an error if they are more, or more than the budget of all responses has left.
@@ -65,14 +65,14 @@ impl ResponseSizeLimit {
         self.reserve(bytes.saturating_add(ROW))
     }
 
-    /// How much the budget of all responses has left for it.
+    /// Returns how many bytes the budget of all responses has left.
     #[must_use]
-    pub fn room(&self) -> usize {
+    pub fn available(&self) -> usize {
         let reservation = self.reservation.as_ref();
         reservation.map_or(usize::MAX, |reservation| reservation.available())
     }
 
-    /// How much may still be written.
+    /// Returns how many bytes may still be written.
     #[must_use]
     pub fn remaining(&self) -> usize {
         let written = self.written.load(Ordering::Relaxed);

@@ -35,14 +35,14 @@ pub fn highlights(texts: &[IndexedText], query: &ResolvedQuery) -> Vec<Highlight
 /// Returns where matches begin and end, in bytes.
 fn matches(text: &IndexedText, query: &ResolvedQuery) -> Vec<(usize, usize)> {
     let mut matches: Vec<(usize, usize)> = Vec::new();
-    for place in 0..text.words.len() {
+    for index in 0..text.words.len() {
         let clauses = query.clauses.iter().filter(|clause| clause.is_required);
-        let longest = clauses.filter_map(|clause| clause.matches(text, place));
+        let longest = clauses.filter_map(|clause| clause.matches(text, index));
         let Some(length) = longest.map(|(length, _)| length).max() else {
             continue;
         };
-        let start = text.words[place].start as usize;
-        let end = text.words[place + length - 1].end as usize;
+        let start = text.words[index].start as usize;
+        let end = text.words[index + length - 1].end as usize;
         match matches.last_mut() {
             Some(last) if start <= last.1 => last.1 = last.1.max(end),
             _ => matches.push((start, end)),

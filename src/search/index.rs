@@ -65,12 +65,12 @@ pub struct IndexedText {
 #[derive(Clone, Copy)]
 pub struct Position {
     pub word: u32,
-    /// Where it stands in the text, in bytes.
+    /// Its byte offset in the text.
     pub start: u32,
     pub end: u32,
 }
 
-/// A place in a text, counted in words. The places of a text stand together, one after the other.
+/// A position in a text, counted in words. The places of a text stand together, one after the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(u64);
 
@@ -84,7 +84,7 @@ impl Place {
         (self.0 >> 32) as u32
     }
 
-    /// Returns the place that is so many words later.
+    /// Returns the position that is so many words later.
     pub const fn after(self, words: usize) -> Self {
         Self(self.0 + words as u64)
     }
@@ -165,20 +165,20 @@ impl Index {
         let number_of_text = number(self.texts.len());
         let mut positions: Vec<Position> = Vec::new();
         let words = words(&content);
-        for (place, word) in words.iter().enumerate() {
+        for (position, word) in words.iter().enumerate() {
             let id = self.word(&content[word.range.clone()], &word.folded, language);
             if let Some(last) = positions.last()
                 && word.joined
-                && is_name(&words[place - 1].folded)
+                && is_name(&words[position - 1].folded)
                 && is_name(&word.folded)
             {
-                let whole = format!("{}{}", words[place - 1].folded, word.folded);
-                let parts = self.compounds.entry(whole).or_default();
+                let compound = format!("{}{}", words[position - 1].folded, word.folded);
+                let parts = self.compounds.entry(compound).or_default();
                 if !parts.contains(&[last.word, id]) {
                     parts.push([last.word, id]);
                 }
             }
-            self.words[id as usize].push(Place::new(number_of_text, place));
+            self.words[id as usize].push(Place::new(number_of_text, position));
             positions.push(Position {
                 word: id,
                 start: number(word.range.start),

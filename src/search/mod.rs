@@ -43,16 +43,16 @@ pub struct Search {
     /// The overlaps of what was indexed when they were last read. One request at a time computes what has changed since.
     overlaps: Arc<Mutex<Overlaps>>,
     /// Who brings the index up to date; the others wait.
-    turn: Arc<Mutex<()>>,
+    update_lock: Arc<Mutex<()>>,
 }
 
 /// The index, and what it holds.
 #[derive(Default)]
 struct Indexed {
     index: Index,
-    /// The place of the log up to which it holds all changes; `None` before it is built.
+    /// The log position up to which it holds all changes; `None` before it is built.
     upto: Option<LogPosition>,
-    /// What the overlaps do not have yet.
+    /// Changes that the overlaps do not include yet.
     changes: Changes,
 }
 
@@ -94,7 +94,7 @@ impl Search {
             db: db.clone(),
             indexed: Arc::default(),
             overlaps: Arc::default(),
-            turn: Arc::default(),
+            update_lock: Arc::default(),
         }
     }
 
@@ -171,12 +171,12 @@ impl Search {
         if self.upto() == Some(head) {
             return Ok(());
         }
-        let turn = self.turn.clone().lock_owned().await;
+        let update_lock = self.update_lock.clone().lock_owned().await;
         let search = self.clone();
         // In a task of its own: if this request ends early, the next one does not begin again.
         let caught_up = spawn_counted(async move {
             let done = search.read_changes().await;
-            drop(turn);
+            drop(update_lock);
             done
         });
         Ok(caught_up.await.map_err(aborted)??)
@@ -201,10 +201,10 @@ impl Search {
         }
     }
 
-    /// Returns what was changed after a place of the log; `None` if that is much, or the history was replaced.
+    /// Returns the changes after a log position; `None` if there are too many, or the history was replaced.
     async fn changes(&self, upto: LogPosition) -> Result<Option<Vec<Event>>, DbErr> {
         let is_begin = upto == LogPosition::default();
-        // With the activity of the place itself.
+        // Including the activity at the position itself.
         let after = if is_begin { 0 } else { upto.position - 1 };
         let limit = MAX_CHANGES + 1;
         let events = log::after(&self.db.orm_read, after, Condition::all(), limit);
@@ -326,7 +326,7 @@ fn page(index: &Index, request: SearchRequest) -> SearchPage {
     }
 }
 
-/// What ran in another thread or task did not end: a defect, or the end of the process.
+/// Returns the error of a cancelled task; resumes the panic of one that panicked.
 fn aborted(error: JoinError) -> DbErr {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

@@ -13,7 +13,7 @@ use sea_orm::prelude::Uuid;
 use crate::search::document::{Document, SearchType, Text};
 use crate::search::words::{is_function_word, stems, words};
 
-/// How many partners of each text are listed: its most alike.
+/// Maximum number of pairs per text: its most similar texts.
 const PARTNERS: usize = 10;
 /// Scores are whole numbers of this fraction of 1.
 const SCALE: u32 = 10_000;
@@ -382,7 +382,7 @@ impl Overlaps {
         }
     }
 
-    /// Returns the pairs after a place that score at least `minimum`, most alike first.
+    /// Returns the pairs after a position that score at least `minimum`, most similar first.
     pub fn page(&self, minimum: f64, first: usize, after: Option<PairKey>) -> PairPage {
         let is_listed = |pair: &&PairKey| score(**pair) >= minimum;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);

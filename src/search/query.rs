@@ -14,7 +14,7 @@ pub struct Query {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Clause {
     words: Vec<QueryWord>,
-    /// Whether it stands in quotes: only these very words count.
+    /// Whether it is quoted: only exact words match.
     is_quoted: bool,
     /// Whether a record needs it to be found.
     is_required: bool,
@@ -137,14 +137,14 @@ impl Clause {
         let sets = self.words.iter().map(|word| self.resolve_word(word, index));
         let mut alternatives = vec![sets.collect::<Vec<_>>()];
         if !self.is_quoted {
-            let whole: String = self.words.iter().map(|word| word.folded.as_str()).collect();
+            let joined: String = self.words.iter().map(|word| word.folded.as_str()).collect();
             if self.words.len() > 1 {
                 // `cyber-security` finds `cybersecurity`,
-                let whole = index.exact(&whole);
-                alternatives.extend(whole.map(|whole| vec![vec![(whole, EXACT)]]));
+                let joined = index.exact(&joined);
+                alternatives.extend(joined.map(|joined| vec![vec![(joined, EXACT)]]));
             } else {
                 // and `email` finds `e-mail`.
-                let parts = index.parts(&whole).iter();
+                let parts = index.parts(&joined).iter();
                 alternatives.extend(parts.map(|parts| {
                     let sets = parts.iter().map(|part| vec![(*part, EXACT)]);
                     sets.collect()
@@ -186,7 +186,7 @@ pub struct ResolvedClause {
 }
 
 impl ResolvedClause {
-    /// Returns how many words of a text match from a place on, and what they count.
+    /// Returns how many words of a text match from an index on, and their weight.
     pub fn matches(&self, text: &IndexedText, place: usize) -> Option<(usize, u32)> {
         let alternatives = self.alternatives.iter();
         let mut matching = alternatives.filter_map(|sets| {

@@ -17,18 +17,18 @@ use crate::search::document::{Document, OverlapFacts, SearchType, Text};
 use crate::store::Database;
 
 /// The records that are read, by type; `None` is all.
-pub type Wanted = Option<BTreeMap<SearchType, Vec<Uuid>>>;
+pub type SelectedIds = Option<BTreeMap<SearchType, Vec<Uuid>>>;
 
 /// Reads records with their translations. Retracted notes are left out.
-pub async fn read(db: &Database, wanted: &Wanted) -> Result<Vec<Document>, DbErr> {
-    let mut translations = translations(db, wanted).await?;
-    let mut links = Links::read(db, wanted).await?;
+pub async fn read(db: &Database, selected_ids: &SelectedIds) -> Result<Vec<Document>, DbErr> {
+    let mut translations = translations(db, selected_ids).await?;
+    let mut links = Links::read(db, selected_ids).await?;
     let mut documents = Vec::new();
     for ty in SearchType::ALL {
         let source = Source::of(ty);
         let mut select = source.select.clone();
-        if let Some(wanted) = wanted {
-            let Some(ids) = wanted.get(&ty) else {
+        if let Some(selected_ids) = selected_ids {
+            let Some(ids) = selected_ids.get(&ty) else {
                 continue;
             };
             select.and_where(of("id").is_in(ids.iter().copied()));
@@ -187,8 +187,8 @@ impl Source {
         });
         let mut translated = translations.remove(&id).unwrap_or_default();
         let mut texts = Vec::new();
-        for (place, (field, _, translatable)) in self.fields.iter().enumerate() {
-            let text: Option<String> = row.try_get_by_index(place + 3)?;
+        for (index, (field, _, translatable)) in self.fields.iter().enumerate() {
+            let text: Option<String> = row.try_get_by_index(index + 3)?;
             // The translation of a text that was removed is not shown.
             let Some(text) = text else {
                 continue;
@@ -244,9 +244,9 @@ struct Links {
 }
 
 impl Links {
-    async fn read(db: &Database, wanted: &Wanted) -> Result<Self, DbErr> {
-        let ids = wanted.as_ref().map(|wanted| {
-            let of = |ty| wanted.get(&ty).into_iter().flatten().copied();
+    async fn read(db: &Database, selected_ids: &SelectedIds) -> Result<Self, DbErr> {
+        let ids = selected_ids.as_ref().map(|selected_ids| {
+            let of = |ty| selected_ids.get(&ty).into_iter().flatten().copied();
             let ids = of(SearchType::Topic).chain(of(SearchType::Publication));
             ids.collect::<Vec<Uuid>>()
         });
@@ -308,7 +308,7 @@ fn language_of_script(text: &str) -> Language {
 /// The translations of each record by field, in the order of the languages.
 type Translations = HashMap<Uuid, BTreeMap<TranslatableField, BTreeMap<Language, String>>>;
 
-async fn translations(db: &Database, wanted: &Wanted) -> Result<Translations, DbErr> {
+async fn translations(db: &Database, selected_ids: &SelectedIds) -> Result<Translations, DbErr> {
     use translation::Column;
     let mut select = SelectStatement::new()
         .columns([
@@ -320,8 +320,8 @@ async fn translations(db: &Database, wanted: &Wanted) -> Result<Translations, Db
         .from(translation::Entity)
         .order_by(Column::SubjectId, Order::Asc)
         .take();
-    if let Some(wanted) = wanted {
-        let ids = wanted.values().flatten().copied();
+    if let Some(selected_ids) = selected_ids {
+        let ids = selected_ids.values().flatten().copied();
         select.and_where(Expr::col(Column::SubjectId).is_in(ids));
     }
     let mut translations = Translations::new();

@@ -11,7 +11,7 @@ use crate::domain::text::fold;
 /// A word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// Where it stands in the text, in bytes.
+    /// Its byte offset in the text.
     pub range: Range<usize>,
     /// The word without case and accents.
     pub folded: String,
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_the_same_words_however_they_are_written() {
+    fn codes_have_the_same_tokens_in_every_spelling() {
         assert_eq!(of("X.1341"), ["x", "+1341"]);
         assert_eq!(of("x1341"), ["x", "+1341"]);
         assert_eq!(of("S42"), ["s", "+42"]);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn words_have_no_case_no_accents_and_no_invisible_characters() {
+    fn tokens_have_no_case_accents_or_invisible_characters() {
         assert_eq!(of("L'Électricité, ÉTÉ"), ["l", "electricite", "ete"]);
         assert_eq!(of("Stra\u{ad}ße ＳＧ"), ["strasse", "sg"]);
         assert_eq!(of("Internet -- and ... more"), ["internet", "and", "more"]);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn each_chinese_character_is_a_word() {
+    fn each_chinese_character_is_a_token() {
         assert_eq!(of("万国邮政"), ["万", "+国", "+邮", "+政"]);
         assert_eq!(of("5G网络"), ["5", "+g", "+网", "+络"]);
     }
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_knows_where_it_stands() {
+    fn a_token_has_its_offsets() {
         let text = "Été: X.1341";
         let shown: Vec<&str> = words(text)
             .into_iter()

@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_is_of_this_form() {
+    fn the_seed_file_can_be_parsed() {
         let facts = Facts::built_in();
         assert_eq!(facts.committees.len(), 96);
         assert_eq!(facts.topics.len(), 8);

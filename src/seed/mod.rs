@@ -52,13 +52,13 @@ pub async fn load(db: &Database, now: DateTime<Utc>) -> Result<Loaded> {
     load_facts(db, now, &Facts::built_in()).await
 }
 
-/// Enters what is not there yet, by the same functions as mutations, each as the party whose act it is: all of it, or
-/// nothing if it is interrupted. What is there already stays as it is.
+/// Adds missing records by the functions that mutations use, each as the acting party: all of them, or
+/// nothing if it is interrupted. Existing records are unchanged.
 ///
 /// # Errors
 /// Returns an error if the database fails or a rule refuses a fact.
 pub async fn load_facts(db: &Database, now: DateTime<Utc>, facts: &Facts) -> Result<Loaded> {
-    db.whole(async |db: &Database, entered: &DatabaseTransaction| {
+    db.in_transaction(async |db: &Database, entered: &DatabaseTransaction| {
         enter(facts, Loader::new(db, entered, now).await?).await
     })
     .await

@@ -102,7 +102,7 @@ impl HealthCheck {
     }
 
     /// Whether another file stands at the path of the one that is open: only a restart opens that one. A file that is
-    /// gone would be made anew by a restart, which loses the register; put back, it is used again.
+    /// missing would be recreated by a restart, which loses the register; put back, it is used again.
     #[must_use]
     pub fn is_file_replaced(&self) -> bool {
         match &self.target {

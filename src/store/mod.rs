@@ -96,7 +96,7 @@ impl Database {
     pub async fn connect_with_timeout(
         url: &str,
         connections: u32,
-        longest: Option<Duration>,
+        statement_timeout: Option<Duration>,
     ) -> Result<Self, DbErr> {
         let on_statement = StatementObserver::default();
         let observer = on_statement.0.clone();
@@ -108,7 +108,7 @@ impl Database {
             let options = pool.connect_options().as_ref().clone();
             pool.set_connect_options(options.create_if_missing(false));
             let read = sea_orm::Database::connect(sqlite(url, connections, true)).await?;
-            let reader = ReadPool::sqlite(url, connections, longest)?;
+            let reader = ReadPool::sqlite(url, connections, statement_timeout)?;
             let options: SqliteConnectOptions = url.parse().map_err(failed)?;
             let health = HealthCheck::sqlite(options.get_filename());
             Ok(Self {
@@ -124,7 +124,7 @@ impl Database {
                 last_position: watch::Sender::default(),
             })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let connector = Connector::new(url, longest).map_err(failed)?;
+            let connector = Connector::new(url, statement_timeout).map_err(failed)?;
             // If a pooler gives both the same session, the second connection detects the mark of the first.
             let first = connector.connect().await.map_err(failed)?;
             connector.connect().await.map_err(failed)?;
@@ -132,7 +132,7 @@ impl Database {
             let users = connections as usize;
             let connector = || connector.clone();
             Ok(Self {
-                read_pool: ReadPool::postgres(connector(), connections, longest),
+                read_pool: ReadPool::postgres(connector(), connections, statement_timeout),
                 orm_read: ReadConnection::postgres(
                     connector(),
                     BACKGROUND_CONNECTIONS,
@@ -333,7 +333,7 @@ impl Database {
 
     /// Makes all the writes of `work`, or none. It may read what it wrote in the transaction that it is given.
     /// Several instances may do so at once: the others wait.
-    pub async fn whole<T>(
+    pub async fn in_transaction<T>(
         &self,
         work: impl AsyncFnOnce(&Self, &DatabaseTransaction) -> Result<T>,
     ) -> Result<T> {
@@ -394,8 +394,8 @@ type Permit = Option<OwnedSemaphorePermit>;
 
 /// Begins a transaction, within the outer one if there is one.
 async fn begin(db: &Database) -> Result<(DatabaseTransaction, Permit), DbErr> {
-    if let Some(whole) = &db.outer_transaction {
-        return Ok((whole.begin().await?, None));
+    if let Some(outer) = &db.outer_transaction {
+        return Ok((outer.begin().await?, None));
     }
     let waiting = PoolWait::begin(WRITE_POOL);
     let permit = permit(&db.write_permits).await?;

@@ -79,7 +79,7 @@ pub fn spawn_blocking_counted<T: Send + 'static>(
     }
 }
 
-/// An observer of statements; by default, the counter of the request. What begins and ends a transaction is none.
+/// An observer of statements; by default, the counter of the request. `BEGIN` and `COMMIT` are not observed.
 #[derive(Clone)]
 pub struct StatementObserver(pub Arc<dyn Fn(&Statement) + Send + Sync>);
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_spawned_task_stands_in_the_span_of_its_request() {
+    async fn a_spawned_task_runs_in_the_span_of_its_request() {
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry());
         let span = tracing::error_span!("request");
         let inner = span.in_scope(|| spawn_counted(async { Span::current().id() }));

@@ -236,7 +236,7 @@ pub fn normal_if_null(priority: &mut Option<Priority>) {
     priority.get_or_insert(Priority::Normal);
 }
 
-/// What the database says of a value that must be the only one of its kind, as a refusal.
+/// Converts a unique violation of the database into a rejection.
 pub fn unique_violation(error: DbErr, field: &str, message: impl Into<String>) -> Error {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => {

@@ -90,7 +90,7 @@ impl WriteTransaction {
         actor: Actor,
         now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
-        // The database keeps no more, and an answer shows what a later one will.
+        // The database stores microseconds; the response must equal a later read.
         let now = now.trunc_subsecs(6);
         let position = increment_counter(&transaction, ACTIVITY, 1).await?;
         let ids = AtomicU64::new(position.unsigned_abs().wrapping_mul(IDS_PER_ENTRY));

@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use super::Database;
 use crate::db::failed;
 
-/// How often the server is asked for the session.
+/// Interval between checks of the session.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Failed checks after which the connection counts as lost.
 const FAILURES: u32 = 2;
 
-/// When the server sent its last answer to a session, unless it is working for it.
+/// Query for when the server sent its last response to a session, unless it is executing a statement.
 const WAITING_SINCE: &str = "select case when state <> 'active' then state_change::text end from pg_stat_activity where pid = $1";
 
 /// The session of a transaction; `None` on SQLite.

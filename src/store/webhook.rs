@@ -30,7 +30,7 @@ pub struct NewWebhook {
     /// The position in the log after which it begins; none: now.
     pub after: Option<LogPosition>,
     pub secret: String,
-    pub reach: WebhookTargets,
+    pub targets: WebhookTargets,
 }
 
 /// An update of a webhook.
@@ -48,7 +48,7 @@ pub struct WebhookChange {
     pub ping: bool,
     /// The position in the log after which all is delivered again.
     pub redeliver_after: Option<LogPosition>,
-    pub reach: WebhookTargets,
+    pub targets: WebhookTargets,
 }
 
 /// Generates a random secret in the format of Standard Webhooks.
@@ -75,7 +75,7 @@ pub async fn count(db: &impl ConnectionTrait, party: Party) -> Result<u64, DbErr
 pub async fn make(writing: &mut WriteTransaction, new: NewWebhook) -> Result<WebhookId> {
     rules::check_quota(count(writing.db(), writing.party()).await?)?;
     let mut problems = ValidationErrors::default();
-    problems.check("url", rules::validate_url(&new.url, &new.reach));
+    problems.check("url", rules::validate_url(&new.url, &new.targets));
     problems.into_result()?;
 
     let id: WebhookId = writing.new_id();
@@ -121,7 +121,7 @@ pub async fn update(
     let mut after = before.clone();
     after.url = resolve::required_or_current(&mut problems, "url", input.url, before.url.clone());
     if after.url != before.url {
-        problems.check("url", rules::validate_url(&after.url, &input.reach));
+        problems.check("url", rules::validate_url(&after.url, &input.targets));
     }
     after.filter = resolve::optional_or_current(input.filter, before.filter.clone());
     after.enabled =

@@ -38,16 +38,16 @@ const MAX_RESPONSE_BYTES: usize = 1024;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    reach: WebhookTargets,
+    targets: WebhookTargets,
     has_proxy: bool,
 }
 
 impl Client {
-    /// Makes a client that calls what `reach` allows, by way of a proxy if there is one.
+    /// Makes a client that calls what `targets` allows, by way of a proxy if there is one.
     ///
     /// # Errors
     /// Returns an error if there is no TLS, or the URL of the proxy cannot be parsed.
-    pub fn new(reach: WebhookTargets, proxy: Option<&str>) -> Result<Self, String> {
+    pub fn new(targets: WebhookTargets, proxy: Option<&str>) -> Result<Self, String> {
         // It fails if a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The error itself says only which step failed.
@@ -59,18 +59,18 @@ impl Client {
             // The target of a redirect is unchecked.
             .redirect(Policy::none())
             .no_proxy()
-            .https_only(reach != WebhookTargets::Any)
+            .https_only(targets != WebhookTargets::Any)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ATTEMPT_TIMEOUT)
             .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")));
         http = match proxy {
             // The proxy resolves names itself, and its own address may be private.
             Some(proxy) => http.proxy(Proxy::all(proxy).map_err(wrong)?),
-            None => http.dns_resolver(TargetResolver(reach.clone())),
+            None => http.dns_resolver(TargetResolver(targets.clone())),
         };
         Ok(Self {
             http: http.build().map_err(wrong)?,
-            reach,
+            targets,
             has_proxy: proxy.is_some(),
         })
     }
@@ -120,7 +120,7 @@ impl Client {
         trace: Option<TraceParent>,
     ) -> Outcome {
         // The setting may have changed since the address was given.
-        if let Err(why) = validate_url(url, &self.reach) {
+        if let Err(why) = validate_url(url, &self.targets) {
             return failed_attempt(&why);
         }
         let mut request = self.http.post(url);
@@ -268,12 +268,13 @@ struct TargetResolver(WebhookTargets);
 
 impl Resolve for TargetResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0.clone();
+        let targets = self.0.clone();
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await;
             let found = found.map_err(|_| LookupError::Unknown)?;
-            let allowed: Vec<SocketAddr> =
-                found.filter(|address| reach.allows(address.ip())).collect();
+            let allowed: Vec<SocketAddr> = found
+                .filter(|address| targets.allows(address.ip()))
+                .collect();
             if allowed.is_empty() {
                 return Err(LookupError::NotAllowed.into());
             }
@@ -288,7 +289,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_not_called() {
+    async fn host_names_of_loopback_addresses_are_refused() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = Client::new(WebhookTargets::PublicOnly, None).unwrap();
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_asks_to_wait_by_seconds_or_a_date() {
+    fn retry_after_is_parsed_as_seconds_or_a_date() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         assert_eq!(wait(" 120 ", now), Some(Duration::from_mins(2)));
         let date = (now + chrono::TimeDelta::hours(1)).format("%a, %d %b %Y %H:%M:%S GMT");

@@ -87,8 +87,8 @@ impl<'a> Endpoint<'a> {
             ..
         } = self.process;
         let newest = feed.newest();
-        let wanted = event_filter(&self.webhook)?;
-        let read = in_time(feed.read(position(&self.webhook), &wanted, BATCH)).await;
+        let filter = event_filter(&self.webhook)?;
+        let read = in_time(feed.read(position(&self.webhook), &filter, BATCH)).await;
         if let Err(Error::HistoryReplaced) = read {
             in_time(stop(db, &self.webhook, clock())).await?;
             return Ok(false);
@@ -105,7 +105,7 @@ impl<'a> Endpoint<'a> {
             return Ok(true);
         }
         if self.webhook.position < newest.position {
-            // Nothing of what lies between was wanted.
+            // No event in between matches the filter.
             let passed = skip_to(db, *process, &self.webhook, newest, clock());
             let ours = in_time(passed).await?;
             self.moved(newest);

@@ -36,7 +36,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How deliveries are sent.
 #[derive(Clone)]
 pub struct DeliverySettings {
-    pub reach: WebhookTargets,
+    pub targets: WebhookTargets,
     /// The HTTP proxy that they go through; `None`: no proxy.
     pub proxy: Option<String>,
     /// The `source` of events: the URI of the register.
@@ -45,9 +45,9 @@ pub struct DeliverySettings {
 
 impl From<WebhookTargets> for DeliverySettings {
     /// Without a proxy.
-    fn from(reach: WebhookTargets) -> Self {
+    fn from(targets: WebhookTargets) -> Self {
         Self {
-            reach,
+            targets,
             proxy: None,
             source: "urn:liaison:register".to_owned(),
         }
@@ -77,7 +77,7 @@ impl Deliveries {
             stopping,
             db: db.clone(),
             feed: feed.clone(),
-            client: Client::new(settings.reach, settings.proxy.as_deref())?,
+            client: Client::new(settings.targets, settings.proxy.as_deref())?,
             source: settings.source.into(),
             clock,
         };

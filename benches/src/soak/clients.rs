@@ -1,4 +1,4 @@
-//! The clients: they write, follow the history, and keep account of what they were told.
+//! The clients: they write, subscribe to the history, and record the events that they receive.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -24,12 +24,12 @@ const LAST_ATTEMPTS: usize = 20;
 
 const NOTE_ADD: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id body } userErrors { message } } }";
 
-/// What the clients know.
+/// The state shared by the clients.
 #[derive(Default)]
 pub struct Ledger {
     /// The ids of the notes that were acknowledged, by their bodies.
     pub acknowledged: HashMap<String, String>,
-    /// Notes whose requests got no answer that says whether they were made.
+    /// Notes whose requests failed without telling whether they were stored.
     pub unknown: Vec<String>,
     /// Responses that are wrong whatever happens.
     pub wrong: Vec<String>,
@@ -160,10 +160,10 @@ impl Clients<'_> {
             return;
         };
         let payload = &response["data"]["noteAdd"];
-        let told = payload["userErrors"]
+        let has_user_error = payload["userErrors"]
             .as_array()
-            .is_some_and(|it| !it.is_empty());
-        if response["errors"].is_null() && !(told && payload["note"].is_null()) {
+            .is_some_and(|errors| !errors.is_empty());
+        if response["errors"].is_null() && !(has_user_error && payload["note"].is_null()) {
             let wrong = format!("a blank note: {response}");
             lock(self.ledger).wrong.push(wrong);
         }

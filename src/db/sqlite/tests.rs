@@ -18,29 +18,29 @@ fn count_to(last: u32) -> String {
     )
 }
 
-fn connections(longest: Duration) -> (tempfile::TempDir, SqlitePool) {
-    some_connections(1, longest)
+fn connections(statement_timeout: Duration) -> (tempfile::TempDir, SqlitePool) {
+    some_connections(1, statement_timeout)
 }
 
-fn some_connections(number: u32, longest: Duration) -> (tempfile::TempDir, SqlitePool) {
+fn some_connections(number: u32, statement_timeout: Duration) -> (tempfile::TempDir, SqlitePool) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("register.db");
     Connection::open(&file).unwrap();
     let url = format!("sqlite:{}", file.display());
-    let connections = SqlitePool::new(&url, number, Some(longest)).unwrap();
+    let connections = SqlitePool::new(&url, number, Some(statement_timeout)).unwrap();
     (directory, connections)
 }
 
 async fn read(
     connections: &SqlitePool,
     sql: &str,
-    arrives: impl FnMut(Row<'_>) -> Result<(), DbErr> + Send,
+    on_row: impl FnMut(Row<'_>) -> Result<(), DbErr> + Send,
 ) -> Result<RowBuffer, DbErr> {
-    connections.read(sql, &Values(Vec::new()), arrives).await
+    connections.read(sql, &Values(Vec::new()), on_row).await
 }
 
 #[test]
-fn an_error_that_can_pass_is_told_from_others() {
+fn transient_errors_are_distinguished_from_others() {
     let stopped = |code| {
         let error = rusqlite::ffi::Error::new(code);
         ReadError::<DbErr>::from(rusqlite::Error::SqliteFailure(error, None))
@@ -56,7 +56,7 @@ fn an_error_that_can_pass_is_told_from_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_goes_on_elsewhere_gives_each_row_once() {
+async fn a_statement_moved_to_another_thread_returns_each_row_once() {
     let (_directory, connections) = connections(Duration::from_mins(1));
     for last in [1, 100, 300_000] {
         let mut arrived = Vec::new();
@@ -72,7 +72,7 @@ async fn a_statement_that_goes_on_elsewhere_gives_each_row_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_without_an_end_is_stopped_and_leaves_its_connection_to_others() {
+async fn an_endless_statement_is_interrupted_and_releases_its_connection() {
     let (_directory, connections) = connections(Duration::from_millis(50));
     let endless = format!("select count(*) from ({})", count_to(u32::MAX));
     let stopped = read(&connections, &endless, |_| Ok(())).await;
@@ -90,7 +90,7 @@ async fn a_statement_without_an_end_is_stopped_and_leaves_its_connection_to_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_refuses_a_row_gets_no_more() {
+async fn no_row_follows_after_the_row_handler_fails() {
     let (_directory, connections) = connections(Duration::from_mins(1));
     let mut arrived = 0;
     let numbers = count_to(u32::MAX);
@@ -138,7 +138,7 @@ async fn slow_statements_of_a_request_do_not_run_in_one_poll() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_past_its_deadline_starts_no_other_statement() {
+async fn a_request_past_its_deadline_starts_no_further_statement() {
     let (_directory, connections) = some_connections(8, Duration::from_mins(1));
     let started = Arc::new(AtomicUsize::new(0));
     let starts = started.clone();
@@ -160,7 +160,7 @@ async fn a_request_past_its_deadline_starts_no_other_statement() {
         });
         let bounds = RequestBounds {
             deadline: Some(Instant::now() + limit),
-            turns: Vec::new(),
+            semaphores: Vec::new(),
             scans: false,
         };
         let reading = REQUEST_BOUNDS.scope(bounds, join_all(reads));
@@ -177,7 +177,7 @@ async fn a_statement_after_the_deadline_does_not_start() {
     for scans in [false, true] {
         let bounds = RequestBounds {
             deadline: Some(Instant::now()),
-            turns: Vec::new(),
+            semaphores: Vec::new(),
             scans,
         };
         let late = read(&connections, "select 1", |_| {
@@ -206,7 +206,7 @@ async fn read_in_transaction(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_with_a_slow_statement_leaves_half_of_the_connections_to_others() {
+async fn slow_transactions_use_at_most_half_of_the_connections() {
     let (_directory, connections) = some_connections(2, Duration::from_mins(1));
     let connections = Arc::new(connections);
     let slow = format!("select count(*) from ({})", count_to(300_000));
@@ -224,7 +224,7 @@ async fn a_transaction_with_a_slow_statement_leaves_half_of_the_connections_to_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_begins_and_ends_on_a_connection_that_was_stopped_often() {
+async fn a_transaction_works_on_a_connection_that_was_interrupted_often() {
     let (_directory, connections) = connections(Duration::from_mins(1));
     let connections = Arc::new(connections);
     for _ in 0..1000 {
@@ -240,7 +240,7 @@ async fn a_transaction_begins_and_ends_on_a_connection_that_was_stopped_often() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_statements_leave_half_of_the_connections_to_others() {
+async fn slow_statements_use_at_most_half_of_the_connections() {
     let (_directory, connections) = some_connections(2, Duration::from_mins(1));
     let slow = count_to(300_000);
     read(&connections, &slow, |_| Ok(())).await.unwrap();
@@ -254,13 +254,13 @@ async fn slow_statements_leave_half_of_the_connections_to_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_that_read_whole_tables_run_in_threads_of_their_own_from_the_start() {
+async fn full_table_scans_run_on_a_blocking_thread_from_the_start() {
     let (_directory, connections) = some_connections(2, Duration::from_mins(1));
     let _busy = connections.slow_permits.acquire().await.unwrap();
     for scans in [false, true] {
         let bounds = RequestBounds {
             deadline: None,
-            turns: Vec::new(),
+            semaphores: Vec::new(),
             scans,
         };
         let reading = read(&connections, "select 1", |_| Ok(()));
@@ -271,7 +271,7 @@ async fn statements_that_read_whole_tables_run_in_threads_of_their_own_from_the_
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_no_database() {
+async fn a_missing_file_is_not_created() {
     let (directory, connections) = connections(Duration::from_mins(1));
     directory.close().unwrap();
     let read = read(&connections, "select 1", |_| Ok(())).await;

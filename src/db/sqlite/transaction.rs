@@ -12,8 +12,8 @@ use tokio::task::coop::consume_budget;
 
 use crate::db::Row;
 use crate::db::sqlite::{
-    ReadError, RowBuffer, RunningStatement, SLICE, SqlitePool, completed, internal, run_blocking,
-    spend,
+    ReadError, RowBuffer, RunningStatement, SLICE, SqlitePool, charge_budget, completed, internal,
+    run_blocking,
 };
 
 const BEGIN: &str = "begin";
@@ -33,17 +33,17 @@ impl SqlitePool {
         } else {
             None
         };
-        let turn = self.idle.permit().await?;
+        let permit = self.idle.permit().await?;
         let connection = self.take_or_open()?;
-        let begun = execute(&connection, BEGIN);
-        begun.map_err(|error| DbErr::Conn(internal(&error)))?;
+        let started_at = execute(&connection, BEGIN);
+        started_at.map_err(|error| DbErr::Conn(internal(&error)))?;
         Ok(SqliteTransaction {
             pool: self.clone(),
             connection: Some(connection),
             hash,
             was_slow: false,
             slow_permit,
-            _turn: turn,
+            _permit: permit,
         })
     }
 }
@@ -58,7 +58,7 @@ pub struct SqliteTransaction {
     hash: u64,
     was_slow: bool,
     slow_permit: Option<OwnedSemaphorePermit>,
-    _turn: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl SqliteTransaction {
@@ -66,28 +66,28 @@ impl SqliteTransaction {
         &mut self,
         sql: &str,
         values: &Values,
-        arrives: impl FnMut(Row<'_>) -> Result<(), E> + Send,
+        on_row: impl FnMut(Row<'_>) -> Result<(), E> + Send,
     ) -> Result<RowBuffer, E> {
         consume_budget().await;
         let closed = || DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
         let hash = self.pool.hasher.hash_one(sql);
-        let mut statement = RunningStatement::new(sql, values, arrives);
+        let mut statement = RunningStatement::new(sql, values, on_row);
         let mut read = Err(ReadError::Late);
         if !self.pool.is_slow(hash) {
-            let begun = Instant::now();
-            let end = self.pool.deadline(begun).min(begun + SLICE);
+            let started_at = Instant::now();
+            let end = self.pool.deadline(started_at).min(started_at + SLICE);
             read = statement.run(self.connection.as_ref().ok_or_else(closed)?, end);
-            spend(begun.elapsed()).await;
+            charge_budget(started_at.elapsed()).await;
         }
         if let Err(ReadError::Late) = read {
-            let begun = Instant::now();
-            let end = self.pool.deadline(begun);
+            let started_at = Instant::now();
+            let end = self.pool.deadline(started_at);
             let connection = self.connection.as_ref().ok_or_else(closed)?;
             read = run_blocking(|| statement.run(connection, end));
-            let is_slow = begun.elapsed() > SLICE;
+            let is_slow = started_at.elapsed() > SLICE;
             self.pool.record_speed(hash, is_slow);
             self.was_slow |= is_slow;
-            spend(begun.elapsed()).await;
+            charge_budget(started_at.elapsed()).await;
         }
         completed(read).await
     }

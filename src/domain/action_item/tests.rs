@@ -173,7 +173,7 @@ fn which_moves_need_a_note() {
 }
 
 #[test]
-fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
+fn permissions_agree_with_the_mutations() {
     for (party, facts) in all_cases() {
         assert_eq!(permissions(None, &facts), []);
         assert_eq!(next_moves(None, &facts), []);
@@ -257,7 +257,7 @@ fn the_sides_are_equal() {
 }
 
 #[test]
-fn overdue_is_open_with_its_day_passed() {
+fn an_open_item_is_overdue_after_its_due_date() {
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day);
     let today = day(2).unwrap();
     for status in all::<ActionItemStatus>() {

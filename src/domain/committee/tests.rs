@@ -156,7 +156,7 @@ fn the_sides_are_equal() {
 }
 
 #[test]
-fn a_committee_ends_when_it_starts_or_later() {
+fn a_committee_does_not_end_before_it_starts() {
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day);
     assert!(validate_dates(day(2), day(2)).is_ok());
     assert!(validate_dates(day(2), None).is_ok());

@@ -199,7 +199,7 @@ fn who_may_reaffirm_it() {
 }
 
 #[test]
-fn what_is_permitted_is_what_the_mutations_would_not_refuse() {
+fn permissions_agree_with_the_mutations() {
     for facts in all_facts() {
         assert_eq!(permissions(None, &facts), []);
         for party in PARTIES {
@@ -266,7 +266,7 @@ fn the_sides_are_equal() {
 }
 
 #[test]
-fn a_review_lies_ahead_when_set_and_is_due_once_its_day_has_passed() {
+fn a_review_date_is_in_the_future_when_set_and_due_once_passed() {
     let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
     assert!(validate_review(day(2), day(1)).is_ok());
     assert!(validate_review(day(1), day(1)).is_err());

@@ -87,15 +87,19 @@ impl Filter for ActionItemFilter {
         let topic = list::optional_id::<TopicId>("topic", self.topic.as_ref())?;
         let keys = list::optional_texts("externalKey", self.external_key.as_ref())?;
         let open = || col(Column::Status).is_in(OPEN);
-        let either = |expression: Expr, wanted| {
-            if wanted { expression } else { expression.not() }
+        let either = |expression: Expr, expected| {
+            if expected {
+                expression
+            } else {
+                expression.not()
+            }
         };
         // This column is never null, so `not` also matches items without a date.
         let overdue = || open().and(col(Ordering::DueAsc).lt(env.today()));
         Ok(ConditionBuilder::new()
             .with(list::is_in(Column::Status, self.status.as_ref()))
-            .with(self.open.map(|wanted| either(open(), wanted)))
-            .with(self.overdue.map(|wanted| either(overdue(), wanted)))
+            .with(self.open.map(|expected| either(open(), expected)))
+            .with(self.overdue.map(|expected| either(overdue(), expected)))
             .with(keys.map(|keys| among(Column::ExternalKey, keys)))
             .with(list::is_in(Column::OwnedBy, self.owned_by.as_ref()))
             .with(list::is_in(Column::RequestedBy, self.requested_by.as_ref()))

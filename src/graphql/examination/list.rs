@@ -62,12 +62,12 @@ impl Filter for ExaminationFilter {
     fn condition(&self, env: &ExecutionContext<'_>) -> Result<Condition> {
         let publication =
             list::optional_id::<PublicationId>("publication", self.publication.as_ref())?;
-        let overdue = self.overdue.map(|wanted| {
+        let overdue = self.overdue.map(|expected| {
             // The generated column has no null, so that `not` is the opposite.
             let overdue = col(Column::Complete)
                 .not()
                 .and(col(Ordering::DueAsc).lt(env.today()));
-            if wanted { overdue } else { overdue.not() }
+            if expected { overdue } else { overdue.not() }
         });
         Ok(ConditionBuilder::new()
             .with(self.awaiting.as_deref().map(is_awaiting_any))

@@ -67,9 +67,9 @@ impl Filter for LiaisonStatementFilter {
                 link,
             )
         });
-        let waits = self.awaiting_reply.map(|wanted| {
+        let waits = self.awaiting_reply.map(|expected| {
             let waits = awaiting(&ROW.into_iden(), env);
-            if wanted { waits } else { waits.not() }
+            if expected { waits } else { waits.not() }
         });
         Ok(ConditionBuilder::new()
             .with(from)

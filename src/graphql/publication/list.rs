@@ -90,9 +90,9 @@ impl Filter for PublicationFilter {
         });
         Ok(ConditionBuilder::new()
             .with(numbers.map(|numbers: Vec<String>| among(Column::NumberIdentity, numbers)))
-            .with(self.latest_edition.map(|wanted| {
+            .with(self.latest_edition.map(|expected| {
                 let latest = later_edition().not();
-                if wanted { latest } else { latest.not() }
+                if expected { latest } else { latest.not() }
             }))
             .with(list::is_in(Column::Side, self.side.as_ref()))
             .with(committee.map(|id| col(Column::CommitteeId).eq(id)))
@@ -124,14 +124,14 @@ impl Filter for PublicationFilter {
 /// Whether there is a later edition of the number of a publication.
 fn later_edition() -> Expr {
     let other = |column: Column| Expr::col(("s", column));
-    let place = [other(Column::NumberKey), other(Column::Id)];
-    let own_place = [col(Column::NumberKey), col(Column::Id)];
+    let sort_key = [other(Column::NumberKey), other(Column::Id)];
+    let own_sort_key = [col(Column::NumberKey), col(Column::Id)];
     Expr::exists(
         SelectStatement::new()
             .expr(Expr::val(1))
             .from_as(Entity, "s")
             .and_where(other(Column::Series).equals((ROW, Column::Series)))
-            .and_where(Expr::tuple(place).gt(Expr::tuple(own_place)))
+            .and_where(Expr::tuple(sort_key).gt(Expr::tuple(own_sort_key)))
             .take(),
     )
 }

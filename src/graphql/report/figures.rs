@@ -47,7 +47,7 @@ pub fn fields() -> Vec<Field> {
         counted(
             "actionItemsDone",
             "How many of its action items it reported as DONE in the period, without those that were reopened by the end of the period.",
-            |row, env| count(done(row, env)),
+            |row, env| count(completed(row, env)),
         ),
         counted(
             "actionItemsPostponed",
@@ -145,7 +145,7 @@ fn received(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
     )
 }
 
-fn done(row: &DynIden, env: &ExecutionContext<'_>) -> SelectStatement {
+fn completed(row: &DynIden, env: &ExecutionContext<'_>) -> SelectStatement {
     let period = Period::of(env);
     let reported = became(env, period, "DONE")
         .expr(act(activity::Column::SubjectId))
@@ -195,12 +195,12 @@ fn median(row: &DynIden, env: &ExecutionContext<'_>) -> Expr {
             [reported_at, of("created_at")],
         ),
     };
-    let times = done(row, env).expr_as(days, "days").take();
-    let mut place = WindowStatement::new();
-    place.order_by("days", sea_orm::Order::Asc);
+    let times = completed(row, env).expr_as(days, "days").take();
+    let mut window = WindowStatement::new();
+    window.order_by("days", sea_orm::Order::Asc);
     let placed = SelectStatement::new()
         .column("days")
-        .expr_window_as(Func::cust("row_number"), place, "place")
+        .expr_window_as(Func::cust("row_number"), window, "place")
         .expr_window_as(
             Func::count(Expr::col("days")),
             WindowStatement::new(),

@@ -87,12 +87,12 @@ impl Filter for TopicFilter {
                 Expr::col(topic_provision::Column::ProvisionId).eq(provision),
             )
         });
-        let review = self.needs_review.map(|wanted| {
+        let review = self.needs_review.map(|expected| {
             let stale = col(Column::Status)
                 .eq(TopicStatus::Active)
                 // This column is never null, so `not` also matches topics without a date.
                 .and(col(Ordering::ReviewAsc).lt(env.today()));
-            if wanted { stale } else { stale.not() }
+            if expected { stale } else { stale.not() }
         });
         Ok(ConditionBuilder::new()
             .with(list::is_in(Column::Status, self.status.as_ref()))

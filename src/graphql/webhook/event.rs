@@ -39,7 +39,7 @@ pub struct CloudEvent {
 /// Returns the event filter of a webhook.
 ///
 /// # Errors
-/// Returns an error if this version does not know the stored filter.
+/// Returns an error if the stored filter is not valid in this version.
 pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
     let filter = match &webhook.filter {
         None => ActivityFilter::default(),
@@ -50,7 +50,7 @@ pub fn event_filter(webhook: &Model) -> Result<EventFilter> {
                 .map_err(|_| Error::BadInput("A webhook's filter cannot be read.".to_owned()))?
         }
     };
-    filter.wanted(Some(webhook.party))
+    filter.event_filter(Some(webhook.party))
 }
 
 /// Returns the message that a new webhook gets before all others. It does not belong to an activity.
@@ -77,7 +77,7 @@ pub fn ping(webhook: &Model, source: &str, now: DateTime<Utc>) -> CloudEvent {
     }
 }
 
-/// The messages that tell a party of these events, all read at once.
+/// Returns the webhook messages of these events for a party, read together.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -130,13 +130,13 @@ pub async fn cloud_events(
         pos: Pos::default(),
     };
     let keys: Vec<Uuid> = events.iter().map(|event| event.id.into()).collect();
-    let answers = planner
+    let results = planner
         .fetch_each(&at, activity::object_type(), &keys, &sets)
         .await
         .map_err(|error| Error::from(sea_orm::DbErr::Custom(error.message)))?;
-    let messages = events.iter().zip(answers);
+    let messages = events.iter().zip(results);
     Ok(messages
-        .map(|(event, answer)| cloud_event(event, &answer.json, source))
+        .map(|(event, result)| cloud_event(event, &result.json, source))
         .collect())
 }
 
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_of_the_data_can_be_read() {
+    fn the_event_document_is_valid() {
         assert!(parse_query(DATA).is_ok());
     }
 }

@@ -32,7 +32,7 @@ pub struct WebhookCreateInput {
     #[graphql(skip)]
     pub secret: String,
     #[graphql(skip)]
-    pub reach: WebhookTargets,
+    pub targets: WebhookTargets,
 }
 
 /// Changes to a webhook. A field that is left out keeps its value. If a delivery is waiting for its next attempt, any change triggers it at once.
@@ -86,7 +86,7 @@ impl CreateInput for WebhookCreateInput {
                 .flatten(),
             after: cursor_position(writing.db(), "after", self.after.as_ref()).await?,
             secret: self.secret,
-            reach: self.reach,
+            targets: self.targets,
         };
         store::make(writing, new).await
     }
@@ -100,7 +100,7 @@ impl WebhookUpdateInput {
     pub async fn change(
         self,
         db: &Database,
-        reach: WebhookTargets,
+        targets: WebhookTargets,
         secret: Option<String>,
     ) -> Result<WebhookChange> {
         let after = cursor_position(
@@ -126,7 +126,7 @@ impl WebhookUpdateInput {
             retry_now: self.retry_now == Some(true),
             ping: self.ping == Some(true),
             redeliver_after: after,
-            reach,
+            targets,
         })
     }
 }
@@ -134,7 +134,7 @@ impl WebhookUpdateInput {
 /// Returns the filter as JSON text for storage; `None` if it has no conditions.
 fn encode_filter(filter: &ActivityFilter) -> Result<Option<String>> {
     let invalid = |message: String| Rejection::one(Code::Invalid, "filter", message);
-    filter.wanted(None).map_err(|error| match error {
+    filter.event_filter(None).map_err(|error| match error {
         Error::BadInput(message) => invalid(message).into(),
         other => other,
     })?;

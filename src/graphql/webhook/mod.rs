@@ -64,7 +64,7 @@ pub fn object_type() -> &'static ObjectType {
         name: "Webhook",
         description: "A URL to which activities are sent by HTTP POST, in the order of the history, each at least once. They are CloudEvents 1.0 in JSON, signed as specified by Standard Webhooks. Only the party that created the webhook can see and change it.",
         cacheable: false,
-        table: Some(node_table::<WebhookId>(Entity, |env| seen(env.party), NOT_SEARCHED)),
+        table: Some(node_table::<WebhookId>(Entity, |env| visible_to(env.party), NOT_SEARCHED)),
         fields: vec![
             id(WebhookId::PREFIX),
             column::<Url>(
@@ -281,7 +281,7 @@ fn last_activity(row: &DynIden, _: &ExecutionContext<'_>) -> Expr {
 
 /// Returns the condition for the webhooks that a party may see.
 #[must_use]
-pub fn seen(party: Option<Party>) -> Condition {
+pub fn visible_to(party: Option<Party>) -> Condition {
     match party {
         Some(party) => Condition::all().add(col(Column::Party).eq(party)),
         None => Condition::all().add(Expr::val(false)),
@@ -295,7 +295,7 @@ pub fn seen(party: Option<Party>) -> Condition {
 pub fn own(request: &OperationContext) -> Result<RecordQuery> {
     let party = request.viewer.actor()?.party;
     Ok(RecordQuery {
-        condition: seen(Some(party)).add(col(Column::Deleted).eq(false)),
+        condition: visible_to(Some(party)).add(col(Column::Deleted).eq(false)),
         order: vec![(col("id"), sea_orm::Order::Asc)],
     })
 }

@@ -27,10 +27,10 @@ impl WebhookMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        let made = async {
+        let created = async {
             let secret = new_secret()?;
             input.secret.clone_from(&secret);
-            input.reach = reach(ctx);
+            input.targets = targets(ctx);
             let repeatable = input.idempotency.idempotency_key.is_some();
             let id = create(db, viewer, *now, input).await?;
             // A repeated request gets its own earlier webhook, whose secret differs. Without a key nothing is read
@@ -38,7 +38,7 @@ impl WebhookMutation {
             let is_new = !repeatable || store::has_secret(db, id, &secret).await?;
             Ok((id, is_new.then_some(secret)))
         };
-        Some(answer(made.await))
+        Some(to_payload(created.await))
     }
 
     /// Changes a webhook of the viewer's own party: its URL, filter or secret. It can also enable or disable the webhook, send another ping, retry a delivery now, or repeat earlier deliveries.
@@ -50,13 +50,13 @@ impl WebhookMutation {
         let OperationContext {
             db, viewer, now, ..
         } = OperationContext::of(ctx);
-        let made = async {
+        let created = async {
             let rotates = input.rotate_secret == Some(true);
             let secret = rotates.then(new_secret).transpose()?;
-            let change = input.change(db, reach(ctx), secret.clone()).await?;
+            let change = input.change(db, targets(ctx), secret.clone()).await?;
             Ok((store::update(db, viewer, *now, change).await?, secret))
         };
-        Some(answer(made.await))
+        Some(to_payload(created.await))
     }
 
     /// Deletes a webhook of the viewer's own party. Nothing more is delivered to it.
@@ -74,15 +74,15 @@ impl WebhookMutation {
     }
 }
 
-fn answer<I>(made: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook, I>> {
-    let (made, secret) = match made {
+fn to_payload<I>(created: Result<(impl Id, Option<String>)>) -> Result<Payload<Webhook, I>> {
+    let (created, secret) = match created {
         Ok((id, secret)) => (Ok(id), secret),
         Err(error) => (Err(error), None),
     };
-    Ok(Payload::of(made)?.with(secret))
+    Ok(Payload::of(created)?.with(secret))
 }
 
-fn reach(ctx: &Context<'_>) -> WebhookTargets {
+fn targets(ctx: &Context<'_>) -> WebhookTargets {
     ctx.data_opt::<WebhookTargets>()
         .cloned()
         .unwrap_or_default()

@@ -35,7 +35,7 @@ impl Issuer {
     }
 
     /// Creates an issuer that publishes its keys. They are fetched later.
-    pub fn publishing(rules: TokenPolicy, place: JwksSource) -> Result<Self, String> {
+    pub fn publishing(rules: TokenPolicy, source: JwksSource) -> Result<Self, String> {
         check(&rules)?;
         if rules
             .algorithms
@@ -46,7 +46,7 @@ impl Issuer {
                 "A secret for HS256 is not published: name the file that holds it.".to_owned(),
             );
         }
-        let published = RemoteJwks::new(place, rules.algorithms.clone())?;
+        let published = RemoteJwks::new(source, rules.algorithms.clone())?;
         let keys = KeySource::Published(Arc::new(published));
         Ok(Self { rules, keys })
     }

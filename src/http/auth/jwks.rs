@@ -59,10 +59,10 @@ impl JwksSource {
 /// The cached keys of an issuer.
 #[derive(Debug)]
 pub(super) struct RemoteJwks {
-    place: JwksSource,
+    source: JwksSource,
     algorithms: Vec<Algorithm>,
     client: Client,
-    held: RwLock<Option<Arc<CachedKeys>>>,
+    cached_keys: RwLock<Option<Arc<CachedKeys>>>,
     /// Time of the last attempt. Locked during a fetch, so that concurrent callers wait for the same one.
     tried: Mutex<Option<DateTime<Utc>>>,
 }
@@ -77,7 +77,7 @@ struct CachedKeys {
 pub(super) struct JwksUnavailable;
 
 impl RemoteJwks {
-    pub fn new(place: JwksSource, algorithms: Vec<Algorithm>) -> Result<Self, String> {
+    pub fn new(source: JwksSource, algorithms: Vec<Algorithm>) -> Result<Self, String> {
         // Fails if another provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -88,10 +88,10 @@ impl RemoteJwks {
             .build()
             .map_err(|error| format!("no client for the keys of an issuer: {error}"))?;
         Ok(Self {
-            place,
+            source,
             algorithms,
             client,
-            held: RwLock::default(),
+            cached_keys: RwLock::default(),
             tried: Mutex::default(),
         })
     }
@@ -102,18 +102,20 @@ impl RemoteJwks {
         token: &str,
         now: DateTime<Utc>,
     ) -> Result<Option<Claims>, JwksUnavailable> {
-        let held = self.cached();
-        let claims = held.as_ref().and_then(|held| held.keys.verify(token));
-        let pause = match &held {
+        let cached_keys = self.cached();
+        let claims = cached_keys
+            .as_ref()
+            .and_then(|cached_keys| cached_keys.keys.verify(token));
+        let pause = match &cached_keys {
             None => RETRY,
-            Some(held) if claims.is_some() || held.keys.contains_kid(token) => {
+            Some(cached_keys) if claims.is_some() || cached_keys.keys.contains_kid(token) => {
                 let idle = || {
                     let tried = self.tried.try_lock();
                     tried.is_ok_and(|tried| {
                         tried.is_none_or(|tried| elapsed(tried, MIN_REFRESH_INTERVAL, now))
                     })
                 };
-                if elapsed(held.since, MAX_AGE, now) && idle() {
+                if elapsed(cached_keys.since, MAX_AGE, now) && idle() {
                     // In the background: the current keys are valid until they are replaced.
                     tokio::spawn(self.clone().fetch(MIN_REFRESH_INTERVAL, now));
                 }
@@ -122,8 +124,8 @@ impl RemoteJwks {
             Some(_) => MIN_REFRESH_INTERVAL,
         };
         self.fetched(pause, now).await;
-        let held = self.cached().ok_or(JwksUnavailable)?;
-        Ok(held.keys.verify(token))
+        let cached_keys = self.cached().ok_or(JwksUnavailable)?;
+        Ok(cached_keys.keys.verify(token))
     }
 
     /// Fetches the keys, if the last attempt is older than `pause`.
@@ -142,11 +144,14 @@ impl RemoteJwks {
         *tried = Some(now);
         match self.refresh().await {
             Ok(keys) => {
-                let held = Arc::new(CachedKeys { keys, since: now });
-                *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                let cached_keys = Arc::new(CachedKeys { keys, since: now });
+                *self
+                    .cached_keys
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(cached_keys);
             }
             Err(why) => tracing::warn!(
-                address = redact(self.place.address()),
+                address = redact(self.source.address()),
                 why = redact(&why),
                 "JWKS fetch failed"
             ),
@@ -164,12 +169,15 @@ impl RemoteJwks {
     }
 
     fn cached(&self) -> Option<Arc<CachedKeys>> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.clone()
+        let cached_keys = self
+            .cached_keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        cached_keys.clone()
     }
 
     async fn refresh(&self) -> Result<Keys, String> {
-        let address = match &self.place {
+        let address = match &self.source {
             JwksSource::KeySet(address) => address.clone(),
             JwksSource::Discovery(issuer) => self.discover(issuer).await?,
         };
@@ -270,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_over_tls_or_from_this_machine() {
+    fn jwks_urls_are_https_or_loopback() {
         for address in [
             "https://id.example.org/keys",
             "http://127.0.0.1:8080/keys",
@@ -299,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_describes_itself_below_its_address() {
+    fn the_discovery_url_is_below_the_issuer_url() {
         for (issuer, expected) in [
             (
                 "https://sso.example.org/realms/standards",

@@ -390,10 +390,10 @@ fn is_pem(content: &[u8]) -> bool {
 
 /// Checks that a text is a single PEM block of a supported type. The library would read the first of several.
 fn one_pem(text: &str, labels: &[&str], hint: &str) -> Result<(), String> {
-    let wanted = labels
+    let is_labelled = labels
         .iter()
         .any(|label| text.contains(&format!("-----BEGIN {label}-----")));
-    if wanted && text.matches("-----BEGIN").count() == 1 {
+    if is_labelled && text.matches("-----BEGIN").count() == 1 {
         return Ok(());
     }
     Err(format!(

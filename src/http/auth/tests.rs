@@ -134,8 +134,8 @@ fn headers(values: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// Fixed keys need no waiting.
-fn settled<T>(answer: impl Future<Output = T>) -> T {
-    answer.now_or_never().unwrap()
+fn settled<T>(result: impl Future<Output = T>) -> T {
+    result.now_or_never().unwrap()
 }
 
 fn ask(verifier: &Verifier, token: &str) -> Result<Viewer, AuthError> {
@@ -158,7 +158,7 @@ fn granted(verifier: &Verifier, claims: &Value) -> Vec<Role> {
 }
 
 #[test]
-fn every_kind_of_key_verifies_what_its_other_half_signed() {
+fn every_key_type_verifies_signatures_of_its_private_key() {
     let secret = SigningKey::secret(SECRET).unwrap();
     let file = |text: &str| SigningKey::of_file(text.as_bytes()).unwrap();
     let one = |algorithm| Keys::jwks(&key_set(&[public_jwk(algorithm, "k")])).unwrap();
@@ -210,7 +210,7 @@ fn every_kind_of_key_verifies_what_its_other_half_signed() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table of all forged tokens")]
-fn what_no_trusted_key_signed_is_refused_in_the_same_words() {
+fn untrusted_signatures_all_get_the_same_error() {
     let from_set = verifier(provider_keys());
     let from_secret = verifier(Keys::secret(SECRET).unwrap());
     let from_pem = |pem| verifier(Keys::pem(pem).unwrap());
@@ -528,7 +528,7 @@ fn what_no_trusted_key_signed_is_refused_in_the_same_words() {
 }
 
 #[test]
-fn claims_that_are_missing_wrong_or_of_another_type_are_refused() {
+fn missing_or_invalid_claims_are_refused() {
     let in_seconds = |seconds: i64| now().timestamp() + seconds;
     let table = [
         ("`iss`", json!({ "iss": null })),
@@ -579,14 +579,14 @@ fn claims_that_are_missing_wrong_or_of_another_type_are_refused() {
         ),
     ];
     for (words, changes) in table {
-        let answer = claims(&with(&changes));
+        let result = claims(&with(&changes));
         let message = if words == "expired" {
             EXPIRED
         } else {
             INVALID_TOKEN
         };
         assert_eq!(
-            answer,
+            result,
             Err(AuthError::InvalidToken(message.to_owned())),
             "{words}: {changes}"
         );
@@ -647,7 +647,7 @@ fn roles_are_those_that_the_token_names_and_no_others() {
 }
 
 #[test]
-fn the_claim_with_the_roles_is_found_where_the_setting_says() {
+fn the_roles_claim_is_found_at_the_configured_path() {
     let claims = with(&json!({
         "realm_access": { "roles": ["ITU_EDITOR"], "nothing": null, "list": [{ "roles": "ITU_EDITOR" }] },
         "https://liaison.example/roles": ["UPU_EDITOR"],
@@ -672,17 +672,17 @@ fn the_claim_with_the_roles_is_found_where_the_setting_says() {
         let mut rules = rules();
         rules.roles_claim = path.to_owned();
         let verifier = Verifier::new(rules, Keys::secret(SECRET).unwrap()).unwrap();
-        let answer = ask(&verifier, &token("HS256", &claims));
+        let result = ask(&verifier, &token("HS256", &claims));
         if path == "realm_access" {
-            assert!(answer.is_err(), "an object is no list of roles");
+            assert!(result.is_err(), "an object is no list of roles");
         } else {
-            assert_eq!(answer.unwrap().roles, expected, "{path}");
+            assert_eq!(result.unwrap().roles, expected, "{path}");
         }
     }
 }
 
 #[test]
-fn a_token_of_keycloak_counts() {
+fn a_keycloak_token_is_accepted() {
     let mut rules = rules();
     rules.issuer = "https://sso.example.org/realms/standards".to_owned();
     rules.roles_claim = "realm_access.roles".to_owned();
@@ -717,7 +717,7 @@ fn a_token_of_keycloak_counts() {
 }
 
 #[test]
-fn a_token_of_entra_id_counts() {
+fn an_entra_id_token_is_accepted() {
     let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
     let mut rules = rules();
     rules.issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
@@ -783,14 +783,14 @@ fn the_authorization_header_must_be_one_bearer_token() {
         "Basic YWxhZGRpbjpvcGVuc2VzYW1l".to_owned(),
     ];
     for value in &bad {
-        let answer = settled(verifier.viewer(&headers(&[("authorization", value)]), now()));
-        assert!(matches!(answer, Err(AuthError::InvalidToken(_))), "{value}");
+        let result = settled(verifier.viewer(&headers(&[("authorization", value)]), now()));
+        assert!(matches!(result, Err(AuthError::InvalidToken(_))), "{value}");
     }
     for second in [good[0].as_str(), "", "Basic YQ=="] {
         let twice = headers(&[("authorization", &good[0]), ("authorization", second)]);
-        let answer = settled(verifier.viewer(&twice, now()));
+        let result = settled(verifier.viewer(&twice, now()));
         assert!(
-            matches!(answer, Err(AuthError::InvalidToken(_))),
+            matches!(result, Err(AuthError::InvalidToken(_))),
             "{second}"
         );
     }
@@ -811,14 +811,14 @@ fn without_a_token_the_viewer_is_anonymous() {
 
 #[test]
 fn a_service_without_keys_refuses_every_token() {
-    let answer = ask(&Verifier::without_keys(), &token("HS256", &good_claims()));
+    let result = ask(&Verifier::without_keys(), &token("HS256", &good_claims()));
     assert!(
-        matches!(answer, Err(AuthError::InvalidToken(message)) if message.contains("takes no tokens"))
+        matches!(result, Err(AuthError::InvalidToken(message)) if message.contains("takes no tokens"))
     );
 }
 
 #[test]
-fn one_acts_only_in_a_role_that_the_token_has() {
+fn acting_as_requires_a_role_of_the_token() {
     let verifier = verifier(Keys::secret(SECRET).unwrap());
     let bearer = |roles: Value| {
         format!(
@@ -858,7 +858,7 @@ fn one_acts_only_in_a_role_that_the_token_has() {
                 assert!(message.contains("`Acting-As`"), "{message}");
                 assert!(message.contains(words), "{message}");
             }
-            (answer, _) => panic!("{acting_as:?}: {answer:?}"),
+            (result, _) => panic!("{acting_as:?}: {result:?}"),
         }
     }
     // An invalid token takes precedence over an invalid role.
@@ -870,7 +870,7 @@ fn one_acts_only_in_a_role_that_the_token_has() {
 }
 
 #[test]
-fn a_token_without_a_kid_counts_only_where_one_key_can_be_meant() {
+fn a_token_without_a_kid_needs_a_single_matching_key() {
     let header = r#"{"alg":"EdDSA"}"#;
     let unnamed = token_of(header, &good_claims().to_string(), "EdDSA", &key("EdDSA"));
     let mut older = serde_json::to_value(
@@ -902,7 +902,7 @@ fn a_token_without_a_kid_counts_only_where_one_key_can_be_meant() {
 }
 
 #[test]
-fn keys_that_cannot_serve_are_refused_at_the_start() {
+fn unusable_keys_are_refused_at_startup() {
     let jwk = |algorithm: &str, changes: Value| {
         let mut jwk = public_jwk(algorithm, "k");
         for (name, value) in changes.as_object().unwrap() {
@@ -1013,7 +1013,7 @@ fn settings_that_would_accept_any_or_no_token_are_refused() {
 }
 
 #[test]
-fn only_allowed_algorithms_count_although_there_are_keys_for_more() {
+fn only_allowed_algorithms_are_accepted() {
     let mut rules = rules();
     rules.algorithms = vec![Algorithm::Es256];
     let verifier = Verifier::new(rules, provider_keys()).unwrap();
@@ -1022,7 +1022,7 @@ fn only_allowed_algorithms_count_although_there_are_keys_for_more() {
 }
 
 #[test]
-fn a_token_is_signed_only_if_it_would_be_taken() {
+fn a_token_is_signed_only_if_it_would_be_accepted() {
     let key = SigningKey::secret(SECRET).unwrap();
     let signed = |rules: &TokenPolicy, subject: &str, roles: &[Role], ttl| {
         sign(&key, rules, subject, roles, ttl, now())
@@ -1062,7 +1062,7 @@ fn files_that_cannot_sign_are_refused() {
 }
 
 #[test]
-fn roles_have_names_and_nothing_else_is_one() {
+fn role_names_are_parsed_and_others_refused() {
     assert_eq!(role("UPU_EDITOR"), Ok(Role::UpuEditor));
     for name in ["", "upu_editor", "UPU", "UPU_EDITOR "] {
         assert_eq!(
@@ -1073,7 +1073,7 @@ fn roles_have_names_and_nothing_else_is_one() {
 }
 
 #[test]
-fn nothing_that_is_printed_for_debugging_shows_a_secret() {
+fn debug_output_contains_no_secret() {
     let shown = format!(
         "{:?} {:?}",
         verifier(Keys::secret(SECRET).unwrap()),
@@ -1084,7 +1084,7 @@ fn nothing_that_is_printed_for_debugging_shows_a_secret() {
 }
 
 #[test]
-fn no_single_changed_character_is_overlooked() {
+fn any_changed_character_invalidates_a_token() {
     for algorithm in ["HS256", "ES256", "EdDSA"] {
         let keys = match algorithm {
             "HS256" => Keys::secret(SECRET).unwrap(),
@@ -1107,7 +1107,7 @@ fn no_single_changed_character_is_overlooked() {
 
 proptest! {
     #[test]
-    fn any_bytes_in_the_headers_have_an_answer(
+    fn any_header_bytes_are_handled(
         authorization in proptest::collection::vec(any::<u8>(), 0..300),
         acting_as in proptest::collection::vec(any::<u8>(), 0..30),
         bearer: bool,
@@ -1127,7 +1127,7 @@ proptest! {
     }
 
     #[test]
-    fn any_three_parts_are_refused(
+    fn any_three_unsigned_parts_are_refused(
         header in any::<Vec<u8>>(), payload in any::<Vec<u8>>(), signature in any::<Vec<u8>>(), algorithm in 0..4_usize,
     ) {
         let header = match ALL.get(algorithm) {
@@ -1141,7 +1141,7 @@ proptest! {
     }
 
     #[test]
-    fn any_signed_payload_has_an_answer(
+    fn any_signed_payload_is_handled(
         name in "iss|aud|sub|exp|nbf|roles", raw in r#"[0-9]{1,25}|-?[0-9]\.[0-9]e-?[0-9]{1,4}|"\PC*"|\[("TSB_EDITOR",)*1?\]|\PC*"#,
     ) {
         let mut claims = good_claims();
@@ -1155,12 +1155,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_for_a_key_has_an_answer(text in r#"(-----BEGIN (PUBLIC|PRIVATE) KEY-----)?\PC*|\{"keys":\[\PC*\]\}"#) {
+    fn any_key_text_is_handled(text in r#"(-----BEGIN (PUBLIC|PRIVATE) KEY-----)?\PC*|\{"keys":\[\PC*\]\}"#) {
         let _ = (Keys::secret(text.as_bytes()), Keys::pem(&text), Keys::jwks(&text), SigningKey::of_file(text.as_bytes()));
     }
 
     #[test]
-    fn a_damaged_key_has_an_answer(place in 27..400_usize, byte in "[A-Za-z0-9+/]") {
+    fn a_corrupted_key_is_handled(place in 27..400_usize, byte in "[A-Za-z0-9+/]") {
         for pem in [RSA_PUBLIC, P256_PUBLIC, ED25519_PUBLIC, RSA_PRIVATE, P256_PRIVATE, ED25519_PRIVATE] {
             let mut pem = pem.to_owned();
             if pem.get(place..=place).is_some_and(|old| old != "\n") {

@@ -44,29 +44,29 @@ pub const fn ordinary_limit(connections: u32) -> u32 {
 
 impl Admission {
     /// Waits until the operation may run, first come, first served: at most `limit` in all, and half of that for each client.
-    pub async fn acquire(&self, holder: LimitedClient, limit: u32) -> OperationPermit {
+    pub async fn acquire(&self, limited_client: LimitedClient, limit: u32) -> OperationPermit {
         let mut permits = Vec::new();
-        for turn in self.turns(holder, limit) {
+        for semaphore in self.semaphores(limited_client, limit) {
             // Never closed, so each gives a permit.
-            permits.extend(turn.acquire_owned().await.ok());
+            permits.extend(semaphore.acquire_owned().await.ok());
         }
         OperationPermit { _permits: permits }
     }
 
-    /// Returns what the operations of a client take in turn: half of the limit of all, rounded up, then that limit. The
+    /// Returns the semaphores that a client acquires in order: half of the limit of all, rounded up, then that limit. The
     /// client's own comes first, so that a client with many operations does not fill the common queue.
-    pub fn turns(&self, holder: LimitedClient, limit: u32) -> [Arc<Semaphore>; 2] {
+    pub fn semaphores(&self, limited_client: LimitedClient, limit: u32) -> [Arc<Semaphore>; 2] {
         let limit = limit as usize;
         let all = self.all.get_or_init(|| Arc::new(Semaphore::new(limit)));
-        [self.client(holder, limit.div_ceil(2)), all.clone()]
+        [self.client(limited_client, limit.div_ceil(2)), all.clone()]
     }
 
-    fn client(&self, holder: LimitedClient, limit: usize) -> Arc<Semaphore> {
+    fn client(&self, limited_client: LimitedClient, limit: usize) -> Arc<Semaphore> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() > MAX_IDLE_CLIENTS {
             clients.retain(|_, permits| Arc::strong_count(permits) > 1);
         }
-        let permits = clients.entry(holder);
+        let permits = clients.entry(limited_client);
         permits
             .or_insert_with(|| Arc::new(Semaphore::new(limit)))
             .clone()
@@ -80,12 +80,12 @@ mod tests {
     use super::*;
 
     fn acquire(admission: &Admission, client: u8) -> Option<OperationPermit> {
-        let holder = LimitedClient::Anonymous([192, 0, 2, client].into());
-        admission.acquire(holder, 2).now_or_never()
+        let limited_client = LimitedClient::Anonymous([192, 0, 2, client].into());
+        admission.acquire(limited_client, 2).now_or_never()
     }
 
     #[test]
-    fn one_client_has_half_of_what_heavy_queries_share() {
+    fn one_client_gets_at_most_half_of_the_heavy_query_permits() {
         let admission = Admission::default();
         let first = acquire(&admission, 1);
         assert!(first.is_some());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_have_no_heavy_query_are_forgotten() {
+    fn clients_without_heavy_queries_are_removed() {
         let admission = Admission::default();
         for client in 0..=u8::MAX {
             assert!(acquire(&admission, client).is_some());

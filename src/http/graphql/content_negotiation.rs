@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_media_type_is_the_one_accepted_best() {
+    fn the_most_preferred_media_type_is_chosen() {
         let modern = Some(ResponseFormat::GraphqlResponseJson);
         let json = Some(ResponseFormat::Json);
         for (accept, expected) in [
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn events_go_to_who_asks_for_them() {
+    fn event_streams_require_the_accept_header() {
         for (accept, expected) in [
             ("text/event-stream", true),
             ("TEXT/Event-Stream; q=0.1, application/json", true),

@@ -30,26 +30,26 @@ pub enum StreamItem {
     /// A result.
     Next {
         json: String,
-        /// The bytes that it holds until the client has taken it.
+        /// The memory reserved for it until it is sent.
         reservation: Arc<Reservation>,
-        /// Where the event stands that it tells of.
+        /// The cursor of its event.
         cursor: Option<String>,
     },
     /// Errors that end the stream.
     Refused(Vec<ServerError>),
 }
 
-/// How long a message waits for the memory that others hold, before its subscription ends.
+/// Maximum wait of a message for memory. After it the subscription ends.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The position at which a subscription begins, taken before the response starts.
 pub struct StartedStream {
     pub cursor: Option<String>,
     /// The client that it is for.
-    holder: LimitedClient,
-    /// Its place among the subscriptions.
+    limited_client: LimitedClient,
+    /// The permit of the subscription.
     share: Option<ConcurrencyPermit>,
-    /// None for an operation that is no subscription.
+    /// `None` for queries and mutations.
     start: Option<Result<Start, ServerError>>,
 }
 
@@ -57,27 +57,31 @@ pub struct StartedStream {
 /// on, whatever its document says.
 ///
 /// # Errors
-/// Returns a refusal if there are as many subscriptions as there may be.
+/// Returns an error if the limit of subscriptions is reached.
 pub async fn begin(
     app: &AppState,
-    holder: LimitedClient,
+    limited_client: LimitedClient,
     operation: &Operation,
     resume: Option<String>,
 ) -> Result<StartedStream, RequestError> {
     if operation.kind != OperationType::Subscription {
         return Ok(StartedStream {
             cursor: None,
-            holder,
+            limited_client,
             share: None,
             start: None,
         });
     }
     let size = 1 + operation.weight / SIZE;
-    let share = Some(app.http.subscriptions.acquire(holder.clone(), size)?);
+    let share = Some(
+        app.http
+            .subscriptions
+            .acquire(limited_client.clone(), size)?,
+    );
     let start = Start::of(operation, &app.feed, resume).await;
     Ok(StartedStream {
         cursor: start.as_ref().ok().and_then(Start::cursor),
-        holder,
+        limited_client,
         share,
         start: Some(start.map_err(|error| error.server_error(None))),
     })
@@ -86,24 +90,24 @@ pub async fn begin(
 /// A subscription counts once more for each so many bytes of its document and variables.
 const SIZE: u64 = 16 * 1024;
 
-/// Runs an operation that has begun.
+/// Runs an operation that has started.
 pub fn response_stream(
     app: &Arc<AppState>,
     context: &RequestContext,
     viewer: Viewer,
     operation: Operation,
-    begun: StartedStream,
+    started: StartedStream,
 ) -> BoxStream<'static, StreamItem> {
     let id = context.id().to_owned();
-    let Some(start) = begun.start else {
-        let part = single_response(app.clone(), begun.holder, viewer, operation, id);
+    let Some(start) = started.start else {
+        let part = single_response(app.clone(), started.limited_client, viewer, operation, id);
         return once(part).boxed();
     };
     if let Some(timer) = OperationTimer::begin(&operation, &app.documents) {
         let refused = start.as_ref().err().map(std::slice::from_ref);
         timer.end(refused.unwrap_or_default());
     }
-    let share = begun.share;
+    let share = started.share;
     let start = match start {
         Ok(start) => start,
         Err(error) => {
@@ -122,11 +126,11 @@ pub fn response_stream(
         start,
     };
     let budget = app.http.responses.clone();
-    let bound = ResponseSizeLimit::new(app.limits.answer, Some(Arc::new(budget.message())));
+    let bound = ResponseSizeLimit::new(app.limits.response_bytes, Some(Arc::new(budget.message())));
     let now = (app.clock)();
     let (db, search) = (app.db.clone(), app.search.clone());
     let request = OperationContext::new(db, search, viewer, now, bound);
-    let bounds = event_bounds(app, &operation, begun.holder.clone());
+    let bounds = event_bounds(app, &operation, started.limited_client.clone());
     let responses = follow(&app.schema, operation, request, live);
     let responses = unfold(responses, move |mut responses| {
         let bounds = bounds.clone();
@@ -135,7 +139,7 @@ pub fn response_stream(
             Some((next?, responses))
         }
     });
-    let (app, client) = (app.clone(), begun.holder);
+    let (app, client) = (app.clone(), started.limited_client);
     let parts = responses.then(move |mut response| {
         let mut reservation = budget.message();
         let (app, client, id) = (app.clone(), client.clone(), id.clone());
@@ -177,12 +181,17 @@ pub fn response_stream(
 }
 
 /// Returns the bounds of the statements that read what a subscription reports.
-fn event_bounds(app: &AppState, operation: &Operation, holder: LimitedClient) -> RequestBounds {
+fn event_bounds(
+    app: &AppState,
+    operation: &Operation,
+    limited_client: LimitedClient,
+) -> RequestBounds {
     let limit = heavy_limit(app.db.read_pool.connections());
-    let turns = (operation.cost >= HEAVY).then(|| app.http.heavy.turns(holder, limit));
+    let semaphores =
+        (operation.cost >= HEAVY).then(|| app.http.heavy.semaphores(limited_client, limit));
     RequestBounds {
         deadline: None,
-        turns: turns.into_iter().flatten().collect(),
+        semaphores: semaphores.into_iter().flatten().collect(),
         scans: operation.scans,
     }
 }
@@ -190,7 +199,7 @@ fn event_bounds(app: &AppState, operation: &Operation, holder: LimitedClient) ->
 /// Runs a query or a mutation.
 async fn single_response(
     app: Arc<AppState>,
-    holder: LimitedClient,
+    limited_client: LimitedClient,
     viewer: Viewer,
     operation: Operation,
     id: String,
@@ -198,8 +207,9 @@ async fn single_response(
     let now = (app.clock)();
     let timer = OperationTimer::begin(&operation, &app.documents);
     let reservation = Arc::new(app.http.responses.request());
-    let (kind, client) = (operation.kind, holder.clone());
-    let executed = execute_with_timeout(&app, holder, viewer, operation, now, &reservation).await;
+    let (kind, client) = (operation.kind, limited_client.clone());
+    let executed =
+        execute_with_timeout(&app, limited_client, viewer, operation, now, &reservation).await;
     if let Some(timer) = timer {
         timer.end(match &executed {
             Ok((executed, _)) => &executed.errors,
@@ -211,7 +221,7 @@ async fn single_response(
         Err(refused) => return StreamItem::Refused(refused.errors),
     };
     let json = encode_response(executed, None, &id);
-    // What was changed is reported in any case.
+    // The result of a committed mutation is always returned.
     if reservation.resize(json.len()).is_err() && kind != OperationType::Mutation {
         return StreamItem::Refused(overloaded().errors);
     }

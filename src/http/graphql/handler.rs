@@ -32,8 +32,8 @@ use crate::http::graphql::operation_metrics::{
 };
 use crate::http::graphql::request::GraphqlRequest;
 use crate::http::graphql::response::{
-    database_failure, encode_response, held, log_database_errors, mask_error, overloaded, respond,
-    unavailable,
+    database_failure, encode_response, log_database_errors, mask_error, overloaded, reserved_bytes,
+    respond, unavailable,
 };
 use crate::http::graphql::sse;
 use crate::http::middleware::rate_limit::Quota;
@@ -44,7 +44,7 @@ use crate::metrics;
 use crate::store::request_work::spawn_counted;
 use crate::trace::SPANS;
 
-/// The request header that asks for the cost in the response.
+/// Request header: adds the cost to the response.
 const COST_HEADER: &str = "graphql-cost";
 
 /// Handles POST: queries and mutations with a JSON body, and subscriptions if the client accepts an event stream.
@@ -102,7 +102,7 @@ pub async fn get(
     respond_to(app, context, Method::GET, headers, prepared, now).await
 }
 
-/// Responds in the form that the client accepts: as a whole, or as an event stream.
+/// Responds in the format that the client accepts: one response, or an event stream.
 async fn respond_to(
     app: Arc<AppState>,
     context: RequestContext,
@@ -123,19 +123,21 @@ async fn respond_to(
         Ok((viewer, operation)) => {
             let client = LimitedClient::of(&viewer, context.client());
             let timer = OperationTimer::begin(&operation, &app.documents);
-            let answered = execute_cached(&app, &context, &headers, viewer, operation, now).await;
+            let result = execute_cached(&app, &context, &headers, viewer, operation, now).await;
             if let Some(timer) = timer {
-                record(timer, &context, &answered);
+                record(timer, &context, &result);
             }
-            if let Ok(executed) = &answered {
+            if let Ok(executed) = &result {
                 let quota = charge_bytes(&app, &client, executed.charged, executed.text.len(), now);
                 context.set_quota(quota);
             }
-            match answered {
+            match result {
                 Ok(ExecutedResponse {
-                    text, whole: true, ..
+                    text,
+                    is_complete: true,
+                    ..
                 }) if method == Method::GET => with_etag(&headers, text),
-                answered => respond(&headers, answered.map(|answered| answered.text)),
+                result => respond(&headers, result.map(|result| result.text)),
             }
         }
         Err(refused) => {
@@ -153,9 +155,9 @@ async fn respond_to(
 fn record(
     timer: OperationTimer,
     context: &RequestContext,
-    answered: &Result<ExecutedResponse, RequestError>,
+    result: &Result<ExecutedResponse, RequestError>,
 ) {
-    match answered {
+    match result {
         Ok(executed) => timer.end_with(&executed.error_code),
         Err(refused) => timer.end(&refused.errors),
     }
@@ -169,10 +171,10 @@ fn record(
 struct ExecutedResponse {
     text: Bytes,
     /// Whether it has no errors.
-    whole: bool,
+    is_complete: bool,
     /// The code of the first error; empty if there are none.
     error_code: String,
-    /// What the rate limit has charged for it.
+    /// The cost charged to the rate limit.
     charged: u64,
 }
 
@@ -187,25 +189,26 @@ async fn execute_cached(
 ) -> Result<ExecutedResponse, RequestError> {
     let asks = headers.contains_key(COST_HEADER);
     let cost = asks.then_some((operation.cost, app.limits.cost));
-    let memory = app.response_cache.as_ref().filter(|_| !asks);
-    let place = match memory {
-        Some(memory) => memory.key(&app.feed, &viewer, &operation, now).await,
+    let cache = app.response_cache.as_ref().filter(|_| !asks);
+    let key = match cache {
+        Some(cache) => cache.key(&app.feed, &viewer, &operation, now).await,
         None => None,
     };
-    if let (Some(memory), Some(place)) = (memory, &place)
-        && let Some(known) = memory.get(place)
+    if let (Some(cache), Some(key)) = (cache, &key)
+        && let Some(cached) = cache.get(key)
     {
         return Ok(ExecutedResponse {
-            text: known,
-            whole: true,
+            text: cached,
+            is_complete: true,
             error_code: String::new(),
             charged: operation.cost,
         });
     }
     let reservation = Arc::new(app.http.responses.request());
     let kind = operation.kind;
-    let holder = LimitedClient::of(&viewer, context.client());
-    let executed = execute_with_timeout(app, holder, viewer, operation, now, &reservation).await?;
+    let limited_client = LimitedClient::of(&viewer, context.client());
+    let executed =
+        execute_with_timeout(app, limited_client, viewer, operation, now, &reservation).await?;
     let (executed, charged) = executed;
     if let Some(mut refused) = unavailable(&executed) {
         let id = context.id();
@@ -214,22 +217,22 @@ async fn execute_cached(
         refused.errors = errors.map(|error| mask_error(error, id)).collect();
         return Err(refused);
     }
-    let whole = executed.errors.is_empty();
+    let is_complete = executed.errors.is_empty();
     let error_code = error_code(&executed.errors);
     let text = encode_response(executed, cost, context.id());
-    // What was changed is reported in any case.
+    // The result of a committed mutation is always returned.
     if reservation.resize(text.len()).is_err() && kind != OperationType::Mutation {
         return Err(overloaded());
     }
-    let text = held(text, reservation);
-    if let (Some(memory), Some(place)) = (memory, place)
-        && whole
+    let text = reserved_bytes(text, reservation);
+    if let (Some(cache), Some(key)) = (cache, key)
+        && is_complete
     {
-        memory.insert(place, text.clone());
+        cache.insert(key, text.clone());
     }
     Ok(ExecutedResponse {
         text,
-        whole,
+        is_complete,
         error_code,
         charged,
     })
@@ -358,23 +361,23 @@ fn require_acceptable(headers: &HeaderMap) -> Result<(), RequestError> {
 /// connection at a time.
 pub async fn execute_with_timeout(
     app: &AppState,
-    holder: LimitedClient,
+    limited_client: LimitedClient,
     viewer: Viewer,
     operation: Operation,
     now: DateTime<Utc>,
     reservation: &Arc<Reservation>,
 ) -> Result<(Executed, u64), RequestError> {
     let time_limit = app.limits.request_timeout;
-    let (db, limit) = (app.db.clone(), app.limits.answer);
+    let (db, limit) = (app.db.clone(), app.limits.response_bytes);
     let bound = ResponseSizeLimit::new(limit, Some(reservation.clone()));
     let request = OperationContext::new(db, app.search.clone(), viewer, now, bound);
     let is_heavy = operation.cost >= HEAVY;
     let bounds = RequestBounds {
         deadline: Some(Instant::now() + time_limit),
-        turns: Vec::from_iter(is_heavy.then(|| Arc::new(Semaphore::new(1)))),
+        semaphores: Vec::from_iter(is_heavy.then(|| Arc::new(Semaphore::new(1)))),
         scans: operation.scans,
     };
-    let permit = timeout(time_limit, admit(app, holder.clone(), &operation)).await;
+    let permit = timeout(time_limit, admit(app, limited_client.clone(), &operation)).await;
     let permit = permit.map_err(|_| timeout_error(time_limit, false))?;
     let cost = operation.cost;
     if operation.kind != OperationType::Mutation {
@@ -387,7 +390,7 @@ pub async fn execute_with_timeout(
         let executed = executed.map_err(|_| timeout_error(time_limit, false))?;
         let more = written.values().saturating_sub(cost);
         if more > 0 {
-            app.http.rate_limiter.charge(&holder, more, now);
+            app.http.rate_limiter.charge(&limited_client, more, now);
         }
         return Ok((executed, cost + more));
     }
@@ -421,12 +424,15 @@ pub async fn execute_with_timeout(
 /// and introspection has limits of its own.
 async fn admit(
     app: &AppState,
-    holder: LimitedClient,
+    limited_client: LimitedClient,
     operation: &Operation,
 ) -> Option<OperationPermit> {
     let connections = app.db.read_pool.connections();
     if operation.cost >= HEAVY {
-        let permit = app.http.heavy.acquire(holder, heavy_limit(connections));
+        let permit = app
+            .http
+            .heavy
+            .acquire(limited_client, heavy_limit(connections));
         return Some(Box::pin(permit).await);
     }
     let is_ordinary = operation.kind == OperationType::Query && operation.cost >= ORDINARY;
@@ -434,7 +440,7 @@ async fn admit(
         let permit = app
             .http
             .ordinary
-            .acquire(holder, ordinary_limit(connections));
+            .acquire(limited_client, ordinary_limit(connections));
         return Some(Box::pin(permit).await);
     }
     None

@@ -14,7 +14,7 @@ const MAX_NAMED: usize = 40;
 
 /// An operation under way.
 pub struct OperationTimer {
-    begun: Instant,
+    started_at: Instant,
     kind: &'static str,
     is_timed: bool,
     name: String,
@@ -24,7 +24,7 @@ impl OperationTimer {
     /// Returns `None` if there are no metrics.
     pub fn begin(operation: &Operation, documents: &Documents) -> Option<Self> {
         metrics::is_enabled().then(|| Self {
-            begun: Instant::now(),
+            started_at: Instant::now(),
             kind: kind(operation.kind),
             is_timed: operation.kind != OperationType::Subscription,
             name: documents.reported_name(operation).to_owned(),
@@ -47,7 +47,7 @@ impl OperationTimer {
                 named.unwrap_or_else(|| metrics.operations.with(&[self.kind, OTHER, code]));
             counter.inc();
             if self.is_timed {
-                let seconds = self.begun.elapsed().as_secs_f64();
+                let seconds = self.started_at.elapsed().as_secs_f64();
                 metrics
                     .operation_duration
                     .with(&[self.kind])

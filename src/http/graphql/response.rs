@@ -27,9 +27,9 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Responds with a serialized result, or with the errors of a request that was not executed, in the preferred media
 /// type.
-pub fn respond(headers: &HeaderMap, answer: Result<Bytes, RequestError>) -> Response {
+pub fn respond(headers: &HeaderMap, result: Result<Bytes, RequestError>) -> Response {
     let media = ResponseFormat::accepted(headers).unwrap_or(ResponseFormat::Json);
-    let (status, text, more) = match answer {
+    let (status, text, more) = match result {
         Ok(text) => (StatusCode::OK, text, Vec::new()),
         Err(refused) => {
             let invalid = match media {
@@ -90,7 +90,7 @@ pub fn encode_response(executed: Executed, cost: Option<(u64, u64)>, id: &str) -
 }
 
 /// The text of a response. It holds its bytes of the budget until the last of them is sent, and out of the cache.
-pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
+pub fn reserved_bytes(text: String, reservation: Arc<Reservation>) -> Bytes {
     struct Held {
         text: String,
         _reservation: Arc<Reservation>,
@@ -106,7 +106,7 @@ pub fn held(text: String, reservation: Arc<Reservation>) -> Bytes {
     })
 }
 
-/// The refusal of a request whose response finds no room in the budget.
+/// Returns the error for a response that exceeds the memory budget.
 pub fn overloaded() -> RequestError {
     metrics::record_rejection("memory");
     unavailable_for(vec![Error::Overloaded.server_error(None)])
@@ -135,7 +135,7 @@ pub fn unavailable(executed: &Executed) -> Option<RequestError> {
         return None;
     }
     let mut refused = unavailable_for(executed.errors.clone());
-    // What took too long will probably do so again.
+    // A request that timed out will probably time out again.
     if errors.iter().any(|error| has_code(error, TIMEOUT)) {
         refused.headers.clear();
     }

@@ -58,7 +58,7 @@ impl EventStreamSupport {
         }
     }
 
-    /// Returns whether this operation is answered with an event stream.
+    /// Returns whether the response to this operation is an event stream.
     pub fn for_operation(self, operation: &Operation) -> bool {
         match self {
             Self::Unsupported => false,
@@ -82,35 +82,35 @@ pub async fn stream(
         .map(str::to_owned);
     let resume = resume.filter(|id| !id.is_empty());
     let timeouts = app.limits.stream_timeouts;
-    let holder = LimitedClient::of(&viewer, context.client());
-    // What has one response is over soon.
+    let limited_client = LimitedClient::of(&viewer, context.client());
+    // Queries and mutations have one response and end soon.
     let stays = operation.kind == OperationType::Subscription;
-    let place = stays.then(|| app.http.streams.acquire(holder.clone(), 1));
-    let begun = match place.transpose() {
+    let permit = stays.then(|| app.http.streams.acquire(limited_client.clone(), 1));
+    let started = match permit.transpose() {
         // Before the head of the response: what is written after that is reported.
-        Ok(place) => {
-            let begun = begin(&app, holder, &operation, resume).await;
-            begun.map(|begun| (place, begun))
+        Ok(permit) => {
+            let started = begin(&app, limited_client, &operation, resume).await;
+            started.map(|started| (permit, started))
         }
         Err(refused) => Err(refused),
     };
-    let (place, begun) = match begun {
-        Ok(begun) => begun,
+    let (permit, started) = match started {
+        Ok(started) => started,
         Err(refused) => {
             record_refused(&refused.errors);
             return response::respond(&headers, Err(refused));
         }
     };
     // A browser that reconnects before the first event resumes from here.
-    let first = begun.cursor.clone().map(|id| Event::default().id(id));
+    let first = started.cursor.clone().map(|id| Event::default().id(id));
 
     let (events, waiting) = mpsc::channel(EVENT_BUFFER);
     let (last, end) = oneshot::channel();
     let task = async move {
-        let ended = forward(app, context, headers, viewer, operation, begun, events).await;
+        let ended = forward(app, context, headers, viewer, operation, started, events).await;
         // Fails if the client has disconnected.
         let _ = last.send(ended);
-        drop(place);
+        drop(permit);
     };
     tokio::spawn(task.in_current_span());
     let end = async { iter(end.await.unwrap_or_default()) };
@@ -154,13 +154,13 @@ async fn forward(
     headers: HeaderMap,
     viewer: Viewer,
     operation: Operation,
-    begun: StartedStream,
+    started: StartedStream,
     events: mpsc::Sender<Waiting>,
 ) -> Vec<Event> {
     let timeouts = app.limits.stream_timeouts;
     let mut stopping = app.shutdown.track();
-    let mut cursor = begun.cursor.clone();
-    let mut parts = response_stream(&app, &context, viewer.clone(), operation, begun);
+    let mut cursor = started.cursor.clone();
+    let mut parts = response_stream(&app, &context, viewer.clone(), operation, started);
     let mut expired = Box::pin(token_expired(app.clone(), headers, viewer));
     loop {
         let part = tokio::select! {

@@ -105,9 +105,9 @@ pub async fn open(
             "Here is a WebSocket with the subprotocol graphql-transport-ws: open it with a client for that.",
         ));
     };
-    let holder = LimitedClient::unknown(context.client());
-    let place = match app.http.streams.acquire(holder, 1) {
-        Ok(place) => place,
+    let limited_client = LimitedClient::unknown(context.client());
+    let permit = match app.http.streams.acquire(limited_client, 1) {
+        Ok(permit) => permit,
         Err(refused) => return refuse(refused),
     };
     let stopping = app.shutdown.track();
@@ -126,7 +126,7 @@ pub async fn open(
                 headers,
                 socket,
                 stopping,
-                place: Some(place),
+                permit: Some(permit),
                 viewer: None,
                 expired: Box::pin(pending()),
                 running: StreamMap::new(),
@@ -143,8 +143,8 @@ struct Connection {
     headers: HeaderMap,
     socket: WebSocket,
     stopping: ShutdownSignal,
-    /// Its place among the connections that stay open.
-    place: Option<ConcurrencyPermit>,
+    /// The permit of a connection that stays open.
+    permit: Option<ConcurrencyPermit>,
     /// None until the first message has come.
     viewer: Option<Viewer>,
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -316,9 +316,9 @@ impl Connection {
             AuthError::InvalidToken(message) | AuthError::Forbidden(message) => forbidden(&message),
             AuthError::KeysUnavailable { .. } => KEYS_UNAVAILABLE,
         })?;
-        if let Some(place) = self.place.take() {
-            let given = place.transfer_to(LimitedClient::of(&viewer, client));
-            self.place = Some(given.map_err(|_| TOO_MANY)?);
+        if let Some(permit) = self.permit.take() {
+            let given = permit.transfer_to(LimitedClient::of(&viewer, client));
+            self.permit = Some(given.map_err(|_| TOO_MANY)?);
         }
         let (app, headers) = (self.app.clone(), self.headers.clone());
         if viewer.expires_at.is_some() {
@@ -364,18 +364,18 @@ impl Connection {
         };
         let prepared = prepare().map_err(|refused| count_refusal(app, &self.context, refused, now));
         // Before the next message is read: what that one changes is reported.
-        let begun = match prepared {
+        let started = match prepared {
             Ok(operation) => {
-                let holder = LimitedClient::of(&viewer, self.context.client());
-                let begun = begin(app, holder, &operation, None).await;
-                begun.map(|begun| (operation, begun))
+                let limited_client = LimitedClient::of(&viewer, self.context.client());
+                let started = begin(app, limited_client, &operation, None).await;
+                started.map(|started| (operation, started))
             }
             Err(refused) => Err(refused),
         };
-        match begun {
-            Ok((operation, begun)) => {
+        match started {
+            Ok((operation, started)) => {
                 let running = ActiveOperation {
-                    parts: response_stream(app, &self.context, viewer, operation, begun),
+                    parts: response_stream(app, &self.context, viewer, operation, started),
                     cursor: None,
                     over: false,
                 };
@@ -398,7 +398,7 @@ impl Connection {
             Some(StreamItem::Next {
                 json, reservation, ..
             }) => {
-                // The answer is a JSON text already; an id is not.
+                // The result is JSON text already; the id is not.
                 let id = Value::from(id);
                 let text = format!("{{\"id\":{id},\"type\":\"next\",\"payload\":{json}}}");
                 drop(json);
@@ -444,8 +444,8 @@ fn parse_message(text: &str) -> Result<ClientMessage, CloseReason> {
             "graphql-transport-ws has no type {kind}"
         )));
     }
-    let said = ClientMessage::deserialize(Value::Object(message));
-    said.map_err(|_| bad_message(&format!("a field of {kind} is missing or has a wrong type")))
+    let parsed = ClientMessage::deserialize(Value::Object(message));
+    parsed.map_err(|_| bad_message(&format!("a field of {kind} is missing or has a wrong type")))
 }
 
 /// Replaces the headers of the handshake by the payload of `connection_init`, because browsers cannot send headers.
@@ -472,13 +472,13 @@ fn apply_connection_params(
 }
 
 fn message(kind: &str, id: Option<&str>, payload: Option<&Value>) -> Message {
-    let mut said = Map::new();
+    let mut object = Map::new();
     if let Some(id) = id {
-        said.insert("id".to_owned(), id.into());
+        object.insert("id".to_owned(), id.into());
     }
-    said.insert("type".to_owned(), kind.into());
+    object.insert("type".to_owned(), kind.into());
     if let Some(payload) = payload {
-        said.insert("payload".to_owned(), payload.clone());
+        object.insert("payload".to_owned(), payload.clone());
     }
-    Message::text(Value::Object(said).to_string())
+    Message::text(Value::Object(object).to_string())
 }

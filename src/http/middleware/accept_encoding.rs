@@ -11,9 +11,12 @@ fn codings(headers: &HeaderMap) -> impl Iterator<Item = (String, bool)> {
     let values = headers.get_all(ACCEPT_ENCODING).iter();
     let values = values.filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|item| {
-        let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-        let weight = weight.trim().split_once('=').map(|(_, value)| value.trim());
-        let allowed = weight
+        let (coding, quality) = item.split_once(';').unwrap_or((item, "q=1"));
+        let quality = quality
+            .trim()
+            .split_once('=')
+            .map(|(_, value)| value.trim());
+        let allowed = quality
             .and_then(|value| value.parse::<f32>().ok())
             .is_some_and(|value| value > 0.0);
         (coding.trim().to_ascii_lowercase(), allowed)

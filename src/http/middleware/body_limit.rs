@@ -44,26 +44,26 @@ pub async fn limit_bodies(
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let patience = app.http.server_limits.body_timeout;
+    let body_timeout = app.http.server_limits.body_timeout;
     let (full, cut) = oneshot::channel();
     // The memory stays allocated until the response, because the parsed body lives as long.
     let held = Arc::new(Mutex::new(None));
     let request = request.map(|body| {
         Body::new(MeteredBody {
             body,
-            room: app.http.body_memory.clone(),
+            memory: app.http.body_memory.clone(),
             own: FREE_BYTES,
             held: held.clone(),
             full: Some(full),
         })
     });
-    let mut answer = tokio::select! {
-        answer = next.run(request) => return answer,
-        cut = rejection(cut, patience) => match cut {
+    let mut response = tokio::select! {
+        response = next.run(request) => return response,
+        cut = rejection(cut, body_timeout) => match cut {
             BodyRejection::Timeout => error_response(
                 StatusCode::REQUEST_TIMEOUT,
                 "TIMEOUT",
-                &format!("The body was not received within {} seconds.", patience.as_secs()),
+                &format!("The body was not received within {} seconds.", body_timeout.as_secs()),
                 &Value::Null,
             ),
             BodyRejection::OutOfMemory => error_response(
@@ -74,11 +74,11 @@ pub async fn limit_bodies(
             ),
         },
     };
-    let headers = answer.headers_mut();
+    let headers = response.headers_mut();
     // The rest of the connection's input belongs to this body.
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
+    response
 }
 
 enum BodyRejection {
@@ -87,8 +87,8 @@ enum BodyRejection {
 }
 
 /// Waits for the reason to reject a body; for ever once it is read or dropped.
-async fn rejection(full: oneshot::Receiver<()>, patience: Duration) -> BodyRejection {
-    match timeout(patience, full).await {
+async fn rejection(full: oneshot::Receiver<()>, body_timeout: Duration) -> BodyRejection {
+    match timeout(body_timeout, full).await {
         Err(_) => BodyRejection::Timeout,
         Ok(Ok(())) => BodyRejection::OutOfMemory,
         Ok(Err(_)) => std::future::pending().await,
@@ -98,7 +98,7 @@ async fn rejection(full: oneshot::Receiver<()>, patience: Duration) -> BodyRejec
 /// A body that allocates shared memory as it is read.
 struct MeteredBody {
     body: Body,
-    room: BodyMemory,
+    memory: BodyMemory,
     /// Remaining allowance of this body.
     own: usize,
     held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
@@ -110,8 +110,8 @@ impl MeteredBody {
     fn take(&mut self, bytes: usize) -> bool {
         let beyond = bytes.saturating_sub(self.own);
         self.own = self.own.saturating_sub(bytes);
-        let wanted = u32::try_from(beyond).unwrap_or(u32::MAX);
-        let Ok(taken) = self.room.0.clone().try_acquire_many_owned(wanted) else {
+        let permits = u32::try_from(beyond).unwrap_or(u32::MAX);
+        let Ok(taken) = self.memory.0.clone().try_acquire_many_owned(permits) else {
             return false;
         };
         let Ok(mut held) = self.held.lock() else {

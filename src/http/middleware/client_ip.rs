@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_address_that_is_no_proxy_is_the_clients() {
+    fn the_client_ip_is_the_last_untrusted_address() {
         let table = [
             // A client that is not a proxy can write anything.
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),

@@ -11,7 +11,7 @@ use crate::http::middleware::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::http::middleware::request_context::REQUEST_ID;
 
 /// Cache lifetime of preflight responses.
-const REMEMBERED: Duration = Duration::from_hours(1);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(1);
 
 /// Stands for all origins on localhost, at any port.
 pub const LOCAL_PAGES: HeaderValue = HeaderValue::from_static("localhost");
@@ -89,5 +89,5 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
             HeaderName::from_static(RATE_LIMIT),
             HeaderName::from_static(RATE_LIMIT_POLICY),
         ])
-        .max_age(REMEMBERED)
+        .max_age(PREFLIGHT_MAX_AGE)
 }

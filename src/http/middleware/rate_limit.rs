@@ -62,7 +62,7 @@ impl Bucket {
     }
 }
 
-/// How much a sender may still ask for.
+/// The remaining quota of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// What the limit is for: `address` or `token`.
@@ -125,7 +125,7 @@ impl RateLimiter {
         }
     }
 
-    /// Spends the cost of an operation, or tells how long to wait. Returns `None` if there is no limit.
+    /// Charges the cost of an operation, or returns how long to wait. Returns `None` if there is no limit.
     pub fn admit(
         &self,
         client: &LimitedClient,
@@ -184,7 +184,7 @@ impl RateLimiter {
     }
 }
 
-/// Requests that are refused before they run, as with a bad token or an invalid document. Checking them takes as long as
+/// Rate limit of requests that fail before execution, as with an invalid token. Checking them takes as long as
 /// for others.
 #[derive(Debug, Default)]
 pub struct Failures {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn cost_comes_back_evenly_within_a_minute() {
+    fn the_bucket_refills_evenly_within_a_minute() {
         // Spent, seconds since, cost: the result is what is spent then, or the wait. The limit is 60 per minute.
         let table = [
             (0.0, 0, 60, Ok(60.0)),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_are_told_apart_and_their_number_is_bounded() {
+    fn clients_have_separate_buckets_and_their_number_is_bounded() {
         let rates = RateLimiter::new(60, 120);
         let anonymous = Viewer::default();
         let authenticated = Viewer {

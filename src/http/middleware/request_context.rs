@@ -161,19 +161,19 @@ pub async fn log_requests(
         trace_id = trace.as_ref().map(TraceParent::trace_id),
     );
     request.extensions_mut().insert(context.clone());
-    let mut answer = count_statements(context.0.work.clone(), next.run(request))
+    let mut response = count_statements(context.0.work.clone(), next.run(request))
         .instrument(span)
         .instrument(server_span)
         .await;
-    line.status = Some(answer.status());
-    add_security_headers(answer.headers_mut(), context.0.id.clone());
+    line.status = Some(response.status());
+    add_security_headers(response.headers_mut(), context.0.id.clone());
     let quota = *context.quota();
     for (name, value) in quota.iter().flat_map(Quota::headers) {
         if let Ok(value) = HeaderValue::try_from(value) {
-            answer.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
-    answer
+    response
 }
 
 /// Middleware that responds with an internal error if a handler panics.

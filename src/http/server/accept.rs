@@ -92,11 +92,18 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let limits = http.server_limits;
-    let (stage, seen) = watch::channel(ServingStage::Serving);
+    let (stage, stage_receiver) = watch::channel(ServingStage::Serving);
     let limiter = ConnectionLimiter::new(limits.connections, limits.max_connections_per_ip);
     let open = |tcp_stream: TcpStream, peer: SocketAddr, permit: Arc<ConnectionPermit>| {
         let stream = WriteTimeoutStream::new(tcp_stream, limits.body_timeout, permit.clone());
-        let serving = serve(stream, permit, peer, router.clone(), limits, seen.clone());
+        let serving = serve(
+            stream,
+            permit,
+            peer,
+            router.clone(),
+            limits,
+            stage_receiver.clone(),
+        );
         tokio::spawn(serving);
     };
 
@@ -187,7 +194,7 @@ async fn serve(
     mut stage: watch::Receiver<ServingStage>,
 ) {
     let inner = TowerToHyperService::new(router);
-    let seen = stage.clone();
+    let stage_receiver = stage.clone();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(peer));
         // They hold the original case of the header names.
@@ -195,26 +202,26 @@ async fn serve(
             .headers()
             .contains_key(UPGRADE)
             .then(|| request.extensions().clone());
-        let (inner, permit, seen) = (&inner, &permit, &seen);
+        let (inner, permit, stage_receiver) = (&inner, &permit, &stage_receiver);
         async move {
             let is_health = HEALTH.contains(&request.uri().path());
-            let mut answer: Response<Body> = if is_health || permit.leave_reserved().await {
+            let mut response: Response<Body> = if is_health || permit.leave_reserved().await {
                 inner.call(request).await?
             } else {
                 busy()
             };
             if let Some(extensions) = extensions
-                && answer.status() == StatusCode::SWITCHING_PROTOCOLS
+                && response.status() == StatusCode::SWITCHING_PROTOCOLS
             {
-                answer.extensions_mut().extend(extensions);
+                response.extensions_mut().extend(extensions);
             }
-            if (*seen.borrow() >= ServingStage::Stopping || permit.is_reserved())
-                && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+            if (*stage_receiver.borrow() >= ServingStage::Stopping || permit.is_reserved())
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
             {
                 let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(CONNECTION, close);
+                response.headers_mut().insert(CONNECTION, close);
             }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(response)
         }
     });
     let head = if permit.is_reserved() {
@@ -240,14 +247,14 @@ async fn serve(
             .wait_for(|stage| *stage == ServingStage::Closing)
             .await;
     };
-    let done = tokio::select! {
-        done = connection.as_mut() => done,
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
         () = closing => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
-    if let Err(error) = done {
+    if let Err(error) = result {
         // Errors caused by clients are not worth a warning.
         tracing::debug!(%error, "connection closed with error");
     }

@@ -11,19 +11,19 @@ use tokio::time::timeout;
 
 use crate::http::middleware::client_ip::{TrustedProxies, ip_prefix};
 
-/// Places beside all others. They answer health checks, and other requests once an ordinary place is free.
+/// Reserved permits. They serve health checks, and other requests once an ordinary permit is free.
 const RESERVE: u32 = 64;
 
-/// Of these for each address that is no trusted proxy's.
+/// Maximum number of reserved permits per address, unless it is a trusted proxy's.
 const RESERVE_EACH: u32 = 8;
 
-/// Of these for requests that wait for an ordinary place.
+/// Reserved permits for requests that wait for an ordinary permit.
 const WAITING: u32 = RESERVE / 2;
 
-/// How long they wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Maximum wait for an ordinary permit.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// All places, taken or free.
+/// All permits, taken or free.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimiter {
     total: u32,
@@ -35,7 +35,7 @@ pub struct ConnectionLimiter {
     taken: Arc<Mutex<HashMap<IpAddr, AddressConnections>>>,
 }
 
-/// What an address has taken.
+/// The permits in use by an address.
 #[derive(Debug, Default)]
 struct AddressConnections {
     all: u32,
@@ -47,7 +47,7 @@ struct AddressConnections {
 #[derive(Debug)]
 pub struct ConnectionPermit {
     address: IpAddr,
-    places: ConnectionLimiter,
+    limiter: ConnectionLimiter,
     is_reserved: AtomicBool,
     permit: Mutex<OwnedSemaphorePermit>,
 }
@@ -65,7 +65,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Done once a place is free, of the reserve if of no others.
+    /// Waits until a permit is free, a reserved one if there is no other.
     pub async fn wait_for_vacancy(&self) {
         // Neither is ever closed.
         tokio::select! {
@@ -74,7 +74,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Takes a place, or returns `None` if the address has its number. Behind a trusted proxy are many clients.
+    /// Acquires a permit; `None` if the address has reached its limit. Behind a trusted proxy are many clients.
     pub async fn admit(
         &self,
         peer: IpAddr,
@@ -82,20 +82,20 @@ impl ConnectionLimiter {
     ) -> Option<Arc<ConnectionPermit>> {
         loop {
             if let Some((permit, is_reserved)) = self.permit() {
-                return self.place(permit, is_reserved, peer, proxies);
+                return self.connection_permit(permit, is_reserved, peer, proxies);
             }
             self.wait_for_vacancy().await;
         }
     }
 
-    /// Takes a place, if there is one now.
+    /// Acquires a permit if one is free now.
     pub fn try_admit(
         &self,
         peer: IpAddr,
         proxies: &TrustedProxies,
     ) -> Option<Arc<ConnectionPermit>> {
         let (permit, is_reserved) = self.permit()?;
-        self.place(permit, is_reserved, peer, proxies)
+        self.connection_permit(permit, is_reserved, peer, proxies)
     }
 
     fn permit(&self) -> Option<(OwnedSemaphorePermit, bool)> {
@@ -106,7 +106,7 @@ impl ConnectionLimiter {
         Some((permit, true))
     }
 
-    fn place(
+    fn connection_permit(
         &self,
         permit: OwnedSemaphorePermit,
         is_reserved: bool,
@@ -127,7 +127,7 @@ impl ConnectionLimiter {
         own.reserved += u32::from(is_reserved);
         Some(Arc::new(ConnectionPermit {
             address,
-            places: self.clone(),
+            limiter: self.clone(),
             is_reserved: AtomicBool::new(is_reserved),
             permit: Mutex::new(permit),
         }))
@@ -146,15 +146,16 @@ impl ConnectionPermit {
         self.is_reserved.load(Ordering::Relaxed)
     }
 
-    /// Leaves the reserve for an ordinary place; returns whether one was free in time.
+    /// Exchanges a reserved permit for an ordinary one; returns whether one was free in time.
     pub async fn leave_reserved(&self) -> bool {
         if !self.is_reserved() {
             return true;
         }
-        let Ok(_waiting) = self.places.waiting.try_acquire() else {
+        let Ok(_waiting) = self.limiter.waiting.try_acquire() else {
             return false;
         };
-        let Ok(Ok(ordinary)) = timeout(PATIENCE, self.places.free.clone().acquire_owned()).await
+        let Ok(Ok(ordinary)) =
+            timeout(PERMIT_TIMEOUT, self.limiter.free.clone().acquire_owned()).await
         else {
             return false;
         };
@@ -169,7 +170,7 @@ impl ConnectionPermit {
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, AddressConnections>> {
-        let taken = self.places.taken.lock();
+        let taken = self.limiter.taken.lock();
         taken.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How many WebSockets and event streams may be open, and how many subscriptions under way: in all and for each client.
+//! Limits of open WebSockets and event streams, and of active subscriptions: in total and per client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -50,7 +50,7 @@ pub enum LimitedClient {
 #[derive(Debug)]
 pub struct ConcurrencyPermit {
     of: Arc<Inner>,
-    holder: LimitedClient,
+    limited_client: LimitedClient,
     size: u64,
 }
 
@@ -93,13 +93,13 @@ impl ConcurrencyLimiter {
     /// Returns a refusal if the client has as many as it may, or all are taken.
     pub fn acquire(
         &self,
-        holder: LimitedClient,
+        limited_client: LimitedClient,
         size: u64,
     ) -> Result<ConcurrencyPermit, RequestError> {
         let Inner { all, each, .. } = *self.0;
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.each.get(&holder).copied().unwrap_or_default();
-        let each = if holder.is_anonymous() {
+        let own = taken.each.get(&limited_client).copied().unwrap_or_default();
+        let each = if limited_client.is_anonymous() {
             each.div_ceil(4)
         } else {
             each
@@ -109,17 +109,18 @@ impl ConcurrencyLimiter {
             return Err(self.client_limit_exceeded(each));
         }
         let anonymous = taken.anonymous + size;
-        if taken.all + size > all || (holder.is_anonymous() && anonymous > all.div_ceil(2)) {
+        if taken.all + size > all || (limited_client.is_anonymous() && anonymous > all.div_ceil(2))
+        {
             return Err(self.total_limit_exceeded());
         }
         taken.all += size;
-        if holder.is_anonymous() {
+        if limited_client.is_anonymous() {
             taken.anonymous = anonymous;
         }
-        taken.each.insert(holder.clone(), own + size);
+        taken.each.insert(limited_client.clone(), own + size);
         Ok(ConcurrencyPermit {
             of: self.0.clone(),
-            holder,
+            limited_client,
             size,
         })
     }
@@ -161,14 +162,14 @@ impl ConcurrencyLimiter {
 }
 
 impl ConcurrencyPermit {
-    /// Gives the share to another holder.
+    /// Transfers the share to another client.
     ///
     /// # Errors
     /// Returns a refusal if that one has as many as it may.
-    pub fn transfer_to(self, holder: LimitedClient) -> Result<Self, RequestError> {
+    pub fn transfer_to(self, limited_client: LimitedClient) -> Result<Self, RequestError> {
         let (shares, size) = (ConcurrencyLimiter(self.of.clone()), self.size);
         drop(self);
-        shares.acquire(holder, size)
+        shares.acquire(limited_client, size)
     }
 }
 
@@ -176,13 +177,13 @@ impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
         let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= self.size;
-        if self.holder.is_anonymous() {
+        if self.limited_client.is_anonymous() {
             taken.anonymous -= self.size;
         }
-        if let Some(own) = taken.each.get_mut(&self.holder) {
+        if let Some(own) = taken.each.get_mut(&self.limited_client) {
             *own -= self.size;
             if *own == 0 {
-                taken.each.remove(&self.holder);
+                taken.each.remove(&self.limited_client);
             }
         }
     }
@@ -193,12 +194,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_without_a_token_have_a_quarter_each_and_half_of_all() {
+    fn anonymous_clients_get_a_quarter_each_and_half_in_total() {
         let shares = ConcurrencyLimiter::new("streams", 100, 40);
         let address = |number: u8| LimitedClient::Anonymous([192, 0, 2, number].into());
-        let take = |holder: LimitedClient, count: usize| -> Vec<ConcurrencyPermit> {
+        let take = |limited_client: LimitedClient, count: usize| -> Vec<ConcurrencyPermit> {
             (0..count)
-                .map_while(|_| shares.acquire(holder.clone(), 1).ok())
+                .map_while(|_| shares.acquire(limited_client.clone(), 1).ok())
                 .collect()
         };
         let first = take(address(1), 100);

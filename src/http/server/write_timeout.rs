@@ -27,23 +27,23 @@ pub struct WriteTimeoutStream {
     /// Whether the client has closed its side.
     ended: bool,
     /// The write timeout.
-    patience: Duration,
+    write_timeout: Duration,
     /// The timer while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Held for as long as the connection is open, also after an upgrade to another protocol.
-    place: Option<Arc<ConnectionPermit>>,
+    permit: Option<Arc<ConnectionPermit>>,
 }
 
 impl WriteTimeoutStream {
-    pub fn new(stream: TcpStream, patience: Duration, place: Arc<ConnectionPermit>) -> Self {
+    pub fn new(stream: TcpStream, write_timeout: Duration, permit: Arc<ConnectionPermit>) -> Self {
         // Fails where the connection is gone, which shows soon enough.
         let _ = stream.set_nodelay(true);
         Self {
             stream: Some(stream),
             ended: false,
-            patience,
+            write_timeout,
             stalled: None,
-            place: Some(place),
+            permit: Some(permit),
         }
     }
 
@@ -62,10 +62,10 @@ impl WriteTimeoutStream {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience;
+        let write_timeout = self.write_timeout;
         let stalled = self
             .stalled
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
+            .get_or_insert_with(|| Box::pin(sleep(write_timeout)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -123,7 +123,7 @@ impl Drop for WriteTimeoutStream {
     /// Closes the connection gracefully. Closing a socket with unread input resets the connection, and the client loses
     /// what it has not read yet: a close frame, or the response to a body that is too large.
     fn drop(&mut self) {
-        let (stream, place) = (self.stream.take(), self.place.take());
+        let (stream, permit) = (self.stream.take(), self.permit.take());
         if let Some(stream) = stream
             && !self.ended
             && let Ok(runtime) = Handle::try_current()
@@ -131,7 +131,7 @@ impl Drop for WriteTimeoutStream {
             runtime.spawn(async move {
                 // Fails or times out if the client does not close; the connection is then reset.
                 let _ = timeout(LINGER, discard(stream)).await;
-                drop(place);
+                drop(permit);
             });
         }
     }

@@ -1,8 +1,8 @@
 //! The cost of an operation: an upper estimate of the number of values in its response.
 //!
 //! Each field is one value, each record of a list one more and all that is selected of it. A page counts
-//! as many records as it asks for, a list without a size `SHORT_LIST` or as many as it may hold, a mutation `MUTATION_COST`
-//! more. To that come the prices of what reads more of the database than the response shows.
+//! as many records as it requests, a list without a size `SHORT_LIST` or its maximum length, a mutation `MUTATION_COST`
+//! more. Fields that read more rows than they return add their measured price.
 
 use apollo_compiler::ast::{OperationType, Value};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
@@ -15,7 +15,7 @@ use crate::http::validation::prices::price;
 
 /// Records of a list without a size, on average.
 const SHORT_LIST: u64 = 10;
-/// What a change costs beyond its answer.
+/// Cost of a mutation in addition to its response.
 const MUTATION_COST: u64 = 10;
 
 /// A cost formula: a constant part, and parts that are multiplied by list lengths.
@@ -239,7 +239,7 @@ impl Sizes {
             document,
             operation,
         };
-        let mut cost = count.set(&operation.selection_set, Place::default());
+        let mut cost = count.set(&operation.selection_set, SelectionContext::default());
         if operation.operation_type == OperationType::Mutation {
             let changes = operation.root_fields(document).count() as u64;
             cost.once = cost
@@ -256,9 +256,9 @@ struct ComplexityVisitor<'a> {
     operation: &'a Operation,
 }
 
-/// Where a selection stands.
+/// The context of a selection.
 #[derive(Clone, Copy, Default)]
-struct Place<'a> {
+struct SelectionContext<'a> {
     /// The size of the page that this is selected of.
     page: Option<&'a Size>,
     /// Whether it is selected of each type once.
@@ -268,16 +268,16 @@ struct Place<'a> {
 }
 
 impl ComplexityVisitor<'_> {
-    fn set(&self, set: &SelectionSet, place: Place<'_>) -> Cost {
+    fn set(&self, set: &SelectionSet, context: SelectionContext<'_>) -> Cost {
         let mut cost = Cost::default();
         for selection in &set.selections {
             cost.add(match selection {
-                Selection::Field(field) => self.field(field, set, place),
-                Selection::InlineFragment(fragment) => self.set(&fragment.selection_set, place),
+                Selection::Field(field) => self.field(field, set, context),
+                Selection::InlineFragment(fragment) => self.set(&fragment.selection_set, context),
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.fragment_name);
                     fragment.map_or_else(Cost::default, |fragment| {
-                        self.set(&fragment.selection_set, place)
+                        self.set(&fragment.selection_set, context)
                     })
                 }
             });
@@ -285,7 +285,7 @@ impl ComplexityVisitor<'_> {
         cost
     }
 
-    fn field(&self, field: &Field, parent: &SelectionSet, place: Place<'_>) -> Cost {
+    fn field(&self, field: &Field, parent: &SelectionSet, context: SelectionContext<'_>) -> Cost {
         let mut cost = Cost {
             once: 1,
             ..Cost::default()
@@ -309,19 +309,19 @@ impl ComplexityVisitor<'_> {
         let own = self.page(field);
         let is_list = field.ty().is_list();
         let of_types = parent.ty.starts_with("__")
-            && (field.name == "types" || (place.of_types && field.name == "fields"));
-        let within = Place {
+            && (field.name == "types" || (context.of_types && field.name == "fields"));
+        let within = SelectionContext {
             page: own.as_ref(),
             of_types,
-            in_list: place.in_list || is_list,
+            in_list: context.in_list || is_list,
         };
         let mut inner = self.set(&field.selection_set, within);
         if !is_list {
             cost.add(inner);
             return cost;
         }
-        let size = place.page.cloned().or(own).unwrap_or_else(|| Size {
-            otherwise: self.length(field, parent, place),
+        let size = context.page.cloned().or(own).unwrap_or_else(|| Size {
+            otherwise: self.length(field, parent, context),
             ..Size::default()
         });
         inner.once = inner.once.saturating_add(1);
@@ -331,14 +331,14 @@ impl ComplexityVisitor<'_> {
     }
 
     /// The records of a list without a size.
-    fn length(&self, field: &Field, parent: &SelectionSet, place: Place<'_>) -> u64 {
+    fn length(&self, field: &Field, parent: &SelectionSet, context: SelectionContext<'_>) -> u64 {
         if parent.ty.starts_with("__") {
-            return self.sizes.list(&field.name, place.of_types);
+            return self.sizes.list(&field.name, context.of_types);
         }
         match list_length(&parent.ty, &field.name) {
             ListLength::Fixed(length) => length,
             // Within another list it counts as others.
-            ListLength::Long if !place.in_list => MAX_LIST_LENGTH,
+            ListLength::Long if !context.in_list => MAX_LIST_LENGTH,
             ListLength::Long | ListLength::Short => SHORT_LIST,
         }
     }
@@ -383,7 +383,7 @@ fn filter_price(field: &Field) -> Option<Price> {
     Some(Price::of_filter(value, ty))
 }
 
-/// How many records a written value asks for; none for null.
+/// Returns the page size in a literal; `None` for null.
 fn written(value: &Value) -> Option<u64> {
     match value {
         Value::Int(size) => Some(page(size.try_to_i32().ok()?.into())),

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_descriptions_go() {
+    fn only_descriptions_are_stripped() {
         let bare = |text: &str| strip_descriptions(text, 1000);
         assert_eq!(
             bare("\"a\" query Q(\"b\" $a: String = \"c\" \"d\" $b: Int) { e(f: \"g\") }")

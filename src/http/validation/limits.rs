@@ -55,7 +55,7 @@ pub fn too_deep(limits: &Limits, depth: Option<usize>) -> RequestError {
 /// Checks the limits of a document.
 pub fn check_limits(document: &Document, limits: &Limits) -> Result<(), RequestError> {
     let mut walk = LimitVisitor::new(document, nesting(limits));
-    let mut whole = DocumentSize::default();
+    let mut total = DocumentSize::default();
     let (mut roots, mut mutations) = (0, 0);
     for definition in &document.definitions {
         let size = match definition {
@@ -80,18 +80,18 @@ pub fn check_limits(document: &Document, limits: &Limits) -> Result<(), RequestE
             }
             _ => DocumentSize::default(),
         };
-        whole.add(size);
-        whole.depth = whole.depth.max(size.depth);
-        whole.nesting = whole.nesting.max(size.nesting);
-        whole.type_lists = whole.type_lists.max(size.type_lists);
+        total.add(size);
+        total.depth = total.depth.max(size.depth);
+        total.nesting = total.nesting.max(size.nesting);
+        total.type_lists = total.type_lists.max(size.type_lists);
     }
-    if whole.nesting > nesting(limits) {
+    if total.nesting > nesting(limits) {
         return Err(too_deep(limits, None));
     }
-    if whole.type_lists > MAX_TYPE_LISTS {
+    if total.type_lists > MAX_TYPE_LISTS {
         let message = format!(
             "The document nests {} lists of types ({}); {MAX_TYPE_LISTS} are allowed.",
-            whole.type_lists,
+            total.type_lists,
             TYPE_LISTS.map(|list| format!("`{list}`")).join(", ")
         );
         return Err(RequestError::limit_exceeded(
@@ -100,21 +100,21 @@ pub fn check_limits(document: &Document, limits: &Limits) -> Result<(), RequestE
             message,
         ));
     }
-    if whole.depth > limits.depth {
-        return Err(too_deep(limits, Some(whole.depth)));
+    if total.depth > limits.depth {
+        return Err(too_deep(limits, Some(total.depth)));
     }
     for (limit, name, actual, allowed) in [
         (
             "selections",
             "fields and fragments",
-            whole.selections,
+            total.selections,
             limits.selections,
         ),
-        ("aliases", "aliases", whole.aliases, limits.aliases),
+        ("aliases", "aliases", total.aliases, limits.aliases),
         (
             "directives",
             "directives",
-            whole.directives,
+            total.directives,
             limits.directives,
         ),
         ("roots", "fields at its root", roots, limits.root_fields),
@@ -173,10 +173,10 @@ impl<'a> LimitVisitor<'a> {
 
     /// Returns the size of a selection set. `level` is the depth of recursion.
     fn set(&mut self, set: &'a [Selection], level: usize) -> DocumentSize {
-        let mut whole = DocumentSize::default();
+        let mut total = DocumentSize::default();
         if level > self.deepest {
-            whole.nesting = 1; // exceeds the limit for all callers
-            return whole;
+            total.nesting = 1; // exceeds the limit for all callers
+            return total;
         }
         for selection in set {
             let (mut inner, directives) = match selection {
@@ -201,13 +201,13 @@ impl<'a> LimitVisitor<'a> {
             };
             inner.selections = inner.selections.saturating_add(1);
             inner.add_directives(directives);
-            whole.add(inner);
-            whole.fields = whole.fields.saturating_add(inner.fields);
-            whole.depth = whole.depth.max(inner.depth);
-            whole.nesting = whole.nesting.max(inner.nesting + 1);
-            whole.type_lists = whole.type_lists.max(inner.type_lists);
+            total.add(inner);
+            total.fields = total.fields.saturating_add(inner.fields);
+            total.depth = total.depth.max(inner.depth);
+            total.nesting = total.nesting.max(inner.nesting + 1);
+            total.type_lists = total.type_lists.max(inner.type_lists);
         }
-        whole
+        total
     }
 
     fn spread(&mut self, name: &str, level: usize) -> DocumentSize {
@@ -267,7 +267,7 @@ mod tests {
 
     /// Counts selections, aliases, directives, fields of this level, and levels, without memoization.
     fn counted(document: &Document, set: &[Selection]) -> [u64; 5] {
-        let mut whole = [0; 5];
+        let mut total = [0; 5];
         for selection in set {
             let (own, inner) = match selection {
                 Selection::Field(field) => {
@@ -294,19 +294,19 @@ mod tests {
                     (spread.directives.len(), counted(document, set.unwrap()))
                 }
             };
-            for place in [0, 1, 2, 3] {
-                whole[place] += inner[place];
+            for index in [0, 1, 2, 3] {
+                total[index] += inner[index];
             }
-            whole[0] += 1;
-            whole[2] += own as u64;
-            whole[4] = whole[4].max(inner[4]);
+            total[0] += 1;
+            total[2] += own as u64;
+            total[4] = total[4].max(inner[4]);
         }
-        whole
+        total
     }
 
     proptest! {
         #[test]
-        fn what_is_counted_is_what_would_be_written_out(text in documents()) {
+        fn counts_equal_those_of_the_expanded_document(text in documents()) {
             let document = Parser::new().parse_ast(text, "").unwrap();
             let mut walk = LimitVisitor::new(&document, 1000);
             for definition in &document.definitions {

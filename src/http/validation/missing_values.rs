@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_without_a_value_is_found() {
+    fn a_missing_value_is_found() {
         let found = |text: &str| find_missing_value(text, 1000, 50);
         for (text, offset, name) in [
             ("{ a(b) }", 4, "b"),

@@ -87,8 +87,8 @@ struct ValidOperation {
     personal: bool,
 }
 
-/// Makes an operation of what a client asks: its document parsed, bounded and validated (or known to
-/// be), its variables checked. Nothing has run yet when it is refused.
+/// Prepares the operation of a request: its document parsed, limited and validated (or known to
+/// be), its variables checked. An error means that nothing was executed.
 pub fn prepare_operation(
     app: &AppState,
     context: &RequestContext,

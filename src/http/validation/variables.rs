@@ -217,12 +217,12 @@ impl<'a> Coercer<'a, '_> {
 
     fn scalar(&mut self, name: &str, value: Json) -> Value {
         match (name, value) {
-            ("Int", Json::Number(number)) => match whole(&number).map(i32::try_from) {
+            ("Int", Json::Number(number)) => match as_integer(&number).map(i32::try_from) {
                 Some(Ok(number)) => Value::from(number),
                 _ => self.problem("an Int is a whole number of at most 32 bits"),
             },
             ("Float", Json::Number(number)) => Value::Number(number),
-            ("ID", Json::Number(number)) => match whole(&number) {
+            ("ID", Json::Number(number)) => match as_integer(&number) {
                 Some(number) => Value::String(number.to_string()),
                 None => self.problem("an ID is a text or a whole number"),
             },
@@ -248,7 +248,7 @@ fn article(name: &str) -> &'static str {
 }
 
 /// Returns the integer that a number without a fractional part represents: 1.0 is 1.
-fn whole(number: &Number) -> Option<i64> {
+fn as_integer(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let number = number.as_f64()?;
         #[expect(

@@ -141,7 +141,7 @@ pub async fn import(
 ) -> Result<Imported, ImportError> {
     if source.is_export {
         let progress = Progress::new(source.length);
-        return whole(db, source, settings, &progress).await;
+        return import_atomically(db, source, settings, &progress).await;
     }
     let Some(party) = settings.party else {
         let what = "the file holds records: name the party that enters them with --party";
@@ -157,7 +157,7 @@ pub async fn import(
     if settings.dry_run || file.is_long() {
         let mut rehearsal = report();
         let trial = Rehearsal::begin(db, actor.clone(), now).await?;
-        let begun = trial.begun;
+        let started_at = trial.started_at;
         let writing = Box::pin(file.enter(trial.writing, &mut rehearsal));
         let writing = db.watched(trial.session, writing).await?;
         db.bounded(writing.rollback()).await?;
@@ -168,7 +168,7 @@ pub async fn import(
         tracing::info!(
             "storing {} records: other writers wait for about {} s",
             file.records,
-            begun.elapsed().as_secs() + 1
+            started_at.elapsed().as_secs() + 1
         );
     }
     let mut report = report();
@@ -252,7 +252,7 @@ impl<'a> ImportFile<'a> {
 }
 
 /// Restores an export.
-async fn whole(
+async fn import_atomically(
     db: &Database,
     mut source: ImportSource,
     settings: &ImportSettings,
@@ -260,7 +260,7 @@ async fn whole(
 ) -> Result<Imported, ImportError> {
     let mut restored = Ok(0);
     let done = db
-        .whole(async |_: &Database, transaction: &DatabaseTransaction| {
+        .in_transaction(async |_: &Database, transaction: &DatabaseTransaction| {
             if settings.dry_run {
                 // The tables are not changed by a trial: it may need those that are missing.
                 migrate_within(transaction).await?;

@@ -30,7 +30,7 @@ pub struct Publications {
 }
 
 struct Line {
-    place: u64,
+    row_number: u64,
     key: Option<RecordKey>,
     fields: RecordFields,
     number: Option<String>,
@@ -65,7 +65,7 @@ impl Publications {
     pub fn add(&mut self, record: Record, names: &Names) {
         let mut fields = record.fields;
         let line = Line {
-            place: record.number,
+            row_number: record.number,
             key: record.key,
             number: fields.key("number", text::MAX_KEY_LENGTH),
             title: fields.text("title", text::MAX_NAME_LENGTH),
@@ -101,10 +101,10 @@ impl Importer {
         }
         let lines = std::mem::take(publications).lines;
         for (line, done) in self.enter_at_once(lines).await? {
-            order.mark_imported(line.place, line.key.as_ref());
+            order.mark_imported(line.row_number, line.key.as_ref());
             match done {
                 Some(done) => report.count(RecordType::Publication.name(), done),
-                None => report.add(line.place, line.fields),
+                None => report.add(line.row_number, line.fields),
             }
         }
         Ok(())

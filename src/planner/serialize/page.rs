@@ -51,8 +51,8 @@ impl<'d> ResponseWriter<'d, '_> {
     /// Writes how many records have each value, in the order of the values.
     fn counts(&mut self, by: &Counts, counted: &[(String, i64)], fields: &[(&'d str, CountSlot)]) {
         self.json.raw("[");
-        for (place, value) in (by.values)().iter().enumerate() {
-            if place > 0 {
+        for (index, value) in (by.values)().iter().enumerate() {
+            if index > 0 {
                 self.json.raw(",");
             }
             let mut separator = '{';
@@ -108,7 +108,7 @@ impl<'d> ResponseWriter<'d, '_> {
         let window = &page.window;
         let more = group.is_some_and(|group| group.more);
         let shown = group.map_or([].as_slice(), |group| &group.rows);
-        let row = |place: Option<&usize>| place.map(|index| from.loaded.rows.row(*index));
+        let row = |position: Option<&usize>| position.map(|index| from.loaded.rows.row(*index));
         let mut separator = '{';
         for (key, info) in info {
             self.key(&mut separator, key);

@@ -80,7 +80,7 @@ fn settled<'d>(documents: impl IntoIterator<Item = &'d Document>) -> Overlaps {
 }
 
 #[test]
-fn pairs_depend_on_the_texts_alone_however_they_came() {
+fn pairs_do_not_depend_on_the_order_of_insertion() {
     let mut all = documents(300, 100);
     let mut overlaps = settled(&all[..150]);
     let mut texts = Texts {
@@ -89,11 +89,11 @@ fn pairs_depend_on_the_texts_alone_however_they_came() {
     };
     for round in 0..150 {
         overlaps.put(&all[150 + round]);
-        let place = usize::try_from(texts.number(all.len() as u64)).unwrap();
-        if place < 150 + round {
+        let index = usize::try_from(texts.number(all.len() as u64)).unwrap();
+        if index < 150 + round {
             let title = texts.title();
-            all[place].texts[0].content = title;
-            overlaps.put(&all[place]);
+            all[index].texts[0].content = title;
+            overlaps.put(&all[index]);
         }
         if round % 10 == 0 {
             overlaps.settle();
@@ -110,7 +110,7 @@ fn pairs_depend_on_the_texts_alone_however_they_came() {
 }
 
 #[test]
-fn a_new_text_changes_the_scores_of_few() {
+fn a_new_text_changes_few_scores() {
     let mut all = documents(2001, 3000);
     let new = all.pop().unwrap();
     let mut overlaps = settled(&all);
@@ -124,7 +124,7 @@ fn a_new_text_changes_the_scores_of_few() {
 }
 
 #[test]
-fn at_a_power_of_two_a_text_changes_the_scores_of_few() {
+fn a_text_at_a_power_of_two_changes_few_scores() {
     let mut all = documents(1024, 3000);
     let mut overlaps = settled(&all);
     overlaps.put(&all[0]);
@@ -143,9 +143,9 @@ fn the_longest_texts_that_are_the_same_score_1() {
     let mut all = documents(1024, 3000);
     let letters = (0x4e00..).filter_map(char::from_u32).take(8000);
     let content: String = letters.collect();
-    for (place, side) in [(0, Side::Itu), (1, Side::Upu)] {
-        all[place] = document(place as u128, side, &content);
-        all[place].texts[0].language = Language::Zh;
+    for (index, side) in [(0, Side::Itu), (1, Side::Upu)] {
+        all[index] = document(index as u128, side, &content);
+        all[index].texts[0].language = Language::Zh;
     }
     let page = settled(&all).page(0.0, 1, None);
     let ids = [page.pairs[0].0.1, page.pairs[0].0.2];

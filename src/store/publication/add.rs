@@ -98,8 +98,8 @@ pub async fn add_all(
     let entered = insert(writing.db(), rows.collect()).await?;
     let mut entries = Vec::with_capacity(added.len());
     let mut links = Vec::new();
-    for answer in &mut added {
-        let Ok(new) = answer else { continue };
+    for result in &mut added {
+        let Ok(new) = result else { continue };
         if entered.contains(&new.id) {
             let changes = std::mem::take(&mut new.changes);
             let entry = ActivityEntry::new(ActivityVerb::Created, new.id, changes);
@@ -112,7 +112,7 @@ pub async fn add_all(
         } else {
             let number = &new.number;
             let in_use = format!("There is a publication with the number {number} already.");
-            *answer = Err(Rejection::one(Code::Taken, "number", in_use).into());
+            *result = Err(Rejection::one(Code::Taken, "number", in_use).into());
         }
     }
     writing.log_all(entries).await?;

@@ -4,17 +4,22 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::identity_provider::{Provider, public, token};
 use crate::support::raw_http;
 
 on_both_backends! {
-    each_issuer_counts_by_rules_of_its_own
-    keys_come_over_tls_from_whom_the_system_trusts
+    each_issuer_has_its_own_token_policy
+    jwks_are_fetched_over_tls_with_the_system_trust_store
 }
 
-fn serve(workplace: &Workplace, url: &str, more: &[&str], environment: &[(&str, &str)]) -> Running {
+fn serve(
+    workspace: &Workspace,
+    url: &str,
+    more: &[&str],
+    environment: &[(&str, &str)],
+) -> RunningProcess {
     let common = [
         "serve",
         "--database-url",
@@ -24,7 +29,7 @@ fn serve(workplace: &Workplace, url: &str, more: &[&str], environment: &[(&str, 
         "--config",
         "liaison.toml",
     ];
-    workplace.start_with(&[&common[..], more].concat(), environment)
+    workspace.start_with(&[&common[..], more].concat(), environment)
 }
 
 /// Seconds since 1970: the service uses the system clock here.
@@ -66,7 +71,7 @@ fn entra(issuer: &str, audience: &str, roles: &[&str]) -> Value {
 
 const APPLICATION: &str = "6e74172b-be56-4843-9ff4-e66a39bb12e3";
 
-async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
+async fn each_issuer_has_its_own_token_policy(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let url = &*database.url;
     let sso = Provider::start("/realms/standards", vec![public("RS256", "r")]).await;
@@ -76,9 +81,9 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     key["x5t"] = "-sxMJMLCIDWMTPvZyJ6tx-CDxw0".into();
     key["x5c"] = json!(["MIIC/jCCAeagAwIBAgIJ"]);
     let tenant = Provider::start("/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0", vec![key]).await;
-    let workplace = Workplace::new();
-    workplace.write("ed25519.pem", include_str!("../keys/ed25519.pub.pem"));
-    workplace.write(
+    let workspace = Workspace::new();
+    workspace.write("ed25519.pem", include_str!("../keys/ed25519.pub.pem"));
+    workspace.write(
         "liaison.toml",
         format!(
             "token-issuer = \"{sso}\"\n\
@@ -101,7 +106,7 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
             tenant = tenant.issuer,
         ),
     );
-    let mut service = serve(&workplace, url, &[], &[]);
+    let mut service = serve(&workspace, url, &[], &[]);
     let address = service.address();
     // Both key sets were fetched before the first token.
     assert_eq!(sso.times(), 1);
@@ -164,24 +169,24 @@ async fn each_issuer_counts_by_rules_of_its_own(backend: Backend) {
     assert_eq!(viewer(&address, &of_tenant(&late)).0, 401);
 }
 
-async fn keys_come_over_tls_from_whom_the_system_trusts(backend: Backend) {
+async fn jwks_are_fetched_over_tls_with_the_system_trust_store(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let url = &*database.url;
     let provider = Provider::over_tls(vec![public("RS256", "r")]).await;
-    let workplace = Workplace::new();
-    workplace.write("authority.pem", include_str!("../keys/tls-authority.pem"));
-    workplace.write("liaison.toml", "");
+    let workspace = Workspace::new();
+    workspace.write("authority.pem", include_str!("../keys/tls-authority.pem"));
+    workspace.write("liaison.toml", "");
     let issuer = ["--token-issuer", &*provider.issuer];
     let claims = json!({ "iss": provider.issuer, "aud": "liaison", "sub": "a", "exp": now() + 60 });
     let good = token("RS256", "r", &claims);
 
     let trusted = [("SSL_CERT_FILE", "authority.pem")];
-    let mut service = serve(&workplace, url, &issuer, &trusted);
+    let mut service = serve(&workspace, url, &issuer, &trusted);
     assert_eq!(viewer(&service.address(), &good).0, 200);
     assert_eq!(provider.times(), 1);
 
     // Its certificate authority is not trusted by the system.
-    let mut service = serve(&workplace, url, &issuer, &[]);
+    let mut service = serve(&workspace, url, &issuer, &[]);
     assert_eq!(viewer(&service.address(), &good).0, 503);
     assert_eq!(provider.times(), 0);
     let log = service.stop().err;
@@ -189,9 +194,9 @@ async fn keys_come_over_tls_from_whom_the_system_trusts(backend: Backend) {
 }
 
 #[test]
-fn settings_that_no_token_could_pass_are_refused_at_the_start() {
-    let workplace = Workplace::new();
-    workplace.write("secret", "a secret in a file, of 32 bytes and more\n");
+fn settings_that_reject_every_token_fail_at_startup() {
+    let workspace = Workspace::new();
+    workspace.write("secret", "a secret in a file, of 32 bytes and more\n");
     let secret = "token-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\n";
     for (content, named) in [
         // A test token is signed with the secret: here the roles claim collides with another claim.
@@ -227,8 +232,8 @@ fn settings_that_no_token_could_pass_are_refused_at_the_start() {
         ("proxy-header = \"X-Real-IP\"".to_owned(), "--proxy-header"),
         ("header-read-timeout = \"0s\"".to_owned(), "--header-read-timeout"),
     ] {
-        workplace.write("settings.toml", &content);
-        let line = workplace.refusal(&["serve", "--config", "settings.toml", "--listen", "127.0.0.1:0"]);
+        workspace.write("settings.toml", &content);
+        let line = workspace.refusal(&["serve", "--config", "settings.toml", "--listen", "127.0.0.1:0"]);
         assert!(line.contains(named), "{content}: {line}");
     }
 }

@@ -9,16 +9,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::harness::{Answer, Client, SECRET, Server};
+use crate::support::harness::{Client, SECRET, Server, TestResponse};
 
 on_both_databases! {
-    a_token_that_is_in_order_says_who_asks
-    a_forged_or_stale_token_is_refused_outright
-    a_header_that_is_no_token_is_refused_outright
-    a_token_runs_out
+    a_valid_token_identifies_the_viewer
+    a_forged_or_expired_token_is_rejected
+    a_malformed_authorization_header_is_rejected
+    a_token_expires
     nobody_speaks_for_both_sides
-    who_has_several_roles_acts_in_the_one_it_names
-    acting_as_a_role_that_one_does_not_have_is_refused
+    a_token_with_several_roles_acts_as_the_one_in_the_header
+    acting_as_a_role_that_the_token_lacks_is_refused
 }
 
 const VIEWER: &str = "{ viewer { subject roles party expiresAt } }";
@@ -67,18 +67,18 @@ fn hmac(text: &[u8]) -> Vec<u8> {
     keyed(0x5c, &keyed(0x36, text)).to_vec()
 }
 
-async fn ask(client: &Client<'_>) -> Answer {
+async fn query_viewer(client: &Client<'_>) -> TestResponse {
     client.post(VIEWER, json!({})).await
 }
 
 /// Checks that a request was rejected for its token.
-fn refused(answer: &Answer, what: &str) {
-    assert_eq!(answer.status, 401, "{what}: {}", answer.text);
-    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+fn refused(response: &TestResponse, what: &str) {
+    assert_eq!(response.status, 401, "{what}: {}", response.text);
+    let challenge = response.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.starts_with("Bearer"), "{what}: {challenge}");
-    let kind = answer.headers["content-type"].to_str().unwrap();
+    let kind = response.headers["content-type"].to_str().unwrap();
     assert!(kind.starts_with("application/json"), "{what}: {kind}");
-    let json = answer.json();
+    let json = response.json();
     assert_eq!(
         json["errors"][0]["extensions"]["code"], "UNAUTHENTICATED",
         "{what}"
@@ -86,7 +86,7 @@ fn refused(answer: &Answer, what: &str) {
     assert_eq!(json.get("data"), None, "{what}");
 }
 
-async fn a_token_that_is_in_order_says_who_asks(server: &Server) {
+async fn a_valid_token_identifies_the_viewer(server: &Server) {
     let claims = claims(server);
     let now = server.now().timestamp();
     for claims in [
@@ -126,7 +126,7 @@ async fn a_token_that_is_in_order_says_who_asks(server: &Server) {
     assert_eq!(data["viewer"]["subject"], "somebody");
 }
 
-async fn a_forged_or_stale_token_is_refused_outright(server: &Server) {
+async fn a_forged_or_expired_token_is_rejected(server: &Server) {
     let good = claims(server);
     let now = server.now().timestamp();
     let token = signed(&good, "HS256");
@@ -189,7 +189,7 @@ async fn a_forged_or_stale_token_is_refused_outright(server: &Server) {
     }
     for (what, token) in &forged {
         let client = server.anonymous().with_token(token);
-        refused(&ask(&client).await, what);
+        refused(&query_viewer(&client).await, what);
         let by_get = client
             .send(Method::GET, "/graphql?query=%7B__typename%7D", &[], "")
             .await;
@@ -203,7 +203,7 @@ async fn a_forged_or_stale_token_is_refused_outright(server: &Server) {
     );
 }
 
-async fn a_header_that_is_no_token_is_refused_outright(server: &Server) {
+async fn a_malformed_authorization_header_is_rejected(server: &Server) {
     let body = json!({ "query": VIEWER }).to_string();
     for value in ["Bearer", "Bearer ", "Basic dTpw", "bearer", "Token x", ""] {
         let headers = [
@@ -211,10 +211,10 @@ async fn a_header_that_is_no_token_is_refused_outright(server: &Server) {
             ("authorization", value),
         ];
         let client = server.anonymous();
-        let answer = client
+        let response = client
             .send(Method::POST, "/graphql", &headers, body.clone())
             .await;
-        refused(&answer, value);
+        refused(&response, value);
     }
     let token = signed(&claims(server), "HS256");
     let twice = format!("Bearer {token}");
@@ -230,32 +230,35 @@ async fn a_header_that_is_no_token_is_refused_outright(server: &Server) {
     );
 }
 
-async fn a_token_runs_out(server: &Server) {
+async fn a_token_expires(server: &Server) {
     let token = signed(&claims(server), "HS256");
     let client = server.anonymous().with_token(&token);
-    assert_eq!(ask(&client).await.status, 200);
+    assert_eq!(query_viewer(&client).await.status, 200);
     server.pass_days(1);
-    refused(&ask(&client).await, "a day later");
+    refused(&query_viewer(&client).await, "a day later");
     // Half a minute of clock skew is allowed.
     let lately = server.now() - Duration::from_secs(15);
     let claims = with(claims(server), "exp", json!(lately.timestamp()));
     let client = server.anonymous().with_token(&signed(&claims, "HS256"));
-    assert_eq!(ask(&client).await.status, 200);
+    assert_eq!(query_viewer(&client).await.status, 200);
 }
 
 async fn nobody_speaks_for_both_sides(server: &Server) {
     let roles = json!(["ITU_EDITOR", "UPU_EDITOR"]);
     let token = signed(&with(claims(server), "roles", roles), "HS256");
     let client = server.anonymous().with_token(&token);
-    refused(&ask(&client).await, "both sides");
-    refused(&ask(&client.acting_as("ITU_EDITOR")).await, "both sides");
+    refused(&query_viewer(&client).await, "both sides");
+    refused(
+        &query_viewer(&client.acting_as("ITU_EDITOR")).await,
+        "both sides",
+    );
 }
 
 fn organization(acronym: &str) -> Value {
     json!({ "acronym": acronym, "name": "Partner", "kind": "PARTNER" })
 }
 
-async fn who_has_several_roles_acts_in_the_one_it_names(server: &Server) {
+async fn a_token_with_several_roles_acts_as_the_one_in_the_header(server: &Server) {
     let client = server.editor(&[Role::TsbEditor, Role::UpuEditor]);
     let data = client.data(VIEWER, json!({})).await;
     assert_eq!(data["viewer"]["party"], Value::Null);
@@ -265,13 +268,13 @@ async fn who_has_several_roles_acts_in_the_one_it_names(server: &Server) {
         client.verdict(create, organization("P1")).await,
         "FORBIDDEN"
     );
-    let answer = client
+    let response = client
         .run(
             "mutation($input: OrganizationCreateInput!) { organizationCreate(input: $input) { userErrors { code } } }",
             json!({ "input": organization("P1") }),
         )
         .await;
-    let message = answer["errors"][0]["message"].as_str().unwrap();
+    let message = response["errors"][0]["message"].as_str().unwrap();
     assert!(message.contains("Acting-As"), "{message}");
 
     let tsb = client.clone().acting_as("TSB_EDITOR");
@@ -285,7 +288,7 @@ async fn who_has_several_roles_acts_in_the_one_it_names(server: &Server) {
     assert_eq!(itu.data(VIEWER, json!({})).await["viewer"]["party"], "ITU");
 }
 
-async fn acting_as_a_role_that_one_does_not_have_is_refused(server: &Server) {
+async fn acting_as_a_role_that_the_token_lacks_is_refused(server: &Server) {
     for client in [
         server.itu().acting_as("UPU_EDITOR"),
         server.itu().acting_as("itu_editor"),
@@ -293,9 +296,9 @@ async fn acting_as_a_role_that_one_does_not_have_is_refused(server: &Server) {
         server.itu().acting_as(""),
         server.anonymous().acting_as("ITU_EDITOR"),
     ] {
-        let answer = ask(&client).await;
-        assert_eq!(answer.status, 403, "{}", answer.text);
-        let json = answer.json();
+        let response = query_viewer(&client).await;
+        assert_eq!(response.status, 403, "{}", response.text);
+        let json = response.json();
         assert_eq!(json["errors"][0]["extensions"]["code"], "FORBIDDEN");
         assert_eq!(json.get("data"), None);
     }

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::subscriptions::instances::ask;
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::{Server, prepare};
 use crate::support::silent_proxy::SilentProxy;
@@ -19,7 +19,7 @@ use crate::support::webhook_receiver::Endpoint;
 use crate::support::websocket_client::Socket;
 
 /// Maximum time to recover from a failure.
-const BACK: Duration = Duration::from_secs(15);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 const BREAKS: usize = 10;
 
 const READ: &str = "{ topics(first: 5) { nodes { id code notes(first: 2) { nodes { id } } } } }";
@@ -51,19 +51,19 @@ pub async fn behind_and_past_proxy() -> (SilentProxy, TestDatabase, String) {
 }
 
 /// A service, and a token for writing.
-pub fn serve(workplace: &Workplace, database_url: &str) -> (Running, String, String) {
-    serve_with(workplace, database_url, &[])
+pub fn serve(workspace: &Workspace, database_url: &str) -> (RunningProcess, String, String) {
+    serve_with(workspace, database_url, &[])
 }
 
 /// The same with further arguments.
 pub fn serve_with(
-    workplace: &Workplace,
+    workspace: &Workspace,
     database_url: &str,
     more: &[&str],
-) -> (Running, String, String) {
-    workplace.write("secret", "a secret that only this test knows, long enough");
+) -> (RunningProcess, String, String) {
+    workspace.write("secret", "a secret that only this test knows, long enough");
     let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
-    let token = workplace.done(&token).trim().to_owned();
+    let token = workspace.done(&token).trim().to_owned();
     let arguments = [
         "serve",
         "--database-url",
@@ -76,24 +76,24 @@ pub fn serve_with(
         "HS256",
         "--allow-private-webhooks",
     ];
-    let mut service = workplace.start(&[&arguments, more].concat());
+    let mut service = workspace.start(&[&arguments, more].concat());
     let address = service.address();
     (service, address, token)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
+async fn the_service_recovers_soon_after_each_of_ten_silent_disconnects() {
     let (proxy, database) = behind_proxy().await;
-    let workplace = Workplace::new();
-    let (_service, address, token) = serve(&workplace, &database.url);
-    let asked = ask(
+    let workspace = Workspace::new();
+    let (_service, address, token) = serve(&workspace, &database.url);
+    let topic_response = ask(
         &address,
         None,
         "{ topic(by: { code: \"T-1\" }) { id } }",
         json!({}),
     )
     .await;
-    let topic = &asked.unwrap()["data"]["topic"]["id"];
+    let topic = &topic_response.unwrap()["data"]["topic"]["id"];
     let variables = json!({ "input": { "subjectId": topic, "body": "A note." } });
     let endpoint = Endpoint::start().await;
     let document =
@@ -122,14 +122,14 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
         for number in 0..BREAKS {
             sleep(Duration::from_millis(300)).await;
             proxy.break_connections();
-            let begun = Instant::now();
+            let started_at = Instant::now();
             let (mut reads, mut note) = (false, None);
             while !reads || note.is_none() || ready(&address).await != 200 {
                 assert!(
-                    begun.elapsed() < BACK,
+                    started_at.elapsed() < RECOVERY_TIMEOUT,
                     "break {number}: reads {reads}, note {note:?}"
                 );
-                let (answer, written) = join(soon(read()), soon(write())).await;
+                let (answer, written) = join(with_timeout(read()), with_timeout(write())).await;
                 reads = reads || answer.is_some_and(|answer| answer["data"]["topics"].is_object());
                 let written = written.and_then(|written| {
                     written["data"]["noteAdd"]["note"]["id"]
@@ -140,16 +140,25 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
             }
             let note = note.unwrap();
             let activity = loop {
-                assert!(begun.elapsed() < BACK, "break {number}: the feed");
-                if let Some(activity) = told(&mut socket, &note).await {
+                assert!(
+                    started_at.elapsed() < RECOVERY_TIMEOUT,
+                    "break {number}: the feed"
+                );
+                if let Some(activity) = matching_activity_id(&mut socket, &note).await {
                     break activity;
                 }
             };
             while !endpoint.ids().contains(&activity) {
-                assert!(begun.elapsed() < BACK, "break {number}: the webhook");
+                assert!(
+                    started_at.elapsed() < RECOVERY_TIMEOUT,
+                    "break {number}: the webhook"
+                );
                 sleep(Duration::from_millis(50)).await;
             }
-            eprintln!("break {number}: all is back after {:?}", begun.elapsed());
+            eprintln!(
+                "break {number}: all is back after {:?}",
+                started_at.elapsed()
+            );
         }
         done.store(true, Ordering::Relaxed);
     };
@@ -157,7 +166,7 @@ async fn everything_is_back_soon_after_each_of_ten_silent_breaks() {
 }
 
 /// Returns the response, or nothing if another attempt is better than waiting.
-async fn soon(answer: impl Future<Output = Option<Value>>) -> Option<Value> {
+async fn with_timeout(answer: impl Future<Output = Option<Value>>) -> Option<Value> {
     timeout(Duration::from_secs(3), answer).await.ok().flatten()
 }
 
@@ -174,18 +183,20 @@ async fn ready(address: &str) -> u16 {
 }
 
 /// Returns the id of the activity in the next message of a subscription, if it is about this note.
-async fn told(socket: &mut Socket, note: &str) -> Option<String> {
-    let message = timeout(Duration::from_secs(1), socket.hear()).await.ok()?;
+async fn matching_activity_id(socket: &mut Socket, note: &str) -> Option<String> {
+    let message = timeout(Duration::from_secs(1), socket.receive_json())
+        .await
+        .ok()?;
     let activity = &message["payload"]["data"]["activity"];
     assert!(activity.is_object(), "{message}");
     (activity["subject"]["id"] == note).then(|| activity["id"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stands_still_is_told_within_two_seconds() {
+async fn readiness_fails_within_two_seconds_when_the_database_hangs() {
     let (proxy, database) = behind_proxy().await;
-    let workplace = Workplace::new();
-    let (_service, address, _) = serve(&workplace, &database.url);
+    let workspace = Workspace::new();
+    let (_service, address, _) = serve(&workspace, &database.url);
     let client = reqwest::Client::builder().timeout(Duration::from_secs(2));
     let client = client.build().unwrap();
     let get = async |path: &str| {
@@ -202,14 +213,14 @@ async fn a_server_that_stands_still_is_told_within_two_seconds() {
         assert_eq!(get("/livez").await.0, 200);
     }
     proxy.freeze(false);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while get("/readyz").await.0 != 200 {
-        assert!(begun.elapsed() < BACK);
+        assert!(started_at.elapsed() < RECOVERY_TIMEOUT);
     }
 }
 
 #[tokio::test]
-async fn a_write_whose_client_has_gone_comes_to_its_end() {
+async fn a_write_finishes_after_its_client_disconnects() {
     let server = Server::start(Backend::Postgres).await;
     let topic = server.topic("T-1").await;
     let count = async |what: &str| {
@@ -232,11 +243,17 @@ async fn a_write_whose_client_has_gone_comes_to_its_end() {
     // The service learns that its client has gone.
     sleep(Duration::from_millis(500)).await;
     lock.rollback().await.unwrap();
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while count("from note where body = 'Gone.'").await == 0 {
-        assert!(begun.elapsed() < BACK, "the write was dropped");
+        assert!(
+            started_at.elapsed() < RECOVERY_TIMEOUT,
+            "the write was dropped"
+        );
     }
     while count(&format!("{sessions} state = 'idle in transaction'")).await > 0 {
-        assert!(begun.elapsed() < BACK, "a transaction stays open");
+        assert!(
+            started_at.elapsed() < RECOVERY_TIMEOUT,
+            "a transaction stays open"
+        );
     }
 }

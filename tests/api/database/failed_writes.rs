@@ -15,23 +15,23 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::import_export::imports::{ITU, arguments, jsonl, publication};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::Backend;
-use crate::support::harness::{Answer, Server};
+use crate::support::harness::{Server, TestResponse};
 
 on_both_databases! {
     a_payload_whose_record_cannot_be_read_has_an_error
-    a_database_that_takes_no_write_is_unavailable
-    a_write_that_is_dropped_at_any_moment_leaves_nothing_open
+    a_database_that_rejects_writes_is_service_unavailable
+    a_write_cancelled_at_any_await_leaves_no_transaction_open
 }
 
 const NOTE_ADD: &str = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { id body } userErrors { code } } }";
 
-async fn add_note(server: &Server, body: &str) -> Answer {
+async fn add_note(server: &Server, body: &str) -> TestResponse {
     note(server, &server.topic("T-1").await, body).await
 }
 
-async fn note(server: &Server, topic: &str, body: &str) -> Answer {
+async fn note(server: &Server, topic: &str, body: &str) -> TestResponse {
     let input = json!({ "subjectId": topic, "body": body });
     let variables = json!({ "input": input });
     server.itu().post(NOTE_ADD, variables).await
@@ -67,7 +67,7 @@ async fn a_payload_whose_record_cannot_be_read_has_an_error(server: &Server) {
     assert_eq!(error["path"], json!(["noteAdd", "note"]));
 }
 
-async fn a_database_that_takes_no_write_is_unavailable(server: &Server) {
+async fn a_database_that_rejects_writes_is_service_unavailable(server: &Server) {
     if server.db.is_shared() {
         on_each_note(server, "raise exception 'standby' using errcode = '25006';").await;
     } else {
@@ -99,12 +99,12 @@ async fn a_database_that_takes_no_write_is_unavailable(server: &Server) {
 }
 
 /// Drops a write after its first wait, then after its second one, and so on.
-async fn a_write_that_is_dropped_at_any_moment_leaves_nothing_open(server: &Server) {
+async fn a_write_cancelled_at_any_await_leaves_no_transaction_open(server: &Server) {
     let db = Database::connect(server.database_url(), 1).await.unwrap();
     server.sql("create table written (number integer)").await;
     let write = async |number: usize| {
         let insert = format!("insert into written values ({number})");
-        let written = db.whole(async |_, transaction| {
+        let written = db.in_transaction(async |_, transaction| {
             transaction.execute_unprepared(&insert).await?;
             Ok(())
         });
@@ -138,7 +138,7 @@ async fn a_write_that_is_dropped_at_any_moment_leaves_nothing_open(server: &Serv
 }
 
 #[tokio::test]
-async fn errors_of_postgres_that_pass_are_unavailable_and_others_internal() {
+async fn transient_postgres_errors_are_unavailable_and_others_internal() {
     let server = Server::start(Backend::Postgres).await;
     let cases = [
         ("57P01", "SERVICE_UNAVAILABLE"),
@@ -161,7 +161,7 @@ async fn errors_of_postgres_that_pass_are_unavailable_and_others_internal() {
 }
 
 #[tokio::test]
-async fn what_postgres_ends_for_another_transaction_is_made_by_a_later_attempt() {
+async fn serialization_failures_and_deadlocks_are_retried() {
     let server = Server::start(Backend::Postgres).await;
     // Sequences are not rolled back.
     server.sql("create sequence attempt").await;
@@ -179,7 +179,7 @@ async fn what_postgres_ends_for_another_transaction_is_made_by_a_later_attempt()
 }
 
 #[tokio::test]
-async fn each_mutation_of_a_document_is_tried_again_by_itself() {
+async fn each_mutation_of_a_document_is_retried_separately() {
     let server = Server::start(Backend::Postgres).await;
     server.sql("create sequence attempt").await;
     let topic = server.topic("T-1").await;
@@ -210,7 +210,7 @@ async fn each_mutation_of_a_document_is_tried_again_by_itself() {
 }
 
 #[tokio::test]
-async fn a_commit_that_takes_too_long_may_have_been_made() {
+async fn a_commit_that_times_out_reports_an_unknown_outcome() {
     let server = Server::start_with(Backend::Postgres, |app| {
         app.limits.request_timeout = std::time::Duration::from_secs(1);
     })
@@ -233,7 +233,7 @@ async fn a_commit_that_takes_too_long_may_have_been_made() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_stopped_has_an_error_by_its_cause() {
+async fn a_canceled_statement_has_the_error_code_of_its_cause() {
     let server = Server::start(Backend::Postgres).await;
     for (cause, code) in [
         ("canceling statement due to statement timeout", "TIMEOUT"),
@@ -259,7 +259,7 @@ async fn a_statement_that_is_stopped_has_an_error_by_its_cause() {
 }
 
 #[tokio::test]
-async fn a_lost_commit_may_have_been_made_and_is_not_repeated_unseen() {
+async fn a_lost_commit_is_reported_and_not_retried() {
     let server = Server::start(Backend::Postgres).await;
     server
         .sql(
@@ -279,7 +279,7 @@ async fn a_lost_commit_may_have_been_made_and_is_not_repeated_unseen() {
 }
 
 #[tokio::test]
-async fn an_import_whose_commit_is_lost_may_have_been_made() {
+async fn an_import_with_a_lost_commit_reports_an_unknown_outcome() {
     let server = Server::start(Backend::Postgres).await;
     server
         .sql(
@@ -289,9 +289,9 @@ async fn an_import_whose_commit_is_lost_may_have_been_made() {
                  for each row execute function lost()",
         )
         .await;
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(&[publication(1)]));
-    let ended = workplace.run(&arguments(&server, ITU, &["records.jsonl"]));
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(&[publication(1)]));
+    let ended = workspace.run(&arguments(&server, ITU, &["records.jsonl"]));
     assert_eq!(ended.status.code(), Some(2));
     let line = ended.err.lines().last().unwrap();
     assert!(line.contains("it may have been made"), "{line}");
@@ -299,7 +299,7 @@ async fn an_import_whose_commit_is_lost_may_have_been_made() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
+async fn a_write_does_not_recreate_a_deleted_database_file() {
     let server = Server::start(Backend::Sqlite).await;
     let file = server.database_url().trim_start_matches("sqlite://");
     let topic = server.topic("T-1").await;
@@ -313,16 +313,16 @@ async fn a_file_that_is_gone_is_not_made_anew_by_a_write() {
 }
 
 #[tokio::test]
-async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
+async fn a_cancelled_begin_leaves_no_transaction_open() {
     let server = Server::start(Backend::Postgres).await;
     let db = Database::connect(server.database_url(), 1).await.unwrap();
     let open = "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
-    let begun = format!("{open} and query ilike 'begin%'");
+    let started_at = format!("{open} and query ilike 'begin%'");
     loop {
-        let mut write = Box::pin(db.whole(async |_, _| Ok(())));
+        let mut write = Box::pin(db.in_transaction(async |_, _| Ok(())));
         // It goes on only when it is polled: until then the answer to its BEGIN is not read.
-        while poll!(&mut write).is_pending() && count(&server, &begun).await == 0 {}
-        if count(&server, &begun).await == 1 {
+        while poll!(&mut write).is_pending() && count(&server, &started_at).await == 0 {}
+        if count(&server, &started_at).await == 1 {
             break;
         }
     }
@@ -331,7 +331,7 @@ async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
         let is_soon = dropped.elapsed() < Duration::from_secs(15);
         assert!(is_soon, "a transaction stays open");
     }
-    db.whole(async |_, _| Ok(())).await.ok().unwrap();
+    db.in_transaction(async |_, _| Ok(())).await.ok().unwrap();
 }
 
 #[tokio::test]
@@ -340,7 +340,7 @@ async fn a_connection_that_is_released_is_used_again() {
     let db = Database::connect(server.database_url(), 1).await.unwrap();
     let mut sessions = BTreeSet::new();
     loop {
-        db.whole(async |_, _| Ok(())).await.ok().unwrap();
+        db.in_transaction(async |_, _| Ok(())).await.ok().unwrap();
         let session = Statement::from_string(DbBackend::Postgres, "select pg_backend_pid()");
         let row = db.orm_write.query_one_raw(session).await.unwrap();
         let session: i32 = row.unwrap().try_get_by_index(0).unwrap();
@@ -353,13 +353,13 @@ async fn a_connection_that_is_released_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_names_its_isolation_whatever_its_session_defaults_to() {
+async fn a_transaction_sets_its_isolation_level_explicitly() {
     let server = Server::start(Backend::Postgres).await;
     let db = Database::connect(server.database_url(), 1).await.unwrap();
     let isolation = "select current_setting('transaction_isolation') || ' ' || current_setting('default_transaction_isolation')";
-    let begun = Instant::now();
+    let started_at = Instant::now();
     loop {
-        let found = db.whole(async |_, transaction| {
+        let found = db.in_transaction(async |_, transaction| {
             let isolation = Statement::from_string(DbBackend::Postgres, isolation);
             let row = transaction.query_one_raw(isolation).await?.unwrap();
             let set = "set default_transaction_isolation = 'repeatable read'";
@@ -372,12 +372,12 @@ async fn a_transaction_names_its_isolation_whatever_its_session_defaults_to() {
         if found.ends_with("repeatable read") {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_mins(1), "{found}");
+        assert!(started_at.elapsed() < Duration::from_mins(1), "{found}");
     }
 }
 
 #[tokio::test]
-async fn nothing_depends_on_the_defaults_of_the_database() {
+async fn nothing_depends_on_session_defaults_of_the_database() {
     let server = Server::start(Backend::Postgres).await;
     let defaults = [
         ("default_transaction_isolation", "'repeatable read'"),

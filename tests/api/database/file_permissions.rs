@@ -3,34 +3,34 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::other_user;
 
 #[test]
 fn a_file_without_the_permissions_is_named_with_what_to_do() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate"]);
-    fs::create_dir(workplace.path("closed")).unwrap();
+    let workspace = Workspace::new();
+    workspace.done(&["migrate"]);
+    fs::create_dir(workspace.path("closed")).unwrap();
     fs::copy(
-        workplace.path("liaison.db"),
-        workplace.path("closed/liaison.db"),
+        workspace.path("liaison.db"),
+        workspace.path("closed/liaison.db"),
     )
     .unwrap();
-    let file = workplace.path("liaison.db");
+    let file = workspace.path("liaison.db");
     let permit = |name: &str, mode| {
-        fs::set_permissions(workplace.path(name), Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(workspace.path(name), Permissions::from_mode(mode)).unwrap();
     };
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
     let read = ["serve", "--read-only", "--listen", "127.0.0.1:1"];
     let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
-    let refusal = |command: &[&str]| workplace.run_unprivileged(command).refusal();
+    let refusal = |command: &[&str]| workspace.run_unprivileged(command).refusal();
 
     permit("liaison.db", 0o444);
     let only_reads = format!(
         "--database-url: the file {} cannot be written: grant its user the permission, and remove `mode=ro` and `immutable` from the URL; `liaison serve --read-only` only reads it",
         file.display()
     );
-    workplace.write("records.jsonl", "{}");
+    workspace.write("records.jsonl", "{}");
     let import = ["import", "records.jsonl", "--party", "ITU"];
     for command in [
         &serve[..],
@@ -41,7 +41,7 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
         assert_eq!(refusal(command), only_reads, "{command:?}");
     }
     assert!(
-        workplace
+        workspace
             .run_unprivileged(&["export", "register.jsonl"])
             .status
             .success()
@@ -61,9 +61,9 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
     }
     // Nothing is missing, so `migrate` only reads; then something is.
     permit("liaison.db", 0o444);
-    assert!(workplace.run_unprivileged(&["migrate"]).status.success());
+    assert!(workspace.run_unprivileged(&["migrate"]).status.success());
     permit("liaison.db", 0o600);
-    workplace.done(&["migrate", "--down", "m20261127_000022_activity_trace"]);
+    workspace.done(&["migrate", "--down", "m20261127_000022_activity_trace"]);
     permit("liaison.db", 0o444);
     for command in [&serve[..], &["migrate"]] {
         assert_eq!(refusal(command), closed, "{command:?}");
@@ -88,7 +88,7 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
         line.contains("closed/new.db cannot be opened: Permission denied"),
         "{line}"
     );
-    workplace.done(&["migrate", "--database-url", "sqlite:source.db"]);
+    workspace.done(&["migrate", "--database-url", "sqlite:source.db"]);
     for (command, copy) in [
         ("backup", "closed/copy.db"),
         ("export", "closed/copy.jsonl"),
@@ -107,12 +107,12 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
 /// reads the file deletes the write-ahead log in use, with what the service wrote.
 #[test]
 fn a_service_keeps_its_lock_on_the_file() {
-    let workplace = Workplace::new();
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    let workspace = Workspace::new();
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
     let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
-    let mut running = workplace.start(&[&serve[..], &["--listen", "127.0.0.1:0"]].concat());
+    let mut running = workspace.start(&[&serve[..], &["--listen", "127.0.0.1:0"]].concat());
     running.address();
-    let file = fs::metadata(workplace.path("liaison.db")).unwrap().ino();
+    let file = fs::metadata(workspace.path("liaison.db")).unwrap().ino();
     let locks = fs::read_to_string("/proc/locks").unwrap();
     assert!(locks.contains(&format!(":{file} ")), "{locks}");
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    writes_after_one_that_met_a_full_disk_are_stored
-    a_command_whose_transaction_the_database_has_ended_says_why
+    writes_after_a_disk_full_error_are_stored
+    a_command_reports_why_the_database_rolled_back
 }
 
 /// Limits the database to its current size.
@@ -35,7 +35,7 @@ async fn free(server: &Server) {
     }
 }
 
-async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
+async fn writes_after_a_disk_full_error_are_stored(server: &Server) {
     let upu = server.upu();
     let topic = server.topic("T-1").await;
     let notes = async || {
@@ -83,13 +83,13 @@ async fn writes_after_one_that_met_a_full_disk_are_stored(server: &Server) {
 }
 
 /// As SQLite does it when the disk is full, at a moment that cannot be chosen.
-async fn a_command_whose_transaction_the_database_has_ended_says_why(server: &Server) {
+async fn a_command_reports_why_the_database_rolled_back(server: &Server) {
     let (insert, code) = match server.db.orm_write.get_database_backend() {
         DbBackend::Sqlite => ("insert or rollback", "1555"),
         _ => ("insert", "23505"),
     };
     let statement = format!("{insert} into counter (name, value) select name, value from counter");
-    let written = server.db.whole(async |_, transaction| {
+    let written = server.db.in_transaction(async |_, transaction| {
         transaction.execute_unprepared(&statement).await?;
         Ok(())
     });

@@ -11,15 +11,15 @@ use crate::support::databases::connect;
 use crate::support::harness::Server;
 
 on_both_empty_databases! {
-    up_down_to_nothing_and_up_again_makes_the_same_tables
-    each_migration_goes_back_by_itself
+    migrating_up_down_and_up_again_creates_the_same_schema
+    each_migration_can_be_reverted_alone
 }
 
 on_both_databases! {
     a_topics_status_follows_from_its_two_positions
-    the_database_itself_refuses_bad_rows
-    the_database_itself_refuses_bad_changes
-    codes_filters_and_reasons_that_there_are_are_converted
+    database_constraints_reject_invalid_rows
+    database_constraints_reject_invalid_updates
+    existing_codes_filters_and_reasons_are_migrated
 }
 
 /// Returns the schema as the database reports it.
@@ -46,7 +46,7 @@ async fn described(db: &DatabaseConnection) -> BTreeSet<String> {
     all
 }
 
-async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
+async fn migrating_up_down_and_up_again_creates_the_same_schema(url: &str) {
     let db = Database::connect(url, 1).await.unwrap();
     db.migrate().await.unwrap();
     let direct = connect(url).await.unwrap();
@@ -65,7 +65,7 @@ async fn up_down_to_nothing_and_up_again_makes_the_same_tables(url: &str) {
     assert_eq!(described(&direct).await, first);
 }
 
-async fn each_migration_goes_back_by_itself(url: &str) {
+async fn each_migration_can_be_reverted_alone(url: &str) {
     let db = connect(url).await.unwrap();
     Migrator::up(&db, Some(0)).await.unwrap();
     let mut steps = vec![described(&db).await];
@@ -166,7 +166,7 @@ fn key_expressions(backend: DbBackend) -> (&'static str, &'static str) {
     }
 }
 
-async fn the_database_itself_refuses_bad_rows(server: &Server) {
+async fn database_constraints_reject_invalid_rows(server: &Server) {
     let db = &server.db.orm_write;
     let (new, none) = key_expressions(db.get_database_backend());
     // The log accepts allocated positions only.
@@ -297,7 +297,7 @@ async fn two_leads_of_one_party(db: &impl ConnectionTrait) {
     }
 }
 
-async fn the_database_itself_refuses_bad_changes(server: &Server) {
+async fn database_constraints_reject_invalid_updates(server: &Server) {
     server.fill().await;
     let db = &server.db.orm_write;
     let none = match db.get_database_backend() {
@@ -365,7 +365,7 @@ async fn the_database_itself_refuses_bad_changes(server: &Server) {
     assert!(db.execute_unprepared(again).await.is_err());
 }
 
-async fn codes_filters_and_reasons_that_there_are_are_converted(server: &Server) {
+async fn existing_codes_filters_and_reasons_are_migrated(server: &Server) {
     let upu = server.upu();
     let item = json!({ "topicId": server.topic("T-3").await, "committeeId": server.committee("POC", "C5").await, "title": "T" });
     let item = upu.change("actionItemCreate", item, "id code").await;
@@ -387,7 +387,7 @@ async fn codes_filters_and_reasons_that_there_are_are_converted(server: &Server)
     let db = &connect(server.database_url()).await.unwrap();
     let all = Migrator::migrations();
     let later = all.iter().rev();
-    let later = later.take_while(|it| !it.name().ends_with("_number_identity"));
+    let later = later.take_while(|migration| !migration.name().ends_with("_number_identity"));
     let later = u32::try_from(later.count()).unwrap();
     Migrator::down(db, Some(later)).await.unwrap();
     let old = "select count(*) from webhook where filter like '%\"ActionItem\"%'";

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::{Server, prepare};
 use crate::support::raw_http;
@@ -16,7 +16,7 @@ const SERVE: [&str; 5] = [
 ];
 
 /// Checks that the service is ready and reads.
-fn reads(service: &mut Running) {
+fn reads(service: &mut RunningProcess) {
     let address = service.address();
     assert_eq!(raw_http::get(&address, "/readyz").status, 200);
     let query = json!({ "query": "{ topics { totalCount } }" }).to_string();
@@ -27,31 +27,31 @@ fn reads(service: &mut Running) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_on_a_read_only_file_system_is_served() {
     let server = Server::start(Backend::Sqlite).await;
-    let workplace = Workplace::new();
-    workplace.done(&[
+    let workspace = Workspace::new();
+    workspace.done(&[
         "backup",
         "backup.db",
         "--database-url",
         server.database_url(),
     ]);
-    let directory = workplace.path("");
+    let directory = workspace.path("");
     let directory = directory.to_str().unwrap();
     let file = format!("sqlite:{directory}backup.db");
 
     let serve = [&SERVE[..], &[&file]].concat();
-    let refused = workplace.start_read_only(directory, &serve).ended();
+    let refused = workspace.start_read_only(directory, &serve).ended();
     let refused = refused.refusal();
     assert!(refused.contains("Read-only file system"), "{refused}");
 
     let immutable = format!("{file}?immutable=1");
     let serve = [&SERVE[..], &[&immutable]].concat();
-    reads(&mut workplace.start_read_only(directory, &serve));
+    reads(&mut workspace.start_read_only(directory, &serve));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_on_postgresql_runs_with_a_read_only_root() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let serve = [&SERVE[..], &[&database.url]].concat();
-    reads(&mut workplace.start_read_only("/", &serve));
+    reads(&mut workspace.start_read_only("/", &serve));
 }

@@ -9,16 +9,16 @@ use crate::support::harness::Server;
 
 // SQLite has no network connection.
 #[tokio::test]
-async fn who_asks_after_the_server_was_away_is_answered() {
+async fn queries_succeed_after_the_database_server_dropped_its_connections() {
     let server = Server::start(Backend::Postgres).await;
     let reader = server.anonymous();
     let document = "{ topics { totalCount nodes { code committees { role } } } }";
     let expected = reader.data(document, json!({})).await;
     for _ in 0..5 {
         // As many at once as there are connections, and more.
-        let answers = (0..8).map(|_| reader.data(document, json!({})));
-        for answer in join_all(answers).await {
-            assert_eq!(answer, expected);
+        let responses = (0..8).map(|_| reader.data(document, json!({})));
+        for response in join_all(responses).await {
+            assert_eq!(response, expected);
         }
         server.sql(CUT_OFF).await;
     }

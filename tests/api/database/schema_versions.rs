@@ -3,19 +3,19 @@
 use liaison::store::Database;
 use sea_orm::ConnectionTrait;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::{Server, prepare};
 
 on_both_empty_databases! {
     migrate_reports_what_it_did
-    a_database_without_tables_is_refused_by_those_that_only_read
+    read_only_commands_refuse_a_database_without_tables
     a_newer_database_is_refused_with_both_versions
     an_older_database_is_refused_with_both_versions
 }
 
 on_both_databases! {
-    a_register_with_data_goes_back_and_forward_again
+    a_populated_database_migrates_down_and_up_again
 }
 
 const FIRST: &str = "m20261124_000001_bodies";
@@ -28,19 +28,19 @@ const READERS: [&[&str]; 3] = [
     &["export"],
 ];
 
-fn key(workplace: &Workplace) {
+fn key(workspace: &Workspace) {
     let secret = "a secret in a file, of 32 bytes and more";
-    workplace.write("key", secret);
-    workplace.write("settings.toml", "token-algorithms = [\"HS256\"]\n");
+    workspace.write("key", secret);
+    workspace.write("settings.toml", "token-algorithms = [\"HS256\"]\n");
 }
 
 /// Runs a command that is refused, and returns why.
-fn refusal(workplace: &Workplace, command: &[&str], url: &str) -> String {
+fn refusal(workspace: &Workspace, command: &[&str], url: &str) -> String {
     let mut arguments = [command, &["--database-url", url]].concat();
     if command[0] == "serve" {
         arguments.extend(["--config", "settings.toml"]);
     }
-    workplace.refusal(&arguments)
+    workspace.refusal(&arguments)
 }
 
 async fn execute(url: &str, statement: &str) {
@@ -50,10 +50,10 @@ async fn execute(url: &str, statement: &str) {
 }
 
 async fn migrate_reports_what_it_did(url: &str) {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let migrate = |more: &[&str]| {
         let command = [&["migrate", "--database-url", url], more].concat();
-        let ended = workplace.run(&command);
+        let ended = workspace.run(&command);
         assert!(ended.status.success(), "{ended:?}");
         assert_eq!(ended.err, "", "no notices, no log");
         ended.out
@@ -61,7 +61,7 @@ async fn migrate_reports_what_it_did(url: &str) {
     let status = migrate(&["--status"]);
     assert!(status.contains(&format!("pending {FIRST}\n")), "{status}");
     assert!(!status.contains("applied"), "{status}");
-    let first = workplace.done(&["migrate", "--database-url", url]);
+    let first = workspace.done(&["migrate", "--database-url", url]);
     assert!(first.starts_with(&format!("applied {FIRST}\n")), "{first}");
     let mut versions = first.lines().filter(|line| line.starts_with("applied "));
     let newest = versions.next_back().unwrap().trim_start_matches("applied ");
@@ -72,7 +72,7 @@ async fn migrate_reports_what_it_did(url: &str) {
     assert!(status.ends_with(&format!("applied {newest}\n")), "{status}");
     assert!(!status.contains("pending"), "{status}");
 
-    let back = workplace.done(&["migrate", "--down", OLDER, "--database-url", url]);
+    let back = workspace.done(&["migrate", "--down", OLDER, "--database-url", url]);
     assert!(
         back.starts_with(&format!("reverted {newest}\n")),
         "newest first: {back}"
@@ -86,9 +86,9 @@ async fn migrate_reports_what_it_did(url: &str) {
         format!("the database has version {OLDER}\n")
     );
     let unknown = ["migrate", "--down", "m1", "--database-url", url];
-    let line = workplace.refusal(&unknown);
+    let line = workspace.refusal(&unknown);
     assert!(line.contains("does not have version m1"), "{line}");
-    let forward = workplace.done(&["migrate", "--database-url", url]);
+    let forward = workspace.done(&["migrate", "--database-url", url]);
     assert!(
         forward.contains(&format!("applied {newest}\n")),
         "{forward}"
@@ -96,11 +96,11 @@ async fn migrate_reports_what_it_did(url: &str) {
     assert!(!forward.contains(FIRST), "{forward}");
 }
 
-async fn a_database_without_tables_is_refused_by_those_that_only_read(url: &str) {
-    let workplace = Workplace::new();
-    key(&workplace);
+async fn read_only_commands_refuse_a_database_without_tables(url: &str) {
+    let workspace = Workspace::new();
+    key(&workspace);
     for command in READERS {
-        let line = refusal(&workplace, command, url);
+        let line = refusal(&workspace, command, url);
         assert!(line.contains("has no tables"), "{command:?}: {line}");
         assert!(line.contains("run `liaison migrate` first"), "{line}");
     }
@@ -108,10 +108,10 @@ async fn a_database_without_tables_is_refused_by_those_that_only_read(url: &str)
 
 async fn a_newer_database_is_refused_with_both_versions(url: &str) {
     const NEWER: &str = "m20990101_000001_of_tomorrow";
-    let workplace = Workplace::new();
-    key(&workplace);
-    workplace.done(&["migrate", "--database-url", url]);
-    let status = workplace.done(&["migrate", "--status", "--database-url", url]);
+    let workspace = Workspace::new();
+    key(&workspace);
+    workspace.done(&["migrate", "--database-url", url]);
+    let status = workspace.done(&["migrate", "--status", "--database-url", url]);
     let newest = status
         .lines()
         .last()
@@ -130,33 +130,33 @@ async fn a_newer_database_is_refused_with_both_versions(url: &str) {
         &["seed"],
     ];
     for command in READERS.iter().chain(&writers) {
-        let line = refusal(&workplace, command, url);
+        let line = refusal(&workspace, command, url);
         assert!(line.contains(NEWER), "{command:?}: {line}");
         assert!(line.contains(newest), "{command:?}: {line}");
     }
-    let status = workplace.done(&["migrate", "--status", "--database-url", url]);
+    let status = workspace.done(&["migrate", "--status", "--database-url", url]);
     let last = format!("applied {NEWER} (unknown to this program)\n");
     assert!(status.ends_with(&last), "{status}");
 }
 
 async fn an_older_database_is_refused_with_both_versions(url: &str) {
-    let workplace = Workplace::new();
-    key(&workplace);
-    let migrated = workplace.done(&["migrate", "--database-url", url]);
+    let workspace = Workspace::new();
+    key(&workspace);
+    let migrated = workspace.done(&["migrate", "--database-url", url]);
     let newest = migrated.lines().last().unwrap();
     let newest = newest.trim_start_matches("the database has version ");
-    workplace.done(&["migrate", "--down", OLDER, "--database-url", url]);
+    workspace.done(&["migrate", "--down", OLDER, "--database-url", url]);
     for command in READERS {
-        let line = refusal(&workplace, command, url);
+        let line = refusal(&workspace, command, url);
         assert!(line.contains(OLDER), "{command:?}: {line}");
         assert!(line.contains(newest), "{command:?}: {line}");
     }
     // They have changed nothing.
-    let status = workplace.done(&["migrate", "--status", "--database-url", url]);
+    let status = workspace.done(&["migrate", "--status", "--database-url", url]);
     assert!(status.contains(&format!("pending {newest}")), "{status}");
 }
 
-async fn a_register_with_data_goes_back_and_forward_again(server: &Server) {
+async fn a_populated_database_migrates_down_and_up_again(server: &Server) {
     server.fill().await;
     let versions = server.db.schema_versions().await.unwrap().applied;
     for version in versions.iter().rev().skip(1) {

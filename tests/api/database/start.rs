@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::database::broken_network::serve;
 use crate::subscriptions::instances::ask;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase, other_user};
 use crate::support::harness::prepare;
 
@@ -41,10 +41,10 @@ fn by_way_of(database_url: &str, directory: &str, port: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_waits_for_a_database_that_is_not_there_yet() {
+async fn startup_waits_for_a_database_that_is_not_available_yet() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
-    let workplace = Workplace::new();
-    let directory = workplace.path("");
+    let workspace = Workspace::new();
+    let directory = workspace.path("");
     let url = by_way_of(&database.url, directory.to_str().unwrap(), 5432);
     let arguments = [
         "serve",
@@ -54,10 +54,10 @@ async fn a_start_waits_for_a_database_that_is_not_there_yet() {
         "--database-url",
         &url,
     ];
-    let mut service = workplace.start(&arguments);
+    let mut service = workspace.start(&arguments);
     service.logged(|log| log.contains("waiting for the database"));
     let socket = format!("{}/.s.PGSQL.5432", socket_directory(&database.url));
-    symlink(socket, workplace.path(".s.PGSQL.5432")).unwrap();
+    symlink(socket, workspace.path(".s.PGSQL.5432")).unwrap();
     let address = service.address();
     let answer = ask(&address, None, "{ topics { totalCount } }", json!({})).await;
     assert_eq!(answer.unwrap()["data"]["topics"]["totalCount"], 8);
@@ -66,10 +66,10 @@ async fn a_start_waits_for_a_database_that_is_not_there_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_waits_for_a_file_that_another_program_has_locked() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate", "--database-url", "sqlite:locked.db"]);
-    let other = rusqlite::Connection::open(workplace.path("locked.db")).unwrap();
+async fn startup_waits_for_a_file_locked_by_another_process() {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate", "--database-url", "sqlite:locked.db"]);
+    let other = rusqlite::Connection::open(workspace.path("locked.db")).unwrap();
     // Without a write-ahead log, as in a copy that a backup has made, readers wait as well.
     other
         .execute_batch("pragma journal_mode = delete; begin exclusive")
@@ -82,17 +82,17 @@ async fn a_start_waits_for_a_file_that_another_program_has_locked() {
         "--database-url",
         "sqlite:locked.db",
     ];
-    let mut service = workplace.start(&arguments);
+    let mut service = workspace.start(&arguments);
     service.logged(|log| log.contains("waiting for the database"));
     other.execute_batch("commit").unwrap();
     service.address();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_says_why_it_has_no_database() {
-    let workplace = Workplace::new();
+async fn startup_reports_why_the_database_is_unavailable() {
+    let workspace = Workspace::new();
     let refusal = |url: &str, wait: &str| {
-        workplace.refusal(&[
+        workspace.refusal(&[
             "serve",
             "--read-only",
             "--database-url",
@@ -109,7 +109,7 @@ async fn a_start_says_why_it_has_no_database() {
     assert!(why.starts_with(begin), "{why}");
     assert!(!why.contains("hidden"), "{why}");
     let serve = ["serve", "--read-only", "--database-url", &closed];
-    let ended = workplace.run(&[&serve[..], &["--database-wait", "0s"]].concat());
+    let ended = workspace.run(&[&serve[..], &["--database-wait", "0s"]].concat());
     // A supervisor tries again, other than after a wrong setting.
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let why = refusal("postgres://u@nowhere.invalid/d", "0s");
@@ -126,10 +126,10 @@ async fn a_start_says_why_it_has_no_database() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named_with_the_reason() {
-    let workplace = Workplace::new();
-    fs::create_dir(workplace.path("directory")).unwrap();
-    workplace.write("file", "");
-    let shown = |name: &str| workplace.path(name).display().to_string();
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("directory")).unwrap();
+    workspace.write("file", "");
+    let shown = |name: &str| workspace.path(name).display().to_string();
     for (url, named, reason) in [
         (
             "sqlite:no/such.db",
@@ -143,9 +143,9 @@ fn a_file_that_cannot_be_opened_is_named_with_the_reason() {
             "Not a directory",
         ),
     ] {
-        let line = workplace.refusal(&["migrate", "--database-url", url]);
+        let line = workspace.refusal(&["migrate", "--database-url", url]);
         assert!(line.contains(&named) && line.contains(reason), "{line}");
-        let line = workplace.refusal(&["serve", "--read-only", "--database-url", url]);
+        let line = workspace.refusal(&["serve", "--read-only", "--database-url", url]);
         assert!(line.contains(&named), "{line}");
         let is_hint = line.contains("create it with `liaison migrate`");
         assert_eq!(is_hint, url == "sqlite:file/such.db", "{line}");
@@ -185,9 +185,9 @@ impl Pooler {
         let child = command.spawn();
         let child = child.expect("pgbouncer. On Debian and Ubuntu: apt-get install pgbouncer");
         let pooler = Self { child, directory };
-        let begun = Instant::now();
+        let started_at = Instant::now();
         while UnixStream::connect(pooler.directory.path().join(".s.PGSQL.6432")).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "no pooler");
+            assert!(started_at.elapsed() < Duration::from_secs(30), "no pooler");
             thread::sleep(Duration::from_millis(20));
         }
         pooler
@@ -200,8 +200,8 @@ impl Pooler {
         let (rest, _) = settings.split_once("pool_mode").unwrap();
         fs::write(&file, format!("{rest}pool_mode = {mode}\n")).unwrap();
         let id = self.child.id().to_string();
-        let told = Command::new("kill").args(["-HUP", &id]).status();
-        assert!(told.unwrap().success());
+        let signal_sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(signal_sent.unwrap().success());
     }
 
     fn url(&self, database_url: &str) -> String {
@@ -225,14 +225,14 @@ impl Drop for Pooler {
 async fn a_pooler_in_transaction_mode_is_refused() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let pooler = Pooler::start(&database.url, "transaction");
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let url = pooler.url(&database.url);
     for command in ["serve", "migrate"] {
         let mut arguments = vec![command, "--database-url", &url];
         if command == "serve" {
             arguments.push("--read-only");
         }
-        let why = workplace.refusal(&arguments);
+        let why = workspace.refusal(&arguments);
         assert!(
             why.contains("a pooler in transaction mode stands between"),
             "{why}"
@@ -244,8 +244,8 @@ async fn a_pooler_in_transaction_mode_is_refused() {
 async fn a_pooler_in_session_mode_serves() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let pooler = Pooler::start(&database.url, "session");
-    let workplace = Workplace::new();
-    let (_service, address, token) = serve(&workplace, &pooler.url(&database.url));
+    let workspace = Workspace::new();
+    let (_service, address, token) = serve(&workspace, &pooler.url(&database.url));
     let asked = ask(
         &address,
         None,
@@ -276,13 +276,13 @@ const LISTS: [&str; 8] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_wrong_when_a_pooler_is_switched_to_transaction_mode() {
+async fn responses_stay_correct_when_a_pooler_switches_to_transaction_mode() {
     let lists = LISTS.map(|list| format!("{{ topics({list}) {{ nodes {{ code }} }} }}"));
     switch_the_pooler_of_readers(lists).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_snapshot_is_wrong_when_a_pooler_is_switched_to_transaction_mode() {
+async fn snapshots_stay_correct_when_a_pooler_switches_to_transaction_mode() {
     let lists = LISTS.map(|list| {
         format!("{{ topics({list}) {{ nodes {{ code actionItems {{ nodes {{ code }} }} }} }} }}")
     });
@@ -294,8 +294,8 @@ async fn no_snapshot_is_wrong_when_a_pooler_is_switched_to_transaction_mode() {
 async fn switch_the_pooler_of_readers(documents: [String; 8]) {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
     let pooler = Pooler::start(&database.url, "session");
-    let workplace = Workplace::new();
-    let (mut service, address, token) = serve(&workplace, &pooler.url(&database.url));
+    let workspace = Workspace::new();
+    let (mut service, address, token) = serve(&workspace, &pooler.url(&database.url));
     let direct = sea_orm::Database::connect(&database.url).await.unwrap();
     let document = "{ topic(by: { code: \"T-1\" }) { id } }";
     let topic = ask(&address, None, document, json!({})).await.unwrap();
@@ -314,16 +314,16 @@ async fn switch_the_pooler_of_readers(documents: [String; 8]) {
     };
 
     // The readers wait for a lock, so that each has a connection of its own, with its own first statement.
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let expected = loop {
         let lock = direct.begin().await.unwrap();
         let hold = "lock table topic in access exclusive mode";
         lock.execute_unprepared(hold).await.unwrap();
         let is_over = AtomicBool::new(false);
         let reads = async {
-            let answers = read().await;
+            let responses = read().await;
             is_over.store(true, Ordering::Relaxed);
-            answers
+            responses
         };
         let release = async {
             let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
@@ -338,18 +338,18 @@ async fn switch_the_pooler_of_readers(documents: [String; 8]) {
             lock.rollback().await.unwrap();
             most
         };
-        let (answers, most) = join(reads, release).await;
+        let (responses, most) = join(reads, release).await;
         let is_right = |answer: &Option<Value>| {
             answer
                 .as_ref()
                 .is_some_and(|answer| answer["errors"].is_null())
         };
-        if most == 8 && answers.iter().all(is_right) {
-            break answers;
+        if most == 8 && responses.iter().all(is_right) {
+            break responses;
         }
         assert!(
-            begun.elapsed() < Duration::from_mins(1),
-            "{most}: {answers:?}"
+            started_at.elapsed() < Duration::from_mins(1),
+            "{most}: {responses:?}"
         );
     };
     assert_eq!(
@@ -358,7 +358,7 @@ async fn switch_the_pooler_of_readers(documents: [String; 8]) {
     );
 
     pooler.switch("transaction");
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let unavailable =
         |answer: &Value| answer["errors"][0]["extensions"]["code"] == "SERVICE_UNAVAILABLE";
     let mut stored = vec!["Before.".to_owned()];
@@ -369,12 +369,12 @@ async fn switch_the_pooler_of_readers(documents: [String; 8]) {
             break;
         }
         assert!(
-            begun.elapsed() < Duration::from_mins(2),
+            started_at.elapsed() < Duration::from_mins(2),
             "{refused}, ready: {is_ready}"
         );
         let body = format!("Note {round}.");
-        let (answers, written) = join(read(), write(&body)).await;
-        for (answer, expected) in answers.iter().zip(&expected) {
+        let (responses, written) = join(read(), write(&body)).await;
+        for (answer, expected) in responses.iter().zip(&expected) {
             let answer = answer.as_ref().unwrap();
             let is_refused = unavailable(answer);
             assert!(is_refused || Some(answer) == expected.as_ref(), "{answer}");

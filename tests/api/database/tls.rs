@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 
 /// Starts a server that offers TLS as PostgreSQL does. Returns its port.
 async fn server() -> u16 {
@@ -40,15 +40,15 @@ async fn server() -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fault_of_tls_ends_the_start_at_once() {
+async fn a_tls_error_fails_startup_at_once() {
     let port = server().await;
-    let workplace = Workplace::new();
-    workplace.write("ca.pem", include_bytes!("../keys/tls-authority.pem"));
+    let workspace = Workspace::new();
+    workspace.write("ca.pem", include_bytes!("../keys/tls-authority.pem"));
     let start = |host: &str, authority: &str, environment: &[(&str, &str)]| {
         let url = format!("postgres://u@{host}:{port}/d?sslmode=verify-full{authority}");
         let command = ["serve", "--read-only", "--database-wait", "1h"];
         let arguments = [&command[..], &["--database-url", &url]].concat();
-        let ended = workplace.run_with(&arguments, environment);
+        let ended = workspace.run_with(&arguments, environment);
         assert!(!ended.err.contains("waiting"), "{ended:?}");
         ended.refusal()
     };

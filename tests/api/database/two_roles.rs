@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
 use url::Url;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
 use crate::support::raw_http;
@@ -91,9 +91,9 @@ impl Roles {
 #[tokio::test]
 async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     let roles = Roles::create().await;
-    let (workplace, server_url) = (Workplace::new(), &roles.server_url);
+    let (workspace, server_url) = (Workspace::new(), &roles.server_url);
     let migrate = ["migrate", "--database-url", &roles.owner_url];
-    workplace.done(&migrate);
+    workspace.done(&migrate);
     roles.grant().await;
     let names = "select string_agg(relname, ' ' order by relname) from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace";
     let names = Statement::from_string(DbBackend::Postgres, names);
@@ -103,7 +103,7 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     // A table that this program does not know is none of its own.
     let newer = "create table newer (number int)";
     roles.superuser.execute_unprepared(newer).await.unwrap();
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
     let place = ["--listen", "127.0.0.1:0", "--database-url", server_url];
     let read_only = [&["serve", "--read-only"][..], &place].concat();
     let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
@@ -123,19 +123,19 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
         ("delete", "translation", "delete on translation"),
     ] {
         change(&format!("revoke {privileges} on {table} from")).await;
-        let line = workplace.refusal(&serve);
+        let line = workspace.refusal(&serve);
         let expected = format!("--database-url: permission denied: {named}: grant the role");
         assert!(line.starts_with(&expected), "{line}");
         if privileges == "select" {
-            assert_eq!(workplace.refusal(&read_only), line);
+            assert_eq!(workspace.refusal(&read_only), line);
         }
         change(&format!("grant {privileges} on {table} to")).await;
     }
-    let mut service = workplace.start(&serve);
+    let mut service = workspace.start(&serve);
     let address = service.address();
     change("revoke insert, update on topic from").await;
     // A replica that reads needs no other privilege than to select.
-    let mut reader = workplace.start(&read_only);
+    let mut reader = workspace.start(&read_only);
     reader.address();
     let readyz = raw_http::get(&address, "/readyz");
     assert_eq!(readyz.status, 503);
@@ -149,39 +149,39 @@ async fn a_role_that_lacks_a_privilege_is_refused_and_not_ready() {
     reader.stop();
     // Tables that are made anew have the privileges of the defaults.
     let down = ["--down", "m20261124_000001_bodies"];
-    workplace.done(&[&migrate[..], &down].concat());
-    workplace.done(&migrate);
-    let line = workplace.refusal(&serve);
+    workspace.done(&[&migrate[..], &down].concat());
+    workspace.done(&migrate);
+    let line = workspace.refusal(&serve);
     assert!(line.contains("delete on"), "{line}");
     assert!(!line.contains("select on"), "{line}");
     let drop = "drop table newer";
     roles.superuser.execute_unprepared(drop).await.unwrap();
     roles.grant().await;
-    workplace.start(&serve).address();
+    workspace.start(&serve).address();
     roles.remove().await;
 }
 
 #[tokio::test]
-async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
+async fn the_two_documented_roles_serve_and_cannot_change_the_history() {
     let roles = Roles::create().await;
     let (name, owner_url) = (&roles.name, &roles.owner_url);
     let (server_url, superuser) = (&roles.server_url, &roles.superuser);
-    let workplace = Workplace::new();
-    workplace.done(&["migrate", "--database-url", owner_url]);
-    let ungranted = workplace.refusal(&["serve", "--read-only", "--database-url", server_url]);
+    let workspace = Workspace::new();
+    workspace.done(&["migrate", "--database-url", owner_url]);
+    let ungranted = workspace.refusal(&["serve", "--read-only", "--database-url", server_url]);
     assert!(ungranted.contains("permission denied"), "{ungranted}");
     assert!(ungranted.contains("docs/operations.md"), "{ungranted}");
     roles.grant().await;
 
     let revoke = format!("revoke temporary on database {name} from {name}_server");
     superuser.execute_unprepared(&revoke).await.unwrap();
-    workplace.write("records.jsonl", ORGANIZATION);
+    workspace.write("records.jsonl", ORGANIZATION);
     let trial = [&IMPORT[..], &["--dry-run", "--database-url", server_url]].concat();
-    let trial = workplace.refusal(&trial);
+    let trial = workspace.refusal(&trial);
     assert!(trial.contains("the privilege TEMPORARY"), "{trial}");
     let grant = format!("grant temporary on database {name} to {name}_server");
     superuser.execute_unprepared(&grant).await.unwrap();
-    runs_without_ddl(&workplace, server_url);
+    runs_without_ddl(&workspace, server_url);
     let mut database = TestDatabase::empty(Backend::Sqlite).await;
     database.url.clone_from(server_url);
     let server = Server::start_on(database, |_| {}).await;
@@ -234,9 +234,9 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
 
     // What it may not migrate, it refuses to serve.
     let older = "m20261124_000010_newest_topics";
-    workplace.done(&["migrate", "--down", older, "--database-url", owner_url]);
+    workspace.done(&["migrate", "--down", older, "--database-url", owner_url]);
     for command in [&["seed"][..], &["migrate"]] {
-        let line = workplace.refusal(&[command, &["--database-url", server_url]].concat());
+        let line = workspace.refusal(&[command, &["--database-url", server_url]].concat());
         assert!(line.contains(older), "{line}");
         let reason = "this role may not change them (set by the flag)";
         assert!(line.ends_with(reason), "{line}");
@@ -245,23 +245,23 @@ async fn the_two_roles_of_the_manual_serve_and_cannot_change_the_past() {
 }
 
 /// `seed`, `import` and `serve`, as a role that may change rows alone.
-fn runs_without_ddl(workplace: &Workplace, url: &str) {
-    workplace.done(&["seed", "--database-url", url]);
-    workplace.write("records.jsonl", ORGANIZATION);
+fn runs_without_ddl(workspace: &Workspace, url: &str) {
+    workspace.done(&["seed", "--database-url", url]);
+    workspace.write("records.jsonl", ORGANIZATION);
     let import = [&IMPORT[..], &["--database-url", url]].concat();
-    workplace.done(&[&import[..], &["--dry-run"]].concat());
-    workplace.done(&import);
+    workspace.done(&[&import[..], &["--dry-run"]].concat());
+    workspace.done(&import);
     // More than 500 records are tried on a copy first.
     let many: String = (0..501)
         .map(|number| ORGANIZATION.replace("ITU-D", &format!("ITU-D {number}")))
         .collect();
-    workplace.write("records.jsonl", &many);
-    workplace.done(&import);
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    workspace.write("records.jsonl", &many);
+    workspace.done(&import);
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
     let serve = ["serve", "--token-key", "key", "--token-algorithms", "HS256"];
     let place = ["--listen", "127.0.0.1:0", "--database-url", url];
     for mode in [&[][..], &["--no-migrate"], &["--read-only"]] {
-        let mut service = workplace.start(&[&serve[..], mode, &place].concat());
+        let mut service = workspace.start(&[&serve[..], mode, &place].concat());
         service.address();
         let ended = service.stop();
         assert!(ended.status.success(), "{ended:?}");

@@ -14,13 +14,13 @@ use crate::support::harness::Server;
 use crate::support::websocket_client::Socket;
 
 on_both_backends! {
-    heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them
+    heavy_queries_queue_behind_each_other_and_delay_no_ordinary_query
     a_mutation_with_a_heavy_selection_waits_before_it_changes_anything
-    events_of_heavy_subscriptions_wait_and_those_of_others_do_not
+    heavy_subscription_events_queue_and_light_ones_do_not
     small_queries_and_mutations_do_not_wait_for_ordinary_queries
 }
 
-async fn hasty(backend: Backend) -> (Server, Arc<HttpState>) {
+async fn short_timeouts(backend: Backend) -> (Server, Arc<HttpState>) {
     let http = Arc::new(HttpState::default());
     let server = Server::start_with(backend, |app| {
         app.http = http.clone();
@@ -51,8 +51,8 @@ fn is_timeout(answer: &Value) {
     assert_eq!(code, "TIMEOUT", "{answer}");
 }
 
-async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend: Backend) {
-    let (server, http) = hasty(backend).await;
+async fn heavy_queries_queue_behind_each_other_and_delay_no_ordinary_query(backend: Backend) {
+    let (server, http) = short_timeouts(backend).await;
     let client = server.anonymous();
     let heavy = "{ topics(filter: { text: \"postal\" }) { nodes { code } } }";
     client.data(heavy, json!({})).await;
@@ -69,7 +69,7 @@ async fn heavy_queries_wait_for_each_other_and_no_ordinary_one_for_them(backend:
 const HEAVY: &str = "code actionItems(filter: { text: \"postal\" }) { nodes { code } }";
 
 async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(backend: Backend) {
-    let (server, http) = hasty(backend).await;
+    let (server, http) = short_timeouts(backend).await;
     let propose = |selection: &str| {
         format!(
             "mutation {{ topicPropose(input: {{ title: \"T\", summary: \"S\" }}) {{ topic {{ {selection} }} }} }}"
@@ -87,8 +87,8 @@ async fn a_mutation_with_a_heavy_selection_waits_before_it_changes_anything(back
     assert_eq!(heavy["topicPropose"]["topic"]["code"], "T-10");
 }
 
-async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: Backend) {
-    let (server, http) = hasty(backend).await;
+async fn heavy_subscription_events_queue_and_light_ones_do_not(backend: Backend) {
+    let (server, http) = short_timeouts(backend).await;
     let mut socket = Socket::anonymous(&server.address).await;
     let heavy =
         format!("subscription {{ activity {{ subject {{ ... on Topic {{ {HEAVY} }} }} }} }}");
@@ -97,7 +97,7 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
     socket.subscribe("ordinary", ordinary, json!({})).await;
     // Messages are handled in order: both have begun before the answer to this one.
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await["type"], "pong");
+    assert_eq!(socket.receive_json().await["type"], "pong");
     let running = occupy_heavy(&server, &http).await;
     let input = json!({ "title": "T", "summary": "S" });
     for _ in 0..2 {
@@ -105,16 +105,16 @@ async fn events_of_heavy_subscriptions_wait_and_those_of_others_do_not(backend: 
             .tsb()
             .change("topicPropose", input.clone(), "id")
             .await;
-        assert_eq!(socket.hear().await["id"], "ordinary");
+        assert_eq!(socket.receive_json().await["id"], "ordinary");
     }
     drop(running);
     for _ in 0..2 {
-        assert_eq!(socket.hear().await["id"], "heavy");
+        assert_eq!(socket.receive_json().await["id"], "heavy");
     }
 }
 
 async fn small_queries_and_mutations_do_not_wait_for_ordinary_queries(backend: Backend) {
-    let (server, http) = hasty(backend).await;
+    let (server, http) = short_timeouts(backend).await;
     let client = server.anonymous();
     let ordinary = "{ topics(first: 50) { nodes { code title } } }";
     let limit = ordinary_limit(server.db.read_pool.connections());

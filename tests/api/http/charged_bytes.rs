@@ -8,12 +8,12 @@ use liaison::http::middleware::rate_limit::RateLimiter;
 use serde_json::{Value, json};
 
 use crate::support::databases::Backend;
-use crate::support::harness::{Answer, Server};
+use crate::support::harness::{Server, TestResponse};
 use crate::support::websocket_client::Socket;
 
 on_both_backends! {
     a_response_of_long_texts_is_charged_by_its_bytes
-    a_list_in_a_list_is_charged_by_its_records
+    a_nested_list_is_charged_by_its_records
     a_response_and_an_event_on_a_websocket_are_charged_by_their_bytes
 }
 
@@ -21,7 +21,7 @@ const LIMIT: u64 = 10_000;
 /// Characters of a note: its body alone costs a hundredth of that.
 const LENGTH: usize = 20_000;
 
-/// A service whose clock stands still: nothing that is spent comes back.
+/// A service with a fixed clock: spent cost is not regained.
 async fn limited(backend: Backend) -> Server {
     let http = HttpState {
         rate_limiter: RateLimiter::new(u32::try_from(LIMIT).unwrap(), 0),
@@ -41,14 +41,16 @@ async fn add_note(server: &Server, topic: &Value) {
 
 /// The body of the newest note so many times.
 fn bodies(count: usize) -> String {
-    let bodies: Vec<_> = (0..count).map(|it| format!("b{it}: body")).collect();
+    let bodies: Vec<_> = (0..count)
+        .map(|number| format!("b{number}: body"))
+        .collect();
     let bodies = bodies.join(" ");
     format!("{{ topic(by: {{ code: \"T-1\" }}) {{ notes(last: 1) {{ nodes {{ {bodies} }} }} }} }}")
 }
 
 /// What the client may still spend.
-fn remaining(answer: &Answer) -> u64 {
-    let header = answer.headers["ratelimit"].to_str().unwrap();
+fn remaining(response: &TestResponse) -> u64 {
+    let header = response.headers["ratelimit"].to_str().unwrap();
     let remaining = header.split("r=").nth(1).unwrap();
     remaining.split(';').next().unwrap().parse().unwrap()
 }
@@ -83,7 +85,7 @@ async fn a_response_of_long_texts_is_charged_by_its_bytes(backend: Backend) {
     assert_eq!(refused.status, 429);
 }
 
-async fn a_list_in_a_list_is_charged_by_its_records(backend: Backend) {
+async fn a_nested_list_is_charged_by_its_records(backend: Backend) {
     const CHILDREN: u64 = 50;
     let server = limited(backend).await;
     let tsb = server.tsb();
@@ -98,12 +100,12 @@ async fn a_list_in_a_list_is_charged_by_its_records(backend: Backend) {
     let client = server.anonymous();
     let before = remaining(&client.post("{ viewer { party } }", json!({})).await);
     let document = "{ organizations(first: 1) { nodes { children { acronym kind side } } } }";
-    let answer = client.post(document, json!({})).await;
-    let nodes = &answer.json()["data"]["organizations"]["nodes"];
+    let response = client.post(document, json!({})).await;
+    let nodes = &response.json()["data"]["organizations"]["nodes"];
     let children = nodes[0]["children"].as_array().unwrap().len() as u64;
     assert_eq!(children, CHILDREN);
     // Each record and each of its fields is a value.
-    let charged = before - remaining(&answer);
+    let charged = before - remaining(&response);
     assert!(
         (4 * CHILDREN..4 * CHILDREN + 10).contains(&charged),
         "{charged}"
@@ -118,18 +120,18 @@ async fn a_response_and_an_event_on_a_websocket_are_charged_by_their_bytes(backe
     let mut socket = Socket::anonymous(&server.address).await;
     let before = remaining(&client.post("{ viewer { party } }", json!({})).await);
     socket.subscribe("query", &bodies(20), json!({})).await;
-    assert_eq!(socket.hear().await["type"], "next");
-    assert_eq!(socket.hear().await["type"], "complete");
+    assert_eq!(socket.receive_json().await["type"], "next");
+    assert_eq!(socket.receive_json().await["type"], "complete");
     let between = remaining(&client.post("{ viewer { party } }", json!({})).await);
     assert!(before - between > 4_000, "{before} {between}");
 
     let events = "subscription { activity { subject { ... on Note { body } } } }";
     socket.subscribe("events", events, json!({})).await;
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await["type"], "pong");
+    assert_eq!(socket.receive_json().await["type"], "pong");
     for _ in 0..2 {
         add_note(&server, &topic).await;
-        assert_eq!(socket.hear().await["type"], "next");
+        assert_eq!(socket.receive_json().await["type"], "next");
     }
     let after = remaining(&client.post("{ viewer { party } }", json!({})).await);
     assert!(between - after > 400, "{between} {after}");

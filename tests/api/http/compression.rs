@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    responses_are_compressed_as_the_client_accepts
+    responses_are_compressed_by_accept_encoding
     event_streams_and_small_responses_are_not_compressed
-    zstd_is_for_clients_that_do_not_accept_gzip
+    zstd_is_used_only_without_gzip
 }
 
 fn decoded(encoding: &str, bytes: &[u8]) -> String {
@@ -26,7 +26,7 @@ fn decoded(encoding: &str, bytes: &[u8]) -> String {
     text
 }
 
-async fn responses_are_compressed_as_the_client_accepts(server: &Server) {
+async fn responses_are_compressed_by_accept_encoding(server: &Server) {
     let query = "{organizations{nodes{name}}committees(first:50){nodes{name}}}";
     let client = reqwest::Client::new();
     for path in [
@@ -52,7 +52,7 @@ async fn responses_are_compressed_as_the_client_accepts(server: &Server) {
     }
 }
 
-async fn zstd_is_for_clients_that_do_not_accept_gzip(server: &Server) {
+async fn zstd_is_used_only_without_gzip(server: &Server) {
     let client = reqwest::Client::new();
     for (accepted, chosen) in [
         ("gzip, deflate, br, zstd", "br"),

@@ -16,16 +16,16 @@ use crate::support::harness::{Client, Server};
 
 on_both_databases! {
     every_audit_of_graphql_over_http_is_passed
-    the_introspection_queries_of_the_usual_tools_are_answered
-    documents_are_judged_as_the_reference_judges_them
+    introspection_queries_of_common_tools_succeed
+    documents_are_validated_like_the_reference_implementation
     variables_that_are_left_out_are_absent
-    a_subscription_of_a_python_client_is_answered
+    a_python_client_can_subscribe
 }
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
 
 /// The checkers with their dependencies, installed once.
-async fn judges() -> PathBuf {
+async fn install_reference() -> PathBuf {
     static INSTALLED: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(Mutex::default);
     let mut installed = INSTALLED.lock().await;
     if let Some(place) = &*installed {
@@ -52,13 +52,13 @@ async fn judges() -> PathBuf {
 async fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().await;
     let output: Output = output.expect("these tests need Node 20 or newer with npm: install it");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {stderr}");
     output.stdout
 }
 
 async fn judge(script: &str, name: &str, value: &str) -> Vec<u8> {
-    let place = judges().await;
+    let place = install_reference().await;
     run(Command::new("node")
         .arg(script)
         .env(name, value)
@@ -86,7 +86,7 @@ async fn every_audit_of_graphql_over_http_is_passed(server: &Server) {
     assert!(audits.iter().any(|audit| audit.name.starts_with("MUST")));
 }
 
-async fn the_introspection_queries_of_the_usual_tools_are_answered(server: &Server) {
+async fn introspection_queries_of_common_tools_succeed(server: &Server) {
     let address = format!("{}/graphql", server.address);
     let printed = judge("introspection.mjs", "ADDRESS", &address).await;
     let tried: Value = serde_json::from_slice(&printed).unwrap();
@@ -97,7 +97,7 @@ async fn the_introspection_queries_of_the_usual_tools_are_answered(server: &Serv
 #[expect(dead_code, reason = "read where a test fails")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Judged {
+struct ReferenceVerdict {
     document: String,
     operation_name: Option<String>,
     variables: Value,
@@ -114,10 +114,10 @@ struct Difference {
     reason: String,
 }
 
-async fn documents_are_judged_as_the_reference_judges_them(server: &Server) {
+async fn documents_are_validated_like_the_reference_implementation(server: &Server) {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
     let printed = judge("judge.mjs", "SCHEMA", schema).await;
-    let all: Vec<Judged> = serde_json::from_slice(&printed).unwrap();
+    let all: Vec<ReferenceVerdict> = serde_json::from_slice(&printed).unwrap();
     println!("{} documents", all.len());
     assert!(all.len() > 1000, "{}", all.len());
     let known = fs::read(Path::new(SOURCES).join("differences.json")).unwrap();
@@ -174,15 +174,15 @@ async fn python() -> PathBuf {
 async fn run_python(command: &mut Command) -> Vec<u8> {
     let output = command.output().await;
     let output = output.expect("this test needs Python 3.10 or newer: install python3");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "{command:?}: {told} (without the module venv: install python3-venv)"
+        "{command:?}: {stderr} (without the module venv: install python3-venv)"
     );
     output.stdout
 }
 
-async fn a_subscription_of_a_python_client_is_answered(server: &Server) {
+async fn a_python_client_can_subscribe(server: &Server) {
     let start = server.newest().await;
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "For Python." });
     server.itu().change("noteAdd", input, "id").await;
@@ -236,7 +236,7 @@ async fn outcome(client: &Client<'_>, document: &str, variables: Value) -> Value
     json!({ "data": response["data"], "errors": errors })
 }
 
-async fn verdict(client: &Client<'_>, judged: &Judged) -> String {
+async fn verdict(client: &Client<'_>, judged: &ReferenceVerdict) -> String {
     let body = json!({
         "query": judged.document,
         "operationName": judged.operation_name,

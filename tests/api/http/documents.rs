@@ -11,14 +11,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::harness::{Answer, Client, Server};
+use crate::support::harness::{Client, Server, TestResponse};
 
 on_both_databases! {
-    a_known_document_is_neither_parsed_nor_validated_again
-    what_is_refused_is_not_remembered
-    a_document_is_known_by_its_hash
-    a_hash_that_is_none_is_refused
-    only_trusted_documents_run_but_for_those_exempt
+    a_cached_document_is_neither_parsed_nor_validated_again
+    rejected_documents_are_not_cached
+    a_persisted_document_is_found_by_its_hash
+    a_malformed_document_hash_is_refused
+    only_trusted_documents_run_except_for_exempt_viewers
 }
 
 const DOCUMENT: &str = "query Known($code: String!) { topic(by: { code: $code }) { code } }";
@@ -36,26 +36,26 @@ fn persisted(hash: &str) -> Value {
     json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
 }
 
-async fn post(client: &Client<'_>, body: &Value) -> Answer {
+async fn post(client: &Client<'_>, body: &Value) -> TestResponse {
     let headers = [("content-type", "application/json")];
     client
         .send(Method::POST, "/graphql", &headers, body.to_string())
         .await
 }
 
-async fn get(client: &Client<'_>, pairs: &[(&str, &str)]) -> Answer {
+async fn get(client: &Client<'_>, pairs: &[(&str, &str)]) -> TestResponse {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let path = format!("/graphql?{}", query.extend_pairs(pairs).finish());
     client.send(Method::GET, &path, &[], "").await
 }
 
-fn code(answer: &Answer) -> String {
-    let json = answer.json();
+fn code(response: &TestResponse) -> String {
+    let json = response.json();
     let code = json["errors"][0]["extensions"]["code"].as_str();
     code.unwrap_or_else(|| panic!("{json}")).to_owned()
 }
 
-async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server) {
+async fn a_cached_document_is_neither_parsed_nor_validated_again(server: &Server) {
     let before = server.documents.validated();
     for code in ["T-1", "T-2", "T-3"] {
         for client in [server.anonymous(), server.itu()] {
@@ -65,8 +65,11 @@ async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server)
     }
     assert_eq!(server.documents.validated(), before + 1);
     // Variables are checked on each request.
-    let answer = server.anonymous().run(DOCUMENT, json!({ "code": 7 })).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    let response = server.anonymous().run(DOCUMENT, json!({ "code": 7 })).await;
+    assert_eq!(
+        response["errors"][0]["extensions"]["code"],
+        "BAD_USER_INPUT"
+    );
     // An additional space makes a different document.
     server
         .anonymous()
@@ -75,22 +78,22 @@ async fn a_known_document_is_neither_parsed_nor_validated_again(server: &Server)
     assert_eq!(server.documents.validated(), before + 2);
 }
 
-async fn what_is_refused_is_not_remembered(server: &Server) {
+async fn rejected_documents_are_not_cached(server: &Server) {
     let before = server.documents.validated();
     for _ in 0..3 {
-        let answer = server.anonymous().run("{ nothing }", json!({})).await;
+        let response = server.anonymous().run("{ nothing }", json!({})).await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"],
+            response["errors"][0]["extensions"]["code"],
             "GRAPHQL_VALIDATION_FAILED"
         );
     }
     assert_eq!(server.documents.validated(), before + 3);
     let by_hash = json!({ "extensions": persisted(&hash("{ nothing }")) });
-    let answer = post(&server.anonymous(), &by_hash).await;
-    assert_eq!(code(&answer), "PERSISTED_QUERY_NOT_FOUND");
+    let response = post(&server.anonymous(), &by_hash).await;
+    assert_eq!(code(&response), "PERSISTED_QUERY_NOT_FOUND");
 }
 
-async fn a_document_is_known_by_its_hash(server: &Server) {
+async fn a_persisted_document_is_found_by_its_hash(server: &Server) {
     let client = server.anonymous();
     let extensions = persisted(&hash(DOCUMENT));
     let variables = json!({ "code": "T-1" });
@@ -105,18 +108,18 @@ async fn a_document_is_known_by_its_hash(server: &Server) {
     assert_eq!(code(&unknown), "PERSISTED_QUERY_NOT_FOUND");
 
     let with_text = json!({ "query": DOCUMENT, "extensions": extensions, "variables": variables });
-    let told = post(&client, &with_text).await.text;
-    assert_eq!(told, "{\"data\":{\"topic\":{\"code\":\"T-1\"}}}");
+    let response_text = post(&client, &with_text).await.text;
+    assert_eq!(response_text, "{\"data\":{\"topic\":{\"code\":\"T-1\"}}}");
     let before = server.documents.validated();
-    assert_eq!(post(&client, &by_hash).await.text, told);
+    assert_eq!(post(&client, &by_hash).await.text, response_text);
     let pairs = [
         ("extensions", &*extensions.to_string()),
         ("variables", &*variables.to_string()),
     ];
-    assert_eq!(get(&client, &pairs).await.text, told);
+    assert_eq!(get(&client, &pairs).await.text, response_text);
     let prefixed = persisted(&format!("sha256:{}", hash(DOCUMENT)));
     let by_hash = json!({ "extensions": prefixed, "variables": variables });
-    assert_eq!(post(&client, &by_hash).await.text, told);
+    assert_eq!(post(&client, &by_hash).await.text, response_text);
     assert_eq!(server.documents.validated(), before);
 
     // A mutation by hash is still a mutation: GET rejects it.
@@ -130,7 +133,7 @@ async fn a_document_is_known_by_its_hash(server: &Server) {
     assert_eq!(refused.status, 405);
 }
 
-async fn a_hash_that_is_none_is_refused(server: &Server) {
+async fn a_malformed_document_hash_is_refused(server: &Server) {
     let other = hash("{ viewer { party } }");
     for (query, extensions) in [
         (Some(DOCUMENT), persisted(&other)),
@@ -147,9 +150,9 @@ async fn a_hash_that_is_none_is_refused(server: &Server) {
         (None, json!({})),
     ] {
         let body = json!({ "query": query, "extensions": extensions });
-        let answer = post(&server.anonymous(), &body).await;
-        assert_eq!(answer.status, 400, "{body}");
-        assert_eq!(code(&answer), "BAD_USER_INPUT", "{body}");
+        let response = post(&server.anonymous(), &body).await;
+        assert_eq!(response.status, 400, "{body}");
+        assert_eq!(code(&response), "BAD_USER_INPUT", "{body}");
     }
     // Upper case digits are equivalent.
     let body =
@@ -157,7 +160,7 @@ async fn a_hash_that_is_none_is_refused(server: &Server) {
     assert_eq!(post(&server.anonymous(), &body).await.status, 200);
 }
 
-async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
+async fn only_trusted_documents_run_except_for_exempt_viewers(server: &Server) {
     let list = json!({ hash(DOCUMENT): DOCUMENT }).to_string();
     let trusted = TrustedDocuments::read(list.as_bytes(), Some(Role::TsbEditor)).unwrap();
     let closed = server.beside(|app| {
@@ -171,12 +174,12 @@ async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
     let other = json!({ "query": "{ viewer { party } }" });
     for client in [closed.anonymous(), closed.itu()] {
         for body in [&by_hash, &by_text] {
-            let answer = post(&client, body).await;
-            assert_eq!(answer.text, "{\"data\":{\"topic\":{\"code\":\"T-1\"}}}");
+            let response = post(&client, body).await;
+            assert_eq!(response.text, "{\"data\":{\"topic\":{\"code\":\"T-1\"}}}");
         }
-        let answer = post(&client, &other).await;
-        assert_eq!(answer.status, 403, "{}", answer.text);
-        assert_eq!(code(&answer), "FORBIDDEN");
+        let response = post(&client, &other).await;
+        assert_eq!(response.status, 403, "{}", response.text);
+        assert_eq!(code(&response), "FORBIDDEN");
     }
     // A document that an exempt viewer has executed is not allowed for others.
     assert_eq!(post(&closed.tsb(), &other).await.status, 200);
@@ -189,7 +192,7 @@ async fn only_trusted_documents_run_but_for_those_exempt(server: &Server) {
 }
 
 #[test]
-fn a_list_of_trusted_documents_must_be_right() {
+fn invalid_trusted_document_lists_are_refused() {
     let name = hash(DOCUMENT);
     let read = |list: &Value| TrustedDocuments::read(list.to_string().as_bytes(), None).map(|_| ());
     assert_eq!(read(&json!({ &name: DOCUMENT })), Ok(()));

@@ -15,16 +15,16 @@ use crate::support::harness::{Client, Server};
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    each_limit_has_a_name_of_its_own_and_tells_what_was_asked
+    each_limit_error_names_its_limit_and_the_requested_amount
 }
 
 /// The expected rejection: status, code, limit, and a part of the message.
-type Expected = ((u16, &'static str, &'static str), [&'static str; 2]);
+type ExpectedRejection = ((u16, &'static str, &'static str), [&'static str; 2]);
 
 /// The actual rejection: status, code, limit and message.
-struct Told(u16, String, String, String);
+struct LimitError(u16, String, String, String);
 
-impl Told {
+impl LimitError {
     fn of(status: u16, error: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let extensions = &error["extensions"];
@@ -33,62 +33,66 @@ impl Told {
     }
 }
 
-async fn ask(client: &Client<'_>, body: String) -> Told {
+async fn send_request(client: &Client<'_>, body: String) -> LimitError {
     let json = [("content-type", "application/json")];
     let answer = client.send(Method::POST, "/graphql", &json, body).await;
-    Told::of(answer.status.as_u16(), &answer.json()["errors"][0])
+    LimitError::of(answer.status.as_u16(), &answer.json()["errors"][0])
 }
 
-fn asks(document: &str) -> String {
+fn request_body(document: &str) -> String {
     json!({ "query": document }).to_string()
 }
 
 /// A mutation that waits for a lock longer than its timeout.
-async fn too_slow(server: &Server) -> Told {
+async fn too_slow(server: &Server) -> LimitError {
     let limits = Limits {
         request_timeout: std::time::Duration::from_secs(1),
         ..Limits::default()
     };
-    let hasty = server.beside(|app| app.limits = limits).await;
+    let service = server.beside(|app| app.limits = limits).await;
     let writing = server.db.orm_write.begin().await.unwrap();
     let lock = "update counter set value = value";
     writing.execute_unprepared(lock).await.unwrap();
-    let told = ask(&hasty.tsb(), asks(&mutations(1))).await;
+    let rejection = send_request(&service.tsb(), request_body(&mutations(1))).await;
     writing.rollback().await.unwrap();
-    told
+    rejection
 }
 
-async fn too_often(server: &Server) -> Told {
+async fn too_often(server: &Server) -> LimitError {
     let http = HttpState {
         rate_limiter: RateLimiter::new(20, 0),
         ..HttpState::default()
     };
     let limited = server.beside(|app| app.http = Arc::new(http)).await;
-    let document = asks("{ topics(first: 9) { nodes { id } } }");
-    ask(&limited.anonymous(), document.clone()).await;
-    ask(&limited.anonymous(), document).await
+    let document = request_body("{ topics(first: 9) { nodes { id } } }");
+    send_request(&limited.anonymous(), document.clone()).await;
+    send_request(&limited.anonymous(), document).await
 }
 
-async fn too_many_at_once(strict: &Server) -> Told {
+async fn too_many_at_once(strict: &Server) -> LimitError {
     let mut socket = Socket::anonymous(&strict.address).await;
     for id in ["a", "b"] {
         let document = "subscription { activity { id } }";
         socket.subscribe(id, document, json!({})).await;
     }
-    let message = socket.hear().await;
+    let message = socket.receive_json().await;
     assert_eq!(message["type"], "error", "{message}");
-    Told::of(0, &message["payload"][0])
+    LimitError::of(0, &message["payload"][0])
 }
 
 /// Request bodies that each exceed one of the test's limits.
-fn bodies() -> [(String, Expected); 12] {
+fn bodies() -> [(String, ExpectedRejection); 12] {
     const COMPLEX: &str = "QUERY_TOO_COMPLEX";
-    let large = format!("{}{}", asks("{ viewer { party } }"), " ".repeat(2_000));
-    let listed = format!("[{}]", asks("{ viewer { party } }"));
+    let large = format!(
+        "{}{}",
+        request_body("{ viewer { party } }"),
+        " ".repeat(2_000)
+    );
+    let listed = format!("[{}]", request_body("{ viewer { party } }"));
     let many = format!("{{ viewer {{ {} }} }}", "party ".repeat(11));
     let pages = "{ topics(first: 50) { nodes { id } } }";
     let long = "{ topics(first: 9) { nodes { summary title } } }";
-    let told = |code, limit, texts| ((200, code, limit), texts);
+    let rejection = |code, limit, texts| ((200, code, limit), texts);
     [
         (
             large,
@@ -99,23 +103,44 @@ fn bodies() -> [(String, Expected); 12] {
             ((400, "BAD_USER_INPUT", "batch"), ["list", "one request"]),
         ),
         (
-            asks(&" ,".repeat(60)),
-            told(COMPLEX, "tokens", ["more than", "100"]),
+            request_body(&" ,".repeat(60)),
+            rejection(COMPLEX, "tokens", ["more than", "100"]),
         ),
-        (asks(&deep(4)), told("QUERY_TOO_DEEP", "depth", ["4", "3"])),
-        (asks(&many), told(COMPLEX, "selections", ["12", "10"])),
-        (asks(&aliases(3)), told(COMPLEX, "aliases", ["3", "2"])),
         (
-            asks(&directives(3)),
-            told(COMPLEX, "directives", ["3", "2"]),
+            request_body(&deep(4)),
+            rejection("QUERY_TOO_DEEP", "depth", ["4", "3"]),
         ),
-        (asks(&roots(3)), told(COMPLEX, "roots", ["3", "2"])),
-        (asks(&mutations(2)), told(COMPLEX, "mutations", ["2", "1"])),
-        (asks(pages), told(COMPLEX, "cost", ["102", "50"])),
-        (asks(long), told(COMPLEX, "answer", ["more than", "100"])),
         (
-            asks("{ __schema { description } }"),
-            told(
+            request_body(&many),
+            rejection(COMPLEX, "selections", ["12", "10"]),
+        ),
+        (
+            request_body(&aliases(3)),
+            rejection(COMPLEX, "aliases", ["3", "2"]),
+        ),
+        (
+            request_body(&directives(3)),
+            rejection(COMPLEX, "directives", ["3", "2"]),
+        ),
+        (
+            request_body(&roots(3)),
+            rejection(COMPLEX, "roots", ["3", "2"]),
+        ),
+        (
+            request_body(&mutations(2)),
+            rejection(COMPLEX, "mutations", ["2", "1"]),
+        ),
+        (
+            request_body(pages),
+            rejection(COMPLEX, "cost", ["102", "50"]),
+        ),
+        (
+            request_body(long),
+            rejection(COMPLEX, "answer", ["more than", "100"]),
+        ),
+        (
+            request_body("{ __schema { description } }"),
+            rejection(
                 "GRAPHQL_VALIDATION_FAILED",
                 "introspection",
                 ["switched off", "__schema"],
@@ -143,7 +168,7 @@ fn documented() -> BTreeSet<&'static str> {
     rows.map(|row| row.split('`').next().unwrap()).collect()
 }
 
-async fn each_limit_has_a_name_of_its_own_and_tells_what_was_asked(server: &Server) {
+async fn each_limit_error_names_its_limit_and_the_requested_amount(server: &Server) {
     let limits = Limits {
         body_bytes: 2_000,
         tokens: 100,
@@ -154,7 +179,7 @@ async fn each_limit_has_a_name_of_its_own_and_tells_what_was_asked(server: &Serv
         root_fields: 2,
         mutations: 1,
         cost: 50,
-        answer: 100,
+        response_bytes: 100,
         operations: 1,
         no_introspection: true,
         ..Limits::default()
@@ -162,7 +187,7 @@ async fn each_limit_has_a_name_of_its_own_and_tells_what_was_asked(server: &Serv
     let strict = server.beside(|app| app.limits = limits).await;
     let mut table = Vec::new();
     for (body, expected) in bodies() {
-        table.push((ask(&strict.anonymous(), body).await, expected));
+        table.push((send_request(&strict.anonymous(), body).await, expected));
     }
     table.push((
         too_slow(server).await,
@@ -177,9 +202,9 @@ async fn each_limit_has_a_name_of_its_own_and_tells_what_was_asked(server: &Serv
         ((0, "RATE_LIMITED", "operations"), ["1 ", "the most"]),
     ));
     let mut names = BTreeSet::new();
-    for (Told(status, code, limit, message), (expected, told)) in &table {
+    for (LimitError(status, code, limit, message), (expected, rejection)) in &table {
         assert_eq!((*status, &**code, &**limit), *expected, "{message}");
-        for text in told {
+        for text in rejection {
             assert!(message.contains(text), "{limit}: {message}");
         }
         names.insert(limit.as_str());

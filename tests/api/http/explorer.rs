@@ -18,11 +18,11 @@ use tokio::sync::Mutex;
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    the_explorer_works_in_a_browser
-    the_explorer_is_found_with_a_slash_at_its_end
+    graphiql_works_in_a_browser
+    graphiql_is_served_with_a_trailing_slash
 }
 
-async fn the_explorer_works_in_a_browser(server: &Server) {
+async fn graphiql_works_in_a_browser(server: &Server) {
     let trusted = server
         .beside(|app| {
             let schema = graphql::schema(WebhookTargets::Any);
@@ -51,7 +51,7 @@ async fn the_explorer_works_in_a_browser(server: &Server) {
     assert_eq!(problems.trim(), "");
 }
 
-async fn the_explorer_is_found_with_a_slash_at_its_end(server: &Server) {
+async fn graphiql_is_served_with_a_trailing_slash(server: &Server) {
     let client = server.anonymous();
     let page = client.send(Method::GET, "/graphiql/", &[], "").await;
     assert!(page.text.contains("liaison: explore the API"));

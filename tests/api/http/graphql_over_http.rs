@@ -6,51 +6,51 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use crate::support::harness::{Answer, Client, Server};
+use crate::support::harness::{Client, Server, TestResponse};
 use crate::support::raw_http::{self, Reply};
 
 on_both_databases! {
-    a_query_goes_by_post_and_by_get
-    a_mutation_goes_by_post_alone
-    an_unknown_address_or_method_is_refused_with_a_sentence
-    only_json_is_read
-    a_request_that_cannot_be_read_is_told_why
-    a_request_names_one_host
-    a_body_beyond_the_limit_is_refused
-    a_document_that_is_not_run_has_no_data
-    what_accepts_the_modern_media_type_gets_the_modern_status
-    the_answer_comes_in_what_is_accepted_best
-    the_schema_is_served_as_a_text
-    it_says_whether_it_lives_and_can_answer
-    the_explorer_names_nothing_of_another_origin
-    the_introspection_of_the_usual_tools_is_answered
-    every_answer_has_an_id_and_a_code_for_each_error
+    queries_are_accepted_by_post_and_get
+    mutations_are_accepted_only_by_post
+    unknown_paths_and_methods_get_a_helpful_error
+    only_json_bodies_are_accepted
+    malformed_requests_get_an_error_with_the_reason
+    a_request_has_exactly_one_host
+    a_body_over_the_limit_is_refused
+    a_rejected_document_has_no_data_entry
+    graphql_response_json_uses_the_status_codes_of_graphql_over_http
+    the_response_has_the_most_preferred_media_type
+    the_schema_is_served_as_sdl
+    livez_and_readyz_report_liveness_and_readiness
+    graphiql_loads_nothing_from_another_origin
+    introspection_of_common_tools_succeeds
+    every_response_has_a_request_id_and_a_code_for_each_error
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const MODERN: (&str, &str) = ("accept", "application/graphql-response+json");
 
-async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &str) -> Answer {
+async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &str) -> TestResponse {
     client
         .send(Method::POST, "/graphql", headers, body.to_owned())
         .await
 }
 
 /// Sends a GET request with these query parameters.
-async fn get(client: &Client<'_>, pairs: &[(&str, &str)]) -> Answer {
+async fn get(client: &Client<'_>, pairs: &[(&str, &str)]) -> TestResponse {
     let mut address = url::form_urlencoded::Serializer::new("/graphql?".to_owned());
     let address = address.extend_pairs(pairs).finish();
     let address = address.replacen("?&", "?", 1);
     client.send(Method::GET, &address, &[], "").await
 }
 
-fn code(answer: &Answer) -> String {
+fn code(answer: &TestResponse) -> String {
     let json = answer.json();
     let code = json["errors"][0]["extensions"]["code"].as_str();
     code.unwrap_or_else(|| panic!("{json}")).to_owned()
 }
 
-async fn a_query_goes_by_post_and_by_get(server: &Server) {
+async fn queries_are_accepted_by_post_and_get(server: &Server) {
     let client = server.anonymous();
     let query = "query One($code: String!) { topic(by: { code: $code }) { code } } query Two { viewer { roles } }";
     let variables = json!({ "code": "T-1" });
@@ -70,7 +70,7 @@ async fn a_query_goes_by_post_and_by_get(server: &Server) {
     assert_eq!((got.status, got.text), (posted.status, posted.text));
 }
 
-async fn a_mutation_goes_by_post_alone(server: &Server) {
+async fn mutations_are_accepted_only_by_post(server: &Server) {
     let query = "mutation { organizationCreate(input: { acronym: \"ITU-R\", name: \"Radio\", kind: SECTOR, side: ITU }) { userErrors { message } } }";
     let refused = get(&server.itu(), &[("query", query)]).await;
     assert_eq!(refused.status, 405);
@@ -94,7 +94,7 @@ async fn a_mutation_goes_by_post_alone(server: &Server) {
     }
 }
 
-async fn an_unknown_address_or_method_is_refused_with_a_sentence(server: &Server) {
+async fn unknown_paths_and_methods_get_a_helpful_error(server: &Server) {
     let client = server.anonymous();
     for (method, path, status, right) in [
         (Method::GET, "/nothing", 404, "the API is at /graphql"),
@@ -116,7 +116,7 @@ async fn an_unknown_address_or_method_is_refused_with_a_sentence(server: &Server
     }
 }
 
-async fn only_json_is_read(server: &Server) {
+async fn only_json_bodies_are_accepted(server: &Server) {
     let client = server.anonymous();
     let body = json!({ "query": "{ viewer { roles } }" }).to_string();
     for kind in [
@@ -155,9 +155,9 @@ async fn only_json_is_read(server: &Server) {
     }
 }
 
-async fn a_request_names_one_host(server: &Server) {
+async fn a_request_has_exactly_one_host(server: &Server) {
     let address = server.address.clone();
-    let answers = tokio::task::spawn_blocking(move || {
+    let responses = tokio::task::spawn_blocking(move || {
         for (head, status) in [
             ("HTTP/1.1", 400),
             ("HTTP/1.1\r\nHost: a\r\nHost: b", 400),
@@ -172,10 +172,10 @@ async fn a_request_names_one_host(server: &Server) {
             assert_eq!(reply.status, status, "{head}: {reply:?}");
         }
     });
-    answers.await.unwrap();
+    responses.await.unwrap();
 }
 
-async fn a_request_that_cannot_be_read_is_told_why(server: &Server) {
+async fn malformed_requests_get_an_error_with_the_reason(server: &Server) {
     let client = server.anonymous();
     for body in [
         "",
@@ -225,7 +225,7 @@ async fn a_request_that_cannot_be_read_is_told_why(server: &Server) {
     }
 }
 
-async fn a_body_beyond_the_limit_is_refused(server: &Server) {
+async fn a_body_over_the_limit_is_refused(server: &Server) {
     const TEN_MB: usize = 10_000_000;
     let address = server.address.clone();
     let replies: Vec<Reply> = spawn_blocking(move || {
@@ -233,7 +233,7 @@ async fn a_body_beyond_the_limit_is_refused(server: &Server) {
         let length = format!("Content-Length: {TEN_MB}");
         let post = "POST /graphql HTTP/1.1";
         let kind = "Content-Type: application/json";
-        let told = raw_http::exchange(&address, &[post, kind, &length], &body);
+        let error_reply = raw_http::exchange(&address, &[post, kind, &length], &body);
         let mut chunks = Vec::new();
         for chunk in body.chunks(64 * 1024) {
             chunks.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -243,7 +243,7 @@ async fn a_body_beyond_the_limit_is_refused(server: &Server) {
         chunks.extend_from_slice(b"0\r\n\r\n");
         let untold = [post, kind, "Transfer-Encoding: chunked"];
         let untold = raw_http::exchange(&address, &untold, &chunks);
-        vec![told, untold]
+        vec![error_reply, untold]
     })
     .await
     .unwrap();
@@ -276,7 +276,7 @@ const INVALID: [(&str, &str); 7] = [
     ),
 ];
 
-async fn a_document_that_is_not_run_has_no_data(server: &Server) {
+async fn a_rejected_document_has_no_data_entry(server: &Server) {
     for (document, expected) in INVALID {
         let body = json!({ "query": document }).to_string();
         let answer = send(&server.anonymous(), &[JSON], &body).await;
@@ -286,7 +286,7 @@ async fn a_document_that_is_not_run_has_no_data(server: &Server) {
     }
 }
 
-async fn what_accepts_the_modern_media_type_gets_the_modern_status(server: &Server) {
+async fn graphql_response_json_uses_the_status_codes_of_graphql_over_http(server: &Server) {
     let client = server.anonymous();
     for (document, _) in INVALID {
         let body = json!({ "query": document }).to_string();
@@ -306,7 +306,7 @@ async fn what_accepts_the_modern_media_type_gets_the_modern_status(server: &Serv
     }
 }
 
-async fn the_answer_comes_in_what_is_accepted_best(server: &Server) {
+async fn the_response_has_the_most_preferred_media_type(server: &Server) {
     let client = server.anonymous();
     let query = "{ viewer { roles } }";
     let body = json!({ "query": query }).to_string();
@@ -341,7 +341,7 @@ async fn the_answer_comes_in_what_is_accepted_best(server: &Server) {
     }
 }
 
-async fn the_schema_is_served_as_a_text(server: &Server) {
+async fn the_schema_is_served_as_sdl(server: &Server) {
     let client = server.anonymous();
     let answer = client.send(Method::GET, "/schema.graphql", &[], "").await;
     assert_eq!(answer.status, 200);
@@ -365,7 +365,7 @@ async fn the_schema_is_served_as_a_text(server: &Server) {
     );
 }
 
-async fn it_says_whether_it_lives_and_can_answer(server: &Server) {
+async fn livez_and_readyz_report_liveness_and_readiness(server: &Server) {
     let client = server.anonymous();
     let status = async |path: &str| client.send(Method::GET, path, &[], "").await.status;
     assert_eq!(status("/livez").await, 200);
@@ -381,7 +381,7 @@ async fn it_says_whether_it_lives_and_can_answer(server: &Server) {
     assert_eq!(code, "SERVICE_UNAVAILABLE");
 }
 
-async fn the_explorer_names_nothing_of_another_origin(server: &Server) {
+async fn graphiql_loads_nothing_from_another_origin(server: &Server) {
     let client = server.anonymous();
     let address = server.address.clone();
     let root = spawn_blocking(move || raw_http::get(&address, "/"))
@@ -418,7 +418,7 @@ async fn the_explorer_names_nothing_of_another_origin(server: &Server) {
     assert!(named >= 3, "style, script and icon");
 }
 
-async fn the_introspection_of_the_usual_tools_is_answered(server: &Server) {
+async fn introspection_of_common_tools_succeeds(server: &Server) {
     let client = server.anonymous();
     let data = client
         .data(include_str!("../introspection.graphql"), json!({}))
@@ -441,8 +441,8 @@ async fn the_introspection_of_the_usual_tools_is_answered(server: &Server) {
     assert_eq!(by_get.json()["data"], data);
 }
 
-async fn every_answer_has_an_id_and_a_code_for_each_error(server: &Server) {
-    let mut seen = Vec::new();
+async fn every_response_has_a_request_id_and_a_code_for_each_error(server: &Server) {
+    let mut request_ids = Vec::new();
     for document in [
         "{ viewer { roles } }",
         "{",
@@ -451,8 +451,8 @@ async fn every_answer_has_an_id_and_a_code_for_each_error(server: &Server) {
     ] {
         let answer = server.anonymous().post(document, json!({})).await;
         let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
-        assert!(!seen.contains(&id));
-        seen.push(id);
+        assert!(!request_ids.contains(&id));
+        request_ids.push(id);
         for error in answer.json()["errors"].as_array().into_iter().flatten() {
             assert!(error["extensions"]["code"].is_string(), "{error}");
         }

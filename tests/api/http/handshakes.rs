@@ -12,9 +12,9 @@ use crate::support::raw_http;
 use crate::support::websocket_client::PROTOCOL;
 
 on_both_databases! {
-    what_is_no_socket_is_told_so
-    a_page_of_another_origin_opens_no_socket
-    header_names_are_spelled_as_clients_expect_them
+    a_plain_get_of_the_websocket_path_is_refused
+    a_cross_origin_page_cannot_open_a_websocket
+    handshake_header_names_keep_their_usual_case
 }
 
 /// The header lines of a WebSocket handshake.
@@ -26,7 +26,7 @@ const HANDSHAKE: [(&str, &str); 5] = [
     ("Sec-WebSocket-Protocol", PROTOCOL),
 ];
 
-async fn what_is_no_socket_is_told_so(server: &Server) {
+async fn a_plain_get_of_the_websocket_path_is_refused(server: &Server) {
     let client = server.anonymous();
     for path in ["/graphql/ws", "/graphql/ws/"] {
         let answer = client.send(Method::GET, path, &[], "").await;
@@ -38,9 +38,9 @@ async fn what_is_no_socket_is_told_so(server: &Server) {
     }
 }
 
-async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
+async fn a_cross_origin_page_cannot_open_a_websocket(server: &Server) {
     let listed = "https://app.example.org";
-    let stranger = "https://evil.example";
+    let other_origin = "https://evil.example";
     let local = "http://localhost:5173";
     let own = server.address.as_str();
     for (allowed, origins) in [
@@ -58,7 +58,7 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
             &[
                 (None, 101),
                 (Some(listed), 101),
-                (Some(stranger), 403),
+                (Some(other_origin), 403),
                 (Some("null"), 403),
             ],
         ),
@@ -67,10 +67,10 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
             &[
                 (Some(local), 101),
                 (Some("http://127.0.0.1:3000"), 101),
-                (Some(stranger), 403),
+                (Some(other_origin), 403),
             ],
         ),
-        (Some("*"), &[(Some(stranger), 101), (Some("null"), 101)]),
+        (Some("*"), &[(Some(other_origin), 101), (Some("null"), 101)]),
     ] {
         let http = HttpState {
             allowed_origins: allowed
@@ -98,7 +98,7 @@ async fn a_page_of_another_origin_opens_no_socket(server: &Server) {
     }
 }
 
-async fn header_names_are_spelled_as_clients_expect_them(server: &Server) {
+async fn handshake_header_names_keep_their_usual_case(server: &Server) {
     let address = server.address.clone();
     let lines = HANDSHAKE.map(|(name, value)| format!("{name}: {value}\r\n"));
     let handshake = lines.concat();

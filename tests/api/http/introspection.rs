@@ -9,10 +9,10 @@ use crate::security::hostile_requests::each;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    lists_of_types_within_lists_of_types_are_refused
-    lists_of_introspection_cost_what_they_hold
-    the_schema_is_answered_within_the_limit_of_bytes
-    others_are_answered_while_the_schema_is_written
+    nested_introspection_lists_are_refused
+    introspection_lists_cost_their_actual_length
+    introspection_is_subject_to_the_response_limit
+    introspection_does_not_block_other_requests
 }
 
 /// Nested pairs of lists that lead from an interface to its types and back.
@@ -21,7 +21,7 @@ fn pairs(count: usize) -> String {
     format!("{open}{{name}}{}", "}}".repeat(count))
 }
 
-async fn lists_of_types_within_lists_of_types_are_refused(server: &Server) {
+async fn nested_introspection_lists_are_refused(server: &Server) {
     let client = server.anonymous();
     let seven = format!("{{__type(name:\"Node\"){}}}", pairs(7));
     let chain = each(12, |index| {
@@ -72,7 +72,7 @@ async fn lists_of_types_within_lists_of_types_are_refused(server: &Server) {
     assert!(seven.len() <= 231, "{}", seven.len());
 }
 
-async fn lists_of_introspection_cost_what_they_hold(server: &Server) {
+async fn introspection_lists_cost_their_actual_length(server: &Server) {
     let client = server.anonymous();
     // As deep as allowed, but larger than a response may be.
     let wide = "{ __schema { types { fields { name description type { fields { name description args { name description type { name description } } } } } } } }";
@@ -92,9 +92,9 @@ async fn lists_of_introspection_cost_what_they_hold(server: &Server) {
     }
 }
 
-async fn the_schema_is_answered_within_the_limit_of_bytes(server: &Server) {
+async fn introspection_is_subject_to_the_response_limit(server: &Server) {
     let limits = Limits {
-        answer: 50_000,
+        response_bytes: 50_000,
         ..Limits::default()
     };
     let short = server.beside(|app| app.limits = limits).await;
@@ -114,17 +114,17 @@ async fn the_schema_is_answered_within_the_limit_of_bytes(server: &Server) {
         .await;
 }
 
-async fn others_are_answered_while_the_schema_is_written(server: &Server) {
+async fn introspection_does_not_block_other_requests(server: &Server) {
     const INTROSPECTIONS: usize = 4;
     let limits = Limits {
         request_timeout: std::time::Duration::from_mins(2),
         ..Limits::default()
     };
-    let patient = server.beside(|app| app.limits = limits).await;
-    let fields = each(25, |it| {
-        format!("x{it}: fields {{ name description type {{ name description }} }}")
+    let service = server.beside(|app| app.limits = limits).await;
+    let fields = each(25, |number| {
+        format!("x{number}: fields {{ name description type {{ name description }} }}")
     });
-    let client = patient.anonymous();
+    let client = service.anonymous();
     let introspections = (0..INTROSPECTIONS).map(async |number| {
         let wide = format!("query Q{number} {{ __schema {{ types {{ {fields} }} }} }}");
         client.data(&wide, json!({})).await;

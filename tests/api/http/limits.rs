@@ -7,21 +7,21 @@ use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::harness::{Answer, Client, Server};
+use crate::support::harness::{Client, Server, TestResponse};
 
 on_both_databases! {
-    a_document_beyond_a_limit_is_told_which_and_by_how_much
-    at_the_limit_a_document_is_answered
-    every_limit_is_a_setting
-    the_cost_multiplies_the_sizes_of_lists
-    the_cost_is_told_to_those_who_ask
-    a_list_of_requests_is_refused
+    an_error_names_the_exceeded_limit_and_the_amount
+    a_document_at_the_limit_succeeds
+    every_limit_is_configurable
+    the_complexity_multiplies_list_sizes
+    the_complexity_is_reported_on_request
+    batched_requests_are_refused
     introspection_can_be_switched_off
-    a_request_that_runs_too_long_is_stopped
-    what_is_refused_has_run_nothing
+    a_request_that_exceeds_its_timeout_is_cancelled
+    a_rejected_request_executes_nothing
 }
 
-async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &Value) -> Answer {
+async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &Value) -> TestResponse {
     let json = ("content-type", "application/json");
     let headers = [&[json], headers].concat();
     client
@@ -31,13 +31,13 @@ async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: &Value) -> An
 
 /// Returns code, limit and message of a rejection.
 async fn refusal(client: &Client<'_>, document: &str) -> (String, String, String) {
-    let answer = client.run(document, json!({})).await;
-    let error = &answer["errors"][0];
-    assert_eq!(answer.get("data"), None, "{answer}");
+    let response = client.run(document, json!({})).await;
+    let error = &response["errors"][0];
+    assert_eq!(response.get("data"), None, "{response}");
     let text = |value: &Value| {
         value
             .as_str()
-            .unwrap_or_else(|| panic!("{answer}"))
+            .unwrap_or_else(|| panic!("{response}"))
             .to_owned()
     };
     (
@@ -94,9 +94,9 @@ pub fn mutations(count: usize) -> String {
     text + " }"
 }
 
-async fn a_document_beyond_a_limit_is_told_which_and_by_how_much(server: &Server) {
+async fn an_error_names_the_exceeded_limit_and_the_amount(server: &Server) {
     let lists = "{ topics(first: 100) { nodes { actionItems(first: 100) { nodes { code title status priority dueOn ownedBy overdue version createdAt } } } } }";
-    for (document, code, limit, told) in [
+    for (document, code, limit, reported) in [
         (
             "{ viewer { party } }".to_owned() + &" ,".repeat(10_000),
             "QUERY_TOO_COMPLEX",
@@ -141,13 +141,13 @@ async fn a_document_beyond_a_limit_is_told_which_and_by_how_much(server: &Server
     ] {
         let (found, name, message) = refusal(&server.anonymous(), &document).await;
         assert_eq!((found.as_str(), name.as_str()), (code, limit), "{message}");
-        for number in told {
+        for number in reported {
             assert!(message.contains(number), "{limit}: {message}");
         }
     }
 }
 
-async fn at_the_limit_a_document_is_answered(server: &Server) {
+async fn a_document_at_the_limit_succeeds(server: &Server) {
     for document in [
         aliases(100),
         directives(100),
@@ -160,7 +160,7 @@ async fn at_the_limit_a_document_is_answered(server: &Server) {
     server.tsb().data(&mutations(10), json!({})).await;
 }
 
-async fn every_limit_is_a_setting(server: &Server) {
+async fn every_limit_is_configurable(server: &Server) {
     let limits = Limits {
         body_bytes: 2_000,
         tokens: 100,
@@ -199,9 +199,9 @@ async fn every_limit_is_a_setting(server: &Server) {
     }
     let long =
         json!({ "query": "{ viewer { party } }", "variables": { "unused": " ".repeat(2_000) } });
-    let answer = send(&client, &[], &long).await;
-    assert_eq!(answer.status, 413);
-    let error = &answer.json()["errors"][0];
+    let response = send(&client, &[], &long).await;
+    assert_eq!(response.status, 413);
+    let error = &response.json()["errors"][0];
     assert_eq!(
         error["extensions"],
         json!({ "code": "REQUEST_TOO_LARGE", "limit": "body" })
@@ -220,12 +220,17 @@ const COUNT: u64 = 1_000;
 
 async fn cost(client: &Client<'_>, document: &str, variables: Value) -> u64 {
     let body = json!({ "query": document, "variables": variables });
-    let answer = send(client, &[("graphql-cost", "1")], &body).await.json();
-    assert_eq!(answer["extensions"]["cost"]["limit"], 100_000, "{answer}");
-    answer["extensions"]["cost"]["requested"].as_u64().unwrap()
+    let response = send(client, &[("graphql-cost", "1")], &body).await.json();
+    assert_eq!(
+        response["extensions"]["cost"]["limit"], 100_000,
+        "{response}"
+    );
+    response["extensions"]["cost"]["requested"]
+        .as_u64()
+        .unwrap()
 }
 
-async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
+async fn the_complexity_multiplies_list_sizes(server: &Server) {
     let client = server.anonymous();
     let sized =
         "query($first: Int, $last: Int) { topics(first: $first, last: $last) { nodes { code } } }";
@@ -324,27 +329,27 @@ async fn the_cost_multiplies_the_sizes_of_lists(server: &Server) {
     }
 }
 
-async fn the_cost_is_told_to_those_who_ask(server: &Server) {
+async fn the_complexity_is_reported_on_request(server: &Server) {
     let client = server.anonymous();
     let body = json!({ "query": "{ viewer { party } }" });
-    let answer = send(&client, &[("graphql-cost", "1")], &body).await;
+    let response = send(&client, &[("graphql-cost", "1")], &body).await;
     assert_eq!(
-        answer.text,
+        response.text,
         "{\"data\":{\"viewer\":{\"party\":null}},\"extensions\":{\"cost\":{\"limit\":100000,\"requested\":2}}}"
     );
-    let answer = send(&client, &[], &body).await;
-    assert_eq!(answer.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
+    let response = send(&client, &[], &body).await;
+    assert_eq!(response.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
     // A mutation costs more than reading the same.
     let change =
         "mutation { topicPropose(input: { title: \"T\", summary: \"S\" }) { topic { id } } }";
     assert_eq!(cost(&client, change, json!({})).await, 3 + 10);
 }
 
-async fn a_list_of_requests_is_refused(server: &Server) {
+async fn batched_requests_are_refused(server: &Server) {
     for body in [json!([]), json!([{ "query": "{ viewer { party } }" }])] {
-        let answer = send(&server.anonymous(), &[], &body).await;
-        assert_eq!(answer.status, 400);
-        let error = &answer.json()["errors"][0];
+        let response = send(&server.anonymous(), &[], &body).await;
+        assert_eq!(response.status, 400);
+        let error = &response.json()["errors"][0];
         assert_eq!(
             error["extensions"],
             json!({ "code": "BAD_USER_INPUT", "limit": "batch" })
@@ -385,12 +390,12 @@ async fn introspection_can_be_switched_off(server: &Server) {
     assert!(text.text.contains("switched off"), "{}", text.text);
 }
 
-async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
+async fn a_request_that_exceeds_its_timeout_is_cancelled(server: &Server) {
     let limits = Limits {
         request_timeout: std::time::Duration::from_secs(1),
         ..Limits::default()
     };
-    let hasty = server.beside(|app| app.limits = limits).await;
+    let service = server.beside(|app| app.limits = limits).await;
     // A writer that does not finish blocks all others.
     let writing = server.db.orm_write.begin().await.unwrap();
     writing
@@ -400,25 +405,28 @@ async fn a_request_that_runs_too_long_is_stopped(server: &Server) {
     let input = json!({ "title": "T", "summary": "S" });
     let document =
         "mutation($input: TopicProposeInput!) { topicPropose(input: $input) { topic { code } } }";
-    let answer = hasty.tsb().post(document, json!({ "input": input })).await;
-    assert_eq!(answer.status, 503, "{}", answer.text);
-    let json = answer.json();
+    let response = service
+        .tsb()
+        .post(document, json!({ "input": input }))
+        .await;
+    assert_eq!(response.status, 503, "{}", response.text);
+    let json = response.json();
     assert_eq!(json.get("data"), None);
     assert_eq!(
         json["errors"][0]["extensions"],
         json!({ "code": "TIMEOUT", "limit": "time" })
     );
     // Readers are not blocked.
-    hasty
+    service
         .anonymous()
         .data("{ topics { totalCount } }", json!({}))
         .await;
     writing.rollback().await.unwrap();
-    let topic = hasty.tsb().change("topicPropose", input, "code").await;
+    let topic = service.tsb().change("topicPropose", input, "code").await;
     assert_eq!(topic["code"], "T-9", "what was stopped has changed nothing");
 }
 
-async fn what_is_refused_has_run_nothing(server: &Server) {
+async fn a_rejected_request_executes_nothing(server: &Server) {
     server.statements.take();
     let two = "mutation($first: TopicProposeInput!, $second: TopicProposeInput!) { a: topicPropose(input: $first) { topic { id } } b: topicPropose(input: $second) { topic { id } } }";
     let right = json!({ "title": "T", "summary": "S" });
@@ -428,9 +436,9 @@ async fn what_is_refused_has_run_nothing(server: &Server) {
         json!({ "first": right, "second": { "title": "T", "summary": "S", "reviewOn": "2026-02-30" } }),
         json!({ "first": right, "second": { "title": "T", "summary": "S", "nothing": 1 } }),
     ] {
-        let answer = server.tsb().run(two, variables.clone()).await;
-        assert_eq!(answer.get("data"), None, "{variables}");
-        let error = &answer["errors"][0];
+        let response = server.tsb().run(two, variables.clone()).await;
+        assert_eq!(response.get("data"), None, "{variables}");
+        let error = &response["errors"][0];
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error}");
         // The position where the variable `$second` is used.
         assert_eq!(error["locations"][0]["column"], 140, "{error}");

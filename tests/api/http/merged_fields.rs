@@ -6,12 +6,12 @@ use crate::support::harness::Server;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    a_mutation_in_a_fragment_that_is_spread_often_runs_once
-    a_query_outside_the_read_path_is_merged
-    a_subscription_in_a_fragment_that_is_spread_twice_is_one
+    a_mutation_field_in_a_repeated_fragment_runs_once
+    fields_of_a_query_without_sql_are_merged
+    a_subscription_field_in_a_repeated_fragment_is_one_field
 }
 
-async fn a_mutation_in_a_fragment_that_is_spread_often_runs_once(server: &Server) {
+async fn a_mutation_field_in_a_repeated_fragment_runs_once(server: &Server) {
     let upu = server.upu();
     let topic = server.topic("T-1").await;
     let count = async || {
@@ -41,7 +41,7 @@ async fn a_mutation_in_a_fragment_that_is_spread_often_runs_once(server: &Server
     }
 }
 
-async fn a_query_outside_the_read_path_is_merged(server: &Server) {
+async fn fields_of_a_query_without_sql_are_merged(server: &Server) {
     let document = "{ ...F ...F ... { viewer { party } } } fragment F on Query { viewer { roles } __typename }";
     let data = server.upu().data(document, json!({})).await;
     assert_eq!(
@@ -50,20 +50,20 @@ async fn a_query_outside_the_read_path_is_merged(server: &Server) {
     );
 }
 
-async fn a_subscription_in_a_fragment_that_is_spread_twice_is_one(server: &Server) {
+async fn a_subscription_field_in_a_repeated_fragment_is_one_field(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     let document = "subscription { ...F ...F } fragment F on Subscription { activity { verb } }";
     socket.subscribe("a", document, json!({})).await;
     // A pong says that the subscription has its place in the history.
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await["type"], "pong");
+    assert_eq!(socket.receive_json().await["type"], "pong");
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "A note." });
     server.upu().change("noteAdd", input, "id").await;
-    let message: Value = socket.hear().await;
+    let message: Value = socket.receive_json().await;
     assert_eq!(
         message["payload"],
         json!({ "data": { "activity": { "verb": "NOTED" } } })
     );
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await["type"], "pong");
+    assert_eq!(socket.receive_json().await["type"], "pong");
 }

@@ -11,30 +11,30 @@ use liaison::http::middleware::rate_limit::RateLimiter;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::binary::Workplace;
-use crate::support::harness::{Answer, Backend, Client, Server};
+use crate::support::binary::Workspace;
+use crate::support::harness::{Backend, Client, Server, TestResponse};
 use crate::support::raw_http;
 
 on_both_databases! {
-    pages_of_other_origins_may_not_call_unless_they_are_listed
-    an_id_that_is_sane_is_kept_and_another_replaced
-    every_answer_tells_browsers_to_take_it_as_it_is
+    cors_blocks_origins_that_are_not_listed
+    a_well_formed_request_id_is_kept_and_others_are_replaced
+    every_response_has_security_headers
 }
 
 on_both_backends! {
-    listed_origins_may_call
-    each_address_and_each_subject_may_ask_for_so_much_per_minute
-    a_proxy_is_believed_only_where_it_is_trusted
+    cors_allows_listed_origins
+    rate_limits_apply_per_address_and_per_subject
+    forwarded_addresses_are_accepted_only_from_trusted_proxies
 }
 
 on_both_empty_databases! {
-    each_request_is_logged_in_one_line_that_gives_nothing_away
+    the_access_log_has_one_line_per_request_and_no_secret
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const QUERY: &str = r#"{"query":"{ viewer { roles } }"}"#;
 
-async fn preflight(client: &Client<'_>, origin: &str) -> Answer {
+async fn preflight(client: &Client<'_>, origin: &str) -> TestResponse {
     let headers = [
         ("origin", origin),
         ("access-control-request-method", "POST"),
@@ -46,17 +46,17 @@ async fn preflight(client: &Client<'_>, origin: &str) -> Answer {
     client.send(Method::OPTIONS, "/graphql", &headers, "").await
 }
 
-async fn pages_of_other_origins_may_not_call_unless_they_are_listed(server: &Server) {
+async fn cors_blocks_origins_that_are_not_listed(server: &Server) {
     let client = server.anonymous();
-    let asked = preflight(&client, "https://app.example.org").await;
+    let preflight_response = preflight(&client, "https://app.example.org").await;
     let headers = [JSON, ("origin", "https://app.example.org")];
     let called = client.send(Method::POST, "/graphql", &headers, QUERY).await;
-    for answer in [asked, called] {
-        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    for response in [preflight_response, called] {
+        assert!(!response.headers.contains_key("access-control-allow-origin"));
     }
 }
 
-async fn listed_origins_may_call(backend: Backend) {
+async fn cors_allows_listed_origins(backend: Backend) {
     let listed = "https://app.example.org";
     let http = |origins: &[&str]| HttpState {
         allowed_origins: origins.iter().map(|text| origin(text).unwrap()).collect(),
@@ -96,55 +96,58 @@ async fn listed_origins_may_call(backend: Backend) {
     };
     // Error responses carry CORS headers, too.
     for token in ["", "a.b.c"] {
-        let answer = call(listed, token).await;
-        assert_eq!(answer.headers["access-control-allow-origin"], listed);
-        let exposed = answer.headers["access-control-expose-headers"]
+        let response = call(listed, token).await;
+        assert_eq!(response.headers["access-control-allow-origin"], listed);
+        let exposed = response.headers["access-control-expose-headers"]
             .to_str()
             .unwrap();
         for header in ["x-request-id", "etag", "retry-after", "ratelimit"] {
             assert!(exposed.contains(header), "{exposed}");
         }
-        let varies = answer.headers.get_all("vary");
+        let varies = response.headers.get_all("vary");
         assert!(
             varies
                 .iter()
                 .any(|vary| vary.to_str().unwrap().contains("origin"))
         );
         assert!(
-            !answer
+            !response
                 .headers
                 .contains_key("access-control-allow-credentials")
         );
     }
-    for stranger in [
+    for other_origin in [
         "https://evil.example",
         "https://app.example.org.evil.example",
         "http://app.example.org",
         "null",
     ] {
-        let asked = preflight(&client, stranger).await;
-        let called = call(stranger, "").await;
-        for answer in [asked, called] {
+        let preflight_response = preflight(&client, other_origin).await;
+        let called = call(other_origin, "").await;
+        for response in [preflight_response, called] {
             assert!(
-                !answer.headers.contains_key("access-control-allow-origin"),
-                "{stranger}"
+                !response.headers.contains_key("access-control-allow-origin"),
+                "{other_origin}"
             );
         }
     }
 
     let all = http(&["*"]);
     let server = Server::start_with(backend, |app| app.http = Arc::new(all)).await;
-    let answer = preflight(&server.anonymous(), "https://anything.example").await;
-    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    let response = preflight(&server.anonymous(), "https://anything.example").await;
+    assert_eq!(response.headers["access-control-allow-origin"], "*");
 }
 
-async fn an_id_that_is_sane_is_kept_and_another_replaced(server: &Server) {
+async fn a_well_formed_request_id_is_kept_and_others_are_replaced(server: &Server) {
     let client = server.anonymous();
     let id = async |given: &[&str]| {
         let mut headers = vec![JSON];
         headers.extend(given.iter().map(|given| ("x-request-id", *given)));
-        let answer = client.send(Method::POST, "/graphql", &headers, QUERY).await;
-        answer.headers["x-request-id"].to_str().unwrap().to_owned()
+        let response = client.send(Method::POST, "/graphql", &headers, QUERY).await;
+        response.headers["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned()
     };
     let long = "x".repeat(64);
     for sane in [
@@ -175,11 +178,11 @@ async fn an_id_that_is_sane_is_kept_and_another_replaced(server: &Server) {
     }
 }
 
-async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
+async fn every_response_has_security_headers(server: &Server) {
     let client = server.anonymous();
-    let stranger = server.anonymous().with_token("a.b.c");
+    let other_origin = server.anonymous().with_token("a.b.c");
     let large = " ".repeat(1_000_001);
-    let answers = [
+    let responses = [
         (
             "query",
             client.send(Method::POST, "/graphql", &[JSON], QUERY).await,
@@ -192,7 +195,7 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
         ),
         (
             "no token",
-            stranger
+            other_origin
                 .send(Method::POST, "/graphql", &[JSON], QUERY)
                 .await,
             401,
@@ -233,9 +236,9 @@ async fn every_answer_tells_browsers_to_take_it_as_it_is(server: &Server) {
             200,
         ),
     ];
-    for (what, answer, status) in answers {
-        assert_eq!(answer.status, status, "{what}");
-        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+    for (what, response, status) in responses {
+        assert_eq!(response.status, status, "{what}");
+        let header = |name: &str| response.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("x-content-type-options"), "nosniff", "{what}");
         assert_eq!(header("x-frame-options"), "DENY", "{what}");
         assert_eq!(header("referrer-policy"), "no-referrer", "{what}");
@@ -260,18 +263,18 @@ async fn limited(backend: Backend, http: HttpState) -> (Server, Arc<AtomicI64>) 
 }
 
 /// Sends requests until one is rejected; returns the number of accepted ones and the rejection.
-async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, Answer) {
+async fn exhaust(client: &Client<'_>, headers: &[(&str, &str)]) -> (usize, TestResponse) {
     let headers = [&[JSON], headers].concat();
     for answered in 0..100 {
-        let answer = client.send(Method::POST, "/graphql", &headers, QUERY).await;
-        if answer.status != 200 {
-            return (answered, answer);
+        let response = client.send(Method::POST, "/graphql", &headers, QUERY).await;
+        if response.status != 200 {
+            return (answered, response);
         }
     }
     panic!("no end to it");
 }
 
-async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: Backend) {
+async fn rate_limits_apply_per_address_and_per_subject(backend: Backend) {
     let http = HttpState {
         rate_limiter: RateLimiter::new(20, 60),
         ..HttpState::default()
@@ -328,13 +331,13 @@ async fn each_address_and_each_subject_may_ask_for_so_much_per_minute(backend: B
     let first = first.headers["ratelimit"].to_str().unwrap().to_owned();
     let (remaining, reset) = first.split_once(";t=").unwrap();
     let remaining = remaining.trim_start_matches("\"address\";r=");
-    let [remaining, reset]: [i64; 2] = [remaining, reset].map(|it| it.parse().unwrap());
+    let [remaining, reset]: [i64; 2] = [remaining, reset].map(|header| header.parse().unwrap());
     assert!((1..20).contains(&remaining), "{first}");
     assert_eq!(reset, (20 - remaining) * 3, "{first}");
     assert_eq!(exhaust(&client, &[]).await.0, answered - 1);
 }
 
-async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
+async fn forwarded_addresses_are_accepted_only_from_trusted_proxies(backend: Backend) {
     let http = |trusted: &[&str], header| HttpState {
         rate_limiter: RateLimiter::new(20, 0),
         trusted_proxies: TrustedProxies {
@@ -378,11 +381,11 @@ async fn a_proxy_is_believed_only_where_it_is_trusted(backend: Backend) {
 const SECRET: &str = "a secret in a file, of 32 bytes and more";
 
 #[expect(clippy::too_many_lines, reason = "one service and its log")]
-async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
-    workplace.done(&["seed", "--database-url", url]);
-    let token = workplace.done(&[
+async fn the_access_log_has_one_line_per_request_and_no_secret(url: &str) {
+    let workspace = Workspace::new();
+    workspace.write("secret", SECRET);
+    workspace.done(&["seed", "--database-url", url]);
+    let token = workspace.done(&[
         "token",
         "--role",
         "TSB_EDITOR",
@@ -392,7 +395,7 @@ async fn each_request_is_logged_in_one_line_that_gives_nothing_away(url: &str) {
         "secret",
     ]);
     let token = token.trim();
-    let mut service = workplace.start(&[
+    let mut service = workspace.start(&[
         "serve",
         "--token-key",
         "secret",

@@ -5,30 +5,30 @@ use serde_json::json;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    keys_stand_in_the_order_of_the_query
-    fields_of_one_key_are_one_field
-    fragments_and_directives_choose_fields
+    response_keys_follow_the_order_of_the_query
+    fields_with_one_response_key_are_merged
+    fragments_and_directives_select_fields
     variables_reach_nested_arguments
-    null_takes_the_place_of_what_failed
-    a_broken_database_shows_nothing
-    texts_come_back_as_they_were_given
+    failed_fields_are_null_and_propagate
+    database_errors_reveal_no_details
+    strings_round_trip_unchanged
 }
 
-async fn keys_stand_in_the_order_of_the_query(server: &Server) {
+async fn response_keys_follow_the_order_of_the_query(server: &Server) {
     let document = "{ z: topic(by: { code: \"T-2\" }) { __typename title b: code a: code status } viewer { party roles }
         topics(first: 1) { totalCount __typename edges { __typename cursor node { code } } pageInfo { hasNextPage __typename } nodes { code } } __typename }";
-    let answer = server.anonymous().post(document, json!({})).await;
-    let cursor = answer.json()["data"]["topics"]["edges"][0]["cursor"].clone();
+    let response = server.anonymous().post(document, json!({})).await;
+    let cursor = response.json()["data"]["topics"]["edges"][0]["cursor"].clone();
     let expected = format!(
         "{{\"data\":{{\"z\":{{\"__typename\":\"Topic\",\"title\":\"Electronic services\",\"b\":\"T-2\",\"a\":\"T-2\",\"status\":\"ACTIVE\"}},\
          \"viewer\":{{\"party\":null,\"roles\":[]}},\
          \"topics\":{{\"totalCount\":8,\"__typename\":\"TopicConnection\",\"edges\":[{{\"__typename\":\"TopicEdge\",\"cursor\":{cursor},\"node\":{{\"code\":\"T-1\"}}}}],\
          \"pageInfo\":{{\"hasNextPage\":true,\"__typename\":\"PageInfo\"}},\"nodes\":[{{\"code\":\"T-1\"}}]}},\"__typename\":\"Query\"}}}}"
     );
-    assert_eq!(answer.text, expected);
+    assert_eq!(response.text, expected);
 }
 
-async fn fields_of_one_key_are_one_field(server: &Server) {
+async fn fields_with_one_response_key_are_merged(server: &Server) {
     let document = "{ topics(first: 1) { nodes { code } } ...More topics(first: 1) { nodes { committees { role } committees { committee { code } } } } }
         fragment More on Query { topics(first: 1) { pageInfo { hasNextPage } nodes { title } } }";
     server.statements.take();
@@ -42,7 +42,7 @@ async fn fields_of_one_key_are_one_field(server: &Server) {
     );
 }
 
-async fn fragments_and_directives_choose_fields(server: &Server) {
+async fn fragments_and_directives_select_fields(server: &Server) {
     let topic = server.topic("T-2").await;
     let committee = server.committee("ITU-T", "SG17").await;
     let document = "query($ids: [ID!]!, $yes: Boolean!, $no: Boolean = false) { nodes(ids: $ids) { __typename id
@@ -87,17 +87,17 @@ async fn variables_reach_nested_arguments(server: &Server) {
     assert_eq!(missing.get("data"), None, "{missing}");
 }
 
-async fn null_takes_the_place_of_what_failed(server: &Server) {
+async fn failed_fields_are_null_and_propagate(server: &Server) {
     let document = "{ good: topic(by: { code: \"T-1\" }) { code }
         bad: topic(by: { code: \"T-2\" }) { code items: actionItems(first: 101) { totalCount } }
         none: topic(by: { code: \"T-99\" }) { actionItems(first: 101) { totalCount } }
         wrong: topic(by: { id: \"org_01h455vb4pex5vsknk084sn02q\" }) { code } }";
-    let answer = server.anonymous().run(document, json!({})).await;
+    let response = server.anonymous().run(document, json!({})).await;
     assert_eq!(
-        answer["data"],
+        response["data"],
         json!({ "good": { "code": "T-1" }, "bad": null, "none": null, "wrong": null })
     );
-    let errors = answer["errors"].as_array().unwrap();
+    let errors = response["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 2);
     let bad = errors
         .iter()
@@ -114,27 +114,27 @@ async fn null_takes_the_place_of_what_failed(server: &Server) {
         "`id`: This is the id of an Organization. The id of a Topic starts with `topic_`."
     );
     let whole = "{ topics { nodes { code actionItems(last: 101) { totalCount } } } }";
-    let answer = server.anonymous().run(whole, json!({})).await;
-    assert_eq!(answer["data"], json!(null));
+    let response = server.anonymous().run(whole, json!({})).await;
+    assert_eq!(response["data"], json!(null));
     assert_eq!(
-        answer["errors"][0]["path"],
+        response["errors"][0]["path"],
         json!(["topics", "nodes", 0, "actionItems"])
     );
 }
 
-async fn a_broken_database_shows_nothing(server: &Server) {
+async fn database_errors_reveal_no_details(server: &Server) {
     server.sql("drop table topic_provision").await;
     let document =
         "{ viewer { roles } topic(by: { code: \"T-1\" }) { code provisions { summary } } }";
-    let answer = server.anonymous().run(document, json!({})).await;
+    let response = server.anonymous().run(document, json!({})).await;
     assert_eq!(
-        answer["data"],
+        response["data"],
         json!({ "viewer": { "roles": [] }, "topic": null })
     );
-    let error = &answer["errors"][0];
+    let error = &response["errors"][0];
     assert_eq!(error["extensions"]["code"], "INTERNAL");
     assert!(error["extensions"]["requestId"].is_string());
-    let text = answer.to_string().to_lowercase();
+    let text = response.to_string().to_lowercase();
     for secret in [
         "topic_provision",
         "sql",
@@ -143,18 +143,18 @@ async fn a_broken_database_shows_nothing(server: &Server) {
         "relation",
         "dberr",
     ] {
-        assert!(!text.contains(secret), "{secret}: {answer}");
+        assert!(!text.contains(secret), "{secret}: {response}");
     }
     let input = json!({ "title": "T", "summary": "S" });
     let document = "mutation($input: TopicProposeInput!) { topicPropose(input: $input) { topic { id provisions { id } } userErrors { code } } }";
-    let answer = server.tsb().run(document, json!({ "input": input })).await;
+    let response = server.tsb().run(document, json!({ "input": input })).await;
     assert!(
-        !answer.to_string().to_lowercase().contains("sql"),
-        "{answer}"
+        !response.to_string().to_lowercase().contains("sql"),
+        "{response}"
     );
 }
 
-async fn texts_come_back_as_they_were_given(server: &Server) {
+async fn strings_round_trip_unchanged(server: &Server) {
     let given = "Zeile 1\nline \"2\"\t\\ \u{1F600} 中文 العربية </script> \u{2028} é";
     let input = json!({ "title": "T", "summary": given });
     let topic = server.tsb().change("topicPropose", input, "summary").await;

@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use serde_json::json;
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::harness::{Backend, Server};
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    slow_connections_are_closed_while_others_are_answered
-    bodies_that_fill_the_memory_are_refused_while_others_are_answered
-    who_takes_nothing_of_an_answer_is_closed
-    who_comes_when_all_places_are_taken_waits_for_one
-    who_has_too_many_connections_gets_no_more
-    who_goes_away_ends_a_request_that_is_logged_all_the_same
-    a_stop_under_load_loses_no_request
+    slow_connections_are_closed_and_others_are_served
+    bodies_beyond_the_memory_budget_are_refused_and_others_are_served
+    a_client_that_does_not_read_its_response_is_disconnected
+    new_connections_wait_while_the_connection_limit_is_reached
+    connections_per_client_address_are_limited
+    a_request_of_a_disconnected_client_is_cancelled_and_logged
+    a_shutdown_under_load_loses_no_request
 }
 
 on_both_backends! {
-    a_fault_of_the_program_is_answered_and_ends_nothing
+    a_panic_gets_a_500_response_and_the_service_continues
 }
 
-pub fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, String) {
-    workplace.done(&["seed", "--database-url", url]);
+pub fn serve(workspace: &Workspace, url: &str, settings: &[&str]) -> (RunningProcess, String) {
+    workspace.done(&["seed", "--database-url", url]);
     let common = [
         "serve",
         "--read-only",
@@ -38,7 +38,7 @@ pub fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, S
         "--listen",
         "127.0.0.1:0",
     ];
-    let mut service = workplace.start(&[&common[..], settings].concat());
+    let mut service = workspace.start(&[&common[..], settings].concat());
     let address = service.address();
     (service, address)
 }
@@ -46,14 +46,14 @@ pub fn serve(workplace: &Workplace, url: &str, settings: &[&str]) -> (Running, S
 const QUERY: &str = r#"{"query":"{ topics { totalCount } }"}"#;
 
 /// Checks that another client's query is answered in time.
-fn answers_within_two_seconds(address: &str) {
-    let begun = Instant::now();
+fn assert_response_within_two_seconds(address: &str) {
+    let started_at = Instant::now();
     let reply = raw_http::post(address, None, QUERY);
     assert_eq!(reply.json()["data"]["topics"]["totalCount"], 8, "{reply:?}");
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        started_at.elapsed() < Duration::from_secs(2),
         "{:?}",
-        begun.elapsed()
+        started_at.elapsed()
     );
 }
 
@@ -69,10 +69,10 @@ fn peek(connection: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
-    let workplace = Workplace::new();
+async fn slow_connections_are_closed_and_others_are_served(url: &str) {
+    let workspace = Workspace::new();
     let (service, address) = serve(
-        &workplace,
+        &workspace,
         url,
         &["--header-read-timeout", "2s", "--body-timeout", "2s"],
     );
@@ -80,9 +80,9 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
     // What each client sends at once, and then byte by byte.
     let silent = ("", "");
     let heads = ("POST /graphql HTTP/1.1\r\n", "X-Slow: and so on, and so on");
-    let told = format!("{head}Content-Length: 100000\r\n\r\n{{");
+    let partial_body = format!("{head}Content-Length: 100000\r\n\r\n{{");
     let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
-    let bodies = (&*told, " ");
+    let bodies = (&*partial_body, " ");
     let chunks = (&*chunked, "1\r\n \r\n");
     let kinds = [silent, heads, bodies, chunks];
     let mut slow: Vec<_> = (0..100)
@@ -93,10 +93,10 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
             (connection, rest.bytes().cycle(), Vec::new())
         })
         .collect();
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let mut ended = 0;
     while !slow.is_empty() {
-        answers_within_two_seconds(&address);
+        assert_response_within_two_seconds(&address);
         slow.retain_mut(|(connection, rest, read)| {
             if let Some(byte) = rest.next() {
                 let _ = connection.write(&[byte]);
@@ -106,15 +106,15 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
                 return true;
             }
             ended += 1;
-            let answer = String::from_utf8_lossy(read);
+            let response = String::from_utf8_lossy(read);
             assert!(
-                answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
-                "{answer}"
+                response.is_empty() || response.starts_with("HTTP/1.1 408"),
+                "{response}"
             );
             false
         });
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            started_at.elapsed() < Duration::from_secs(10),
             "{} are open",
             slow.len()
         );
@@ -125,9 +125,9 @@ async fn slow_connections_are_closed_while_others_are_answered(url: &str) {
     assert!(megabytes < 300, "{megabytes} MB");
 }
 
-async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: &str) {
-    let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--body-timeout", "5s"]);
+async fn bodies_beyond_the_memory_budget_are_refused_and_others_are_served(url: &str) {
+    let workspace = Workspace::new();
+    let (service, address) = serve(&workspace, url, &["--body-timeout", "5s"]);
     let head = "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n";
     let body = vec![b' '; 990_000];
     let mut connections: Vec<TcpStream> = (0..150)
@@ -139,30 +139,30 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
             connection
         })
         .collect();
-    answers_within_two_seconds(&address);
+    assert_response_within_two_seconds(&address);
     let mut refused = 0;
-    let begun = Instant::now();
-    while refused == 0 && begun.elapsed() < Duration::from_secs(3) {
+    let started_at = Instant::now();
+    while refused == 0 && started_at.elapsed() < Duration::from_secs(3) {
         for connection in &mut connections {
             let read = peek(connection).unwrap_or_default();
-            let answer = String::from_utf8_lossy(&read).into_owned();
-            if answer.starts_with("HTTP/1.1 503") {
-                assert!(answer.contains("SERVICE_UNAVAILABLE"), "{answer}");
-                assert!(answer.contains("Retry-After: 1"), "{answer}");
+            let response = String::from_utf8_lossy(&read).into_owned();
+            if response.starts_with("HTTP/1.1 503") {
+                assert!(response.contains("SERVICE_UNAVAILABLE"), "{response}");
+                assert!(response.contains("Retry-After: 1"), "{response}");
                 refused += 1;
             }
         }
     }
     assert!(refused > 0);
     drop(connections);
-    answers_within_two_seconds(&address);
+    assert_response_within_two_seconds(&address);
     // After they have disconnected, memory is available again.
     let mut large = QUERY.to_owned();
     large.push_str(&" ".repeat(900_000));
     let mut reply = raw_http::post(&address, None, &large);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     // Disconnects are noticed after a moment; clients that are rejected meanwhile retry as instructed.
-    while reply.status == 503 && begun.elapsed() < Duration::from_secs(10) {
+    while reply.status == 503 && started_at.elapsed() < Duration::from_secs(10) {
         tokio::time::sleep(Duration::from_millis(200)).await;
         reply = raw_http::post(&address, None, &large);
     }
@@ -171,9 +171,9 @@ async fn bodies_that_fill_the_memory_are_refused_while_others_are_answered(url: 
     assert!(megabytes < 300, "{megabytes} MB");
 }
 
-async fn who_takes_nothing_of_an_answer_is_closed(url: &str) {
-    let workplace = Workplace::new();
-    let (_service, address) = serve(&workplace, url, &["--body-timeout", "1s"]);
+async fn a_client_that_does_not_read_its_response_is_disconnected(url: &str) {
+    let workspace = Workspace::new();
+    let (_service, address) = serve(&workspace, url, &["--body-timeout", "1s"]);
     let mut connection = raw_http::connect(&address);
     let request = "GET /schema.graphql HTTP/1.1\r\nHost: test\r\n\r\n";
     let sent = 500;
@@ -184,28 +184,28 @@ async fn who_takes_nothing_of_an_answer_is_closed(url: &str) {
     let mut bytes = Vec::new();
     // Data in transit still arrives, then the end of the stream.
     let _ = connection.read_to_end(&mut bytes);
-    let answers = String::from_utf8_lossy(&bytes)
+    let responses = String::from_utf8_lossy(&bytes)
         .matches("HTTP/1.1 200")
         .count();
-    assert!(0 < answers && answers < sent, "{answers}");
-    answers_within_two_seconds(&address);
+    assert!(0 < responses && responses < sent, "{responses}");
+    assert_response_within_two_seconds(&address);
 }
 
-async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
-    let workplace = Workplace::new();
+async fn new_connections_wait_while_the_connection_limit_is_reached(url: &str) {
+    let workspace = Workspace::new();
     let (_service, address) = serve(
-        &workplace,
+        &workspace,
         url,
         &["--max-connections", "2", "--header-read-timeout", "1s"],
     );
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let idle = [raw_http::connect(&address), raw_http::connect(&address)];
     let reply = raw_http::post(&address, None, QUERY);
     assert_eq!(reply.status, 200);
     assert!(
-        begun.elapsed() > Duration::from_millis(900),
+        started_at.elapsed() > Duration::from_millis(900),
         "{:?}",
-        begun.elapsed()
+        started_at.elapsed()
     );
     drop(idle);
     // A head that is too large gets a response before it is read completely.
@@ -214,18 +214,18 @@ async fn who_comes_when_all_places_are_taken_waits_for_one(url: &str) {
     assert_eq!(reply.status, 431);
 }
 
-async fn who_has_too_many_connections_gets_no_more(url: &str) {
-    let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--max-connections-per-ip", "3"]);
+async fn connections_per_client_address_are_limited(url: &str) {
+    let workspace = Workspace::new();
+    let (service, address) = serve(&workspace, url, &["--max-connections-per-ip", "3"]);
     let idle = [(); 3].map(|()| raw_http::connect(&address));
     let mut refused = raw_http::connect(&address);
     let mut bytes = Vec::new();
     // Closed without a response.
     assert_eq!(refused.read_to_end(&mut bytes).unwrap_or_default(), 0);
     drop(idle);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while peek(&mut raw_http::connect(&address)).is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(started_at.elapsed() < Duration::from_secs(5));
     }
     drop(service);
 
@@ -235,17 +235,17 @@ async fn who_has_too_many_connections_gets_no_more(url: &str) {
         "--trusted-proxies",
         "127.0.0.1",
     ];
-    let (_service, address) = serve(&workplace, url, &trusted);
+    let (_service, address) = serve(&workspace, url, &trusted);
     let _many = [(); 10].map(|()| raw_http::connect(&address));
-    answers_within_two_seconds(&address);
+    assert_response_within_two_seconds(&address);
 }
 
-async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
-    let workplace = Workplace::new();
-    workplace.write("secret", "a secret in a file, of 32 bytes and more");
-    let token = workplace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
-    workplace.done(&["seed", "--database-url", url]);
-    let mut service = workplace.start(&[
+async fn a_request_of_a_disconnected_client_is_cancelled_and_logged(url: &str) {
+    let workspace = Workspace::new();
+    workspace.write("secret", "a secret in a file, of 32 bytes and more");
+    let token = workspace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
+    workspace.done(&["seed", "--database-url", url]);
+    let mut service = workspace.start(&[
         "serve",
         "--token-key",
         "secret",
@@ -261,7 +261,7 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
     let body = json!({ "query": create }).to_string();
     // Another writer blocks the write for longer than the client waits.
     let db = liaison::store::Database::connect(url, 1).await.unwrap();
-    let meanwhile = db.whole(async |_, transaction| {
+    let meanwhile = db.in_transaction(async |_, transaction| {
         let lock = "update counter set value = value";
         sea_orm::ConnectionTrait::execute_unprepared(transaction, lock).await?;
         let mut connection = raw_http::connect(&address);
@@ -272,7 +272,7 @@ async fn who_goes_away_ends_a_request_that_is_logged_all_the_same(url: &str) {
         );
         connection.write_all(request.as_bytes()).unwrap();
         // The request has arrived once a later one has been answered.
-        answers_within_two_seconds(&address);
+        assert_response_within_two_seconds(&address);
         thread::sleep(Duration::from_millis(200));
         drop(connection);
         let log = service.logged(|log| log.contains("client disconnected"));
@@ -325,9 +325,9 @@ pub fn one(connection: &mut TcpStream, close: bool) -> Result<bool, String> {
     }
 }
 
-async fn a_stop_under_load_loses_no_request(url: &str) {
-    let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &[]);
+async fn a_shutdown_under_load_loses_no_request(url: &str) {
+    let workspace = Workspace::new();
+    let (service, address) = serve(&workspace, url, &[]);
     let answered = Arc::new(AtomicUsize::new(0));
     let stopped = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..12)
@@ -339,8 +339,8 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
                 let mut lost = Vec::new();
                 // Until it stops listening.
                 while let Ok(mut connection) = TcpStream::connect(&host) {
-                    let patience = Some(Duration::from_secs(20));
-                    connection.set_read_timeout(patience).unwrap();
+                    let read_timeout = Some(Duration::from_secs(20));
+                    connection.set_read_timeout(read_timeout).unwrap();
                     loop {
                         match one(&mut connection, !keeps) {
                             Ok(more) => {
@@ -368,12 +368,12 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
         thread::sleep(Duration::from_millis(5));
     }
     stopped.store(true, Ordering::Relaxed);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let ended = service.stop();
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
+        started_at.elapsed() < Duration::from_secs(8),
         "{:?}",
-        begun.elapsed()
+        started_at.elapsed()
     );
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let lost: Vec<_> = clients
@@ -392,7 +392,7 @@ async fn a_stop_under_load_loses_no_request(url: &str) {
     );
 }
 
-async fn a_fault_of_the_program_is_answered_and_ends_nothing(backend: Backend) {
+async fn a_panic_gets_a_500_response_and_the_service_continues(backend: Backend) {
     let faulty = Arc::new(AtomicBool::new(false));
     let fault = faulty.clone();
     let server = Server::start_with(backend, |app| {
@@ -416,17 +416,17 @@ async fn a_fault_of_the_program_is_answered_and_ends_nothing(backend: Backend) {
             ("x-request-id", "of-the-client"),
         ];
         let body = json!({ "query": query }).to_string();
-        let answer = client
+        let response = client
             .send(reqwest::Method::POST, "/graphql", &headers, body)
             .await;
-        assert_eq!(answer.status, 500);
-        assert_eq!(answer.headers["x-request-id"], "of-the-client");
-        let error = &answer.json()["errors"][0];
+        assert_eq!(response.status, 500);
+        assert_eq!(response.headers["x-request-id"], "of-the-client");
+        let error = &response.json()["errors"][0];
         assert_eq!(
             error["extensions"],
             json!({ "code": "INTERNAL", "requestId": "of-the-client" })
         );
-        assert!(!answer.text.contains("clock"), "{}", answer.text);
+        assert!(!response.text.contains("clock"), "{}", response.text);
     }
     faulty.store(false, Ordering::Relaxed);
     client.data(query, json!({})).await;

@@ -8,15 +8,15 @@ use crate::support::harness::Server;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    the_first_error_names_what_is_wrong
-    names_of_the_schema_are_suggested_while_introspection_is_on
-    a_syntax_error_names_characters
-    an_operation_that_is_not_there_is_named
-    a_slash_at_the_end_of_an_address_makes_no_difference
-    a_field_of_a_subscription_beside_a_fragment_is_one_field
+    validation_errors_name_the_wrong_part
+    suggestions_are_given_only_with_introspection_enabled
+    a_syntax_error_names_the_expected_token
+    an_unknown_operation_name_is_reported
+    trailing_slashes_are_ignored
+    a_subscription_field_repeated_by_a_fragment_is_one_root_field
 }
 
-async fn the_first_error_names_what_is_wrong(server: &Server) {
+async fn validation_errors_name_the_wrong_part(server: &Server) {
     for (document, name) in [
         ("{topics{nodes{titel}}}", "titel"),
         ("subscription{activity{nothing}}", "nothing"),
@@ -40,8 +40,8 @@ async fn the_first_error_names_what_is_wrong(server: &Server) {
         ("{t:topics(first:1)}", "`t`"),
         ("{topics{nodes{nothing{a b}}}}", "nothing"),
     ] {
-        let answer = server.anonymous().run(document, json!({})).await;
-        let errors = answer["errors"].as_array().unwrap();
+        let response = server.anonymous().run(document, json!({})).await;
+        let errors = response["errors"].as_array().unwrap();
         let message = errors[0]["message"].as_str().unwrap();
         assert!(message.contains(name), "{document}: {message}");
         assert_eq!(errors[0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
@@ -52,7 +52,7 @@ async fn the_first_error_names_what_is_wrong(server: &Server) {
     }
 }
 
-async fn names_of_the_schema_are_suggested_while_introspection_is_on(server: &Server) {
+async fn suggestions_are_given_only_with_introspection_enabled(server: &Server) {
     let limits = Limits {
         no_introspection: true,
         ..Limits::default()
@@ -70,26 +70,34 @@ async fn names_of_the_schema_are_suggested_while_introspection_is_on(server: &Se
         ),
         ("{topics{nodes{...on Topc{id}}}}", "`Topic`"),
     ] {
-        let message = |answer: Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
-        let answer = message(server.anonymous().run(document, json!({})).await);
+        let message = |response: Value| {
+            response["errors"][0]["message"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let response = message(server.anonymous().run(document, json!({})).await);
         assert!(
-            answer.ends_with(&format!(" Did you mean {similar}?")),
-            "{answer}"
+            response.ends_with(&format!(" Did you mean {similar}?")),
+            "{response}"
         );
-        let answer = message(silent.anonymous().run(document, json!({})).await);
-        assert!(!answer.contains("Did you mean"), "{answer}");
+        let response = message(silent.anonymous().run(document, json!({})).await);
+        assert!(!response.contains("Did you mean"), "{response}");
     }
     let document = "query($filter: TopicFilter) { topics(filter: $filter) { totalCount } }";
     let variables = json!({ "filter": { "statsu": "ACTIVE" } });
-    let answer = server.anonymous().run(document, variables.clone()).await;
-    assert!(answer.to_string().contains("it has status, "), "{answer}");
-    let answer = silent.anonymous().run(document, variables).await;
-    assert!(!answer.to_string().contains("it has"), "{answer}");
-    let answer = server.anonymous().run("{ nothingLikeIt }", json!({})).await;
-    assert!(!answer.to_string().contains("Did you mean"), "{answer}");
+    let response = server.anonymous().run(document, variables.clone()).await;
+    assert!(
+        response.to_string().contains("it has status, "),
+        "{response}"
+    );
+    let response = silent.anonymous().run(document, variables).await;
+    assert!(!response.to_string().contains("it has"), "{response}");
+    let response = server.anonymous().run("{ nothingLikeIt }", json!({})).await;
+    assert!(!response.to_string().contains("Did you mean"), "{response}");
 }
 
-async fn a_syntax_error_names_characters(server: &Server) {
+async fn a_syntax_error_names_the_expected_token(server: &Server) {
     for (document, text) in [
         ("{viewer{roles}", "`}`"),
         ("{viewer{roles", "`}`"),
@@ -108,11 +116,11 @@ async fn a_syntax_error_names_characters(server: &Server) {
         ("{topics(filter:{text:\"\ra\"}){totalCount}}", "line break"),
         ("{topics(filter:{text:\"\r\na\"}){totalCount}}", "line "),
     ] {
-        let answer = server.anonymous().run(document, json!({})).await;
-        let error = &answer["errors"][0];
+        let response = server.anonymous().run(document, json!({})).await;
+        let error = &response["errors"][0];
         assert_eq!(
             error["extensions"]["code"], "GRAPHQL_PARSE_FAILED",
-            "{document}: {answer}"
+            "{document}: {response}"
         );
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(text), "{document}: {message}");
@@ -125,7 +133,7 @@ async fn a_syntax_error_names_characters(server: &Server) {
     server.anonymous().data(block, json!({})).await;
 }
 
-async fn an_operation_that_is_not_there_is_named(server: &Server) {
+async fn an_unknown_operation_name_is_reported(server: &Server) {
     let two = "query A { viewer { roles } } query B { viewer { party } }";
     let ask = async |document: &str, name: Value| {
         let body = json!({ "query": document, "operationName": name });
@@ -136,36 +144,41 @@ async fn an_operation_that_is_not_there_is_named(server: &Server) {
             .await
             .json()
     };
-    let message = |answer: Value| answer["errors"][0]["message"].as_str().unwrap().to_owned();
-    let answer = message(ask(two, json!("C")).await);
+    let message = |response: Value| {
+        response["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let response = message(ask(two, json!("C")).await);
     assert!(
         ["`C`", "`A`", "`B`"]
             .iter()
-            .all(|name| answer.contains(name)),
-        "{answer}"
+            .all(|name| response.contains(name)),
+        "{response}"
     );
-    let answer = message(ask("{ viewer { roles } }", json!("C")).await);
-    assert!(answer.contains("`C`"), "{answer}");
+    let response = message(ask("{ viewer { roles } }", json!("C")).await);
+    assert!(response.contains("`C`"), "{response}");
     for none in [json!(null), json!("")] {
-        let answer = message(ask(two, none.clone()).await);
-        assert!(answer.contains("`A`, `B`"), "{answer}");
-        let answer = ask("query A { viewer { party } }", none).await;
-        assert_eq!(answer["data"], json!({ "viewer": { "party": null } }));
+        let response = message(ask(two, none.clone()).await);
+        assert!(response.contains("`A`, `B`"), "{response}");
+        let response = ask("query A { viewer { party } }", none).await;
+        assert_eq!(response["data"], json!({ "viewer": { "party": null } }));
     }
     let path = "/graphql?query=%7Bviewer%7Bparty%7D%7D&operationName=";
-    let answer = server.anonymous().send(Method::GET, path, &[], "").await;
-    assert_eq!(answer.json()["data"]["viewer"]["party"], json!(null));
+    let response = server.anonymous().send(Method::GET, path, &[], "").await;
+    assert_eq!(response.json()["data"]["viewer"]["party"], json!(null));
 }
 
-async fn a_slash_at_the_end_of_an_address_makes_no_difference(server: &Server) {
+async fn trailing_slashes_are_ignored(server: &Server) {
     let client = server.anonymous();
     let headers = [("content-type", "application/json")];
     let body = json!({ "query": "{ viewer { party } }" }).to_string();
-    let answer = client.send(Method::POST, "/graphql/", &headers, body).await;
-    assert_eq!(answer.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
+    let response = client.send(Method::POST, "/graphql/", &headers, body).await;
+    assert_eq!(response.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
     let path = "/graphql/?query=%7Bviewer%7Bparty%7D%7D";
-    let answer = client.send(Method::GET, path, &[], "").await;
-    assert_eq!(answer.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
+    let response = client.send(Method::GET, path, &[], "").await;
+    assert_eq!(response.text, "{\"data\":{\"viewer\":{\"party\":null}}}");
     let page = client.send(Method::GET, "/graphiql", &[], "").await;
     let slash = client
         .send(Method::GET, "/graphiql/?query=x", &[], "")
@@ -173,7 +186,7 @@ async fn a_slash_at_the_end_of_an_address_makes_no_difference(server: &Server) {
     assert_eq!((slash.status, slash.text), (page.status, page.text));
 }
 
-async fn a_field_of_a_subscription_beside_a_fragment_is_one_field(server: &Server) {
+async fn a_subscription_field_repeated_by_a_fragment_is_one_root_field(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     let document = "subscription { ...F ...F activity { verb } } fragment F on Subscription { activity { subjectType } }";
     let after = server.newest().await;

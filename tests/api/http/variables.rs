@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_direction_that_is_left_out_is_ascending
+    the_default_direction_is_ascending
     a_condition_cannot_be_null
-    a_value_that_does_not_fit_is_named_by_its_field
-    a_literal_that_does_not_fit_is_named_by_its_path
+    an_invalid_variable_value_is_reported_with_its_field
+    an_invalid_literal_is_reported_with_its_path
     a_filter_may_repeat_a_value_80_000_times
 }
 
-async fn a_direction_that_is_left_out_is_ascending(server: &Server) {
+async fn the_default_direction_is_ascending(server: &Server) {
     let client = server.anonymous();
     let document = "query($d: Direction) { topics(first: 3, orderBy: { field: CODE, direction: $d }) { nodes { code } } }";
     let ascending = client.data(document, json!({ "d": "ASC" })).await;
@@ -48,7 +48,7 @@ async fn a_condition_cannot_be_null(server: &Server) {
     assert_eq!(refused.get("data"), None, "{refused}");
 }
 
-async fn a_value_that_does_not_fit_is_named_by_its_field(server: &Server) {
+async fn an_invalid_variable_value_is_reported_with_its_field(server: &Server) {
     let due = "mutation($due: Date) { actionItemUpdate(input: { id: \"x\", version: 1, dueOn: $due }) { userErrors { message } } }";
     let written = "mutation { actionItemUpdate(input: { id: \"x\", version: 1, dueOn: \"2026-02-31\" }) { userErrors { message } } }";
     let website = "mutation($input: OrganizationCreateInput!) { organizationCreate(input: $input) { userErrors { message } } }";
@@ -88,19 +88,19 @@ async fn a_value_that_does_not_fit_is_named_by_its_field(server: &Server) {
         ),
         (website, json!({}), json!(["input"]), "`input`: "),
     ] {
-        let answer = server.tsb().run(document, variables.clone()).await;
-        let error = &answer["errors"][0];
+        let response = server.tsb().run(document, variables.clone()).await;
+        let error = &response["errors"][0];
         assert_eq!(
             error["extensions"]["inputPath"], path,
-            "{variables} {answer}"
+            "{variables} {response}"
         );
         let message = error["message"].as_str().unwrap();
         assert!(message.starts_with(name), "{message}");
-        assert!(error["locations"][0]["line"].is_u64(), "{answer}");
+        assert!(error["locations"][0]["line"].is_u64(), "{response}");
     }
 }
 
-async fn a_literal_that_does_not_fit_is_named_by_its_path(server: &Server) {
+async fn an_invalid_literal_is_reported_with_its_path(server: &Server) {
     for (document, path) in [
         ("{ topics(first: \"x\") { totalCount } }", json!(["first"])),
         (
@@ -133,20 +133,20 @@ async fn a_literal_that_does_not_fit_is_named_by_its_path(server: &Server) {
             json!(["last"]),
         ),
     ] {
-        let answer = server.anonymous().run(document, json!({})).await;
-        let error = &answer["errors"][0];
+        let response = server.anonymous().run(document, json!({})).await;
+        let error = &response["errors"][0];
         let code = &error["extensions"]["code"];
-        assert_eq!(code, "GRAPHQL_VALIDATION_FAILED", "{document} {answer}");
+        assert_eq!(code, "GRAPHQL_VALIDATION_FAILED", "{document} {response}");
         assert_eq!(
             error["extensions"]["inputPath"], path,
-            "{document} {answer}"
+            "{document} {response}"
         );
         let message = error["message"].as_str().unwrap();
         let field = path[path.as_array().unwrap().len() - 1]
             .as_str()
             .unwrap_or("[1]");
         assert!(message.contains(field), "{message}");
-        assert!(error["locations"][0]["line"].is_u64(), "{answer}");
+        assert!(error["locations"][0]["line"].is_u64(), "{response}");
     }
 }
 

@@ -5,19 +5,19 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{ITU, import, jsonl, log, refused, with};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_collaboration_is_entered_and_then_unchanged
-    all_that_is_wrong_with_it_is_told_at_once
-    the_rules_of_collaboration_are_those_of_the_mutations
-    what_was_declined_is_not_proposed_again
-    what_was_found_is_not_asked_again
+    a_collaboration_is_imported_and_unchanged_the_second_time
+    all_errors_of_a_collaboration_are_reported_at_once
+    collaboration_imports_follow_the_rules_of_the_mutations
+    a_declined_topic_is_not_proposed_again
+    a_completed_examination_is_not_requested_again
     a_finding_is_rewritten_until_both_sides_have_found
     a_statement_is_sent_once_and_never_changed
-    a_note_is_its_partys_own
-    statements_come_from_spreadsheets_too
+    each_party_imports_its_own_notes
+    statements_can_be_imported_from_spreadsheets
 }
 
 const X1121: &str = "ITU-T X.1121 (04/2004)";
@@ -47,7 +47,7 @@ fn note(subject: &str, named: &str) -> Value {
 }
 
 /// UPU has sent LS-1 to SG17.
-async fn received(server: &Server) {
+async fn prepare_received_statement(server: &Server) {
     let input = json!({ "title": "Q", "fromIds": [server.committee("POC", "C5").await],
         "addressees": [{ "committeeId": server.committee("ITU-T", "SG17").await, "purpose": "ACTION" }] });
     server
@@ -57,21 +57,21 @@ async fn received(server: &Server) {
 }
 
 /// Imports records and returns the output.
-fn entered(server: &Server, party: &str, records: &[Value]) -> String {
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(records));
-    import(&workplace, server, party, &["records.jsonl"])
+fn imported(server: &Server, party: &str, records: &[Value]) -> String {
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(records));
+    import(&workspace, server, party, &["records.jsonl"])
 }
 
 /// Imports records with errors and returns the report.
-fn told(server: &Server, party: &str, records: &[Value]) -> String {
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(records));
-    refused(&workplace, server, party, &["records.jsonl"]).0
+fn reports_with_errors(server: &Server, party: &str, records: &[Value]) -> String {
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(records));
+    refused(&workspace, server, party, &["records.jsonl"]).0
 }
 
-async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
-    received(server).await;
+async fn a_collaboration_is_imported_and_unchanged_the_second_time(server: &Server) {
+    prepare_received_statement(server).await;
     let records = [
         with(with(proposal(), "reviewOn", "2030-01-01"), "language", "FR"),
         examination(),
@@ -85,19 +85,19 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
         note("statement", "LS-1"),
     ];
     let before = log(server).await;
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["records.jsonl", "--dry-run"]);
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["records.jsonl", "--dry-run"]);
     let counts = |done: &str| {
         format!(
             "10 lines: 1 ActionItem {done}, 1 Examination {done}, 1 Finding {done}, 1 LiaisonStatement {done}, 5 Note {done}, 1 Topic {done}"
         )
     };
-    assert_eq!(said, counts("to create") + "; nothing was changed\n");
+    assert_eq!(output, counts("to create") + "; nothing was changed\n");
     assert_eq!(log(server).await, before);
 
-    let said = import(&workplace, server, ITU, &["records.jsonl"]);
-    assert_eq!(said, counts("created") + "\n");
+    let output = import(&workspace, server, ITU, &["records.jsonl"]);
+    assert_eq!(output, counts("created") + "\n");
     let after = log(server).await;
     let did: Vec<_> = after[before.len()..]
         .iter()
@@ -126,12 +126,12 @@ async fn a_collaboration_is_entered_and_then_unchanged(server: &Server) {
     insta::assert_json_snapshot!("a_collaboration_that_was_entered", data);
 
     // Importing it again changes nothing, not even the log.
-    let said = import(&workplace, server, ITU, &["records.jsonl"]);
-    assert_eq!(said, counts("unchanged") + "\n");
+    let output = import(&workspace, server, ITU, &["records.jsonl"]);
+    assert_eq!(output, counts("unchanged") + "\n");
     assert_eq!(log(server).await, after);
 }
 
-async fn all_that_is_wrong_with_it_is_told_at_once(server: &Server) {
+async fn all_errors_of_a_collaboration_are_reported_at_once(server: &Server) {
     let before = log(server).await;
     let records = [
         json!({ "type": "Topic", "title": " ", "leadCommittee": "SG17", "provisions": ["a"], "reviewOn": "2020-01-01" }),
@@ -159,17 +159,17 @@ async fn all_that_is_wrong_with_it_is_told_at_once(server: &Server) {
         note("examination", "UPU S52"),
         with(note("statement", "LS-9"), "body", "x".repeat(20_001)),
     ];
-    let report = told(server, ITU, &records);
+    let report = reports_with_errors(server, ITU, &records);
     // The program uses the current date.
-    let (said, rest) = report.split_once("today is ").unwrap();
+    let (output, rest) = report.split_once("today is ").unwrap();
     let (_today, rest) = rest.split_once(' ').unwrap();
-    let report = format!("{said}today is … {rest}");
+    let report = format!("{output}today is … {rest}");
     insta::assert_snapshot!("all_that_is_wrong_of_a_collaboration", report);
     assert_eq!(log(server).await, before);
 }
 
-async fn the_rules_of_collaboration_are_those_of_the_mutations(server: &Server) {
-    received(server).await;
+async fn collaboration_imports_follow_the_rules_of_the_mutations(server: &Server) {
+    prepare_received_statement(server).await;
     let asked = json!({ "publicationId": server.publication(X1121).await });
     server.itu().change("examinationRequest", asked, "id").await;
     let without = |mut record: Value, field: &str| {
@@ -206,27 +206,27 @@ async fn the_rules_of_collaboration_are_those_of_the_mutations(server: &Server) 
         ),
     ] {
         let before = log(server).await;
-        let report = told(server, party, std::slice::from_ref(&record));
+        let report = reports_with_errors(server, party, std::slice::from_ref(&record));
         assert!(report.contains(says), "{record}: {report}");
         assert_eq!(report.lines().count(), 1, "{report}");
         assert_eq!(log(server).await, before);
     }
 }
 
-async fn what_was_declined_is_not_proposed_again(server: &Server) {
-    entered(server, ITU, &[proposal()]);
+async fn a_declined_topic_is_not_proposed_again(server: &Server) {
+    imported(server, ITU, &[proposal()]);
     let document = "{ topics(first: 1, filter: { text: \"drone\" }) { nodes { id } } }";
     let mut found = server.anonymous().data(document, json!({})).await;
     let topic = found["topics"]["nodes"][0].take();
     let no = json!({ "id": topic["id"], "position": "DECLINED", "reason": "No." });
     server.upu().change("topicTakePosition", no, "id").await;
     let before = log(server).await;
-    let said = entered(server, ITU, &[proposal()]);
-    assert_eq!(said, "1 line: 1 Topic unchanged\n");
+    let output = imported(server, ITU, &[proposal()]);
+    assert_eq!(output, "1 line: 1 Topic unchanged\n");
     assert_eq!(log(server).await, before);
-    let report = told(server, ITU, &[with(proposal(), "summary", "Better")]);
+    let report = reports_with_errors(server, ITU, &[with(proposal(), "summary", "Better")]);
     assert!(report.contains("The topic is DECLINED"), "{report}");
-    let report = told(
+    let report = reports_with_errors(
         server,
         ITU,
         &[with(proposal(), "leadCommittee", "ITU-T SG2 (2013-2016)")],
@@ -243,46 +243,46 @@ async fn what_was_declined_is_not_proposed_again(server: &Server) {
         Value::Null,
     );
     assert_eq!(
-        entered(server, "UPU", &[other]),
+        imported(server, "UPU", &[other]),
         "1 line: 1 Topic created\n"
     );
     // A different title is a different proposal.
     let other = with(proposal(), "title", "Parcels by balloon");
-    assert_eq!(entered(server, ITU, &[other]), "1 line: 1 Topic created\n");
+    assert_eq!(imported(server, ITU, &[other]), "1 line: 1 Topic created\n");
 }
 
-async fn what_was_found_is_not_asked_again(server: &Server) {
-    entered(server, ITU, &[examination(), finding()]);
+async fn a_completed_examination_is_not_requested_again(server: &Server) {
+    imported(server, ITU, &[examination(), finding()]);
     let of_upu = with(finding(), "committee", "POC C5 (2013-2016)");
     // The examination is open: it is requested once, whoever requests it.
-    let said = entered(server, "UPU", &[examination(), of_upu]);
+    let output = imported(server, "UPU", &[examination(), of_upu]);
     assert_eq!(
-        said,
+        output,
         "2 lines: 1 Examination unchanged, 1 Finding created\n"
     );
     let before = log(server).await;
-    let said = entered(server, ITU, &[examination(), finding()]);
+    let output = imported(server, ITU, &[examination(), finding()]);
     assert_eq!(
-        said,
+        output,
         "2 lines: 1 Examination unchanged, 1 Finding unchanged\n"
     );
     assert_eq!(log(server).await, before);
-    let report = told(server, ITU, &[with(finding(), "statement", "Other")]);
+    let report = reports_with_errors(server, ITU, &[with(finding(), "statement", "Other")]);
     assert!(report.contains("the examination is closed"), "{report}");
-    let said = entered(server, ITU, &[with(examination(), "reason", "A new one")]);
-    assert_eq!(said, "1 line: 1 Examination created\n");
+    let output = imported(server, ITU, &[with(examination(), "reason", "A new one")]);
+    assert_eq!(output, "1 line: 1 Examination created\n");
 }
 
 async fn a_finding_is_rewritten_until_both_sides_have_found(server: &Server) {
     let short = json!({ "type": "Finding", "publication": X1121, "impact": "CONFLICT" });
-    let said = entered(server, ITU, &[examination(), finding(), short.clone()]);
+    let output = imported(server, ITU, &[examination(), finding(), short.clone()]);
     assert_eq!(
-        said,
+        output,
         "3 lines: 1 Examination created, 1 Finding created, 1 Finding updated\n"
     );
     let cleared = json!({ "type": "Finding", "publication": X1121, "committee": null });
     assert_eq!(
-        entered(server, ITU, &[short, cleared]),
+        imported(server, ITU, &[short, cleared]),
         "2 lines: 1 Finding updated, 1 Finding unchanged\n"
     );
     let document = "{ publication(by: { number: \"ITU-T X.1121 (04/2004)\" }) { examinations { findings { impact statement committee { code } } } } }";
@@ -295,9 +295,9 @@ async fn a_finding_is_rewritten_until_both_sides_have_found(server: &Server) {
 async fn a_statement_is_sent_once_and_never_changed(server: &Server) {
     let sent = async || Statements::find().count(&server.db.orm_read).await.unwrap();
     let turned = with(statement(), "from", json!(["ITU-T SG2 (2013-2016)", SG17]));
-    let said = entered(server, ITU, &[statement(), turned]);
+    let output = imported(server, ITU, &[statement(), turned]);
     assert_eq!(
-        said,
+        output,
         "2 lines: 1 LiaisonStatement created, 1 LiaisonStatement unchanged\n"
     );
     for (field, value) in [
@@ -318,42 +318,42 @@ async fn a_statement_is_sent_once_and_never_changed(server: &Server) {
         ("attachments", json!(["A name https://itu.int/b"])),
         ("sentAt", json!("2025-03-04T10:00:00Z")),
     ] {
-        let report = told(server, ITU, &[with(statement(), field, value)]);
+        let report = reports_with_errors(server, ITU, &[with(statement(), field, value)]);
         let says = format!("records.jsonl:1: {field}: Differs from LS-1");
         assert!(report.starts_with(&says), "{report}");
         assert_eq!(report.lines().count(), 1, "{report}");
     }
     assert_eq!(sent().await, 1);
     let others = with(statement(), "from", SG17);
-    entered(server, ITU, &[others, with(statement(), "title", "M")]);
+    imported(server, ITU, &[others, with(statement(), "title", "M")]);
     assert_eq!(sent().await, 3);
 }
 
-async fn a_note_is_its_partys_own(server: &Server) {
+async fn each_party_imports_its_own_notes(server: &Server) {
     let mine = note("topic", "T-1");
-    let twice = entered(server, ITU, &[mine.clone(), mine.clone()]);
+    let twice = imported(server, ITU, &[mine.clone(), mine.clone()]);
     assert_eq!(twice, "2 lines: 1 Note created, 1 Note unchanged\n");
-    let said = entered(server, "TSB", std::slice::from_ref(&mine));
-    assert_eq!(said, "1 line: 1 Note created\n");
-    let said = entered(
+    let output = imported(server, "TSB", std::slice::from_ref(&mine));
+    assert_eq!(output, "1 line: 1 Note created\n");
+    let output = imported(
         server,
         ITU,
         &[with(mine, "body", "M"), note("topic", "T-2")],
     );
-    assert_eq!(said, "2 lines: 2 Note created\n");
+    assert_eq!(output, "2 lines: 2 Note created\n");
 }
 
-async fn statements_come_from_spreadsheets_too(server: &Server) {
-    let workplace = Workplace::new();
+async fn statements_can_be_imported_from_spreadsheets(server: &Server) {
+    let workspace = Workspace::new();
     let table = "title,sentAt,from,addressees,attachments\n\
         L,2025-03-04T10:00:00Z,ITU-T SG17 (2013-2016); ITU-T SG2 (2013-2016),POC C5 (2013-2016): ACTION by 2030-03-03; POC PSI (2013-2016): COMMENT,One https://itu.int/1; Two 2 https://itu.int/2\n";
-    workplace.write("sent.csv", table);
+    workspace.write("sent.csv", table);
     let arguments = ["sent.csv", "--type", "LiaisonStatement"];
     for done in ["created", "unchanged"] {
-        let said = import(&workplace, server, ITU, &arguments);
-        assert_eq!(said, format!("1 line: 1 LiaisonStatement {done}\n"));
+        let output = import(&workspace, server, ITU, &arguments);
+        assert_eq!(output, format!("1 line: 1 LiaisonStatement {done}\n"));
     }
-    let report = told(
+    let report = reports_with_errors(
         server,
         ITU,
         &[with(statement(), "sentAt", "2099-01-01T00:00:00Z")],

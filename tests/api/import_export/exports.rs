@@ -12,18 +12,18 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::queries::overlaps::dismiss;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
 use crate::support::raw_http;
 
 on_both_databases! {
-    an_export_becomes_the_same_register_on_either_database
+    an_export_restores_the_same_register_on_both_databases
     every_table_is_exported
-    an_export_is_of_one_moment
-    what_is_not_a_whole_export_is_not_taken
-    only_an_empty_register_takes_an_export
-    an_older_export_is_restored_with_the_columns_that_it_lacks
+    an_export_is_one_snapshot
+    an_incomplete_export_is_not_restored
+    an_export_is_restored_only_into_an_empty_register
+    an_export_of_an_older_version_is_restored
 }
 
 /// Creates records of every type, with updates and retractions.
@@ -74,13 +74,13 @@ async fn fill(server: &Server) {
 }
 
 /// Exports the database at `url` and returns the file's name and content.
-fn exported(workplace: &Workplace, name: &str, url: &str) -> String {
-    workplace.done(&["export", name, "--database-url", url]);
-    fs::read_to_string(workplace.path(name)).unwrap()
+fn exported(workspace: &Workspace, name: &str, url: &str) -> String {
+    workspace.done(&["export", name, "--database-url", url]);
+    fs::read_to_string(workspace.path(name)).unwrap()
 }
 
 /// Everything that the API shows, as far as one query can.
-fn shown(workplace: &Workplace, url: &str) -> Value {
+fn shown(workspace: &Workspace, url: &str) -> Value {
     const QUESTION: &str = "{ organizations(first: 100) { nodes { id name version updatedAt parent { acronym } } }
         committees(first: 100) { nodes { id name mandate status predecessors { code } viewerPermissions } }
         topics(first: 100) { nodes { id code title status reviewOn provisions { letter } committees { role committee { code } }
@@ -89,7 +89,7 @@ fn shown(workplace: &Workplace, url: &str) -> Value {
         publications(first: 100) { nodes { id number url supersedes { number } related { number } examinations { complete findings { side statement } } } }
         liaisonStatements { nodes { code title body from { code } addressees { purpose replyBy repliedAt } attachments { name url } replies { code } } }
         activities(last: 100) { nodes { id cursor at party verb subjectType changes { field before after } } } }";
-    let mut service = workplace.start(&[
+    let mut service = workspace.start(&[
         "serve",
         "--read-only",
         "--database-url",
@@ -99,23 +99,23 @@ fn shown(workplace: &Workplace, url: &str) -> Value {
     ]);
     let address = service.address();
     let body = json!({ "query": QUESTION }).to_string();
-    let answer = raw_http::post(&address, None, &body).json();
-    assert_eq!(answer.get("errors"), None, "{answer:#}");
+    let response = raw_http::post(&address, None, &body).json();
+    assert_eq!(response.get("errors"), None, "{response:#}");
     service.stop();
-    answer
+    response
 }
 
-async fn an_export_becomes_the_same_register_on_either_database(server: &Server) {
+async fn an_export_restores_the_same_register_on_both_databases(server: &Server) {
     fill(server).await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let url = server.database_url();
-    let export = exported(&workplace, "export.jsonl", url);
-    assert_eq!(exported(&workplace, "again.jsonl", url), export);
-    assert_eq!(workplace.done(&["export", "--database-url", url]), export);
+    let export = exported(&workspace, "export.jsonl", url);
+    assert_eq!(exported(&workspace, "again.jsonl", url), export);
+    assert_eq!(workspace.done(&["export", "--database-url", url]), export);
     let standard_output = ["export", "-", "--database-url", url];
-    assert_eq!(workplace.done(&standard_output), export);
-    assert!(!workplace.path("-").exists());
-    let expected = shown(&workplace, url);
+    assert_eq!(workspace.done(&standard_output), export);
+    assert!(!workspace.path("-").exists());
+    let expected = shown(&workspace, url);
     // Ids have their public form.
     for list in ["organizations", "publications", "activities"] {
         let id = expected["data"][list]["nodes"][0]["id"].as_str().unwrap();
@@ -125,11 +125,11 @@ async fn an_export_becomes_the_same_register_on_either_database(server: &Server)
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let other = TestDatabase::empty(backend).await;
         let import = ["import", "export.jsonl", "--database-url", &other.url];
-        let tried = workplace.done(&[&import[..], &["--dry-run"]].concat());
+        let tried = workspace.done(&[&import[..], &["--dry-run"]].concat());
         assert!(tried.ends_with("nothing was changed\n"), "{tried}");
-        workplace.done(&import);
-        assert_eq!(exported(&workplace, "other.jsonl", &other.url), export);
-        assert_eq!(shown(&workplace, &other.url), expected);
+        workspace.done(&import);
+        assert_eq!(exported(&workspace, "other.jsonl", &other.url), export);
+        assert_eq!(shown(&workspace, &other.url), expected);
     }
 }
 
@@ -176,7 +176,7 @@ async fn every_table_is_exported(server: &Server) {
 }
 
 /// An export during writes contains exactly the records of its history.
-async fn an_export_is_of_one_moment(server: &Server) {
+async fn an_export_is_one_snapshot(server: &Server) {
     let subject = server.topic("T-1").await;
     let tsb = server.tsb();
     let over = Cell::new(false);
@@ -188,7 +188,7 @@ async fn an_export_is_of_one_moment(server: &Server) {
         over.set(true);
     };
     let export = async {
-        let mut seen = BTreeSet::new();
+        let mut exported_ids = BTreeSet::new();
         while !over.get() {
             let mut export = Vec::new();
             import_export::export(&server.db, &mut export)
@@ -201,22 +201,25 @@ async fn an_export_is_of_one_moment(server: &Server) {
             let lines: Vec<Value> = lines.collect();
             let of = |table: &'static str| lines.iter().filter(move |line| line["table"] == table);
             let notes = of("note").count();
-            let told = of("activity").filter(|row| row["verb"] == "NOTED").count();
-            assert_eq!(notes, told);
+            let exported_notes = of("activity").filter(|row| row["verb"] == "NOTED").count();
+            assert_eq!(notes, exported_notes);
             let last = of("activity").next_back().unwrap();
             let counter = of("counter").find(|row| row["name"] == "activity").unwrap();
             assert_eq!(last["position"], counter["value"]);
-            seen.insert(notes);
+            exported_ids.insert(notes);
         }
-        seen
+        exported_ids
     };
-    let ((), seen) = futures_util::future::join(write, export).await;
-    assert!(seen.len() > 2, "nothing was written meanwhile: {seen:?}");
+    let ((), exported_ids) = futures_util::future::join(write, export).await;
+    assert!(
+        exported_ids.len() > 2,
+        "nothing was written meanwhile: {exported_ids:?}"
+    );
 }
 
-async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
-    let workplace = Workplace::new();
-    let export = exported(&workplace, "export.jsonl", server.database_url());
+async fn an_incomplete_export_is_not_restored(server: &Server) {
+    let workspace = Workspace::new();
+    let export = exported(&workspace, "export.jsonl", server.database_url());
     let lines: Vec<&str> = export.lines().collect();
     let all_but = |place: usize| {
         let mut lines = lines.clone();
@@ -253,9 +256,9 @@ async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let other = TestDatabase::empty(backend).await;
         for (content, says) in &wrong {
-            workplace.write("wrong.jsonl", content);
+            workspace.write("wrong.jsonl", content);
             let import = ["import", "wrong.jsonl", "--database-url", &other.url];
-            let line = workplace.refusal(&import);
+            let line = workspace.refusal(&import);
             assert!(line.contains(says), "{says}: {line}");
             assert!(line.ends_with("nothing was changed"), "{line}");
         }
@@ -263,24 +266,24 @@ async fn what_is_not_a_whole_export_is_not_taken(server: &Server) {
         assert!(db.is_empty().await.unwrap());
         drop(db);
         // A failed import leaves no trace.
-        workplace.done(&["import", "export.jsonl", "--database-url", &other.url]);
-        assert_eq!(exported(&workplace, "other.jsonl", &other.url), export);
+        workspace.done(&["import", "export.jsonl", "--database-url", &other.url]);
+        assert_eq!(exported(&workspace, "other.jsonl", &other.url), export);
     }
 }
 
-async fn only_an_empty_register_takes_an_export(server: &Server) {
-    let workplace = Workplace::new();
+async fn an_export_is_restored_only_into_an_empty_register(server: &Server) {
+    let workspace = Workspace::new();
     let url = server.database_url();
-    let export = exported(&workplace, "export.jsonl", url);
-    let line = workplace.refusal(&["import", "export.jsonl", "--database-url", url]);
+    let export = exported(&workspace, "export.jsonl", url);
+    let line = workspace.refusal(&["import", "export.jsonl", "--database-url", url]);
     assert!(line.contains("not empty"), "{line}");
-    assert_eq!(exported(&workplace, "after.jsonl", url), export);
+    assert_eq!(exported(&workspace, "after.jsonl", url), export);
 }
 
-async fn an_older_export_is_restored_with_the_columns_that_it_lacks(server: &Server) {
+async fn an_export_of_an_older_version_is_restored(server: &Server) {
     fill(server).await;
-    let workplace = Workplace::new();
-    let export = exported(&workplace, "export.jsonl", server.database_url());
+    let workspace = Workspace::new();
+    let export = exported(&workspace, "export.jsonl", server.database_url());
     let (rows, seal) = export.trim_end().rsplit_once('\n').unwrap();
     let mut older = String::new();
     for line in rows.lines() {
@@ -305,10 +308,10 @@ async fn an_older_export_is_restored_with_the_columns_that_it_lacks(server: &Ser
     }
     let mut seal: Value = serde_json::from_str(seal).unwrap();
     seal["sha256"] = json!(format!("{:x}", Sha256::digest(&older)));
-    workplace.write("older.jsonl", format!("{older}{seal}\n"));
+    workspace.write("older.jsonl", format!("{older}{seal}\n"));
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let other = TestDatabase::empty(backend).await;
-        workplace.done(&["import", "older.jsonl", "--database-url", &other.url]);
-        assert_eq!(exported(&workplace, "other.jsonl", &other.url), export);
+        workspace.done(&["import", "older.jsonl", "--database-url", &other.url]);
+        assert_eq!(exported(&workspace, "other.jsonl", &other.url), export);
     }
 }

@@ -1,20 +1,20 @@
 //! File formats of imports: what is accepted, and the one-line errors of what is not.
 
 use crate::import_export::imports::{ITU, arguments, import, refused};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    tables_are_read_as_spreadsheets_save_them
+    csv_files_of_spreadsheet_programs_are_accepted
     the_table_of_the_documentation_is_imported
-    standard_input_and_files_of_tabs_are_read
-    a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept
-    a_damaged_text_is_refused_in_any_encoding
-    lines_are_numbered_whatever_ends_them
-    files_that_are_no_tables_are_refused_in_one_line
-    wrong_lines_are_told_with_their_records_and_unknown_columns_once
+    standard_input_and_tsv_files_are_accepted
+    a_file_with_an_unclosed_quote_is_refused_and_nothing_is_stored
+    invalid_text_is_refused_in_every_encoding
+    line_numbers_are_right_for_every_line_ending
+    files_that_are_not_tables_are_refused_with_one_line
+    errors_name_line_and_record_and_unknown_columns_once
     an_export_that_fails_leaves_the_earlier_file
-    commands_that_read_make_no_database
+    read_only_commands_create_no_database
 }
 
 const HEADER: &str = "kind,organization,approvedOn,number,title";
@@ -29,8 +29,8 @@ fn utf_16(text: &str, encode: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(encode).collect()
 }
 
-async fn tables_are_read_as_spreadsheets_save_them(server: &Server) {
-    let workplace = Workplace::new();
+async fn csv_files_of_spreadsheet_programs_are_accepted(server: &Server) {
+    let workspace = Workspace::new();
     let table = |separator: &str, end: &str, numbers: &[&str]| {
         let rows = numbers.iter().map(|number| row(number));
         let lines: Vec<String> = [HEADER.to_owned()].into_iter().chain(rows).collect();
@@ -70,8 +70,8 @@ async fn tables_are_read_as_spreadsheets_save_them(server: &Server) {
         ),
     ];
     for (name, content) in files {
-        workplace.write(name, content);
-        let printed = import(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        workspace.write(name, content);
+        let printed = import(&workspace, server, ITU, &[&[name], &TYPE[..]].concat());
         assert!(
             printed.ends_with("1 Publication created\n"),
             "{name}: {printed}"
@@ -89,39 +89,39 @@ async fn the_table_of_the_documentation_is_imported(server: &Server) {
     let document = include_str!("../../../docs/import-export.md");
     let (_, example) = document.split_once("as `publications.csv`:\n\n").unwrap();
     let lines = example.lines().map_while(|line| line.strip_prefix("    "));
-    let workplace = Workplace::new();
-    workplace.write("publications.csv", lines.collect::<Vec<_>>().join("\n"));
+    let workspace = Workspace::new();
+    workspace.write("publications.csv", lines.collect::<Vec<_>>().join("\n"));
     let import_it = ["publications.csv", "--type", "Publication"];
-    let printed = import(&workplace, server, "UPU", &import_it);
+    let printed = import(&workspace, server, "UPU", &import_it);
     assert!(printed.ends_with("1 Publication created\n"), "{printed}");
 }
 
-async fn standard_input_and_files_of_tabs_are_read(server: &Server) {
-    let workplace = Workplace::new();
+async fn standard_input_and_tsv_files_are_accepted(server: &Server) {
+    let workspace = Workspace::new();
     let table = |number: &str| format!("{HEADER}\n{}", row(number)).replace(',', "\t");
-    workplace.write("piped", table("B.1"));
+    workspace.write("piped", table("B.1"));
     let from_input = arguments(
         server,
         ITU,
         &[&["-", "--format", "csv"], &TYPE[..]].concat(),
     );
-    let ended = workplace.run_reading(&from_input, "piped");
+    let ended = workspace.run_reading(&from_input, "piped");
     assert!(ended.out.ends_with("1 Publication created\n"), "{ended:?}");
     for (name, number) in [("unicode.txt", "B.2"), ("tabs.TSV", "B.3")] {
-        workplace.write(name, table(number));
-        let printed = import(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        workspace.write(name, table(number));
+        let printed = import(&workspace, server, ITU, &[&[name], &TYPE[..]].concat());
         assert!(printed.ends_with("1 Publication created\n"), "{printed}");
     }
-    workplace.write("table", table("B.4"));
-    let (report, _) = refused(&workplace, server, ITU, &[&["table"], &TYPE[..]].concat());
+    workspace.write("table", table("B.4"));
+    let (report, _) = refused(&workspace, server, ITU, &[&["table"], &TYPE[..]].concat());
     assert!(
         report.contains("For a table give --format csv."),
         "{report}"
     );
 }
 
-async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &Server) {
-    let workplace = Workplace::new();
+async fn a_file_with_an_unclosed_quote_is_refused_and_nothing_is_stored(server: &Server) {
+    let workspace = Workspace::new();
     let before = server.history(None, serde_json::json!({})).await;
     let open = format!(
         "{HEADER}\n{}\nOTHER,ITU-T,,B.2,\"two\n{}\n",
@@ -133,10 +133,10 @@ async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &
         row("B.1")
     );
     for content in [open, cut] {
-        workplace.write("open.csv", content);
+        workspace.write("open.csv", content);
         for more in [&[][..], &["--partial"][..]] {
             let arguments = [&["open.csv"], &TYPE[..], more].concat();
-            let (_, line) = refused(&workplace, server, ITU, &arguments);
+            let (_, line) = refused(&workspace, server, ITU, &arguments);
             assert!(
                 line.contains("line 3: the file ends within quotes that open in line 3"),
                 "{line}"
@@ -146,8 +146,8 @@ async fn a_file_that_ends_within_quotes_is_refused_and_nothing_is_kept(server: &
     assert_eq!(server.history(None, serde_json::json!({})).await, before);
 }
 
-async fn a_damaged_text_is_refused_in_any_encoding(server: &Server) {
-    let workplace = Workplace::new();
+async fn invalid_text_is_refused_in_every_encoding(server: &Server) {
+    let workspace = Workspace::new();
     let table = format!("{HEADER}\n{}", row("B.9"));
     let mut cut = utf_16(&table, u16::to_le_bytes);
     cut.pop();
@@ -159,14 +159,14 @@ async fn a_damaged_text_is_refused_in_any_encoding(server: &Server) {
         ("surrogate.csv", surrogate, "it is not UTF-16 throughout"),
         ("invalid.csv", invalid, "1 wrong; nothing was changed"),
     ] {
-        workplace.write(name, file);
-        let (_, last) = refused(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        workspace.write(name, file);
+        let (_, last) = refused(&workspace, server, ITU, &[&[name], &TYPE[..]].concat());
         assert!(last.contains(what), "{name}: {last}");
     }
 }
 
-async fn lines_are_numbered_whatever_ends_them(server: &Server) {
-    let workplace = Workplace::new();
+async fn line_numbers_are_right_for_every_line_ending(server: &Server) {
+    let workspace = Workspace::new();
     for end in ["\n", "\r\n", "\r"] {
         let lines = [
             HEADER,
@@ -176,9 +176,9 @@ async fn lines_are_numbered_whatever_ends_them(server: &Server) {
             "RECOMMENDATION,ITU-T,2020-01-02,C.3,three",
             "RECOMMENDATION,ITU-T,later,C.4,four",
         ];
-        workplace.write("errors.csv", lines.join(end));
+        workspace.write("errors.csv", lines.join(end));
         let (report, _) = refused(
-            &workplace,
+            &workspace,
             server,
             ITU,
             &[&["errors.csv"], &TYPE[..]].concat(),
@@ -195,8 +195,8 @@ async fn lines_are_numbered_whatever_ends_them(server: &Server) {
     }
 }
 
-async fn files_that_are_no_tables_are_refused_in_one_line(server: &Server) {
-    let workplace = Workplace::new();
+async fn files_that_are_not_tables_are_refused_with_one_line(server: &Server) {
+    let workspace = Workspace::new();
     let long = format!("{HEADER}\nOTHER,ITU-T,,D.1,{}\n", "x".repeat(3_000_000));
     let files: [(&str, Vec<u8>, &str); 6] = [
         ("empty.csv", Vec::new(), "nothing in the file"),
@@ -215,16 +215,16 @@ async fn files_that_are_no_tables_are_refused_in_one_line(server: &Server) {
         ("empty.jsonl", Vec::new(), "nothing in the file"),
     ];
     for (name, content, expected) in files {
-        workplace.write(name, content);
-        let (_, line) = refused(&workplace, server, ITU, &[&[name], &TYPE[..]].concat());
+        workspace.write(name, content);
+        let (_, line) = refused(&workspace, server, ITU, &[&[name], &TYPE[..]].concat());
         assert!(line.contains(expected), "{name}: {line}");
     }
-    workplace.write(
+    workspace.write(
         "twice.jsonl",
         "{\"number\":\"D.2\",\"kind\":\"OTHER\",\"organization\":\"ITU-T\",\"title\":\"one\",\"title\":\"two\"}\n",
     );
     let (report, _) = refused(
-        &workplace,
+        &workspace,
         server,
         ITU,
         &[&["twice.jsonl"], &TYPE[..]].concat(),
@@ -236,19 +236,19 @@ async fn files_that_are_no_tables_are_refused_in_one_line(server: &Server) {
 }
 
 async fn an_export_that_fails_leaves_the_earlier_file(server: &Server) {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let url = server.database_url();
-    workplace.done(&["export", "register.jsonl", "--database-url", url]);
-    let before = std::fs::read(workplace.path("register.jsonl")).unwrap();
-    let line = workplace.refusal(&["export", "no/such/directory.jsonl", "--database-url", url]);
+    workspace.done(&["export", "register.jsonl", "--database-url", url]);
+    let before = std::fs::read(workspace.path("register.jsonl")).unwrap();
+    let line = workspace.refusal(&["export", "no/such/directory.jsonl", "--database-url", url]);
     assert!(line.contains("the directory no/such: "), "{line}");
     server.sql("alter table note rename to hidden_note").await;
-    workplace.refusal(&["export", "register.jsonl", "--database-url", url]);
+    workspace.refusal(&["export", "register.jsonl", "--database-url", url]);
     assert_eq!(
-        std::fs::read(workplace.path("register.jsonl")).unwrap(),
+        std::fs::read(workspace.path("register.jsonl")).unwrap(),
         before
     );
-    let files = std::fs::read_dir(workplace.path("")).unwrap();
+    let files = std::fs::read_dir(workspace.path("")).unwrap();
     let left = files.filter(|file| {
         let name = file.as_ref().unwrap().file_name();
         name.to_string_lossy().contains("tmp")
@@ -256,9 +256,9 @@ async fn an_export_that_fails_leaves_the_earlier_file(server: &Server) {
     assert_eq!(left.count(), 0);
 }
 
-async fn commands_that_read_make_no_database(_: &Server) {
-    let workplace = Workplace::new();
-    workplace.write("records.csv", format!("{HEADER}\n{}\n", row("E.1")));
+async fn read_only_commands_create_no_database(_: &Server) {
+    let workspace = Workspace::new();
+    workspace.write("records.csv", format!("{HEADER}\n{}\n", row("E.1")));
     let import = [
         "import",
         "records.csv",
@@ -268,7 +268,7 @@ async fn commands_that_read_make_no_database(_: &Server) {
         ITU,
         "--dry-run",
     ];
-    workplace.write("export.jsonl", "{\"liaison\":\"export\",\"version\":1}\n");
+    workspace.write("export.jsonl", "{\"liaison\":\"export\",\"version\":1}\n");
     for command in [
         &["export"][..],
         &["export", "register.jsonl"],
@@ -278,24 +278,24 @@ async fn commands_that_read_make_no_database(_: &Server) {
         &["serve", "--read-only", "--no-migrate"],
     ] {
         let database = ["--database-url", "sqlite:mistyped.db"];
-        let line = workplace.refusal(&[command, &database].concat());
+        let line = workspace.refusal(&[command, &database].concat());
         assert!(line.contains("/mistyped.db: name another one"), "{line}");
-        assert!(!workplace.path("mistyped.db").exists());
-        assert!(!workplace.path("register.jsonl").exists());
+        assert!(!workspace.path("mistyped.db").exists());
+        assert!(!workspace.path("register.jsonl").exists());
     }
 }
 
-async fn wrong_lines_are_told_with_their_records_and_unknown_columns_once(server: &Server) {
-    let workplace = Workplace::new();
+async fn errors_name_line_and_record_and_unknown_columns_once(server: &Server) {
+    let workspace = Workspace::new();
     let table = format!(
         "{HEADER},colour,\n{},,\n{},red,\n{},blue,\nOTHER,ITU-T,soon,F.4,four,,\n",
         row("F.1"),
         row("F.2"),
         row("F.3")
     );
-    workplace.write("colour.csv", table);
+    workspace.write("colour.csv", table);
     let (report, last) = refused(
-        &workplace,
+        &workspace,
         server,
         ITU,
         &[&["colour.csv"], &TYPE[..]].concat(),
@@ -310,12 +310,12 @@ async fn wrong_lines_are_told_with_their_records_and_unknown_columns_once(server
     assert!(wrong.ends_with(" (Publication F.4)"), "{wrong}");
     assert!(last.contains("3 wrong"), "{last}");
 
-    workplace.write(
+    workspace.write(
         "quote.csv",
         format!("{HEADER}\nOTHER,ITU-T,,F.5,\"a \"b\" c\"\n"),
     );
     let (_, line) = refused(
-        &workplace,
+        &workspace,
         server,
         ITU,
         &[&["quote.csv"], &TYPE[..]].concat(),

@@ -13,26 +13,26 @@ use serde_json::{Value, json};
 use crate::import_export::imports::{
     ITU, arguments, import, jsonl, log, publication, publications, with,
 };
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_trial_needs_no_lock_of_writers_and_gives_them_none
-    an_import_reads_no_table_as_a_whole_for_each_line
+    a_dry_run_neither_waits_for_writers_nor_blocks_them
+    an_import_scans_no_table_for_each_line
     an_import_whose_report_cannot_be_written_stores_nothing
-    statements_do_not_grow_with_rows
-    many_publications_are_entered_and_the_log_has_no_hole
+    the_number_of_statements_does_not_grow_with_rows
+    many_publications_are_imported_without_gaps_in_the_history
 }
 
-async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
-    let workplace = Workplace::new();
+async fn a_dry_run_neither_waits_for_writers_nor_blocks_them(server: &Server) {
+    let workspace = Workspace::new();
     let mut records: Vec<Value> = (0..600).map(publication).collect();
     records
         .push(json!({ "type": "Publication", "number": "ITU-T X.1341 (09/2015)", "title": "New" }));
     records.push(json!({ "type": "Topic", "title": "P", "summary": "S", "leadCommittee": "ITU-T SG17 (2013-2016)" }));
-    workplace.write("right.jsonl", jsonl(&records));
+    workspace.write("right.jsonl", jsonl(&records));
     records.push(with(publication("x"), "title", " "));
-    workplace.write("wrong.jsonl", jsonl(&records));
+    workspace.write("wrong.jsonl", jsonl(&records));
 
     // Somebody writes, and has not come to an end.
     let write = server.db.orm_write.begin().await.unwrap();
@@ -42,14 +42,14 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     ] {
         write.execute_unprepared(lock).await.unwrap();
     }
-    let said = import(&workplace, server, ITU, &["right.jsonl", "--dry-run"]);
+    let output = import(&workspace, server, ITU, &["right.jsonl", "--dry-run"]);
     assert_eq!(
-        said,
+        output,
         "602 lines: 600 Publication to create, 1 Publication to update, 1 Topic to create; nothing was changed\n"
     );
     // A long import finds out what is wrong before it lets others wait.
     let db = Database::connect(server.database_url(), 2).await.unwrap();
-    let source = ImportSource::open(&workplace.path("wrong.jsonl")).unwrap();
+    let source = ImportSource::open(&workspace.path("wrong.jsonl")).unwrap();
     let mut report = Vec::new();
     let settings = settings("wrong.jsonl");
     let imported = Box::pin(import_export::import(
@@ -67,15 +67,15 @@ async fn a_trial_needs_no_lock_of_writers_and_gives_them_none(server: &Server) {
     write.rollback().await.unwrap();
     assert_eq!(publications(server).await, 73);
 
-    let ended = workplace.run(&arguments(server, ITU, &["right.jsonl"]));
+    let ended = workspace.run(&arguments(server, ITU, &["right.jsonl"]));
     assert!(ended.status.success(), "{ended:?}");
-    let told = "storing 602 records: other writers wait for about";
-    assert!(ended.err.contains(told), "{ended:?}");
+    let notice = "storing 602 records: other writers wait for about";
+    assert!(ended.err.contains(notice), "{ended:?}");
     assert_eq!(publications(server).await, 673);
 }
 
 /// `PostgreSQL` keeps the plans that it makes, and here it makes them while it knows that the table is small.
-async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
+async fn an_import_scans_no_table_for_each_line(server: &Server) {
     const LINES: i64 = 3000;
     if server.db.orm_write.get_database_backend() != DbBackend::Postgres {
         return;
@@ -95,11 +95,11 @@ async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
         (figure(0), figure(1))
     };
     let (read_before, there) = read().await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let edition = |number| with(publication(number), "supersedes", "ITU-T X.1341 (09/2015)");
     let records: Vec<Value> = (0..LINES).map(edition).collect();
-    workplace.write("many.jsonl", jsonl(&records));
-    import(&workplace, server, ITU, &["many.jsonl"]);
+    workspace.write("many.jsonl", jsonl(&records));
+    import(&workspace, server, ITU, &["many.jsonl"]);
     // The server counts when the session is over, a little later.
     let read_after = loop {
         let (read, inserted) = read().await;
@@ -116,10 +116,10 @@ async fn an_import_reads_no_table_as_a_whole_for_each_line(server: &Server) {
 }
 
 async fn an_import_whose_report_cannot_be_written_stores_nothing(server: &Server) {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let records = [publication(1), with(publication(2), "title", " ")];
-    workplace.write("records.jsonl", jsonl(&records));
-    let source = ImportSource::open(&workplace.path("records.jsonl")).unwrap();
+    workspace.write("records.jsonl", jsonl(&records));
+    let source = ImportSource::open(&workspace.path("records.jsonl")).unwrap();
     let settings = ImportSettings {
         partial: true,
         ..settings("records.jsonl")
@@ -150,10 +150,10 @@ fn settings(file: &str) -> ImportSettings {
 
 /// Imports by the library; the statements that it took.
 async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
-    let workplace = Workplace::new();
-    workplace.write("lines.jsonl", jsonl(lines));
+    let workspace = Workspace::new();
+    workspace.write("lines.jsonl", jsonl(lines));
     let settings = settings("lines.jsonl");
-    let source = ImportSource::open(Path::new(&workplace.path("lines.jsonl"))).unwrap();
+    let source = ImportSource::open(Path::new(&workspace.path("lines.jsonl"))).unwrap();
     server.statements.take();
     let mut report = Vec::new();
     let imported = Box::pin(import_export::import(
@@ -168,7 +168,7 @@ async fn counted(server: &Server, lines: &[Value]) -> (Imported, usize) {
     (imported.unwrap(), server.statements.take().len())
 }
 
-async fn statements_do_not_grow_with_rows(server: &Server) {
+async fn the_number_of_statements_does_not_grow_with_rows(server: &Server) {
     let full = |number: i32| {
         let record = with(publication(number), "committee", "ITU-T SG17 (2013-2016)");
         let record = with(record, "topics", json!(["T-1", "T-2"]));
@@ -183,13 +183,13 @@ async fn statements_do_not_grow_with_rows(server: &Server) {
     assert!(of_few < 25, "{of_few}");
 }
 
-async fn many_publications_are_entered_and_the_log_has_no_hole(server: &Server) {
+async fn many_publications_are_imported_without_gaps_in_the_history(server: &Server) {
     let lines: Vec<Value> = (0..1730).map(publication).collect();
     let (imported, _) = counted(server, &lines).await;
     assert!(imported.committed);
     assert_eq!(publications(server).await, 73 + 1730);
     let log = log(server).await;
-    let positions: Vec<i64> = log.iter().map(|it| it.position).collect();
+    let positions: Vec<i64> = log.iter().map(|activity| activity.position).collect();
     assert_eq!(
         positions,
         (1..=log.len().cast_signed() as i64).collect::<Vec<_>>()

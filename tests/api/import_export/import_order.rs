@@ -1,22 +1,22 @@
-//! Records of an import name others wherever these stand in the file.
+//! Records of an import may reference earlier and later lines of the file.
 
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{ITU, import, jsonl, publication, refused, with};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    lines_are_taken_in_order
-    editions_supersede_each_other_however_many_there_are
-    a_line_may_name_a_later_one_however_far_away
-    records_of_every_type_may_name_later_lines
-    references_in_a_cycle_are_refused
-    updates_of_a_record_that_waits_keep_their_order
+    lines_are_imported_in_order
+    a_chain_of_many_editions_is_imported
+    a_line_may_reference_any_later_line
+    records_of_every_type_may_reference_later_lines
+    cyclic_references_are_refused
+    updates_of_a_deferred_record_keep_their_order
 }
 
-async fn lines_are_taken_in_order(server: &Server) {
-    let workplace = Workplace::new();
+async fn lines_are_imported_in_order(server: &Server) {
+    let workspace = Workspace::new();
     let records = [
         publication(1),
         with(publication(1), "title", "Second"),
@@ -24,10 +24,10 @@ async fn lines_are_taken_in_order(server: &Server) {
         // Spaces around a number and another form of its letters make no other number.
         json!({ "type": "Publication", "number": "  ITU-T Z.1 ", "title": "Fourth" }),
     ];
-    workplace.write("order.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["order.jsonl"]);
+    workspace.write("order.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["order.jsonl"]);
     assert_eq!(
-        said,
+        output,
         "4 lines: 1 Publication created, 3 Publication updated\n"
     );
     let anyone = server.anonymous();
@@ -40,8 +40,8 @@ async fn lines_are_taken_in_order(server: &Server) {
     assert_eq!(found["publication"]["version"], 4);
 }
 
-async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
-    let workplace = Workplace::new();
+async fn a_chain_of_many_editions_is_imported(server: &Server) {
+    let workspace = Workspace::new();
     let edition = |number: i32| match number {
         0 => publication(0),
         _ => with(
@@ -53,9 +53,9 @@ async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
     let mut records: Vec<Value> = (0..620).map(edition).collect();
     // Later lines stand before those that they supersede, too.
     records[100..110].reverse();
-    workplace.write("chain.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["chain.jsonl"]);
-    assert_eq!(said, "620 lines: 620 Publication created\n");
+    workspace.write("chain.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["chain.jsonl"]);
+    assert_eq!(output, "620 lines: 620 Publication created\n");
     let document = "{ publication(by: { number: \"ITU-T Z.619\" }) { supersedes { number supersedes { number } } } }";
     let found = server.anonymous().data(document, json!({})).await;
     assert_eq!(
@@ -64,20 +64,20 @@ async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
     );
 
     // All were entered at the same moment, so that their ids stand in no order: an export takes them all the same.
-    workplace.done(&[
+    workspace.done(&[
         "export",
         "chain.export",
         "--database-url",
         server.database_url(),
     ]);
-    workplace.done(&["import", "chain.export", "--database-url", "sqlite:copy.db"]);
+    workspace.done(&["import", "chain.export", "--database-url", "sqlite:copy.db"]);
     let circle = [
         with(edition(0), "supersedes", "ITU-T Z.1"),
         with(publication("a"), "supersedes", "ITU-T Z.b"),
         with(publication("b"), "supersedes", "ITU-T Z.a"),
     ];
-    workplace.write("circle.jsonl", jsonl(&circle));
-    let (report, last) = refused(&workplace, server, ITU, &["circle.jsonl"]);
+    workspace.write("circle.jsonl", jsonl(&circle));
+    let (report, last) = refused(&workspace, server, ITU, &["circle.jsonl"]);
     assert!(last.contains("3 wrong"), "{last}");
     assert!(
         report.contains("circle.jsonl:1: supersedes: A publication cannot supersede itself"),
@@ -89,17 +89,17 @@ async fn editions_supersede_each_other_however_many_there_are(server: &Server) {
     );
 }
 
-async fn a_line_may_name_a_later_one_however_far_away(server: &Server) {
-    let workplace = Workplace::new();
+async fn a_line_may_reference_any_later_line(server: &Server) {
+    let workspace = Workspace::new();
     let mut records: Vec<Value> = (0..701).map(publication).collect();
     records[0] = with(publication(0), "supersedes", "ITU-T Z.700");
     // A chain of lines, each of which names the next one.
     for (number, record) in records.iter_mut().enumerate().take(20).skip(10) {
         record["supersedes"] = format!("ITU-T Z.{}", number + 1).into();
     }
-    workplace.write("later.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["later.jsonl"]);
-    assert_eq!(said, "701 lines: 701 Publication created\n");
+    workspace.write("later.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["later.jsonl"]);
+    assert_eq!(output, "701 lines: 701 Publication created\n");
     let document = "{ a: publication(by: { number: \"ITU-T Z.0\" }) { version supersedes { number } }
         b: publication(by: { number: \"ITU-T Z.10\" }) { version supersedes { number supersedes { number } } } }";
     let found = server.anonymous().data(document, json!({})).await;
@@ -110,8 +110,8 @@ async fn a_line_may_name_a_later_one_however_far_away(server: &Server) {
             "b": { "version": 1, "supersedes": { "number": "ITU-T Z.11", "supersedes": { "number": "ITU-T Z.12" } } },
         })
     );
-    let said = import(&workplace, server, ITU, &["later.jsonl"]);
-    assert_eq!(said, "701 lines: 701 Publication unchanged\n");
+    let output = import(&workspace, server, ITU, &["later.jsonl"]);
+    assert_eq!(output, "701 lines: 701 Publication unchanged\n");
 }
 
 /// Records of every type that can name others, each after those that it names.
@@ -141,27 +141,27 @@ fn linked() -> Vec<Value> {
     ]
 }
 
-async fn records_of_every_type_may_name_later_lines(server: &Server) {
-    let workplace = Workplace::new();
+async fn records_of_every_type_may_reference_later_lines(server: &Server) {
+    let workspace = Workspace::new();
     let mut records = linked();
     records.reverse();
-    workplace.write("reverse.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["reverse.jsonl"]);
+    workspace.write("reverse.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["reverse.jsonl"]);
     assert_eq!(
-        said,
+        output,
         "15 lines: 1 ActionItem created, 2 Committee created, 1 Examination created, 1 Finding created, \
         1 LiaisonStatement created, 3 Note created, 2 Organization created, 2 Publication created, 1 Topic created, 1 Topic updated\n"
     );
-    workplace.write("forward.jsonl", jsonl(&linked()));
-    let said = import(&workplace, server, ITU, &["forward.jsonl"]);
+    workspace.write("forward.jsonl", jsonl(&linked()));
+    let output = import(&workspace, server, ITU, &["forward.jsonl"]);
     assert!(
-        !said.contains("created") && !said.contains("updated"),
-        "{said}"
+        !output.contains("created") && !output.contains("updated"),
+        "{output}"
     );
 }
 
-async fn references_in_a_cycle_are_refused(server: &Server) {
-    let workplace = Workplace::new();
+async fn cyclic_references_are_refused(server: &Server) {
+    let workspace = Workspace::new();
     let organization = |acronym: &str, parent: &str| json!({ "type": "Organization", "acronym": acronym, "name": "N", "kind": "SECTOR", "side": "ITU", "parent": parent });
     let committee = |code: &str, field: &str, other: &str| {
         let record = json!({ "type": "Committee", "organization": "ITU-T", "code": code, "period": "P", "name": "N", "kind": "GROUP" });
@@ -179,15 +179,15 @@ async fn references_in_a_cycle_are_refused(server: &Server) {
         committee("D", "predecessors", "C"),
         publication(1),
     ];
-    workplace.write("circles.jsonl", jsonl(&records));
-    let (report, last) = refused(&workplace, server, ITU, &["circles.jsonl"]);
-    let said: Vec<&str> = report
+    workspace.write("circles.jsonl", jsonl(&records));
+    let (report, last) = refused(&workspace, server, ITU, &["circles.jsonl"]);
+    let output: Vec<&str> = report
         .lines()
-        .map(|it| it.split(": ").nth(2).unwrap())
+        .map(|line| line.split(": ").nth(2).unwrap())
         .collect();
     let mut expected = ["Refers to itself in a cycle"; 8];
     expected[3] = "There is no Organization `A`. (Organization D)";
-    assert_eq!(said, expected, "{report}");
+    assert_eq!(output, expected, "{report}");
     assert!(report.contains("cycle: A -> C -> B -> A."), "{report}");
     assert!(last.contains("1 Publication to create, 8 wrong"), "{last}");
 
@@ -196,19 +196,19 @@ async fn references_in_a_cycle_are_refused(server: &Server) {
         publication(1),
         with(publication(2), "supersedes", "ITU-T Z.1"),
     ];
-    workplace.write("chain.jsonl", jsonl(&chain));
-    import(&workplace, server, ITU, &["chain.jsonl"]);
+    workspace.write("chain.jsonl", jsonl(&chain));
+    import(&workspace, server, ITU, &["chain.jsonl"]);
     let turned = [
         with(publication(1), "supersedes", "ITU-T Z.2"),
         with(publication(2), "supersedes", Value::Null),
     ];
-    workplace.write("turned.jsonl", jsonl(&turned));
-    let said = import(&workplace, server, ITU, &["turned.jsonl"]);
-    assert_eq!(said, "2 lines: 2 Publication updated\n");
+    workspace.write("turned.jsonl", jsonl(&turned));
+    let output = import(&workspace, server, ITU, &["turned.jsonl"]);
+    assert_eq!(output, "2 lines: 2 Publication updated\n");
 }
 
-async fn updates_of_a_record_that_waits_keep_their_order(server: &Server) {
-    let workplace = Workplace::new();
+async fn updates_of_a_deferred_record_keep_their_order(server: &Server) {
+    let workspace = Workspace::new();
     let records = [
         with(publication(1), "supersedes", "ITU-T Z.3"),
         with(publication(1), "title", "Second"),
@@ -216,10 +216,10 @@ async fn updates_of_a_record_that_waits_keep_their_order(server: &Server) {
         publication(2),
         publication(3),
     ];
-    workplace.write("order.jsonl", jsonl(&records));
-    let said = import(&workplace, server, ITU, &["order.jsonl"]);
+    workspace.write("order.jsonl", jsonl(&records));
+    let output = import(&workspace, server, ITU, &["order.jsonl"]);
     assert_eq!(
-        said,
+        output,
         "5 lines: 3 Publication created, 2 Publication updated\n"
     );
     let document =

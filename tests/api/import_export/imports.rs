@@ -4,19 +4,19 @@ use entity::party::Party;
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
 use serde_json::{Value, json};
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    records_are_created_and_then_updated_by_what_people_know_them_by
-    all_that_is_wrong_is_told_at_once_and_nothing_is_kept
-    what_is_right_is_kept_where_one_says_so
-    the_rules_are_those_of_the_mutations
-    what_says_nothing_new_is_no_update
+    records_are_created_and_updated_by_their_external_keys
+    all_errors_are_reported_at_once_and_nothing_is_stored
+    valid_records_are_stored_with_partial
+    imports_follow_the_rules_of_the_mutations
+    an_unchanged_record_is_not_updated
     a_dry_run_changes_nothing
-    what_never_changes_is_not_changed
-    tables_of_spreadsheets_are_read
-    what_is_cleared_is_cleared_and_what_is_left_out_stays
+    immutable_fields_cannot_be_changed
+    spreadsheet_tables_are_imported
+    null_clears_a_field_and_absent_fields_are_kept
 }
 
 pub const ITU: &str = "ITU";
@@ -27,18 +27,18 @@ pub fn jsonl(lines: &[Value]) -> String {
 }
 
 /// Imports a file and returns the output.
-pub fn import(workplace: &Workplace, server: &Server, party: &str, more: &[&str]) -> String {
-    workplace.done(&arguments(server, party, more))
+pub fn import(workspace: &Workspace, server: &Server, party: &str, more: &[&str]) -> String {
+    workspace.done(&arguments(server, party, more))
 }
 
 /// Imports a file with errors and returns the report and the last line.
 pub fn refused(
-    workplace: &Workplace,
+    workspace: &Workspace,
     server: &Server,
     party: &str,
     more: &[&str],
 ) -> (String, String) {
-    let ended = workplace.run(&arguments(server, party, more));
+    let ended = workspace.run(&arguments(server, party, more));
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     let last = ended.err.lines().last().unwrap_or_default().to_owned();
     (ended.out, last)
@@ -73,8 +73,8 @@ pub async fn publications(server: &Server) -> u64 {
     publications.count(&server.db.orm_read).await.unwrap()
 }
 
-async fn records_are_created_and_then_updated_by_what_people_know_them_by(server: &Server) {
-    let workplace = Workplace::new();
+async fn records_are_created_and_updated_by_their_external_keys(server: &Server) {
+    let workspace = Workspace::new();
     let records = [
         json!({ "type": "Organization", "acronym": "ITU-D", "name": "Development", "kind": "SECTOR", "side": "ITU", "parent": "ITU", "website": "https://itu.int/d" }),
         json!({ "type": "Committee", "organization": "ITU-D", "code": "SG1", "period": "2014-2017", "name": "Study Group 1", "kind": "STUDY_GROUP",
@@ -85,14 +85,14 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
         json!({ "type": "ActionItem", "externalKey": "JIRA-1", "topic": "T-2", "committee": "ITU-D SG1 (2014-2017)", "counterpart": "POC C5 (2013-2016)",
             "title": "Do", "description": "D", "priority": "HIGH", "dueOn": "2027-02-02" }),
     ];
-    workplace.write("records.jsonl", jsonl(&records));
+    workspace.write("records.jsonl", jsonl(&records));
     let before = log(server).await.len();
     let arguments = ["records.jsonl", "--subject", "importer"];
-    let said = import(&workplace, server, ITU, &arguments);
+    let output = import(&workspace, server, ITU, &arguments);
     let expected = "5 lines: 1 ActionItem created, 1 Committee created, 1 Organization created, 1 Publication created, 1 Topic updated\n";
-    assert_eq!(said, expected);
+    assert_eq!(output, expected);
     let after = log(server).await;
-    let told: Vec<_> = after[before..]
+    let logged: Vec<_> = after[before..]
         .iter()
         .map(|activity| {
             assert_eq!(
@@ -107,7 +107,7 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
         })
         .collect();
     assert_eq!(
-        told,
+        logged,
         [
             "CREATED Organization",
             "CREATED Committee",
@@ -137,9 +137,9 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
     );
 
     // Importing it again changes nothing, not even the log.
-    let said = import(&workplace, server, ITU, &arguments);
+    let output = import(&workspace, server, ITU, &arguments);
     let expected = "5 lines: 1 ActionItem unchanged, 1 Committee unchanged, 1 Organization unchanged, 1 Publication unchanged, 1 Topic unchanged\n";
-    assert_eq!(said, expected);
+    assert_eq!(output, expected);
     assert_eq!(log(server).await, after);
 
     let changed = [
@@ -149,15 +149,15 @@ async fn records_are_created_and_then_updated_by_what_people_know_them_by(server
         json!({ "type": "Topic", "code": "T-2", "title": "N" }),
         json!({ "type": "ActionItem", "externalKey": "JIRA-1", "title": "N" }),
     ];
-    workplace.write("records.jsonl", jsonl(&changed));
-    let said = import(&workplace, server, ITU, &arguments);
+    workspace.write("records.jsonl", jsonl(&changed));
+    let output = import(&workspace, server, ITU, &arguments);
     let expected = "5 lines: 1 ActionItem updated, 1 Committee updated, 1 Organization updated, 1 Publication updated, 1 Topic updated\n";
-    assert_eq!(said, expected);
+    assert_eq!(output, expected);
     assert_eq!(log(server).await.len(), after.len() + 5);
 }
 
-async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) {
-    let workplace = Workplace::new();
+async fn all_errors_are_reported_at_once_and_nothing_is_stored(server: &Server) {
+    let workspace = Workspace::new();
     let before = log(server).await;
     let lines = [
         publication(1).to_string(),
@@ -177,8 +177,8 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
         json!({ "type": "Committee", "organization": "ITU-T", "code": "A", "period": "B", "kind": "GROUP", "startsOn": "2020-01-02", "endsOn": "2020-01-01" }).to_string(),
         json!({ "type": "Organization", "acronym": "A\u{0}", "name": null, "kind": "SECTOR" }).to_string(),
     ];
-    workplace.write("wrong.jsonl", lines.join("\n"));
-    let (report, last) = refused(&workplace, server, ITU, &["wrong.jsonl"]);
+    workspace.write("wrong.jsonl", lines.join("\n"));
+    let (report, last) = refused(&workspace, server, ITU, &["wrong.jsonl"]);
     insta::assert_snapshot!("all_that_is_wrong_of_an_import", report);
     assert_eq!(
         last,
@@ -188,8 +188,8 @@ async fn all_that_is_wrong_is_told_at_once_and_nothing_is_kept(server: &Server) 
     assert_eq!(publications(server).await, 73);
 }
 
-async fn what_is_right_is_kept_where_one_says_so(server: &Server) {
-    let workplace = Workplace::new();
+async fn valid_records_are_stored_with_partial(server: &Server) {
+    let workspace = Workspace::new();
     let before = log(server).await.len();
     let lines: Vec<Value> = (0..40)
         .map(|number| match number % 4 {
@@ -198,8 +198,8 @@ async fn what_is_right_is_kept_where_one_says_so(server: &Server) {
             _ => publication(number),
         })
         .collect();
-    workplace.write("some.jsonl", jsonl(&lines));
-    let (report, last) = refused(&workplace, server, ITU, &["some.jsonl", "--partial"]);
+    workspace.write("some.jsonl", jsonl(&lines));
+    let (report, last) = refused(&workspace, server, ITU, &["some.jsonl", "--partial"]);
     assert_eq!(report.lines().count(), 20);
     assert_eq!(
         last,
@@ -215,11 +215,11 @@ async fn what_is_right_is_kept_where_one_says_so(server: &Server) {
     );
 }
 
-async fn the_rules_are_those_of_the_mutations(server: &Server) {
-    let workplace = Workplace::new();
+async fn imports_follow_the_rules_of_the_mutations(server: &Server) {
+    let workspace = Workspace::new();
     let before = log(server).await;
-    workplace.write("itu.jsonl", jsonl(&[publication(1)]));
-    let (report, _) = refused(&workplace, server, "UPU", &["itu.jsonl"]);
+    workspace.write("itu.jsonl", jsonl(&[publication(1)]));
+    let (report, _) = refused(&workspace, server, "UPU", &["itu.jsonl"]);
     assert!(report.starts_with("itu.jsonl:1: "), "{report}");
     let forbidden = server.upu();
     let input = json!({ "number": "N", "title": "T", "kind": "OTHER", "organizationId": server.organization("ITU-T").await });
@@ -237,8 +237,8 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
         with(publication(1), "topics", json!([code])),
         json!({ "type": "Topic", "code": "T-2", "reviewOn": "2020-01-01" }),
     ];
-    workplace.write("more.jsonl", jsonl(&records));
-    let (report, last) = refused(&workplace, server, ITU, &["more.jsonl"]);
+    workspace.write("more.jsonl", jsonl(&records));
+    let (report, last) = refused(&workspace, server, ITU, &["more.jsonl"]);
     assert!(last.contains("4 wrong"), "{last}");
     for (line, says) in report
         .lines()
@@ -248,7 +248,7 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
     }
     assert_eq!(report.lines().count(), 4, "{report}");
     assert_eq!(log(server).await.len(), before.len() + 1);
-    let line = workplace.refusal(&[
+    let line = workspace.refusal(&[
         "import",
         "itu.jsonl",
         "--database-url",
@@ -258,39 +258,39 @@ async fn the_rules_are_those_of_the_mutations(server: &Server) {
 }
 
 /// A file can be imported again even if the other side has accepted its items, or completed them.
-async fn what_says_nothing_new_is_no_update(server: &Server) {
-    let workplace = Workplace::new();
+async fn an_unchanged_record_is_not_updated(server: &Server) {
+    let workspace = Workspace::new();
     let asked = json!({ "type": "ActionItem", "externalKey": "1", "topic": "T-2", "committee": "POC C5 (2013-2016)", "title": "T" });
-    workplace.write("asked.jsonl", jsonl(std::slice::from_ref(&asked)));
-    import(&workplace, server, ITU, &["asked.jsonl"]);
+    workspace.write("asked.jsonl", jsonl(std::slice::from_ref(&asked)));
+    import(&workspace, server, ITU, &["asked.jsonl"]);
     let document = "{ actionItem(by: { externalKey: { requestedBy: ITU, key: \"1\" } }) { id } }";
     let found = server.anonymous().data(document, json!({})).await;
     let accept = json!({ "id": found["actionItem"]["id"], "version": 1, "to": "OPEN" });
     server.upu().change("actionItemMove", accept, "id").await;
-    let said = import(&workplace, server, ITU, &["asked.jsonl"]);
-    assert_eq!(said, "1 line: 1 ActionItem unchanged\n");
-    workplace.write("asked.jsonl", jsonl(&[with(asked, "title", "Another")]));
-    let (report, _) = refused(&workplace, server, ITU, &["asked.jsonl"]);
+    let output = import(&workspace, server, ITU, &["asked.jsonl"]);
+    assert_eq!(output, "1 line: 1 ActionItem unchanged\n");
+    workspace.write("asked.jsonl", jsonl(&[with(asked, "title", "Another")]));
+    let (report, _) = refused(&workspace, server, ITU, &["asked.jsonl"]);
     assert!(report.contains("by the party that owns it"), "{report}");
 }
 
 async fn a_dry_run_changes_nothing(server: &Server) {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let before = log(server).await;
-    workplace.write("one.jsonl", jsonl(&[publication(1)]));
-    let said = import(&workplace, server, ITU, &["one.jsonl", "--dry-run"]);
+    workspace.write("one.jsonl", jsonl(&[publication(1)]));
+    let output = import(&workspace, server, ITU, &["one.jsonl", "--dry-run"]);
     assert_eq!(
-        said,
+        output,
         "1 line: 1 Publication to create; nothing was changed\n"
     );
     assert_eq!(log(server).await, before);
     assert_eq!(publications(server).await, 73);
 }
 
-async fn what_never_changes_is_not_changed(server: &Server) {
-    let workplace = Workplace::new();
-    workplace.write("one.jsonl", jsonl(&[publication(1)]));
-    import(&workplace, server, ITU, &["one.jsonl"]);
+async fn immutable_fields_cannot_be_changed(server: &Server) {
+    let workspace = Workspace::new();
+    workspace.write("one.jsonl", jsonl(&[publication(1)]));
+    import(&workspace, server, ITU, &["one.jsonl"]);
     for (field, value) in [
         ("kind", json!("OTHER")),
         ("organization", json!("ITU")),
@@ -298,8 +298,8 @@ async fn what_never_changes_is_not_changed(server: &Server) {
         ("topics", json!(["T-2"])),
     ] {
         let other = with(publication(1), field, value);
-        workplace.write("other.jsonl", jsonl(&[other]));
-        let (report, _) = refused(&workplace, server, ITU, &["other.jsonl"]);
+        workspace.write("other.jsonl", jsonl(&[other]));
+        let (report, _) = refused(&workspace, server, ITU, &["other.jsonl"]);
         assert!(
             report.starts_with(&format!("other.jsonl:1: {field}: ")),
             "{report}"
@@ -308,19 +308,19 @@ async fn what_never_changes_is_not_changed(server: &Server) {
     }
 }
 
-async fn tables_of_spreadsheets_are_read(server: &Server) {
-    let workplace = Workplace::new();
+async fn spreadsheet_tables_are_imported(server: &Server) {
+    let workspace = Workspace::new();
     let table = "\u{feff}number,title,kind,organization,status,topics,approvedOn\r\n\
         ITU-T Z.1,\"A title, with \"\"quotes\"\"\",RECOMMENDATION,ITU-T,IN_FORCE,T-1; T-2,2020-02-02\r\n\
         ITU-T Z.2,\"Two\nlines\",OTHER,ITU-T,,,\r\n";
-    workplace.write("table.csv", table);
-    let said = import(
-        &workplace,
+    workspace.write("table.csv", table);
+    let output = import(
+        &workspace,
         server,
         ITU,
         &["table.csv", "--type", "Publication"],
     );
-    assert_eq!(said, "2 lines: 2 Publication created\n");
+    assert_eq!(output, "2 lines: 2 Publication created\n");
     let anyone = server.anonymous();
     let data = anyone.data(
         "{ one: publication(by: { number: \"ITU-T Z.1\" }) { title status approvedOn topics { nodes { code } } }
@@ -336,8 +336,8 @@ async fn tables_of_spreadsheets_are_read(server: &Server) {
     );
 
     let wrong = b"type,number,title,kind,organization\nPublication,\"A\nB\",T,OTHER,ITU-T\nPublication,ITU-T Z.3,T,POEM,ITU-T\nPublication,ITU-T Z.4,\xff,OTHER,ITU-T\nPublication,ITU-T Z.5\nPoem,ITU-D,T,SECTOR,ITU-T\n";
-    workplace.write("wrong.txt", wrong);
-    let (report, _) = refused(&workplace, server, ITU, &["wrong.txt", "--format", "csv"]);
+    workspace.write("wrong.txt", wrong);
+    let (report, _) = refused(&workspace, server, ITU, &["wrong.txt", "--format", "csv"]);
     let places: Vec<&str> = report
         .lines()
         .map(|line| line.split(": ").next().unwrap())
@@ -352,20 +352,20 @@ async fn tables_of_spreadsheets_are_read(server: &Server) {
         report.contains("wrong.txt:6: It has 2 cells, and the header has 5."),
         "{report}"
     );
-    workplace.write("twice.csv", "number,number\n1,2\n");
-    let line = workplace.refusal(&arguments(server, ITU, &["twice.csv"]));
+    workspace.write("twice.csv", "number,number\n1,2\n");
+    let line = workspace.refusal(&arguments(server, ITU, &["twice.csv"]));
     assert!(line.contains("two columns `number`"), "{line}");
 }
 
-async fn what_is_cleared_is_cleared_and_what_is_left_out_stays(server: &Server) {
-    let workplace = Workplace::new();
+async fn null_clears_a_field_and_absent_fields_are_kept(server: &Server) {
+    let workspace = Workspace::new();
     let full = with(publication(1), "status", "DRAFT");
     let full = with(full, "url", "https://itu.int/z1");
-    workplace.write("full.jsonl", jsonl(&[full]));
-    import(&workplace, server, ITU, &["full.jsonl"]);
+    workspace.write("full.jsonl", jsonl(&[full]));
+    import(&workspace, server, ITU, &["full.jsonl"]);
     let cleared = json!({ "type": "Publication", "number": "ITU-T Z.1", "url": null });
-    workplace.write("cleared.jsonl", jsonl(&[cleared]));
-    import(&workplace, server, ITU, &["cleared.jsonl"]);
+    workspace.write("cleared.jsonl", jsonl(&[cleared]));
+    import(&workspace, server, ITU, &["cleared.jsonl"]);
     let document = "{ publication(by: { number: \"ITU-T Z.1\" }) { title status url } }";
     let data = server.anonymous().data(document, json!({})).await;
     assert_eq!(

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{import, jsonl, log, refused, with};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    translations_are_entered_and_then_unchanged
-    a_translation_waits_for_the_record_that_the_file_creates
-    all_that_is_wrong_with_translations_is_reported_at_once
+    translations_are_imported_and_unchanged_the_second_time
+    a_translation_may_precede_the_record_it_translates
+    all_errors_of_translations_are_reported_at_once
 }
 
 fn translation(subject: &str, name: &str, field: &str) -> Value {
@@ -18,9 +18,9 @@ fn translation(subject: &str, name: &str, field: &str) -> Value {
 
 /// Imports records for the UPU and returns the output.
 fn entered(server: &Server, records: &[Value]) -> String {
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(records));
-    import(&workplace, server, "UPU", &["records.jsonl"])
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(records));
+    import(&workspace, server, "UPU", &["records.jsonl"])
 }
 
 /// Returns the German translations of the topic T-2.
@@ -30,7 +30,7 @@ async fn translations(server: &Server) -> Value {
     data["topic"]["translations"].clone()
 }
 
-async fn translations_are_entered_and_then_unchanged(server: &Server) {
+async fn translations_are_imported_and_unchanged_the_second_time(server: &Server) {
     let title = translation("topic", "T-2", "TITLE");
     let records = [
         title.clone(),
@@ -63,8 +63,8 @@ async fn translations_are_entered_and_then_unchanged(server: &Server) {
 
     let another = with(with(title.clone(), "text", "Anders"), "kind", "OFFICIAL");
     let without = json!({ "type": "Translation", "topic": "T-2", "field": "SUMMARY", "language": "DE", "text": null });
-    let said = entered(server, &[another, without]);
-    assert_eq!(said, "2 lines: 2 Translation updated\n");
+    let output = entered(server, &[another, without]);
+    assert_eq!(output, "2 lines: 2 Translation updated\n");
     let another = shown("TITLE", "Anders", "OFFICIAL", false);
     assert_eq!(translations(server).await, json!([another]));
     // Lines about the same translation are applied in their order.
@@ -73,14 +73,14 @@ async fn translations_are_entered_and_then_unchanged(server: &Server) {
     assert_eq!(translations(server).await[0]["text"], "Zwei");
 }
 
-async fn a_translation_waits_for_the_record_that_the_file_creates(server: &Server) {
+async fn a_translation_may_precede_the_record_it_translates(server: &Server) {
     let records = [
         translation("publication", "UPU Z1", "TITLE"),
         json!({ "type": "Publication", "number": "UPU Z1", "title": "Translated", "kind": "UPU_STANDARD", "organization": "POC" }),
     ];
-    let said = entered(server, &records);
+    let output = entered(server, &records);
     assert_eq!(
-        said,
+        output,
         "2 lines: 1 Publication created, 1 Translation created\n"
     );
     let document = "{ publication(by: { number: \"UPU Z1\" }) { title(language: DE) titleLanguage(language: DE) } }";
@@ -89,7 +89,7 @@ async fn a_translation_waits_for_the_record_that_the_file_creates(server: &Serve
     assert_eq!(data["publication"], expected);
 }
 
-async fn all_that_is_wrong_with_translations_is_reported_at_once(server: &Server) {
+async fn all_errors_of_translations_are_reported_at_once(server: &Server) {
     let before = log(server).await;
     let title = || translation("topic", "T-2", "TITLE");
     let without = |field: &str| {
@@ -126,15 +126,15 @@ async fn all_that_is_wrong_with_translations_is_reported_at_once(server: &Server
             "ITU",
         ),
     ];
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     for (record, says) in &cases {
-        workplace.write("records.jsonl", jsonl(std::slice::from_ref(record)));
-        let report = refused(&workplace, server, "UPU", &["records.jsonl"]).0;
+        workspace.write("records.jsonl", jsonl(std::slice::from_ref(record)));
+        let report = refused(&workspace, server, "UPU", &["records.jsonl"]).0;
         assert!(report.contains(says), "{record}: {report}");
     }
     let all: Vec<Value> = cases.iter().map(|(record, _)| record.clone()).collect();
-    workplace.write("records.jsonl", jsonl(&all));
-    let report = refused(&workplace, server, "UPU", &["records.jsonl"]).0;
+    workspace.write("records.jsonl", jsonl(&all));
+    let report = refused(&workspace, server, "UPU", &["records.jsonl"]).0;
     for line in 1..=cases.len() {
         assert!(
             report.contains(&format!("records.jsonl:{line}:")),

@@ -9,7 +9,7 @@ on_both_databases! {
     an_absent_variable_keeps_the_fields_of_an_action_item
     an_absent_variable_keeps_the_fields_of_a_topic
     an_absent_variable_keeps_the_filter_of_a_webhook
-    an_absent_variable_leaves_an_argument_its_default
+    an_absent_variable_keeps_the_default_of_an_argument
 }
 
 async fn run(client: &Client<'_>, document: &str, variables: Value) -> Value {
@@ -91,7 +91,7 @@ async fn an_absent_variable_keeps_the_filter_of_a_webhook(server: &Server) {
     );
 }
 
-async fn an_absent_variable_leaves_an_argument_its_default(server: &Server) {
+async fn an_absent_variable_keeps_the_default_of_an_argument(server: &Server) {
     let anonymous = server.anonymous();
     let document = "query($d: Direction) { topics(first: 3, orderBy: { field: CODE, direction: $d }) { nodes { code } } }";
     let plain = "{ topics(first: 3, orderBy: { field: CODE }) { nodes { code } } }";

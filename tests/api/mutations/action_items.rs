@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    one_side_asks_and_the_other_does
+    one_side_requests_an_item_and_the_other_completes_it
     a_upu_token_cannot_move_itus_items
-    the_tsb_has_tasks_of_its_own
-    a_partner_owns_nothing
-    an_external_key_is_given_once_by_each_party
-    an_item_is_found_by_the_key_of_the_party_that_asked
+    the_tsb_owns_action_items
+    a_partner_cannot_own_an_item
+    an_external_key_is_unique_per_party
+    an_item_is_found_by_the_external_key_of_its_requester
     every_change_is_in_the_log
-    a_move_says_what_it_needs_and_why_it_was_made
+    moves_announce_the_required_note_and_store_the_reason
 }
 
 const READ: &str = "id code status version outcome completedAt ownedBy requestedBy overdue";
@@ -28,7 +28,7 @@ async fn step(client: &Client<'_>, item: &Value, to: &str, note: Option<&str>) -
 }
 
 /// The same scenario for each combination of parties.
-async fn one_side_asks_and_the_other_does(server: &Server) {
+async fn one_side_requests_an_item_and_the_other_completes_it(server: &Server) {
     let of_itu = server.committee("ITU-T", "SG2").await;
     let of_upu = server.committee("POC", "PSI").await;
     for (asker, owner, committee) in [
@@ -112,7 +112,7 @@ async fn a_upu_token_cannot_move_itus_items(server: &Server) {
     );
 }
 
-async fn the_tsb_has_tasks_of_its_own(server: &Server) {
+async fn the_tsb_owns_action_items(server: &Server) {
     let of_tsb = server.committee("TSB", "TSB").await;
     let item = ask(server, &server.itu(), &of_tsb).await;
     assert_eq!(
@@ -130,7 +130,7 @@ async fn the_tsb_has_tasks_of_its_own(server: &Server) {
     );
 }
 
-async fn a_partner_owns_nothing(server: &Server) {
+async fn a_partner_cannot_own_an_item(server: &Server) {
     let iso = server.organization("ISO").await;
     let input = json!({ "organizationId": iso, "code": "TC1", "period": "standing", "name": "One", "kind": "COMMITTEE" });
     let partner = server.tsb().change("committeeCreate", input, "id").await;
@@ -148,7 +148,7 @@ async fn a_partner_owns_nothing(server: &Server) {
     );
 }
 
-async fn an_external_key_is_given_once_by_each_party(server: &Server) {
+async fn an_external_key_is_unique_per_party(server: &Server) {
     let input = json!({ "topicId": server.topic("T-2").await, "committeeId": server.committee("ITU-T", "SG16").await,
         "title": "T", "externalKey": "LIAISON-7" });
     server
@@ -164,7 +164,7 @@ async fn an_external_key_is_given_once_by_each_party(server: &Server) {
     server.upu().change("actionItemCreate", input, "id").await;
 }
 
-async fn an_item_is_found_by_the_key_of_the_party_that_asked(server: &Server) {
+async fn an_item_is_found_by_the_external_key_of_its_requester(server: &Server) {
     let input = json!({ "topicId": server.topic("T-2").await, "committeeId": server.committee("ITU-T", "SG16").await,
         "title": "T", "externalKey": "JIRA-7" });
     let (itu, upu) = (server.itu(), server.upu());
@@ -242,7 +242,7 @@ async fn log(server: &Server) -> Vec<entity::activity::Model> {
         .unwrap()
 }
 
-async fn a_move_says_what_it_needs_and_why_it_was_made(server: &Server) {
+async fn moves_announce_the_required_note_and_store_the_reason(server: &Server) {
     let document = "query($id: ID!) { actionItem(by: { id: $id }) { id status version statusReason nextMoves { __typename to permission note } } }";
     let (owner, asker) = (server.upu(), server.itu());
     let item = ask(server, &asker, &server.committee("POC", "PSI").await).await;

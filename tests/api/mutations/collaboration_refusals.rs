@@ -6,11 +6,11 @@ use crate::mutations::refusals::{Case, all_are_refused};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    what_the_collaboration_refuses_leaves_no_trace
+    refused_collaboration_mutations_store_nothing
 }
 
 #[expect(clippy::too_many_lines, reason = "one table of all refusals")]
-async fn what_the_collaboration_refuses_leaves_no_trace(server: &Server) {
+async fn refused_collaboration_mutations_store_nothing(server: &Server) {
     let t1 = server.topic("T-1").await;
     let t2 = server.topic("T-2").await;
     let sg17 = server.committee("ITU-T", "SG17").await;

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::support::harness::{Backend, Server};
 
 on_both_databases! {
-    of_two_with_the_same_version_one_is_stale
-    numbers_have_no_holes_and_no_repeats
-    readers_see_what_was_acknowledged
+    the_second_of_two_concurrent_updates_is_stale
+    topic_numbers_are_consecutive
+    readers_see_acknowledged_writes
     the_mutations_of_a_document_run_in_order
-    what_a_document_says_twice_is_done_once
+    a_repeated_mutation_field_runs_once
 }
 
-async fn of_two_with_the_same_version_one_is_stale(server: &Server) {
+async fn the_second_of_two_concurrent_updates_is_stale(server: &Server) {
     let id = server.topic("T-1").await;
     for version in 1..=5 {
         let clients: Vec<_> = (0..6).map(|_| server.itu()).collect();
@@ -41,7 +41,7 @@ async fn of_two_with_the_same_version_one_is_stale(server: &Server) {
     assert_eq!(data["topic"]["version"], 6);
 }
 
-async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
+async fn topic_numbers_are_consecutive(server: &Server) {
     let (tsb, upu) = (server.tsb(), server.upu());
     let refused = json!({ "title": " ", "summary": "S" });
     let writes = (0..20).map(|number| {
@@ -68,7 +68,7 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
     );
 }
 
-async fn readers_see_what_was_acknowledged(server: &Server) {
+async fn readers_see_acknowledged_writes(server: &Server) {
     let id = server.topic("T-1").await;
     for version in 1..=20 {
         let title = format!("Version {version}");
@@ -89,9 +89,9 @@ async fn the_mutations_of_a_document_run_in_order(server: &Server) {
         wrong: topicPropose(input: { title: \" \", summary: \"S\" }) { topic { id } userErrors { code field } }
         last: topicPropose(input: $first) { topic { title } } }";
     let variables = json!({ "first": { "title": "In order", "summary": "S" }, "bad": { "id": server.topic("T-1").await, "position": "AGREED" } });
-    let answer = server.tsb().run(document, variables).await;
+    let response = server.tsb().run(document, variables).await;
     assert_eq!(
-        answer["data"],
+        response["data"],
         json!({
             "first": { "topic": { "title": "In order" }, "userErrors": [] },
             "refused": null,
@@ -99,12 +99,12 @@ async fn the_mutations_of_a_document_run_in_order(server: &Server) {
             "last": { "topic": { "title": "In order" } },
         })
     );
-    assert_eq!(answer["errors"].as_array().unwrap().len(), 1);
-    assert_eq!(answer["errors"][0]["path"], json!(["refused"]));
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(response["errors"].as_array().unwrap().len(), 1);
+    assert_eq!(response["errors"][0]["path"], json!(["refused"]));
+    assert_eq!(response["errors"][0]["extensions"]["code"], "FORBIDDEN");
 }
 
-async fn what_a_document_says_twice_is_done_once(server: &Server) {
+async fn a_repeated_mutation_field_runs_once(server: &Server) {
     let document = "mutation($input: TopicProposeInput!, $no: Boolean!) {
         topicPropose(input: $input) { topic { code } }
         ...More
@@ -126,7 +126,7 @@ async fn what_a_document_says_twice_is_done_once(server: &Server) {
 
 /// The client of a probe gives up after two seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_that_wait_delay_neither_reads_nor_readiness() {
+async fn waiting_writers_delay_neither_reads_nor_readiness() {
     let server = Server::start(Backend::Postgres).await;
     let memory = ResponseCache::new(1_000_000, Duration::from_millis(100));
     let remembering = server.beside(|app| app.response_cache = Some(memory)).await;
@@ -167,8 +167,13 @@ async fn writers_that_wait_delay_neither_reads_nor_readiness() {
         };
         let (verdicts, ()) = join(writers, others).await;
         // A writer that has waited for five seconds is told to try again.
-        let (made, refused): (Vec<_>, Vec<_>) = verdicts.iter().partition(|it| *it == "OK");
-        assert!(refused.iter().all(|it| *it == "SERVICE_UNAVAILABLE"));
+        let (made, refused): (Vec<_>, Vec<_>) =
+            verdicts.iter().partition(|verdict| *verdict == "OK");
+        assert!(
+            refused
+                .iter()
+                .all(|verdict| *verdict == "SERVICE_UNAVAILABLE")
+        );
         let written = notes(&server).await - before;
         assert_eq!(usize::try_from(written), Ok(made.len()));
     }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    a_viewer_may_create_what_is_announced
-    the_most_webhooks_take_the_permission_away
-    a_viewer_may_name_the_committees_that_are_listed
-    the_committees_come_in_pages
-    findings_are_permitted_until_both_sides_have_found
+    viewer_permissions_agree_with_what_can_be_created
+    the_webhook_quota_removes_the_create_permission
+    committees_listed_for_the_viewer_are_accepted
+    the_committees_of_the_viewer_are_paginated
+    findings_are_permitted_until_both_sides_recorded_theirs
 }
 
 const VIEWER: &str =
@@ -87,7 +87,7 @@ async fn permissions(client: &Client<'_>) -> Vec<Value> {
     data["viewer"]["permissions"].as_array().unwrap().clone()
 }
 
-async fn a_viewer_may_create_what_is_announced(server: &Server) {
+async fn viewer_permissions_agree_with_what_can_be_created(server: &Server) {
     let several = [Role::ItuEditor, Role::TsbEditor];
     for (party, client) in [
         ("nobody", server.anonymous()),
@@ -117,7 +117,7 @@ async fn a_viewer_may_create_what_is_announced(server: &Server) {
     }
 }
 
-async fn the_most_webhooks_take_the_permission_away(server: &Server) {
+async fn the_webhook_quota_removes_the_create_permission(server: &Server) {
     let upu = server.upu();
     let may = json!("CREATE_WEBHOOK");
     for _ in 0..20 {
@@ -131,7 +131,7 @@ async fn the_most_webhooks_take_the_permission_away(server: &Server) {
     assert_eq!(upu.verdict("webhookCreate", input).await, "NOT_ALLOWED_NOW");
 }
 
-async fn a_viewer_may_name_the_committees_that_are_listed(server: &Server) {
+async fn committees_listed_for_the_viewer_are_accepted(server: &Server) {
     let concluded = json!({ "id": server.committee("POC", "PSI").await, "version": 1 });
     server
         .upu()
@@ -156,7 +156,7 @@ async fn a_viewer_may_name_the_committees_that_are_listed(server: &Server) {
     }
 }
 
-async fn the_committees_come_in_pages(server: &Server) {
+async fn the_committees_of_the_viewer_are_paginated(server: &Server) {
     let document = "query($first: Int, $after: String) { viewer { committees(first: $first, after: $after) { nodes { code } pageInfo { hasNextPage endCursor } } } }";
     let upu = server.upu();
     let (mut after, mut codes) = (Value::Null, Vec::new());
@@ -182,13 +182,19 @@ async fn the_committees_come_in_pages(server: &Server) {
     );
     assert_eq!(codes.len(), all.len());
     for first in [json!(101), json!(-1)] {
-        let answer = upu.run(document, json!({ "first": first })).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
-        assert_eq!(answer["errors"][0]["path"], json!(["viewer", "committees"]));
+        let response = upu.run(document, json!({ "first": first })).await;
+        assert_eq!(
+            response["errors"][0]["extensions"]["code"],
+            "BAD_USER_INPUT"
+        );
+        assert_eq!(
+            response["errors"][0]["path"],
+            json!(["viewer", "committees"])
+        );
     }
 }
 
-async fn findings_are_permitted_until_both_sides_have_found(server: &Server) {
+async fn findings_are_permitted_until_both_sides_recorded_theirs(server: &Server) {
     let filled = server.fill().await;
     let document =
         "query($id: ID!) { node(id: $id) { ... on Examination { complete viewerPermissions } } }";

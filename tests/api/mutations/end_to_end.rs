@@ -17,7 +17,7 @@ async fn step(client: &Client<'_>, item: &Value, to: &str, note: Option<&str>) -
 }
 
 async fn a_year_of_the_collaboration(server: &Server) {
-    let year = Year {
+    let year = Scenario {
         server,
         itu: server.itu(),
         upu: server.upu(),
@@ -26,14 +26,14 @@ async fn a_year_of_the_collaboration(server: &Server) {
         c5: server.committee("POC", "C5").await,
     };
     let topic = year.upu_proposes_and_itu_agrees().await;
-    year.items_are_asked_for_and_done(&topic).await;
+    year.items_are_requested_and_completed(&topic).await;
     year.a_recommendation_is_examined_by_both().await;
     year.statements_go_back_and_forth(&topic).await;
     year.a_proposal_is_declined().await;
     year.the_tsb_reports().await;
 }
 
-struct Year<'a> {
+struct Scenario<'a> {
     server: &'a Server,
     itu: Client<'a>,
     upu: Client<'a>,
@@ -42,7 +42,7 @@ struct Year<'a> {
     c5: String,
 }
 
-impl Year<'_> {
+impl Scenario<'_> {
     fn on(&self, day: &str) {
         self.server.set_clock(&format!("{day}T09:00:00Z"));
     }
@@ -65,7 +65,7 @@ impl Year<'_> {
         topic["id"].clone()
     }
 
-    async fn items_are_asked_for_and_done(&self, topic: &Value) {
+    async fn items_are_requested_and_completed(&self, topic: &Value) {
         let Self { itu, upu, tsb, .. } = self;
         let ask = async |client: &Client<'_>, owner: &str, counterpart: &str, due: &str| {
             let input = json!({ "topicId": topic, "committeeId": owner, "counterpartId": counterpart, "title": "Send what you have", "dueOn": due });
@@ -186,11 +186,11 @@ impl Year<'_> {
     async fn the_tsb_reports(&self) {
         self.on("2027-07-05");
         let (from, to) = ("2026-07-01", "2027-06-30");
-        let told = report(self.server, from, to).await;
+        let reported = report(self.server, from, to).await;
         // Together with the seed data: six proposals and two active topics, two overdue items of ITU and four of the
         // UPU.
         assert_eq!(
-            told,
+            reported,
             json!({
                 "from": from,
                 "to": to,
@@ -225,8 +225,8 @@ impl Year<'_> {
             ("2027-01-01", to),
             ("2026-12-02", "2026-12-19"),
         ] {
-            let told = report(self.server, from, to).await;
-            assert_same(&told, &history.report(from, to, today));
+            let reported = report(self.server, from, to).await;
+            assert_same(&reported, &history.report(from, to, today));
         }
     }
 }

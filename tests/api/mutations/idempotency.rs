@@ -8,25 +8,25 @@ use futures_util::future::join_all;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::{Client, Server};
 use crate::support::raw_http;
 
 on_both_databases! {
-    every_creating_mutation_answers_a_repetition_with_the_same_record
-    the_record_is_answered_as_it_is_now
-    of_many_at_once_one_makes_the_record
-    each_party_has_keys_of_its_own
-    a_key_is_for_one_mutation
-    a_key_is_any_text_that_can_be_seen
-    a_refused_request_keeps_no_key
-    what_is_left_out_and_what_is_null_is_the_same
-    a_key_is_forgotten_after_a_week
-    each_write_clears_away_a_few_expired_keys
+    every_create_mutation_returns_the_same_record_for_a_repeated_key
+    a_repeated_key_returns_the_current_record
+    concurrent_requests_with_one_key_create_one_record
+    idempotency_keys_are_scoped_by_party
+    idempotency_keys_are_scoped_by_mutation
+    an_idempotency_key_is_any_printable_text
+    a_refused_request_stores_no_key
+    absent_and_null_fields_are_equal
+    an_idempotency_key_expires_after_a_week
+    each_write_deletes_a_few_expired_keys
 }
 
 on_both_empty_databases! {
-    a_request_that_was_cut_off_can_be_sent_again
+    an_interrupted_request_can_be_repeated
 }
 
 /// The create mutations, each with an input and the field to change for a different one.
@@ -107,7 +107,7 @@ async fn refusal(client: &Client<'_>, name: &str, input: Value) -> Value {
         .collect::<Value>()
 }
 
-async fn every_creating_mutation_answers_a_repetition_with_the_same_record(server: &Server) {
+async fn every_create_mutation_returns_the_same_record_for_a_repeated_key(server: &Server) {
     let itu = server.itu();
     for (name, input, field) in creations(server).await {
         let input = with(input, "idempotencyKey", format!("key of {name}"));
@@ -127,7 +127,7 @@ async fn every_creating_mutation_answers_a_repetition_with_the_same_record(serve
     }
 }
 
-async fn the_record_is_answered_as_it_is_now(server: &Server) {
+async fn a_repeated_key_returns_the_current_record(server: &Server) {
     let tsb = server.tsb();
     let made = tsb.change("topicPropose", proposal("k"), "id").await;
     let update = json!({ "id": made["id"], "version": 1, "title": "Later" });
@@ -141,7 +141,7 @@ async fn the_record_is_answered_as_it_is_now(server: &Server) {
     );
 }
 
-async fn of_many_at_once_one_makes_the_record(server: &Server) {
+async fn concurrent_requests_with_one_key_create_one_record(server: &Server) {
     let before = logged(server).await;
     let clients: Vec<_> = (0..12).map(|_| server.tsb()).collect();
     let attempts = clients
@@ -153,7 +153,7 @@ async fn of_many_at_once_one_makes_the_record(server: &Server) {
     assert_eq!(logged(server).await, before + 1);
 }
 
-async fn each_party_has_keys_of_its_own(server: &Server) {
+async fn idempotency_keys_are_scoped_by_party(server: &Server) {
     let note = |body: &str| json!({ "subjectId": null, "body": body, "idempotencyKey": "k" });
     let topic = server.topic("T-1").await;
     let mut made = Vec::new();
@@ -175,7 +175,7 @@ async fn each_party_has_keys_of_its_own(server: &Server) {
     );
 }
 
-async fn a_key_is_for_one_mutation(server: &Server) {
+async fn idempotency_keys_are_scoped_by_mutation(server: &Server) {
     let tsb = server.tsb();
     tsb.change("topicPropose", proposal("k"), "id").await;
     let note =
@@ -183,7 +183,7 @@ async fn a_key_is_for_one_mutation(server: &Server) {
     assert_eq!(tsb.verdict("noteAdd", note).await, "KEY_REUSED");
 }
 
-async fn a_key_is_any_text_that_can_be_seen(server: &Server) {
+async fn an_idempotency_key_is_any_printable_text(server: &Server) {
     let tsb = server.tsb();
     let most = "é".repeat(255);
     for key in ["a", " a", "a ", "%_'", most.as_str()] {
@@ -222,7 +222,7 @@ async fn a_key_is_any_text_that_can_be_seen(server: &Server) {
     assert_eq!(data["topics"]["totalCount"], 8 + 5);
 }
 
-async fn a_refused_request_keeps_no_key(server: &Server) {
+async fn a_refused_request_stores_no_key(server: &Server) {
     let tsb = server.tsb();
     let blank = with(proposal("k"), "title", " ");
     assert_eq!(tsb.verdict("topicPropose", blank).await, "INVALID");
@@ -231,7 +231,7 @@ async fn a_refused_request_keeps_no_key(server: &Server) {
     assert_eq!(keys(server).await, 1);
 }
 
-async fn what_is_left_out_and_what_is_null_is_the_same(server: &Server) {
+async fn absent_and_null_fields_are_equal(server: &Server) {
     let tsb = server.tsb();
     let made = tsb.change("topicPropose", proposal("k"), "id").await;
     let topic = json!({ "reviewOn": null, "language": null, "provisionIds": null,
@@ -249,7 +249,7 @@ async fn what_is_left_out_and_what_is_null_is_the_same(server: &Server) {
     assert_eq!(tsb.change("topicPropose", list, "id").await, made);
 }
 
-async fn a_key_is_forgotten_after_a_week(server: &Server) {
+async fn an_idempotency_key_expires_after_a_week(server: &Server) {
     let tsb = server.tsb();
     let made = tsb.change("topicPropose", proposal("k"), "id").await;
     server.pass_days(6);
@@ -261,7 +261,7 @@ async fn a_key_is_forgotten_after_a_week(server: &Server) {
     assert_eq!(keys(server).await, 1);
 }
 
-async fn each_write_clears_away_a_few_expired_keys(server: &Server) {
+async fn each_write_deletes_a_few_expired_keys(server: &Server) {
     let tsb = server.tsb();
     for number in 0..50 {
         let key = format!("k{number}");
@@ -278,9 +278,9 @@ async fn each_write_clears_away_a_few_expired_keys(server: &Server) {
 }
 
 /// The service is killed at any instant of a request: repeating the request creates the record once.
-async fn a_request_that_was_cut_off_can_be_sent_again(url: &str) {
+async fn an_interrupted_request_can_be_repeated(url: &str) {
     const RUNS: u64 = 4;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let arguments = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
     let document =
         "mutation($input: TopicProposeInput!) { topicPropose(input: $input) { topic { code } } }";
@@ -288,10 +288,10 @@ async fn a_request_that_was_cut_off_can_be_sent_again(url: &str) {
         let body =
             json!({ "query": document, "variables": { "input": proposal(&format!("k{run}")) } });
         let body = body.to_string();
-        let mut service = workplace.start(&arguments);
-        let greeting = service.greeting();
-        let address = greeting[0].strip_suffix("/graphiql").unwrap();
-        let token = greeting[3].split_once(' ').unwrap().1;
+        let mut service = workspace.start(&arguments);
+        let startup_lines = service.startup_lines();
+        let address = startup_lines[0].strip_suffix("/graphiql").unwrap();
+        let token = startup_lines[3].split_once(' ').unwrap().1;
         let head = format!(
             "POST /graphql HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -304,14 +304,14 @@ async fn a_request_that_was_cut_off_can_be_sent_again(url: &str) {
         // Dropping it kills it without a graceful shutdown.
         drop(service);
 
-        let mut service = workplace.start(&arguments);
-        let greeting = service.greeting();
-        let address = greeting[0].strip_suffix("/graphiql").unwrap();
-        let token = greeting[3].split_once(' ').unwrap().1;
+        let mut service = workspace.start(&arguments);
+        let startup_lines = service.startup_lines();
+        let address = startup_lines[0].strip_suffix("/graphiql").unwrap();
+        let token = startup_lines[3].split_once(' ').unwrap().1;
         for _ in 0..2 {
-            let answer = raw_http::post(address, Some(token), &body).json();
-            let code = &answer["data"]["topicPropose"]["topic"]["code"];
-            assert_eq!(*code, format!("T-{}", 9 + run), "{answer}");
+            let response = raw_http::post(address, Some(token), &body).json();
+            let code = &response["data"]["topicPropose"]["topic"]["code"];
+            assert_eq!(*code, format!("T-{}", 9 + run), "{response}");
         }
         service.stop();
     }

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    a_statement_goes_out_and_is_replied_to
-    only_action_is_awaited
+    a_statement_is_sent_and_replied_to
+    only_purpose_action_awaits_a_reply
     statements_are_filtered
-    what_no_statement_can_be_is_refused_all_at_once
-    only_who_was_addressed_replies
-    numbers_have_no_holes_and_no_repeats
-    the_tsb_sends_from_its_own_secretariat
+    all_errors_of_a_statement_are_reported_at_once
+    only_addressees_can_reply
+    statement_numbers_are_consecutive
+    the_tsb_sends_statements_from_its_secretariat
     a_statement_may_be_entered_after_it_was_sent
     a_statement_is_never_sent_in_the_future
 }
@@ -37,7 +37,7 @@ fn statement(from: &str, addressees: &[Value]) -> Value {
 
 const SEND: &str = "liaisonStatementSend";
 
-async fn a_statement_goes_out_and_is_replied_to(server: &Server) {
+async fn a_statement_is_sent_and_replied_to(server: &Server) {
     let (itu, upu) = (server.itu(), server.upu());
     let sg17 = server.committee("ITU-T", "SG17").await;
     let sg2 = server.committee("ITU-T", "SG2").await;
@@ -109,7 +109,7 @@ async fn a_statement_goes_out_and_is_replied_to(server: &Server) {
     assert_eq!(read(&reader, "LS-01").await, Value::Null);
 }
 
-async fn only_action_is_awaited(server: &Server) {
+async fn only_purpose_action_awaits_a_reply(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let c5 = server.committee("POC", "C5").await;
     for (purpose, awaited) in [("ACTION", true), ("COMMENT", false), ("INFORMATION", false)] {
@@ -141,7 +141,7 @@ async fn statements_are_filtered(server: &Server) {
             .await;
         let nodes = data["liaisonStatements"]["nodes"].as_array().unwrap();
         assert_eq!(data["liaisonStatements"]["totalCount"], nodes.len());
-        nodes.iter().map(|it| it["code"].clone()).collect()
+        nodes.iter().map(|node| node["code"].clone()).collect()
     };
     assert_eq!(numbers(json!(null)).await, ["LS-1", "LS-2", "LS-3"]);
     assert_eq!(numbers(json!({ "from": sg17 })).await, ["LS-1"]);
@@ -162,7 +162,7 @@ async fn statements_are_filtered(server: &Server) {
     assert_eq!(numbers(json!({ "text": "ls-2" })).await, ["LS-2"]);
 }
 
-async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
+async fn all_errors_of_a_statement_are_reported_at_once(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let concluded = server.committee("ITU-T", "SG9").await;
     let c5 = server.committee("POC", "C5").await;
@@ -220,13 +220,13 @@ async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
         let mut input = statement(&sg17, &[to(&c5, "COMMENT", None)]);
         input["attachments"] = json!([{ "name": "TD", "url": address }]);
         let document = "mutation($input: LiaisonStatementSendInput!) { liaisonStatementSend(input: $input) { liaisonStatement { id } } }";
-        let answer = server
+        let response = server
             .itu()
             .post(document, json!({ "input": input }))
             .await
             .json();
-        let message = answer["errors"][0]["message"].as_str().unwrap();
-        assert!(message.contains("http://"), "{address}: {answer}");
+        let message = response["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("http://"), "{address}: {response}");
     }
     let data = server
         .anonymous()
@@ -235,7 +235,7 @@ async fn what_no_statement_can_be_is_refused_all_at_once(server: &Server) {
     assert_eq!(data["liaisonStatements"]["totalCount"], 0);
 }
 
-async fn only_who_was_addressed_replies(server: &Server) {
+async fn only_addressees_can_reply(server: &Server) {
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let sg17 = server.committee("ITU-T", "SG17").await;
     let c5 = server.committee("POC", "C5").await;
@@ -296,7 +296,7 @@ async fn refusal_of(client: &Client<'_>, from: &str, addressee: &str, original: 
     payload["userErrors"][0].clone()
 }
 
-async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
+async fn statement_numbers_are_consecutive(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let c5 = server.committee("POC", "C5").await;
     let (itu, upu) = (server.itu(), server.upu());
@@ -326,13 +326,13 @@ async fn numbers_have_no_holes_and_no_repeats(server: &Server) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["code"])
+        .map(|statement| &statement["code"])
         .collect();
     let expected: Vec<String> = (1..=16).map(|number| format!("LS-{number}")).collect();
     assert_eq!(numbers, expected.iter().collect::<Vec<_>>());
 }
 
-async fn the_tsb_sends_from_its_own_secretariat(server: &Server) {
+async fn the_tsb_sends_statements_from_its_secretariat(server: &Server) {
     let bureau = server.committee("TSB", "TSB").await;
     let c5 = server.committee("POC", "C5").await;
     let input = statement(&bureau, &[to(&c5, "ACTION", None)]);

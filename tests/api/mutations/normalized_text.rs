@@ -7,20 +7,20 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{ITU, import, jsonl};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::connect;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    every_lookup_finds_what_was_made
-    an_import_finds_what_was_made
+    every_lookup_normalizes_its_argument
+    an_import_normalizes_its_keys
     numbers_that_differ_by_case_or_blanks_are_the_same
-    what_cannot_be_seen_is_no_title_and_no_part_of_a_code
-    values_are_what_their_documents_allow
+    invisible_characters_are_refused_in_titles_and_codes
+    scalar_values_follow_their_specifications
 }
 
 on_both_empty_databases! {
-    numbers_that_there_are_get_their_identity
+    existing_numbers_get_their_identity
 }
 
 /// The arguments of queries that take a text as it is stored; `text` is searched for.
@@ -61,7 +61,7 @@ fn texts(types: &[Value], path: &str, ty: &Value, found: &mut BTreeSet<String>) 
     }
 }
 
-async fn every_lookup_finds_what_was_made(server: &Server) {
+async fn every_lookup_normalizes_its_argument(server: &Server) {
     let schema = server.anonymous().data(TYPES, json!({})).await;
     let types = schema["__schema"]["types"].as_array().unwrap();
     let mut found = BTreeSet::new();
@@ -126,8 +126,8 @@ async fn every_lookup_finds_what_was_made(server: &Server) {
     }
 }
 
-async fn an_import_finds_what_was_made(server: &Server) {
-    let workplace = Workplace::new();
+async fn an_import_normalizes_its_keys(server: &Server) {
+    let workspace = Workspace::new();
     let lines = [
         json!({ "type": "Organization", "acronym": "CL\u{c9}", "name": "n", "kind": "SECTOR", "side": "ITU" }),
         json!({ "type": "Committee", "organization": "CLE\u{301}", "code": "E\u{301}1", "period": "P", "name": "n", "kind": "GROUP" }),
@@ -165,9 +165,9 @@ async fn an_import_finds_what_was_made(server: &Server) {
             "3 lines: 2 Publication created, 1 Topic unchanged\n",
         ),
     ] {
-        workplace.write("records.jsonl", jsonl(lines));
-        let told = import(&workplace, server, ITU, &["records.jsonl"]);
-        assert_eq!(told, said);
+        workspace.write("records.jsonl", jsonl(lines));
+        let output = import(&workspace, server, ITU, &["records.jsonl"]);
+        assert_eq!(output, said);
     }
 }
 
@@ -190,7 +190,7 @@ async fn numbers_that_differ_by_case_or_blanks_are_the_same(server: &Server) {
     itu.change("publicationAdd", add("ITU-T X.11"), "id").await;
 }
 
-async fn what_cannot_be_seen_is_no_title_and_no_part_of_a_code(server: &Server) {
+async fn invisible_characters_are_refused_in_titles_and_codes(server: &Server) {
     let itu = server.itu();
     let organization = |acronym: &str, name: &str| json!({ "acronym": acronym, "name": name, "kind": "SECTOR", "side": "ITU" });
     for name in [
@@ -241,16 +241,16 @@ async fn what_cannot_be_seen_is_no_title_and_no_part_of_a_code(server: &Server) 
     }
 }
 
-async fn values_are_what_their_documents_allow(server: &Server) {
+async fn scalar_values_follow_their_specifications(server: &Server) {
     let status = async |ty: &str, argument: &str, value: &str| {
         let document = format!(
             "query($v: {ty}) {{ actionItems(first: 1, filter: {{ {argument}: $v }}) {{ totalCount }} }}"
         );
-        let answer = server
+        let response = server
             .anonymous()
             .post(&document, json!({ "v": value }))
             .await;
-        answer.json()["errors"].is_null()
+        response.json()["errors"].is_null()
     };
     for value in [
         "2023-12-24T15:30:00Z",
@@ -277,12 +277,12 @@ async fn values_are_what_their_documents_allow(server: &Server) {
         "https://itu.int/%zz",
     ] {
         let input = json!({ "i": { "id": organization, "version": 1, "website": value } });
-        let answer = server.itu().post(update, input).await;
-        assert!(answer.json()["errors"].is_array(), "{value}");
+        let response = server.itu().post(update, input).await;
+        assert!(response.json()["errors"].is_array(), "{value}");
     }
 }
 
-async fn numbers_that_there_are_get_their_identity(url: &str) {
+async fn existing_numbers_get_their_identity(url: &str) {
     let db = connect(url).await.unwrap();
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();

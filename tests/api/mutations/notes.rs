@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    notes_stand_on_five_kinds_of_record
-    a_retracted_note_keeps_its_place_and_loses_its_body
-    nothing_else_takes_a_note
-    the_tsb_reminds_until_there_is_nothing_to_remind_of
-    the_sides_reaffirm_what_is_still_of_interest
+    notes_can_be_added_to_five_types
+    a_retracted_note_stays_listed_without_its_body
+    notes_cannot_be_added_to_other_types
+    the_tsb_can_remind_while_an_item_is_open
+    the_sides_reaffirm_a_topic
 }
 
 async fn first_id(server: &Server, document: &str) -> String {
@@ -17,7 +17,7 @@ async fn first_id(server: &Server, document: &str) -> String {
     data["found"]["id"].as_str().unwrap().to_owned()
 }
 
-async fn notes_stand_on_five_kinds_of_record(server: &Server) {
+async fn notes_can_be_added_to_five_types(server: &Server) {
     let text = server.publication("UPU S52").await;
     let examination = server
         .upu()
@@ -74,7 +74,7 @@ async fn notes_stand_on_five_kinds_of_record(server: &Server) {
     }
 }
 
-async fn a_retracted_note_keeps_its_place_and_loses_its_body(server: &Server) {
+async fn a_retracted_note_stays_listed_without_its_body(server: &Server) {
     let topic = server.topic("T-1").await;
     let add = async |body: &str| {
         let input = json!({ "subjectId": topic, "body": body });
@@ -123,7 +123,7 @@ async fn a_retracted_note_keeps_its_place_and_loses_its_body(server: &Server) {
     );
 }
 
-async fn nothing_else_takes_a_note(server: &Server) {
+async fn notes_cannot_be_added_to_other_types(server: &Server) {
     let committee = server.committee("ITU-T", "SG17").await;
     let topic = server.topic("T-1").await;
     let itu = server.itu();
@@ -159,7 +159,7 @@ async fn nothing_else_takes_a_note(server: &Server) {
     );
 }
 
-async fn the_tsb_reminds_until_there_is_nothing_to_remind_of(server: &Server) {
+async fn the_tsb_can_remind_while_an_item_is_open(server: &Server) {
     let read = "id reminders version activities(last: 1) { nodes { verb party changes { field before after } } }";
     let item = first_id(
         server,
@@ -207,7 +207,7 @@ async fn the_tsb_reminds_until_there_is_nothing_to_remind_of(server: &Server) {
     );
 }
 
-async fn the_sides_reaffirm_what_is_still_of_interest(server: &Server) {
+async fn the_sides_reaffirm_a_topic(server: &Server) {
     let topic = server.topic("T-2").await;
     let reaffirm = |day: &str| json!({ "id": topic, "reviewOn": day });
     let read = "reviewOn needsReview version activities(last: 1) { nodes { verb changes { field before after } } }";

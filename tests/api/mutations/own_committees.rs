@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_committee_of_another_party_is_refused_alike
-    it_hides_no_other_mistake
+    another_partys_committee_is_forbidden_in_every_mutation
+    a_forbidden_committee_hides_no_other_error
     the_tsb_links_committees_of_partners
 }
 
-async fn a_committee_of_another_party_is_refused_alike(server: &Server) {
+async fn another_partys_committee_is_forbidden_in_every_mutation(server: &Server) {
     let filled = server.fill().await;
     let (itu, upu, tsb) = (
         server.committee("ITU-T", "SG17").await,
@@ -81,7 +81,7 @@ async fn a_committee_of_another_party_is_refused_alike(server: &Server) {
     }
 }
 
-async fn it_hides_no_other_mistake(server: &Server) {
+async fn a_forbidden_committee_hides_no_other_error(server: &Server) {
     let sg17 = server.committee("ITU-T", "SG17").await;
     let input = json!({ "title": " ", "fromIds": [sg17], "sentAt": "2099-01-01T00:00:00Z",
         "addressees": [{ "committeeId": sg17, "purpose": "INFORMATION", "replyBy": "2099-01-01" }] });

@@ -7,12 +7,12 @@ use crate::queries::overlaps::publish;
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    of_topics_in_every_state
-    of_topics_with_leads_alone
-    of_action_items_in_every_state
-    of_committees_and_organizations
-    of_publications
-    of_liaison_statements
+    permissions_of_topics_in_every_state
+    permissions_of_topics_with_only_leads
+    permissions_of_action_items_in_every_state
+    permissions_of_committees_and_organizations
+    permissions_of_publications
+    permissions_of_liaison_statements
     of_overlaps
 }
 
@@ -38,7 +38,7 @@ fn translation(id: &str, field: &str) -> Value {
     json!({ "subjectId": id, "version": 1, "field": field, "language": "PT", "text": "T", "kind": "MACHINE" })
 }
 
-async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec<String> {
+async fn announced(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec<String> {
     let data = client
         .data(
             &format!("query($id: ID!) {{ node(id: $id) {{ ... on {document} {{ {field} }} }} }}"),
@@ -49,7 +49,7 @@ async fn told(client: &Client<'_>, document: &str, id: &str, field: &str) -> Vec
     list.map(|list| list.as_str().unwrap().to_owned()).collect()
 }
 
-async fn of_topics_in_every_state(server: &Server) {
+async fn permissions_of_topics_in_every_state(server: &Server) {
     let topic = server.topic("T-3").await;
     let of_itu = server.committee("ITU-T", "SG13").await;
     let of_upu = server.committee("POC", "PSI").await;
@@ -114,7 +114,7 @@ async fn of_topics_in_every_state(server: &Server) {
                         ("TRANSLATE", "translationSet", translation(&topic, "TITLE")),
                     ];
                     server.sql(&reset).await;
-                    let told = told(&client, "Topic", &topic, "viewerPermissions").await;
+                    let announced = announced(&client, "Topic", &topic, "viewerPermissions").await;
                     for (permission, mutation, input) in acts {
                         server.sql(&reset).await;
                         server.sql("delete from topic_committee").await;
@@ -122,7 +122,7 @@ async fn of_topics_in_every_state(server: &Server) {
                             .sql("insert into topic_committee select * from kept")
                             .await;
                         assert_eq!(
-                            told.iter().any(|given| given == permission),
+                            announced.iter().any(|given| given == permission),
                             may(&client, mutation, input).await,
                             "{permission} for {name} at {itu:?} and {upu:?}, open items: {open_items}"
                         );
@@ -137,7 +137,7 @@ async fn of_topics_in_every_state(server: &Server) {
     }
 }
 
-async fn of_topics_with_leads_alone(server: &Server) {
+async fn permissions_of_topics_with_only_leads(server: &Server) {
     let topic = server.topic("T-3").await;
     server
         .sql("delete from topic_committee where role <> 'LEAD'")
@@ -156,10 +156,10 @@ async fn of_topics_with_leads_alone(server: &Server) {
                 "UPU" => server.committee("POC", "C5").await,
                 _ => server.committee("ITU-T", "SG17").await,
             };
-            let told = told(&client, "Topic", &topic, "viewerPermissions").await;
+            let announced = announced(&client, "Topic", &topic, "viewerPermissions").await;
             let input = json!({ "id": topic, "committeeId": lead });
             assert_eq!(
-                told.contains(&"UNLINK_COMMITTEE".to_owned()),
+                announced.contains(&"UNLINK_COMMITTEE".to_owned()),
                 client.verdict("topicUnlinkCommittee", input).await == "OK",
                 "{name} at {itu:?}"
             );
@@ -171,7 +171,7 @@ async fn of_topics_with_leads_alone(server: &Server) {
     }
 }
 
-async fn of_action_items_in_every_state(server: &Server) {
+async fn permissions_of_action_items_in_every_state(server: &Server) {
     let data = server
         .anonymous()
         .data("{ actionItem(by: { code: \"A-5\" }) { id } }", json!({}))
@@ -197,7 +197,8 @@ async fn of_action_items_in_every_state(server: &Server) {
                     }
                     server.sql(&reset).await;
                     let next = next_moves(&client, item).await;
-                    let told_may = told(&client, "ActionItem", item, "viewerPermissions").await;
+                    let told_may =
+                        announced(&client, "ActionItem", item, "viewerPermissions").await;
                     let case = format!("{name} on one of {owner}, asked by {asker}, {status}");
                     for to in
                         all::<entity::action_item::ActionItemStatus>().map(entity::word::enum_name)
@@ -278,7 +279,7 @@ fn permission(from: &str, to: &str) -> Option<&'static str> {
     })
 }
 
-async fn of_committees_and_organizations(server: &Server) {
+async fn permissions_of_committees_and_organizations(server: &Server) {
     let iso = server
         .anonymous()
         .data(
@@ -306,18 +307,26 @@ async fn of_committees_and_organizations(server: &Server) {
             let id = server.committee(organization, code).await;
             for (name, client) in everybody(server) {
                 server.sql(&reset).await;
-                let told = told(&client, "Committee", &id, "viewerPermissions").await;
+                let announced = announced(&client, "Committee", &id, "viewerPermissions").await;
                 let case = format!("{name} on {organization} {code}, {status}");
                 let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
                 let allowed = may(&client, "committeeUpdate", input).await;
-                assert_eq!(told.contains(&"UPDATE".to_owned()), allowed, "{case}");
+                assert_eq!(announced.contains(&"UPDATE".to_owned()), allowed, "{case}");
                 server.sql(&reset).await;
                 let input = json!({ "id": id, "version": 1 });
                 let allowed = may(&client, "committeeConclude", input).await;
-                assert_eq!(told.contains(&"CONCLUDE".to_owned()), allowed, "{case}");
+                assert_eq!(
+                    announced.contains(&"CONCLUDE".to_owned()),
+                    allowed,
+                    "{case}"
+                );
                 server.sql(&reset).await;
                 let allowed = may(&client, "translationSet", translation(&id, "NAME")).await;
-                assert_eq!(told.contains(&"TRANSLATE".to_owned()), allowed, "{case}");
+                assert_eq!(
+                    announced.contains(&"TRANSLATE".to_owned()),
+                    allowed,
+                    "{case}"
+                );
             }
         }
     }
@@ -332,18 +341,18 @@ async fn of_committees_and_organizations(server: &Server) {
         let id = data["organization"]["id"].as_str().unwrap();
         for (name, client) in everybody(server) {
             server.sql("update organization set version = 1").await;
-            let told = told(&client, "Organization", id, "viewerPermissions").await;
+            let announced = announced(&client, "Organization", id, "viewerPermissions").await;
             let input = json!({ "id": id, "version": 1, "name": format!("Renamed by {name}") });
             let allowed = may(&client, "organizationUpdate", input).await;
             assert_eq!(
-                told.contains(&"UPDATE".to_owned()),
+                announced.contains(&"UPDATE".to_owned()),
                 allowed,
                 "{name} on {acronym}"
             );
             server.sql("update organization set version = 1").await;
             let allowed = may(&client, "translationSet", translation(id, "NAME")).await;
             assert_eq!(
-                told.contains(&"TRANSLATE".to_owned()),
+                announced.contains(&"TRANSLATE".to_owned()),
                 allowed,
                 "{name} translates {acronym}"
             );
@@ -351,7 +360,7 @@ async fn of_committees_and_organizations(server: &Server) {
     }
 }
 
-async fn of_publications(server: &Server) {
+async fn permissions_of_publications(server: &Server) {
     let filled = server.fill().await;
     let iso = json!({ "organizationId": server.organization("ISO").await, "number": "ISO 9001", "title": "Quality", "kind": "OTHER" });
     let of_a_partner = server.tsb().change("publicationAdd", iso, "id").await;
@@ -362,7 +371,8 @@ async fn of_publications(server: &Server) {
         of_a_partner,
     ] {
         for (name, client) in everybody(server) {
-            let told = told(&client, "Publication", publication, "viewerPermissions").await;
+            let announced =
+                announced(&client, "Publication", publication, "viewerPermissions").await;
             let acts = [
                 (
                     "UPDATE",
@@ -389,7 +399,7 @@ async fn of_publications(server: &Server) {
                 let verdict = client.verdict(mutation, input).await;
                 let refused = ["UNAUTHENTICATED", "FORBIDDEN", "TAKEN"];
                 assert_eq!(
-                    told.iter().any(|given| given == permission),
+                    announced.iter().any(|given| given == permission),
                     !refused.contains(&verdict.as_str()),
                     "{permission} for {name} on {publication}: {verdict}"
                 );
@@ -404,7 +414,7 @@ async fn of_publications(server: &Server) {
     }
 }
 
-async fn of_liaison_statements(server: &Server) {
+async fn permissions_of_liaison_statements(server: &Server) {
     let statement = server.fill().await.statement;
     let statement = statement.as_str().unwrap();
     for status in ["ACTIVE", "CONCLUDED"] {
@@ -421,7 +431,8 @@ async fn of_liaison_statements(server: &Server) {
                 ))
                 .await;
             for (name, client) in everybody(server) {
-                let told = told(&client, "LiaisonStatement", statement, "viewerPermissions").await;
+                let announced =
+                    announced(&client, "LiaisonStatement", statement, "viewerPermissions").await;
                 let from = match name {
                     "ITU" => server.committee("ITU-T", "SG17").await,
                     "UPU" if psi == "ACTIVE" => server.committee("POC", "PSI").await,
@@ -437,7 +448,7 @@ async fn of_liaison_statements(server: &Server) {
                     ("ADD_NOTE", "noteAdd", note),
                 ] {
                     assert_eq!(
-                        told.iter().any(|given| given == permission),
+                        announced.iter().any(|given| given == permission),
                         client.verdict(mutation, input).await == "OK",
                         "{permission} for {name}, C5 {status}, PSI {psi}"
                     );

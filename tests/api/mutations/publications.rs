@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    the_facts_are_there_with_their_editions_and_relations
+    seeded_publications_have_their_editions_and_relations
     publications_are_found_filtered_and_ordered
-    each_side_enters_its_own
-    an_edition_takes_the_place_of_another_and_never_of_itself
+    each_side_adds_its_own_publications
+    an_edition_supersedes_another_and_never_itself
     relations_are_symmetric_and_between_sides
-    a_new_text_is_added_to_topics_which_change_by_that
+    adding_a_publication_to_topics_updates_the_topics
     a_topic_names_its_publications
-    both_sides_find_and_the_examination_is_closed
-    one_examination_is_under_way_also_when_two_ask_at_once
-    an_examination_is_overdue_after_its_day
+    an_examination_is_complete_after_both_findings
+    concurrent_requests_open_one_examination
+    an_examination_is_overdue_after_its_due_date
 }
 
 const READ: &str = "id number title kind status side version approvedOn url organization { acronym } committee { code }
@@ -31,7 +31,7 @@ async fn read(server: &Server, number: &str) -> Value {
     data["publication"].clone()
 }
 
-async fn the_facts_are_there_with_their_editions_and_relations(server: &Server) {
+async fn seeded_publications_have_their_editions_and_relations(server: &Server) {
     let facts: Value = serde_json::from_str(include_str!("../register.json")).unwrap();
     let facts = facts["publications"].as_array().unwrap();
     let data = server
@@ -149,7 +149,7 @@ fn text(number: &str, organization: &str) -> Value {
     json!({ "number": number, "title": "A text", "kind": "OTHER", "organizationId": organization })
 }
 
-async fn each_side_enters_its_own(server: &Server) {
+async fn each_side_adds_its_own_publications(server: &Server) {
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let of_itu = server.organization("ITU-T").await;
     let of_upu = server.organization("UPU").await;
@@ -218,7 +218,7 @@ async fn each_side_enters_its_own(server: &Server) {
     assert_eq!(same["version"], 3, "what changes nothing is no change");
 }
 
-async fn an_edition_takes_the_place_of_another_and_never_of_itself(server: &Server) {
+async fn an_edition_supersedes_another_and_never_itself(server: &Server) {
     let itu = server.itu();
     let first = read(server, "ITU-T X.509 (10/2012)").await;
     let last = read(server, "ITU-T X.509 (10/2019)").await;
@@ -282,7 +282,7 @@ async fn relations_are_symmetric_and_between_sides(server: &Server) {
     assert_eq!(codes, ["NOT_FOUND", "NOT_FOUND"]);
 }
 
-async fn a_new_text_is_added_to_topics_which_change_by_that(server: &Server) {
+async fn adding_a_publication_to_topics_updates_the_topics(server: &Server) {
     let of_upu = server.organization("UPU").await;
     let (active, proposed) = (server.topic("T-2").await, server.topic("T-1").await);
     let versions = "{ a: topic(by: { code: \"T-2\" }) { version publications { nodes { number } } }
@@ -373,7 +373,7 @@ fn finding(examination: &Value, impact: &str, committee: Option<&str>) -> Value 
     json!({ "id": examination["id"], "impact": impact, "statement": format!("It is {impact}."), "committeeId": committee })
 }
 
-async fn both_sides_find_and_the_examination_is_closed(server: &Server) {
+async fn an_examination_is_complete_after_both_findings(server: &Server) {
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let sg17 = server.committee("ITU-T", "SG17").await;
     let psi = server.committee("POC", "PSI").await;
@@ -449,7 +449,7 @@ async fn both_sides_find_and_the_examination_is_closed(server: &Server) {
     );
 }
 
-async fn one_examination_is_under_way_also_when_two_ask_at_once(server: &Server) {
+async fn concurrent_requests_open_one_examination(server: &Server) {
     let text = server.publication("UPU S42").await;
     let input = || json!({ "publicationId": text, "reason": "Both ask." });
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
@@ -465,7 +465,7 @@ async fn one_examination_is_under_way_also_when_two_ask_at_once(server: &Server)
     assert_eq!(itu.verdict("examinationRequest", other).await, "OK");
 }
 
-async fn an_examination_is_overdue_after_its_day(server: &Server) {
+async fn an_examination_is_overdue_after_its_due_date(server: &Server) {
     let text = server.publication("UPU S42").await;
     let asked = ask(&server.upu(), &text).await;
     let overdue = async || {

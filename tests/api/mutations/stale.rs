@@ -1,16 +1,16 @@
-//! A change of what somebody else has changed before: refused, with the record as it is now.
+//! Concurrent changes: the second is refused as STALE, with the current record.
 
 use serde_json::{Value, json};
 
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_stale_change_shows_the_record_as_it_is
+    a_stale_update_returns_the_current_record
     a_stale_deletion_deletes_nothing
-    other_problems_show_no_record
+    other_errors_return_no_record
 }
 
-async fn a_stale_change_shows_the_record_as_it_is(server: &Server) {
+async fn a_stale_update_returns_the_current_record(server: &Server) {
     let itu = server.itu();
     let sg17 = server.committee("ITU-T", "SG17").await;
     let itu_t = server.organization("ITU-T").await;
@@ -131,7 +131,7 @@ async fn a_stale_deletion_deletes_nothing(server: &Server) {
     }
 }
 
-async fn other_problems_show_no_record(server: &Server) {
+async fn other_errors_return_no_record(server: &Server) {
     let topic = "{ topic(by: { code: \"T-3\" }) { id version } }";
     let topic = server.anonymous().data(topic, json!({})).await["topic"].clone();
     for input in [

@@ -6,12 +6,12 @@ use crate::support::harness::{Client, Server};
 
 on_both_databases! {
     both_sides_agree_and_release
-    a_side_declines_and_comes_back
+    a_side_declines_and_agrees_again
     the_tsb_proposes_and_takes_no_position
-    a_new_lead_takes_the_place_of_the_old_one
-    a_topic_is_not_retired_while_work_is_open
-    texts_are_changed_by_whoever_may
-    a_topic_says_which_clauses_it_answers
+    a_new_lead_replaces_the_old_one
+    a_topic_with_open_action_items_cannot_be_retired
+    texts_are_updated_only_by_permitted_parties
+    a_topic_lists_its_provisions
 }
 
 const READ: &str = "id code status version proposedBy positions { side position reason takenAt }
@@ -99,7 +99,7 @@ async fn both_sides_agree_and_release(server: &Server) {
     }
 }
 
-async fn a_side_declines_and_comes_back(server: &Server) {
+async fn a_side_declines_and_agrees_again(server: &Server) {
     let of_itu = server.committee("ITU-T", "SG17").await;
     let of_upu = server.committee("POC", "PSI").await;
     let topic = propose(&server.itu(), Some(&of_itu)).await;
@@ -150,7 +150,7 @@ async fn the_tsb_proposes_and_takes_no_position(server: &Server) {
     );
 }
 
-async fn a_new_lead_takes_the_place_of_the_old_one(server: &Server) {
+async fn a_new_lead_replaces_the_old_one(server: &Server) {
     let topic = server.topic("T-3").await;
     let old = server.committee("ITU-T", "SG17").await;
     let new = server.committee("ITU-T", "SG2").await;
@@ -189,7 +189,7 @@ async fn a_new_lead_takes_the_place_of_the_old_one(server: &Server) {
         .await;
 }
 
-async fn a_topic_is_not_retired_while_work_is_open(server: &Server) {
+async fn a_topic_with_open_action_items_cannot_be_retired(server: &Server) {
     let topic = json!({ "id": server.topic("T-3").await });
     let released = position(&topic, "RELEASED", None, Some("Done."));
     server
@@ -208,13 +208,13 @@ async fn a_topic_is_not_retired_while_work_is_open(server: &Server) {
     );
 }
 
-async fn texts_are_changed_by_whoever_may(server: &Server) {
+async fn texts_are_updated_only_by_permitted_parties(server: &Server) {
     let of_itu = server.committee("ITU-T", "SG17").await;
     let topic = propose(&server.itu(), Some(&of_itu)).await;
     let update = json!({ "id": topic["id"], "version": 1, "title": "Re\u{301}sume\u{301}", "reviewOn": "2027-01-01" });
-    for stranger in [server.upu(), server.tsb()] {
+    for unauthorized in [server.upu(), server.tsb()] {
         assert_eq!(
-            stranger.verdict("topicUpdate", update.clone()).await,
+            unauthorized.verdict("topicUpdate", update.clone()).await,
             "FORBIDDEN"
         );
     }
@@ -251,7 +251,7 @@ async fn texts_are_changed_by_whoever_may(server: &Server) {
     );
 }
 
-async fn a_topic_says_which_clauses_it_answers(server: &Server) {
+async fn a_topic_lists_its_provisions(server: &Server) {
     let mandate = "{ mandate(code: \"RES-11-DUBAI-2012\") { provisions { id section letter } } }";
     let data = server.anonymous().data(mandate, json!({})).await;
     let provisions = data["mandate"]["provisions"].as_array().unwrap();

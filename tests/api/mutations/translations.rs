@@ -4,16 +4,16 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::import_export::imports::{ITU, import, jsonl};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    a_translation_is_set_replaced_and_taken_back
-    what_is_wrong_with_a_translation_is_told_at_once
+    a_translation_is_set_replaced_and_removed
+    all_errors_of_a_translation_are_reported_at_once
     a_translation_of_an_older_version_is_stale
     a_change_of_the_original_marks_its_translations_as_outdated
     an_import_that_changes_the_original_marks_its_translations_as_outdated
-    a_setting_that_changes_nothing_is_not_in_the_history
+    setting_the_same_translation_adds_no_activity
     a_translation_is_normalized_as_its_original_is
     a_record_is_translated_in_each_of_its_texts
 }
@@ -51,7 +51,7 @@ async fn newest(server: &Server, count: usize) -> Vec<Value> {
     data["activities"]["nodes"].as_array().unwrap().clone()
 }
 
-async fn a_translation_is_set_replaced_and_taken_back(server: &Server) {
+async fn a_translation_is_set_replaced_and_removed(server: &Server) {
     let topic = server.topic("T-2").await;
     let version = server.version(&topic).await;
     let input = server.translation(&topic, "TITLE", "FR", "Sécurité").await;
@@ -103,7 +103,7 @@ async fn a_translation_is_set_replaced_and_taken_back(server: &Server) {
     );
 }
 
-async fn what_is_wrong_with_a_translation_is_told_at_once(server: &Server) {
+async fn all_errors_of_a_translation_are_reported_at_once(server: &Server) {
     let topic = server.topic("T-2").await;
     let valid = server.translation(&topic, "TITLE", "FR", "Titre").await;
     let mandateless = json!({ "organizationId": server.organization("POC").await, "code": "C99", "period": "P", "name": "N", "kind": "COMMITTEE" });
@@ -222,9 +222,12 @@ async fn a_change_of_the_original_marks_its_translations_as_outdated(server: &Se
     let outdated = async || {
         let translations = translations(server, "T-2").await;
         let translations = translations.as_array().unwrap().clone();
-        let outdated = translations.iter().filter(|it| it["outdated"] == true);
-        let outdated =
-            outdated.map(|it| format!("{} {}", it["field"], it["language"]).replace('"', ""));
+        let outdated = translations
+            .iter()
+            .filter(|translation| translation["outdated"] == true);
+        let outdated = outdated.map(|translation| {
+            format!("{} {}", translation["field"], translation["language"]).replace('"', "")
+        });
         outdated.collect::<Vec<_>>()
     };
     let review =
@@ -282,9 +285,9 @@ async fn an_import_that_changes_the_original_marks_its_translations_as_outdated(
         json!({ "type": "Publication", "number": "ITU-T X.1341 (09/2015)", "title": "Renamed" }),
         json!({ "type": "Topic", "code": "T-2", "title": "Renamed" }),
     ];
-    let workplace = Workplace::new();
-    workplace.write("records.jsonl", jsonl(&records));
-    import(&workplace, server, ITU, &["records.jsonl"]);
+    let workspace = Workspace::new();
+    workspace.write("records.jsonl", jsonl(&records));
+    import(&workspace, server, ITU, &["records.jsonl"]);
     for id in [sg17, itu_t, text, t2] {
         let all = "... on Organization { translations { outdated } } ... on Committee { translations { outdated } }
             ... on Publication { translations { outdated } } ... on Topic { translations { outdated } }";
@@ -301,7 +304,7 @@ async fn an_import_that_changes_the_original_marks_its_translations_as_outdated(
     }
 }
 
-async fn a_setting_that_changes_nothing_is_not_in_the_history(server: &Server) {
+async fn setting_the_same_translation_adds_no_activity(server: &Server) {
     let topic = server.topic("T-2").await;
     server.translate(&topic, "TITLE", "FR", "Titre").await;
     let cursor = server.newest().await;

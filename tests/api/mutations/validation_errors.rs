@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    all_that_is_wrong_is_told_at_once
-    refusals_come_in_their_order
-    values_that_are_none_of_their_type_are_refused
+    all_errors_are_reported_at_once
+    error_codes_have_an_order_of_precedence
+    values_of_the_wrong_type_are_refused
 }
 
-async fn all_that_is_wrong_is_told_at_once(server: &Server) {
+async fn all_errors_are_reported_at_once(server: &Server) {
     let input = json!({ "organizationId": server.organization("ITU-T").await, "code": " ", "period": "x".repeat(33), "name": "a\u{0}b",
         "kind": "STUDY_GROUP", "parentId": server.topic("T-1").await, "startsOn": "2026-01-02", "endsOn": "2026-01-01",
         "predecessorIds": [server.committee("POC", "C5").await, "committee_01h455vb4pex5vsknk084sn02q"] });
     let payload = server.itu().attempt("committeeCreate", input, "id").await;
     assert_eq!(payload["committee"], Value::Null);
     let errors = payload["userErrors"].as_array().unwrap();
-    let told: Vec<String> = errors
+    let reported: Vec<String> = errors
         .iter()
         .map(|error| {
             let path: Vec<&str> = error["field"]
@@ -38,8 +38,8 @@ async fn all_that_is_wrong_is_told_at_once(server: &Server) {
         "predecessorIds.1 NOT_FOUND",
     ] {
         assert!(
-            told.iter().any(|problem| problem == expected),
-            "{expected} is missing: {told:?}"
+            reported.iter().any(|problem| problem == expected),
+            "{expected} is missing: {reported:?}"
         );
     }
     for error in errors {
@@ -60,7 +60,7 @@ async fn all_that_is_wrong_is_told_at_once(server: &Server) {
     );
 }
 
-async fn refusals_come_in_their_order(server: &Server) {
+async fn error_codes_have_an_order_of_precedence(server: &Server) {
     let nothing = json!({ "id": "topic_01h455vb4pex5vsknk084sn02q", "version": 9, "title": " " });
     assert_eq!(
         server
@@ -91,7 +91,7 @@ async fn refusals_come_in_their_order(server: &Server) {
     );
 }
 
-async fn values_that_are_none_of_their_type_are_refused(server: &Server) {
+async fn values_of_the_wrong_type_are_refused(server: &Server) {
     let reader = server.itu();
     for document in [
         "mutation { topicPropose(input: { title: \"T\", summary: \"S\", reviewOn: \"2027-02-30\" }) { topic { id } } }",
@@ -106,11 +106,13 @@ async fn values_that_are_none_of_their_type_are_refused(server: &Server) {
         "{ topic(by: { id: \"a\", code: \"T-1\" }) { id } }",
         "{ topic(by: {}) { id } }",
     ] {
-        let answer = reader.run(document, json!({})).await;
-        let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap();
+        let response = reader.run(document, json!({})).await;
+        let code = response["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap();
         assert!(
             ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(&code),
-            "{document}: {answer}"
+            "{document}: {response}"
         );
     }
 }

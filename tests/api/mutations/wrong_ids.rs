@@ -6,7 +6,7 @@ use crate::support::harness::{Client, Server};
 use crate::support::introspection::{OTHER_ID, Schema, TypeReference, name};
 
 on_both_databases! {
-    each_id_of_each_input_says_what_is_wrong_with_it
+    each_wrong_id_of_each_input_has_its_own_error
     each_id_of_each_input_may_be_null_absent_or_many
 }
 
@@ -105,12 +105,12 @@ fn required(schema: &Schema, records: &Records, input: &str) -> Value {
 
 /// The error about a field of an input; `None` if something else is wrong before it.
 async fn error(client: &Client<'_>, document: &str, input: &Value, field: &str) -> Option<Value> {
-    let answer = client.run(document, json!({ "input": input })).await;
+    let response = client.run(document, json!({ "input": input })).await;
     assert!(
-        !answer.to_string().contains("INTERNAL"),
-        "{input}: {answer}"
+        !response.to_string().contains("INTERNAL"),
+        "{input}: {response}"
     );
-    let errors = answer["data"]["payload"]["userErrors"].as_array()?;
+    let errors = response["data"]["payload"]["userErrors"].as_array()?;
     let about = errors.iter().find(|error| error["field"][0] == field)?;
     Some(about.clone())
 }
@@ -154,7 +154,7 @@ fn id_fields(schema: &Schema) -> Vec<IdField<'_>> {
     found
 }
 
-async fn each_id_of_each_input_says_what_is_wrong_with_it(server: &Server) {
+async fn each_wrong_id_of_each_input_has_its_own_error(server: &Server) {
     server.fill().await;
     let schema = Schema::of(server).await;
     let parties = parties(server).await;
@@ -226,30 +226,33 @@ async fn each_id_of_each_input_may_be_null_absent_or_many(server: &Server) {
                 continue;
             }
             input[name] = value.clone();
-            let answer = itu.run(&field.document, json!({ "input": input })).await;
+            let response = itu.run(&field.document, json!({ "input": input })).await;
             if value.is_null() && field.ty.is_required {
-                let error = &answer["errors"][0];
+                let error = &response["errors"][0];
                 let path = &error["extensions"]["inputPath"];
-                assert_eq!(*path, json!(["input", name]), "{place}: {answer}");
+                assert_eq!(*path, json!(["input", name]), "{place}: {response}");
                 let message = error["message"].as_str().unwrap();
-                assert!(message.contains("it must not be null"), "{place}: {answer}");
+                assert!(
+                    message.contains("it must not be null"),
+                    "{place}: {response}"
+                );
                 continue;
             }
             // It is made, or a rule refuses it in a sentence.
-            let errors = answer["data"]["payload"]["userErrors"].as_array();
-            let errors = errors.or_else(|| answer["errors"].as_array()).unwrap();
+            let errors = response["data"]["payload"]["userErrors"].as_array();
+            let errors = errors.or_else(|| response["errors"].as_array()).unwrap();
             for error in errors {
                 let code = [&error["code"], &error["extensions"]["code"]];
                 let is_rule = |code: &&Value| code.is_string() && **code != "INTERNAL";
-                assert!(code.iter().any(is_rule), "{place} {value}: {answer}");
+                assert!(code.iter().any(is_rule), "{place} {value}: {response}");
                 let message = error["message"].as_str().unwrap();
                 assert!(message.ends_with('.'), "{place} {value}: {message}");
             }
         }
         if field.ty.is_required {
             input.as_object_mut().unwrap().remove(name);
-            let answer = itu.run(&field.document, json!({ "input": input })).await;
-            let message = answer["errors"][0]["message"].as_str().unwrap();
+            let response = itu.run(&field.document, json!({ "input": input })).await;
+            let message = response["errors"][0]["message"].as_str().unwrap();
             let expected = format!("its field `{name}` is missing");
             assert!(message.contains(&expected), "{place}: {message}");
         }

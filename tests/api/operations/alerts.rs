@@ -13,7 +13,7 @@ use liaison::store::Database;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::prepare;
 use crate::support::metrics::Scrape;
@@ -21,7 +21,7 @@ use crate::support::raw_http;
 use crate::support::webhook_receiver::{Endpoint, Reply};
 
 on_both_backends! {
-    no_alert_fires_on_a_sound_service
+    no_alert_fires_on_a_healthy_service
     a_service_that_ended_is_reported
     a_database_that_refuses_writes_is_reported
     a_database_that_cannot_be_read_is_reported
@@ -40,20 +40,20 @@ const PENDING_WRITES: &str =
 
 /// A running service with metrics.
 struct Watched {
-    service: Running,
+    service: RunningProcess,
     address: String,
     metrics: String,
     /// ITU's token.
     token: String,
     before: Scrape,
-    workplace: Workplace,
+    workspace: Workspace,
     database: TestDatabase,
 }
 
 impl Watched {
     async fn start(backend: Backend) -> Self {
         let database = TestDatabase::create(backend, prepare).await;
-        let workplace = Workplace::new();
+        let workspace = Workspace::new();
         let settings = ["dev", "--listen", FREE, "--metrics-listen", FREE];
         let more = [
             "--database-url",
@@ -61,21 +61,22 @@ impl Watched {
             "--database-connections",
             "1",
         ];
-        let mut service = workplace.start(&[&settings[..], &more].concat());
-        let greeting = service.greeting();
+        let mut service = workspace.start(&[&settings[..], &more].concat());
+        let startup_lines = service.startup_lines();
         let (address, metrics) = (service.dev_address(), service.metrics_address());
         // The first of everything, so that what follows is an increase.
         raw_http::get(&address, "/readyz");
         raw_http::post(&address, None, &query("{ mandates { code } }"));
-        let before =
-            Scrape::eventually(&metrics, |it| it.value("liaison_feed_lag_positions") < 1.0);
+        let before = Scrape::eventually(&metrics, |scrape| {
+            scrape.value("liaison_feed_lag_positions") < 1.0
+        });
         Self {
-            token: greeting[1].split(' ').nth(1).unwrap().to_owned(),
+            token: startup_lines[1].split(' ').nth(1).unwrap().to_owned(),
             service,
             address,
             metrics,
             before,
-            workplace,
+            workspace,
             database,
         }
     }
@@ -93,10 +94,10 @@ impl Watched {
 
     /// Fails unless these alerts and no others fire, if each minute is like the time since the start.
     fn fires(&self, after: &Scrape, alerts: &[&str]) {
-        let fired = firing(&self.workplace, &series(&self.before, after, 1));
+        let fired = firing(&self.workspace, &series(&self.before, after, 1));
         assert_eq!(
             fired,
-            alerts.iter().map(|it| (*it).to_owned()).collect(),
+            alerts.iter().map(|alert| (*alert).to_owned()).collect(),
             "{}",
             after.text
         );
@@ -135,8 +136,8 @@ fn series(before: &Scrape, after: &Scrape, up: u8) -> String {
 }
 
 /// Returns the alerts that fire after half an hour of these series.
-fn firing(workplace: &Workplace, series: &str) -> BTreeSet<String> {
-    workplace.write("alerts.yml", ALERTS);
+fn firing(workspace: &Workspace, series: &str) -> BTreeSet<String> {
+    workspace.write("alerts.yml", ALERTS);
     let names = ALERTS
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "));
@@ -147,8 +148,8 @@ fn firing(workplace: &Workplace, series: &str) -> BTreeSet<String> {
              promql_expr_test:\n      - expr: 'count(ALERTS{{alertname=\"{name}\",alertstate=\"firing\"}}) > bool 0'\n        \
              eval_time: 30m\n        exp_samples: [{{labels: '{{}}', value: 1}}]\n"
         );
-        workplace.write("test.yml", test);
-        let (is_firing, output) = promtool(workplace, &["test", "rules", "test.yml"]);
+        workspace.write("test.yml", test);
+        let (is_firing, output) = promtool(workspace, &["test", "rules", "test.yml"]);
         assert!(
             is_firing || output.contains("got: nil") || output.contains("got:[]"),
             "{output}"
@@ -160,11 +161,11 @@ fn firing(workplace: &Workplace, series: &str) -> BTreeSet<String> {
     fired
 }
 
-fn promtool(workplace: &Workplace, arguments: &[&str]) -> (bool, String) {
+fn promtool(workspace: &Workspace, arguments: &[&str]) -> (bool, String) {
     let program = env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
     let ran = Command::new(program)
         .args(arguments)
-        .current_dir(workplace.path("."))
+        .current_dir(workspace.path("."))
         .output()
         .expect("this test needs promtool: `apt-get install prometheus`, or name it by the variable PROMTOOL");
     let output = [ran.stdout, ran.stderr].concat();
@@ -173,16 +174,16 @@ fn promtool(workplace: &Workplace, arguments: &[&str]) -> (bool, String) {
 
 /// Returns whether the alert fires at any minute while the readiness has these values, one for each minute.
 fn fires_while_ready_is(values: &str) -> bool {
-    let workplace = Workplace::new();
-    workplace.write("alerts.yml", ALERTS);
+    let workspace = Workspace::new();
+    workspace.write("alerts.yml", ALERTS);
     let test = format!(
         "rule_files: [alerts.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n      \
          - {{series: 'liaison_ready{{job=\"liaison\",instance=\"a\"}}', values: '{values}'}}\n    \
          promql_expr_test:\n      - expr: 'count(count_over_time(ALERTS{{alertname=\"LiaisonNotReady\",alertstate=\"firing\"}}[1h]))'\n        \
          eval_time: 30m\n        exp_samples: []\n"
     );
-    workplace.write("test.yml", test);
-    let (is_silent, output) = promtool(&workplace, &["test", "rules", "test.yml"]);
+    workspace.write("test.yml", test);
+    let (is_silent, output) = promtool(&workspace, &["test", "rules", "test.yml"]);
     assert!(is_silent || output.contains("got: {} 1E+00"), "{output}");
     !is_silent
 }
@@ -198,12 +199,12 @@ fn a_service_that_is_not_ready_for_a_moment_is_not_reported() {
 
 #[test]
 fn the_rules_are_valid_and_use_metrics_of_the_catalogue() {
-    let workplace = Workplace::new();
-    workplace.write("alerts.yml", ALERTS);
-    let (is_valid, output) = promtool(&workplace, &["check", "rules", "alerts.yml"]);
+    let workspace = Workspace::new();
+    workspace.write("alerts.yml", ALERTS);
+    let (is_valid, output) = promtool(&workspace, &["check", "rules", "alerts.yml"]);
     assert!(is_valid, "{output}");
     let words: BTreeSet<&str> = ALERTS
-        .split(|it: char| !it.is_alphanumeric() && it != '_')
+        .split(|character: char| !character.is_alphanumeric() && character != '_')
         .collect();
     for word in words {
         let is_metric = [
@@ -223,7 +224,7 @@ fn the_rules_are_valid_and_use_metrics_of_the_catalogue() {
     }
 }
 
-async fn no_alert_fires_on_a_sound_service(backend: Backend) {
+async fn no_alert_fires_on_a_healthy_service(backend: Backend) {
     let watched = Watched::start(backend).await;
     raw_http::get(&watched.address, "/readyz");
     raw_http::post(&watched.address, None, &query("{ mandates { title } }"));
@@ -235,13 +236,13 @@ async fn a_service_that_ended_is_reported(backend: Backend) {
     let Watched {
         service,
         metrics,
-        workplace,
+        workspace,
         before,
         ..
     } = watched;
     service.stop();
     assert!(Scrape::read(&metrics).is_none());
-    let fired = firing(&workplace, &series(&before, &before, 0));
+    let fired = firing(&workspace, &series(&before, &before, 0));
     assert!(fired.contains("LiaisonDown"), "{fired:?}");
 }
 
@@ -274,12 +275,15 @@ async fn operations_that_fail_are_reported(backend: Backend) {
     watched
         .sql(&["alter table mandate rename to elsewhere"])
         .await;
-    let answer = raw_http::post(
+    let response = raw_http::post(
         &watched.address,
         None,
         &query("{ mandates { code title } }"),
     );
-    assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "INTERNAL");
+    assert_eq!(
+        response.json()["errors"][0]["extensions"]["code"],
+        "INTERNAL"
+    );
     watched.fires(&Scrape::of(&watched.metrics), &["LiaisonErrors"]);
 }
 
@@ -305,7 +309,9 @@ async fn a_lock_that_is_held_is_reported_as_slow_and_as_a_full_pool(backend: Bac
             thread::spawn(move || raw_http::post(&address, Some(&token), &note))
         })
         .collect();
-    let waiting = Scrape::eventually(&watched.metrics, |it| it.value(PENDING_WRITES) > 0.0);
+    let waiting = Scrape::eventually(&watched.metrics, |scrape| {
+        scrape.value(PENDING_WRITES) > 0.0
+    });
     // The fault itself takes its time.
     thread::sleep(Duration::from_millis(1500).saturating_sub(began.elapsed()));
     lock.rollback().await.unwrap();
@@ -334,8 +340,8 @@ async fn a_feed_that_cannot_be_read_is_reported(backend: Backend) {
             "insert into activity select * from added",
         ])
         .await;
-    let after = Scrape::eventually(&watched.metrics, |it| {
-        it.value("liaison_feed_lag_positions") > 0.0
+    let after = Scrape::eventually(&watched.metrics, |scrape| {
+        scrape.value("liaison_feed_lag_positions") > 0.0
     });
     watched.fires(&after, &["LiaisonFeedLag"]);
 }
@@ -358,11 +364,11 @@ async fn a_webhook_that_fails_is_reported(backend: Backend) {
         "{created}"
     );
     let failing = "liaison_webhooks{state=\"failing\"}";
-    let after = Scrape::eventually(&watched.metrics, |it| {
-        it.value(failing) > 0.0
-            && it.value("liaison_webhook_backlog_age_seconds") > 0.0
-            && it.value("liaison_feed_lag_positions") < 1.0
-            && it.value(PENDING_WRITES) < 1.0
+    let after = Scrape::eventually(&watched.metrics, |scrape| {
+        scrape.value(failing) > 0.0
+            && scrape.value("liaison_webhook_backlog_age_seconds") > 0.0
+            && scrape.value("liaison_feed_lag_positions") < 1.0
+            && scrape.value(PENDING_WRITES) < 1.0
     });
     watched.fires(&after, &["LiaisonWebhookBacklog", "LiaisonWebhookFailing"]);
 }
@@ -377,7 +383,7 @@ async fn requests_beyond_a_limit_are_reported(backend: Backend) {
 }
 
 #[test]
-fn each_alert_has_its_fault_here() {
+fn each_alert_has_a_test() {
     let names = ALERTS
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "));

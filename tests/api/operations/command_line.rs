@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    dev_makes_everything_and_prints_what_is_needed
+    dev_creates_everything_and_prints_url_and_tokens
     dev_leaves_an_existing_database_as_it_is
-    dev_answers_local_pages_and_takes_the_settings_of_serve
-    tokens_of_dev_count_after_a_restart
+    dev_allows_local_origins_and_accepts_the_settings_of_serve
+    tokens_of_dev_stay_valid_after_a_restart
     two_instances_start_at_once_on_one_empty_database
-    a_stopped_service_finishes_the_request_that_runs
-    serve_reads_what_seed_has_loaded
-    a_read_only_instance_answers_reads_with_a_token
+    a_shutdown_finishes_the_running_request
+    serve_reads_the_data_that_seed_loaded
+    a_read_only_instance_accepts_reads_with_a_token
 }
 
 /// A trusted document that is invalid for this schema.
@@ -27,8 +27,8 @@ const WRONG_DOCUMENTS: &str =
 const FREE_PORT: &str = "127.0.0.1:0";
 const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
 
-fn dev(workplace: &Workplace, url: &str) -> Running {
-    workplace.start(&["dev", "--database-url", url, "--listen", FREE_PORT])
+fn dev(workspace: &Workspace, url: &str) -> RunningProcess {
+    workspace.start(&["dev", "--database-url", url, "--listen", FREE_PORT])
 }
 
 fn ask(address: &str, token: Option<&str>, query: &str) -> Value {
@@ -46,11 +46,11 @@ fn counts(address: &str) -> Value {
     )
 }
 
-async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
-    let workplace = Workplace::new();
-    let mut dev = dev(&workplace, url);
-    let greeting = dev.greeting();
-    let explorer = &greeting[0];
+async fn dev_creates_everything_and_prints_url_and_tokens(url: &str) {
+    let workspace = Workspace::new();
+    let mut dev = dev(&workspace, url);
+    let startup_lines = dev.startup_lines();
+    let explorer = &startup_lines[0];
     let address = explorer.strip_suffix("/graphiql").unwrap();
     assert!(!address.ends_with(":0"), "the real port: {address}");
     let page = raw_http::get(address, "/graphiql");
@@ -65,16 +65,16 @@ async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
             "mandates": [{ "code": "RES-11-DUBAI-2012" }],
         } })
     );
-    for (line, role) in greeting[1..]
+    for (line, role) in startup_lines[1..]
         .iter()
         .zip(["ITU_EDITOR", "UPU_EDITOR", "TSB_EDITOR"])
     {
         let (name, token) = line.split_once(' ').unwrap();
         assert_eq!(name, role);
-        let answer = ask(address, Some(token), "{ viewer { roles } }");
-        assert_eq!(answer["data"]["viewer"]["roles"], json!([role]));
+        let response = ask(address, Some(token), "{ viewer { roles } }");
+        assert_eq!(response["data"]["viewer"]["roles"], json!([role]));
     }
-    let first = &greeting[4];
+    let first = &startup_lines[4];
     assert!(
         first.starts_with(&format!("curl {address}/graphql ")),
         "{first}"
@@ -82,16 +82,16 @@ async fn dev_makes_everything_and_prints_what_is_needed(url: &str) {
     let body = first.split('\'').nth(3).unwrap();
     let reply = raw_http::post(address, None, body);
     assert!(reply.json()["data"]["topics"]["nodes"][2]["code"].is_string());
-    assert_eq!(greeting.len(), 5);
+    assert_eq!(startup_lines.len(), 5);
     assert_eq!(dev.stop().status.code(), Some(0));
 }
 
 async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
-    let workplace = Workplace::new();
-    let mut first = dev(&workplace, url);
-    let greeting = first.greeting();
+    let workspace = Workspace::new();
+    let mut first = dev(&workspace, url);
+    let startup_lines = first.startup_lines();
     let address = first.dev_address();
-    let token = greeting[1].split_once(' ').unwrap().1;
+    let token = startup_lines[1].split_once(' ').unwrap().1;
     let create = "mutation { organizationCreate(input: { acronym: \"ITU-D\", name: \"Development\", kind: SECTOR, side: ITU }) { userErrors { message } } }";
     let created = ask(&address, Some(token), create);
     assert_eq!(
@@ -102,17 +102,17 @@ async fn dev_leaves_an_existing_database_as_it_is(url: &str) {
     assert_eq!(before["data"]["organizations"]["totalCount"], 13);
     first.stop();
 
-    let mut second = dev(&workplace, url);
+    let mut second = dev(&workspace, url);
     let address = second.dev_address();
     assert_eq!(counts(&address), before);
     let ended = second.stop();
     assert!(!ended.err.contains("loaded"), "{}", ended.err);
 }
 
-async fn dev_answers_local_pages_and_takes_the_settings_of_serve(url: &str) {
-    let workplace = Workplace::new();
-    workplace.write("dev.toml", "max-depth = 3\n");
-    let mut dev = workplace.start(&[
+async fn dev_allows_local_origins_and_accepts_the_settings_of_serve(url: &str) {
+    let workspace = Workspace::new();
+    workspace.write("dev.toml", "max-depth = 3\n");
+    let mut dev = workspace.start(&[
         "dev",
         "--config",
         "dev.toml",
@@ -160,14 +160,14 @@ async fn dev_answers_local_pages_and_takes_the_settings_of_serve(url: &str) {
     );
 }
 
-async fn tokens_of_dev_count_after_a_restart(url: &str) {
-    let workplace = Workplace::new();
-    let mut first = dev(&workplace, url);
-    let greeting = first.greeting();
-    let token = greeting[1].split_once(' ').unwrap().1.to_owned();
+async fn tokens_of_dev_stay_valid_after_a_restart(url: &str) {
+    let workspace = Workspace::new();
+    let mut first = dev(&workspace, url);
+    let startup_lines = first.startup_lines();
+    let token = startup_lines[1].split_once(' ').unwrap().1.to_owned();
     counts(&first.dev_address());
     first.stop();
-    let mut second = dev(&workplace, url);
+    let mut second = dev(&workspace, url);
     let viewer = ask(
         &second.dev_address(),
         Some(&token),
@@ -176,14 +176,14 @@ async fn tokens_of_dev_count_after_a_restart(url: &str) {
     assert_eq!(viewer["data"]["viewer"]["subject"], "dev:itu_editor");
     let key: PathBuf = match url.strip_prefix("sqlite:") {
         Some(path) => format!("{}.dev-key", path.split('?').next().unwrap()).into(),
-        None => workplace.path("liaison.dev-key"),
+        None => workspace.path("liaison.dev-key"),
     };
     assert_eq!(mode(&key), 0o600);
 }
 
 async fn two_instances_start_at_once_on_one_empty_database(url: &str) {
-    let workplace = Workplace::new();
-    let mut instances = [dev(&workplace, url), dev(&workplace, url)];
+    let workspace = Workspace::new();
+    let mut instances = [dev(&workspace, url), dev(&workspace, url)];
     for instance in &mut instances {
         let address = instance.dev_address();
         let counts = counts(&address);
@@ -195,9 +195,9 @@ async fn two_instances_start_at_once_on_one_empty_database(url: &str) {
     }
 }
 
-async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
-    let workplace = Workplace::new();
-    let mut service = dev(&workplace, url);
+async fn a_shutdown_finishes_the_running_request(url: &str) {
+    let workspace = Workspace::new();
+    let mut service = dev(&workspace, url);
     let address = service.dev_address();
     let body = json!({ "query": "{ topics { totalCount } }" }).to_string();
     let (first, rest) = body.split_at(10);
@@ -212,9 +212,9 @@ async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
     assert_eq!(raw_http::get(&address, "/livez").status, 200);
     service.terminate();
     // It stops listening at once, while the request continues.
-    let begun = std::time::Instant::now();
+    let started_at = std::time::Instant::now();
     while std::net::TcpStream::connect(address.trim_start_matches("http://")).is_ok() {
-        assert!(begun.elapsed().as_secs() < 5, "it still listens");
+        assert!(started_at.elapsed().as_secs() < 5, "it still listens");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     slow.write_all(rest.as_bytes()).unwrap();
@@ -223,13 +223,13 @@ async fn a_stopped_service_finishes_the_request_that_runs(url: &str) {
     assert_eq!(service.ended().status.code(), Some(0));
 }
 
-async fn serve_reads_what_seed_has_loaded(url: &str) {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate", "--database-url", url]);
-    workplace.done(&["migrate", "--database-url", url]);
-    workplace.done(&["seed", "--database-url", url]);
-    workplace.done(&["seed", "--database-url", url]);
-    let mut service = workplace.start(&[
+async fn serve_reads_the_data_that_seed_loaded(url: &str) {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate", "--database-url", url]);
+    workspace.done(&["migrate", "--database-url", url]);
+    workspace.done(&["seed", "--database-url", url]);
+    workspace.done(&["seed", "--database-url", url]);
+    let mut service = workspace.start(&[
         "serve",
         "--read-only",
         "--database-url",
@@ -243,13 +243,13 @@ async fn serve_reads_what_seed_has_loaded(url: &str) {
     assert_eq!(service.stop().status.code(), Some(0));
 }
 
-async fn a_read_only_instance_answers_reads_with_a_token(url: &str) {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
-    workplace.done(&["migrate", "--database-url", url]);
-    workplace.done(&["seed", "--database-url", url]);
+async fn a_read_only_instance_accepts_reads_with_a_token(url: &str) {
+    let workspace = Workspace::new();
+    workspace.write("secret", SECRET);
+    workspace.done(&["migrate", "--database-url", url]);
+    workspace.done(&["seed", "--database-url", url]);
     let keys = ["--token-key", "secret", "--token-algorithms", "HS256"];
-    let token = workplace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
+    let token = workspace.done(&["token", "--role", "TSB_EDITOR", "--key", "secret"]);
     let token = Some(token.trim());
     let serve = [
         "serve",
@@ -259,11 +259,11 @@ async fn a_read_only_instance_answers_reads_with_a_token(url: &str) {
         "--listen",
         FREE_PORT,
     ];
-    let mut service = workplace.start(&[&serve, &keys[..]].concat());
+    let mut service = workspace.start(&[&serve, &keys[..]].concat());
     let address = service.address();
-    let answer = ask(&address, token, "{ viewer { party } webhooks { id } }");
-    assert_eq!(answer["data"]["viewer"]["party"], "TSB", "{answer}");
-    assert_eq!(answer["data"]["webhooks"], json!([]), "{answer}");
+    let response = ask(&address, token, "{ viewer { party } webhooks { id } }");
+    assert_eq!(response["data"]["viewer"]["party"], "TSB", "{response}");
+    assert_eq!(response["data"]["webhooks"], json!([]), "{response}");
     let mutation = r#"{"query": "mutation { topicPropose(input: { title: \"T\", summary: \"S\" }) { topic { id } } }"}"#;
     let reply = raw_http::post(&address, token, mutation);
     assert_eq!(reply.status, 403, "{reply:?}");
@@ -277,29 +277,29 @@ async fn a_read_only_instance_answers_reads_with_a_token(url: &str) {
 
 #[test]
 fn serve_refuses_to_start_without_a_way_to_verify_tokens() {
-    let workplace = Workplace::new();
-    let line = workplace.refusal(&["serve", "--listen", FREE_PORT]);
+    let workspace = Workspace::new();
+    let line = workspace.refusal(&["serve", "--listen", FREE_PORT]);
     assert!(line.contains("--token-key"), "{line}");
     assert!(line.contains("--read-only"), "{line}");
-    assert!(!workplace.path("liaison.db").exists(), "nothing is made");
+    assert!(!workspace.path("liaison.db").exists(), "nothing is made");
 }
 
 #[test]
-fn a_file_of_sqlite_is_for_its_owner_alone() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate"]);
-    let mut service = workplace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
+fn a_sqlite_file_is_readable_only_by_its_owner() {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate"]);
+    let mut service = workspace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
     service.address();
     for name in ["liaison.db", "liaison.db-wal", "liaison.db-shm"] {
-        assert_eq!(mode(&workplace.path(name)), 0o600, "{name}");
+        assert_eq!(mode(&workspace.path(name)), 0o600, "{name}");
     }
 }
 
 #[test]
-fn a_program_that_has_ended_leaves_one_file_that_can_be_copied() {
-    let workplace = Workplace::new();
+fn a_stopped_service_leaves_one_copyable_sqlite_file() {
+    let workspace = Workspace::new();
     let is_alone = || {
-        let beside = ["liaison.db-wal", "liaison.db-shm"].map(|name| workplace.path(name));
+        let beside = ["liaison.db-wal", "liaison.db-shm"].map(|name| workspace.path(name));
         !beside.iter().any(|path| path.exists())
     };
     for command in [
@@ -308,10 +308,10 @@ fn a_program_that_has_ended_leaves_one_file_that_can_be_copied() {
         &["export"],
         &["backup", "copy.db"],
     ] {
-        workplace.done(command);
+        workspace.done(command);
         assert!(is_alone(), "{command:?}");
     }
-    let mut service = workplace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
+    let mut service = workspace.start(&["serve", "--read-only", "--listen", FREE_PORT]);
     let address = service.address();
     assert_eq!(counts(&address)["data"]["topics"]["totalCount"], 8);
     assert!(!is_alone());
@@ -325,10 +325,10 @@ fn mode(file: &Path) -> u32 {
 }
 
 #[test]
-fn what_is_wrong_with_trusted_documents_is_one_line() {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
-    workplace.write("wrong.json", WRONG_DOCUMENTS);
+fn an_error_in_trusted_documents_is_one_line() {
+    let workspace = Workspace::new();
+    workspace.write("secret", SECRET);
+    workspace.write("wrong.json", WRONG_DOCUMENTS);
     for (arguments, named) in [
         (
             &["serve", "--read-only", "--trusted-documents", "none.json"][..],
@@ -352,19 +352,19 @@ fn what_is_wrong_with_trusted_documents_is_one_line() {
             "--trusted-documents-exempt",
         ),
     ] {
-        let line = workplace.refusal(arguments);
+        let line = workspace.refusal(arguments);
         assert!(line.contains(named), "{arguments:?}: {line}");
     }
 }
 
 #[test]
-fn serve_runs_the_documents_alone_that_it_was_given() {
-    let workplace = Workplace::new();
+fn serve_runs_only_the_trusted_documents() {
+    let workspace = Workspace::new();
     let document = "{ topics { totalCount } }";
     let hash = "b2368c84002926b419fb37b1ed16d4f94b4cbb095b32a17da60424ca23fa6039";
-    workplace.write("documents.json", json!({ hash: document }).to_string());
-    workplace.done(&["seed"]);
-    let mut service = workplace.start(&[
+    workspace.write("documents.json", json!({ hash: document }).to_string());
+    workspace.done(&["seed"]);
+    let mut service = workspace.start(&[
         "serve",
         "--read-only",
         "--listen",
@@ -384,46 +384,46 @@ fn serve_runs_the_documents_alone_that_it_was_given() {
 
 #[test]
 fn a_port_in_use_is_one_line_that_names_it() {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let taken = std::net::TcpListener::bind(FREE_PORT).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for command in [&["dev"][..], &["serve", "--read-only"]] {
-        let line = workplace.refusal(&[command, &["--listen", &address]].concat());
+        let line = workspace.refusal(&[command, &["--listen", &address]].concat());
         assert!(line.contains(&format!("--listen {address}")), "{line}");
     }
 }
 
 #[test]
-fn the_help_of_every_command_is_printed_and_ends_well() {
-    let workplace = Workplace::new();
-    assert!(workplace.done(&["--help"]).contains("serve"));
-    assert!(workplace.done(&["--version"]).starts_with("liaison "));
+fn help_of_every_command_exits_with_success() {
+    let workspace = Workspace::new();
+    assert!(workspace.done(&["--help"]).contains("serve"));
+    assert!(workspace.done(&["--version"]).starts_with("liaison "));
     for command in [
         "dev", "serve", "migrate", "seed", "export", "backup", "import", "token", "schema",
     ] {
-        let help = workplace.done(&[command, "--help"]);
+        let help = workspace.done(&[command, "--help"]);
         assert!(help.contains("Usage: liaison"), "{help}");
     }
-    let nothing = workplace.run(&[]);
+    let nothing = workspace.run(&[]);
     assert_eq!(nothing.status.code(), Some(2));
     assert!(nothing.err.contains("serve"), "{nothing:?}");
 }
 
 #[test]
-fn a_token_of_the_command_line_is_taken_by_serve() {
-    let workplace = Workplace::new();
-    workplace.write("HS256.key", SECRET);
-    workplace.write("HS256.pub", SECRET);
-    workplace.write("RS256.key", include_str!("../keys/rsa.pem"));
-    workplace.write("RS256.pub", include_str!("../keys/rsa.pub.pem"));
-    workplace.write("ES256.key", include_str!("../keys/p256.pem"));
-    workplace.write("ES256.pub", include_str!("../keys/p256.pub.pem"));
-    workplace.write("EdDSA.key", include_str!("../keys/ed25519.pem"));
-    workplace.write("EdDSA.pub", include_str!("../keys/ed25519.pub.pem"));
+fn serve_accepts_a_token_of_the_token_command() {
+    let workspace = Workspace::new();
+    workspace.write("HS256.key", SECRET);
+    workspace.write("HS256.pub", SECRET);
+    workspace.write("RS256.key", include_str!("../keys/rsa.pem"));
+    workspace.write("RS256.pub", include_str!("../keys/rsa.pub.pem"));
+    workspace.write("ES256.key", include_str!("../keys/p256.pem"));
+    workspace.write("ES256.pub", include_str!("../keys/p256.pub.pem"));
+    workspace.write("EdDSA.key", include_str!("../keys/ed25519.pem"));
+    workspace.write("EdDSA.pub", include_str!("../keys/ed25519.pub.pem"));
     let algorithms = ["HS256", "RS256", "ES256", "EdDSA"];
     let tokens = algorithms.map(|algorithm| {
         let key = format!("{algorithm}.key");
-        let out = workplace.done(&[
+        let out = workspace.done(&[
             "token",
             "--role",
             "TSB_EDITOR",
@@ -441,7 +441,7 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
         token
     });
     for (algorithm, token) in algorithms.iter().zip(&tokens) {
-        let mut service = workplace.start(&[
+        let mut service = workspace.start(&[
             "serve",
             "--token-key",
             &format!("{algorithm}.pub"),
@@ -451,9 +451,9 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
             FREE_PORT,
         ]);
         let address = service.address();
-        let answer = ask(&address, Some(token), "{ viewer { subject roles } }");
+        let response = ask(&address, Some(token), "{ viewer { subject roles } }");
         assert_eq!(
-            answer["data"]["viewer"],
+            response["data"]["viewer"],
             json!({ "subject": "bot", "roles": ["ITU_EDITOR", "TSB_EDITOR"] })
         );
         for other in tokens.iter().filter(|other| *other != token) {
@@ -465,15 +465,15 @@ fn a_token_of_the_command_line_is_taken_by_serve() {
 
 #[test]
 fn the_schema_is_printed_as_it_is_committed() {
-    let printed = Workplace::new().done(&["schema"]);
+    let printed = Workspace::new().done(&["schema"]);
     assert!(printed == include_str!("../../../schema.graphql"));
 }
 
 #[test]
-fn what_is_printed_to_a_file_has_no_colours() {
-    let workplace = Workplace::new();
-    let ended = workplace.run(&["seed"]);
+fn output_to_a_file_has_no_colours() {
+    let workspace = Workspace::new();
+    let ended = workspace.run(&["seed"]);
     assert!(ended.err.contains("loaded"), "{ended:?}");
     assert!(!ended.err.contains('\u{1b}'), "{ended:?}");
-    assert!(workplace.path("liaison.db").exists());
+    assert!(workspace.path("liaison.db").exists());
 }

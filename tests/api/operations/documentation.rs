@@ -28,7 +28,7 @@ fn the_configuration_lists_all_settings() {
 }
 
 #[test]
-fn operators_read_how_to_size_each_limit() {
+fn the_manual_says_how_to_size_each_limit() {
     let operations = read("docs/operations.md");
     let table = operations.split("## Sizing the limits").nth(1).unwrap();
     let table = table.split("\n\n").find(|part| part.starts_with('|'));
@@ -38,12 +38,13 @@ fn operators_read_how_to_size_each_limit() {
         .map(|row| row.split('|').nth(1))
         .collect();
     let serve = Cli::command().find_subcommand("serve").unwrap().clone();
-    let is_limit = |it: &clap::Arg| {
-        let defaults = it.get_default_values().iter();
-        let mut defaults = defaults.filter_map(|it| it.to_str());
-        defaults.any(|it| it.parse::<u64>().is_ok() || humantime::parse_duration(it).is_ok())
+    let is_limit = |setting: &clap::Arg| {
+        let defaults = setting.get_default_values().iter();
+        let mut defaults = defaults.filter_map(|value| value.to_str());
+        defaults
+            .any(|value| value.parse::<u64>().is_ok() || humantime::parse_duration(value).is_ok())
     };
-    for setting in serve.get_arguments().filter(|it| is_limit(it)) {
+    for setting in serve.get_arguments().filter(|setting| is_limit(setting)) {
         let flag = format!("`--{}`", setting.get_long().unwrap());
         let mut settings = settings.iter().flatten();
         let is_described = settings.any(|setting| setting.contains(&flag));
@@ -59,7 +60,7 @@ const NO_LIMITS: [&str; 3] = [
 ];
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
     for entry in fs::read_dir(root.join("docs")).unwrap() {

@@ -12,24 +12,24 @@ use serde_json::{Value, json};
 
 use crate::auth::identity::rules;
 use crate::support::harness::{Backend, Server};
-use crate::support::identity_provider::{Mood, Provider, public};
+use crate::support::identity_provider::{Provider, ProviderBehavior, public};
 
 on_both_databases! {
     readiness_lists_its_checks
-    a_lock_that_is_held_for_a_moment_is_no_reason
+    a_short_lock_does_not_fail_readiness
     writes_that_fail_make_the_service_not_ready
 }
 
 on_both_backends! {
-    keys_that_were_never_fetched_are_tried_again
+    the_jwks_fetch_is_retried_until_it_succeeds
 }
 
 async fn readyz(server: &Server) -> (u16, Value) {
-    let answer = server
+    let response = server
         .anonymous()
         .send(Method::GET, "/readyz", &[], "")
         .await;
-    (answer.status.as_u16(), answer.json())
+    (response.status.as_u16(), response.json())
 }
 
 async fn readiness_lists_its_checks(server: &Server) {
@@ -41,7 +41,7 @@ async fn readiness_lists_its_checks(server: &Server) {
     );
 }
 
-async fn a_lock_that_is_held_for_a_moment_is_no_reason(server: &Server) {
+async fn a_short_lock_does_not_fail_readiness(server: &Server) {
     let writing = server.db.orm_write.begin().await.unwrap();
     let lock = "update counter set value = value";
     writing.execute_unprepared(lock).await.unwrap();
@@ -73,7 +73,7 @@ async fn writes_that_fail_make_the_service_not_ready(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_restart_helps_where_another_file_stands_and_not_where_none_does() {
+async fn liveness_fails_when_the_database_file_was_replaced() {
     let server = Server::start(Backend::Sqlite).await;
     let livez = async || {
         let client = server.anonymous();
@@ -87,35 +87,35 @@ async fn a_restart_helps_where_another_file_stands_and_not_where_none_does() {
     assert_eq!(livez().await, 200);
     let (status, body) = readyz(&server).await;
     assert_eq!(status, 503);
-    let said = body["checks"]["databaseRead"].as_str().unwrap();
-    assert!(said.contains("put it back"), "{said}");
+    let problem = body["checks"]["databaseRead"].as_str().unwrap();
+    assert!(problem.contains("put it back"), "{problem}");
     fs::copy(&moved, file).unwrap();
     assert_eq!(livez().await, 503);
     let (status, body) = readyz(&server).await;
     assert_eq!(status, 503);
-    let said = body["checks"]["databaseRead"].as_str().unwrap();
-    assert!(said.contains("restart"), "{said}");
+    let problem = body["checks"]["databaseRead"].as_str().unwrap();
+    assert!(problem.contains("restart"), "{problem}");
     fs::rename(&moved, file).unwrap();
     assert_eq!(livez().await, 200);
     assert_eq!(readyz(&server).await.0, 200);
 }
 
-async fn keys_that_were_never_fetched_are_tried_again(backend: Backend) {
+async fn the_jwks_fetch_is_retried_until_it_succeeds(backend: Backend) {
     let provider = Provider::start("", vec![public("RS256", "1")]).await;
-    provider.becomes(Mood::Down);
-    let place = JwksSource::key_set(&provider.key_set()).unwrap();
-    let issuer = Issuer::publishing(rules("https://id.example.org"), place).unwrap();
+    provider.becomes(ProviderBehavior::Down);
+    let jwks_source = JwksSource::key_set(&provider.key_set()).unwrap();
+    let issuer = Issuer::publishing(rules("https://id.example.org"), jwks_source).unwrap();
     let verifier = Verifier::of(vec![issuer]).unwrap();
     let server = Server::start_with(backend, |app| app.verifier = verifier.into()).await;
     let (status, body) = readyz(&server).await;
     assert_eq!(status, 503);
     assert_ne!(body["checks"]["tokens"], "ok");
     assert_eq!(body["checks"]["databaseWrite"], "ok");
-    provider.becomes(Mood::Well);
+    provider.becomes(ProviderBehavior::Well);
     // A service that is not ready receives no tokens.
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while readyz(&server).await.0 != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        assert!(started_at.elapsed() < Duration::from_secs(30));
         server.pass_seconds(10);
     }
 }

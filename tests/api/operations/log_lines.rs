@@ -6,21 +6,21 @@ use liaison::store::Database;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::raw_http;
 use crate::support::websocket_client::{PROTOCOL, Socket};
 
 on_both_empty_databases! {
-    what_a_socket_logs_has_the_id_of_its_handshake
-    a_fault_that_goes_on_is_logged_once_and_its_end_too
+    websocket_log_events_have_the_request_id_of_the_handshake
+    a_persistent_error_is_logged_at_its_start_and_its_end
 }
 
 const ID: &str = "handshake-17";
 
-async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
-    let workplace = Workplace::new();
+async fn websocket_log_events_have_the_request_id_of_the_handshake(url: &str) {
+    let workspace = Workspace::new();
     let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
-    let mut service = workplace.start(&[&dev[..], &["--log-format", "json"]].concat());
+    let mut service = workspace.start(&[&dev[..], &["--log-format", "json"]].concat());
     let address = service.dev_address();
     let db = Database::connect(url, 1).await.unwrap();
     let rename = "alter table mandate rename to elsewhere";
@@ -28,14 +28,14 @@ async fn what_a_socket_logs_has_the_id_of_its_handshake(url: &str) {
     db.close().await.unwrap();
 
     let header = Some(("x-request-id", ID));
-    let mut socket = Socket::mute(&address, Some(PROTOCOL), header).await;
+    let mut socket = Socket::connect_without_init(&address, Some(PROTOCOL), header).await;
     socket.say(&json!({ "type": "connection_init" })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
-    let answer = socket.run("{ mandates { code } }", json!({})).await;
-    let id = &answer["errors"][0]["extensions"]["requestId"];
-    assert_eq!(id, ID, "{answer}");
+    assert_eq!(socket.receive_json().await["type"], "connection_ack");
+    let response = socket.run("{ mandates { code } }", json!({})).await;
+    let id = &response["errors"][0]["extensions"]["requestId"];
+    assert_eq!(id, ID, "{response}");
     let log = service.logged(|log| log.contains("request failed"));
-    let line = log.lines().find(|it| it.contains("request failed"));
+    let line = log.lines().find(|line| line.contains("request failed"));
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["span"]["name"], "request", "{line}");
     assert_eq!(line["span"]["request_id"], ID, "{line}");
@@ -48,15 +48,15 @@ async fn sql(url: &str, statement: &str) {
     db.close().await.unwrap();
 }
 
-async fn a_fault_that_goes_on_is_logged_once_and_its_end_too(url: &str) {
-    let workplace = Workplace::new();
+async fn a_persistent_error_is_logged_at_its_start_and_its_end(url: &str) {
+    let workspace = Workspace::new();
     let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
-    let mut service = workplace.start(&dev);
+    let mut service = workspace.start(&dev);
     let address = service.dev_address();
     let ready = |status| {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         while raw_http::get(&address, "/readyz").status != status {
-            assert!(begun.elapsed() < Duration::from_mins(1), "{status}");
+            assert!(started_at.elapsed() < Duration::from_mins(1), "{status}");
         }
     };
     ready(200);
@@ -90,12 +90,12 @@ async fn a_fault_that_goes_on_is_logged_once_and_its_end_too(url: &str) {
 }
 
 #[tokio::test]
-async fn the_index_that_cannot_be_built_says_why() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate"]);
-    let url = format!("sqlite:{}", workplace.path("liaison.db").display());
+async fn a_failed_index_build_logs_its_reason() {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate"]);
+    let url = format!("sqlite:{}", workspace.path("liaison.db").display());
     sql(&url, "alter table translation rename to elsewhere").await;
-    let mut service = workplace.start(&["serve", "--read-only", "--listen", "127.0.0.1:0"]);
+    let mut service = workspace.start(&["serve", "--read-only", "--listen", "127.0.0.1:0"]);
     let log = service.logged(|log| log.contains("the index cannot be built"));
     let mut lines = log.lines();
     let line = lines.find(|line| line.contains("the index cannot be built"));
@@ -107,11 +107,11 @@ async fn the_index_that_cannot_be_built_says_why() {
 
 #[test]
 fn a_request_is_logged_with_the_address_and_the_user_agent_of_its_client() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate"]);
+    let workspace = Workspace::new();
+    workspace.done(&["migrate"]);
     let serve = ["serve", "--read-only", "--listen", "127.0.0.1:0"];
     let json = ["--log-format", "json", "--trusted-proxies", "127.0.0.1"];
-    let mut service = workplace.start(&[&serve[..], &json].concat());
+    let mut service = workspace.start(&[&serve[..], &json].concat());
     let log = service.logged(|log| log.contains("\"serving\""));
     let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let address = format!("http://{}", line["address"].as_str().unwrap());
@@ -131,10 +131,10 @@ fn a_request_is_logged_with_the_address_and_the_user_agent_of_its_client() {
 }
 
 #[test]
-fn a_warning_never_prints_the_password_of_an_address() {
-    let workplace = Workplace::new();
+fn a_warning_never_prints_the_password_of_a_url() {
+    let workspace = Workspace::new();
     let key = "https://user:hunter2@127.0.0.1:1/keys?key=hunter2";
-    let mut service = workplace.start(&["serve", "--listen", "127.0.0.1:0", "--token-key", key]);
+    let mut service = workspace.start(&["serve", "--listen", "127.0.0.1:0", "--token-key", key]);
     service.address();
     let log = service.logged(|log| log.contains("127.0.0.1:1/keys"));
     assert!(!log.contains("hunter2"), "{log}");

@@ -9,20 +9,20 @@ use liaison::metrics::catalogue::{CATALOGUE, MAX_SERIES, reference};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::metrics::Scrape;
 use crate::support::raw_http;
 use crate::support::webhook_receiver::Endpoint;
 use crate::support::websocket_client::Socket;
 
 on_both_empty_databases! {
-    metrics_count_what_clients_do
-    metrics_show_how_far_subscribers_and_webhooks_are
+    metrics_count_client_requests
+    metrics_show_the_lag_of_subscribers_and_webhooks
 }
 
 const FREE: &str = "127.0.0.1:0";
 
-fn start(workplace: &Workplace, url: &str, more: &[&str]) -> Running {
+fn start(workspace: &Workspace, url: &str, more: &[&str]) -> RunningProcess {
     let dev = [
         "dev",
         "--database-url",
@@ -32,7 +32,7 @@ fn start(workplace: &Workplace, url: &str, more: &[&str]) -> Running {
         "--metrics-listen",
         FREE,
     ];
-    workplace.start(&[&dev[..], more].concat())
+    workspace.start(&[&dev[..], more].concat())
 }
 
 fn query(address: &str, token: Option<&str>, document: &str) -> Value {
@@ -52,15 +52,15 @@ fn write(address: &str, token: &str) {
 }
 
 /// The token of ITU's editor.
-fn token(service: &mut Running) -> String {
-    let greeting = service.greeting();
-    greeting[1].split(' ').nth(1).unwrap().to_owned()
+fn token(service: &mut RunningProcess) -> String {
+    let startup_lines = service.startup_lines();
+    startup_lines[1].split(' ').nth(1).unwrap().to_owned()
 }
 
 #[expect(clippy::too_many_lines, reason = "one table of all that is counted")]
-async fn metrics_count_what_clients_do(url: &str) {
-    let workplace = Workplace::new();
-    let mut service = start(&workplace, url, &["--response-cache-max-staleness", "1m"]);
+async fn metrics_count_client_requests(url: &str) {
+    let workspace = Workspace::new();
+    let mut service = start(&workspace, url, &["--response-cache-max-staleness", "1m"]);
     let (address, metrics) = (service.dev_address(), service.metrics_address());
     let itu = token(&mut service);
     let document = "{ topics(first: 2) { nodes { code committees { role } } } }";
@@ -168,9 +168,9 @@ async fn metrics_count_what_clients_do(url: &str) {
     }
 }
 
-async fn metrics_show_how_far_subscribers_and_webhooks_are(url: &str) {
-    let workplace = Workplace::new();
-    let mut service = start(&workplace, url, &[]);
+async fn metrics_show_the_lag_of_subscribers_and_webhooks(url: &str) {
+    let workspace = Workspace::new();
+    let mut service = start(&workspace, url, &[]);
     let (address, metrics) = (service.dev_address(), service.metrics_address());
     let itu = token(&mut service);
     let mut socket = Socket::anonymous(&address).await;
@@ -219,8 +219,8 @@ async fn metrics_show_how_far_subscribers_and_webhooks_are(url: &str) {
 }
 
 #[test]
-fn clients_cannot_make_metrics_grow() {
-    let workplace = Workplace::new();
+fn clients_cannot_increase_the_number_of_series() {
+    let workspace = Workspace::new();
     let mut trusted = serde_json::Map::new();
     for number in 0..60 {
         let document = format!(
@@ -229,14 +229,14 @@ fn clients_cannot_make_metrics_grow() {
         );
         trusted.insert(hash(&document), document.into());
     }
-    workplace.write("trusted.json", Value::Object(trusted.clone()).to_string());
+    workspace.write("trusted.json", Value::Object(trusted.clone()).to_string());
     let trust = [
         "--trusted-documents",
         "trusted.json",
         "--trusted-documents-exempt",
         "ITU_EDITOR",
     ];
-    let mut service = start(&workplace, "sqlite:liaison.db", &trust);
+    let mut service = start(&workspace, "sqlite:liaison.db", &trust);
     let (address, metrics) = (service.dev_address(), service.metrics_address());
     let itu = token(&mut service);
     for document in trusted.values() {
@@ -307,8 +307,8 @@ fn hash(document: &str) -> String {
 
 #[test]
 fn a_scrape_has_the_metrics_of_the_catalogue_and_no_others() {
-    let workplace = Workplace::new();
-    let mut service = start(&workplace, "sqlite:liaison.db", &[]);
+    let workspace = Workspace::new();
+    let mut service = start(&workspace, "sqlite:liaison.db", &[]);
     let (address, metrics) = (service.dev_address(), service.metrics_address());
     raw_http::post(&address, None, "[{}]");
     let scrape = Scrape::of(&metrics);
@@ -337,7 +337,7 @@ fn a_scrape_has_the_metrics_of_the_catalogue_and_no_others() {
 }
 
 #[test]
-fn the_catalogue_is_the_table_that_operators_read() {
+fn the_catalogue_agrees_with_the_documented_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
     let operations = fs::read_to_string(path).unwrap();
     let table = reference();
@@ -348,9 +348,9 @@ fn the_catalogue_is_the_table_that_operators_read() {
 }
 
 #[test]
-fn clients_of_metrics_take_nothing_from_others_and_end_with_the_service() {
-    let workplace = Workplace::new();
-    let mut service = start(&workplace, "sqlite:liaison.db", &[]);
+fn metrics_connections_use_no_permits_and_close_at_shutdown() {
+    let workspace = Workspace::new();
+    let mut service = start(&workspace, "sqlite:liaison.db", &[]);
     let (address, metrics) = (service.dev_address(), service.metrics_address());
     let idle: Vec<_> = (0..100).map(|_| raw_http::connect(&metrics)).collect();
     assert_eq!(raw_http::get(&address, "/livez").status, 200);
@@ -362,11 +362,11 @@ fn clients_of_metrics_take_nothing_from_others_and_end_with_the_service() {
 }
 
 #[test]
-fn an_address_of_metrics_that_is_taken_is_named() {
-    let workplace = Workplace::new();
+fn a_metrics_address_in_use_is_reported() {
+    let workspace = Workspace::new();
     let taken = std::net::TcpListener::bind(FREE).unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let line = workplace.refusal(&["dev", "--listen", FREE, "--metrics-listen", &taken]);
+    let line = workspace.refusal(&["dev", "--listen", FREE, "--metrics-listen", &taken]);
     assert!(
         line.starts_with(&format!("--metrics-listen {taken}: ")),
         "{line}"
@@ -384,7 +384,10 @@ fn the_dashboard_shows_metrics_of_the_catalogue() {
     let expressions: Vec<&str> = targets
         .map(|target| target["expr"].as_str().unwrap())
         .collect();
-    let shown: BTreeSet<&str> = expressions.iter().flat_map(|it| metrics_in(it)).collect();
+    let shown: BTreeSet<&str> = expressions
+        .iter()
+        .flat_map(|expression| metrics_in(expression))
+        .collect();
     let catalogue: BTreeSet<&str> = CATALOGUE.iter().map(|metric| metric.name).collect();
     assert_eq!(shown, catalogue);
 }

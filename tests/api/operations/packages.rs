@@ -8,12 +8,12 @@ use std::time::Duration;
 use liaison::config;
 use serde_json::json;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    the_unit_starts_the_service_and_systemd_learns_its_state
+    the_systemd_unit_starts_the_service_and_receives_its_state
     the_image_starts_the_service_and_checks_its_health
 }
 
@@ -45,10 +45,10 @@ fn notification(systemd: &UnixDatagram) -> String {
     String::from_utf8(bytes[..length].to_vec()).unwrap()
 }
 
-async fn the_unit_starts_the_service_and_systemd_learns_its_state(url: &str) {
-    let workplace = Workplace::new();
+async fn the_systemd_unit_starts_the_service_and_receives_its_state(url: &str) {
+    let workspace = Workspace::new();
     let unit = read("deploy/liaison.service");
-    let directory = workplace.path("credentials");
+    let directory = workspace.path("credentials");
     fs::create_dir(&directory).unwrap();
     for credential in values(&unit, "LoadCredential=") {
         let (name, source) = credential.split_once(':').unwrap();
@@ -60,12 +60,12 @@ async fn the_unit_starts_the_service_and_systemd_learns_its_state(url: &str) {
     let arguments: Vec<_> = command.split(' ').collect();
     assert_eq!(arguments[0], "/usr/bin/liaison");
 
-    let socket = workplace.path("notify");
+    let socket = workspace.path("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
     systemd
         .set_read_timeout(Some(Duration::from_mins(1)))
         .unwrap();
-    let mut service = workplace.start_with(
+    let mut service = workspace.start_with(
         &arguments[1..],
         &[
             ("NOTIFY_SOCKET", socket.to_str().unwrap()),
@@ -90,7 +90,7 @@ async fn the_unit_starts_the_service_and_systemd_learns_its_state(url: &str) {
 }
 
 async fn the_image_starts_the_service_and_checks_its_health(url: &str) {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let file = read("deploy/Containerfile");
     let mut arguments = words(values(&file, "ENTRYPOINT ")[0]);
     assert_eq!(arguments.remove(0), "/usr/bin/liaison");
@@ -101,10 +101,11 @@ async fn the_image_starts_the_service_and_checks_its_health(url: &str) {
     let mut environment: Vec<_> = of_image.collect();
     assert!(environment.contains(&("LIAISON_LISTEN", "0.0.0.0:8080")));
     // A port is free for once, and what the image leaves open; the log is read below.
-    environment.retain(|it| it.0 != "LIAISON_LISTEN" && it.0 != "LIAISON_LOG_FORMAT");
+    environment
+        .retain(|variable| variable.0 != "LIAISON_LISTEN" && variable.0 != "LIAISON_LOG_FORMAT");
     environment.extend([("LIAISON_DATABASE_URL", url), ("LIAISON_TOKEN_KEY", KEY)]);
     environment.push(("LIAISON_LISTEN", "0.0.0.0:0"));
-    let mut service = workplace.start_with(&arguments, &environment);
+    let mut service = workspace.start_with(&arguments, &environment);
     let address = service.address();
 
     environment.pop();
@@ -112,11 +113,11 @@ async fn the_image_starts_the_service_and_checks_its_health(url: &str) {
     let check = words(values(&file, "HEALTHCHECK ")[0]);
     assert_eq!(check[0], "/usr/bin/liaison");
     let check: Vec<_> = check[1..].iter().map(String::as_str).collect();
-    let healthy = workplace.run_with(&check, &environment);
+    let healthy = workspace.run_with(&check, &environment);
     assert_eq!(healthy.status.code(), Some(0), "{healthy:?}");
     assert!(healthy.out.contains("\"status\":\"ready\""), "{healthy:?}");
     service.stop();
-    let gone = workplace.run_with(&check, &environment);
+    let gone = workspace.run_with(&check, &environment);
     assert_eq!(gone.status.code(), Some(1), "{gone:?}");
 }
 
@@ -131,7 +132,7 @@ fn composed(service: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_composed_services_seed_postgresql_and_serve() {
     let database = TestDatabase::empty(Backend::Postgres).await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let [seed, service] = ["seed", "liaison"].map(composed);
     let url = "postgres://liaison:${POSTGRES_PASSWORD:?}@database/liaison";
     for part in [&seed, &service] {
@@ -141,7 +142,7 @@ async fn the_composed_services_seed_postgresql_and_serve() {
     let command = values(&seed, "command: ")[0].trim_matches(['[', ']']);
     // It runs at each start.
     for _ in 0..2 {
-        let seeded = workplace.run_with(&[command], &at_database);
+        let seeded = workspace.run_with(&[command], &at_database);
         assert_eq!(seeded.status.code(), Some(0), "{seeded:?}");
     }
 
@@ -153,7 +154,7 @@ async fn the_composed_services_seed_postgresql_and_serve() {
         ("LIAISON_READ_ONLY", read_only),
         ("LIAISON_LISTEN", FREE_PORT),
     ];
-    let mut service = workplace.start_with(&command, &[&at_database[..], &own].concat());
+    let mut service = workspace.start_with(&command, &[&at_database[..], &own].concat());
     let address = service.address();
     assert_eq!(raw_http::get(&address, "/readyz").status, 200);
     let query = json!({ "query": "{ topics { totalCount } }" }).to_string();
@@ -162,7 +163,7 @@ async fn the_composed_services_seed_postgresql_and_serve() {
 }
 
 #[test]
-fn the_image_is_built_by_the_compiler_of_the_repository_and_runs_without_rights() {
+fn the_image_uses_the_pinned_compiler_and_an_unprivileged_user() {
     let toolchain = read("rust-toolchain.toml");
     let version = values(&toolchain, "channel = ")[0].trim_matches('"');
     let image = format!("BUILD_IMAGE=docker.io/library/rust:{version}-");

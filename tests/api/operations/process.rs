@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io;
 use std::process::{Command, Stdio};
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    a_hangup_stops_the_service_gracefully_and_the_log_says_so
+    sighup_stops_the_service_gracefully_and_is_logged
 }
 
-async fn a_hangup_stops_the_service_gracefully_and_the_log_says_so(url: &str) {
-    let workplace = Workplace::new();
+async fn sighup_stops_the_service_gracefully_and_is_logged(url: &str) {
+    let workspace = Workspace::new();
     let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
-    let mut service = workplace.start(&[&dev[..], &["--shutdown-delay", "10ms"]].concat());
+    let mut service = workspace.start(&[&dev[..], &["--shutdown-delay", "10ms"]].concat());
     service.dev_address();
     let id = service.id().to_string();
     let sent = Command::new("kill").args(["-HUP", &id]).status();
@@ -22,7 +22,11 @@ async fn a_hangup_stops_the_service_gracefully_and_the_log_says_so(url: &str) {
     let ended = service.ended();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let line = |event: &str| {
-        let lines: Vec<&str> = ended.err.lines().filter(|it| it.contains(event)).collect();
+        let lines: Vec<&str> = ended
+            .err
+            .lines()
+            .filter(|line| line.contains(event))
+            .collect();
         assert_eq!(lines.len(), 1, "{event}: {ended:?}");
         lines[0]
     };
@@ -40,19 +44,19 @@ async fn a_hangup_stops_the_service_gracefully_and_the_log_says_so(url: &str) {
 }
 
 #[test]
-fn an_output_that_is_not_read_ends_no_command() {
-    let workplace = Workplace::new();
+fn an_unread_output_pipe_aborts_no_command() {
+    let workspace = Workspace::new();
     let unread = |arguments: &[&str]| {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(env!("CARGO_BIN_EXE_liaison"));
         let command = command.args(arguments).env_clear();
-        let command = command.current_dir(workplace.path(".")).stdout(writer);
+        let command = command.current_dir(workspace.path(".")).stdout(writer);
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         (output.status.code(), error)
     };
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
     for arguments in [
         &["migrate"][..],
         &["migrate", "--status"],
@@ -64,7 +68,7 @@ fn an_output_that_is_not_read_ends_no_command() {
     ] {
         assert_eq!(unread(arguments), (Some(0), String::new()), "{arguments:?}");
     }
-    assert!(workplace.path("copy.db").exists());
+    assert!(workspace.path("copy.db").exists());
 }
 
 #[test]
@@ -83,18 +87,18 @@ fn an_output_that_cannot_be_written_is_an_error() {
 
 #[test]
 fn a_token_has_the_issuer_and_audience_of_the_settings_file() {
-    let workplace = Workplace::new();
-    workplace.write("key", "a secret in a file, of 32 bytes and more");
-    workplace.write(
+    let workspace = Workspace::new();
+    workspace.write("key", "a secret in a file, of 32 bytes and more");
+    workspace.write(
         "liaison.toml",
         "token-key = \"key\"\ntoken-algorithms = [\"HS256\"]\ntoken-issuer = \"mine\"\ntoken-audience = \"ours\"\nlisten = \"127.0.0.1:0\"\n",
     );
     let config = ["--config", "liaison.toml"];
     let token = |more: &[&str]| {
         let command = ["token", "--role", "ITU_EDITOR", "--key", "key"];
-        workplace.done(&[&command[..], &config, more].concat())
+        workspace.done(&[&command[..], &config, more].concat())
     };
-    let mut service = workplace.start(&[&["serve"][..], &config].concat());
+    let mut service = workspace.start(&[&["serve"][..], &config].concat());
     let address = service.address();
     let status = |token: &str| {
         let query = "{\"query\":\"{ viewer { roles } }\"}";
@@ -104,7 +108,7 @@ fn a_token_has_the_issuer_and_audience_of_the_settings_file() {
     assert_eq!(status(&token(&["--token-audience", "others"])), 401);
     let refused = ["token", "--role", "ITU_EDITOR", "--key", "key", "--ttl"];
     for wrong in ["60", "0s"] {
-        let line = workplace.refusal(&[&refused[..], &[wrong]].concat());
+        let line = workspace.refusal(&[&refused[..], &[wrong]].concat());
         assert!(line.contains("--ttl"), "{line}");
     }
 }

@@ -3,31 +3,31 @@
 use clap::CommandFactory;
 use liaison::config::Cli;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 
 #[test]
-fn a_misspelt_name_says_what_was_probably_meant() {
-    let workplace = Workplace::new();
+fn a_misspelt_setting_suggests_the_right_name() {
+    let workspace = Workspace::new();
     for (arguments, meant) in [
         (&["serve", "--lissten", ":0"][..], "did you mean --listen?"),
         (&["serv"], "did you mean serve?"),
         (&["migrate", "--log-format", "jsn"], "did you mean json?"),
     ] {
-        let line = workplace.refusal(arguments);
+        let line = workspace.refusal(arguments);
         assert!(line.ends_with(meant), "{line}");
     }
-    let line = workplace.run_with(&["migrate"], &[("LIAISON_LISSTEN", ":0")]);
+    let line = workspace.run_with(&["migrate"], &[("LIAISON_LISSTEN", ":0")]);
     let line = line.refusal();
     assert!(line.ends_with("did you mean LIAISON_LISTEN?"), "{line}");
-    workplace.write("settings.toml", "\nlissten = \":0\"\n");
-    let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+    workspace.write("settings.toml", "\nlissten = \":0\"\n");
+    let line = workspace.refusal(&["serve", "--config", "settings.toml"]);
     let expected = "line 2: there is no setting `lissten`: did you mean `listen`?";
     assert!(line.ends_with(expected), "{line}");
 }
 
 #[test]
-fn a_wrong_number_says_which_are_right() {
-    let workplace = Workplace::new();
+fn an_invalid_number_reports_the_valid_range() {
+    let workspace = Workspace::new();
     for (flag, wrong, right) in [
         ("--max-tokens", "many", "write a whole number, 1 or more"),
         ("--max-tokens", "0", "write a whole number, 1 or more"),
@@ -46,7 +46,7 @@ fn a_wrong_number_says_which_are_right() {
         ),
         ("--database-connections", "1001", "from 1 to 1000"),
     ] {
-        let line = workplace.refusal(&["serve", "--read-only", flag, wrong]);
+        let line = workspace.refusal(&["serve", "--read-only", flag, wrong]);
         assert!(
             line.ends_with(&format!("{right} (set by the flag)")),
             "{line}"
@@ -60,7 +60,7 @@ fn a_wrong_number_says_which_are_right() {
     });
     for number in numbers {
         let flag = format!("--{}", number.get_long().unwrap());
-        let line = workplace.refusal(&["serve", "--read-only", &flag, "ten"]);
+        let line = workspace.refusal(&["serve", "--read-only", &flag, "ten"]);
         assert!(line.contains("write a whole number"), "{line}");
     }
 }
@@ -73,7 +73,7 @@ const NONSENSE: &str = "?\u{7f}?";
 
 #[test]
 fn every_wrong_setting_says_where_it_was_set() {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let cli = Cli::command();
     let serve = cli.find_subcommand("serve").unwrap();
     let settings = cli.get_arguments().chain(serve.get_arguments());
@@ -93,7 +93,7 @@ fn every_wrong_setting_says_where_it_was_set() {
         let run = |arguments: &[&str], variable: Option<(&str, &str)>| {
             let environment: Vec<_> = environment.iter().copied().chain(variable).collect();
             let arguments = [&["serve"], arguments].concat();
-            workplace.run_with(&arguments, &environment).refusal()
+            workspace.run_with(&arguments, &environment).refusal()
         };
         let by_flag = run(&[&format!("{flag}={NONSENSE}")], None);
         if ANY_TEXT.contains(&name) {
@@ -109,7 +109,7 @@ fn every_wrong_setting_says_where_it_was_set() {
         ];
         // A file cannot name another one.
         if name != "config" {
-            workplace.write("settings.toml", format!("\n{name} = \"?\\u007f?\"\n"));
+            workspace.write("settings.toml", format!("\n{name} = \"?\\u007f?\"\n"));
             let by_file = run(&["--config", "settings.toml"], None);
             wrong.push((by_file, "settings.toml, line 2".to_owned()));
         }
@@ -154,8 +154,8 @@ fn dev_takes_every_setting_of_serve_that_makes_sense_there() {
 }
 
 #[test]
-fn a_wrong_issuer_of_the_file_says_its_line() {
-    let workplace = Workplace::new();
+fn an_invalid_issuer_in_the_file_reports_its_line() {
+    let workspace = Workspace::new();
     let from_file = ["serve", "--config", "settings.toml"];
     for (table, expected) in [
         (
@@ -175,27 +175,27 @@ fn a_wrong_issuer_of_the_file_says_its_line() {
             "(set by settings.toml, line 2)",
         ),
     ] {
-        workplace.write("settings.toml", format!("listen = \":0\"\n{table}\n"));
-        let line = workplace.refusal(&from_file);
+        workspace.write("settings.toml", format!("listen = \":0\"\n{table}\n"));
+        let line = workspace.refusal(&from_file);
         assert!(line.contains(expected), "{table}: {line}");
     }
 }
 
 /// Passwords are hidden in errors; the program's own examples of addresses are not.
 #[test]
-fn an_address_that_cannot_be_read_says_how_to_write_it() {
-    let workplace = Workplace::new();
-    workplace.write(
+fn an_invalid_url_reports_the_expected_form() {
+    let workspace = Workspace::new();
+    workspace.write(
         "settings.toml",
         "database-url = \"postgres://u:p@ss/w@h/d\"\n",
     );
-    let line = workplace.refusal(&["migrate", "--config", "settings.toml"]);
+    let line = workspace.refusal(&["migrate", "--config", "settings.toml"]);
     let form = "write postgres://user:password@host:5432/name, and in the user's name and password %20 for a space, \
          %40 for @, %3A for :, %2F for /, %3F for ? and %23 for # (set by settings.toml, line 1)";
     assert!(line.ends_with(form), "{line}");
     let serve = ["serve", "--read-only"];
     let proxy = [("LIAISON_WEBHOOK_PROXY", "socks://u:hunter2@proxy")];
-    let line = workplace.run_with(&serve, &proxy).refusal();
+    let line = workspace.run_with(&serve, &proxy).refusal();
     let form = "write http://host:port or http://user:password@host:port (set by the environment variable LIAISON_WEBHOOK_PROXY)";
     assert!(line.ends_with(form), "{line}");
 }

@@ -4,24 +4,24 @@ use clap::CommandFactory;
 use liaison::config::Cli;
 use serde_json::Value;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::raw_http;
 
 const FREE_PORT: &str = "127.0.0.1:0";
 const SECRET: &str = "a secret in a file, of 32 bytes and more\n";
 
 #[test]
-fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
+fn settings_are_taken_from_flag_environment_file_or_default() {
+    let workspace = Workspace::new();
+    workspace.write("secret", SECRET);
     let file = |body: usize| {
         format!(
             "database-url = \"sqlite:file.db\"\nlisten = \"{FREE_PORT}\"\ntoken-key = \"secret\"\ntoken-algorithms = [\"HS256\"]\nmax-body-bytes = {body}\n"
         )
     };
-    workplace.write("liaison.toml", file(100));
+    workspace.write("liaison.toml", file(100));
     let refused = |arguments: &[&str], environment: &[(&str, &str)], bytes: usize| {
-        let mut service = workplace.start_with(arguments, environment);
+        let mut service = workspace.start_with(arguments, environment);
         let reply = raw_http::post(&service.address(), None, &"x".repeat(5000));
         assert_eq!(reply.status, 413, "{reply:?}");
         let message = reply.json()["errors"][0]["message"].to_string();
@@ -29,7 +29,7 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
     };
     let from_file = ["serve", "--config", "liaison.toml"];
     refused(&from_file, &[], 100);
-    assert!(workplace.path("file.db").exists());
+    assert!(workspace.path("file.db").exists());
     refused(&["serve"], &[("LIAISON_CONFIG", "liaison.toml")], 100);
     refused(&from_file, &[("LIAISON_MAX_BODY_BYTES", "200")], 200);
     let flag = [
@@ -48,14 +48,14 @@ fn a_setting_counts_as_flag_then_environment_then_file_then_default() {
         ("LIAISON_DATABASE_URL", "sqlite:environment.db"),
     ];
     refused(&["serve"], &all, 400);
-    assert!(workplace.path("environment.db").exists());
-    assert!(!workplace.path("liaison.db").exists());
+    assert!(workspace.path("environment.db").exists());
+    assert!(!workspace.path("liaison.db").exists());
 }
 
 #[test]
-fn a_wrong_setting_is_one_line_that_names_it() {
-    let workplace = Workplace::new();
-    workplace.write("secret", SECRET);
+fn an_invalid_setting_is_reported_in_one_line() {
+    let workspace = Workspace::new();
+    workspace.write("secret", SECRET);
     for (content, named) in [
         ("colour = \"red\"", "colour"),
         ("read-only = \"perhaps\"", "--read-only"),
@@ -75,8 +75,8 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ),
         ("listen = ", "settings.toml"),
     ] {
-        workplace.write("settings.toml", content);
-        let line = workplace.refusal(&["serve", "--config", "settings.toml"]);
+        workspace.write("settings.toml", content);
+        let line = workspace.refusal(&["serve", "--config", "settings.toml"]);
         assert!(line.contains(named), "{content}: {line}");
     }
     for (arguments, named) in [
@@ -143,42 +143,42 @@ fn a_wrong_setting_is_one_line_that_names_it() {
         ),
         (&["dance"], "dance"),
     ] {
-        let line = workplace.refusal(arguments);
+        let line = workspace.refusal(arguments);
         assert!(line.contains(named), "{arguments:?}: {line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
     let environment = [("LIAISON_LISTEN", "everywhere")];
-    let line = workplace.run_with(&["dev"], &environment).refusal();
+    let line = workspace.run_with(&["dev"], &environment).refusal();
     assert!(line.contains("--listen"), "{line}");
 }
 
 #[test]
-fn a_wrong_setting_says_where_it_was_set() {
-    let workplace = Workplace::new();
-    workplace.write(
+fn an_invalid_setting_reports_its_source() {
+    let workspace = Workspace::new();
+    workspace.write(
         "settings.toml",
         "read-only = true\n\nlisten = \"everywhere\"\n",
     );
     let from_file = ["serve", "--config", "settings.toml"];
-    let line = workplace.refusal(&from_file);
+    let line = workspace.refusal(&from_file);
     assert!(line.contains("(set by settings.toml, line 3)"), "{line}");
     let variable = [("LIAISON_LISTEN", "nowhere")];
-    let line = workplace.run_with(&from_file, &variable).refusal();
+    let line = workspace.run_with(&from_file, &variable).refusal();
     assert!(
         line.contains("(set by the environment variable LIAISON_LISTEN)"),
         "{line}"
     );
     let flag = [&from_file[..], &["--listen", "somewhere"]].concat();
-    let line = workplace.run_with(&flag, &variable).refusal();
+    let line = workspace.run_with(&flag, &variable).refusal();
     assert!(line.contains("(set by the flag)"), "{line}");
-    workplace.write("settings.toml", "read-only = true\nlisten = \n");
-    let line = workplace.refusal(&from_file);
+    workspace.write("settings.toml", "read-only = true\nlisten = \n");
+    let line = workspace.refusal(&from_file);
     assert!(line.contains("settings.toml: line 2"), "{line}");
-    workplace.write("settings.toml", "\ndatabase-url = \"mysql://x\"\n");
-    let line = workplace.refusal(&from_file);
+    workspace.write("settings.toml", "\ndatabase-url = \"mysql://x\"\n");
+    let line = workspace.refusal(&from_file);
     assert!(line.contains("(set by settings.toml, line 2)"), "{line}");
-    workplace.write("settings.toml", "\ntoken-key = \"key\"\n");
-    let line = workplace.refusal(&["dev", "--config", "settings.toml"]);
+    workspace.write("settings.toml", "\ntoken-key = \"key\"\n");
+    let line = workspace.refusal(&["dev", "--config", "settings.toml"]);
     assert!(
         line.contains("line 2: there is no setting `token-key`"),
         "{line}"
@@ -187,10 +187,10 @@ fn a_wrong_setting_says_where_it_was_set() {
 
 #[test]
 fn misspelt_variables_are_refused_and_empty_ones_are_unset() {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let misspelt = [("LIAISON_RATELIMIT", "5")];
     for command in [&["dev"][..], &["serve", "--read-only"], &["migrate"]] {
-        let line = workplace.run_with(command, &misspelt).refusal();
+        let line = workspace.run_with(command, &misspelt).refusal();
         assert!(line.contains("LIAISON_RATELIMIT"), "{line}");
         assert!(line.contains("did you mean LIAISON_RATE_LIMIT?"), "{line}");
     }
@@ -204,22 +204,22 @@ fn misspelt_variables_are_refused_and_empty_ones_are_unset() {
         ("LIAISON_SERVICE_HOST", "10.0.0.1"),
         ("LIAISON_PORT_8080_TCP_ADDR", "10.0.0.1"),
     ];
-    let ended = workplace.run_with(&["migrate"], &empty);
+    let ended = workspace.run_with(&["migrate"], &empty);
     assert!(ended.status.success(), "{ended:?}");
-    let line = workplace.run_with(&["serve"], &empty).refusal();
+    let line = workspace.run_with(&["serve"], &empty).refusal();
     assert!(line.contains("--token-key is missing"), "{line}");
 }
 
 #[test]
 fn every_command_reads_the_settings_file() {
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let file =
         "listen = \"127.0.0.1:1\"\ntoken-key = \"key\"\ndatabase-url = \"sqlite:register.db\"\n";
-    workplace.write("settings.toml", file);
+    workspace.write("settings.toml", file);
     let variable = [("LIAISON_CONFIG", "settings.toml")];
-    let run = |arguments: &[&str]| workplace.run_with(arguments, &variable);
+    let run = |arguments: &[&str]| workspace.run_with(arguments, &variable);
     let record = r#"{"type":"Organization","acronym":"ITU-D","name":"Development","kind":"SECTOR","side":"ITU"}"#;
-    workplace.write("record.jsonl", record);
+    workspace.write("record.jsonl", record);
     for arguments in [
         &["migrate"][..],
         &["migrate", "--status"],
@@ -231,9 +231,9 @@ fn every_command_reads_the_settings_file() {
     ] {
         let ended = run(arguments);
         assert!(ended.status.success(), "{arguments:?}: {ended:?}");
-        assert!(!workplace.path("liaison.db").exists(), "{arguments:?}");
+        assert!(!workspace.path("liaison.db").exists(), "{arguments:?}");
     }
-    let export = std::fs::read_to_string(workplace.path("out.jsonl")).unwrap();
+    let export = std::fs::read_to_string(workspace.path("out.jsonl")).unwrap();
     assert!(export.contains("ITU-D"));
     let health = run(&["health"]);
     assert_eq!(health.status.code(), Some(1));
@@ -243,74 +243,74 @@ fn every_command_reads_the_settings_file() {
     );
     assert!(health.err.contains("refused"), "{health:?}");
     // Errors that are found after parsing say where the setting stands, too.
-    workplace.write("settings.toml", file.replace("register", "none/register"));
+    workspace.write("settings.toml", file.replace("register", "none/register"));
     for arguments in [&["migrate"][..], &["seed"], &["export"]] {
         let line = run(arguments).refusal();
         assert!(line.starts_with("--database-url: "), "{line}");
         assert!(line.ends_with(" (set by settings.toml, line 3)"), "{line}");
     }
-    workplace.write("settings.toml", file);
+    workspace.write("settings.toml", file);
     let line = run(&["serve"]).refusal();
     assert!(line.starts_with("--token-key: "), "{line}");
     assert!(line.ends_with(" (set by settings.toml, line 2)"), "{line}");
 }
 
 #[test]
-fn the_log_is_set_by_the_file_too() {
-    let workplace = Workplace::new();
-    workplace.write(
+fn the_log_filter_can_be_set_in_the_file() {
+    let workspace = Workspace::new();
+    workspace.write(
         "settings.toml",
         format!("read-only = true\nlisten = \"{FREE_PORT}\"\nlog-filter = \"info,liaison=warn\"\n"),
     );
     let from_file = ["serve", "--config", "settings.toml"];
-    workplace.write(
+    workspace.write(
         "json.toml",
         format!("listen = \"{FREE_PORT}\"\nlog-format = \"json\"\n"),
     );
-    workplace.write(
+    workspace.write(
         "debug.toml",
         format!("listen = \"{FREE_PORT}\"\nlog-filter = \"info,liaison=debug\"\n"),
     );
-    workplace.done(&["migrate"]);
-    let mut service = workplace.start(&["serve", "--read-only", "--config", "json.toml"]);
+    workspace.done(&["migrate"]);
+    let mut service = workspace.start(&["serve", "--read-only", "--config", "json.toml"]);
     let log = service.logged(|log| log.contains("serving"));
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!(last["message"], "serving");
-    let mut service = workplace.start(&["serve", "--read-only", "--config", "debug.toml"]);
+    let mut service = workspace.start(&["serve", "--read-only", "--config", "debug.toml"]);
     assert_eq!(raw_http::get(&service.address(), "/livez").status, 200);
     // By default the log leaves successful health checks out.
     service.logged(|log| log.contains("http.route=\"/livez\""));
     let flag = [&from_file[..], &["--log-filter", "info"]].concat();
-    workplace.start(&flag).address();
+    workspace.start(&flag).address();
     for wrong in ["infoo", "liaison", "liaison=infoo", "info,warm"] {
-        let line = workplace.refusal(&["serve", "--read-only", "--log-filter", wrong]);
+        let line = workspace.refusal(&["serve", "--read-only", "--log-filter", wrong]);
         assert!(line.contains("--log-filter"), "{line}");
         assert!(line.contains("liaison::http=debug"), "{line}");
     }
 }
 
 #[test]
-fn an_address_to_listen_on_may_be_a_name_or_a_port_alone() {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate"]);
+fn listen_accepts_a_host_name_or_a_port() {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate"]);
     for (listen, host) in [
         ("localhost:0", "http://127.0.0.1:"),
         (":0", "http://0.0.0.0:"),
         ("127.0.0.1:0", "http://127.0.0.1:"),
     ] {
-        let mut service = workplace.start(&["serve", "--read-only", "--listen", listen]);
+        let mut service = workspace.start(&["serve", "--read-only", "--listen", listen]);
         let address = service.address();
         assert!(address.starts_with(host), "{listen}: {address}");
     }
     for listen in ["8080", "localhost", "::1:8080", "localhost:http", "a b:80"] {
-        let line = workplace.refusal(&["serve", "--read-only", "--listen", listen]);
+        let line = workspace.refusal(&["serve", "--read-only", "--listen", listen]);
         assert!(line.contains("localhost:8080"), "{listen}: {line}");
     }
 }
 
 #[test]
-fn no_secret_of_a_setting_is_printed() {
-    let workplace = Workplace::new();
+fn secrets_in_settings_are_never_printed() {
+    let workspace = Workspace::new();
     for url in [
         "postgres://u:hunter2@127.0.0.1:port/x",
         "postgres://u:hunter2/7@127.0.0.1/x",
@@ -325,17 +325,17 @@ fn no_secret_of_a_setting_is_printed() {
         "mysql://u:hunter2@127.0.0.1/x",
         "sqlite:x.db?key=hunter2",
     ] {
-        workplace.write(
+        workspace.write(
             "settings.toml",
             format!("read-only = true\ndatabase-url = \"{url}\"\n"),
         );
         let environment = [("LIAISON_DATABASE_URL", url)];
         for ended in [
-            workplace.run(&["migrate", "--database-url", url]),
-            workplace.run(&["migrate", url]),
-            workplace.run(&["serve", "--listen", url]),
-            workplace.run_with(&["export"], &environment),
-            workplace.run(&["serve", "--config", "settings.toml"]),
+            workspace.run(&["migrate", "--database-url", url]),
+            workspace.run(&["migrate", url]),
+            workspace.run(&["serve", "--listen", url]),
+            workspace.run_with(&["export"], &environment),
+            workspace.run(&["serve", "--config", "settings.toml"]),
         ] {
             assert_eq!(ended.status.code(), Some(2), "{ended:?}");
             assert!(!ended.err.contains("hunter2"), "{url}: {ended:?}");
@@ -348,7 +348,7 @@ fn no_secret_of_a_setting_is_printed() {
         "http://u:hunter2@",
     ] {
         let arguments = ["serve", "--read-only", "--webhook-proxy", proxy];
-        let line = workplace.refusal(&arguments);
+        let line = workspace.refusal(&arguments);
         assert!(line.starts_with("--webhook-proxy: write http://"), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
@@ -363,14 +363,14 @@ fn no_secret_of_a_setting_is_printed() {
         &["serve", "--token-issuer", "http://u:hunter2@example.org"],
         &["token", "--role", "ITU_EDITOR", "--key", "hunter2"],
     ] {
-        let line = workplace.refusal(arguments);
+        let line = workspace.refusal(arguments);
         assert!(!line.contains("hunter2"), "{line}");
     }
 }
 
 #[test]
-fn addresses_of_databases_are_checked() {
-    let workplace = Workplace::new();
+fn database_urls_are_validated() {
+    let workspace = Workspace::new();
     for url in [
         "sqlite::memory:",
         "sqlite://:memory:",
@@ -378,7 +378,7 @@ fn addresses_of_databases_are_checked() {
         "sqlite:",
         "sqlite://",
     ] {
-        let line = workplace.refusal(&["serve", "--read-only", "--database-url", url]);
+        let line = workspace.refusal(&["serve", "--read-only", "--database-url", url]);
         assert!(line.contains("the register needs a file"), "{url}: {line}");
     }
     for (url, named) in [
@@ -386,7 +386,7 @@ fn addresses_of_databases_are_checked() {
         ("postgres://h/x?pool_size=5", "`pool_size`"),
         ("sqlite:x.db?journal=wal", "`journal`"),
     ] {
-        let line = workplace.refusal(&["migrate", "--database-url", url]);
+        let line = workspace.refusal(&["migrate", "--database-url", url]);
         assert!(line.contains(named), "{url}: {line}");
     }
 }
@@ -417,12 +417,12 @@ fn a_limit_refuses_0_unless_the_manual_says_that_0_lifts_it() {
             default.parse::<u64>().is_ok() || humantime::parse_duration(default).is_ok()
         })
     });
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let mut accepted = Vec::new();
     for number in numbers {
         let flag = format!("--{}", number.get_long().unwrap());
         let zero = ["0", "0s"].map(|zero| format!("{flag}={zero}"));
-        let lines = zero.map(|zero| workplace.refusal(&["serve", &zero]));
+        let lines = zero.map(|zero| workspace.refusal(&["serve", &zero]));
         // One of the two is not of the setting's type.
         if lines
             .iter()
@@ -437,9 +437,9 @@ fn a_limit_refuses_0_unless_the_manual_says_that_0_lifts_it() {
     assert_eq!(accepted, lifted);
 
     let zeros = lifted.iter().flat_map(|flag| [*flag, "0"]);
-    workplace.done(&["migrate"]);
+    workspace.done(&["migrate"]);
     let command = ["serve", "--read-only", "--listen", FREE_PORT];
     let arguments: Vec<&str> = command.into_iter().chain(zeros).collect();
-    let address = workplace.start(&arguments).address();
+    let address = workspace.start(&arguments).address();
     assert!(address.starts_with("http"), "{address}");
 }

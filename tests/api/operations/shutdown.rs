@@ -7,16 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::server::{one, serve};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    who_heeds_that_it_is_not_ready_loses_no_request
+    clients_that_follow_readiness_lose_no_request
 }
 
-async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
-    let workplace = Workplace::new();
-    let (service, address) = serve(&workplace, url, &["--shutdown-delay", "2s"]);
+async fn clients_that_follow_readiness_lose_no_request(url: &str) {
+    let workspace = Workspace::new();
+    let (service, address) = serve(&workspace, url, &["--shutdown-delay", "2s"]);
     let answered = Arc::new(AtomicUsize::new(0));
     let unready = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..12)
@@ -28,8 +28,8 @@ async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
                 let host = address.trim_start_matches("http://").to_owned();
                 while !unready.load(Ordering::Relaxed) {
                     let mut connection = TcpStream::connect(&host).unwrap();
-                    let patience = Some(Duration::from_secs(20));
-                    connection.set_read_timeout(patience).unwrap();
+                    let read_timeout = Some(Duration::from_secs(20));
+                    connection.set_read_timeout(read_timeout).unwrap();
                     while one(&mut connection, !keeps).unwrap() {
                         answered.fetch_add(1, Ordering::Relaxed);
                     }
@@ -42,10 +42,10 @@ async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(raw_http::get(&address, "/readyz").status, 200);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     service.terminate();
     while raw_http::get(&address, "/readyz").status != 503 {
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(started_at.elapsed() < Duration::from_secs(1));
         thread::sleep(Duration::from_millis(20));
     }
     unready.store(true, Ordering::Relaxed);
@@ -56,7 +56,7 @@ async fn who_heeds_that_it_is_not_ready_loses_no_request(url: &str) {
     }
     let ended = service.ended();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    let took = begun.elapsed();
+    let took = started_at.elapsed();
     assert!(took > Duration::from_secs(2), "{took:?}");
     assert!(took < Duration::from_secs(8), "{took:?}");
 }

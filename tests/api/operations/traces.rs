@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use crate::support::binary::{Running, Workplace};
+use crate::support::binary::{RunningProcess, Workspace};
 use crate::support::raw_http::{self, Reply};
 use crate::support::webhook_receiver::{Endpoint, Received};
 
@@ -33,22 +33,22 @@ const PARENT: &str = "00f067aa0ba902b7";
 
 /// `liaison dev`, its token, and a webhook.
 struct Traced {
-    service: Running,
+    service: RunningProcess,
     address: String,
     token: String,
     endpoint: Endpoint,
 }
 
 impl Traced {
-    async fn start(workplace: &Workplace, url: &str, environment: &[(&str, &str)]) -> Self {
+    async fn start(workspace: &Workspace, url: &str, environment: &[(&str, &str)]) -> Self {
         let dev = ["dev", "--database-url", url, "--listen", "127.0.0.1:0"];
         let dev = [&dev[..], &["--log-format", "json"]].concat();
-        let mut service = workplace.start_with(&dev, environment);
-        let greeting = service.greeting();
+        let mut service = workspace.start_with(&dev, environment);
+        let startup_lines = service.startup_lines();
         let traced = Self {
             address: service.dev_address(),
             service,
-            token: greeting[1].split(' ').nth(1).unwrap().to_owned(),
+            token: startup_lines[1].split(' ').nth(1).unwrap().to_owned(),
             endpoint: Endpoint::start().await,
         };
         let create = format!(
@@ -96,8 +96,8 @@ impl Traced {
 }
 
 async fn a_webhook_continues_the_trace_of_the_request_that_made_the_change(url: &str) {
-    let workplace = Workplace::new();
-    let mut traced = Traced::start(&workplace, url, &[]).await;
+    let workspace = Workspace::new();
+    let mut traced = Traced::start(&workspace, url, &[]).await;
     let given = format!("00-{TRACE}-{PARENT}-01");
     let received = traced.add_note(&given, 1).await;
     assert_eq!(received.headers["traceparent"], given.as_str());
@@ -154,7 +154,7 @@ impl Collector {
 
     /// Waits until the spans of the trace satisfy a condition, and returns them.
     async fn wait_for(&self, holds: impl Fn(&[Span]) -> bool) -> Vec<Span> {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         loop {
             let mut spans = self.spans.lock().unwrap().clone();
             spans.retain(|span| hex(&span.trace_id) == TRACE);
@@ -162,7 +162,7 @@ impl Collector {
                 return spans;
             }
             let names: Vec<_> = spans.iter().map(|span| &span.name).collect();
-            assert!(begun.elapsed() < Duration::from_mins(1), "{names:?}");
+            assert!(started_at.elapsed() < Duration::from_mins(1), "{names:?}");
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -203,12 +203,12 @@ fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
 
 async fn a_collector_receives_the_spans_of_reads_writes_and_deliveries(url: &str) {
     let collector = Collector::start().await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
     ];
-    let traced = Traced::start(&workplace, url, &environment).await;
+    let traced = Traced::start(&workspace, url, &environment).await;
     let given = format!("00-{TRACE}-{PARENT}-01");
     let document = "query Newest { topics(first: 1) { nodes { notes(first: 1) { totalCount } } } }";
     assert_eq!(traced.post(document, Some(&given)).status, 200);
@@ -279,9 +279,9 @@ async fn a_collector_receives_the_spans_of_reads_writes_and_deliveries(url: &str
 
 async fn a_trace_that_is_not_sampled_is_passed_on_and_not_exported(url: &str) {
     let collector = Collector::start().await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str())];
-    let traced = Traced::start(&workplace, url, &environment).await;
+    let traced = Traced::start(&workspace, url, &environment).await;
     let received = traced.add_note(&format!("00-{TRACE}-{PARENT}-00"), 1).await;
     let sent = received.headers["traceparent"].to_str().unwrap();
     assert!(sent.starts_with(&format!("00-{TRACE}-")), "{sent}");
@@ -307,11 +307,11 @@ async fn a_trace_that_is_not_sampled_is_passed_on_and_not_exported(url: &str) {
 }
 
 #[test]
-fn a_collector_that_does_not_answer_stops_nothing() {
-    let workplace = Workplace::new();
+fn an_unresponsive_collector_blocks_nothing() {
+    let workspace = Workspace::new();
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")];
     let dev = ["dev", "--listen", "127.0.0.1:0"];
-    let mut service = workplace.start_with(&dev, &environment);
+    let mut service = workspace.start_with(&dev, &environment);
     let address = service.dev_address();
     let query = json!({ "query": "{ mandates { code } }" }).to_string();
     assert_eq!(raw_http::post(&address, None, &query).status, 200);

@@ -7,7 +7,7 @@ use crate::planner::reference_executor::{Shapes, Writer};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    any_valid_document_is_planned_whatever_its_arguments
+    any_valid_document_is_planned_with_any_arguments
 }
 
 const DOCUMENTS: usize = 200;
@@ -49,7 +49,7 @@ const IDS: [&str; 8] = [
     "committee_01h455vb4pex5vsknk084sn02q_01h455vb4pex5vsknk084sn02q",
 ];
 
-async fn any_valid_document_is_planned_whatever_its_arguments(server: &Server) {
+async fn any_valid_document_is_planned_with_any_arguments(server: &Server) {
     server.fill().await;
     let reader = server.itu();
     let shapes = Shapes::of(&reader).await;
@@ -78,19 +78,19 @@ async fn any_valid_document_is_planned_whatever_its_arguments(server: &Server) {
         let other = if number % 8 == 1 { id } else { &topic };
         let variables = json!({ "never": false, "some": number % 9, "text": null, "id": id, "ids": [other, topic] });
         server.statements.take();
-        let answer = reader.run(&document, variables).await;
+        let response = reader.run(&document, variables).await;
         let statements = server.statements.take().len();
         assert!(
             statements <= document.matches('{').count(),
             "{statements}: {document}"
         );
-        for error in answer["errors"].as_array().into_iter().flatten() {
+        for error in response["errors"].as_array().into_iter().flatten() {
             let code = error["extensions"]["code"].as_str().unwrap_or_default();
             let known = ["BAD_USER_INPUT", "INVALID_CURSOR", "QUERY_TOO_COMPLEX"];
             assert!(known.contains(&code), "{document}: {error}");
         }
         read += usize::from(statements > 0);
-        answered += usize::from(answer["data"].is_object());
+        answered += usize::from(response["data"].is_object());
         most = most.max(statements);
     }
     println!(

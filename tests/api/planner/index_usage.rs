@@ -7,9 +7,9 @@ use crate::support::harness::Server;
 use crate::support::introspection::{Schema, TypeReference, list, name};
 
 on_both_databases! {
-    every_order_seeks_an_index
-    every_list_of_one_order_seeks_an_index
-    the_lists_of_each_record_seek_an_index
+    every_order_uses_an_index
+    every_list_with_a_fixed_order_uses_an_index
+    the_nested_lists_of_each_record_use_an_index
 }
 
 /// Lists whose records no single statement reads in order.
@@ -33,7 +33,7 @@ fn argument<'a>(field: &'a Value, argument: &str) -> Option<&'a Value> {
         .find(|arg| name(arg) == argument)
 }
 
-async fn every_order_seeks_an_index(server: &Server) {
+async fn every_order_uses_an_index(server: &Server) {
     server.fill().await;
     let schema = Schema::of(server).await;
     let mut orders = 0;
@@ -58,7 +58,7 @@ async fn every_order_seeks_an_index(server: &Server) {
     assert!(orders > 50, "{orders}");
 }
 
-async fn every_list_of_one_order_seeks_an_index(server: &Server) {
+async fn every_list_with_a_fixed_order_uses_an_index(server: &Server) {
     server.fill().await;
     let schema = Schema::of(server).await;
     let of_one_order = lists(&schema, "Query").filter(|list| argument(list, "orderBy").is_none());
@@ -96,7 +96,7 @@ async fn second_page_seeks(server: &Server, document: &str, mut variables: Value
     assert!(seeks, "{document} {variables}: {}\n{plan}", statement.sql);
 }
 
-async fn the_lists_of_each_record_seek_an_index(server: &Server) {
+async fn the_nested_lists_of_each_record_use_an_index(server: &Server) {
     server.fill().await;
     let schema = Schema::of(server).await;
     let mut documents = Vec::new();

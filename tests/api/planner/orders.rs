@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::harness::{Backend, Client, Server};
 
 on_both_databases! {
-    what_ties_is_in_the_order_of_its_making
+    ties_are_ordered_by_creation
 }
 
 /// Lists whose order is not the database's.
@@ -66,7 +66,7 @@ async fn every_order_ends_with_a_unique_key() {
         let place = format!("{}.{}", relation.owner, relation.name);
         let known = OTHERWISE_ORDERED
             .iter()
-            .any(|it| it.0 == relation.owner && it.1 == relation.name);
+            .any(|list| list.0 == relation.owner && list.1 == relation.name);
         // The lists of a connection are those of the field that leads to it.
         if !(relation.is_list || relation.is_page())
             || relation.owner.ends_with("Connection")
@@ -84,7 +84,7 @@ async fn every_order_ends_with_a_unique_key() {
             orders.extend(
                 fields
                     .iter()
-                    .map(|it| format!("(orderBy: {{ field: {it} }})")),
+                    .map(|field| format!("(orderBy: {{ field: {field} }})")),
             );
         }
         for order in orders {
@@ -132,7 +132,7 @@ async fn relations(reader: &Client<'_>) -> (Vec<Relation>, BTreeMap<String, Vec<
         if let Some(values) = ty["enumValues"].as_array() {
             enums.insert(
                 owner.clone(),
-                values.iter().map(|it| text(&it["name"])).collect(),
+                values.iter().map(|value| text(&value["name"])).collect(),
             );
         }
         let fields = ty["fields"].as_array().filter(|_| ty["kind"] == "OBJECT");
@@ -150,8 +150,8 @@ async fn relations(reader: &Client<'_>) -> (Vec<Relation>, BTreeMap<String, Vec<
                     target: text(&target["name"]),
                     is_list,
                     order: args
-                        .find(|it| it["name"] == "orderBy")
-                        .map(|it| text(&it["type"]["name"])),
+                        .find(|argument| argument["name"] == "orderBy")
+                        .map(|argument| text(&argument["type"]["name"])),
                 });
             }
         }
@@ -168,7 +168,7 @@ async fn routes(server: &Server, relations: &[Relation]) -> BTreeMap<String, (St
     let mut routes = BTreeMap::from([("Query".to_owned(), ("{".to_owned(), "}".to_owned()))]);
     let mut open = VecDeque::from(["Query".to_owned()]);
     while let Some(owner) = open.pop_front() {
-        for relation in relations.iter().filter(|it| it.owner == owner) {
+        for relation in relations.iter().filter(|relation| relation.owner == owner) {
             let skipped = [
                 "node",
                 "nodes",
@@ -241,13 +241,14 @@ fn is_unique(sql: &str, unique: &BTreeMap<String, Vec<BTreeSet<String>>>) -> boo
         return false;
     };
     let order = order.split(" LIMIT ").next().unwrap();
-    let sorted = order.split(", ").filter_map(|it| {
-        let (column, direction) = it.rsplit_once(' ')?;
+    let sorted = order.split(", ").filter_map(|term| {
+        let (column, direction) = term.rsplit_once(' ')?;
         ["ASC", "DESC"].contains(&direction).then_some(column)
     });
     // The rows of one parent are equal in the column that names it.
-    let quoted = |it: &str| {
-        it.rsplit(' ')
+    let quoted = |column: &str| {
+        column
+            .rsplit(' ')
             .next()
             .unwrap()
             .trim_start_matches('(')
@@ -259,13 +260,13 @@ fn is_unique(sql: &str, unique: &BTreeMap<String, Vec<BTreeSet<String>>>) -> boo
         .map(|(place, _)| quoted(&sql[..place]));
     let columns: BTreeSet<String> = sorted.map(str::to_owned).chain(parents).collect();
 
-    let aliases = columns.iter().filter_map(|it| it.split('.').next());
+    let aliases = columns.iter().filter_map(|column| column.split('.').next());
     let aliases: BTreeSet<&str> = aliases.collect();
     aliases.into_iter().any(|alias| {
         let of_alias: BTreeSet<String> = columns
             .iter()
-            .filter_map(|it| it.strip_prefix(alias)?.strip_prefix('.'))
-            .map(|it| it.trim_matches('"').to_owned())
+            .filter_map(|column| column.strip_prefix(alias)?.strip_prefix('.'))
+            .map(|column| column.trim_matches('"').to_owned())
             .collect();
         let (table, _) = sql
             .split_once(&format!("\" AS {alias}"))
@@ -279,7 +280,7 @@ fn is_unique(sql: &str, unique: &BTreeMap<String, Vec<BTreeSet<String>>>) -> boo
     })
 }
 
-async fn what_ties_is_in_the_order_of_its_making(server: &Server) {
+async fn ties_are_ordered_by_creation(server: &Server) {
     let (itu, tsb) = (server.itu(), server.tsb());
     // Made at one moment: two organizations of the data have committees of one code and period.
     let document = "query($code: String) { committees(filter: { code: $code, period: \"2022-2025\" }) { nodes { organization { acronym } } } }";
@@ -288,7 +289,7 @@ async fn what_ties_is_in_the_order_of_its_making(server: &Server) {
         let nodes = data["committees"]["nodes"].as_array().unwrap();
         let organizations: Vec<_> = nodes
             .iter()
-            .map(|it| &it["organization"]["acronym"])
+            .map(|node| &node["organization"]["acronym"])
             .collect();
         assert_eq!(organizations, ["POC", "CA"], "{code}");
     }
@@ -309,9 +310,9 @@ async fn what_ties_is_in_the_order_of_its_making(server: &Server) {
     let data = itu.data(document, json!({ "id": topic })).await;
     let listed = data["node"]["committees"].as_array().unwrap().iter();
     let listed: Vec<_> = listed
-        .map(|it| &it["committee"])
-        .filter(|it| it["code"] == "WG 1")
-        .map(|it| &it["id"])
+        .map(|link| &link["committee"])
+        .filter(|committee| committee["code"] == "WG 1")
+        .map(|committee| &committee["id"])
         .collect();
     assert_eq!(listed, committees.iter().collect::<Vec<_>>());
 }

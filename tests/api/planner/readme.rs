@@ -13,7 +13,7 @@ fn on_one_line(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_example_of_the_planner_sends_the_statements_that_it_shows() {
+async fn the_planner_example_sends_the_documented_statements() {
     let server = Server::start(Backend::Sqlite).await;
     server.fill().await;
     let query = "{ topics(first: 2) { nodes { code committees { role committee { code } } } } }";

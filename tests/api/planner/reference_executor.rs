@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    generated_documents_have_the_answers_of_the_reference
+    generated_documents_match_the_reference_executor
 }
 
 const DOCUMENTS: usize = 300;
@@ -25,7 +25,7 @@ const LANGUAGES: [&str; 5] = ["FR", "RU", "AR", "EN", "ZH"];
 /// The languages of an operation.
 struct Context(Vec<String>);
 
-async fn generated_documents_have_the_answers_of_the_reference(server: &Server) {
+async fn generated_documents_match_the_reference_executor(server: &Server) {
     server.fill().await;
     for (code, language) in [("T-1", "FR"), ("T-1", "RU"), ("T-2", "FR"), ("T-3", "AR")] {
         let topic = server.topic(code).await;

@@ -17,8 +17,8 @@ use crate::planner::reference_executor::{Shapes, Writer};
 use crate::support::harness::{Backend, Server};
 
 on_both_backends! {
-    the_parts_of_a_response_agree_whatever_is_written_meanwhile
-    the_record_of_a_payload_is_read_in_one_state
+    a_response_is_consistent_during_concurrent_writes
+    the_record_of_a_payload_is_one_snapshot
     responses_leave_no_transaction_open
 }
 
@@ -64,7 +64,7 @@ impl WritesBetween {
     }
 }
 
-async fn the_parts_of_a_response_agree_whatever_is_written_meanwhile(backend: Backend) {
+async fn a_response_is_consistent_during_concurrent_writes(backend: Backend) {
     const GENERATED: usize = 40;
     let server = Server::start(backend).await;
     server.fill().await;
@@ -107,7 +107,7 @@ async fn the_parts_of_a_response_agree_whatever_is_written_meanwhile(backend: Ba
     assert!(writes as usize > documents.len(), "{writes}");
 }
 
-async fn the_record_of_a_payload_is_read_in_one_state(backend: Backend) {
+async fn the_record_of_a_payload_is_one_snapshot(backend: Backend) {
     let server = Server::start(backend).await;
     let topic = server.topic("T-1").await;
     let writes = WritesBetween::new(&server);
@@ -177,14 +177,17 @@ async fn none_is_open(server: &Server, backend: Backend) {
         }
     };
     let count = Statement::from_string(server.db.orm_write.get_database_backend(), count);
-    let begun = Instant::now();
+    let started_at = Instant::now();
     loop {
         let row = server.db.orm_write.query_one_raw(count.clone()).await;
         let open: i32 = row.unwrap().unwrap().try_get_by_index(0).unwrap();
         if open == 0 {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_mins(1), "{open} are open");
+        assert!(
+            started_at.elapsed() < Duration::from_mins(1),
+            "{open} are open"
+        );
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -6,10 +6,10 @@ use crate::support::harness::Server;
 
 on_both_databases! {
     every_relation_and_list_is_one_statement
-    what_the_viewer_may_do_costs_no_statement
-    long_chains_of_records_stay_few_statements
-    nothing_is_counted_unless_asked
-    a_write_takes_as_many_statements_however_long_its_lists
+    viewer_permissions_cost_no_statement
+    long_chains_of_relations_need_few_statements
+    total_count_is_queried_only_when_selected
+    a_write_has_a_constant_number_of_statements
 }
 
 const DASHBOARD: &str = "{ topics(first: 20) { nodes { code title status
@@ -172,7 +172,7 @@ async fn every_relation_and_list_is_one_statement(server: &Server) {
     }
 }
 
-async fn what_the_viewer_may_do_costs_no_statement(server: &Server) {
+async fn viewer_permissions_cost_no_statement(server: &Server) {
     let permissions = "{ topics { nodes { viewerPermissions } } actionItems { nodes { viewerPermissions nextMoves { to permission note } } }
         committees { nodes { viewerPermissions } } organizations { nodes { viewerPermissions } }
         publications { nodes { viewerPermissions } } liaisonStatements { nodes { viewerPermissions } } }";
@@ -183,7 +183,7 @@ async fn what_the_viewer_may_do_costs_no_statement(server: &Server) {
 }
 
 /// SQLite joins at most 64 tables: further records are fetched by statements of their own.
-async fn long_chains_of_records_stay_few_statements(server: &Server) {
+async fn long_chains_of_relations_need_few_statements(server: &Server) {
     let depth = 17; // with what is around it, as deep as a document may be
     let chain = format!(
         "{{ committees {{ nodes {{ {} code {} }} }} }}",
@@ -196,7 +196,7 @@ async fn long_chains_of_records_stay_few_statements(server: &Server) {
     assert!(statements.len() <= 4, "{}", statements.len());
 }
 
-async fn nothing_is_counted_unless_asked(server: &Server) {
+async fn total_count_is_queried_only_when_selected(server: &Server) {
     server.statements.take();
     let reader = server.anonymous();
     reader.data("{ topics { totalCount } }", json!({})).await;
@@ -212,7 +212,7 @@ async fn nothing_is_counted_unless_asked(server: &Server) {
     assert!(!statements[0].sql.to_lowercase().contains("count("));
 }
 
-async fn a_write_takes_as_many_statements_however_long_its_lists(server: &Server) {
+async fn a_write_has_a_constant_number_of_statements(server: &Server) {
     let data = server
         .anonymous()
         .data(

@@ -6,7 +6,7 @@ use crate::support::harness::{Client, Server};
 use crate::support::introspection::{OTHER_ID, Schema, TypeReference, list, name};
 
 on_both_databases! {
-    each_argument_takes_null_as_absent_and_says_what_would_be_right
+    null_arguments_are_absent_and_errors_name_valid_values
 }
 
 /// A topic that does not exist.
@@ -186,7 +186,7 @@ fn wrong_values(schema: &Schema, argument: &Argument<'_>) -> Vec<(Value, String)
         .collect()
 }
 
-async fn each_argument_takes_null_as_absent_and_says_what_would_be_right(server: &Server) {
+async fn null_arguments_are_absent_and_errors_name_valid_values(server: &Server) {
     server.fill().await;
     let client = server.itu();
     let input = json!({ "url": "http://127.0.0.1:9/" });
@@ -228,14 +228,14 @@ async fn each_argument_takes_null_as_absent_and_says_what_would_be_right(server:
 }
 
 async fn refusal(client: &Client<'_>, argument: &Argument<'_>, variables: Value) -> String {
-    let answer = client.run(&argument.with, variables.clone()).await;
+    let response = client.run(&argument.with, variables.clone()).await;
     let place = &argument.place;
-    let error = &answer["errors"][0];
+    let error = &response["errors"][0];
     let code = error["extensions"]["code"].as_str();
-    let code = code.unwrap_or_else(|| panic!("{place} {variables}: {answer}"));
+    let code = code.unwrap_or_else(|| panic!("{place} {variables}: {response}"));
     assert!(
         ["BAD_USER_INPUT", "INVALID_CURSOR"].contains(&code),
-        "{place}: {answer}"
+        "{place}: {response}"
     );
     error["message"].as_str().unwrap().to_owned()
 }

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    each_argument_of_a_list_says_what_would_be_right
-    lists_take_a_hundred_values
-    the_lists_of_a_record_take_the_same_arguments
+    invalid_list_arguments_report_valid_values
+    list_arguments_accept_a_hundred_values
+    nested_lists_accept_the_same_arguments
 }
 
 const TOPIC: &str = "topic_01h455vb4pex5vsknk084sn02q";
 
-async fn each_argument_of_a_list_says_what_would_be_right(server: &Server) {
+async fn invalid_list_arguments_report_valid_values(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     let lists = [
@@ -52,16 +52,16 @@ async fn each_argument_of_a_list_says_what_would_be_right(server: &Server) {
             (json!({ "filter": { "size": 1 } }), "`size`"),
             (json!({ "filter": TOPIC }), "`filter`"),
         ] {
-            let answer = reader.run(&document, variables.clone()).await;
-            let error = &answer["errors"][0];
-            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+            let response = reader.run(&document, variables.clone()).await;
+            let error = &response["errors"][0];
+            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{response}");
             let message = error["message"].as_str().unwrap();
             assert!(message.contains(right), "{list} {variables}: {message}");
         }
     }
 }
 
-async fn lists_take_a_hundred_values(server: &Server) {
+async fn list_arguments_accept_a_hundred_values(server: &Server) {
     let reader = server.anonymous();
     let document = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
     let nodes = reader
@@ -70,7 +70,7 @@ async fn lists_take_a_hundred_values(server: &Server) {
     assert_eq!(nodes["nodes"], json!(vec![Value::Null; 100]));
 }
 
-async fn the_lists_of_a_record_take_the_same_arguments(server: &Server) {
+async fn nested_lists_accept_the_same_arguments(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     let topic = "topic(by: { code: \"T-2\" })";
@@ -124,8 +124,8 @@ async fn the_lists_of_a_record_take_the_same_arguments(server: &Server) {
             (json!({ "filter": { part: TOPIC } }), id.as_str()),
             (json!({ "filter": { part: "" } }), id.as_str()),
         ] {
-            let answer = reader.run(&document, variables.clone()).await;
-            let message = answer["errors"][0]["message"].as_str().unwrap();
+            let response = reader.run(&document, variables.clone()).await;
+            let message = response["errors"][0]["message"].as_str().unwrap();
             assert!(message.contains(right), "{list} {variables}: {message}");
         }
     }

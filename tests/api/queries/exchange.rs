@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    it_holds_what_is_open_between_the_two
-    it_reads_the_same_from_either_side
-    what_is_settled_leaves_it
-    its_statements_do_not_grow_with_what_is_open
-    two_committees_are_needed
+    the_exchange_lists_open_work_of_both_committees
+    the_exchange_is_symmetric
+    completed_work_leaves_the_exchange
+    an_exchange_has_a_constant_number_of_statements
+    an_exchange_needs_two_committees
 }
 
 const READ: &str = "query($committee: ID!, $counterpart: ID!) { exchange(committee: $committee, counterpart: $counterpart) {
@@ -28,7 +28,7 @@ async fn pair(server: &Server) -> (String, String) {
     )
 }
 
-async fn it_holds_what_is_open_between_the_two(server: &Server) {
+async fn the_exchange_lists_open_work_of_both_committees(server: &Server) {
     let (sg17, c5) = pair(server).await;
     let open = between(server, &sg17, &c5).await;
     assert_eq!(open["committee"]["code"], "SG17");
@@ -41,8 +41,8 @@ async fn it_holds_what_is_open_between_the_two(server: &Server) {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|it| ["SG17", "C5"].contains(&it["committee"]["code"].as_str().unwrap()))
-        .map(|it| json!({ "code": it["code"] }))
+        .filter(|item| ["SG17", "C5"].contains(&item["committee"]["code"].as_str().unwrap()))
+        .map(|item| json!({ "code": item["code"] }))
         .collect();
     assert!(theirs.len() > 1);
     assert_eq!(open["actionItems"], json!(theirs));
@@ -54,7 +54,7 @@ async fn it_holds_what_is_open_between_the_two(server: &Server) {
         .change("liaisonStatementSend", input, "code sentAt")
         .await;
     let input = json!({ "title": "For your information", "fromIds": [c5], "addressees": [{ "committeeId": sg17, "purpose": "INFORMATION" }] });
-    let told = server
+    let reported = server
         .upu()
         .change("liaisonStatementSend", input, "sentAt")
         .await;
@@ -64,10 +64,10 @@ async fn it_holds_what_is_open_between_the_two(server: &Server) {
         json!([{ "code": sent["code"] }]),
         "only what asks for action"
     );
-    assert_eq!(open["lastActivityAt"], told["sentAt"]);
+    assert_eq!(open["lastActivityAt"], reported["sentAt"]);
 }
 
-async fn it_reads_the_same_from_either_side(server: &Server) {
+async fn the_exchange_is_symmetric(server: &Server) {
     server.fill().await;
     let (sg17, c5) = pair(server).await;
     let ours = between(server, &sg17, &c5).await;
@@ -93,7 +93,7 @@ async fn it_reads_the_same_from_either_side(server: &Server) {
     assert_eq!(strangers["lastActivityAt"], Value::Null);
 }
 
-async fn what_is_settled_leaves_it(server: &Server) {
+async fn completed_work_leaves_the_exchange(server: &Server) {
     let (sg17, c5) = pair(server).await;
     let input = json!({ "title": "On payouts", "fromIds": [c5], "addressees": [{ "committeeId": sg17, "purpose": "ACTION" }] });
     let sent = server
@@ -130,7 +130,7 @@ async fn what_is_settled_leaves_it(server: &Server) {
     assert!(open["lastActivityAt"].is_string(), "what was stays known");
 }
 
-async fn its_statements_do_not_grow_with_what_is_open(server: &Server) {
+async fn an_exchange_has_a_constant_number_of_statements(server: &Server) {
     let (sg17, c5) = pair(server).await;
     server.statements.take();
     between(server, &sg17, &c5).await;
@@ -148,7 +148,7 @@ async fn its_statements_do_not_grow_with_what_is_open(server: &Server) {
     assert_eq!(server.statements.take().len(), few.len());
 }
 
-async fn two_committees_are_needed(server: &Server) {
+async fn an_exchange_needs_two_committees(server: &Server) {
     let (sg17, c5) = pair(server).await;
     let topic = server.topic("T-3").await;
     let nobody = "committee_01h455vb4pex5vsknk084sn02q";
@@ -161,11 +161,11 @@ async fn two_committees_are_needed(server: &Server) {
         (nobody, &c5, "no committee"),
     ] {
         let variables = json!({ "committee": committee, "counterpart": counterpart });
-        let answer = server.anonymous().run(READ, variables.clone()).await;
-        let error = &answer["errors"][0];
+        let response = server.anonymous().run(READ, variables.clone()).await;
+        let error = &response["errors"][0];
         assert_eq!(
             error["extensions"]["code"], "BAD_USER_INPUT",
-            "{variables}: {answer}"
+            "{variables}: {response}"
         );
         assert!(
             error["message"].as_str().unwrap().contains(words),

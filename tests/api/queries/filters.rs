@@ -6,8 +6,8 @@ use crate::support::harness::Server;
 use crate::support::introspection::{Schema, TypeReference, name};
 
 on_both_databases! {
-    each_condition_takes_null_and_lists_of_any_length
-    each_id_of_a_filter_says_how_one_begins_that_would_be_right
+    each_condition_accepts_null_and_lists_of_any_length
+    an_invalid_id_in_a_filter_reports_the_expected_prefix
 }
 
 /// The random part of an id that names nothing.
@@ -52,7 +52,7 @@ async fn conditions(server: &Server) -> Vec<Condition> {
     found
 }
 
-async fn each_condition_takes_null_and_lists_of_any_length(server: &Server) {
+async fn each_condition_accepts_null_and_lists_of_any_length(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     for condition in conditions(server).await {
@@ -78,7 +78,7 @@ async fn each_condition_takes_null_and_lists_of_any_length(server: &Server) {
     }
 }
 
-async fn each_id_of_a_filter_says_how_one_begins_that_would_be_right(server: &Server) {
+async fn an_invalid_id_in_a_filter_reports_the_expected_prefix(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     let conditions = conditions(server).await;
@@ -98,11 +98,11 @@ async fn each_id_of_a_filter_says_how_one_begins_that_would_be_right(server: &Se
         };
         let mut right = String::new();
         for wrong in ["", "42", condition.value.as_str().unwrap()] {
-            let answer = reader.run(&condition.document, with(wrong)).await;
-            let error = &answer["errors"][0];
+            let response = reader.run(&condition.document, with(wrong)).await;
+            let error = &response["errors"][0];
             assert_eq!(
                 error["extensions"]["code"], "BAD_USER_INPUT",
-                "{place}: {answer}"
+                "{place}: {response}"
             );
             let message = error["message"].as_str().unwrap();
             assert!(message.contains(&condition.name), "{place}: {message}");

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_mirror_keeps_up_by_the_last_cursor_alone
+    a_mirror_catches_up_with_only_the_last_cursor
     the_history_is_filtered
-    every_kind_of_change_reads_in_words
+    every_kind_of_change_has_a_display_text
     a_record_has_its_own_history
-    the_database_refuses_to_change_the_past
-    the_log_takes_nothing_but_its_next_position
+    the_database_rejects_changes_of_the_history
+    the_history_accepts_only_its_next_position
     subjects_are_read_by_their_type
-    only_its_own_party_sees_who_did_it
+    only_the_own_party_sees_the_actor
 }
 
 async fn page(server: &Server, variables: Value) -> Value {
@@ -32,7 +32,7 @@ fn cursors(page: &Value) -> Vec<String> {
         .collect()
 }
 
-async fn a_mirror_keeps_up_by_the_last_cursor_alone(server: &Server) {
+async fn a_mirror_catches_up_with_only_the_last_cursor(server: &Server) {
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
     let topic = server.topic("T-1").await;
     for round in 0..6 {
@@ -83,15 +83,21 @@ async fn a_mirror_keeps_up_by_the_last_cursor_alone(server: &Server) {
     );
     let damaged = json!({ "after": format!("{}A", &seen[0][..seen[0].len() - 1]) });
     let document = "query($after: String) { activities(after: $after) { totalCount } }";
-    let answer = server.anonymous().run(document, damaged).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR");
+    let response = server.anonymous().run(document, damaged).await;
+    assert_eq!(
+        response["errors"][0]["extensions"]["code"],
+        "INVALID_CURSOR"
+    );
     let of_topics = server
         .anonymous()
         .data("{ topics(first: 1) { pageInfo { endCursor } } }", json!({}))
         .await;
     let strange = json!({ "after": of_topics["topics"]["pageInfo"]["endCursor"] });
-    let answer = server.anonymous().run(document, strange).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR");
+    let response = server.anonymous().run(document, strange).await;
+    assert_eq!(
+        response["errors"][0]["extensions"]["code"],
+        "INVALID_CURSOR"
+    );
 }
 
 async fn the_history_is_filtered(server: &Server) {
@@ -147,22 +153,22 @@ async fn the_history_is_filtered(server: &Server) {
     ] {
         let document =
             "query($filter: ActivityFilter) { activities(filter: $filter) { totalCount } }";
-        let answer = reader.run(document, json!({ "filter": filter })).await;
+        let response = reader.run(document, json!({ "filter": filter })).await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+            response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
             "{filter}"
         );
         assert!(
-            answer["errors"][0]["message"]
+            response["errors"][0]["message"]
                 .as_str()
                 .unwrap()
                 .contains(word),
-            "{answer}"
+            "{response}"
         );
     }
 }
 
-async fn every_kind_of_change_reads_in_words(server: &Server) {
+async fn every_kind_of_change_has_a_display_text(server: &Server) {
     let document = "query($after: String) { activities(first: 100, after: $after) {
         nodes { subjectType verb changes { field before after } } pageInfo { hasNextPage endCursor } } }";
     let mut cursor = Value::Null;
@@ -234,7 +240,7 @@ async fn a_record_has_its_own_history(server: &Server) {
     assert_eq!(types, BTreeSet::from(["ACTION_ITEM", "TOPIC"]));
 }
 
-async fn the_database_refuses_to_change_the_past(server: &Server) {
+async fn the_database_rejects_changes_of_the_history(server: &Server) {
     let db = &server.db.orm_write;
     let mut attempts = vec![
         "update activity set party = 'TSB' where position = 1",
@@ -252,7 +258,7 @@ async fn the_database_refuses_to_change_the_past(server: &Server) {
     assert_eq!(first["nodes"][0]["verb"], "CREATED");
 }
 
-async fn the_log_takes_nothing_but_its_next_position(server: &Server) {
+async fn the_history_accepts_only_its_next_position(server: &Server) {
     const COLUMNS: &str =
         "actor, party, verb, subject_type, subject_id, topic_id, itu, upu, changes";
     let db = &server.db.orm_write;
@@ -381,7 +387,7 @@ async fn subjects_are_read_by_their_type(server: &Server) {
     );
 }
 
-async fn only_its_own_party_sees_who_did_it(server: &Server) {
+async fn only_the_own_party_sees_the_actor(server: &Server) {
     let input = json!({ "title": "T", "summary": "S" });
     server.tsb().change("topicPropose", input, "id").await;
     let document = "{ activities(last: 1) { nodes { party actor } } }";

@@ -10,7 +10,7 @@ on_both_databases! {
     lists_are_filtered_by_the_text_that_is_shown
     lists_are_sorted_by_the_text_that_is_shown
     titles_are_in_the_alphabetical_order_of_their_language
-    a_cursor_holds_in_its_languages
+    a_cursor_is_valid_only_for_its_languages
     a_sorted_list_in_context_reads_each_record_once
 }
 
@@ -169,7 +169,7 @@ async fn titles_are_in_the_alphabetical_order_of_their_language(server: &Server)
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["id"].as_str().unwrap())
+        .map(|node| node["id"].as_str().unwrap())
         .collect();
     for (language, sorted) in [
         (
@@ -214,14 +214,14 @@ async fn titles_are_in_the_alphabetical_order_of_their_language(server: &Server)
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|it| it["titleLanguage"].as_str().unwrap());
+                .map(|node| node["titleLanguage"].as_str().unwrap());
             let languages: Vec<&str> = languages.collect();
             assert_eq!(languages, [[language; 6].as_slice(), &["EN"]].concat());
         }
     }
 }
 
-async fn a_cursor_holds_in_its_languages(server: &Server) {
+async fn a_cursor_is_valid_only_for_its_languages(server: &Server) {
     translated(server).await;
     let reader = server.anonymous();
     let page = codes(&reader, "@inContext(languages: [FR])", "first: 2").await;
@@ -236,11 +236,11 @@ async fn a_cursor_holds_in_its_languages(server: &Server) {
         "@inContext(languages: [RU])",
         "@inContext(languages: [FR, RU])",
     ] {
-        let answer = reader
+        let response = reader
             .run(&other(context, "orderBy: { field: TITLE }"), json!({}))
             .await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
+            response["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
             "{context}"
         );
     }
@@ -248,8 +248,11 @@ async fn a_cursor_holds_in_its_languages(server: &Server) {
     let data = reader.data(document, json!({})).await;
     let after = json!({ "after": data["topics"]["pageInfo"]["endCursor"] });
     reader.data(document, after.clone()).await;
-    let answer = reader.run(&document.replace("[FR]", "[RU]"), after).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR");
+    let response = reader.run(&document.replace("[FR]", "[RU]"), after).await;
+    assert_eq!(
+        response["errors"][0]["extensions"]["code"],
+        "INVALID_CURSOR"
+    );
     // What does not depend on the language goes on in another one.
     let document =
         "query($after: String) { topics(first: 1, after: $after) { pageInfo { endCursor } } }";

@@ -6,12 +6,12 @@ use crate::support::harness::{Client, Server};
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    a_text_comes_in_the_language_asked_for_or_says_which_it_comes_in
+    a_text_has_the_requested_language_or_names_its_own
     the_languages_of_an_operation_can_be_variables
-    wrong_languages_are_refused_with_what_would_be_right
+    invalid_languages_are_refused_with_the_valid_form
     languages_cost_no_statement
     a_payload_is_in_the_languages_of_its_mutation
-    subscribers_are_told_in_their_languages
+    subscription_events_are_in_the_languages_of_the_operation
 }
 
 /// T-1 in French and Russian, T-2 in French alone, T-3 not translated.
@@ -43,7 +43,7 @@ pub async fn title(
     (text("title"), text("titleLanguage"))
 }
 
-async fn a_text_comes_in_the_language_asked_for_or_says_which_it_comes_in(server: &Server) {
+async fn a_text_has_the_requested_language_or_names_its_own(server: &Server) {
     translated(server).await;
     let reader = server.anonymous();
     let original = title(&reader, "T-1", "", "").await;
@@ -70,8 +70,8 @@ async fn a_text_comes_in_the_language_asked_for_or_says_which_it_comes_in(server
         ("@inContext(languages: [RU])", "(language: ZH)", &russian),
         ("@inContext(languages: [RU])", "(language: EN)", &original),
     ] {
-        let told = title(&reader, "T-1", context, argument).await;
-        assert_eq!(told, *expected, "{context} {argument}");
+        let reported = title(&reader, "T-1", context, argument).await;
+        assert_eq!(reported, *expected, "{context} {argument}");
     }
     let data = reader
         .data(
@@ -129,9 +129,9 @@ async fn the_languages_of_an_operation_can_be_variables(server: &Server) {
     }
 }
 
-async fn wrong_languages_are_refused_with_what_would_be_right(server: &Server) {
+async fn invalid_languages_are_refused_with_the_valid_form(server: &Server) {
     let reader = server.anonymous();
-    let code = |answer: &Value| answer["errors"][0]["extensions"]["code"].clone();
+    let code = |response: &Value| response["errors"][0]["extensions"]["code"].clone();
     for document in [
         "query @inContext(languages: [XX]) { topics { nodes { title } } }",
         "query @inContext(languages: [\"FR\"]) { topics { nodes { title } } }",
@@ -146,12 +146,12 @@ async fn wrong_languages_are_refused_with_what_would_be_right(server: &Server) {
         "{ topics { nodes { titleLanguage(language: [FR, RU]) } } }",
         "{ topics { nodes { title(languages: FR) } } }",
     ] {
-        let answer = reader.post(document, json!({})).await.json();
+        let response = reader.post(document, json!({})).await.json();
         assert!(
-            answer["errors"][0]["message"].is_string(),
-            "{document}: {answer}"
+            response["errors"][0]["message"].is_string(),
+            "{document}: {response}"
         );
-        assert_eq!(answer.get("data"), None, "{document}");
+        assert_eq!(response.get("data"), None, "{document}");
     }
     let document = "query($l: [Language!], $one: Language) @inContext(languages: $l) { topics { nodes { title(language: $one) } } }";
     for variables in [
@@ -164,9 +164,9 @@ async fn wrong_languages_are_refused_with_what_would_be_right(server: &Server) {
         json!({ "one": ["FR"] }),
         json!({ "one": 1 }),
     ] {
-        let answer = reader.post(document, variables.clone()).await.json();
-        assert_eq!(code(&answer), "BAD_USER_INPUT", "{variables}: {answer}");
-        let message = answer["errors"][0]["message"].as_str().unwrap();
+        let response = reader.post(document, variables.clone()).await.json();
+        assert_eq!(code(&response), "BAD_USER_INPUT", "{variables}: {response}");
+        let message = response["errors"][0]["message"].as_str().unwrap();
         assert!(
             message.contains("Language") || message.contains("AR"),
             "{message}"
@@ -197,8 +197,8 @@ async fn languages_cost_no_statement(server: &Server) {
             assert_eq!(count(&document).await, plain, "{document}");
         }
     }
-    let told = "{ topics { nodes { title(language: FR) titleLanguage(language: FR) summaryLanguage(language: RU) } } }";
-    assert_eq!(count(told).await, 1);
+    let document = "{ topics { nodes { title(language: FR) titleLanguage(language: FR) summaryLanguage(language: RU) } } }";
+    assert_eq!(count(document).await, 1);
     assert_eq!(
         count("{ topics { nodes { translations { text } } } }").await,
         2
@@ -219,7 +219,7 @@ async fn a_payload_is_in_the_languages_of_its_mutation(server: &Server) {
     assert_eq!(data["topicUpdate"]["topic"], expected, "{data}");
 }
 
-async fn subscribers_are_told_in_their_languages(server: &Server) {
+async fn subscription_events_are_in_the_languages_of_the_operation(server: &Server) {
     translated(server).await;
     let document = "subscription($l: [Language!]) @inContext(languages: $l) { activity { id subject { ... on Topic { title } } } }";
     let mut sockets = Vec::new();

@@ -9,17 +9,17 @@ use crate::support::databases::connect;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    editions_stand_in_the_order_of_year_and_month
+    editions_are_ordered_by_year_and_month
     lists_are_sorted_by_status_in_the_order_of_the_enum
-    a_page_that_knows_a_code_is_one_request
+    a_page_by_code_needs_one_request
     liaison_statements_are_sorted_by_the_time_of_sending
 }
 
 on_both_empty_databases! {
-    rows_that_there_are_get_the_keys_that_lists_are_sorted_by
+    existing_rows_get_their_sort_keys
 }
 
-async fn editions_stand_in_the_order_of_year_and_month(server: &Server) {
+async fn editions_are_ordered_by_year_and_month(server: &Server) {
     let organization = server.organization("ITU-T").await;
     let numbers = [
         "ITU-T Z.1 (11/2009)",
@@ -58,7 +58,7 @@ async fn editions_stand_in_the_order_of_year_and_month(server: &Server) {
     let editions = data["old"]["editions"].as_array().unwrap();
     let editions: Vec<&str> = editions
         .iter()
-        .map(|it| it["number"].as_str().unwrap())
+        .map(|node| node["number"].as_str().unwrap())
         .collect();
     assert_eq!(editions, [numbers[0], numbers[1], numbers[2], numbers[4]]);
     assert_eq!(
@@ -77,11 +77,11 @@ async fn lists_are_sorted_by_status_in_the_order_of_the_enum(server: &Server) {
         let document = format!("{{ __type(name: \"{ty}\") {{ enumValues {{ name }} }} }}");
         let data = reader.data(&document, json!({})).await;
         let values = data["__type"]["enumValues"].as_array().unwrap();
-        let rank = |status: &Value| values.iter().position(|it| it["name"] == *status);
+        let rank = |status: &Value| values.iter().position(|value| value["name"] == *status);
         let sorted = async |direction: &str| {
             let order = format!("first: 100, orderBy: {{ field: STATUS, direction: {direction} }}");
             let statuses = nodes(&reader, list, "status", &order).await;
-            let known = statuses.iter().filter(|it| !it.is_null()).count();
+            let known = statuses.iter().filter(|status| !status.is_null()).count();
             assert!(
                 statuses[known..].iter().all(Value::is_null),
                 "{list}: {statuses:?}"
@@ -95,7 +95,7 @@ async fn lists_are_sorted_by_status_in_the_order_of_the_enum(server: &Server) {
     }
 }
 
-async fn a_page_that_knows_a_code_is_one_request(server: &Server) {
+async fn a_page_by_code_needs_one_request(server: &Server) {
     let filled = server.fill().await;
     let data = server
         .anonymous()
@@ -128,7 +128,10 @@ async fn a_page_that_knows_a_code_is_one_request(server: &Server) {
         json!({ "totalCount": 0, "nodes": [] })
     );
     let titles = |titles: &[&str]| {
-        let nodes: Vec<Value> = titles.iter().map(|it| json!({ "title": it })).collect();
+        let nodes: Vec<Value> = titles
+            .iter()
+            .map(|title| json!({ "title": title }))
+            .collect();
         json!({ "totalCount": titles.len(), "nodes": nodes })
     };
     assert_eq!(data["about"]["liaisonStatements"], titles(&["On payouts"]));
@@ -147,11 +150,15 @@ async fn a_page_that_knows_a_code_is_one_request(server: &Server) {
         listed.len() > 5 && publications["totalCount"] == listed.len(),
         "{publications}"
     );
-    assert!(listed.iter().all(|it| it["committee"]["code"] == "SG17"));
+    assert!(
+        listed
+            .iter()
+            .all(|publication| publication["committee"]["code"] == "SG17")
+    );
     let verbs = |of: &Value| -> Vec<String> {
         let nodes = of["activities"]["nodes"].as_array().unwrap().iter();
         nodes
-            .map(|it| it["verb"].as_str().unwrap().to_owned())
+            .map(|activity| activity["verb"].as_str().unwrap().to_owned())
             .collect()
     };
     assert_eq!(verbs(&data["sg17"]), ["CREATED"]);
@@ -200,14 +207,14 @@ async fn liaison_statements_are_sorted_by_the_time_of_sending(server: &Server) {
     );
 }
 
-async fn rows_that_there_are_get_the_keys_that_lists_are_sorted_by(url: &str) {
+async fn existing_rows_get_their_sort_keys(url: &str) {
     let db = connect(url).await.unwrap();
     Migrator::up(&db, None).await.unwrap();
     let last = Migrator::migrations();
     let later = last
         .iter()
         .rev()
-        .take_while(|it| !it.name().ends_with("_list_orders"));
+        .take_while(|migration| !migration.name().ends_with("_list_orders"));
     let steps = u32::try_from(later.count() + 1).unwrap();
     Migrator::down(&db, Some(steps)).await.unwrap();
     let id = |n: u8| match db.get_database_backend() {
@@ -248,7 +255,7 @@ async fn rows_that_there_are_get_the_keys_that_lists_are_sorted_by(url: &str) {
         let statement = Statement::from_string(db.get_database_backend(), sql);
         let rows = db.query_all_raw(statement).await.unwrap();
         rows.iter()
-            .map(|it| it.try_get_by_index(0).unwrap())
+            .map(|row| row.try_get_by_index(0).unwrap())
             .collect()
     };
     assert_eq!(

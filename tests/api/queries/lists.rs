@@ -6,13 +6,13 @@ use crate::support::harness::{Client, Server};
 
 on_both_databases! {
     records_are_counted_in_every_status_by_the_same_filter
-    a_page_of_no_records_is_for_counts_alone
-    filters_that_contradict_themselves_match_nothing
+    a_page_of_size_zero_returns_only_counts
+    contradicting_filters_match_nothing
     topics_await_the_side_that_has_to_take_its_position
-    topics_are_silent_since_neither_side_has_done_anything
-    items_of_the_bureau_are_not_those_of_itu
-    examinations_await_the_side_that_has_not_found
-    records_are_looked_up_by_many_keys_at_once
+    topics_are_silent_since_the_last_activity_of_a_side
+    items_of_the_tsb_are_not_items_of_itu
+    examinations_await_the_side_without_a_finding
+    records_can_be_looked_up_by_many_keys
     any_part_of_any_filter_may_be_null_empty_or_unknown
 }
 
@@ -22,7 +22,7 @@ pub async fn nodes(client: &Client<'_>, list: &str, field: &str, arguments: &str
     let data = client.data(&document, json!({})).await;
     let nodes = data[list]["nodes"].as_array().unwrap();
     assert_eq!(data[list]["totalCount"], nodes.len(), "{document}");
-    nodes.iter().map(|it| it["value"].clone()).collect()
+    nodes.iter().map(|node| node["value"].clone()).collect()
 }
 
 async fn records_are_counted_in_every_status_by_the_same_filter(server: &Server) {
@@ -41,7 +41,10 @@ async fn records_are_counted_in_every_status_by_the_same_filter(server: &Server)
     );
     assert_eq!(data["topics"]["totalCount"], 4);
     let counts = data["actionItems"]["countsByStatus"].as_array().unwrap();
-    let statuses: Vec<&str> = counts.iter().map(|it| it["s"].as_str().unwrap()).collect();
+    let statuses: Vec<&str> = counts
+        .iter()
+        .map(|count| count["s"].as_str().unwrap())
+        .collect();
     assert_eq!(
         statuses,
         [
@@ -56,7 +59,10 @@ async fn records_are_counted_in_every_status_by_the_same_filter(server: &Server)
         ]
     );
     assert_eq!(counts[0]["__typename"], "ActionItemStatusCount");
-    let sum: i64 = counts.iter().map(|it| it["count"].as_i64().unwrap()).sum();
+    let sum: i64 = counts
+        .iter()
+        .map(|count| count["count"].as_i64().unwrap())
+        .sum();
     assert_eq!(data["actionItems"]["totalCount"], sum);
     for count in counts {
         let filter = format!("filter: {{ status: [{}] }}", count["s"].as_str().unwrap());
@@ -71,18 +77,24 @@ async fn records_are_counted_in_every_status_by_the_same_filter(server: &Server)
         )
         .await;
     let topics = data["topics"]["nodes"].as_array().unwrap();
-    assert!(topics.iter().any(|it| it["all"]["totalCount"] == 0));
+    assert!(topics.iter().any(|topic| topic["all"]["totalCount"] == 0));
     for topic in topics {
         let items = &topic["actionItems"];
         let counts = items["countsByStatus"].as_array().unwrap();
         assert_eq!(counts.len(), 8, "{topic}");
-        let sum: i64 = counts.iter().map(|it| it["count"].as_i64().unwrap()).sum();
+        let sum: i64 = counts
+            .iter()
+            .map(|count| count["count"].as_i64().unwrap())
+            .sum();
         assert_eq!(items["totalCount"], sum, "{topic}");
-        assert!(counts[4..].iter().all(|it| it["count"] == 0), "{topic}");
+        assert!(
+            counts[4..].iter().all(|count| count["count"] == 0),
+            "{topic}"
+        );
     }
 }
 
-async fn a_page_of_no_records_is_for_counts_alone(server: &Server) {
+async fn a_page_of_size_zero_returns_only_counts(server: &Server) {
     let reader = server.anonymous();
     let document =
         "{ topics(first: 0) { totalCount nodes { code committees { role } } edges { cursor }
@@ -105,7 +117,7 @@ async fn a_page_of_no_records_is_for_counts_alone(server: &Server) {
     assert_eq!(server.statements.take().len(), 1);
 }
 
-async fn filters_that_contradict_themselves_match_nothing(server: &Server) {
+async fn contradicting_filters_match_nothing(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     for (list, filter) in [
@@ -176,7 +188,7 @@ async fn topics_await_the_side_that_has_to_take_its_position(server: &Server) {
     assert!(!awaiting("UPU").await.contains(&proposed["code"]));
 }
 
-async fn topics_are_silent_since_neither_side_has_done_anything(server: &Server) {
+async fn topics_are_silent_since_the_last_activity_of_a_side(server: &Server) {
     let reader = server.anonymous();
     let silent = async |day: &str| {
         let arguments = format!("filter: {{ silentSince: \"{day}\" }}");
@@ -194,8 +206,8 @@ async fn topics_are_silent_since_neither_side_has_done_anything(server: &Server)
         .data("{ actionItems(first: 100, filter: { ownedBy: [UPU], status: [OPEN, IN_PROGRESS] }) { nodes { id topic { code } } } }", json!({}))
         .await;
     let nodes = data["actionItems"]["nodes"].as_array().unwrap();
-    let item = nodes.iter().find(|it| it["topic"]["code"] != "T-2");
-    let touched = item.map(|it| it["topic"]["code"].clone());
+    let item = nodes.iter().find(|item| item["topic"]["code"] != "T-2");
+    let touched = item.map(|item| item["topic"]["code"].clone());
     if let Some(item) = item {
         let id = item["id"].as_str().unwrap();
         server.upu().change("noteAdd", note(id), "id").await;
@@ -204,14 +216,14 @@ async fn topics_are_silent_since_neither_side_has_done_anything(server: &Server)
     let silent_since = silent("2026-06-20").await;
     let expected: Vec<Value> = all
         .iter()
-        .filter(|it| **it != "T-2" && Some(*it) != touched.as_ref())
+        .filter(|code| **code != "T-2" && Some(*code) != touched.as_ref())
         .cloned()
         .collect();
     assert_eq!(silent_since, expected);
     assert_eq!(silent("2026-06-21").await, all);
 }
 
-async fn items_of_the_bureau_are_not_those_of_itu(server: &Server) {
+async fn items_of_the_tsb_are_not_items_of_itu(server: &Server) {
     let reader = server.anonymous();
     let tsb = server.committee("TSB", "TSB").await;
     let topic = server.topic("T-2").await;
@@ -239,7 +251,7 @@ async fn items_of_the_bureau_are_not_those_of_itu(server: &Server) {
     assert!(!parties.is_empty() && !parties.contains(&json!("TSB")));
 }
 
-async fn examinations_await_the_side_that_has_not_found(server: &Server) {
+async fn examinations_await_the_side_without_a_finding(server: &Server) {
     let filled = server.fill().await;
     let reader = server.anonymous();
     let found = async |filter: &str| {
@@ -302,7 +314,7 @@ async fn examinations_await_the_side_that_has_not_found(server: &Server) {
     assert_eq!(overdue, [true]);
 }
 
-async fn records_are_looked_up_by_many_keys_at_once(server: &Server) {
+async fn records_can_be_looked_up_by_many_keys(server: &Server) {
     let reader = server.anonymous();
     let document = "query($numbers: [String!]) { publications(first: 100, filter: { number: $numbers }) { totalCount nodes { number } } }";
     let numbers = async |numbers: Value| {
@@ -320,7 +332,7 @@ async fn records_are_looked_up_by_many_keys_at_once(server: &Server) {
     let hundred = |count: usize| {
         json!(
             (0..count)
-                .map(|it| format!("ITU-T Z.{it}"))
+                .map(|number| format!("ITU-T Z.{number}"))
                 .collect::<Vec<_>>()
         )
     };

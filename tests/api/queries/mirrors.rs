@@ -10,7 +10,7 @@ use crate::support::harness::{Backend, Client, Server};
 
 on_both_databases! {
     every_change_is_reported_as_the_descriptions_say
-    every_change_of_a_webhook_is_reported_to_its_party_alone
+    every_change_of_a_webhook_is_reported_only_to_its_party
 }
 
 /// How the description of a field begins to say after which activities to read it again.
@@ -62,7 +62,11 @@ async fn fields(server: &Server, webhooks: bool) -> BTreeMap<String, Vec<Field>>
 
 fn is_record(ty: &Value) -> bool {
     let interfaces = ty["interfaces"].as_array();
-    interfaces.is_some_and(|interfaces| interfaces.iter().any(|it| it["name"] == "Node"))
+    interfaces.is_some_and(|interfaces| {
+        interfaces
+            .iter()
+            .any(|interface| interface["name"] == "Node")
+    })
 }
 
 /// Selects all of a value, of other records their ids.
@@ -170,7 +174,11 @@ impl<'a> Mirror<'a> {
         let data = self.reader.data(document, variables).await;
         let activities = data["activities"]["nodes"].as_array().unwrap();
         let now = self.read().await;
-        let is_reported = |id: &String| activities.iter().any(|it| it["subject"]["id"] == **id);
+        let is_reported = |id: &String| {
+            activities
+                .iter()
+                .any(|activity| activity["subject"]["id"] == **id)
+        };
         for id in self.records.keys().filter(|id| !now.contains_key(*id)) {
             assert!(is_reported(id), "{mutation} reports no end of {id}");
         }
@@ -191,7 +199,9 @@ impl<'a> Mirror<'a> {
                     Some(_) if own => true,
                     Some(follows) => {
                         self.followed.insert(format!("{ty}.{name}"));
-                        activities.iter().any(|it| is_one_of(it, follows))
+                        activities
+                            .iter()
+                            .any(|activity| is_one_of(activity, follows))
                     }
                 };
                 assert!(
@@ -210,7 +220,10 @@ impl<'a> Mirror<'a> {
         let names = "{ __schema { mutationType { fields { name } } } }";
         let data = self.server.anonymous().data(names, json!({})).await;
         let names = data["__schema"]["mutationType"]["fields"].as_array();
-        let names = names.unwrap().iter().map(|it| it["name"].as_str().unwrap());
+        let names = names
+            .unwrap()
+            .iter()
+            .map(|value| value["name"].as_str().unwrap());
         let names = names.filter(|name| name.starts_with("webhook") == webhooks);
         let names: BTreeSet<String> = names.map(str::to_owned).collect();
         assert_eq!(self.mutations, names);
@@ -232,8 +245,8 @@ fn collect(value: &Value, ids: &mut BTreeMap<String, String>) {
         ids.insert(id.to_owned(), ty.to_owned());
     }
     match value {
-        Value::Array(values) => values.iter().for_each(|it| collect(it, ids)),
-        Value::Object(fields) => fields.values().for_each(|it| collect(it, ids)),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, ids)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, ids)),
         _ => {}
     }
 }
@@ -241,7 +254,7 @@ fn collect(value: &Value, ids: &mut BTreeMap<String, String>) {
 /// Whether an activity has one of the verbs, such as `CREATED or UPDATED`, and a subject of the type.
 fn is_one_of(activity: &Value, (verbs, subject): &(String, String)) -> bool {
     let verb = activity["verb"].as_str().unwrap();
-    verbs.split([' ', ',']).any(|it| it == verb) && activity["subjectType"] == *subject
+    verbs.split([' ', ',']).any(|word| word == verb) && activity["subjectType"] == *subject
 }
 
 async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
@@ -284,7 +297,7 @@ async fn every_change_is_reported_as_the_descriptions_say(server: &Server) {
     mirror.assert_complete(false).await;
 }
 
-async fn every_change_of_a_webhook_is_reported_to_its_party_alone(server: &Server) {
+async fn every_change_of_a_webhook_is_reported_only_to_its_party(server: &Server) {
     let itu = server.itu();
     let before = server.newest().await;
     let mut mirror = Mirror::of(server, server.itu(), true).await;
@@ -428,7 +441,7 @@ async fn statements(mirror: &mut Mirror<'_>, topic: &str, committees: &Committee
 }
 
 #[tokio::test]
-async fn the_table_for_mirrors_says_what_the_descriptions_say() {
+async fn the_mirror_table_agrees_with_the_descriptions() {
     let server = Server::start(Backend::Sqlite).await;
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mirrors.md");
     let document = fs::read_to_string(document).unwrap();

@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    a_side_enters_and_changes_what_is_its_own
-    the_tsb_keeps_the_frame
-    a_committee_is_concluded_once_nothing_depends_on_it
-    a_field_left_out_stays_and_null_clears
+    a_side_creates_and_updates_its_own_organizations
+    the_tsb_creates_partners_and_no_upu_organization
+    a_committee_can_be_concluded_when_nothing_depends_on_it
+    absent_fields_are_kept_and_null_clears
 }
 
-async fn a_side_enters_and_changes_what_is_its_own(server: &Server) {
+async fn a_side_creates_and_updates_its_own_organizations(server: &Server) {
     let upu = server.upu();
     let parent = server.organization("POC").await;
     let made = upu
@@ -50,15 +50,15 @@ async fn a_side_enters_and_changes_what_is_its_own(server: &Server) {
             "organization": { "acronym": "EMS" }, "startsOn": "2025-01-01", "endsOn": null })
     );
     let input = json!({ "organizationId": made["id"], "code": "X", "period": "p", "name": "n", "kind": "GROUP" });
-    for stranger in [server.itu(), server.tsb()] {
+    for unauthorized in [server.itu(), server.tsb()] {
         assert_eq!(
-            stranger.verdict("committeeCreate", input.clone()).await,
+            unauthorized.verdict("committeeCreate", input.clone()).await,
             "FORBIDDEN"
         );
     }
 }
 
-async fn the_tsb_keeps_the_frame(server: &Server) {
+async fn the_tsb_creates_partners_and_no_upu_organization(server: &Server) {
     let tsb = server.tsb();
     let partner = json!({ "acronym": "ICAO", "name": "International Civil Aviation Organization", "kind": "PARTNER" });
     let made = tsb.change("organizationCreate", partner, "side kind").await;
@@ -74,7 +74,7 @@ async fn the_tsb_keeps_the_frame(server: &Server) {
     }
 }
 
-async fn a_committee_is_concluded_once_nothing_depends_on_it(server: &Server) {
+async fn a_committee_can_be_concluded_when_nothing_depends_on_it(server: &Server) {
     let itu = server.itu();
     let leads = server.committee("ITU-T", "SG17").await;
     let payload = itu
@@ -105,7 +105,7 @@ async fn a_committee_is_concluded_once_nothing_depends_on_it(server: &Server) {
     assert_ne!(itu.verdict("topicLinkCommittee", lead).await, "OK");
 }
 
-async fn a_field_left_out_stays_and_null_clears(server: &Server) {
+async fn absent_fields_are_kept_and_null_clears(server: &Server) {
     let itu = server.itu();
     let id = server.committee("ITU-T", "SG2").await;
     let set = json!({ "id": id, "version": 1, "mandate": "Numbers and names", "startsOn": "2013-01-01", "endsOn": "2016-12-31" });

@@ -6,14 +6,14 @@ use crate::support::harness::{Client, Server};
 
 on_both_databases! {
     a_pair_is_listed_until_it_is_related_or_dismissed
-    a_topic_that_links_both_takes_the_pair_off_the_list
-    the_tsb_leaves_overlaps_to_the_sides
+    a_topic_that_links_both_removes_the_pair
+    the_tsb_cannot_dismiss_overlaps
     a_dismissal_names_a_text_of_each_side_and_a_reason
     pages_hold_each_pair_once
     texts_are_compared_in_each_language_that_both_have
     an_open_topic_is_a_text_of_the_side_that_proposed_it
     a_page_of_overlaps_has_a_constant_number_of_statements
-    many_can_read_while_others_write
+    overlaps_can_be_read_during_concurrent_writes
 }
 
 const OVERLAPS: &str = "query($first: Int, $after: String, $minimum: Float) { overlaps(first: $first, after: $after, minimum: $minimum) {
@@ -96,7 +96,7 @@ async fn a_pair_is_listed_until_it_is_related_or_dismissed(server: &Server) {
     server.itu().change("publicationRelate", input, "id").await;
 }
 
-async fn a_topic_that_links_both_takes_the_pair_off_the_list(server: &Server) {
+async fn a_topic_that_links_both_removes_the_pair(server: &Server) {
     let title = "Zeppelin docking of certified balloon parcels";
     let itu = publish(server, "ITU-T Z.900", title).await;
     let upu = publish(server, "UPU Z90", title).await;
@@ -109,7 +109,7 @@ async fn a_topic_that_links_both_takes_the_pair_off_the_list(server: &Server) {
     assert_eq!(pairs_of(server, "ITU-T Z.900").await, []);
 }
 
-async fn the_tsb_leaves_overlaps_to_the_sides(server: &Server) {
+async fn the_tsb_cannot_dismiss_overlaps(server: &Server) {
     let itu = publish(server, "ITU-T Z.900", "Balloons").await;
     let upu = publish(server, "UPU Z90", "Balloons").await;
     let before = server.newest().await;
@@ -118,10 +118,10 @@ async fn the_tsb_leaves_overlaps_to_the_sides(server: &Server) {
         (server.anonymous(), "UNAUTHENTICATED"),
     ] {
         let input = json!({ "ituId": itu, "upuId": upu, "reason": "No." });
-        let answer = client.post(DISMISS, json!({ "input": input })).await.json();
+        let response = client.post(DISMISS, json!({ "input": input })).await.json();
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], code,
-            "{answer:#}"
+            response["errors"][0]["extensions"]["code"], code,
+            "{response:#}"
         );
     }
     assert_eq!(server.newest().await, before);
@@ -165,7 +165,7 @@ async fn pages_hold_each_pair_once(server: &Server) {
         )
         .await;
     }
-    let (mut seen, mut after, mut last) = (Vec::new(), Value::Null, 1.0);
+    let (mut listed_pairs, mut after, mut last) = (Vec::new(), Value::Null, 1.0);
     loop {
         let variables = json!({ "first": 5, "after": after, "minimum": 0.1 });
         let data = server.anonymous().data(OVERLAPS, variables).await;
@@ -174,17 +174,17 @@ async fn pages_hold_each_pair_once(server: &Server) {
             let score = pair["score"].as_f64().unwrap();
             assert!((0.1..=last).contains(&score), "{page:#}");
             last = score;
-            seen.push((pair["itu"]["id"].clone(), pair["upu"]["id"].clone()));
+            listed_pairs.push((pair["itu"]["id"].clone(), pair["upu"]["id"].clone()));
         }
         if page["pageInfo"]["hasNextPage"] == false {
-            assert_eq!(page["totalCount"], seen.len(), "{page:#}");
+            assert_eq!(page["totalCount"], listed_pairs.len(), "{page:#}");
             break;
         }
         after = page["pageInfo"]["endCursor"].clone();
     }
-    assert!(seen.len() >= 36, "{}", seen.len());
-    for (place, pair) in seen.iter().enumerate() {
-        assert!(!seen[..place].contains(pair), "{pair:?}");
+    assert!(listed_pairs.len() >= 36, "{}", listed_pairs.len());
+    for (place, pair) in listed_pairs.iter().enumerate() {
+        assert!(!listed_pairs[..place].contains(pair), "{pair:?}");
     }
     // Another instance has the same pairs in the same order, however its index was built.
     let late = server.beside(|_| {}).await;
@@ -273,7 +273,7 @@ async fn a_page_of_overlaps_has_a_constant_number_of_statements(server: &Server)
     assert_eq!(counts, [3, 3, 3]);
 }
 
-async fn many_can_read_while_others_write(server: &Server) {
+async fn overlaps_can_be_read_during_concurrent_writes(server: &Server) {
     let list = async |server: &Server| {
         let variables = json!({ "first": 100, "minimum": 0.2 });
         let data = server.anonymous().data(OVERLAPS, variables).await;

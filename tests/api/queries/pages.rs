@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    every_order_walks_the_whole_list_both_ways
-    nothing_is_skipped_or_repeated_while_rows_are_added
-    nested_lists_walk_too
-    page_info_tells_where_the_page_stands
-    sizes_that_make_no_page_are_refused
-    a_cursor_holds_for_its_own_list_order_and_filter_alone
-    without_a_date_stands_last_both_ways
+    every_order_pages_through_the_whole_list_in_both_directions
+    pagination_skips_and_repeats_nothing_while_rows_are_added
+    nested_lists_are_paginated
+    page_info_reports_the_position_of_the_page
+    invalid_page_sizes_are_refused
+    a_cursor_is_valid_only_for_its_list_order_and_filter
+    records_without_a_date_are_last_in_both_directions
 }
 
 /// The lists with their orders.
@@ -173,7 +173,7 @@ async fn add_rows(server: &Server, runner: &mut TestRunner, from: i32, count: i3
     }
 }
 
-async fn every_order_walks_the_whole_list_both_ways(server: &Server) {
+async fn every_order_pages_through_the_whole_list_in_both_directions(server: &Server) {
     server.fill().await;
     let mut runner = TestRunner::deterministic();
     add_rows(server, &mut runner, 100, 60).await;
@@ -201,7 +201,7 @@ async fn every_order_walks_the_whole_list_both_ways(server: &Server) {
     }
 }
 
-async fn nothing_is_skipped_or_repeated_while_rows_are_added(server: &Server) {
+async fn pagination_skips_and_repeats_nothing_while_rows_are_added(server: &Server) {
     let mut runner = TestRunner::deterministic();
     let reader = server.anonymous();
     let mut next = 100;
@@ -255,7 +255,7 @@ async fn nothing_is_skipped_or_repeated_while_rows_are_added(server: &Server) {
     }
 }
 
-async fn nested_lists_walk_too(server: &Server) {
+async fn nested_lists_are_paginated(server: &Server) {
     let mut runner = TestRunner::deterministic();
     add_rows(server, &mut runner, 100, 15).await;
     let reader = server.anonymous();
@@ -312,7 +312,7 @@ async fn nested_lists_walk_too(server: &Server) {
     }
 }
 
-async fn page_info_tells_where_the_page_stands(server: &Server) {
+async fn page_info_reports_the_position_of_the_page(server: &Server) {
     let reader = server.anonymous();
     let info = async |variables: Value| -> (Vec<String>, Value) {
         let page = page(&reader, "topics", "Topic", variables).await;
@@ -348,20 +348,20 @@ async fn page_info_tells_where_the_page_stands(server: &Server) {
     );
 }
 
-async fn sizes_that_make_no_page_are_refused(server: &Server) {
+async fn invalid_page_sizes_are_refused(server: &Server) {
     let reader = server.anonymous();
     for (size, limit) in [("first", 101), ("first", -1), ("last", 101)] {
-        let answer = reader
+        let response = reader
             .run(
                 &format!("{{ topics({size}: {limit}) {{ totalCount }} }}"),
                 json!({}),
             )
             .await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+            response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
             "{size} {limit}"
         );
-        let message = answer["errors"][0]["message"].as_str().unwrap();
+        let message = response["errors"][0]["message"].as_str().unwrap();
         assert!(
             message.contains(&limit.to_string()) && message.contains("0 to 100"),
             "{message}"
@@ -373,7 +373,7 @@ async fn sizes_that_make_no_page_are_refused(server: &Server) {
     assert_eq!(both["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
 }
 
-async fn a_cursor_holds_for_its_own_list_order_and_filter_alone(server: &Server) {
+async fn a_cursor_is_valid_only_for_its_list_order_and_filter(server: &Server) {
     let reader = server.anonymous();
     let own = page(&reader, "topics", "Topic", json!({ "first": 2 })).await;
     let own = own["pageInfo"]["endCursor"].as_str().unwrap().to_owned();
@@ -401,10 +401,10 @@ async fn a_cursor_holds_for_its_own_list_order_and_filter_alone(server: &Server)
         ("words", json!({ "after": "the next page, please" })),
         ("a long one", json!({ "after": long })),
     ] {
-        let answer = reader.run(text, variables).await;
+        let response = reader.run(text, variables).await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
-            "{what}: {answer}"
+            response["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
+            "{what}: {response}"
         );
     }
     let other_list = reader
@@ -419,7 +419,7 @@ async fn a_cursor_holds_for_its_own_list_order_and_filter_alone(server: &Server)
     );
 }
 
-async fn without_a_date_stands_last_both_ways(server: &Server) {
+async fn records_without_a_date_are_last_in_both_directions(server: &Server) {
     for direction in ["ASC", "DESC"] {
         let document = format!(
             "{{ actionItems(orderBy: {{ field: DUE_ON, direction: {direction} }}) {{ nodes {{ dueOn }} }} }}"

@@ -8,7 +8,7 @@ use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
 
 on_both_backends! {
-    the_data_of_today_is_loaded_once
+    the_current_data_is_loaded_once
 }
 
 /// Loads the built-in data.
@@ -26,7 +26,7 @@ async fn prepare(url: &str) {
 }
 
 /// Official names are OFFICIAL, those of other sources COURTESY, and what is unconfirmed is not there.
-async fn the_names_are_told_in_their_languages(server: &Server) {
+async fn assert_names_are_translated(server: &Server) {
     let document = "query @inContext(languages: [AR, FR]) {
         itu: organization(by: { acronym: \"ITU\" }) { name nameLanguage translations(language: RU) { text kind outdated } }
         upu: organization(by: { acronym: \"UPU\" }) { name nameLanguage en: name(language: EN) originalLanguage translations(language: ZH) { text kind } }
@@ -46,7 +46,7 @@ async fn the_names_are_told_in_their_languages(server: &Server) {
     assert_eq!(data, expected);
 }
 
-async fn the_data_of_today_is_loaded_once(backend: Backend) {
+async fn the_current_data_is_loaded_once(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     prepare(&database.url).await;
     let server = Server::start_on(database, |_| {}).await;
@@ -64,9 +64,9 @@ async fn the_data_of_today_is_loaded_once(backend: Backend) {
             "predecessors": [{ "period": "2022-2024", "status": "CONCLUDED", "startsOn": "2022-03-09", "endsOn": "2024-10-24",
                 "predecessors": [{ "period": "2017-2020", "predecessors": [{ "period": "2013-2016" }] }] }] })
     );
-    the_names_are_told_in_their_languages(&server).await;
-    the_leads_are_current(&read(TOPICS).await);
-    nothing_is_made_up(&read(COMMITTEES).await);
+    assert_names_are_translated(&server).await;
+    assert_leads_are_current(&read(TOPICS).await);
+    assert_committees_are_from_known_periods(&read(COMMITTEES).await);
 
     let data = read(
         "{ new: publication(by: { number: \"ITU-T A.24 (08/2024)\" }) { status committee { code period } }
@@ -94,7 +94,7 @@ const TOPICS: &str = "{ topics { nodes { title status notes { nodes { body } }
     committees(role: LEAD) { committee { code period status organization { acronym } } } } } }";
 
 /// The leads of a topic are the bodies of the current period, where they are known; where they are not, a note says so.
-fn the_leads_are_current(data: &Value) {
+fn assert_leads_are_current(data: &Value) {
     let (mut leads, mut noted) = (0, 0);
     for topic in data["topics"]["nodes"].as_array().unwrap() {
         let notes = topic["notes"]["nodes"].as_array().unwrap();
@@ -117,13 +117,18 @@ fn the_leads_are_current(data: &Value) {
 
 const COMMITTEES: &str = "{ committees(first: 100) { nodes { code period status endsOn mandate organization { acronym } } } }";
 
-fn nothing_is_made_up(data: &Value) {
+fn assert_committees_are_from_known_periods(data: &Value) {
     let committees = data["committees"]["nodes"].as_array().unwrap();
     // The committees of the UPU's cycle of 2026-2029 are not known.
-    assert!(committees.iter().all(|it| it["period"] != "2026-2029"));
+    assert!(
+        committees
+            .iter()
+            .all(|committee| committee["period"] != "2026-2029")
+    );
     let find = |code: &str, period: &str| {
         let mut committees = committees.iter();
-        let found = committees.find(|it| it["code"] == code && it["period"] == period);
+        let found =
+            committees.find(|committee| committee["code"] == code && committee["period"] == period);
         found.unwrap_or_else(|| panic!("{code} of {period}"))
     };
     for (code, period, confirmed) in [

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    codes_stand_in_natural_order
-    records_are_found_by_what_people_call_them
+    codes_are_in_natural_order
+    records_are_found_by_their_external_keys
     every_filter_of_action_items_narrows
     every_filter_of_topics_narrows
     organizations_and_committees_are_filtered
-    text_is_found_whatever_its_case_and_accents
+    text_filters_ignore_case_and_accents
     ids_of_other_types_are_refused
-    the_frame_of_the_collaboration_is_there
-    bodies_know_their_family
-    texts_that_no_record_can_have_are_refused
+    the_seeded_register_has_its_mandate_and_topics
+    organizations_and_committees_list_parents_and_children
+    filter_texts_with_invalid_characters_are_refused
 }
 
 /// Returns the values of `field` of the nodes of `list`.
@@ -30,7 +30,7 @@ async fn list(client: &Client<'_>, list: &str, field: &str, variables: Value) ->
     nodes.iter().map(|node| node["value"].clone()).collect()
 }
 
-async fn codes_stand_in_natural_order(server: &Server) {
+async fn codes_are_in_natural_order(server: &Server) {
     let reader = server.anonymous();
     let filter = json!({ "filter": { "period": "2013-2016", "kind": ["STUDY_GROUP"] } });
     assert_eq!(
@@ -50,7 +50,7 @@ async fn codes_stand_in_natural_order(server: &Server) {
     );
 }
 
-async fn records_are_found_by_what_people_call_them(server: &Server) {
+async fn records_are_found_by_their_external_keys(server: &Server) {
     let data = server
         .anonymous()
         .data(
@@ -205,7 +205,7 @@ async fn organizations_and_committees_are_filtered(server: &Server) {
     );
 }
 
-async fn text_is_found_whatever_its_case_and_accents(server: &Server) {
+async fn text_filters_ignore_case_and_accents(server: &Server) {
     let reader = server.anonymous();
     let input = json!({ "title": "Économie & 100%_sûr", "summary": "S" });
     server.tsb().change("topicPropose", input, "id").await;
@@ -235,12 +235,15 @@ async fn text_is_found_whatever_its_case_and_accents(server: &Server) {
 }
 
 async fn refused(client: &Client<'_>, document: &str, variables: Value) -> String {
-    let answer = client.run(document, variables).await;
+    let response = client.run(document, variables).await;
     assert_eq!(
-        answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
-        "{document}: {answer}"
+        response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+        "{document}: {response}"
     );
-    answer["errors"][0]["message"].as_str().unwrap().to_owned()
+    response["errors"][0]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 async fn ids_of_other_types_are_refused(server: &Server) {
@@ -282,7 +285,7 @@ async fn ids_of_other_types_are_refused(server: &Server) {
     );
 }
 
-async fn the_frame_of_the_collaboration_is_there(server: &Server) {
+async fn the_seeded_register_has_its_mandate_and_topics(server: &Server) {
     let data = server
         .anonymous()
         .data(
@@ -318,7 +321,7 @@ async fn the_frame_of_the_collaboration_is_there(server: &Server) {
     );
 }
 
-async fn bodies_know_their_family(server: &Server) {
+async fn organizations_and_committees_list_parents_and_children(server: &Server) {
     let data = server
         .anonymous()
         .data(
@@ -347,7 +350,7 @@ async fn bodies_know_their_family(server: &Server) {
     );
 }
 
-async fn texts_that_no_record_can_have_are_refused(server: &Server) {
+async fn filter_texts_with_invalid_characters_are_refused(server: &Server) {
     let reader = server.anonymous();
     let nul = json!({ "text": "a\u{0}b" });
     for document in [

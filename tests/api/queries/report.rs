@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    its_figures_agree_with_the_history
-    the_first_and_the_last_day_belong_to_it
-    where_there_is_nothing_it_says_so
-    a_period_ahead_is_told_as_things_stand
-    its_statements_do_not_grow_with_the_register
-    a_period_that_ends_before_it_begins_is_refused
+    the_report_agrees_with_the_history
+    the_first_and_the_last_day_belong_to_the_period
+    an_empty_period_has_an_empty_report
+    a_future_period_is_reported_with_current_data
+    a_report_has_a_constant_number_of_statements
+    a_period_that_ends_before_its_start_is_refused
 }
 
 const READ: &str = "query($from: Date!, $to: Date!) { report(from: $from, to: $to) { from to topicsByStatus { status count } sides { side
@@ -122,8 +122,13 @@ impl History {
         };
         let statuses = ["PROPOSED", "ACTIVE", "CLOSING", "RETIRED", "DECLINED"];
         let topics = period.stand("TOPIC");
-        let topics_in = |status| topics.values().filter(|it| it["status"] == status).count();
-        let counts = statuses.map(|it| json!({ "status": it, "count": topics_in(it) }));
+        let topics_in = |status| {
+            topics
+                .values()
+                .filter(|topic| topic["status"] == status)
+                .count()
+        };
+        let counts = statuses.map(|status| json!({ "status": status, "count": topics_in(status) }));
         let active = |is: &dyn Fn(&String, &Fields) -> bool| {
             let active = topics
                 .iter()
@@ -259,9 +264,9 @@ impl Period<'_> {
             .collect();
         json!({
             "side": side,
-            "topicsProposed": created("TOPIC").filter(|it| it.party == side).count(),
-            "actionItemsRequested": created("ACTION_ITEM").filter(|it| it.party == side && it.subject["ownedBy"] == other).count(),
-            "actionItemsReceived": created("ACTION_ITEM").filter(owned).filter(|it| it.party != side).count(),
+            "topicsProposed": created("TOPIC").filter(|activity| activity.party == side).count(),
+            "actionItemsRequested": created("ACTION_ITEM").filter(|activity| activity.party == side && activity.subject["ownedBy"] == other).count(),
+            "actionItemsReceived": created("ACTION_ITEM").filter(owned).filter(|activity| activity.party != side).count(),
             "actionItemsDone": done.len(),
             "actionItemsPostponed": moved("POSTPONED").len(),
             "actionItemsOverdue": overdue.count(),
@@ -336,7 +341,7 @@ pub fn assert_same(given: &Value, derived: &Value) {
     assert_eq!(&given, derived);
 }
 
-async fn its_figures_agree_with_the_history(server: &Server) {
+async fn the_report_agrees_with_the_history(server: &Server) {
     server.fill().await;
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
     let item = |number: i32| async move {
@@ -402,7 +407,7 @@ async fn its_figures_agree_with_the_history(server: &Server) {
     }
 }
 
-async fn the_first_and_the_last_day_belong_to_it(server: &Server) {
+async fn the_first_and_the_last_day_belong_to_the_period(server: &Server) {
     let c5 = server.committee("POC", "C5").await;
     for moment in [
         "2026-07-31T23:59:50Z",
@@ -424,7 +429,7 @@ async fn the_first_and_the_last_day_belong_to_it(server: &Server) {
     assert_eq!(proposed("2026-08-02", "2026-08-30").await, 0);
 }
 
-async fn where_there_is_nothing_it_says_so(server: &Server) {
+async fn an_empty_period_has_an_empty_report(server: &Server) {
     let report = report(server, "1984-01-01", "1984-12-31").await;
     let counts = report["topicsByStatus"].as_array().unwrap();
     assert_eq!(counts.len(), 5);
@@ -441,7 +446,7 @@ async fn where_there_is_nothing_it_says_so(server: &Server) {
     assert_eq!(report["staleTopics"], json!([]));
 }
 
-async fn a_period_ahead_is_told_as_things_stand(server: &Server) {
+async fn a_future_period_is_reported_with_current_data(server: &Server) {
     let ahead = report(server, "2031-01-01", "2031-12-31").await;
     let today = server.now().date_naive().to_string();
     let now = report(server, &today, &today).await;
@@ -453,7 +458,7 @@ async fn a_period_ahead_is_told_as_things_stand(server: &Server) {
     }
 }
 
-async fn its_statements_do_not_grow_with_the_register(server: &Server) {
+async fn a_report_has_a_constant_number_of_statements(server: &Server) {
     server.statements.take();
     report(server, "2026-01-01", "2026-12-31").await;
     let few = server.statements.take();
@@ -468,10 +473,10 @@ async fn its_statements_do_not_grow_with_the_register(server: &Server) {
     assert_eq!(server.statements.take().len(), few.len());
 }
 
-async fn a_period_that_ends_before_it_begins_is_refused(server: &Server) {
+async fn a_period_that_ends_before_its_start_is_refused(server: &Server) {
     let variables = json!({ "from": "2026-07-01", "to": "2026-06-30" });
-    let answer = server.anonymous().run(READ, variables).await;
-    let error = &answer["errors"][0];
+    let response = server.anonymous().run(READ, variables).await;
+    let error = &response["errors"][0];
     assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
     assert_eq!(
         error["message"],

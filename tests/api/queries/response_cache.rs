@@ -14,23 +14,23 @@ use tokio::time::{sleep, timeout};
 use crate::support::harness::{Client, Server, token};
 
 on_both_databases! {
-    an_answer_is_read_once_for_as_long_as_nothing_changes
-    after_a_change_is_acknowledged_nobody_is_told_what_was_before
-    what_another_instance_writes_is_told_in_time
-    parties_are_not_told_each_others_answers
-    what_depends_on_who_asks_is_read_each_time
-    a_new_day_has_answers_of_its_own
-    what_has_failed_is_read_again
-    the_memory_is_bounded
-    a_client_that_has_the_answer_goes_without_it
+    a_response_is_cached_until_the_data_changes
+    no_stale_response_follows_an_acknowledged_write
+    writes_of_another_instance_are_visible_within_the_staleness_limit
+    cached_responses_are_not_shared_between_parties
+    private_responses_are_not_cached
+    cached_responses_are_keyed_by_day
+    failed_responses_are_not_cached
+    the_response_cache_is_bounded
+    a_matching_etag_gets_304_not_modified
 }
 
 const LONG: Duration = Duration::from_hours(1);
-const SOON: Duration = Duration::from_secs(10);
+const STALENESS_TIMEOUT: Duration = Duration::from_secs(10);
 const NOTES: &str = "{ topic(by: { code: \"T-1\" }) { notes { totalCount } } }";
 
 /// Starts another instance with a response cache.
-async fn remembering(server: &Server, unknown: Duration) -> Server {
+async fn with_response_cache(server: &Server, unknown: Duration) -> Server {
     let memory = ResponseCache::new(1_000_000, unknown);
     server.beside(|app| app.response_cache = Some(memory)).await
 }
@@ -53,8 +53,8 @@ async fn statements(server: &Server, client: &Client<'_>, document: &str) -> usi
     server.statements.take().len()
 }
 
-async fn an_answer_is_read_once_for_as_long_as_nothing_changes(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn a_response_is_cached_until_the_data_changes(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let reader = server.anonymous();
     let document =
         "query($first: Int) { topics(first: $first) { nodes { code notes { totalCount } } } }";
@@ -75,8 +75,8 @@ async fn an_answer_is_read_once_for_as_long_as_nothing_changes(server: &Server) 
     assert_eq!(read(3).await, (second, 0));
 }
 
-async fn after_a_change_is_acknowledged_nobody_is_told_what_was_before(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn no_stale_response_follows_an_acknowledged_write(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let acknowledged = AtomicI64::new(notes(&server.anonymous()).await);
     let over = AtomicBool::new(false);
     let subject = server.topic("T-1").await;
@@ -112,9 +112,9 @@ async fn after_a_change_is_acknowledged_nobody_is_told_what_was_before(server: &
     );
 }
 
-async fn what_another_instance_writes_is_told_in_time(server: &Server) {
-    let exact = remembering(server, Duration::ZERO).await;
-    let lax = remembering(server, LONG).await;
+async fn writes_of_another_instance_are_visible_within_the_staleness_limit(server: &Server) {
+    let exact = with_response_cache(server, Duration::ZERO).await;
+    let lax = with_response_cache(server, LONG).await;
     let postgres = server.db.orm_read.get_database_backend() == DbBackend::Postgres;
     for _ in 0..10 {
         let before = notes(&exact.anonymous()).await;
@@ -123,7 +123,7 @@ async fn what_another_instance_writes_is_told_in_time(server: &Server) {
         if postgres {
             assert_eq!(notes(&exact.anonymous()).await, before + 1);
         }
-        let told = timeout(SOON, async {
+        let told = timeout(STALENESS_TIMEOUT, async {
             while notes(&lax.anonymous()).await == before {
                 sleep(Duration::from_millis(5)).await;
             }
@@ -132,21 +132,27 @@ async fn what_another_instance_writes_is_told_in_time(server: &Server) {
     }
 }
 
-async fn parties_are_not_told_each_others_answers(server: &Server) {
-    let remembering = remembering(server, LONG).await;
+async fn cached_responses_are_not_shared_between_parties(server: &Server) {
+    let with_response_cache = with_response_cache(server, LONG).await;
     let document = "{ topics(first: 5) { nodes { viewerPermissions } } }";
     let read = async |client: Client<'_>| client.data(document, json!({})).await;
     for _ in 0..2 {
-        assert_eq!(read(remembering.itu()).await, read(server.itu()).await);
-        assert_eq!(read(remembering.tsb()).await, read(server.tsb()).await);
-        let anonymous = read(remembering.anonymous()).await;
+        assert_eq!(
+            read(with_response_cache.itu()).await,
+            read(server.itu()).await
+        );
+        assert_eq!(
+            read(with_response_cache.tsb()).await,
+            read(server.tsb()).await
+        );
+        let anonymous = read(with_response_cache.anonymous()).await;
         assert_eq!(anonymous, read(server.anonymous()).await);
         assert_ne!(anonymous, read(server.itu()).await);
     }
 }
 
-async fn what_depends_on_who_asks_is_read_each_time(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn private_responses_are_not_cached(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let ends = async |seconds| {
         let token = token(&[Role::ItuEditor], seconds, server.now());
         let client = server.anonymous().with_token(&token);
@@ -165,8 +171,8 @@ async fn what_depends_on_who_asks_is_read_each_time(server: &Server) {
     }
 }
 
-async fn a_new_day_has_answers_of_its_own(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn cached_responses_are_keyed_by_day(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let document = "{ actionItems(filter: { overdue: true }) { totalCount } }";
     let overdue = async || {
         let data = server.anonymous().data(document, json!({})).await;
@@ -177,8 +183,8 @@ async fn a_new_day_has_answers_of_its_own(server: &Server) {
     assert!(overdue().await > today);
 }
 
-async fn what_has_failed_is_read_again(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn failed_responses_are_not_cached(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let document = "{ topics(first: 1) { nodes { code } } topic(by: { id: \"none\" }) { code } }";
     let reader = server.anonymous();
     for _ in 0..2 {
@@ -186,7 +192,7 @@ async fn what_has_failed_is_read_again(server: &Server) {
     }
 }
 
-async fn the_memory_is_bounded(server: &Server) {
+async fn the_response_cache_is_bounded(server: &Server) {
     let server = server
         .beside(|app| app.response_cache = Some(ResponseCache::new(20_000, LONG)))
         .await;
@@ -201,8 +207,8 @@ async fn the_memory_is_bounded(server: &Server) {
     assert!(read > 150, "of 200 answers {read} were read");
 }
 
-async fn a_client_that_has_the_answer_goes_without_it(server: &Server) {
-    let server = remembering(server, LONG).await;
+async fn a_matching_etag_gets_304_not_modified(server: &Server) {
+    let server = with_response_cache(server, LONG).await;
     let path =
         "/graphql?query=%7Btopic(by%3A%7Bcode%3A%22T-1%22%7D)%7Bcode%20notes%7BtotalCount%7D%7D%7D";
     let reader = server.anonymous();

@@ -4,26 +4,26 @@ use liaison::http::limits::Limits;
 use serde_json::{Value, json};
 
 use crate::security::hostile_requests::each;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 use crate::support::raw_http;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    an_answer_within_the_limit_comes_and_one_byte_more_is_refused
+    a_response_at_the_limit_succeeds_and_one_byte_more_fails
     the_fields_of_a_request_share_the_limit
-    what_failed_for_its_length_alone_is_null_where_it_may_be
-    no_more_is_read_once_too_much_has_come
-    a_change_is_made_though_its_answer_is_too_long
-    events_that_are_too_much_at_once_are_told_one_by_one
+    a_nullable_field_over_the_response_limit_is_null
+    reading_stops_when_the_response_limit_is_exceeded
+    a_mutation_is_stored_although_its_response_exceeds_the_limit
+    events_over_the_response_limit_are_sent_one_by_one
 }
 
 const TOPICS: &str = "topics { nodes { code title summary } }";
 
 /// Starts another instance with this response size limit.
-async fn within(server: &Server, answer: usize) -> Server {
+async fn within(server: &Server, response_bytes: usize) -> Server {
     let limits = Limits {
-        answer,
+        response_bytes,
         ..Limits::default()
     };
     server.beside(|app| app.limits = limits).await
@@ -50,7 +50,7 @@ fn refused(answer: &Value, limit: usize) {
     assert!(message.contains("fewer records or fields"), "{message}");
 }
 
-async fn an_answer_within_the_limit_comes_and_one_byte_more_is_refused(server: &Server) {
+async fn a_response_at_the_limit_succeeds_and_one_byte_more_fails(server: &Server) {
     let length = length(server).await;
     let document = format!("{{ {TOPICS} }}");
     let exact = within(server, length).await;
@@ -79,7 +79,7 @@ async fn the_fields_of_a_request_share_the_limit(server: &Server) {
     );
 }
 
-async fn what_failed_for_its_length_alone_is_null_where_it_may_be(server: &Server) {
+async fn a_nullable_field_over_the_response_limit_is_null(server: &Server) {
     let strict = within(server, 600).await;
     // The same text under many aliases.
     let many = each(45, |index| format!("a{index}: summary"));
@@ -99,7 +99,7 @@ async fn what_failed_for_its_length_alone_is_null_where_it_may_be(server: &Serve
     );
 }
 
-async fn no_more_is_read_once_too_much_has_come(server: &Server) {
+async fn reading_stops_when_the_response_limit_is_exceeded(server: &Server) {
     let strict = within(server, 100).await;
     strict.statements.take();
     let document = "{ topics { nodes { summary actionItems { nodes { description } } } } }";
@@ -115,7 +115,7 @@ async fn no_more_is_read_once_too_much_has_come(server: &Server) {
     }
 }
 
-async fn a_change_is_made_though_its_answer_is_too_long(server: &Server) {
+async fn a_mutation_is_stored_although_its_response_exceeds_the_limit(server: &Server) {
     let strict = within(server, 100).await;
     let document = "mutation($input: TopicProposeInput!) { topicPropose(input: $input) { topic { code summary } userErrors { code } } }";
     let input = json!({ "title": "Long", "summary": "long ".repeat(100) });
@@ -138,7 +138,7 @@ async fn a_change_is_made_though_its_answer_is_too_long(server: &Server) {
     assert_eq!(data["topic"]["title"], "Long");
 }
 
-async fn events_that_are_too_much_at_once_are_told_one_by_one(server: &Server) {
+async fn events_over_the_response_limit_are_sent_one_by_one(server: &Server) {
     let start = server.newest().await;
     let subject = server.topic("T-1").await;
     for number in 0..20 {
@@ -153,8 +153,8 @@ async fn events_that_are_too_much_at_once_are_told_one_by_one(server: &Server) {
         .subscribe("a", follow, json!({ "after": start }))
         .await;
     for number in 0..20 {
-        let told = socket.activity("a").await;
-        let body = told["subject"]["body"].as_str().unwrap();
+        let event = socket.activity("a").await;
+        let body = event["subject"]["body"].as_str().unwrap();
         assert!(body.starts_with(&format!("{number} ")), "{body}");
     }
     // A single response that is too large ends the stream with an error.
@@ -162,27 +162,27 @@ async fn events_that_are_too_much_at_once_are_told_one_by_one(server: &Server) {
     socket
         .subscribe("b", twice, json!({ "after": start }))
         .await;
-    let message = socket.hear().await;
+    let message = socket.receive_json().await;
     assert_eq!(message["type"], "error", "{message}");
     assert_eq!(message["payload"][0]["extensions"]["limit"], "answer");
 }
 
 /// 100 notes of 20,000 characters, each a hundred times; and fifty times read again.
 #[test]
-fn the_memory_of_long_answers_is_bounded() {
-    const MOST: u64 = 300; // MB
-    let workplace = Workplace::new();
-    let mut dev = workplace.start(&[
+fn memory_for_long_responses_is_bounded() {
+    const MAX_MEGABYTES: u64 = 300; // MB
+    let workspace = Workspace::new();
+    let mut dev = workspace.start(&[
         "dev",
         "--database-url",
         "sqlite:memory.db",
         "--listen",
         "127.0.0.1:0",
     ]);
-    let greeting = dev.greeting();
-    let token = greeting
+    let startup_lines = dev.startup_lines();
+    let token = startup_lines
         .iter()
-        .find_map(|greeting| greeting.strip_prefix("TSB_EDITOR "));
+        .find_map(|startup_lines| startup_lines.strip_prefix("TSB_EDITOR "));
     let address = dev.dev_address();
     let find = json!({ "query": "{ topic(by: { code: \"T-1\" }) { id } }" });
     let topic =
@@ -200,15 +200,15 @@ fn the_memory_of_long_answers_is_bounded() {
     let read = each(99, |index| {
         format!("a{index}: notes(first: 100) {{ nodes {{ body }} }}")
     });
-    let answers = [written, read].map(|selection| {
+    let responses = [written, read].map(|selection| {
         let document = format!("{{ topic(by: {{ code: \"T-1\" }}) {{ {selection} }} }}");
         let body = json!({ "query": document }).to_string();
         raw_http::post(&address, None, &body)
     });
     let most = dev.megabytes();
     println!("at most {most} MB of memory");
-    assert!(most < MOST, "{most} MB");
-    for answer in answers {
+    assert!(most < MAX_MEGABYTES, "{most} MB");
+    for answer in responses {
         let answer = answer.json();
         assert_eq!(answer["errors"][0]["extensions"]["limit"], "answer");
         assert_eq!(answer["data"], json!({ "topic": null }));

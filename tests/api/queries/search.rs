@@ -8,16 +8,16 @@ use crate::support::harness::{Client, Server};
 
 on_both_databases! {
     a_record_is_found_by_the_request_after_its_mutation_from_every_instance
-    what_a_text_no_longer_says_is_no_longer_found
+    removed_words_are_no_longer_found
     a_translation_is_found_and_names_its_language
-    retracted_notes_and_webhooks_are_never_found
-    pages_have_every_result_once_while_others_write
-    counts_are_exact_and_go_by_the_filters
+    search_never_finds_retracted_notes_and_webhooks
+    search_pages_have_every_result_once_during_writes
+    search_counts_are_exact_and_follow_the_filters
     fragments_are_plain_text_and_together_the_text
     texts_that_cannot_be_searched_for_are_refused
-    operators_and_quotes_mean_themselves
-    a_search_is_a_statement_for_each_type_that_it_finds
-    a_cursor_holds_for_its_own_search_alone
+    operators_and_quotes_are_searched_literally
+    a_search_needs_one_statement_per_type_found
+    a_cursor_is_valid_only_for_its_search
 }
 
 const SEARCH: &str = "query($text: String!, $types: [SearchType!], $side: [Side!], $first: Int, $after: String) {
@@ -75,7 +75,7 @@ async fn a_record_is_found_by_the_request_after_its_mutation_from_every_instance
     assert_eq!(found(&late, "zeppelin").await.len(), 3);
 }
 
-async fn what_a_text_no_longer_says_is_no_longer_found(server: &Server) {
+async fn removed_words_are_no_longer_found(server: &Server) {
     let title = "Airships over the Alps";
     let input = json!({ "title": title, "summary": "S" });
     let tsb = server.tsb();
@@ -105,7 +105,7 @@ async fn a_translation_is_found_and_names_its_language(server: &Server) {
     assert_eq!(results["edges"][0]["highlights"], highlights);
 }
 
-async fn retracted_notes_and_webhooks_are_never_found(server: &Server) {
+async fn search_never_finds_retracted_notes_and_webhooks(server: &Server) {
     let itu = server.itu();
     let note = json!({ "subjectId": server.topic("T-1").await, "body": "Quetzal feathers" });
     let note = itu.change("noteAdd", note, "id").await;
@@ -119,7 +119,7 @@ async fn retracted_notes_and_webhooks_are_never_found(server: &Server) {
     assert_eq!(found(&late, "quetzal").await, [""; 0]);
 }
 
-async fn pages_have_every_result_once_while_others_write(server: &Server) {
+async fn search_pages_have_every_result_once_during_writes(server: &Server) {
     let tsb = server.tsb();
     let propose = async |title: String| {
         let input = json!({ "title": title, "summary": "S" });
@@ -133,13 +133,13 @@ async fn pages_have_every_result_once_while_others_write(server: &Server) {
         let topic = tsb.change("topicPropose", input, "code").await;
         before.insert(topic["code"].as_str().unwrap().to_owned());
     }
-    let (mut seen, mut after) = (Vec::new(), Value::Null);
+    let (mut found_ids, mut after) = (Vec::new(), Value::Null);
     for page in 0.. {
         let variables = json!({ "text": "dragonfly", "first": 4, "after": after });
         let results = search(&server.anonymous(), variables).await;
         let info = &results["pageInfo"];
         assert_eq!(info["hasPreviousPage"], page > 0);
-        seen.extend(results["nodes"].as_array().unwrap().iter().map(label));
+        found_ids.extend(results["nodes"].as_array().unwrap().iter().map(label));
         let count = results["totalCount"].as_u64().unwrap();
         assert_eq!(count, 23 + 2 * page, "{results:#}");
         if info["hasNextPage"] == false {
@@ -150,12 +150,12 @@ async fn pages_have_every_result_once_while_others_write(server: &Server) {
         propose("Dragonfly".to_owned()).await;
         propose(format!("Dragonfly {}", "pond ".repeat(40))).await;
     }
-    let distinct: BTreeSet<String> = seen.iter().cloned().collect();
-    assert_eq!(distinct.len(), seen.len(), "{seen:?}");
-    assert!(before.is_subset(&distinct), "{seen:?}");
+    let distinct: BTreeSet<String> = found_ids.iter().cloned().collect();
+    assert_eq!(distinct.len(), found_ids.len(), "{found_ids:?}");
+    assert!(before.is_subset(&distinct), "{found_ids:?}");
 }
 
-async fn counts_are_exact_and_go_by_the_filters(server: &Server) {
+async fn search_counts_are_exact_and_follow_the_filters(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     let count = async |variables: Value| {
@@ -258,9 +258,12 @@ async fn fragments_are_plain_text_and_together_the_text(server: &Server) {
 
 async fn texts_that_cannot_be_searched_for_are_refused(server: &Server) {
     let refused = async |variables: Value| {
-        let answer = server.anonymous().post(SEARCH, variables).await.json();
-        let error = &answer["errors"][0];
-        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer:#}");
+        let response = server.anonymous().post(SEARCH, variables).await.json();
+        let error = &response["errors"][0];
+        assert_eq!(
+            error["extensions"]["code"], "BAD_USER_INPUT",
+            "{response:#}"
+        );
         error["message"].as_str().unwrap().to_owned()
     };
     for text in [
@@ -279,7 +282,7 @@ async fn texts_that_cannot_be_searched_for_are_refused(server: &Server) {
     refused(json!({ "text": "postal", "first": -1 })).await;
 }
 
-async fn operators_and_quotes_mean_themselves(server: &Server) {
+async fn operators_and_quotes_are_searched_literally(server: &Server) {
     let subject = server.topic("T-1").await;
     for body in [
         "The title x stands here",
@@ -307,7 +310,7 @@ async fn operators_and_quotes_mean_themselves(server: &Server) {
     }
 }
 
-async fn a_search_is_a_statement_for_each_type_that_it_finds(server: &Server) {
+async fn a_search_needs_one_statement_per_type_found(server: &Server) {
     server.fill().await;
     found(server, "postal").await;
     server.statements.take();
@@ -322,7 +325,7 @@ async fn a_search_is_a_statement_for_each_type_that_it_finds(server: &Server) {
     assert!(statements.len() <= 8, "{statements:#?}");
 }
 
-async fn a_cursor_holds_for_its_own_search_alone(server: &Server) {
+async fn a_cursor_is_valid_only_for_its_search(server: &Server) {
     server.fill().await;
     let reader = server.anonymous();
     let page = search(&reader, json!({ "text": "postal", "first": 1 })).await;
@@ -334,10 +337,10 @@ async fn a_cursor_holds_for_its_own_search_alone(server: &Server) {
         json!({ "text": "postal", "side": ["ITU"], "after": after }),
         json!({ "text": "postal", "after": "x" }),
     ] {
-        let answer = reader.post(SEARCH, variables).await.json();
+        let response = reader.post(SEARCH, variables).await.json();
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
-            "{answer:#}"
+            response["errors"][0]["extensions"]["code"], "INVALID_CURSOR",
+            "{response:#}"
         );
     }
 }

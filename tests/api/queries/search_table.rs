@@ -12,7 +12,7 @@ use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::Server;
 
 on_both_backends! {
-    each_search_finds_first_what_people_expect
+    each_search_ranks_the_expected_record_first
 }
 
 /// The text of each search, how many records it finds, and the first of them.
@@ -52,7 +52,7 @@ async fn start(backend: Backend) -> Server {
     server
 }
 
-async fn each_search_finds_first_what_people_expect(backend: Backend) {
+async fn each_search_ranks_the_expected_record_first(backend: Backend) {
     let server = start(backend).await;
     let (mut wrong, mut searches) = (String::new(), 0);
     for line in TABLE.lines().filter(|line| !line.starts_with('#')) {

@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 on_both_databases! {
-    the_register_holds_the_facts
-    the_union_the_councils_and_the_bureaus_are_where_they_belong
-    the_topics_have_the_leads_that_the_facts_name
-    the_mandate_reads_as_it_was_adopted
+    the_register_contains_the_seed_data
+    seeded_organizations_have_their_parents
+    seeded_topics_have_their_lead_committees
+    the_mandate_has_its_adopted_text
     the_action_items_are_all_illustrative
-    loading_again_enters_nothing
-    loading_again_leaves_what_was_changed_since
+    loading_the_seed_data_twice_adds_nothing
+    loading_the_seed_data_again_keeps_later_changes
 }
 
 on_both_empty_databases! {
-    a_load_that_fails_leaves_nothing_and_can_be_repeated
-    two_loads_at_once_enter_everything_once
+    a_failed_load_stores_nothing_and_can_be_repeated
+    concurrent_loads_add_everything_once
 }
 
 async fn load(db: &Database, now: DateTime<Utc>) -> liaison::error::Result<Loaded> {
@@ -35,7 +35,7 @@ async fn all(server: &Server, document: &str) -> Value {
 
 const COUNTS: &str = "{ organizations { totalCount } committees { totalCount } topics { totalCount } actionItems { totalCount } mandates { provisions { id } } }";
 
-async fn the_register_holds_the_facts(server: &Server) {
+async fn the_register_contains_the_seed_data(server: &Server) {
     let data = all(server, COUNTS).await;
     let count = |name: &str| data[name]["totalCount"].as_i64().unwrap();
     assert_eq!(count("organizations"), 11);
@@ -46,7 +46,7 @@ async fn the_register_holds_the_facts(server: &Server) {
     assert_eq!(data["mandates"].as_array().unwrap().len(), 1);
 }
 
-async fn the_union_the_councils_and_the_bureaus_are_where_they_belong(server: &Server) {
+async fn seeded_organizations_have_their_parents(server: &Server) {
     let data = all(
         server,
         r#"{
@@ -74,7 +74,7 @@ async fn the_union_the_councils_and_the_bureaus_are_where_they_belong(server: &S
     assert_eq!(data["group"]["organization"]["acronym"], "ITU-T");
 }
 
-async fn the_topics_have_the_leads_that_the_facts_name(server: &Server) {
+async fn seeded_topics_have_their_lead_committees(server: &Server) {
     let facts: Value = serde_json::from_str(include_str!("../register.json")).unwrap();
     let data = all(
         server,
@@ -110,7 +110,7 @@ async fn the_topics_have_the_leads_that_the_facts_name(server: &Server) {
     }
 }
 
-async fn the_mandate_reads_as_it_was_adopted(server: &Server) {
+async fn the_mandate_has_its_adopted_text(server: &Server) {
     let data = all(
         server,
         "{ mandate(code: \"RES-11-DUBAI-2012\") { edition history provisions { section letter summary } } }",
@@ -162,14 +162,14 @@ async fn rows(db: &Database) -> Vec<i64> {
     counts
 }
 
-async fn loading_again_enters_nothing(server: &Server) {
+async fn loading_the_seed_data_twice_adds_nothing(server: &Server) {
     let before = rows(&server.db).await;
     let loaded = load(&server.db, server.now()).await.unwrap();
     assert_eq!(loaded, Loaded::default());
     assert_eq!(rows(&server.db).await, before);
 }
 
-async fn loading_again_leaves_what_was_changed_since(server: &Server) {
+async fn loading_the_seed_data_again_keeps_later_changes(server: &Server) {
     let read = "{ organization(by: { acronym: \"ITU\" }) { id version name } }";
     let before = all(server, read).await["organization"].take();
     let input = json!({ "id": before["id"], "version": before["version"], "name": "Union" });
@@ -193,7 +193,7 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_781_524_800, 0).unwrap()
 }
 
-async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
+async fn a_failed_load_stores_nothing_and_can_be_repeated(url: &str) {
     let db = migrated(url).await;
     let empty = rows(&db).await;
     // Without its counter no action item can be created, which happens late in the load.
@@ -210,7 +210,7 @@ async fn a_load_that_fails_leaves_nothing_and_can_be_repeated(url: &str) {
     );
 }
 
-async fn two_loads_at_once_enter_everything_once(url: &str) {
+async fn concurrent_loads_add_everything_once(url: &str) {
     let (first, second) = (migrated(url).await, migrated(url).await);
     let (one, other) = tokio::join!(load(&first, now()), load(&second, now()));
     let (one, other) = (one.unwrap(), other.unwrap());

@@ -1,4 +1,4 @@
-//! Random documents in random languages: each text is told in the right language, and filters and orders go by the
+//! Random documents in random languages: each text is in the right language, and filters and orders use the
 //! text that is shown.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::support::harness::{Client, Server};
 
 on_both_databases! {
-    random_documents_tell_and_use_the_text_that_is_shown
+    random_documents_filter_and_sort_by_the_shown_text
 }
 
 /// 2,000 on both databases together.
@@ -59,7 +59,7 @@ impl Record {
     }
 }
 
-async fn random_documents_tell_and_use_the_text_that_is_shown(server: &Server) {
+async fn random_documents_filter_and_sort_by_the_shown_text(server: &Server) {
     let mut runner = TestRunner::deterministic();
     let random = runner.rng();
     let upu = server.upu();

@@ -8,20 +8,20 @@ use sea_orm::{ConnectionTrait, Statement};
 use tokio::time::sleep;
 
 use crate::http::server::serve;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::raw_http;
 
 on_both_empty_databases! {
-    a_start_waits_for_another_for_longer_than_a_request_may_run
+    startup_may_wait_for_a_lock_longer_than_the_request_timeout
 }
 
 // SQLite runs in the process: its statements are tested in `db/sqlite.rs`.
 #[tokio::test]
-async fn the_statement_of_a_request_that_was_stopped_is_gone() {
+async fn a_cancelled_request_cancels_its_statement() {
     let database = TestDatabase::empty(Backend::Postgres).await;
-    let workplace = Workplace::new();
-    let (_service, address) = serve(&workplace, &database.url, &["--request-timeout", "1s"]);
+    let workspace = Workspace::new();
+    let (_service, address) = serve(&workspace, &database.url, &["--request-timeout", "1s"]);
     let db = Database::connect(&database.url, 2).await.unwrap();
     // While this is held, reads of topics wait.
     let lock = db.orm_write.begin().await.unwrap();
@@ -36,9 +36,9 @@ async fn the_statement_of_a_request_that_was_stopped_is_gone() {
     let reply = asking.join().unwrap();
     assert_eq!(reply.status, 503, "{reply:?}");
     assert!(reply.body.contains("TIMEOUT"), "{reply:?}");
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while waiting(&db).await > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(3), "it goes on");
+        assert!(started_at.elapsed() < Duration::from_secs(3), "it goes on");
         sleep(Duration::from_millis(50)).await;
     }
     lock.rollback().await.unwrap();
@@ -52,20 +52,20 @@ async fn waiting(db: &Database) -> i64 {
     row.try_get_by_index(0).unwrap()
 }
 
-async fn a_start_waits_for_another_for_longer_than_a_request_may_run(url: &str) {
-    let workplace = Workplace::new();
-    workplace.done(&["migrate", "--database-url", url]);
+async fn startup_may_wait_for_a_lock_longer_than_the_request_timeout(url: &str) {
+    let workspace = Workspace::new();
+    workspace.done(&["migrate", "--database-url", url]);
     let db = Database::connect(url, 1).await.unwrap();
     let mut service = None;
-    let whole = db.whole(async |_, _| {
+    let written = db.in_transaction(async |_, _| {
         let settings = ["--listen", "127.0.0.1:0", "--request-timeout", "1s"];
         let serve = ["serve", "--read-only", "--database-url", url];
-        service = Some(workplace.start(&[&serve[..], &settings].concat()));
+        service = Some(workspace.start(&[&serve[..], &settings].concat()));
         // The next statement would have been cancelled by then.
         sleep(Duration::from_secs(4)).await;
         Ok(())
     });
-    assert!(whole.await.is_ok());
+    assert!(written.await.is_ok());
     let address = service.as_mut().unwrap().address();
     assert_eq!(raw_http::get(&address, "/readyz").status, 200);
 }

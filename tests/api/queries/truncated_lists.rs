@@ -48,39 +48,39 @@ async fn a_list_without_pages_has_a_hundred_records_and_a_longer_one_is_reported
     });
     let client = server.anonymous();
     send(server, &committees, 1..=100).await;
-    let answer = client.run(QUERY, committees.clone()).await;
-    let list = &answer["data"]["exchange"]["waiting"];
+    let response = client.run(QUERY, committees.clone()).await;
+    let list = &response["data"]["exchange"]["waiting"];
     assert_eq!(codes(list).len(), 100);
-    assert_eq!(answer.get("extensions"), None, "{answer}");
+    assert_eq!(response.get("extensions"), None, "{response}");
 
     send(server, &committees, 101..=102).await;
     // The second response is a cached one.
     for _ in 0..2 {
-        let answer = client.run(QUERY, committees.clone()).await;
+        let response = client.run(QUERY, committees.clone()).await;
         let expected: Vec<_> = (1..=101).map(|number| format!("LS-{number}")).collect();
-        let data = &answer["data"];
+        let data = &response["data"];
         assert_eq!(codes(&data["exchange"]["waiting"]), expected[..100]);
         assert_eq!(codes(&data["liaisonStatement"]["replies"]), expected[1..]);
         let truncated = json!([["exchange", "waiting"], ["liaisonStatement", "replies"]]);
-        assert_eq!(answer["extensions"], json!({ "truncated": truncated }));
+        assert_eq!(response["extensions"], json!({ "truncated": truncated }));
     }
 
     // Within a list, beside introspection, in the payload of a mutation and in an event.
     let nested = "{ __schema { queryType { name } } liaisonStatements(first: 2, filter: {}) { nodes { replies { code } inReplyTo { replies { code } } } } }";
-    let answer = client.run(nested, json!({})).await;
-    let paths = answer["extensions"]["truncated"].as_array().unwrap();
+    let response = client.run(nested, json!({})).await;
+    let paths = response["extensions"]["truncated"].as_array().unwrap();
     let nodes = ["liaisonStatements", "nodes"];
-    assert!(!paths.is_empty(), "{answer}");
+    assert!(!paths.is_empty(), "{response}");
     for path in paths {
         assert_eq!(json!(path.as_array().unwrap()[..2]), json!(nodes));
-        let value = answer["data"].pointer(&pointer(path)).unwrap();
+        let value = response["data"].pointer(&pointer(path)).unwrap();
         assert_eq!(codes(value).len(), 100);
     }
     let mut socket = Socket::anonymous(&server.address).await;
     let events = "subscription { activity { subject { ... on LiaisonStatement { inReplyTo { replies { code } } } } } }";
     socket.subscribe("a", events, json!({})).await;
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await["type"], "pong");
+    assert_eq!(socket.receive_json().await["type"], "pong");
     let first = client
         .data(
             "{ liaisonStatement(by: { code: \"LS-1\" }) { id } }",
@@ -96,17 +96,24 @@ async fn a_list_without_pages_has_a_hundred_records_and_a_longer_one_is_reported
     let document = format!(
         "mutation($input: LiaisonStatementSendInput!) {{ liaisonStatementSend(input: $input) {{ {REPLIES} userErrors {{ message }} }} }}"
     );
-    let answer = server.upu().run(&document, json!({ "input": input })).await;
+    let response = server.upu().run(&document, json!({ "input": input })).await;
     let path = [
         "liaisonStatementSend",
         "liaisonStatement",
         "inReplyTo",
         "replies",
     ];
-    assert_eq!(answer["extensions"]["truncated"], json!([path]), "{answer}");
-    let told = socket.hear().await;
+    assert_eq!(
+        response["extensions"]["truncated"],
+        json!([path]),
+        "{response}"
+    );
+    let error_message = socket.receive_json().await;
     let path = ["activity", "subject", "inReplyTo", "replies"];
-    assert_eq!(told["payload"]["extensions"]["truncated"], json!([path]));
+    assert_eq!(
+        error_message["payload"]["extensions"]["truncated"],
+        json!([path])
+    );
 }
 
 /// Returns a path of a response as a JSON pointer.

@@ -198,7 +198,7 @@ async fn everything_is_described() {
     assert!(bare.is_empty(), "no description: {bare:#?}");
 }
 
-/// Words of the older texts, which nobody understood who had not written them.
+/// Words of older descriptions that readers did not understand.
 const PUZZLES: [&str; 31] = [
     "one's own",
     "leaves nothing",
@@ -234,7 +234,7 @@ const PUZZLES: [&str; 31] = [
 ];
 
 #[test]
-fn no_description_puzzles() {
+fn descriptions_avoid_puzzling_words() {
     let sdl = served();
     for puzzle in PUZZLES {
         let found = sdl.lines().find(|line| line.contains(puzzle));
@@ -259,7 +259,7 @@ fn only_payloads_of_inputs_with_a_version_mention_stale_records() {
 }
 
 #[tokio::test]
-async fn fields_say_when_they_are_null_and_inputs_what_they_default_to() {
+async fn descriptions_state_nullability_and_defaults() {
     let document = "{ __schema { types { kind name fields { name description type { kind } }
         inputFields { name description defaultValue type { kind } } } } }";
     let server = Server::start(Backend::Sqlite).await;
@@ -279,7 +279,7 @@ async fn fields_say_when_they_are_null_and_inputs_what_they_default_to() {
                 Some("INPUT_OBJECT") if creates && field["defaultValue"].is_null() => {
                     ["Default: ", "Required"]
                         .iter()
-                        .any(|it| description.contains(it))
+                        .any(|word| description.contains(word))
                 }
                 _ => true,
             };
@@ -292,7 +292,7 @@ async fn fields_say_when_they_are_null_and_inputs_what_they_default_to() {
 }
 
 #[tokio::test]
-async fn the_schema_says_what_to_know_first() {
+async fn the_schema_description_is_an_introduction() {
     let server = Server::start(Backend::Sqlite).await;
     let document = "{ __schema { about: description } }";
     let data = server.anonymous().data(document, json!({})).await;

@@ -284,7 +284,7 @@ fn named(code: &str, root: &str) -> Vec<String> {
 const FRAMEWORKS: [&str; 5] = ["entity", "migration", "sea_orm", "async_graphql", "axum"];
 
 #[test]
-fn layers_name_only_what_is_below_them() {
+fn layers_import_only_lower_layers() {
     let mut wrong = Vec::new();
     let mut used = vec![false; EXCEPTIONS.len()];
     for source in sources() {

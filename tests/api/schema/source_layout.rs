@@ -72,7 +72,7 @@ fn collect(path: &Path, found: &mut dyn FnMut(&Path)) {
 }
 
 #[test]
-fn the_rules_know_no_clock() {
+fn the_domain_layer_reads_no_clock() {
     for source in sources()
         .iter()
         .filter(|source| source.layer() == Some("domain"))
@@ -85,7 +85,7 @@ fn the_rules_know_no_clock() {
 }
 
 #[test]
-fn one_place_alone_reads_the_clock() {
+fn only_one_module_reads_the_clock() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         let reads = source.code().contains("Utc::now()");
         assert_eq!(reads, source.name == "src/main.rs", "{}", source.name);
@@ -93,7 +93,7 @@ fn one_place_alone_reads_the_clock() {
 }
 
 #[test]
-fn every_file_says_first_what_is_in_it() {
+fn every_file_begins_with_a_module_doc_comment() {
     for source in sources() {
         let first = source.text.lines().next().unwrap_or_default();
         assert!(first.starts_with("//! "), "{}: {first}", source.name);
@@ -110,7 +110,7 @@ fn no_file_is_long_without_a_reason() {
 }
 
 #[test]
-fn no_file_is_a_drawer() {
+fn no_file_has_a_catch_all_name() {
     for source in sources() {
         for part in source.name.trim_end_matches(".rs").split('/') {
             for drawer in [
@@ -123,7 +123,7 @@ fn no_file_is_a_drawer() {
 }
 
 #[test]
-fn nothing_is_left_for_later_or_for_one_machine() {
+fn no_todo_and_no_local_path_is_left() {
     for source in sources()
         .iter()
         .filter(|source| !source.name.ends_with("source_layout.rs"))
@@ -159,7 +159,7 @@ const RETIRED: [&str; 9] = [
 ];
 
 #[test]
-fn no_retired_word_comes_back() {
+fn no_retired_word_is_used() {
     /// Rules and messages about people, who are meant literally.
     const LITERAL: [&str; 2] = [
         "nobody may speak for both sides",
@@ -179,7 +179,7 @@ fn no_retired_word_comes_back() {
 }
 
 #[test]
-fn nothing_unwraps_but_tests_and_an_expectation_says_why() {
+fn only_tests_unwrap_and_expect_messages_give_reasons() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         let code = source.code();
         for word in [".unwrap()", "panic!(", ".unwrap_err("] {
@@ -248,7 +248,7 @@ const METHODS_ELSEWHERE: [(&str, &str, &str); 10] = [
 ];
 
 #[test]
-fn methods_stand_beside_their_type() {
+fn impl_blocks_are_in_the_file_of_their_type() {
     let mut used = [false; METHODS_ELSEWHERE.len()];
     for source in sources().iter().filter(|source| !source.is_test()) {
         let code = source.code();

@@ -13,18 +13,18 @@ use reqwest::Method;
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
-use crate::support::harness::{Answer, Client, Server};
+use crate::support::harness::{Client, Server, TestResponse};
 
 on_both_databases! {
-    any_bytes_have_an_answer
-    any_words_of_the_language_have_an_answer
-    any_variables_have_an_answer
-    any_cursor_and_any_id_have_an_answer
+    any_bytes_get_a_response
+    any_graphql_tokens_get_a_response
+    any_variables_get_a_response
+    any_cursor_and_any_id_get_a_response
 }
 
 const CASES: usize = 200;
 /// Timeout of a response on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns the values of a strategy, the same in each run.
 fn made<T>(strategy: &impl Strategy<Value = T>) -> Vec<T> {
@@ -33,16 +33,16 @@ fn made<T>(strategy: &impl Strategy<Value = T>) -> Vec<T> {
     made.collect()
 }
 
-async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+async fn send(client: &Client<'_>, headers: &[(&str, &str)], body: Vec<u8>) -> TestResponse {
     let started = Instant::now();
-    let answer = client.send(Method::POST, "/graphql", headers, body).await;
-    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    answer
+    let response = client.send(Method::POST, "/graphql", headers, body).await;
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+    response
 }
 
 /// Checks that it is a response without internal errors.
-fn sound(answer: &Answer, request: &str) {
-    let json = answer.json();
+fn sound(response: &TestResponse, request: &str) {
+    let json = response.json();
     let errors = json["errors"].as_array().cloned().unwrap_or_default();
     assert!(
         json.get("data").is_some() || !errors.is_empty(),
@@ -58,7 +58,7 @@ fn sound(answer: &Answer, request: &str) {
     }
 }
 
-async fn any_bytes_have_an_answer(server: &Server) {
+async fn any_bytes_get_a_response(server: &Server) {
     let client = server.anonymous();
     let headers = [("content-type", "application/json")];
     for bytes in made(&vec(any::<u8>(), 0..200)) {
@@ -170,10 +170,10 @@ fn words() -> impl Strategy<Value = String> {
         .prop_map(|(start, words, end)| format!("{start} {} {end}", words.join(" ")))
 }
 
-async fn any_words_of_the_language_have_an_answer(server: &Server) {
+async fn any_graphql_tokens_get_a_response(server: &Server) {
     for document in made(&words()) {
-        let answer = server.tsb().post(&document, json!({ "a": true })).await;
-        sound(&answer, &document);
+        let response = server.tsb().post(&document, json!({ "a": true })).await;
+        sound(&response, &document);
     }
 }
 
@@ -211,7 +211,7 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-async fn any_variables_have_an_answer(server: &Server) {
+async fn any_variables_get_a_response(server: &Server) {
     let documents = [
         "query($v: TopicFilter) { topics(filter: $v) { totalCount } }",
         "query($v: TopicBy!) { topic(by: $v) { code } }",
@@ -223,13 +223,13 @@ async fn any_variables_have_an_answer(server: &Server) {
     for value in made(&values()) {
         for document in documents {
             let variables = json!({ "v": value });
-            let answer = server.tsb().post(document, variables).await;
-            sound(&answer, &format!("{document} {value}"));
+            let response = server.tsb().post(document, variables).await;
+            sound(&response, &format!("{document} {value}"));
         }
     }
 }
 
-async fn any_cursor_and_any_id_have_an_answer(server: &Server) {
+async fn any_cursor_and_any_id_get_a_response(server: &Server) {
     let document = "query($text: String!, $id: ID!) { topics(after: $text) { totalCount } actionItems(last: 3, before: $text, orderBy: { field: DUE_ON }) { totalCount } node(id: $id) { id } }";
     let data = server
         .anonymous()
@@ -257,20 +257,20 @@ async fn any_cursor_and_any_id_have_an_answer(server: &Server) {
     let texts = proptest::prop_oneof![spoilt(cursor), spoilt(id), "[0-9A-Za-z_-]{0,80}", ".{0,40}"];
     for text in made(&texts) {
         let variables = json!({ "text": text, "id": text });
-        let answer = server.anonymous().post(document, variables).await;
-        sound(&answer, &text);
+        let response = server.anonymous().post(document, variables).await;
+        sound(&response, &text);
     }
 }
 
 proptest! {
     #[test]
-    fn every_key_reads_back_from_its_id(key in any::<u128>()) {
+    fn every_key_round_trips_through_its_id(key in any::<u128>()) {
         let id = TopicId(Uuid::from_u128(key));
         prop_assert_eq!(TopicId::parse(&id.to_global_id()), Ok(id));
     }
 
     #[test]
-    fn what_reads_as_an_id_is_written_the_same(text in "(topic|item|org|no)_?[0-9a-zA-Z]{0,28}") {
+    fn every_valid_id_round_trips(text in "(topic|item|org|no)_?[0-9a-zA-Z]{0,28}") {
         if let Some((prefix, key)) = split(&text) {
             let mut written = format!("{prefix}_");
             push_base32(&mut written, key);

@@ -10,14 +10,14 @@ use liaison::http::middleware::rate_limit::Failures;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::harness::{Answer, Backend, Client, Server};
+use crate::support::harness::{Backend, Client, Server, TestResponse};
 use crate::support::websocket_client::{PROTOCOL, Socket};
 
 on_both_backends! {
     bad_tokens_are_limited_for_each_client
     invalid_documents_and_unknown_hashes_are_limited_for_each_client
-    whatever_is_refused_before_it_runs_counts_as_a_failure
-    sockets_that_break_the_protocol_count_as_failures
+    every_request_rejected_before_execution_counts_as_a_failure
+    websocket_protocol_errors_count_as_failures
 }
 
 const LIMIT: usize = 6;
@@ -43,11 +43,11 @@ async fn limited_with(backend: Backend, limits: Limits) -> (Server, Arc<AtomicI6
     (server.await, clock)
 }
 
-fn is_limited(answer: &Answer) {
-    assert_eq!(answer.status, 429, "{}", answer.text);
+fn is_limited(response: &TestResponse) {
+    assert_eq!(response.status, 429, "{}", response.text);
     // Sixty seconds for all of them.
-    assert_eq!(answer.headers["retry-after"], "10");
-    let extensions = &answer.json()["errors"][0]["extensions"];
+    assert_eq!(response.headers["retry-after"], "10");
+    let extensions = &response.json()["errors"][0]["extensions"];
     assert_eq!(
         *extensions,
         json!({ "code": "RATE_LIMITED", "limit": "failures" })
@@ -63,7 +63,7 @@ async fn bad_tokens_are_limited_for_each_client(backend: Backend) {
         assert_eq!(forger.post(KNOWN, json!({})).await.status, 401);
     }
     is_limited(&forger.post(KNOWN, json!({})).await);
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
     let payload = json!({ "token": "a.b.c" });
     socket
         .say(&json!({ "type": "connection_init", "payload": payload }))
@@ -82,7 +82,7 @@ async fn bad_tokens_are_limited_for_each_client(backend: Backend) {
     assert_eq!(server.itu().post(KNOWN, json!({})).await.status, 200);
 }
 
-async fn by_hash(client: &Client<'_>, hash: &str) -> Answer {
+async fn by_hash(client: &Client<'_>, hash: &str) -> TestResponse {
     let persisted = json!({ "version": 1, "sha256Hash": hash });
     let body = json!({ "extensions": { "persistedQuery": persisted } }).to_string();
     let json = [("content-type", "application/json")];
@@ -95,7 +95,7 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
     client.data(KNOWN, json!({})).await;
     let checked = server.documents.validated();
     for number in 0..LIMIT {
-        let answer = match number % 3 {
+        let response = match number % 3 {
             0 => client.post("{", json!({})).await,
             1 => {
                 client
@@ -104,8 +104,8 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
             }
             _ => by_hash(&client, &"0".repeat(64)).await,
         };
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        assert!(answer.json()["errors"].is_array());
+        assert_eq!(response.status, 200, "{}", response.text);
+        assert!(response.json()["errors"].is_array());
     }
     let after = server.documents.validated();
     assert!(after > checked);
@@ -120,8 +120,11 @@ async fn invalid_documents_and_unknown_hashes_are_limited_for_each_client(backen
     client.data(KNOWN, json!({})).await;
     let mut socket = Socket::anonymous(&server.address).await;
     socket.subscribe("a", "{ nothing }", json!({})).await;
-    let told = socket.hear().await;
-    assert_eq!(told["payload"][0]["extensions"]["limit"], "failures");
+    let error_message = socket.receive_json().await;
+    assert_eq!(
+        error_message["payload"][0]["extensions"]["limit"],
+        "failures"
+    );
     clock.fetch_add(60, Ordering::Relaxed);
     client.data("{ topics { totalCount } }", json!({})).await;
 }
@@ -135,7 +138,7 @@ type Kind = (
     String,
 );
 
-async fn whatever_is_refused_before_it_runs_counts_as_a_failure(backend: Backend) {
+async fn every_request_rejected_before_execution_counts_as_a_failure(backend: Backend) {
     let limits = Limits {
         cost: 1_000,
         body_bytes: 10_000,
@@ -219,10 +222,10 @@ async fn whatever_is_refused_before_it_runs_counts_as_a_failure(backend: Backend
     ];
     for (what, method, path, headers, body) in kinds {
         for number in 0..=LIMIT {
-            let answer = client
+            let response = client
                 .send(method.clone(), path, &headers, body.clone())
                 .await;
-            let (is_limited, text) = (answer.status == 429, answer.text);
+            let (is_limited, text) = (response.status == 429, response.text);
             assert_eq!(is_limited, number == LIMIT, "{what}: {text}");
         }
         // What is valid is answered all the same.
@@ -231,13 +234,14 @@ async fn whatever_is_refused_before_it_runs_counts_as_a_failure(backend: Backend
     }
 }
 
-async fn sockets_that_break_the_protocol_count_as_failures(backend: Backend) {
+async fn websocket_protocol_errors_count_as_failures(backend: Backend) {
     let (server, clock) = limited(backend).await;
     let client = server.anonymous();
     let subscribe = json!({ "id": "a", "type": "subscribe", "payload": { "query": KNOWN } });
     for (message, code) in [(json!({ "type": "nothing" }), 4400), (subscribe, 4401)] {
         for _ in 0..LIMIT {
-            let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+            let mut socket =
+                Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
             socket.say(&message).await;
             assert_eq!(socket.end().await.0, code);
         }

@@ -6,18 +6,18 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::security::hostile_requests::{Hostile, hostile};
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::{Client, Server};
 use crate::support::raw_http;
 
 on_both_databases! {
-    hostile_requests_keep_nobody_waiting
+    hostile_requests_do_not_delay_other_clients
 }
 
 /// Maximum time of an ordinary query meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-async fn hostile_requests_keep_nobody_waiting(server: &Server) {
+async fn hostile_requests_do_not_delay_other_clients(server: &Server) {
     let (attacker, other) = (server.anonymous(), server.anonymous());
     let mut times = Vec::new();
     for hostile in hostile() {
@@ -35,8 +35,8 @@ async fn hostile_requests_keep_nobody_waiting(server: &Server) {
             started.elapsed()
         };
         let (((), took), waited) = futures_util::future::join(attack, ordinary).await;
-        assert!(waited < PATIENCE, "{name}: the other waited {waited:?}");
-        assert!(took < PATIENCE, "{name}: answered after {took:?}");
+        assert!(waited < TIMEOUT, "{name}: the other waited {waited:?}");
+        assert!(took < TIMEOUT, "{name}: answered after {took:?}");
         times.push((took, name));
     }
     times.sort_unstable();
@@ -51,12 +51,12 @@ async fn hostile_requests_keep_nobody_waiting(server: &Server) {
 /// Sends an abusive request; a response that is not the service's own fails the test.
 async fn attack(client: &Client<'_>, hostile: Hostile) {
     let name = hostile.name;
-    let answer = client
+    let response = client
         .send(Method::POST, "/graphql", &hostile.headers, hostile.body)
         .await;
-    let status = answer.status.as_u16();
+    let status = response.status.as_u16();
     assert!([200, 400, 413, 415].contains(&status), "{name}: {status}");
-    let json = answer.json();
+    let json = response.json();
     let refused = json["errors"]
         .as_array()
         .is_some_and(|error| !error.is_empty() && error.len() <= 20);
@@ -74,10 +74,10 @@ async fn attack(client: &Client<'_>, hostile: Hostile) {
 }
 
 #[test]
-fn memory_stays_bounded_whatever_is_sent() {
-    const MOST: u64 = 300; // MB
-    let workplace = Workplace::new();
-    let mut dev = workplace.start(&[
+fn memory_stays_bounded_under_hostile_requests() {
+    const MAX_MEGABYTES: u64 = 300; // MB
+    let workspace = Workspace::new();
+    let mut dev = workspace.start(&[
         "dev",
         "--database-url",
         "sqlite:memory.db",
@@ -108,6 +108,6 @@ fn memory_stays_bounded_whatever_is_sent() {
     }
     let most = dev.megabytes();
     println!("at most {most} MB of memory");
-    assert!(most < MOST, "{most} MB");
+    assert!(most < MAX_MEGABYTES, "{most} MB");
     dev.stop();
 }

@@ -11,18 +11,18 @@ use serde_json::json;
 use tokio::net::TcpSocket;
 
 use crate::security::hostile_requests::each;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::Server;
 use crate::support::raw_http;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    what_is_read_and_written_counts_before_the_response_is_complete
-    readers_that_are_slow_fill_the_budget_and_not_the_memory
-    messages_of_subscriptions_hold_their_bytes_until_they_are_sent
+    rows_and_output_are_charged_before_the_response_is_complete
+    slow_clients_use_up_the_budget_and_not_the_memory
+    subscription_messages_are_charged_until_they_are_sent
 }
 
-async fn what_is_read_and_written_counts_before_the_response_is_complete(server: &Server) {
+async fn rows_and_output_are_charged_before_the_response_is_complete(server: &Server) {
     const BUDGET: usize = 1_000_000;
     write_long_notes(server).await;
     let responses = ResponseBudget::new(BUDGET);
@@ -58,7 +58,7 @@ async fn what_is_read_and_written_counts_before_the_response_is_complete(server:
 
 /// A query whose response has about 8 MB once [`write_long_notes`] has run, under a name of its own: none is cached.
 fn large(number: usize) -> String {
-    let bodies = each(40, |it| format!("b{it}: body"));
+    let bodies = each(40, |number| format!("b{number}: body"));
     let query = format!(
         "query Q{number} {{ topic(by: {{ code: \"T-1\" }}) {{ notes(first: 10) {{ nodes {{ {bodies} }} }} }} }}"
     );
@@ -99,12 +99,12 @@ fn start_of(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes[..length]).to_lowercase()
 }
 
-async fn readers_that_are_slow_fill_the_budget_and_not_the_memory(server: &Server) {
+async fn slow_clients_use_up_the_budget_and_not_the_memory(server: &Server) {
     const BUDGET: u64 = 60; // MB
     write_long_notes(server).await;
-    let workplace = Workplace::new();
+    let workspace = Workspace::new();
     let budget = format!("{}", BUDGET * 1_000_000);
-    let mut service = workplace.start(&[
+    let mut service = workspace.start(&[
         "serve",
         "--read-only",
         "--database-url",
@@ -166,9 +166,9 @@ async fn with_budget(server: &Server, bytes: usize) -> Server {
     server.beside(|app| app.http = Arc::new(http)).await
 }
 
-async fn messages_of_subscriptions_hold_their_bytes_until_they_are_sent(server: &Server) {
+async fn subscription_messages_are_charged_until_they_are_sent(server: &Server) {
     let tight = with_budget(server, 1_000_000).await;
-    let bodies = each(10, |it| format!("b{it}: body"));
+    let bodies = each(10, |number| format!("b{number}: body"));
     let follow =
         format!("subscription {{ activity {{ subject {{ ... on Note {{ {bodies} }} }} }} }}");
     let mut socket = Socket::anonymous(&tight.address).await;
@@ -178,11 +178,11 @@ async fn messages_of_subscriptions_hold_their_bytes_until_they_are_sent(server: 
         .await;
     // The subscription before it has begun.
     socket.next("b").await;
-    socket.hear().await;
+    socket.receive_json().await;
     write_long_notes(server).await;
     // Each message is a fifth of the budget and more: they come one after the other, and none is lost.
     for _ in 0..10 {
-        let told = socket.activity("a").await;
-        assert_eq!(told["subject"]["b9"].as_str().unwrap().len(), 20_000);
+        let event = socket.activity("a").await;
+        assert_eq!(event["subject"]["b9"].as_str().unwrap().len(), 20_000);
     }
 }

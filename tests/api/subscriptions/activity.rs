@@ -19,15 +19,15 @@ use crate::support::statements::Statements;
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    it_tells_what_was_and_goes_on_with_what_is
-    without_a_cursor_it_begins_now
-    a_filter_leaves_the_same_as_in_the_history
-    memory_and_log_agree_on_every_filter
-    an_event_tells_all_that_a_query_can
-    the_statements_of_an_event_follow_from_the_document
-    the_log_is_read_once_for_all_who_follow
-    what_many_are_told_alike_is_read_once
-    who_reads_too_slowly_is_told_where_to_go_on
+    a_subscription_replays_past_events_and_continues_with_new_ones
+    a_subscription_without_a_cursor_starts_now
+    a_subscription_filter_matches_the_same_events_as_the_history
+    event_buffer_and_history_agree_on_every_filter
+    an_event_can_select_the_same_fields_as_a_query
+    statements_per_batch_of_events_are_constant
+    the_history_is_polled_once_for_all_subscribers
+    identical_subscriptions_share_their_reads
+    slow_subscribers_are_disconnected_with_a_cursor
 }
 
 pub const FOLLOW: &str = "subscription($after: String, $filter: ActivityFilter) {
@@ -43,14 +43,14 @@ pub async fn write_notes(server: &Server, topic: &str, count: usize) {
 }
 
 async fn collect(socket: &mut Socket, id: &str, count: usize) -> Vec<(String, String)> {
-    let mut seen = Vec::new();
-    while seen.len() < count {
-        seen.push(id_and_cursor(&socket.activity(id).await));
+    let mut events = Vec::new();
+    while events.len() < count {
+        events.push(id_and_cursor(&socket.activity(id).await));
     }
-    seen
+    events
 }
 
-async fn it_tells_what_was_and_goes_on_with_what_is(server: &Server) {
+async fn a_subscription_replays_past_events_and_continues_with_new_ones(server: &Server) {
     let before = server.history(None, json!({})).await;
     let after = &before[before.len() - 150].1;
     let followers = (0..5).map(async |_| {
@@ -63,14 +63,14 @@ async fn it_tells_what_was_and_goes_on_with_what_is(server: &Server) {
         write_notes(server, "T-1", 20),
         write_notes(server, "T-2", 20),
     );
-    let (told, _) = join(join_all(followers), writers).await;
+    let (received, _) = join(join_all(followers), writers).await;
     let history = server.history(Some(after), json!({})).await;
-    for told in told {
-        assert_eq!(told, history);
+    for received in received {
+        assert_eq!(received, history);
     }
 }
 
-async fn without_a_cursor_it_begins_now(server: &Server) {
+async fn a_subscription_without_a_cursor_starts_now(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     socket
         .subscribe("a", FOLLOW, json!({ "after": null }))
@@ -100,7 +100,7 @@ async fn without_a_cursor_it_begins_now(server: &Server) {
     assert_eq!(history[place + 1..place + 3], more);
 }
 
-async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
+async fn a_subscription_filter_matches_the_same_events_as_the_history(server: &Server) {
     let topic = server.topic("T-2").await;
     let filters = [
         json!({}),
@@ -133,18 +133,18 @@ async fn a_filter_leaves_the_same_as_in_the_history(server: &Server) {
     for filter in &filters {
         expected.push(server.history(Some(&start), filter.clone()).await);
     }
-    let mut told = vec![Vec::new(); filters.len()];
+    let mut received = vec![Vec::new(); filters.len()];
     for _ in 0..expected.iter().map(Vec::len).sum() {
-        let message = socket.hear().await;
+        let message = socket.receive_json().await;
         assert_eq!(message["type"], "next", "{message}");
         let place: usize = message["id"].as_str().unwrap().parse().unwrap();
-        told[place].push(id_and_cursor(&message["payload"]["data"]["activity"]));
+        received[place].push(id_and_cursor(&message["payload"]["data"]["activity"]));
     }
-    assert_eq!(told, expected);
+    assert_eq!(received, expected);
     assert!(expected.iter().all(|events| !events.is_empty()));
 }
 
-async fn memory_and_log_agree_on_every_filter(server: &Server) {
+async fn event_buffer_and_history_agree_on_every_filter(server: &Server) {
     let webhook = "mutation { webhookCreate(input: { url: \"http://127.0.0.1:9/\" }) { userErrors { code } } }";
     server.itu().data(webhook, json!({})).await;
     write_notes(server, "T-2", 2).await;
@@ -152,8 +152,8 @@ async fn memory_and_log_agree_on_every_filter(server: &Server) {
     let head = feed.head().await.unwrap();
     let all = everything(&feed, EventFilter::all(Some(Party::Itu)), head).await;
     assert_eq!(all.last().unwrap().log_position(), head);
-    assert!(all.iter().any(|it| it.subject_type == "Webhook"));
-    assert!(all.iter().all(|it| it.position > 0) && all.len() > 100);
+    assert!(all.iter().any(|event| event.subject_type == "Webhook"));
+    assert!(all.iter().all(|event| event.position > 0) && all.len() > 100);
 
     let topic: Uuid = TopicId::parse(&server.topic("T-2").await).unwrap().into();
     let subjects = [None, Some(topic), Some(all[0].subject_id)];
@@ -225,7 +225,7 @@ async fn everything(feed: &Feed, wanted: EventFilter, head: LogPosition) -> Vec<
     all
 }
 
-async fn an_event_tells_all_that_a_query_can(server: &Server) {
+async fn an_event_can_select_the_same_fields_as_a_query(server: &Server) {
     let newest = server.newest().await;
     let fragments = "fragment Told on Activity { __typename id cursor at party subjectType verb
             changes { field after } sides subject { ...Record }  again: subject { id } }
@@ -240,23 +240,24 @@ async fn an_event_tells_all_that_a_query_can(server: &Server) {
     let variables = json!({ "after": newest, "no": false });
     socket.subscribe("a", &document, variables).await;
     write_notes(server, "T-2", 1).await;
-    let told = socket.next("a").await;
-    let told = &told["data"]["it"];
+    let event = socket.next("a").await;
+    let event = &event["data"]["it"];
     let query = format!("query($id: ID!) {{ node(id: $id) {{ ...Told }} }} {fragments}");
-    let data = server.itu().data(&query, json!({ "id": told["id"] })).await;
-    assert_eq!(*told, data["node"]);
-    assert_eq!(told["subject"]["body"], "Note 0.");
-    let permissions = &told["subject"]["subject"]["viewerPermissions"];
+    let id = json!({ "id": event["id"] });
+    let data = server.itu().data(&query, id).await;
+    assert_eq!(*event, data["node"]);
+    assert_eq!(event["subject"]["body"], "Note 0.");
+    let permissions = &event["subject"]["subject"]["viewerPermissions"];
     assert!(permissions.as_array().unwrap().contains(&json!("ADD_NOTE")));
 
     // A subscription has a single root field.
     let two = "subscription { activity { id } more: activity { id } }";
     socket.subscribe("b", two, json!({})).await;
-    let refused = socket.hear().await;
+    let refused = socket.receive_json().await;
     assert_eq!(refused["type"], "error", "{refused}");
 }
 
-async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
+async fn statements_per_batch_of_events_are_constant(server: &Server) {
     let document = "subscription($after: String) { activity(after: $after) { id subject {
         ... on Note { body } ... on Topic { code committees { role committee { code } } } } } }";
     let start = server.history(None, json!({})).await[0].1.clone();
@@ -280,7 +281,7 @@ async fn the_statements_of_an_event_follow_from_the_document(server: &Server) {
     assert_eq!(statements, 1 + 2 * notes.div_ceil(50), "{notes} notes");
 }
 
-async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
+async fn the_history_is_polled_once_for_all_subscribers(server: &Server) {
     let mut db = server.db.clone();
     let statements = Statements::default();
     statements.watch(&mut db);
@@ -293,17 +294,17 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     statements.take();
     let followers = (0..50).map(async |_| {
         let mut follower = feed.subscribe(first, EventFilter::default());
-        let mut seen = Vec::new();
-        while seen.len() < 20 {
-            seen.extend(follower.next().await.unwrap());
+        let mut events = Vec::new();
+        while events.len() < 20 {
+            events.extend(follower.next().await.unwrap());
         }
-        seen
+        events
     });
-    let (seen, ()) = join(join_all(followers), write_notes(server, "T-2", 20)).await;
+    let (events, ()) = join(join_all(followers), write_notes(server, "T-2", 20)).await;
     let next = first.position + 1;
     let expected: Vec<i64> = (next..next + 20).collect();
-    for seen in seen {
-        let positions: Vec<i64> = seen.iter().map(|event| event.position).collect();
+    for events in events {
+        let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
         assert_eq!(positions, expected);
     }
     let read = statements.take().len();
@@ -314,7 +315,7 @@ async fn the_log_is_read_once_for_all_who_follow(server: &Server) {
     );
 }
 
-async fn what_many_are_told_alike_is_read_once(server: &Server) {
+async fn identical_subscriptions_share_their_reads(server: &Server) {
     let document = "subscription($after: String, $topic: Boolean!) { activity(after: $after) { id
         subject { ... on Note { body subject @include(if: $topic) { ... on Topic { viewerPermissions } } } } } }";
     let newest = server.newest().await;
@@ -336,9 +337,12 @@ async fn what_many_are_told_alike_is_read_once(server: &Server) {
     for _ in 0..5 {
         server.statements.take();
         write_notes(server, "T-2", 1).await;
-        let told = join_all(alike.iter_mut().map(|subscriber| subscriber.activity("a"))).await;
-        assert!(told.iter().all(|message| *message == told[0]), "{told:?}");
-        let note = &told[0]["subject"];
+        let received = join_all(alike.iter_mut().map(|subscriber| subscriber.activity("a"))).await;
+        assert!(
+            received.iter().all(|message| *message == received[0]),
+            "{received:?}"
+        );
+        let note = &received[0]["subject"];
         assert_eq!(note["subject"]["viewerPermissions"], json!([]));
         let brief = brief.activity("a").await;
         assert_eq!(brief["subject"], json!({ "body": note["body"] }));
@@ -367,7 +371,7 @@ pub fn heavy() -> String {
     )
 }
 
-async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
+async fn slow_subscribers_are_disconnected_with_a_cursor(server: &Server) {
     let start = server.newest().await;
     let subject = server.topic("T-1").await;
     let long = "long ".repeat(3999);
@@ -377,40 +381,40 @@ async fn who_reads_too_slowly_is_told_where_to_go_on(server: &Server) {
     }
     let history = server.history(Some(&start), json!({})).await;
     let slow = Duration::from_secs(3);
-    let hurried = server
+    let service = server
         .beside(|app| app.limits.stream_timeouts.write_timeout = slow)
         .await;
-    let mut socket = Socket::anonymous(&hurried.address).await;
+    let mut socket = Socket::anonymous(&service.address).await;
     let variables = json!({ "after": start });
     socket.subscribe("a", &heavy(), variables).await;
     // Many more events follow at once while the client does not read.
-    let mut seen = collect(&mut socket, "a", 1).await;
+    let mut events = collect(&mut socket, "a", 1).await;
     sleep(slow.mul_f32(1.5)).await;
     let error = loop {
-        let message = socket.hear().await;
+        let message = socket.receive_json().await;
         if message["type"] == "error" {
             break message;
         }
         let activity = &message["payload"]["data"]["activity"];
-        seen.push(id_and_cursor(activity));
+        events.push(id_and_cursor(activity));
     };
-    assert!(seen.len() < history.len(), "{}", seen.len());
-    let told = &error["payload"][0]["extensions"];
-    assert_eq!(told["code"], "RATE_LIMITED");
-    assert_eq!(told["cursor"], seen.last().unwrap().1);
+    assert!(events.len() < history.len(), "{}", events.len());
+    let received = &error["payload"][0]["extensions"];
+    assert_eq!(received["code"], "RATE_LIMITED");
+    assert_eq!(received["cursor"], events.last().unwrap().1);
     assert_eq!(socket.end().await.0, 1013);
 
-    let mut socket = Socket::anonymous(&hurried.address).await;
+    let mut socket = Socket::anonymous(&service.address).await;
     socket
-        .subscribe("a", FOLLOW, json!({ "after": told["cursor"] }))
+        .subscribe("a", FOLLOW, json!({ "after": received["cursor"] }))
         .await;
-    let rest = history.len() - seen.len();
-    seen.extend(collect(&mut socket, "a", rest).await);
-    assert_eq!(seen, history);
+    let rest = history.len() - events.len();
+    events.extend(collect(&mut socket, "a", rest).await);
+    assert_eq!(events, history);
 }
 
 #[tokio::test]
-async fn instances_on_one_database_tell_each_other_at_once() {
+async fn instances_on_one_database_notify_each_other() {
     let server = Server::start(Backend::Postgres).await;
     let other = server.beside(|_| {}).await;
     let mut socket = Socket::anonymous(&other.address).await;
@@ -421,21 +425,21 @@ async fn instances_on_one_database_tell_each_other_at_once() {
     // Until the other instance listens, its poll finds new activities.
     write_notes(&server, "T-1", 1).await;
     socket.activity("a").await;
-    let begun = std::time::Instant::now();
+    let started_at = std::time::Instant::now();
     for _ in 0..6 {
         write_notes(&server, "T-1", 1).await;
         socket.activity("a").await;
     }
     // Right after a poll, the next one is a second away.
     assert!(
-        begun.elapsed() < Duration::from_secs(4),
+        started_at.elapsed() < Duration::from_secs(4),
         "{:?}",
-        begun.elapsed()
+        started_at.elapsed()
     );
 }
 
 #[tokio::test]
-async fn instances_on_one_file_find_what_others_wrote() {
+async fn instances_on_one_sqlite_file_see_each_others_writes() {
     let server = Server::start(Backend::Sqlite).await;
     let other = server.beside(|_| {}).await;
     let mut socket = Socket::anonymous(&other.address).await;
@@ -452,7 +456,7 @@ async fn instances_on_one_file_find_what_others_wrote() {
 pub const CUT_OFF: &str = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
 
 #[tokio::test]
-async fn followers_wait_while_the_database_is_away() {
+async fn subscriptions_survive_a_database_outage() {
     let server = Server::start(Backend::Postgres).await;
     let start = server.newest().await;
     let mut sockets = join_all((0..10).map(|_| Socket::anonymous(&server.address))).await;
@@ -480,7 +484,7 @@ async fn followers_wait_while_the_database_is_away() {
 }
 
 #[tokio::test]
-async fn an_idle_socket_hears_nothing_but_pings() {
+async fn an_idle_websocket_receives_only_pings() {
     let pulse = Duration::from_millis(200);
     let server = Server::start_with(Backend::Sqlite, |app| {
         app.limits.stream_timeouts.keep_alive = pulse;

@@ -8,17 +8,17 @@ use std::sync::LazyLock;
 use crate::support::harness::Server;
 
 on_both_databases! {
-    graphql_ws_follows
-    graphql_sse_and_event_source_follow
+    graphql_ws_client_receives_events
+    graphql_sse_and_event_source_receive_events
 }
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/following");
 
-async fn graphql_ws_follows(server: &Server) {
+async fn graphql_ws_client_receives_events(server: &Server) {
     run(server, "ws.mjs").await;
 }
 
-async fn graphql_sse_and_event_source_follow(server: &Server) {
+async fn graphql_sse_and_event_source_receive_events(server: &Server) {
     run(server, "sse.mjs").await;
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::{Backend, TestDatabase};
 use crate::support::harness::{id_and_cursor, prepare};
 use crate::support::webhook_receiver::Endpoint;
@@ -33,14 +33,14 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const FOLLOW: &str = "subscription($after: String) { activity(after: $after) { id cursor at } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
+async fn a_killed_instance_loses_and_duplicates_no_event() {
     let database = TestDatabase::create(Backend::Postgres, prepare).await;
-    let workplace = Workplace::new();
-    workplace.write("secret", "a secret that only this test knows, long enough");
+    let workspace = Workspace::new();
+    workspace.write("secret", "a secret that only this test knows, long enough");
     let token = ["token", "--role", "UPU_EDITOR", "--key", "secret"];
-    let token = workplace.done(&token).trim().to_owned();
+    let token = workspace.done(&token).trim().to_owned();
     let start = || {
-        let mut running = workplace.start(&[
+        let mut running = workspace.start(&[
             "serve",
             "--database-url",
             &database.url,
@@ -61,7 +61,7 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     let addresses = [first, second];
 
     let endpoints = endpoints(&addresses[1], &token).await;
-    let asked = ask(
+    let initial_response = ask(
         &addresses[1],
         None,
         "{ activities(last: 1) { nodes { id cursor } } topic(by: { code: \"T-1\" }) { id } }",
@@ -69,14 +69,14 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
     )
     .await
     .unwrap();
-    let (begin_id, begin) = id_and_cursor(&asked["data"]["activities"]["nodes"][0]);
-    let topic = &asked["data"]["topic"]["id"];
+    let (begin_id, begin) = id_and_cursor(&initial_response["data"]["activities"]["nodes"][0]);
+    let topic = &initial_response["data"]["topic"]["id"];
 
     let written = AtomicUsize::new(0);
     let ready = AtomicBool::new(false);
     let killed = Mutex::new(Some(killed));
     let events = AtomicUsize::new(0);
-    let begun = Instant::now();
+    let started_at = Instant::now();
 
     let followers =
         join_all((0..FOLLOWERS).map(|place| follow(&addresses, place, &begin, &ready, &events)));
@@ -94,10 +94,10 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
                 let variables = json!({ "input": input });
                 for turn in 0.. {
                     let address = &addresses[(writer + turn) % 2];
-                    let answer = ask(address, Some(&token), document, variables.clone()).await;
-                    if answer
-                        .is_some_and(|answer| answer["data"]["noteAdd"]["note"]["id"].is_string())
-                    {
+                    let response = ask(address, Some(&token), document, variables.clone()).await;
+                    if response.is_some_and(|response| {
+                        response["data"]["noteAdd"]["note"]["id"].is_string()
+                    }) {
                         break;
                     }
                 }
@@ -115,16 +115,16 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
         // Like `kill -9`.
         drop(killed.lock().unwrap().take());
     };
-    let (told, (), ()) = join3(followers, writers, killer).await;
+    let (received, (), ()) = join3(followers, writers, killer).await;
 
     let log = log(&database.url, &begin_id).await;
     assert!(log.len() >= WRITERS * WRITES, "{}", log.len());
     let (mut breaks, mut delays) = (0, Vec::new());
-    for told in told {
-        let ids: Vec<&String> = told.seen.iter().map(|event| &event.0).collect();
+    for received in received {
+        let ids: Vec<&String> = received.activities.iter().map(|event| &event.0).collect();
         assert_eq!(ids, log.iter().collect::<Vec<_>>());
-        breaks += told.broken;
-        delays.extend(told.delays);
+        breaks += received.broken;
+        delays.extend(received.delays);
     }
     let repeated = delivered(&endpoints, &log).await;
     assert!(repeated <= ENDPOINTS, "{repeated}");
@@ -134,9 +134,9 @@ async fn one_of_two_instances_is_killed_and_nothing_is_lost_or_doubled() {
         "half of them were on the instance that was killed: {breaks}"
     );
     eprintln!(
-        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {ENDPOINTS} endpoints, lost 0, sent again {repeated}; {:.1} s in all; followers were told after {:?} (median), {:?} (slowest)",
+        "{} events, {FOLLOWERS} followers, {breaks} came back; lost 0, doubled 0; {ENDPOINTS} endpoints, lost 0, sent again {repeated}; {:.1} s in all; events arrived after {:?} (median), {:?} (slowest)",
         log.len(),
-        begun.elapsed().as_secs_f64(),
+        started_at.elapsed().as_secs_f64(),
         delays[delays.len() / 2],
         delays[delays.len() - 1],
     );
@@ -176,8 +176,8 @@ async fn delivered(endpoints: &[Endpoint], log: &[String]) -> usize {
 }
 
 /// What a subscriber received.
-struct Told {
-    seen: Vec<(String, String)>,
+struct ReceivedEvents {
+    activities: Vec<(String, String)>,
     /// How often its connection was lost.
     broken: usize,
     /// The delay between the request of a write and its event.
@@ -192,15 +192,19 @@ async fn follow(
     begin: &str,
     ready: &AtomicBool,
     events: &AtomicUsize,
-) -> Told {
-    let begun = Instant::now();
-    let mut seen: Vec<(String, String)> = Vec::new();
+) -> ReceivedEvents {
+    let started_at = Instant::now();
+    let mut activities: Vec<(String, String)> = Vec::new();
     let mut broken = 0;
     let mut delays = Vec::new();
     for turn in place.. {
         let address = &addresses[turn % 2];
-        assert!(begun.elapsed() < PATIENCE, "{} events", seen.len());
-        let cursor = seen
+        assert!(
+            started_at.elapsed() < PATIENCE,
+            "{} events",
+            activities.len()
+        );
+        let cursor = activities
             .last()
             .map_or(begin, |event| event.1.as_str())
             .to_owned();
@@ -226,17 +230,21 @@ async fn follow(
                     let message: Value = serde_json::from_str(&text).unwrap();
                     if message["type"] == "next" {
                         let activity = &message["payload"]["data"]["activity"];
-                        seen.push(id_and_cursor(activity));
+                        activities.push(id_and_cursor(activity));
                         delays.push(since(&activity["at"]));
                     }
                 }
                 Some(None) => break,
-                _ => assert!(begun.elapsed() < PATIENCE, "{} events", seen.len()),
+                _ => assert!(
+                    started_at.elapsed() < PATIENCE,
+                    "{} events",
+                    activities.len()
+                ),
             }
             let all = events.load(Ordering::Relaxed);
-            if all > 0 && seen.len() >= all {
-                return Told {
-                    seen,
+            if all > 0 && activities.len() >= all {
+                return ReceivedEvents {
+                    activities,
                     broken,
                     delays,
                 };
@@ -288,9 +296,9 @@ async fn log(url: &str, begin: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_thousand_idle_sockets_take_little_memory() {
-    let workplace = Workplace::new();
-    let mut running = workplace.start(&[
+async fn a_thousand_idle_websockets_need_little_memory() {
+    let workspace = Workspace::new();
+    let mut running = workspace.start(&[
         "dev",
         "--listen",
         "127.0.0.1:0",
@@ -321,7 +329,7 @@ async fn a_thousand_idle_sockets_take_little_memory() {
     }
     for socket in &mut sockets {
         socket.say(&json!({ "type": "ping" })).await;
-        socket.hear().await;
+        socket.receive_json().await;
     }
     let after = memory();
     eprintln!("{before} kB without sockets, {after} kB with 1000 that follow");

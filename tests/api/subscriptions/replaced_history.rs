@@ -16,19 +16,19 @@ use crate::support::websocket_client::Socket;
 use crate::webhooks::endpoints::{create, until, update};
 
 on_both_databases! {
-    a_cursor_of_a_history_that_was_replaced_is_refused
-    subscriptions_to_a_history_that_was_replaced_end
-    a_cursor_that_is_still_in_the_history_goes_on
-    nothing_of_a_history_that_was_replaced_is_cached
-    nothing_of_a_history_that_was_replaced_is_found
-    a_webhook_whose_position_is_lost_stops
+    a_cursor_of_a_replaced_history_is_refused
+    subscriptions_to_a_replaced_history_end
+    a_cursor_that_is_still_in_the_history_is_accepted
+    no_cached_response_survives_a_replaced_history
+    search_finds_nothing_of_a_replaced_history
+    a_webhook_with_a_lost_position_is_disabled
 }
 
 const LIST: &str = "query($after: String) { activities(after: $after) { nodes { id cursor } } }";
 const LAST: &str = "{ activities(last: 2) { nodes { id } } }";
 
 /// Removes the last activities.
-async fn lose(server: &Server, count: usize) {
+async fn rewind_history(server: &Server, count: usize) {
     allow_changes(server, true).await;
     let left = server.history(None, json!({})).await.len() - count;
     for statement in [
@@ -65,12 +65,12 @@ fn assert_replaced(error: &Value) {
     assert!(message.contains("history was replaced"), "{message}");
 }
 
-async fn a_cursor_of_a_history_that_was_replaced_is_refused(server: &Server) {
+async fn a_cursor_of_a_replaced_history_is_refused(server: &Server) {
     write_notes(server, "T-1", 3).await;
     let lost = server.newest().await;
     let history = server.history(None, json!({})).await;
-    let kept = &history[history.len() - 4].1;
-    lose(server, 3).await;
+    let valid_cursor = &history[history.len() - 4].1;
+    rewind_history(server, 3).await;
     let restored = server.beside(|_| {}).await;
     for _ in 0..2 {
         let response = restored.anonymous();
@@ -79,12 +79,15 @@ async fn a_cursor_of_a_history_that_was_replaced_is_refused(server: &Server) {
         let mut socket = Socket::anonymous(&restored.address).await;
         let variables = json!({ "after": lost });
         socket.subscribe("a", FOLLOW, variables).await;
-        let refused = socket.hear().await;
+        let refused = socket.receive_json().await;
         assert_eq!(refused["type"], "error", "{refused}");
         assert_replaced(&refused["payload"][0]);
         write_notes(&restored, "T-1", 4).await;
     }
-    assert_eq!(restored.history(Some(kept), json!({})).await.len(), 8);
+    assert_eq!(
+        restored.history(Some(valid_cursor), json!({})).await.len(),
+        8
+    );
 }
 
 /// Subscribes over WebSocket and Server-Sent Events to what happens from now on.
@@ -101,7 +104,7 @@ async fn subscribe(server: &Server) -> (Socket, reqwest::Response) {
     (socket, stream.await)
 }
 
-async fn subscriptions_to_a_history_that_was_replaced_end(server: &Server) {
+async fn subscriptions_to_a_replaced_history_end(server: &Server) {
     let other = server.beside(|_| {}).await;
     // Before the old position is reached again, and after.
     for written in [1, 5] {
@@ -112,10 +115,10 @@ async fn subscriptions_to_a_history_that_was_replaced_end(server: &Server) {
                 socket.activity("a").await;
             }
         }
-        lose(server, 3).await;
+        rewind_history(server, 3).await;
         write_notes(server, "T-1", written).await;
         for (mut socket, stream) in followers {
-            let end = socket.hear().await;
+            let end = socket.receive_json().await;
             assert_eq!(end["type"], "error", "{end}");
             assert_replaced(&end["payload"][0]);
             let text = stream.text().await.unwrap();
@@ -137,32 +140,32 @@ async fn subscriptions_to_a_history_that_was_replaced_end(server: &Server) {
     }
 }
 
-async fn a_cursor_that_is_still_in_the_history_goes_on(server: &Server) {
+async fn a_cursor_that_is_still_in_the_history_is_accepted(server: &Server) {
     write_notes(server, "T-1", 1).await;
-    let kept = server.newest().await;
+    let valid_cursor = server.newest().await;
     write_notes(server, "T-1", 3).await;
-    lose(server, 3).await;
+    rewind_history(server, 3).await;
     write_notes(server, "T-1", 5).await;
-    let expected = server.history(Some(&kept), json!({})).await;
+    let expected = server.history(Some(&valid_cursor), json!({})).await;
     let mut socket = Socket::anonymous(&server.address).await;
-    let variables = json!({ "after": kept });
+    let variables = json!({ "after": valid_cursor });
     socket.subscribe("a", FOLLOW, variables.clone()).await;
-    let mut seen = Vec::new();
-    while seen.len() < expected.len() {
-        let message = socket.hear().await;
+    let mut received_events = Vec::new();
+    while received_events.len() < expected.len() {
+        let message = socket.receive_json().await;
         if message["type"] == "error" {
             // The service had not noticed yet: come back.
             assert_replaced(&message["payload"][0]);
-            assert_eq!(seen, []);
+            assert_eq!(received_events, []);
             socket.subscribe("a", FOLLOW, variables.clone()).await;
         } else {
-            seen.push(id_and_cursor(&message["payload"]["data"]["activity"]));
+            received_events.push(id_and_cursor(&message["payload"]["data"]["activity"]));
         }
     }
-    assert_eq!(seen, expected);
+    assert_eq!(received_events, expected);
 }
 
-async fn nothing_of_a_history_that_was_replaced_is_cached(server: &Server) {
+async fn no_cached_response_survives_a_replaced_history(server: &Server) {
     let memory = ResponseCache::new(1_000_000, Duration::from_mins(1));
     let cached = server.beside(|app| app.response_cache = Some(memory)).await;
     let reader = cached.anonymous();
@@ -173,7 +176,7 @@ async fn nothing_of_a_history_that_was_replaced_is_cached(server: &Server) {
         last().await;
     }
     let lost = last().await;
-    lose(server, 3).await;
+    rewind_history(server, 3).await;
     for _ in 0..4 {
         write_notes(&cached, "T-1", 1).await;
         let read = server.anonymous().data(LAST, json!({})).await;
@@ -182,7 +185,7 @@ async fn nothing_of_a_history_that_was_replaced_is_cached(server: &Server) {
     }
 }
 
-async fn nothing_of_a_history_that_was_replaced_is_found(server: &Server) {
+async fn search_finds_nothing_of_a_replaced_history(server: &Server) {
     let title = "Zeppelin docking of certified balloon parcels";
     // Whether the new history is shorter than the index, as long or longer.
     for more in [0, 2, 3] {
@@ -190,7 +193,7 @@ async fn nothing_of_a_history_that_was_replaced_is_found(server: &Server) {
         publish(server, "UPU Z90", title).await;
         assert_eq!(found(server, "zeppelin").await.len(), 2);
         assert_eq!(pairs_of(server, "ITU-T Z.900").await.len(), 1);
-        lose(server, 2).await;
+        rewind_history(server, 2).await;
         let title = format!("title = '{title}'");
         server
             .sql(&format!("delete from publication where {title}"))
@@ -201,7 +204,7 @@ async fn nothing_of_a_history_that_was_replaced_is_found(server: &Server) {
     }
 }
 
-async fn a_webhook_whose_position_is_lost_stops(server: &Server) {
+async fn a_webhook_with_a_lost_position_is_disabled(server: &Server) {
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
     let noted = json!({ "verb": ["NOTED"] });
@@ -209,25 +212,29 @@ async fn a_webhook_whose_position_is_lost_stops(server: &Server) {
     let deliveries = server.deliver(WebhookTargets::Any);
     write_notes(server, "T-1", 3).await;
     endpoint.wait_for(3).await;
-    until(&itu, &made, |it| it["deliveries"]["totalCount"] == 3).await;
+    until(&itu, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 3
+    })
+    .await;
     deliveries.stop().await;
-    lose(server, 3).await;
+    rewind_history(server, 3).await;
     write_notes(server, "T-1", 5).await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let off = until(&itu, &made, |it| it["enabled"] == false).await;
+    let off = until(&itu, &made, |webhook| webhook["enabled"] == false).await;
     assert_eq!(endpoint.received().len(), 3, "nothing is skipped");
     let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { cursor changes { field after } } } }";
-    let told = itu.data(document, json!({ "id": off["id"] })).await;
-    let reason = &told["activities"]["nodes"][0]["changes"][1];
+    let activities = itu.data(document, json!({ "id": off["id"] })).await;
+    let reason = &activities["activities"]["nodes"][0]["changes"][1];
     assert_eq!(reason["field"], "reason");
     let text = reason["after"].as_str().unwrap();
     assert!(text.contains("history was replaced"), "{text}");
     // Its owner says from where to go on.
     let history = server.history(None, json!({})).await;
-    let kept = &history[history.len() - 6].1;
-    let on = json!({ "id": off["id"], "version": 2, "enabled": true, "redeliverAfter": kept });
+    let valid_cursor = &history[history.len() - 6].1;
+    let on =
+        json!({ "id": off["id"], "version": 2, "enabled": true, "redeliverAfter": valid_cursor });
     assert_eq!(update(&itu, on).await["userErrors"], json!([]));
-    let expected = server.history(Some(kept), noted).await;
+    let expected = server.history(Some(valid_cursor), noted).await;
     endpoint.wait_for(3 + expected.len()).await;
     let ids: Vec<String> = expected.into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), 5);

@@ -13,11 +13,11 @@ use crate::subscriptions::activity::heavy;
 use crate::support::harness::{Backend, Client, Server, id_and_cursor, token};
 
 on_both_databases! {
-    a_subscription_is_a_stream_of_events
-    the_last_event_says_where_to_go_on
-    an_operation_with_one_answer_may_be_a_stream_too
-    what_is_wrong_is_said_in_the_form_that_is_accepted
-    a_subscription_takes_a_stream
+    a_subscription_is_an_event_stream
+    last_event_id_resumes_the_stream
+    queries_and_mutations_can_be_event_streams
+    errors_are_sent_in_the_accepted_media_type
+    a_subscription_requires_an_event_stream
 }
 
 const STREAM: (&str, &str) = ("accept", "text/event-stream");
@@ -39,9 +39,9 @@ impl Event {
 
     fn activity(&self) -> (String, String) {
         assert_eq!(self.kind, "next", "{self:?}");
-        let told = id_and_cursor(&self.json()["data"]["activity"]);
-        assert_eq!(self.id, told.1, "the id of an event is the cursor");
-        told
+        let reported = id_and_cursor(&self.json()["data"]["activity"]);
+        assert_eq!(self.id, reported.1, "the id of an event is the cursor");
+        reported
     }
 }
 
@@ -143,7 +143,7 @@ async fn write_notes(server: &Server, count: usize, body: &str) {
     }
 }
 
-async fn a_subscription_is_a_stream_of_events(server: &Server) {
+async fn a_subscription_is_an_event_stream(server: &Server) {
     let before = server.history(None, json!({})).await;
     let after = &before[before.len() - 60].1;
     let client = server.anonymous();
@@ -159,7 +159,7 @@ async fn a_subscription_is_a_stream_of_events(server: &Server) {
     }
 }
 
-async fn the_last_event_says_where_to_go_on(server: &Server) {
+async fn last_event_id_resumes_the_stream(server: &Server) {
     let start = server.newest().await;
     write_notes(server, 5, "Told.").await;
     let history = server.history(Some(&start), json!({})).await;
@@ -182,7 +182,7 @@ async fn the_last_event_says_where_to_go_on(server: &Server) {
     events.complete().await;
 }
 
-async fn an_operation_with_one_answer_may_be_a_stream_too(server: &Server) {
+async fn queries_and_mutations_can_be_event_streams(server: &Server) {
     let client = server.upu();
     let body = json!({ "query": "{ viewer { party } }" });
     let mut events = Events::of(post(&client, &[], &body).await);
@@ -209,7 +209,7 @@ async fn an_operation_with_one_answer_may_be_a_stream_too(server: &Server) {
     Events::of(stream);
 }
 
-async fn what_is_wrong_is_said_in_the_form_that_is_accepted(server: &Server) {
+async fn errors_are_sent_in_the_accepted_media_type(server: &Server) {
     let client = server.anonymous();
     for (document, code) in [
         ("{", "GRAPHQL_PARSE_FAILED"),
@@ -252,7 +252,7 @@ async fn what_is_wrong_is_said_in_the_form_that_is_accepted(server: &Server) {
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
-async fn a_subscription_takes_a_stream(server: &Server) {
+async fn a_subscription_requires_an_event_stream(server: &Server) {
     let answer = server.anonymous().post(FOLLOW, json!({})).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let message = answer.json()["errors"][0]["message"].clone();
@@ -263,16 +263,16 @@ async fn a_subscription_takes_a_stream(server: &Server) {
     );
 }
 
-fn patient(patience: StreamTimeouts) -> Limits {
+fn with_stream_timeouts(timeouts: StreamTimeouts) -> Limits {
     Limits {
-        stream_timeouts: patience,
+        stream_timeouts: timeouts,
         ..Limits::default()
     }
 }
 
 #[tokio::test]
-async fn a_stream_that_has_nothing_to_tell_stays_alive() {
-    let limits = patient(StreamTimeouts {
+async fn an_idle_stream_is_kept_alive() {
+    let limits = with_stream_timeouts(StreamTimeouts {
         keep_alive: Duration::from_millis(100),
         ..StreamTimeouts::default()
     });
@@ -285,7 +285,7 @@ async fn a_stream_that_has_nothing_to_tell_stays_alive() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
+async fn a_stream_ends_when_its_token_expires() {
     let server = Server::start(Backend::Sqlite).await;
     let brief = token(&[Role::UpuEditor], 3, server.now());
     let client = server.anonymous().with_token(&brief);
@@ -297,7 +297,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_stream_breaks_off_when_the_service_stops() {
+async fn a_stream_is_closed_at_shutdown() {
     let server = Server::start(Backend::Sqlite).await;
     let mut events = follow(&server.anonymous(), &server.newest().await).await;
     server.stop();
@@ -306,8 +306,8 @@ async fn a_stream_breaks_off_when_the_service_stops() {
 }
 
 #[tokio::test]
-async fn who_reads_no_events_is_told_where_to_go_on() {
-    let limits = patient(StreamTimeouts {
+async fn slow_consumers_of_events_are_disconnected_with_a_cursor() {
+    let limits = with_stream_timeouts(StreamTimeouts {
         write_timeout: Duration::from_millis(500),
         ..StreamTimeouts::default()
     });
@@ -318,23 +318,27 @@ async fn who_reads_no_events_is_told_where_to_go_on() {
     let body = json!({ "query": heavy(), "variables": { "after": start } });
     let mut events = Events::of(post(&server.anonymous(), &[], &body).await);
     // Many more events follow at once while the client does not read.
-    let mut seen = vec![events.some().await.activity()];
+    let mut received_events = vec![events.some().await.activity()];
     sleep(Duration::from_secs(2)).await;
     let error = loop {
         let event = events.some().await;
         if event.id.is_empty() {
             break event.json();
         }
-        seen.push(event.activity());
+        received_events.push(event.activity());
     };
-    assert!(seen.len() < history.len(), "{}", seen.len());
-    let told = &error["errors"][0]["extensions"];
-    assert_eq!(told["code"], "RATE_LIMITED");
-    assert_eq!(told["cursor"], seen.last().unwrap().1);
+    assert!(
+        received_events.len() < history.len(),
+        "{}",
+        received_events.len()
+    );
+    let reported = &error["errors"][0]["extensions"];
+    assert_eq!(reported["code"], "RATE_LIMITED");
+    assert_eq!(reported["cursor"], received_events.last().unwrap().1);
     events.complete().await;
-    let mut events = follow(&server.anonymous(), told["cursor"].as_str().unwrap()).await;
-    while seen.len() < history.len() {
-        seen.push(events.some().await.activity());
+    let mut events = follow(&server.anonymous(), reported["cursor"].as_str().unwrap()).await;
+    while received_events.len() < history.len() {
+        received_events.push(events.some().await.activity());
     }
-    assert_eq!(seen, history);
+    assert_eq!(received_events, history);
 }

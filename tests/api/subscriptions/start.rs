@@ -1,4 +1,4 @@
-//! Where a subscription begins: before its client is told so.
+//! The start position of a subscription, which is taken before the response.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::support::harness::{Server, id_and_cursor};
 use crate::support::websocket_client::Socket;
 
 on_both_databases! {
-    from_now_on_begins_before_the_response
-    a_message_after_subscribe_is_reported
-    a_quiet_stream_begins_with_its_cursor
+    a_stream_starts_before_its_response_is_sent
+    a_change_right_after_subscribe_is_delivered
+    an_idle_stream_starts_with_its_cursor
 }
 
 /// An event stream whose response head has arrived.
@@ -44,7 +44,7 @@ async fn read_until(mut response: reqwest::Response, text: &str) -> String {
     read
 }
 
-async fn from_now_on_begins_before_the_response(server: &Server) {
+async fn a_stream_starts_before_its_response_is_sent(server: &Server) {
     let document = "subscription { activity { subject { ... on Note { body } } } }";
     let subject = server.topic("T-1").await;
     for turn in 0..10 {
@@ -56,7 +56,7 @@ async fn from_now_on_begins_before_the_response(server: &Server) {
     }
 }
 
-async fn a_message_after_subscribe_is_reported(server: &Server) {
+async fn a_change_right_after_subscribe_is_delivered(server: &Server) {
     let subject = server.topic("T-1").await;
     let token = server.upu().token.unwrap();
     for turn in 0..10 {
@@ -71,7 +71,7 @@ async fn a_message_after_subscribe_is_reported(server: &Server) {
             .subscribe("add", add, json!({ "input": input }))
             .await;
         loop {
-            let message = socket.hear().await;
+            let message = socket.receive_json().await;
             if message["id"] == "follow" {
                 let activity = &message["payload"]["data"]["activity"];
                 assert_eq!(activity["subject"]["body"], body.as_str());
@@ -81,7 +81,7 @@ async fn a_message_after_subscribe_is_reported(server: &Server) {
     }
 }
 
-async fn a_quiet_stream_begins_with_its_cursor(server: &Server) {
+async fn an_idle_stream_starts_with_its_cursor(server: &Server) {
     let response = stream(server, "subscription { activity { id } }").await;
     let newest = server.newest().await;
     let head = read_until(response, "\n\n").await;
@@ -89,7 +89,7 @@ async fn a_quiet_stream_begins_with_its_cursor(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_slow_delays_no_message_and_no_cursor_goes_unchecked() {
+async fn a_slow_database_delays_no_message_and_cursors_are_still_checked() {
     let server = Server::start(Backend::Postgres).await;
     write_notes(&server, "T-1", 1).await;
     let newest = server.newest().await;
@@ -106,13 +106,13 @@ async fn a_database_that_is_slow_delays_no_message_and_no_cursor_goes_unchecked(
         let variables = json!({ "after": after });
         socket.subscribe(id, FOLLOW, variables).await;
     }
-    let asked = socket.run("{ viewer { roles } }", json!({})).await;
-    assert_eq!(asked["errors"], json!(null));
+    let viewer_response = socket.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(viewer_response["errors"], json!(null));
     lock.rollback().await.unwrap();
     write_notes(&server, "T-1", 1).await;
     let (mut seen, mut refused) = (Vec::new(), json!(null));
     while seen.len() < 2 || refused.is_null() {
-        let message = socket.hear().await;
+        let message = socket.receive_json().await;
         if message["id"] == "foreign" {
             assert_eq!(message["type"], "error", "{message}");
             refused = message["payload"][0]["extensions"]["code"].clone();

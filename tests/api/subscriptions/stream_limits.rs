@@ -15,19 +15,19 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::security::hostile_requests::each;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::{Backend, Server, token};
 use crate::support::raw_http;
 use crate::support::websocket_client::{PROTOCOL, Socket};
 
 on_both_backends! {
-    each_client_behind_a_proxy_has_streams_of_its_own
-    each_client_has_a_number_of_subscriptions
+    stream_limits_apply_per_client_behind_a_proxy
+    subscriptions_per_client_are_limited
 }
 
 on_both_empty_databases! {
-    sockets_leave_places_to_requests
-    health_checks_are_answered_when_all_places_are_taken
+    websockets_leave_connections_for_requests
+    health_checks_succeed_at_the_connection_limit
 }
 
 const FOLLOW: &str = "subscription { activity { id } }";
@@ -68,7 +68,7 @@ async fn handshake(server: &Server, client: &str) -> Response {
 
 async fn open(server: &Server, client: &'static str, payload: Value) -> Socket {
     let header = Some(("x-forwarded-for", client));
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), header).await;
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), header).await;
     let init = json!({ "type": "connection_init", "payload": payload });
     socket.say(&init).await;
     socket
@@ -87,7 +87,7 @@ async fn event_stream(server: &Server, client: &str) -> Response {
         .await
 }
 
-async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
+async fn stream_limits_apply_per_client_behind_a_proxy(backend: Backend) {
     let streams = ConcurrencyLimiter::new(STREAMS, 100, 8);
     let server = bounded(
         backend,
@@ -97,7 +97,7 @@ async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
     .await;
     let one = "198.51.100.1";
     let mut first = open(&server, one, json!({})).await;
-    assert_eq!(first.hear().await["type"], "connection_ack");
+    assert_eq!(first.receive_json().await["type"], "connection_ack");
     let stream = event_stream(&server, one).await;
     assert_eq!(stream.status(), 200);
     // Both kinds count together.
@@ -114,17 +114,17 @@ async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
     assert_eq!(third.end().await.0, 1013);
     // Whoever says nothing is counted apart.
     let silent = [handshake(&server, one).await, handshake(&server, one).await];
-    assert!(silent.iter().all(|it| it.status() == 101));
+    assert!(silent.iter().all(|response| response.status() == 101));
     assert_eq!(handshake(&server, one).await.status(), 429);
     // Another client of the same proxy has its own, and so has a token wherever it is.
     let mut other = open(&server, "198.51.100.2", json!({})).await;
-    assert_eq!(other.hear().await["type"], "connection_ack");
+    assert_eq!(other.receive_json().await["type"], "connection_ack");
     drop(silent);
     let bearer = token(&[Role::UpuEditor], 3600, server.now());
     let mut editors = Vec::new();
     for _ in 0..8 {
         let mut editor = open(&server, "198.51.100.3", json!({ "token": bearer })).await;
-        assert_eq!(editor.hear().await["type"], "connection_ack");
+        assert_eq!(editor.receive_json().await["type"], "connection_ack");
         editors.push(editor);
     }
     let mut more = open(&server, "198.51.100.3", json!({ "token": bearer })).await;
@@ -137,7 +137,7 @@ async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
             .within(Duration::from_secs(10))
             .await
             .flatten()
-            .is_some_and(|it| it.is_text())
+            .is_some_and(|message| message.is_text())
         {
             return;
         }
@@ -147,7 +147,7 @@ async fn each_client_behind_a_proxy_has_streams_of_its_own(backend: Backend) {
     panic!("the streams that have ended are still counted");
 }
 
-async fn each_client_has_a_number_of_subscriptions(backend: Backend) {
+async fn subscriptions_per_client_are_limited(backend: Backend) {
     let subscriptions = ConcurrencyLimiter::new(SUBSCRIPTIONS, 100, 20);
     let server = bounded(
         backend,
@@ -159,7 +159,7 @@ async fn each_client_has_a_number_of_subscriptions(backend: Backend) {
     let mut sockets = Vec::new();
     for _ in 0..2 {
         let mut socket = open(&server, one, json!({})).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
+        assert_eq!(socket.receive_json().await["type"], "connection_ack");
         sockets.push(socket);
     }
     for id in ["a", "b", "c"] {
@@ -167,18 +167,24 @@ async fn each_client_has_a_number_of_subscriptions(backend: Backend) {
         sockets[0].run("{ viewer { roles } }", json!({})).await;
     }
     // One with a large document counts as several.
-    let fields = each(90, |it| format!("a{it}: id"));
+    let fields = each(90, |number| format!("a{number}: id"));
     let large = format!("subscription {{ activity {{ {fields} }} }}");
     sockets[1].subscribe("large", &large, json!({})).await;
-    let told = sockets[1].hear().await;
-    assert_eq!(told["payload"][0]["extensions"]["limit"], "subscriptions");
+    let error_message = sockets[1].receive_json().await;
+    assert_eq!(
+        error_message["payload"][0]["extensions"]["limit"],
+        "subscriptions"
+    );
     sockets[1].subscribe("d", FOLLOW, json!({})).await;
     sockets[1].run("{ viewer { roles } }", json!({})).await;
     sockets[1].subscribe("e", FOLLOW, json!({})).await;
     sockets[1].subscribe("f", FOLLOW, json!({})).await;
-    let told = sockets[1].hear().await;
-    assert_eq!(told["id"], "f", "{told}");
-    assert_eq!(told["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    let error_message = sockets[1].receive_json().await;
+    assert_eq!(error_message["id"], "f", "{error_message}");
+    assert_eq!(
+        error_message["payload"][0]["extensions"]["code"],
+        "RATE_LIMITED"
+    );
     let refused = event_stream(&server, one).await;
     assert_eq!(refused.status(), 429);
     assert_eq!(event_stream(&server, "198.51.100.2").await.status(), 200);
@@ -192,18 +198,18 @@ async fn each_client_has_a_number_of_subscriptions(backend: Backend) {
 }
 
 fn service(
-    workplace: &Workplace,
+    workspace: &Workspace,
     url: &str,
     settings: &[&str],
-) -> (crate::support::binary::Running, String) {
-    crate::http::server::serve(workplace, url, settings)
+) -> (crate::support::binary::RunningProcess, String) {
+    crate::http::server::serve(workspace, url, settings)
 }
 
 const QUERY: &str = r#"{"query":"{ topics { totalCount } }"}"#;
 
-async fn sockets_leave_places_to_requests(url: &str) {
-    let workplace = Workplace::new();
-    let (_service, address) = service(&workplace, url, &["--max-connections", "8"]);
+async fn websockets_leave_connections_for_requests(url: &str) {
+    let workspace = Workspace::new();
+    let (_service, address) = service(&workspace, url, &["--max-connections", "8"]);
     let mut sockets = Vec::new();
     for _ in 0..2 {
         sockets.push(Socket::anonymous(&address).await);
@@ -231,10 +237,10 @@ async fn sockets_leave_places_to_requests(url: &str) {
     drop(sockets);
 }
 
-async fn health_checks_are_answered_when_all_places_are_taken(url: &str) {
-    let workplace = Workplace::new();
+async fn health_checks_succeed_at_the_connection_limit(url: &str) {
+    let workspace = Workspace::new();
     let settings = ["--max-connections", "2", "--header-read-timeout", "60s"];
-    let (_service, address) = service(&workplace, url, &settings);
+    let (_service, address) = service(&workspace, url, &settings);
     let mut idle = [raw_http::connect(&address), raw_http::connect(&address)];
     for path in ["/livez", "/readyz"] {
         for _ in 0..100 {
@@ -259,7 +265,7 @@ async fn health_checks_are_answered_when_all_places_are_taken(url: &str) {
 }
 
 #[tokio::test]
-async fn a_socket_without_an_operation_is_closed_after_a_while() {
+async fn an_idle_websocket_without_operations_is_closed() {
     let stream_timeouts = StreamTimeouts {
         idle: Duration::from_millis(300),
         ..StreamTimeouts::default()
@@ -275,8 +281,8 @@ async fn a_socket_without_an_operation_is_closed_after_a_while() {
     let mut socket = Socket::anonymous(&server.address).await;
     assert_eq!(socket.end().await, idle);
     // One that has an operation stays, until that has ended.
-    let answer = busy.run("{ viewer { roles } }", json!({})).await;
-    assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
+    let response = busy.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(response["data"]["viewer"]["roles"], json!([]));
     busy.say(&json!({ "id": "a", "type": "complete" })).await;
     assert_eq!(busy.end().await, idle);
 }

@@ -11,47 +11,47 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::harness::{Backend, Server, token};
 use crate::support::websocket_client::{PROTOCOL, Socket};
 
 on_both_databases! {
-    queries_and_mutations_go_over_a_socket_too
-    what_is_wrong_with_an_operation_is_an_error_of_its_own
-    a_socket_that_breaks_the_protocol_is_closed_with_its_code
-    a_bad_token_closes_the_socket
-    a_token_comes_in_the_first_message_or_in_the_handshake
-    operations_run_side_by_side_and_end_when_told
-    pings_are_answered
-    a_message_beyond_the_limit_closes_the_socket
-    a_close_frame_is_answered_by_one
+    queries_and_mutations_run_over_websocket
+    an_invalid_operation_gets_an_error_message
+    protocol_errors_close_the_websocket_with_their_code
+    an_invalid_token_closes_the_websocket
+    a_token_is_accepted_in_connection_init_or_the_handshake
+    operations_run_concurrently_and_end_on_complete
+    pings_get_a_pong
+    a_message_over_the_limit_closes_the_websocket
+    a_close_frame_gets_a_close_frame
     an_id_can_be_used_again_once_its_operation_is_complete
 }
 
 const ACTIVITIES: &str = "subscription($after: String) { activity(after: $after) { cursor verb } }";
 
-async fn queries_and_mutations_go_over_a_socket_too(server: &Server) {
+async fn queries_and_mutations_run_over_websocket(server: &Server) {
     let bearer = format!("Bearer {}", server.upu().token.unwrap());
     let mut socket = Socket::open(&server.address, json!({ "Authorization": bearer })).await;
     let query = "query($code: String!) { topic(by: { code: $code }) { code } viewer { party } }";
-    let answer = socket.run(query, json!({ "code": "T-1" })).await;
+    let response = socket.run(query, json!({ "code": "T-1" })).await;
     let data = json!({ "topic": { "code": "T-1" }, "viewer": { "party": "UPU" } });
-    assert_eq!(answer, json!({ "data": data }));
+    assert_eq!(response, json!({ "data": data }));
 
     let mutation = "mutation($input: NoteAddInput!) { noteAdd(input: $input) { note { party body } userErrors { code } } }";
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "Over a socket." });
-    let answer = socket.run(mutation, json!({ "input": input })).await;
+    let response = socket.run(mutation, json!({ "input": input })).await;
     let note = json!({ "party": "UPU", "body": "Over a socket." });
-    assert_eq!(answer["data"]["noteAdd"]["note"], note);
+    assert_eq!(response["data"]["noteAdd"]["note"], note);
 
     let mut nobody = Socket::anonymous(&server.address).await;
-    let answer = nobody.run(mutation, json!({ "input": input })).await;
-    assert_eq!(answer["data"], json!({ "noteAdd": null }));
-    let code = &answer["errors"][0]["extensions"]["code"];
+    let response = nobody.run(mutation, json!({ "input": input })).await;
+    assert_eq!(response["data"], json!({ "noteAdd": null }));
+    let code = &response["errors"][0]["extensions"]["code"];
     assert_eq!(code, "UNAUTHENTICATED");
 }
 
-async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server) {
+async fn an_invalid_operation_gets_an_error_message(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     let damaged = json!({ "after": "AAAA" });
     let strange = json!({ "filter": { "subjectType": ["Planet"] } });
@@ -70,16 +70,16 @@ async fn what_is_wrong_with_an_operation_is_an_error_of_its_own(server: &Server)
         (filtered, committee, "BAD_USER_INPUT"),
     ] {
         socket.subscribe("a", document, variables).await;
-        let answer = socket.hear().await;
-        assert_eq!(answer["type"], "error", "{document}: {answer}");
-        assert_eq!(answer["id"], "a");
-        let error = &answer["payload"][0];
-        assert_eq!(error["extensions"]["code"], code, "{document}: {answer}");
+        let response = socket.receive_json().await;
+        assert_eq!(response["type"], "error", "{document}: {response}");
+        assert_eq!(response["id"], "a");
+        let error = &response["payload"][0];
+        assert_eq!(error["extensions"]["code"], code, "{document}: {response}");
         assert!(error["message"].is_string());
     }
     // Nothing follows an error, and the connection stays usable.
-    let answer = socket.run("{ viewer { roles } }", json!({})).await;
-    assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
+    let response = socket.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(response, json!({ "data": { "viewer": { "roles": [] } } }));
 }
 
 /// What a client sends, and the code and reason of the close frame.
@@ -215,9 +215,9 @@ const SUBSCRIBE: &str =
     r#"{"id":"a","type":"subscribe","payload":{"query":"subscription { activity { id } }"}}"#;
 const QUERY: &str = r#"{"id":"a","type":"subscribe","payload":{"query":"{ viewer { roles } }"}}"#;
 
-async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code(server: &Server) {
+async fn protocol_errors_close_the_websocket_with_their_code(server: &Server) {
     for (messages, code, reason) in BREACHES {
-        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+        let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
         for message in *messages {
             socket.send(Message::text(*message)).await;
         }
@@ -226,18 +226,18 @@ async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code(server: &Serv
         assert!(ended.1.starts_with(reason), "{messages:?}: {ended:?}");
     }
 
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
     socket.send(Message::binary(INIT.as_bytes().to_vec())).await;
     assert_eq!(socket.end().await.0, 4400);
 
-    let mut socket = Socket::mute(&server.address, None, None).await;
+    let mut socket = Socket::connect_without_init(&server.address, None, None).await;
     let ended = socket.end().await;
     assert_eq!(ended.0, 4406);
     let reason = "Subprotocol not acceptable";
     assert!(ended.1.starts_with(reason), "{ended:?}");
 }
 
-async fn a_bad_token_closes_the_socket(server: &Server) {
+async fn an_invalid_token_closes_the_websocket(server: &Server) {
     for payload in [
         json!({ "Authorization": "Bearer nonsense" }),
         json!({ "authorization": "nonsense" }),
@@ -245,7 +245,7 @@ async fn a_bad_token_closes_the_socket(server: &Server) {
         json!({ "token": 1 }),
         json!({ "token": server.upu().token, "actingAs": "ITU_EDITOR" }),
     ] {
-        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+        let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
         let init = json!({ "type": "connection_init", "payload": payload });
         socket.say(&init).await;
         let ended = socket.end().await;
@@ -253,12 +253,12 @@ async fn a_bad_token_closes_the_socket(server: &Server) {
         assert!(ended.1.starts_with("Forbidden: "), "{ended:?}");
     }
     let header = Some(("authorization", "Bearer nonsense"));
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), header).await;
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), header).await;
     socket.say(&json!({ "type": "connection_init" })).await;
     assert_eq!(socket.end().await.0, 4403);
 }
 
-async fn a_token_comes_in_the_first_message_or_in_the_handshake(server: &Server) {
+async fn a_token_is_accepted_in_connection_init_or_the_handshake(server: &Server) {
     let viewer = "{ viewer { party } }";
     let token = server.editor(&[Role::ItuEditor, Role::TsbEditor]).token;
     for (payload, party) in [
@@ -274,23 +274,24 @@ async fn a_token_comes_in_the_first_message_or_in_the_handshake(server: &Server)
         (json!({ "token": null, "locale": "fr" }), Value::Null),
     ] {
         let mut socket = Socket::open(&server.address, payload).await;
-        let answer = socket.run(viewer, json!({})).await;
-        assert_eq!(answer["data"]["viewer"]["party"], party);
+        let response = socket.run(viewer, json!({})).await;
+        assert_eq!(response["data"]["viewer"]["party"], party);
     }
     let bearer = format!("Bearer {}", server.itu().token.unwrap());
     let header = Some(("authorization", bearer.as_str()));
     let upu = json!({ "token": server.upu().token });
     for (payload, party) in [(Value::Null, "ITU"), (upu, "UPU")] {
-        let mut socket = Socket::mute(&server.address, Some(PROTOCOL), header).await;
+        let mut socket =
+            Socket::connect_without_init(&server.address, Some(PROTOCOL), header).await;
         let init = json!({ "type": "connection_init", "payload": payload });
         socket.say(&init).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
-        let answer = socket.run(viewer, json!({})).await;
-        assert_eq!(answer["data"]["viewer"]["party"], party);
+        assert_eq!(socket.receive_json().await["type"], "connection_ack");
+        let response = socket.run(viewer, json!({})).await;
+        assert_eq!(response["data"]["viewer"]["party"], party);
     }
 }
 
-async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
+async fn operations_run_concurrently_and_end_on_complete(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     let most = Limits::default().operations;
     for operation in 0..most {
@@ -300,10 +301,10 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
     socket
         .subscribe("more", "{ viewer { roles } }", json!({}))
         .await;
-    let answer = socket.hear().await;
-    assert_eq!(answer["type"], "error", "{answer}");
-    assert_eq!(answer["id"], "more");
-    let code = &answer["payload"][0]["extensions"]["code"];
+    let response = socket.receive_json().await;
+    assert_eq!(response["type"], "error", "{response}");
+    assert_eq!(response["id"], "more");
+    let code = &response["payload"][0]["extensions"]["code"];
     assert_eq!(code, "RATE_LIMITED");
 
     // An id is free again after its operation has ended, and unknown ids may be completed.
@@ -315,7 +316,7 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
         .await;
     socket.next("0").await;
     assert_eq!(
-        socket.hear().await,
+        socket.receive_json().await,
         json!({ "id": "0", "type": "complete" })
     );
 
@@ -324,33 +325,33 @@ async fn operations_run_side_by_side_and_end_when_told(server: &Server) {
         socket.say(&json!({ "id": id, "type": "complete" })).await;
     }
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
+    assert_eq!(socket.receive_json().await, json!({ "type": "pong" }));
     let input = json!({ "subjectId": server.topic("T-1").await, "body": "For nobody." });
     server.itu().change("noteAdd", input, "id").await;
     // A completed operation sends no further messages.
-    let answer = socket.run("{ viewer { roles } }", json!({})).await;
-    assert_eq!(answer, json!({ "data": { "viewer": { "roles": [] } } }));
+    let response = socket.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(response, json!({ "data": { "viewer": { "roles": [] } } }));
 }
 
-async fn pings_are_answered(server: &Server) {
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+async fn pings_get_a_pong(server: &Server) {
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
     // Also before `connection_init`.
     socket.say(&json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
+    assert_eq!(socket.receive_json().await, json!({ "type": "pong" }));
     let ping = json!({ "type": "ping", "payload": { "at": 7 } });
     socket.say(&ping).await;
     let pong = json!({ "type": "pong", "payload": { "at": 7 } });
-    assert_eq!(socket.hear().await, pong);
+    assert_eq!(socket.receive_json().await, pong);
     socket.say(&json!({ "type": "pong" })).await;
     socket.send(Message::Ping(vec![1, 2].into())).await;
     assert_eq!(socket.receive().await, Message::Pong(vec![1, 2].into()));
 }
 
-async fn a_message_beyond_the_limit_closes_the_socket(server: &Server) {
+async fn a_message_over_the_limit_closes_the_websocket(server: &Server) {
     let mut socket = Socket::anonymous(&server.address).await;
     let long = format!("{{ viewer {{ roles }} }}{}", " ".repeat(900_000));
-    let answer = socket.run(&long, json!({})).await;
-    assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
+    let response = socket.run(&long, json!({})).await;
+    assert_eq!(response["data"]["viewer"]["roles"], json!([]));
     // A client may send everything before it reads: much more than the buffers of a connection.
     for length in [1_000_001, 20_000_000] {
         let mut socket = Socket::anonymous(&server.address).await;
@@ -361,7 +362,7 @@ async fn a_message_beyond_the_limit_closes_the_socket(server: &Server) {
     }
 }
 
-async fn a_close_frame_is_answered_by_one(server: &Server) {
+async fn a_close_frame_gets_a_close_frame(server: &Server) {
     for code in [1000, 1001, 4321] {
         let mut socket = Socket::anonymous(&server.address).await;
         let follow = "subscription { activity { id } }";
@@ -385,7 +386,7 @@ async fn an_id_can_be_used_again_once_its_operation_is_complete(server: &Server)
         left.insert(id, 2);
     }
     while !left.is_empty() {
-        let message = socket.hear().await;
+        let message = socket.receive_json().await;
         let id = message["id"].as_str().unwrap();
         if message["type"] == "next" {
             assert_eq!(message["payload"]["data"]["__typename"], "Query");
@@ -403,7 +404,7 @@ async fn an_id_can_be_used_again_once_its_operation_is_complete(server: &Server)
 }
 
 /// Limits with short timeouts.
-fn hasty() -> Limits {
+fn short_timeouts() -> Limits {
     Limits {
         stream_timeouts: StreamTimeouts {
             init: Duration::from_millis(300),
@@ -415,19 +416,19 @@ fn hasty() -> Limits {
 }
 
 #[tokio::test]
-async fn who_says_nothing_at_first_is_not_waited_for() {
-    let server = Server::start_with(Backend::Sqlite, |app| app.limits = hasty()).await;
-    let mut socket = Socket::mute(&server.address, Some(PROTOCOL), None).await;
+async fn connection_init_times_out() {
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = short_timeouts()).await;
+    let mut socket = Socket::connect_without_init(&server.address, Some(PROTOCOL), None).await;
     let late = (4408, "Connection initialisation timeout".to_owned());
     assert_eq!(socket.end().await, late);
 }
 
 #[tokio::test]
-async fn who_answers_no_ping_is_gone() {
-    let server = Server::start_with(Backend::Sqlite, |app| app.limits = hasty()).await;
+async fn a_client_without_pongs_is_disconnected() {
+    let server = Server::start_with(Backend::Sqlite, |app| app.limits = short_timeouts()).await;
     let mut alive = Socket::anonymous(&server.address).await;
     let mut dead = Socket::anonymous(&server.address).await;
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let silent = async {
         assert_eq!(dead.end().await.0, 1001);
     };
@@ -441,13 +442,13 @@ async fn who_answers_no_ping_is_gone() {
         }
     };
     futures_util::future::join(silent, answering).await;
-    assert!(begun.elapsed() > Duration::from_millis(1200));
-    let answer = alive.run("{ viewer { roles } }", json!({})).await;
-    assert_eq!(answer["data"]["viewer"]["roles"], json!([]));
+    assert!(started_at.elapsed() > Duration::from_millis(1200));
+    let response = alive.run("{ viewer { roles } }", json!({})).await;
+    assert_eq!(response["data"]["viewer"]["roles"], json!([]));
 }
 
 #[tokio::test]
-async fn a_socket_ends_with_its_token() {
+async fn a_websocket_is_closed_when_its_token_expires() {
     let server = Server::start(Backend::Sqlite).await;
     let brief = token(&[Role::UpuEditor], 3, server.now());
     let mut socket = Socket::open(&server.address, json!({ "token": brief })).await;
@@ -459,15 +460,15 @@ async fn a_socket_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn sockets_are_told_when_the_service_stops() {
-    let workplace = Workplace::new();
-    let mut running = workplace.start(&["dev", "--listen", "127.0.0.1:0"]);
+async fn websockets_are_closed_at_shutdown() {
+    let workspace = Workspace::new();
+    let mut running = workspace.start(&["dev", "--listen", "127.0.0.1:0"]);
     let address = running.dev_address();
     let mut sockets = join_all((0..20).map(|_| Socket::anonymous(&address))).await;
     for socket in &mut sockets {
         socket.subscribe("a", ACTIVITIES, json!({})).await;
     }
-    let begun = Instant::now();
+    let started_at = Instant::now();
     running.terminate();
     for socket in &mut sockets {
         let (code, reason) = socket.end().await;
@@ -482,7 +483,7 @@ async fn sockets_are_told_when_the_service_stops() {
         .unwrap();
     assert!(ended.status.success(), "{ended:?}");
     assert!(
-        begun.elapsed() < Duration::from_secs(8),
+        started_at.elapsed() < Duration::from_secs(8),
         "well below its grace"
     );
 }

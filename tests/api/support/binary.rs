@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::databases::other_user;
 
 /// A generous timeout, which only failing tests reach.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_liaison");
 
@@ -24,13 +24,13 @@ const WITHOUT_ACCESS_TO_ALL: [&str; 2] = [
 ];
 
 /// A directory for running the binary, with an empty environment.
-pub struct Workplace {
+pub struct Workspace {
     directory: TempDir,
     runs: Cell<u32>,
 }
 
 /// A running process; killed on drop.
-pub struct Running {
+pub struct RunningProcess {
     child: Child,
     out: PathBuf,
     err: PathBuf,
@@ -38,13 +38,13 @@ pub struct Running {
 
 /// A process that has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ExitedProcess {
     pub status: ExitStatus,
     pub out: String,
     pub err: String,
 }
 
-impl Workplace {
+impl Workspace {
     pub fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
@@ -61,22 +61,22 @@ impl Workplace {
         fs::write(self.path(name), content).unwrap();
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    pub fn start(&self, arguments: &[&str]) -> RunningProcess {
         self.start_with(arguments, &[])
     }
 
-    pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+    pub fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> RunningProcess {
         self.spawn(&[], arguments, environment, Stdio::null())
     }
 
     /// Runs the binary to completion with a file of the directory as its standard input.
-    pub fn run_reading(&self, arguments: &[&str], input: &str) -> Ended {
+    pub fn run_reading(&self, arguments: &[&str], input: &str) -> ExitedProcess {
         let input = File::open(self.path(input)).unwrap();
         self.spawn(&[], arguments, &[], input.into()).ended()
     }
 
     /// Starts the binary where the file system of this directory is read-only.
-    pub fn start_read_only(&self, directory: &str, arguments: &[&str]) -> Running {
+    pub fn start_read_only(&self, directory: &str, arguments: &[&str]) -> RunningProcess {
         let mounted = format!(
             "mount --rbind {directory} {directory} && mount -o remount,ro,bind {directory} && exec \"$0\" \"$@\""
         );
@@ -96,7 +96,7 @@ impl Workplace {
         arguments: &[&str],
         environment: &[(&str, &str)],
         input: Stdio,
-    ) -> Running {
+    ) -> RunningProcess {
         let run = self.runs.get();
         self.runs.set(run + 1);
         let out = self.path(&format!("{run}.out"));
@@ -113,15 +113,15 @@ impl Workplace {
             .stderr(File::create(&err).unwrap())
             .spawn()
             .unwrap();
-        Running { child, out, err }
+        RunningProcess { child, out, err }
     }
 
     /// Runs the binary to completion.
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> ExitedProcess {
         self.start(arguments).ended()
     }
 
-    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    pub fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> ExitedProcess {
         self.start_with(arguments, environment).ended()
     }
 
@@ -133,7 +133,7 @@ impl Workplace {
     }
 
     /// Runs the binary to completion as one who may access only what the permissions of files allow.
-    pub fn run_unprivileged(&self, arguments: &[&str]) -> Ended {
+    pub fn run_unprivileged(&self, arguments: &[&str]) -> ExitedProcess {
         let wrapper = if other_user().is_some() {
             &WITHOUT_ACCESS_TO_ALL[..]
         } else {
@@ -148,39 +148,42 @@ impl Workplace {
     }
 }
 
-impl Ended {
+impl ExitedProcess {
     /// Returns the one-line error of a process that failed.
     pub fn refusal(self) -> String {
         assert!(matches!(self.status.code(), Some(1 | 2)), "{self:?}");
         assert_eq!(self.out, "", "{self:?}");
         let lines: Vec<&str> = self.err.lines().collect();
         // Migrations may log before another error is found.
-        let mut said = lines.iter().filter(|line| !line.contains(" INFO "));
-        let line = said.next().unwrap_or_else(|| panic!("nothing: {self:?}"));
-        assert_eq!(said.next(), None, "{self:?}");
+        let mut output = lines.iter().filter(|line| !line.contains(" INFO "));
+        let line = output.next().unwrap_or_else(|| panic!("nothing: {self:?}"));
+        assert_eq!(output.next(), None, "{self:?}");
         let line = line.strip_prefix("liaison: ");
         line.unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }
 
-impl Running {
+impl RunningProcess {
     /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The start of the service: the lines of `dev`, the address, three of `ROLE TOKEN`, and a query.
-    pub fn greeting(&mut self) -> Vec<String> {
-        self.wait_for(|it| {
-            let lines: Vec<String> = read(&it.out).lines().map(str::to_owned).collect();
-            (lines.len() >= 5 && read(&it.out).ends_with('\n')).then_some(lines)
+    pub fn startup_lines(&mut self) -> Vec<String> {
+        self.wait_for(|process| {
+            let lines: Vec<String> = read(&process.out).lines().map(str::to_owned).collect();
+            (lines.len() >= 5 && read(&process.out).ends_with('\n')).then_some(lines)
         })
     }
 
     /// Returns the URL of `dev`.
     pub fn dev_address(&mut self) -> String {
-        let greeting = self.greeting();
-        greeting[0].strip_suffix("/graphiql").unwrap().to_owned()
+        let startup_lines = self.startup_lines();
+        startup_lines[0]
+            .strip_suffix("/graphiql")
+            .unwrap()
+            .to_owned()
     }
 
     /// Returns the URL of `serve`, from its log.
@@ -193,16 +196,16 @@ impl Running {
         })
     }
 
-    fn wait_for<T>(&mut self, seen: impl Fn(&Self) -> Option<T>) -> T {
-        let begun = Instant::now();
+    fn wait_for<T>(&mut self, condition: impl Fn(&Self) -> Option<T>) -> T {
+        let started_at = Instant::now();
         loop {
-            if let Some(seen) = seen(self) {
-                return seen;
+            if let Some(condition) = condition(self) {
+                return condition;
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("it ended with {status}: {}", read(&self.err));
             }
-            assert!(begun.elapsed() < PATIENCE, "{}", read(&self.err));
+            assert!(started_at.elapsed() < TIMEOUT, "{}", read(&self.err));
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -216,8 +219,8 @@ impl Running {
     }
 
     /// Waits until the log satisfies a condition and returns it.
-    pub fn logged(&mut self, seen: impl Fn(&str) -> bool) -> String {
-        self.wait_for(|process| Some(read(&process.err)).filter(|log| seen(log)))
+    pub fn logged(&mut self, condition: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|process| Some(read(&process.err)).filter(|log| condition(log)))
     }
 
     /// Sends SIGTERM, as a supervisor does.
@@ -228,25 +231,25 @@ impl Running {
     }
 
     /// Sends SIGTERM and waits until the process has ended.
-    pub fn stop(self) -> Ended {
+    pub fn stop(self) -> ExitedProcess {
         self.terminate();
         self.ended()
     }
 
     /// Waits until the process has ended.
-    pub fn ended(mut self) -> Ended {
-        let begun = Instant::now();
+    pub fn ended(mut self) -> ExitedProcess {
+        let started_at = Instant::now();
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
-                None if begun.elapsed() > PATIENCE => {
+                None if started_at.elapsed() > TIMEOUT => {
                     panic!("it does not end: {}", read(&self.err))
                 }
                 None => thread::sleep(Duration::from_millis(10)),
             }
         };
         assert_eq!(status.signal(), None, "{}", read(&self.err));
-        Ended {
+        ExitedProcess {
             status,
             out: read(&self.out),
             err: read(&self.err),
@@ -254,7 +257,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::harness::Server;
 
 /// The ids of the records created in addition to the seed data.
-pub struct Filled {
+pub struct Fixtures {
     /// An ITU Recommendation of SG17 with findings of both sides.
     pub examined: String,
     /// The complete examination.
@@ -21,7 +21,7 @@ pub struct Filled {
 
 impl Server {
     /// Creates the records as their editors.
-    pub async fn fill(&self) -> Filled {
+    pub async fn fill(&self) -> Fixtures {
         let (itu, upu, tsb) = (self.itu(), self.upu(), self.tsb());
         let sg17 = self.committee("ITU-T", "SG17").await;
         let c5 = self.committee("POC", "C5").await;
@@ -64,7 +64,7 @@ impl Server {
         for subject in [&json!(examined), &examination, &statement] {
             upu.change("noteAdd", on(subject), "id").await;
         }
-        Filled {
+        Fixtures {
             examined,
             examination,
             under_examination,

@@ -116,13 +116,13 @@ pub struct Client<'a> {
 }
 
 /// An HTTP response.
-pub struct Answer {
+pub struct TestResponse {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
@@ -155,7 +155,7 @@ impl Server {
         change: impl FnOnce(&mut AppState),
     ) -> Self {
         let mut db = database.connect().await;
-        // The reader of the feed asks the log whenever it likes: that is no request's.
+        // The reader of the feed polls the log at any time, which belongs to no request.
         let feed = Feed::start(&db);
         let statements = Statements::default();
         statements.watch(&mut db);
@@ -344,7 +344,7 @@ impl Client<'_> {
         code.as_str().unwrap_or("OK").to_owned()
     }
 
-    pub async fn post(&self, document: &str, variables: Value) -> Answer {
+    pub async fn post(&self, document: &str, variables: Value) -> TestResponse {
         let body = json!({ "query": document, "variables": variables });
         self.send(
             Method::POST,
@@ -362,9 +362,9 @@ impl Client<'_> {
         path: &str,
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
-    ) -> Answer {
+    ) -> TestResponse {
         let response = self.begin(method, path, headers, body).await;
-        Answer {
+        TestResponse {
             status: response.status(),
             headers: response.headers().clone(),
             text: response.text().await.unwrap(),

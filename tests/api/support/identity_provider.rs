@@ -32,7 +32,7 @@ pub const ED25519_PUBLIC: &str = include_str!("../keys/ed25519.pub.pem");
 
 /// How the provider responds.
 #[derive(Clone, Default)]
-pub enum Mood {
+pub enum ProviderBehavior {
     #[default]
     Well,
     /// After a delay.
@@ -52,15 +52,15 @@ pub enum Mood {
 pub struct Provider {
     /// Its `iss`.
     pub issuer: String,
-    state: Arc<Mutex<Known>>,
+    state: Arc<Mutex<ProviderState>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct ProviderState {
     issuer: String,
     keys: Vec<Value>,
-    mood: Mood,
-    asked: Vec<String>,
+    behavior: ProviderBehavior,
+    requested_paths: Vec<String>,
 }
 
 impl Provider {
@@ -105,12 +105,12 @@ impl Provider {
     }
 
     fn of(issuer: String, keys: Vec<Value>) -> (Self, Router) {
-        let state = Arc::new(Mutex::new(Known {
+        let state = Arc::new(Mutex::new(ProviderState {
             issuer: issuer.clone(),
             keys,
-            ..Known::default()
+            ..ProviderState::default()
         }));
-        let router = Router::new().fallback(answer).with_state(state.clone());
+        let router = Router::new().fallback(respond).with_state(state.clone());
         (Self { issuer, state }, router)
     }
 
@@ -122,28 +122,35 @@ impl Provider {
         self.state.lock().unwrap().keys = keys;
     }
 
-    pub fn becomes(&self, mood: Mood) {
-        self.state.lock().unwrap().mood = mood;
+    pub fn becomes(&self, behavior: ProviderBehavior) {
+        self.state.lock().unwrap().behavior = behavior;
     }
 
     /// Takes the paths that were requested since the last call.
-    pub fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().unwrap().asked)
+    pub fn requested_paths(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().requested_paths)
     }
 
     /// Returns how often the keys were requested since the last call.
     pub fn times(&self) -> usize {
-        let asked = self.asked();
-        asked.iter().filter(|path| path.ends_with("/keys")).count()
+        let requested_paths = self.requested_paths();
+        requested_paths
+            .iter()
+            .filter(|path| path.ends_with("/keys"))
+            .count()
     }
 }
 
-async fn answer(State(state): State<Arc<Mutex<Known>>>, uri: Uri) -> Response {
+async fn respond(State(state): State<Arc<Mutex<ProviderState>>>, uri: Uri) -> Response {
     let path = uri.path();
-    let (mood, issuer, keys) = {
+    let (behavior, issuer, keys) = {
         let mut state = state.lock().unwrap();
-        state.asked.push(path.to_owned());
-        (state.mood.clone(), state.issuer.clone(), state.keys.clone())
+        state.requested_paths.push(path.to_owned());
+        (
+            state.behavior.clone(),
+            state.issuer.clone(),
+            state.keys.clone(),
+        )
     };
     let keys_asked = path.ends_with("/keys");
     let described = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys"), "subject_types_supported": ["public"] });
@@ -154,15 +161,15 @@ async fn answer(State(state): State<Arc<Mutex<Known>>>, uri: Uri) -> Response {
     } else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match mood {
-        Mood::Slowly(pause) => {
+    match behavior {
+        ProviderBehavior::Slowly(pause) => {
             tokio::time::sleep(pause).await;
             good.into_response()
         }
-        Mood::Down => (StatusCode::INTERNAL_SERVER_ERROR, good).into_response(),
-        Mood::Elsewhere(address) => Redirect::temporary(&address).into_response(),
-        Mood::Keys(text) if keys_asked => Body::from(text).into_response(),
-        Mood::Description(text) if !keys_asked => Body::from(text).into_response(),
+        ProviderBehavior::Down => (StatusCode::INTERNAL_SERVER_ERROR, good).into_response(),
+        ProviderBehavior::Elsewhere(address) => Redirect::temporary(&address).into_response(),
+        ProviderBehavior::Keys(text) if keys_asked => Body::from(text).into_response(),
+        ProviderBehavior::Description(text) if !keys_asked => Body::from(text).into_response(),
         _ => good.into_response(),
     }
 }

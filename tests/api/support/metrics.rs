@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::binary::Running;
+use crate::support::binary::RunningProcess;
 
 /// A generous timeout, which only failing tests reach.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What one scrape has returned: values by series, written as `name{label="value"}`.
 #[derive(Debug)]
@@ -44,12 +44,12 @@ impl Scrape {
 
     /// Scrapes until a condition holds.
     pub fn eventually(address: &str, holds: impl Fn(&Self) -> bool) -> Self {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         loop {
             if let Some(scrape) = Self::read(address).filter(&holds) {
                 return scrape;
             }
-            assert!(begun.elapsed() < PATIENCE, "{}", Self::of(address).text);
+            assert!(started_at.elapsed() < TIMEOUT, "{}", Self::of(address).text);
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -69,7 +69,7 @@ impl Scrape {
     }
 }
 
-impl Running {
+impl RunningProcess {
     /// Returns the URL where metrics are served, from the log.
     pub fn metrics_address(&mut self) -> String {
         const LINE: &str = "serving metrics address=";

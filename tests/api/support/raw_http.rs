@@ -24,9 +24,9 @@ impl Reply {
 /// Opens a connection to `http://…` with timeouts of half a minute.
 pub fn connect(address: &str) -> TcpStream {
     let connection = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
-    let patience = Some(Duration::from_secs(30));
-    connection.set_read_timeout(patience).unwrap();
-    connection.set_write_timeout(patience).unwrap();
+    let read_timeout = Some(Duration::from_secs(30));
+    connection.set_read_timeout(read_timeout).unwrap();
+    connection.set_write_timeout(read_timeout).unwrap();
     connection
 }
 

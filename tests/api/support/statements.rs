@@ -12,9 +12,9 @@ pub struct Statements(Arc<Mutex<Vec<Statement>>>);
 
 impl Statements {
     pub fn watch(&self, db: &mut Database) {
-        let seen = self.0.clone();
+        let recorded = self.0.clone();
         let observer = StatementObserver(Arc::new(move |statement| {
-            seen.lock().unwrap().push(statement.clone());
+            recorded.lock().unwrap().push(statement.clone());
         }));
         db.orm_read.observe(observer.0.clone());
         db.orm_write.observe(observer.0.clone());

@@ -49,7 +49,7 @@ impl Received {
 }
 
 #[derive(Clone, Default)]
-struct Book {
+struct RecordedRequests {
     received: Arc<Mutex<Vec<Received>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
     /// Pings are apart, so that only deliveries count.
@@ -62,7 +62,7 @@ struct Book {
 /// The endpoint, which stops on drop.
 pub struct Endpoint {
     pub url: String,
-    book: Book,
+    book: RecordedRequests,
     _serves: JoinSet<()>,
 }
 
@@ -70,7 +70,7 @@ impl Endpoint {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let book = Book::default();
+        let book = RecordedRequests::default();
         let router = Router::new().fallback(take).with_state(book.clone());
         let mut serves = JoinSet::new();
         serves.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -86,13 +86,13 @@ impl Endpoint {
         self.book.replies.lock().unwrap().extend(replies);
     }
 
-    /// Has pings answered with this status instead of 204.
+    /// Sets the status of responses to pings; 204 by default.
     pub fn reply_to_pings(&self, status: u16) {
         *self.book.ping_status.lock().unwrap() = Some(status);
     }
 
-    /// Leaves pings without an answer until the guard is dropped.
-    pub async fn hold_pings(&self) -> OwnedRwLockWriteGuard<()> {
+    /// Delays responses to pings until the guard is dropped.
+    pub async fn delay_pings(&self) -> OwnedRwLockWriteGuard<()> {
         self.book.pings_held.clone().write_owned().await
     }
 
@@ -138,7 +138,12 @@ impl Endpoint {
     }
 }
 
-async fn take(State(book): State<Book>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(
+    State(book): State<RecordedRequests>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let received = Received { uri, headers, body };
     if received.json()["type"] == "liaison.ping" {
         book.pings.lock().unwrap().push(received);

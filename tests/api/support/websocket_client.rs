@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// A generous timeout, which only failing tests reach.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -20,7 +20,7 @@ pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     /// Opens a WebSocket at `http://…` with this subprotocol and header, and sends nothing.
-    pub async fn mute(
+    pub async fn connect_without_init(
         address: &str,
         protocol: Option<&str>,
         header: Option<(&'static str, &str)>,
@@ -43,10 +43,13 @@ impl Socket {
 
     /// Opens a WebSocket and initialises the connection with this payload.
     pub async fn open(address: &str, payload: Value) -> Self {
-        let mut socket = Self::mute(address, Some(PROTOCOL), None).await;
+        let mut socket = Self::connect_without_init(address, Some(PROTOCOL), None).await;
         let init = json!({ "type": "connection_init", "payload": payload });
         socket.say(&init).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        assert_eq!(
+            socket.receive_json().await,
+            json!({ "type": "connection_ack" })
+        );
         socket
     }
 
@@ -71,7 +74,7 @@ impl Socket {
 
     /// Returns the next message unchanged.
     pub async fn receive(&mut self) -> Message {
-        let received = timeout(PATIENCE, self.0.next()).await;
+        let received = timeout(TIMEOUT, self.0.next()).await;
         received
             .expect("a message before the timeout")
             .unwrap()
@@ -79,8 +82,8 @@ impl Socket {
     }
 
     /// Returns the next message except pings.
-    pub async fn hear(&mut self) -> Value {
-        let heard = timeout(PATIENCE, self.listen()).await;
+    pub async fn receive_json(&mut self) -> Value {
+        let heard = timeout(TIMEOUT, self.listen()).await;
         heard.expect("a message other than ping")
     }
 
@@ -102,7 +105,7 @@ impl Socket {
 
     /// Returns the payload of the next `next` message of this operation.
     pub async fn next(&mut self, id: &str) -> Value {
-        let mut message = self.hear().await;
+        let mut message = self.receive_json().await;
         assert_eq!(message["type"], "next", "{message}");
         assert_eq!(message["id"], id, "{message}");
         message["payload"].take()
@@ -120,7 +123,7 @@ impl Socket {
         self.subscribe("once", document, variables).await;
         let payload = self.next("once").await;
         let complete = json!({ "id": "once", "type": "complete" });
-        assert_eq!(self.hear().await, complete);
+        assert_eq!(self.receive_json().await, complete);
         payload
     }
 

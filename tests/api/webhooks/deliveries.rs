@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::subscriptions::activity::CUT_OFF;
-use crate::support::binary::Workplace;
+use crate::support::binary::Workspace;
 use crate::support::databases::Backend;
 use crate::support::harness::Server;
 use crate::support::webhook_receiver::{Endpoint, Reply};
-use crate::webhooks::endpoints::{create, happen, history, settled, until, update};
+use crate::webhooks::endpoints::{create, history, settled, until, update, write_activity};
 
 on_both_databases! {
-    a_failed_delivery_is_tried_again_before_anything_later
-    a_party_can_have_the_next_attempt_made_now
-    after_three_days_it_is_disabled_and_says_so
-    an_endpoint_that_is_gone_is_called_no_more
-    an_endpoint_can_neither_lead_us_away_nor_drown_us
-    an_endpoint_that_hangs_is_left
-    of_two_processes_one_delivers
-    who_serves_read_only_delivers_nothing
-    nothing_is_lost_where_a_process_is_killed
-    a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back
-    a_delivery_that_the_database_fails_gives_the_webhook_back_too
+    a_failed_delivery_is_retried_before_later_events
+    a_party_can_request_the_next_attempt_at_once
+    a_webhook_is_disabled_after_three_days_of_failures
+    a_410_gone_response_disables_the_webhook
+    redirects_are_not_followed_and_response_bodies_are_bounded
+    an_attempt_to_an_unresponsive_endpoint_times_out
+    only_one_of_two_instances_delivers
+    a_read_only_instance_delivers_nothing
+    a_killed_instance_loses_no_delivery
+    a_shutdown_finishes_the_attempt_and_releases_the_lease
+    a_delivery_with_a_database_error_releases_the_lease
 }
 
-async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server) {
+async fn a_failed_delivery_is_retried_before_later_events(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let made = create(&tsb, json!({ "url": endpoint.url })).await;
@@ -38,8 +38,8 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
         Reply::Status(500),
         Reply::With(503, "retry-after", "7200".to_owned()),
     ]);
-    let first = happen(server, "One").await;
-    let second = happen(server, "Two").await;
+    let first = write_activity(server, "One").await;
+    let second = write_activity(server, "Two").await;
     let _deliveries = server.deliver(WebhookTargets::Any);
     let failed = until(&tsb, &made, |webhook| {
         webhook["deliveries"]["totalCount"] == 1
@@ -80,14 +80,17 @@ async fn a_failed_delivery_is_tried_again_before_anything_later(server: &Server)
     assert_eq!(done["deliveries"]["nodes"][1]["delivered"], true);
 }
 
-async fn a_party_can_have_the_next_attempt_made_now(server: &Server) {
+async fn a_party_can_request_the_next_attempt_at_once(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let made = create(&tsb, json!({ "url": endpoint.url })).await;
     endpoint.reply([Reply::With(503, "retry-after", "7200".to_owned())]);
-    let first = happen(server, "One").await;
+    let first = write_activity(server, "One").await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    until(&tsb, &made, |it| it["deliveries"]["totalCount"] == 1).await;
+    until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["totalCount"] == 1
+    })
+    .await;
     let document = "query($id: ID!, $failed: Boolean) { node(id: $id) { ... on Webhook { deliveries(failed: $failed) { totalCount nodes { id activity { id } } } } } }";
     let deliveries = async |failed: Value| {
         let variables = json!({ "id": made["webhook"]["id"], "failed": failed });
@@ -121,8 +124,9 @@ async fn a_party_can_have_the_next_attempt_made_now(server: &Server) {
         2
     );
     endpoint.wait_for(2).await;
-    until(&tsb, &made, |it| {
-        it["deliveries"]["nodes"][0]["delivered"] == true || it["deliveries"]["totalCount"] == 2
+    until(&tsb, &made, |webhook| {
+        webhook["deliveries"]["nodes"][0]["delivered"] == true
+            || webhook["deliveries"]["totalCount"] == 2
     })
     .await;
     let delivered = deliveries(json!(false)).await;
@@ -130,19 +134,19 @@ async fn a_party_can_have_the_next_attempt_made_now(server: &Server) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["id"]);
+        .map(|delivery| &delivery["id"]);
     assert!(
         ids.clone().any(|id| *id == failed["nodes"][0]["id"]),
         "the id of a delivery stays"
     );
 }
 
-async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
+async fn a_webhook_is_disabled_after_three_days_of_failures(server: &Server) {
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     endpoint.reply(vec![Reply::Status(500); 2]);
-    let activity = happen(server, "One").await;
+    let activity = write_activity(server, "One").await;
     let _deliveries = server.deliver(WebhookTargets::Any);
     endpoint.wait_for(1).await;
     until(&itu, &made, |webhook| {
@@ -154,11 +158,11 @@ async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
     assert_eq!(off["version"], 2);
     assert_eq!(off["deliveries"]["nodes"][0]["nextAttemptAt"], Value::Null);
     let document = "query($id: ID!) { activities(last: 1, filter: { subject: $id }) { nodes { verb party changes { field before after } } } }";
-    let told = itu
+    let history_data = itu
         .data(document, json!({ "id": made["webhook"]["id"] }))
         .await;
     assert_eq!(
-        told["activities"]["nodes"],
+        history_data["activities"]["nodes"],
         json!([{ "verb": "UPDATED", "party": "ITU", "changes": [
             { "field": "enabled", "before": "true", "after": "false" },
             { "field": "reason", "before": null, "after": "Each attempt of three days has failed." },
@@ -171,20 +175,20 @@ async fn after_three_days_it_is_disabled_and_says_so(server: &Server) {
     assert_eq!(received[2].id(), activity);
 }
 
-async fn an_endpoint_that_is_gone_is_called_no_more(server: &Server) {
+async fn a_410_gone_response_disables_the_webhook(server: &Server) {
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     endpoint.reply([Reply::Status(410)]);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    happen(server, "One").await;
+    write_activity(server, "One").await;
     until(&itu, &made, |webhook| webhook["enabled"] == false).await;
     server.pass_days(1);
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(endpoint.received().len(), 1);
 }
 
-async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
+async fn redirects_are_not_followed_and_response_bodies_are_bounded(server: &Server) {
     let (endpoint, elsewhere) = (Endpoint::start().await, Endpoint::start().await);
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
@@ -194,7 +198,7 @@ async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
         Reply::Endless,
     ]);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    happen(server, "One").await;
+    write_activity(server, "One").await;
     for attempts in 1..=2 {
         let tried = until(&itu, &made, |webhook| {
             webhook["deliveries"]["nodes"][0]["attempts"] == attempts
@@ -212,14 +216,14 @@ async fn an_endpoint_can_neither_lead_us_away_nor_drown_us(server: &Server) {
     assert_eq!(elsewhere.received().len(), 0);
 }
 
-async fn an_endpoint_that_hangs_is_left(server: &Server) {
+async fn an_attempt_to_an_unresponsive_endpoint_times_out(server: &Server) {
     let (endpoint, other) = (Endpoint::start().await, Endpoint::start().await);
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     create(&itu, json!({ "url": other.url })).await;
     endpoint.reply([Reply::Never]);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let activity = happen(server, "One").await;
+    let activity = write_activity(server, "One").await;
     // Other webhooks do not wait for it.
     assert_eq!(other.wait_for(1).await[0].id(), activity);
     let left = until(&itu, &made, |webhook| {
@@ -236,7 +240,7 @@ async fn an_endpoint_that_hangs_is_left(server: &Server) {
     .await;
 }
 
-async fn of_two_processes_one_delivers(server: &Server) {
+async fn only_one_of_two_instances_delivers(server: &Server) {
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
@@ -249,19 +253,19 @@ async fn of_two_processes_one_delivers(server: &Server) {
     });
     let mut expected = Vec::new();
     for number in 0..30 {
-        expected.push(happen(server, &number.to_string()).await);
+        expected.push(write_activity(server, &number.to_string()).await);
     }
     let last = history(&itu, json!({})).await.pop().unwrap();
     settled(&itu, &made, &last["cursor"]).await;
     assert_eq!(endpoint.ids(), expected);
 }
 
-async fn who_serves_read_only_delivers_nothing(server: &Server) {
+async fn a_read_only_instance_delivers_nothing(server: &Server) {
     let endpoint = Endpoint::start().await;
     create(&server.itu(), json!({ "url": endpoint.url })).await;
-    let activity = happen(server, "One").await;
-    let workplace = Workplace::new();
-    let mut running = workplace.start(&[
+    let activity = write_activity(server, "One").await;
+    let workspace = Workspace::new();
+    let mut running = workspace.start(&[
         "serve",
         "--read-only",
         "--allow-private-webhooks",
@@ -278,13 +282,13 @@ async fn who_serves_read_only_delivers_nothing(server: &Server) {
     assert_eq!(endpoint.wait_for(1).await[0].id(), activity);
 }
 
-async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
+async fn a_killed_instance_loses_no_delivery(server: &Server) {
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
     let made = create(&itu, json!({ "url": endpoint.url })).await;
     let mut expected = Vec::new();
     for number in 0..40 {
-        expected.push(happen(server, &number.to_string()).await);
+        expected.push(write_activity(server, &number.to_string()).await);
     }
     for killed_after in [3, 11, 12, 25] {
         let deliveries = server.deliver(WebhookTargets::Any);
@@ -303,7 +307,7 @@ async fn nothing_is_lost_where_a_process_is_killed(server: &Server) {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_where_the_database_is_away() {
+async fn a_database_outage_loses_no_delivery() {
     let server = Server::start(Backend::Postgres).await;
     let endpoint = Endpoint::start().await;
     let itu = server.itu();
@@ -338,14 +342,14 @@ async fn nothing_is_lost_where_the_database_is_away() {
     assert_eq!(ids, expected, "in order, each at least once");
 }
 
-async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server: &Server) {
+async fn a_shutdown_finishes_the_attempt_and_releases_the_lease(server: &Server) {
     let endpoint = Endpoint::start().await;
     endpoint.reply([Reply::Late(Duration::from_millis(500))]);
     create(&server.itu(), json!({ "url": endpoint.url })).await;
     let first = server.deliver(WebhookTargets::Any);
-    let mut expected = vec![happen(server, "One").await];
+    let mut expected = vec![write_activity(server, "One").await];
     endpoint.wait_for(1).await;
-    expected.push(happen(server, "Two").await);
+    expected.push(write_activity(server, "Two").await);
     first.stop().await;
     // The attempt was finished and recorded, no other was started, and the lease was released.
     assert_eq!(endpoint.ids(), expected[..1]);
@@ -359,14 +363,14 @@ async fn a_stop_finishes_the_attempt_under_way_and_gives_the_webhook_back(server
     assert_eq!(endpoint.ids(), expected);
 }
 
-async fn a_delivery_that_the_database_fails_gives_the_webhook_back_too(server: &Server) {
+async fn a_delivery_with_a_database_error_releases_the_lease(server: &Server) {
     let endpoint = Endpoint::start().await;
     create(&server.itu(), json!({ "url": endpoint.url })).await;
     let first = server.deliver(WebhookTargets::Any);
     endpoint.wait_for_ping().await;
     // The result of an attempt cannot be recorded.
     server.sql("alter table delivery rename to former").await;
-    let expected = happen(server, "One").await;
+    let expected = write_activity(server, "One").await;
     endpoint.wait_for(1).await;
     first.stop().await;
     let webhook = entity::webhook::Entity::find()

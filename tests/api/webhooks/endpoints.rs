@@ -14,12 +14,12 @@ use crate::support::webhook_receiver::{Endpoint, Received};
 
 on_both_databases! {
     a_change_is_delivered_as_a_signed_cloud_event
-    all_that_is_wanted_comes_in_order_and_once
-    a_party_sees_its_own_alone
-    what_cannot_be_a_webhook_is_refused
-    two_secrets_sign_for_a_day
-    what_was_delivered_can_be_delivered_again
-    a_request_sent_again_makes_one_webhook_and_shows_no_secret
+    matching_events_are_delivered_in_order_and_once
+    a_party_sees_only_its_own_webhooks
+    invalid_webhooks_are_refused
+    a_rotated_secret_signs_for_another_day
+    delivered_events_can_be_redelivered
+    a_repeated_create_returns_the_webhook_without_its_secret
 }
 
 const READ: &str = "id version url party enabled pingedAt pingStatus pingResponse filter { subject subjectType verb party side topic } cursor deliveries { totalCount nodes { attempts delivered status response nextAttemptAt activity { id verb } } }";
@@ -49,7 +49,7 @@ pub async fn read(client: &Client<'_>, webhook: &Value) -> Value {
 }
 
 /// Makes a change and returns the id of its activity.
-pub async fn happen(server: &Server, title: &str) -> String {
+pub async fn write_activity(server: &Server, title: &str) -> String {
     let input = json!({ "title": title, "summary": "S" });
     let topic = server
         .tsb()
@@ -84,7 +84,7 @@ async fn a_change_is_delivered_as_a_signed_cloud_event(server: &Server) {
     assert!(secret.starts_with("whsec_"));
     assert_eq!(read(&upu, &made).await["deliveries"]["totalCount"], 0);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let activity = happen(server, "New").await;
+    let activity = write_activity(server, "New").await;
 
     let received = endpoint.wait_for(1).await.remove(0);
     let verified = Webhook::new(secret)
@@ -183,7 +183,7 @@ fn ids(history: &[Value]) -> Vec<String> {
     ids.map(str::to_owned).collect()
 }
 
-async fn all_that_is_wanted_comes_in_order_and_once(server: &Server) {
+async fn matching_events_are_delivered_in_order_and_once(server: &Server) {
     let (some, all) = (Endpoint::start().await, Endpoint::start().await);
     let itu = server.itu();
     let first = &history(&itu, json!({})).await[0]["cursor"];
@@ -199,7 +199,7 @@ async fn all_that_is_wanted_comes_in_order_and_once(server: &Server) {
     );
     let wide = create(&itu, json!({ "url": all.url, "after": first })).await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let last = happen(server, "New").await;
+    let last = write_activity(server, "New").await;
     let everything = history(&itu, json!({})).await;
     assert_eq!(everything.last().unwrap()["id"], last.as_str());
     for webhook in [&narrow, &wide] {
@@ -210,7 +210,7 @@ async fn all_that_is_wanted_comes_in_order_and_once(server: &Server) {
     assert!(some.ids().len() > 10);
 }
 
-async fn a_party_sees_its_own_alone(server: &Server) {
+async fn a_party_sees_only_its_own_webhooks(server: &Server) {
     let endpoint = Endpoint::start().await;
     let (itu, upu) = (server.itu(), server.upu());
     let made = create(&itu, json!({ "url": endpoint.url })).await;
@@ -227,20 +227,20 @@ async fn a_party_sees_its_own_alone(server: &Server) {
         (server.anonymous(), "UNAUTHENTICATED"),
         (server.editor(&[]), "FORBIDDEN"),
     ] {
-        let answer = client.run(list, json!({})).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], code);
+        let response = client.run(list, json!({})).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], code);
     }
     for client in [&upu, &server.tsb(), &server.anonymous()] {
         assert_eq!(read(client, &made).await, Value::Null);
-        let told = history(client, json!({ "subject": id })).await;
-        assert_eq!(told, Vec::<Value>::new());
-        let told = history(client, json!({ "subjectType": ["WEBHOOK"] })).await;
-        assert_eq!(told, Vec::<Value>::new());
+        let listed = history(client, json!({ "subject": id })).await;
+        assert_eq!(listed, Vec::<Value>::new());
+        let listed = history(client, json!({ "subjectType": ["WEBHOOK"] })).await;
+        assert_eq!(listed, Vec::<Value>::new());
     }
-    let told = history(&itu, json!({ "subject": id })).await;
-    assert_eq!(told.len(), 1);
+    let listed = history(&itu, json!({ "subject": id })).await;
+    assert_eq!(listed.len(), 1);
     let activity = "query($id: ID!) { node(id: $id) { ... on Activity { verb subject { ... on Webhook { url } } } } }";
-    let variables = json!({ "id": told[0]["id"] });
+    let variables = json!({ "id": listed[0]["id"] });
     assert_eq!(
         itu.data(activity, variables.clone()).await["node"],
         json!({ "verb": "CREATED", "subject": { "url": endpoint.url } })
@@ -277,15 +277,15 @@ async fn refusal(client: &Client<'_>, mutation: &str, input: Value) -> String {
     let document = format!(
         "mutation($input: {ty}!) {{ done: {mutation}(input: $input) {{ userErrors {{ code }} }} }}"
     );
-    let answer = client.run(&document, json!({ "input": input })).await;
-    let code = match &answer["errors"][0]["extensions"]["code"] {
-        Value::Null => &answer["data"]["done"]["userErrors"][0]["code"],
+    let response = client.run(&document, json!({ "input": input })).await;
+    let code = match &response["errors"][0]["extensions"]["code"] {
+        Value::Null => &response["data"]["done"]["userErrors"][0]["code"],
         code => code,
     };
     code.as_str().unwrap_or("OK").to_owned()
 }
 
-async fn what_cannot_be_a_webhook_is_refused(server: &Server) {
+async fn invalid_webhooks_are_refused(server: &Server) {
     let itu = server.itu();
     let url = "http://127.0.0.1:9/";
     for (input, field) in [
@@ -338,7 +338,7 @@ async fn what_cannot_be_a_webhook_is_refused(server: &Server) {
 }
 
 #[tokio::test]
-async fn in_production_webhooks_lead_to_the_open_internet_alone() {
+async fn webhook_urls_must_be_public_by_default() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         // As in production: public addresses only.
         let change = |app: &mut AppState| app.schema = graphql::schema(WebhookTargets::PublicOnly);
@@ -360,7 +360,7 @@ async fn in_production_webhooks_lead_to_the_open_internet_alone() {
     }
 }
 
-async fn two_secrets_sign_for_a_day(server: &Server) {
+async fn a_rotated_secret_signs_for_another_day(server: &Server) {
     let endpoint = Endpoint::start().await;
     let upu = server.upu();
     let made = create(&upu, json!({ "url": endpoint.url })).await;
@@ -372,12 +372,12 @@ async fn two_secrets_sign_for_a_day(server: &Server) {
     let other = json!({ "id": made["webhook"]["id"], "version": 2, "enabled": true });
     assert_eq!(update(&upu, other).await["secret"], Value::Null);
     let _deliveries = server.deliver(WebhookTargets::Any);
-    happen(server, "One").await;
+    write_activity(server, "One").await;
     // The first activity is the rotation itself.
     let received = endpoint.wait_for(2).await;
     assert!(signed(old, &received[1]) && signed(new, &received[1]));
     server.pass_days(2);
-    happen(server, "Two").await;
+    write_activity(server, "Two").await;
     let received = endpoint.wait_for(3).await;
     assert!(!signed(old, &received[2]) && signed(new, &received[2]));
     let leaked = received.iter().any(|request| {
@@ -387,7 +387,7 @@ async fn two_secrets_sign_for_a_day(server: &Server) {
     assert!(!leaked, "no message tells a secret");
 }
 
-async fn what_was_delivered_can_be_delivered_again(server: &Server) {
+async fn delivered_events_can_be_redelivered(server: &Server) {
     let endpoint = Endpoint::start().await;
     let upu = server.upu();
     let made = create(
@@ -396,8 +396,8 @@ async fn what_was_delivered_can_be_delivered_again(server: &Server) {
     )
     .await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let first = happen(server, "One").await;
-    let second = happen(server, "Two").await;
+    let first = write_activity(server, "One").await;
+    let second = write_activity(server, "Two").await;
     endpoint.wait_for(2).await;
     let cursor = endpoint.received()[0].json()["data"]["cursor"].clone();
     settled(
@@ -417,7 +417,7 @@ async fn what_was_delivered_can_be_delivered_again(server: &Server) {
     assert_eq!(twice["deliveries"]["totalCount"], 2);
 }
 
-async fn a_request_sent_again_makes_one_webhook_and_shows_no_secret(server: &Server) {
+async fn a_repeated_create_returns_the_webhook_without_its_secret(server: &Server) {
     let tsb = server.tsb();
     let input = json!({ "url": "http://127.0.0.1:9/", "idempotencyKey": "one" });
     let first = create(&tsb, input.clone()).await;

@@ -13,21 +13,21 @@ use crate::support::databases::Backend;
 use crate::support::harness::{Client, Server};
 use crate::support::identity_provider::Provider;
 use crate::support::webhook_receiver::{Endpoint, Reply};
-use crate::webhooks::endpoints::{create, happen, read, until, update};
+use crate::webhooks::endpoints::{create, read, until, update, write_activity};
 
 on_both_databases! {
-    a_new_webhook_gets_one_signed_ping_before_all_else
-    a_party_can_have_another_ping_sent
-    another_ping_comes_before_its_change_though_one_is_under_way
-    a_ping_that_fails_holds_nothing_up
-    a_later_cursor_skips_what_cannot_be_delivered
-    what_is_skipped_during_an_attempt_is_not_tried_again
-    what_keeps_a_delivery_from_its_address_is_reported
+    a_new_webhook_first_gets_one_signed_ping
+    a_party_can_request_another_ping
+    a_ping_requested_during_a_ping_precedes_its_event
+    a_failed_ping_delays_no_delivery
+    a_later_cursor_skips_undeliverable_events
+    events_skipped_during_an_attempt_are_not_retried
+    connection_errors_of_deliveries_are_reported
     deliveries_go_through_the_proxy_and_name_their_source
-    deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_target_s
+    https_deliveries_use_a_connect_tunnel_and_verify_the_target
 }
 
-async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
+async fn a_new_webhook_first_gets_one_signed_ping(server: &Server) {
     let endpoint = Endpoint::start().await;
     let upu = server.upu();
     let made = create(&upu, json!({ "url": endpoint.url })).await;
@@ -58,22 +58,22 @@ async fn a_new_webhook_gets_one_signed_ping_before_all_else(server: &Server) {
     let signature = secret.sign(&ping_id, time, &ping.body).unwrap();
     assert_eq!(header("webhook-signature"), signature);
     // It is no delivery, and comes once.
-    let first = happen(server, "One").await;
+    let first = write_activity(server, "One").await;
     endpoint.wait_for(1).await;
     deliveries.stop().await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let second = happen(server, "Two").await;
+    let second = write_activity(server, "Two").await;
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), [first, second]);
     assert_eq!(endpoint.pings().len(), 1);
-    let seen = until(&upu, &made, |webhook| {
+    let webhook = until(&upu, &made, |webhook| {
         webhook["deliveries"]["totalCount"] == 2
     })
     .await;
-    assert_eq!(seen["version"], 1);
+    assert_eq!(webhook["version"], 1);
 }
 
-async fn a_party_can_have_another_ping_sent(server: &Server) {
+async fn a_party_can_request_another_ping(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let made = create(&tsb, json!({ "url": endpoint.url })).await;
@@ -89,11 +89,11 @@ async fn a_party_can_have_another_ping_sent(server: &Server) {
     assert_ne!(pings[0].json()["id"], pings[1].json()["id"]);
 }
 
-async fn another_ping_comes_before_its_change_though_one_is_under_way(server: &Server) {
+async fn a_ping_requested_during_a_ping_precedes_its_event(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let made = create(&tsb, json!({ "url": endpoint.url })).await;
-    let held = endpoint.hold_pings().await;
+    let held = endpoint.delay_pings().await;
     let _deliveries = server.deliver(WebhookTargets::Any);
     endpoint.wait_for_ping().await;
     let change = json!({ "id": made["webhook"]["id"], "version": 1, "ping": true });
@@ -103,13 +103,13 @@ async fn another_ping_comes_before_its_change_though_one_is_under_way(server: &S
     assert_eq!(endpoint.pings().len(), 2);
 }
 
-async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
+async fn a_failed_ping_delays_no_delivery(server: &Server) {
     let endpoint = Endpoint::start().await;
     endpoint.reply_to_pings(400);
     let upu = server.upu();
     let made = create(&upu, json!({ "url": endpoint.url })).await;
     let _deliveries = server.deliver(WebhookTargets::Any);
-    let activity = happen(server, "One").await;
+    let activity = write_activity(server, "One").await;
     endpoint.wait_for(1).await;
     assert_eq!(endpoint.ids(), [activity]);
     assert_eq!(endpoint.pings().len(), 1);
@@ -130,13 +130,13 @@ async fn a_ping_that_fails_holds_nothing_up(server: &Server) {
     assert!(reason.contains("cannot be reached"), "{reason}");
 }
 
-async fn a_later_cursor_skips_what_cannot_be_delivered(server: &Server) {
+async fn a_later_cursor_skips_undeliverable_events(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let topics = json!({ "subjectType": ["TOPIC"] });
     let made = create(&tsb, json!({ "url": endpoint.url, "filter": topics })).await;
-    let poison = happen(server, "Poison").await;
-    let later = happen(server, "Later").await;
+    let poison = write_activity(server, "Poison").await;
+    let later = write_activity(server, "Later").await;
     endpoint.reply([Reply::Status(500)]);
     let _deliveries = server.deliver(WebhookTargets::Any);
     until(&tsb, &made, |webhook| {
@@ -161,12 +161,12 @@ async fn assert_is_skipped(client: &Client<'_>, made: &Value) {
     assert_eq!(data["node"]["deliveries"]["nodes"], skipped);
 }
 
-async fn what_is_skipped_during_an_attempt_is_not_tried_again(server: &Server) {
+async fn events_skipped_during_an_attempt_are_not_retried(server: &Server) {
     let endpoint = Endpoint::start().await;
     let tsb = server.tsb();
     let topics = json!({ "subjectType": ["TOPIC"] });
     let made = create(&tsb, json!({ "url": endpoint.url, "filter": topics })).await;
-    let poison = happen(server, "Poison").await;
+    let poison = write_activity(server, "Poison").await;
     endpoint.reply([Reply::Never]);
     let _deliveries = server.deliver(WebhookTargets::Any);
     endpoint.wait_for(1).await;
@@ -179,7 +179,7 @@ async fn what_is_skipped_during_an_attempt_is_not_tried_again(server: &Server) {
     })
     .await;
     assert_is_skipped(&tsb, &made).await;
-    let later = happen(server, "Later").await;
+    let later = write_activity(server, "Later").await;
     endpoint.wait_for(2).await;
     assert_eq!(endpoint.ids(), [poison, later]);
 }
@@ -193,7 +193,7 @@ async fn failure(
 ) -> String {
     let made = create(client, json!({ "url": url })).await;
     assert_eq!(made["userErrors"], json!([]), "{url}");
-    happen(server, url).await;
+    write_activity(server, url).await;
     let deliveries = server.deliver(settings);
     let failed = until(client, &made, |webhook| {
         webhook["deliveries"]["totalCount"] == 1
@@ -207,7 +207,7 @@ async fn failure(
     delivery["response"].as_str().unwrap().to_owned()
 }
 
-async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
+async fn connection_errors_of_deliveries_are_reported(server: &Server) {
     let tsb = server.tsb();
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}/", free.local_addr().unwrap());
@@ -215,7 +215,7 @@ async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
     let provider = Provider::over_tls(Vec::new()).await;
     let networks = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
     let local = WebhookTargets::Networks(networks.into());
-    for (url, reach, begin) in [
+    for (url, targets, begin) in [
         (
             closed.as_str(),
             WebhookTargets::Any,
@@ -237,7 +237,7 @@ async fn what_keeps_a_delivery_from_its_address_is_reported(server: &Server) {
             "The certificate of the endpoint is invalid: its issuer is not trusted.",
         ),
     ] {
-        let response = failure(server, &tsb, url, reach).await;
+        let response = failure(server, &tsb, url, targets).await;
         assert!(response.starts_with(begin), "{url}: {response}");
     }
 }
@@ -246,7 +246,7 @@ async fn deliveries_go_through_the_proxy_and_name_their_source(server: &Server) 
     let proxy = Endpoint::start().await;
     let upu = server.upu();
     create(&upu, json!({ "url": "http://hooks.invalid/hook?a=1" })).await;
-    happen(server, "One").await;
+    write_activity(server, "One").await;
     let source = "https://register.example.org";
     let _deliveries = server.deliver(DeliverySettings {
         proxy: Some(proxy.url.trim_end_matches("/hook").to_owned()),
@@ -285,9 +285,7 @@ async fn tunnel(target: String) -> (String, UnboundedReceiver<String>) {
     (url, requests)
 }
 
-async fn deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_target_s(
-    server: &Server,
-) {
+async fn https_deliveries_use_a_connect_tunnel_and_verify_the_target(server: &Server) {
     let provider = Provider::over_tls(Vec::new()).await;
     let (proxy, mut requests) = tunnel(provider.issuer.replace("https://", "")).await;
     let settings = DeliverySettings {
@@ -305,7 +303,7 @@ async fn deliveries_over_tls_go_through_a_tunnel_and_the_certificate_is_the_targ
 }
 
 #[tokio::test]
-async fn networks_that_are_allowed_are_targets_and_others_are_not() {
+async fn webhooks_reach_only_allowed_networks() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let networks = ["10.20.0.0/16"].map(|network| network.parse().unwrap());
         let schema = graphql::schema(WebhookTargets::Networks(networks.into()));
