@@ -49,7 +49,10 @@ fn a_file_without_the_permissions_is_named_with_what_to_do() {
 
     permit("liaison.db", 0o600);
     let read_only_url = ["--database-url", "sqlite:liaison.db?mode=ro"];
-    assert_eq!(refusal(&[&serve[..], &read_only_url].concat()), only_reads);
+    assert_eq!(
+        refusal(&[&serve[..], &read_only_url].concat()),
+        format!("{only_reads} (set by the flag)")
+    );
 
     let closed = format!(
         "--database-url: the file {} cannot be opened: Permission denied (os error 13)",
