@@ -44,7 +44,7 @@ pub use position::{TopicTakePositionInput, take_position};
 pub use provisions::names as provision_names;
 pub use reaffirm::{TopicReaffirmInput, reaffirm};
 
-/// A new topic. Proposing it also counts as the agreement of the side; the other side then takes its position.
+/// A new topic. A side that proposes it also agrees to it; the other side then takes its position.
 #[derive(Clone, Debug, InputObject)]
 pub struct TopicProposeInput {
     /// What it is about, in a few words; at most 500 characters.

@@ -48,8 +48,8 @@ async fn fragments_and_directives_select_fields(server: &Server) {
     let document = "query($ids: [ID!]!, $yes: Boolean!, $no: Boolean = false) { nodes(ids: $ids) { __typename id
         ... on Topic { code status @skip(if: $yes) } ... on Committee @include(if: $yes) { code period } ... on Node { same: id } ...Never @include(if: $no) } }
         fragment Never on Topic { summary }";
-    let nobody = "item_01h455vb4pex5vsknk084sn02q";
-    let variables = json!({ "ids": [committee, topic, nobody, topic], "yes": true });
+    let unknown_id = "item_01h455vb4pex5vsknk084sn02q";
+    let variables = json!({ "ids": [committee, topic, unknown_id, topic], "yes": true });
     let data = server.anonymous().data(document, variables).await;
     let a_topic = json!({ "__typename": "Topic", "id": topic, "code": "T-2", "same": topic });
     assert_eq!(

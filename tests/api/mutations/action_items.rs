@@ -205,7 +205,7 @@ async fn every_change_is_in_the_log(server: &Server) {
     let [created, moved, linked] = &after[before.len()..] else {
         panic!("{:#?}", &after[before.len()..]);
     };
-    let told = |activity: &entity::activity::Model| {
+    let recorded = |activity: &entity::activity::Model| {
         (
             entity::word::enum_name(activity.verb),
             entity::word::enum_name(activity.party),
@@ -213,15 +213,15 @@ async fn every_change_is_in_the_log(server: &Server) {
         )
     };
     assert_eq!(
-        told(created),
+        recorded(created),
         ("CREATED".into(), "UPU".into(), "ActionItem".into())
     );
     assert_eq!(
-        told(moved),
+        recorded(moved),
         ("STATUS_CHANGED".into(), "ITU".into(), "ActionItem".into())
     );
     assert_eq!(
-        told(linked),
+        recorded(linked),
         ("COMMITTEE_LINKED".into(), "ITU".into(), "Topic".into())
     );
     assert_eq!(

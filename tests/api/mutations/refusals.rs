@@ -23,13 +23,13 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
     let (open, confirmed) = (&data["a"]["id"], &data["b"]["id"]);
     let long = "x".repeat(501);
     let longer = "x".repeat(8001);
-    let nobody = "topic_01h455vb4pex5vsknk084sn02q";
+    let unknown_id = "topic_01h455vb4pex5vsknk084sn02q";
     let (itu, upu, tsb) = (server.itu(), server.upu(), server.tsb());
-    let nobody_in_particular = server.anonymous();
+    let anonymous = server.anonymous();
     let without_role = server.editor(&[]);
     let cases: Vec<Case<'_>> = vec![
         (
-            &nobody_in_particular,
+            &anonymous,
             "topicPropose",
             json!({ "title": "T", "summary": "S" }),
             "UNAUTHENTICATED",
@@ -103,7 +103,7 @@ async fn a_refused_write_leaves_the_database_as_it_was(server: &Server) {
         (
             &itu,
             "topicUpdate",
-            json!({ "id": nobody, "version": 1 }),
+            json!({ "id": unknown_id, "version": 1 }),
             "NOT_FOUND",
         ),
         (
